@@ -1,0 +1,31 @@
+"""The web app: `python app.py [--host H] [--port P] [--share]`. Also what a Hugging Face Space runs."""
+
+import argparse
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by gradio when it is imported
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
+    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
+    parser.add_argument("--share", action="store_true", help="a public link; uploads then pass through gradio.live")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped server cleans up after itself, too
+    with tempfile.TemporaryDirectory(prefix="asccl-app-", ignore_cleanup_errors=True) as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        from asccl.pipeline import Editor
+        from asccl.ui.blocks import build
+        from asccl.ui.serve import serve
+
+        page = build(Editor(), folder=Path(folder))
+        serve(page, server_name=arguments.host, server_port=arguments.port, share=arguments.share)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""From a file to what a face in it does: decode, track, fit. Shared by sources, references and previews."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asccl.errors import NoFaceError
+from asccl.face.presence import Evidence, judge
+from asccl.face.smooth import BRIDGE, REACH, smooth_landmarks
+from asccl.face.store import LandmarkStore
+from asccl.face.tracker import Tracker, choose
+from asccl.morphable.fit import Fitter
+from asccl.types import Frame, Image, MediaInfo, Motion, Progress, Track
+from asccl.video import Limits, Reader, sample
+
+LOOKS = 24  # frames that are shown to `study`, about
+FINDING = 12  # frames in which faces are looked for
+SMOOTHING_CHUNK = 600  # frames
+Study = Callable[[Image, np.ndarray], None]
+
+
+@dataclass
+class Clip:
+    """A tracked and fitted face of T frames. times: (T,) seconds after the first frame. landmarks: smoothed, on disk,
+    NaN where there is no face. error: of the fit, mean landmark distance in percent of the eye distance."""
+
+    info: MediaInfo
+    times: np.ndarray
+    track: Track
+    motion: Motion
+    landmarks: LandmarkStore
+    error: float
+
+    def __enter__(self) -> Clip:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.landmarks.close()
+
+
+def analyse(
+    path: Path,
+    tracker: Tracker,
+    fitter: Fitter,
+    progress: Progress,
+    limits: Limits,
+    face: int | None = None,
+    study: Study | None = None,
+) -> Clip:
+    """Track the chosen face through a whole file and fit the 3DMM to it; memory does not grow with its length.
+
+    study is shown about `LOOKS` frames that have the face. Raises NoFaceError, UnreadableError, LimitError, Cancelled.
+    """
+    with Reader(path, limits) as reader, LandmarkStore() as raw:
+        people = tracker.find(sample(path, FINDING, limits), reader.info.time_base)
+        tracker.start(choose(people, face, path.name))
+        evidence, times = _watch(reader, reader.info, tracker, raw, progress, study)
+        judged = judge(evidence, float(reader.info.frame_rate))
+        if not (judged.presence > 0).any():
+            raise NoFaceError(
+                f"{path.name} has no face that can be edited{_why(judged.reasons)}",
+                "give a video or picture with a face that is plain to see",
+            )
+        landmarks = LandmarkStore()
+        try:
+            progress("fit", 0.0)
+            _smooth(raw, landmarks, judged.shot)
+            track = Track(judged.presence, judged.shot, judged.reasons)
+            motion, error = _fit(fitter, track, landmarks, progress)
+        except BaseException:
+            landmarks.close()
+            raise
+    return Clip(reader.info, times, track, motion, landmarks, error)
+
+
+def _watch(
+    frames: Iterable[Frame], info: MediaInfo, tracker: Tracker, raw: LandmarkStore, progress: Progress,
+    study: Study | None,
+) -> tuple[list[Evidence], np.ndarray]:  # fmt: skip
+    every = max(1, info.frames // LOOKS)
+    evidence, stamps, due = [], [], 0
+    for frame in frames:
+        landmarks, seen = tracker.push(frame.image)
+        raw.append(landmarks)
+        evidence.append(seen)
+        stamps.append(frame.pts)
+        if study is not None and landmarks is not None and frame.index >= due:
+            study(frame.image, landmarks)
+            due = frame.index + every
+        progress("track", (frame.index + 1) / max(info.frames, frame.index + 1))
+    return evidence, (np.array(stamps, np.float64) - stamps[0]) * float(info.time_base)
+
+
+def _smooth(raw: LandmarkStore, smooth: LandmarkStore, shot: np.ndarray) -> None:
+    reach = REACH + BRIDGE
+    for first in range(0, len(raw), SMOOTHING_CHUNK):
+        last = min(first + SMOOTHING_CHUNK, len(raw))
+        a, b = max(0, first - reach), min(len(raw), last + reach)
+        for row in smooth_landmarks(raw.read(a, b), shot[a:b])[first - a : last - a]:
+            smooth.append(row)
+
+
+def _fit(fitter: Fitter, track: Track, landmarks: LandmarkStore, progress: Progress) -> tuple[Motion, float]:
+    seen = np.flatnonzero(track.presence > 0)
+    pick = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), fitter.settings.samples)).round().astype(int))]
+    some = landmarks.rows(pick)
+    identity = fitter.identity(some)
+    progress("fit", 0.3)
+    motion = fitter.motion(track, landmarks.read, identity)
+    progress("fit", 1.0)
+    return motion, float(fitter.error(motion.at(pick), some).mean())
+
+
+def _why(reasons: tuple[tuple[int, int, str], ...]) -> str:
+    frames: dict[str, int] = {}
+    for first, last, word in reasons:
+        frames[word] = frames.get(word, 0) + last - first + 1
+    return f" (it is {max(frames, key=lambda w: frames[w])})" if frames else ""

@@ -1,0 +1,52 @@
+"""Reference style: the emotion that a clip or picture shows, and what is special to how this person shows it.
+
+Mean-and-deviation transfer alone carries over resting-face differences and comes out weak. Here the direction comes
+from the preset of the emotion read from the reference, and the reference's own coefficients beyond a resting face
+are added to it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asccl.directors.base import Target
+from asccl.directors.preset import PRESETS, RESTING, apply_change, change_towards, resting_level, spread, variant
+from asccl.morphable.head import HeadModel
+from asccl.types import EMOTIONS, Motion
+
+DIRECTION = 0.7  # share of the preset
+SPECIAL = 0.6  # gain of the reference's own expression beyond a resting face
+MOST = 1.4  # of any unit
+SHARPEN = 1.5  # exponent on the read probabilities
+
+
+def emotion_shares(target: Target) -> np.ndarray:
+    """(7,) which presets give the direction: the named emotion, else what was read from the reference."""
+    if target.emotion is not None:
+        return np.eye(len(EMOTIONS))[EMOTIONS.index(target.emotion)]
+    assert target.reference is not None
+    p = np.clip(target.reference.probabilities, 1e-6, 1) ** SHARPEN
+    return p / p.sum()
+
+
+class ReferenceDirector:
+    """Moves a face to the style of a reference; with an emotion named as well, along that emotion."""
+
+    def __init__(self, head: HeadModel):
+        self.names, self.mirror = head.names, head.mirror_units
+
+    def __call__(self, motion: Motion, target: Target) -> Motion:
+        """Needs `target.reference`; see `Director`."""
+        assert target.reference is not None
+        shares = emotion_shares(target)
+        table = [PRESETS[e] for e in EMOTIONS]
+        direction = sum(s * spread(p.units, self.names) for s, p in zip(shares, table, strict=True))
+        kept = sum(s * spread(p.against, self.names, default=1.0) for s, p in zip(shares, table, strict=True))
+        mean = 0.5 * (target.reference.mean + target.reference.mean[self.mirror])
+        special = np.clip(mean - RESTING, 0, None)
+        wanted = (DIRECTION * direction + SPECIAL * special) * variant(target.seed, self.names)
+        wanted = np.where(wanted > 0.05, np.minimum(wanted, MOST), 0)
+        change = change_towards(resting_level(motion), wanted, kept)
+        gain = float(sum(s * p.lip_gain for s, p in zip(shares, table, strict=True)))
+        liveliness = float(sum(s * p.liveliness for s, p in zip(shares, table, strict=True)))
+        return apply_change(motion, change, liveliness, gain, target.intensity, self.names)

@@ -1,0 +1,206 @@
+"""MediaPipe's FaceMesh network as a plain function: picture and window in, landmarks and certainty out.
+
+MediaPipe's own `FaceMesh` solution keeps the window of the last frame inside, in the coordinates of the picture it is
+fed. Here the network's graph is fed a crop that we cut ourselves, so that the caller decides where to look: windows
+can move, faces at the border are padded, small faces are enlarged, large frames cost nothing extra, and the same
+picture with the same window always gives the same landmarks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from asccl.face.mesh import OUTER_EYE_CORNERS
+from asccl.types import Image
+
+SIDE = 192  # the network's input, pixels
+MARGIN = 1.5  # window side over the larger side of the face's box, as the network was trained
+_SCORE = "facelandmarkcpu__face_presence_score"  # a stream inside MediaPipe's subgraph; the version is pinned
+_GRAPH = """
+input_stream: "image"
+input_stream: "roi"
+input_side_packet: "with_attention"
+node {
+  calculator: "FaceLandmarkCpu"
+  input_stream: "IMAGE:image"
+  input_stream: "ROI:roi"
+  input_side_packet: "WITH_ATTENTION:with_attention"
+  output_stream: "LANDMARKS:landmarks"
+}
+"""
+
+
+@contextlib.contextmanager
+def quiet_start() -> Iterator[None]:
+    """Keep the greetings that TensorFlow Lite prints while a graph starts off stderr; show them when it fails.
+
+    They are written by C++ straight to file descriptor 2, which belongs to the whole process, hence the detour.
+    """
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    try:
+        kept = os.dup(2)
+    except OSError:  # no stderr to keep quiet
+        yield
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            if failed:
+                chatter.seek(0)
+                sys.stderr.write(chatter.read().decode(errors="replace"))
+
+
+@dataclass(frozen=True)
+class Window:
+    """A square to look at: centre (x, y) and side in pixels of the frame, angle in radians (clockwise on screen)."""
+
+    x: float
+    y: float
+    side: float
+    angle: float = 0.0
+
+    @classmethod
+    def around(cls, landmarks: np.ndarray) -> Window:
+        """(468+, 2+) pixels -> the upright-in-the-face window that holds the face with the network's margin."""
+        right, left = landmarks[list(OUTER_EYE_CORNERS), :2].astype(np.float64)
+        angle = math.atan2(left[1] - right[1], left[0] - right[0])
+        c, s = math.cos(angle), math.sin(angle)
+        turned = landmarks[:, :2].astype(np.float64) @ np.array([[c, -s], [s, c]])
+        low, high = turned.min(0), turned.max(0)
+        x, y = np.array([[c, -s], [s, c]]) @ ((low + high) / 2)
+        return cls(float(x), float(y), float(MARGIN * (high - low).max()), angle)
+
+    def follow(self, other: Window, slack: float = 0.01) -> Window:
+        """This window, moved towards `other` by what exceeds the slack (a share of the side, and as much in radians).
+
+        A still head therefore keeps exactly one window, and a moving one is followed without steps.
+        """
+
+        def pull(have: float, want: float, free: float) -> float:
+            off = want - have
+            return have + math.copysign(max(abs(off) - free, 0.0), off)
+
+        free = slack * self.side
+        turn = math.remainder(other.angle - self.angle, math.tau)
+        return Window(
+            pull(self.x, other.x, free),
+            pull(self.y, other.y, free),
+            pull(self.side, other.side, 2 * free),
+            self.angle + pull(0.0, turn, 2 * slack),
+        )
+
+    def distance(self, other: Window) -> float:
+        """How far apart two windows lie: centres over the side, log size ratio, or angle, whichever is largest."""
+        centre = math.hypot(self.x - other.x, self.y - other.y) / max(self.side, 1e-6)
+        size = abs(math.log(max(other.side, 1e-6) / max(self.side, 1e-6)))
+        return max(centre, size, abs(math.remainder(other.angle - self.angle, math.tau)))
+
+
+class FaceMesh:
+    """One network on one CPU. Threads must not share it; several may each have their own. Call `close()`."""
+
+    def __init__(self) -> None:
+        with quiet_start():
+            import mediapipe
+            from mediapipe.framework.formats.rect_pb2 import NormalizedRect
+            from mediapipe.python import packet_creator, packet_getter
+            from mediapipe.python._framework_bindings import calculator_graph, image_frame, resource_util
+
+            resource_util.set_resource_dir(os.path.dirname(os.path.dirname(os.path.abspath(mediapipe.__file__))))
+            self._creator, self._getter = packet_creator, packet_getter
+            self._format = image_frame.ImageFormat.SRGB
+            self._whole = NormalizedRect(x_center=0.5, y_center=0.5, width=1.0, height=1.0)
+            self._graph: Any = calculator_graph.CalculatorGraph(graph_config=_GRAPH)
+            self._packets: dict[str, Any] = {}
+            for name in ("landmarks", _SCORE):
+                self._graph.observe_output_stream(name, self._packets.__setitem__, False)
+            self._graph.start_run({"with_attention": packet_creator.create_bool(True)})
+            self._time = 0
+            self._run(np.zeros((SIDE, SIDE, 3), np.uint8))  # the first run greets, too
+
+    def look(self, image: Image, window: Window) -> tuple[np.ndarray | None, float, Image]:
+        """Find the face that fills a window.
+
+        image: (H, W, 3) uint8 RGB. Returns landmarks (478, 3) float32 in pixels of the image (z too, smaller is
+        nearer) or None, the network's certainty in [0, 1] that this is a face, and the crop (192, 192, 3) it saw.
+        """
+        crop, to_frame = cut(image, window)
+        points, score = self._run(crop)
+        if points is None:
+            return None, score, crop
+        points *= SIDE
+        landmarks = np.empty_like(points)
+        landmarks[:, :2] = (points[:, :2] - 0.5) @ to_frame[:, :2].T + to_frame[:, 2]
+        landmarks[:, 2] = points[:, 2] * (window.side / SIDE)
+        return landmarks, score, crop
+
+    def _run(self, crop: Image) -> tuple[np.ndarray | None, float]:
+        self._time += 1
+        self._packets.clear()
+        picture = self._creator.create_image_frame(image_format=self._format, data=crop)
+        self._graph.add_packet_to_input_stream("image", picture.at(self._time))
+        self._graph.add_packet_to_input_stream("roi", self._creator.create_proto(self._whole).at(self._time))
+        self._graph.wait_until_idle()
+        score = self._getter.get_float(self._packets[_SCORE]) if _SCORE in self._packets else 0.0
+        if "landmarks" not in self._packets:
+            return None, score
+        found = self._getter.get_proto(self._packets["landmarks"]).landmark
+        return np.array([(p.x, p.y, p.z) for p in found], np.float32), score
+
+    def close(self) -> None:
+        if self._graph is not None:
+            self._graph.close()
+            self._graph = None
+
+
+def cut(image: Image, window: Window, size: int = SIDE) -> tuple[Image, np.ndarray]:
+    """Cut a window out of a picture, repeating its border where the window hangs over.
+
+    Returns the crop (size, size, 3) uint8 RGB and the (2, 3) float32 matrix from its pixels to the picture's.
+    A large window is reduced by area first, so that fine texture does not alias into the landmarks.
+    """
+    step = window.side / size
+    c, s = math.cos(window.angle) * step, math.sin(window.angle) * step
+    half = (size - 1) / 2
+    to_frame = np.array(
+        [[c, -s, window.x - c * half + s * half], [s, c, window.y - s * half - c * half]],
+    )
+    source, matrix = image, to_frame
+    shrink = int(step)
+    if shrink >= 2:
+        reach = window.side * 0.75
+        height, width = image.shape[:2]
+        x0, x1 = (int(np.clip(v, 0, width)) for v in (window.x - reach, window.x + reach))
+        y0, y1 = (int(np.clip(v, 0, height)) for v in (window.y - reach, window.y + reach))
+        part = image[y0:y1, x0:x1]
+        if part.shape[0] >= shrink and part.shape[1] >= shrink:
+            h, w = part.shape[0] // shrink, part.shape[1] // shrink
+            source = cv2.resize(part[: h * shrink, : w * shrink], (w, h), interpolation=cv2.INTER_AREA)
+            matrix = to_frame / shrink
+            matrix[:, 2] = (to_frame[:, 2] - (x0, y0) - (shrink - 1) / 2) / shrink
+    crop = cv2.warpAffine(
+        source,
+        matrix,
+        (size, size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return crop, to_frame.astype(np.float32)

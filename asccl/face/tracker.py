@@ -1,0 +1,450 @@
+"""Follow one person's face through a clip, frame by frame, in constant memory.
+
+    tracker = FaceMeshTracker(embed)
+    people = tracker.find(sampled_frames, time_base)        # who is there; number 0 is the largest
+    tracker.start(choose(people, face, source))
+    for frame in reader:
+        seen = tracker.push(frame.image)                    # landmarks: keep them on disk; evidence: in a list
+    presence = judge(evidence, frame_rate)                  # asccl.face.presence
+    landmarks = smooth_landmarks(window, shot_window)       # asccl.face.smooth, window by window
+
+Pixel (0, 0) has its centre at (0.0, 0.0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple, Protocol
+
+import cv2
+import numpy as np
+
+from asccl.errors import NoFaceError
+from asccl.face.crop import arcface_crop
+from asccl.face.detect import Detector
+from asccl.face.facemesh import SIDE, FaceMesh, Window, cut
+from asccl.face.pose import Pose, head_pose
+from asccl.face.presence import CHANGE, SURE, Cover, Evidence, share_outside
+from asccl.types import FoundFace, Frame, Image
+
+Embed = Callable[[np.ndarray], np.ndarray]  # (N, 112, 112, 3) uint8 RGB -> (N, D), each of length 1
+
+SAME = 0.35  # cosine of two embeddings of one person, at least
+STRANGE = 0.2  # ... of two people, at most; between the two, place and size decide
+CHECK = 15  # frames between two looks at the identity
+SEARCH = 5  # frames between two searches of the whole frame while the face is lost
+LEAP = 0.35  # a window that moves by more than this share of its side within a frame deserves a look at the identity
+SMALLEST_MESH = 16.0  # pixels of face side; less than this holds no face worth the name
+THUMBNAIL = 96
+MEMORY = 8  # looks that make up a target embedding that nobody handed in
+RECENT = 30  # frames for which a lost face is expected near its last place
+SETTLED = 0.12  # a window closer than this to the face's own, as a share of its side, needs no second look
+DOUBTS = 3  # looks in a row that must fail before the face counts as a stranger's
+CLEAR = 32.0  # pixels of face side from which on an embedding means something
+MISFIT = 0.2  # a rigid head further off than this is no head
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who can be followed: what the picker shows, and how to know them again (None without an embedder)."""
+
+    found: FoundFace
+    embedding: np.ndarray | None = None
+
+
+class Observation(NamedTuple):
+    """One frame's answer. landmarks: (478, 3) float32 pixels of the full frame, or None where no face was found."""
+
+    landmarks: np.ndarray | None
+    evidence: Evidence
+
+
+class Tracker(Protocol):
+    """Follows one person. Frames come in order, one at a time; nothing of them is kept. Not shared between threads."""
+
+    def find(self, frames: Iterable[Frame], time_base: Fraction) -> list[Person]: ...
+
+    def start(self, person: Person | None = None) -> None: ...
+
+    def push(self, image: Image) -> Observation: ...
+
+    def close(self) -> None: ...
+
+
+def choose(people: Sequence[Person], face: int | None, source: str) -> Person:
+    """The person that was asked for; None takes the largest. source: name of the input, for the error.
+
+    Raises NoFaceError where nobody was found, or fewer than asked for.
+    """
+    if not people:
+        raise NoFaceError(
+            f"no face was found in {source}",
+            "give a picture or video with a face of 40 pixels or more, not turned away",
+        )
+    number = face or 0
+    if number >= len(people):
+        count = "1 face was" if len(people) == 1 else f"{len(people)} faces were"
+        numbers = "0" if len(people) == 1 else f"a number from 0 to {len(people) - 1}"
+        raise NoFaceError(f"face {number} was asked for, but {count} found in {source}", f"give {numbers}")
+    return people[number]
+
+
+@dataclass(frozen=True)
+class _Face:
+    """A face in one frame."""
+
+    landmarks: np.ndarray
+    score: float
+    window: Window  # to look at next
+    crop: Image
+    seen: Window  # that the crop was cut from
+
+
+@dataclass
+class _Sightings:
+    """What the sampled frames show of one person."""
+
+    times: list[float] = field(default_factory=list)
+    boxes: list[np.ndarray] = field(default_factory=list)
+    embeddings: list[np.ndarray] = field(default_factory=list)
+    best: tuple[float, Image] | None = None  # how good a portrait, and the portrait
+
+    def add(self, time: float, face: _Face, image: Image, embedding: np.ndarray | None) -> None:
+        pose = head_pose(face.landmarks)
+        worth = face.score * box_side(face.landmarks) / (1 + (pose.yaw**2 + pose.pitch**2) / 400)
+        self.times.append(time)
+        self.boxes.append(_box(face.landmarks))
+        if embedding is not None:
+            self.embeddings.append(embedding)
+        if self.best is None or worth > self.best[0]:
+            upright = Window(face.window.x, face.window.y, face.window.side)
+            self.best = worth, cut(image, upright, THUMBNAIL)[0]
+
+    @property
+    def size(self) -> float:
+        return float(np.median([max(b[2] - b[0], b[3] - b[1]) for b in self.boxes]))
+
+    def affinity(self, face: _Face, embedding: np.ndarray | None) -> float:
+        """How well a face fits; above 0 it may be the same person. By identity where known, else by place and size."""
+        mean = _mean(self.embeddings)
+        if mean is not None and embedding is not None:
+            return float(mean @ embedding) - SAME
+        return 1.0 - _apart(_box(face.landmarks), self.boxes[-1])
+
+
+class FaceMeshTracker:
+    """`Tracker` by MediaPipe's BlazeFace and FaceMesh on one CPU.
+
+    embed: the identity of ArcFace crops; without it place and size alone say who is who.
+    """
+
+    def __init__(self, embed: Embed | None = None) -> None:
+        self._embed = embed
+        self._mesh = FaceMesh()
+        self._detector: Detector | None = None  # made when first needed
+        self._cover = Cover()
+        self.start(None)
+
+    def find(self, frames: Iterable[Frame], time_base: Fraction = Fraction(1), everybody: bool = True) -> list[Person]:
+        """Who is to be seen in some sampled frames; the largest, counted by typical size times share, comes first.
+
+        time_base: seconds per unit of `Frame.pts`. everybody: also look for faces smaller than the largest ones, which
+        takes about 0.1 s a frame at 720p; False when the largest is all you want. Empty where there is no face.
+        """
+        groups: list[_Sightings] = []
+        looked = 0
+        for frame in frames:
+            looked += 1
+            faces: list[_Face] = []
+            for windows in self._detectors.levels(frame.image):
+                self._verify(frame.image, windows, faces)
+                if faces and not everybody:
+                    break
+            self._assign(float(frame.pts * time_base), frame.image, faces, groups)
+        groups.sort(key=lambda g: -g.size * len(g.times))
+        return [
+            Person(
+                FoundFace(
+                    number=number,
+                    thumbnail=group.best[1] if group.best else np.zeros((THUMBNAIL, THUMBNAIL, 3), np.uint8),
+                    time=group.times[0],
+                    share=len(group.times) / looked,
+                    box=tuple(float(v) for v in group.boxes[0]),  # type: ignore[arg-type]
+                ),
+                _mean(group.embeddings),
+            )
+            for number, group in enumerate(groups)
+        ]
+
+    def start(self, person: Person | None = None) -> None:
+        """Begin a clip: follow this person; None follows the largest face of the first frame that has one."""
+        self._person = person
+        self._target = None if person is None else person.embedding
+        self._known = 0 if self._target is None else MEMORY  # looks that the target embedding rests on
+        self._window: Window | None = None
+        self._box: np.ndarray | None = None  # where the face was last, or is to be expected
+        if person is not None:
+            self._box = np.array(person.found.box)
+        self._lost = 0  # frames since the face was last there; counts from the start, too
+        self._met = False  # ever
+        self._checked = 0  # frames since the identity was last looked at
+        self._doubts = 0
+        self._thumbs: list[np.ndarray] = []
+        self._cover.forget()
+
+    def push(self, image: Image) -> Observation:
+        """The next frame, (H, W, 3) uint8 RGB."""
+        change, back = self._changes(image)
+        if change > CHANGE:
+            self._window, self._lost = None, 0
+            self._cover.forget()
+        face, leapt = self._follow(image) if self._window is not None else (None, False)
+        jumped = False
+        if face is None:
+            face = self._search(image)
+            jumped = face is not None
+        if face is None:
+            self._window = None
+            self._lost += 1
+            return Observation(None, Evidence(change=change, back=back))
+        pose = head_pose(face.landmarks)
+        likeness = np.nan
+        if not jumped:
+            face, pose, likeness, jumped = self._recognise(image, face, pose, leapt)
+        if face is None:
+            return Observation(None, Evidence(likeness=likeness, change=change, back=back))
+        self._keep(face)
+        box = _box(face.landmarks)
+        points = _in_crop(face)
+        return Observation(
+            face.landmarks,
+            Evidence(
+                score=face.score,
+                yaw=pose.yaw,
+                pitch=pose.pitch,
+                roll=pose.roll,
+                x=float(box[0] + box[2]) / 2,
+                y=float(box[1] + box[3]) / 2,
+                size=float(max(box[2] - box[0], box[3] - box[1])),
+                outside=share_outside(face.landmarks, *image.shape[:2]),
+                covered=self._cover.look(face.crop, points, pose.yaw),
+                likeness=likeness,
+                change=change,
+                back=back,
+                jumped=jumped,
+            ),
+        )
+
+    def close(self) -> None:
+        self._mesh.close()
+        if self._detector is not None:
+            self._detector.close()
+
+    def __enter__(self) -> FaceMeshTracker:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def _detectors(self) -> Detector:
+        if self._detector is None:
+            self._detector = Detector()
+        return self._detector
+
+    def _keep(self, face: _Face) -> None:
+        self._window, self._box = face.window, _box(face.landmarks)
+        self._lost, self._met = 0, True
+
+    def _follow(self, image: Image) -> tuple[_Face | None, bool]:
+        """The face near its last window, and whether it moved so far that it may be another one's."""
+        assert self._window is not None
+        before = self._window
+        face = self._look(image, before)
+        if face is None:
+            for window in self._detectors.near(image, before)[:1]:
+                face = self._settled(image, window)
+        if face is None:
+            return None, False
+        moved = before.distance(face.window)
+        if moved > SETTLED:  # seen askew: look again from where it is
+            face = self._look(image, face.window) or face
+        return face, before.distance(face.window) > LEAP
+
+    def _look(self, image: Image, window: Window) -> _Face | None:
+        """The face in this very window; its own window is the one to look at next."""
+        landmarks, score, crop = self._mesh.look(image, window)
+        if landmarks is None or score < SURE or box_side(landmarks) < SMALLEST_MESH:
+            return None
+        if head_pose(landmarks).misfit > MISFIT:
+            return None
+        return _Face(landmarks, score, window.follow(Window.around(landmarks)), crop, window)
+
+    def _settled(self, image: Image, window: Window) -> _Face | None:
+        """The face in a detector's window, looked at until its own window fits."""
+        face = None
+        for _ in range(3):
+            face = self._look(image, window)
+            if face is None:
+                return None
+            window = Window.around(face.landmarks)
+        return face
+
+    def _verify(self, image: Image, windows: Iterable[Window], faces: list[_Face]) -> None:
+        """Add the windows' faces to those that are known, each once."""
+        for window in windows:
+            face = self._settled(image, window)
+            if face is not None and not any(_same_place(_box(face.landmarks), _box(f.landmarks)) for f in faces):
+                faces.append(face)
+
+    def _search(self, image: Image) -> _Face | None:
+        """Look for the person in the whole frame, not in every frame; None where they are not to be seen."""
+        if self._lost % SEARCH:
+            return None
+        known = self._box is not None and self._met and self._lost > 0 and self._lost % (4 * SEARCH)
+        size = float(max(self._box[2:] - self._box[:2])) if known and self._box is not None else None
+        faces: list[_Face] = []
+        for windows in self._detectors.levels(image, size):
+            self._verify(image, windows, faces)
+            chosen = self._pick(image, faces)
+            if chosen is not None:
+                return chosen
+        return None
+
+    def _pick(self, image: Image, faces: list[_Face]) -> _Face | None:
+        """Which of these faces is the person, if any."""
+        if not faces:
+            return None
+        largest = max(faces, key=lambda f: box_side(f.landmarks))
+        apart = [np.inf if self._box is None else _apart(_box(f.landmarks), self._box) for f in faces]
+        near = [faces[i] for i in np.argsort(apart) if apart[i] < 1]
+        fresh = 0 < self._lost < RECENT
+        if self._embed is not None and self._target is not None:
+            likeness = self._identify(image, faces) @ self._target
+            best = int(np.argmax(likeness))
+            if likeness[best] >= SAME:
+                return faces[best]
+            plausible = [f for f, like in zip(faces, likeness, strict=True) if like >= STRANGE or _askew(f)]
+            return next((f for f in near if fresh and any(f is p for p in plausible)), None)
+        if self._person is None or (self._met and not fresh):
+            return largest if not near or not fresh else near[0]
+        return near[0] if near else None
+
+    def _recognise(self, image: Image, face: _Face, pose: Pose, leapt: bool) -> tuple[_Face | None, Pose, float, bool]:
+        """Now and then, make sure that the face is still the person's: (face, pose, likeness or NaN, jumped)."""
+        self._checked += 1
+        due = leapt or self._doubts > 0 or self._checked >= (CHECK if self._known >= MEMORY else 3)
+        if self._embed is None or not due or _turned(pose) or box_side(face.landmarks) < CLEAR:
+            return face, pose, np.nan, False
+        self._checked = 0
+        embedding = self._identify(image, [face])[0]
+        if self._target is None:
+            self._target, self._known = embedding, 1
+            return face, pose, 1.0, False
+        likeness = float(embedding @ self._target)
+        if likeness >= STRANGE:
+            self._doubts = 0
+            if self._known < MEMORY and likeness >= SAME:
+                total = self._target * self._known + embedding
+                self._target, self._known = total / np.linalg.norm(total), self._known + 1
+            return face, pose, likeness, False
+        self._doubts += 1
+        if self._doubts < DOUBTS:
+            return face, pose, np.nan, False
+        self._doubts, self._lost, self._window = 0, 0, None
+        other = self._search(image)
+        if other is None:
+            self._lost = 1
+            return None, pose, likeness, False
+        return other, head_pose(other.landmarks), likeness, True
+
+    def _identify(self, image: Image, faces: Sequence[_Face]) -> np.ndarray:
+        assert self._embed is not None
+        return self._embed(np.stack([arcface_crop(image, f.landmarks) for f in faces]))
+
+    def _assign(self, time: float, image: Image, faces: list[_Face], groups: list[_Sightings]) -> None:
+        """Give each face of a frame to the person it fits best, at most one each; the rest are new people."""
+        embeddings: list[np.ndarray | None] = [None] * len(faces)
+        if self._embed is not None and faces:
+            embeddings = list(self._identify(image, faces))
+        fits = [
+            (group.affinity(face, embedding), i, j)
+            for i, (face, embedding) in enumerate(zip(faces, embeddings, strict=True))
+            for j, group in enumerate(groups)
+        ]
+        given: dict[int, int] = {}
+        for fit, i, j in sorted(fits, reverse=True):
+            if fit > 0 and i not in given and j not in given.values():
+                given[i] = j
+        for i, (face, embedding) in enumerate(zip(faces, embeddings, strict=True)):
+            if i not in given:
+                groups.append(_Sightings())
+            groups[given.get(i, len(groups) - 1)].add(time, face, image, embedding)
+
+    def _changes(self, image: Image) -> tuple[float, float]:
+        """How different the frame is from the one before, and from the one before that."""
+        thumb = _thumb(image)
+        changes = [_difference(thumb, t) for t in reversed(self._thumbs)]
+        self._thumbs = [*self._thumbs[-1:], thumb]
+        return (*changes, 0.0, 0.0)[:2]  # type: ignore[return-value]
+
+
+def box_side(landmarks: np.ndarray) -> float:
+    """(468+, 2+) -> larger side of the face's box."""
+    return float(np.ptp(landmarks[:, :2], axis=0).max())
+
+
+def _box(landmarks: np.ndarray) -> np.ndarray:
+    return np.concatenate([landmarks[:, :2].min(0), landmarks[:, :2].max(0)]).astype(np.float64)
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> float:
+    """Distance of two boxes' centres over the mean size, or twice the log size ratio: 0 same, above 1 unrelated."""
+    size_a, size_b = (max(float(max(box[2:] - box[:2])), 1e-6) for box in (a, b))
+    centre = np.hypot(*((a[:2] + a[2:]) - (b[:2] + b[2:]))) / (size_a + size_b)
+    return float(max(centre, abs(np.log(size_a / size_b)) * 2))
+
+
+def _same_place(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether the centre of the smaller box lies in the larger one: heads do not overlap that much."""
+    small, large = sorted((a, b), key=lambda box: float(np.prod(box[2:] - box[:2])))
+    centre = (small[:2] + small[2:]) / 2
+    return bool(np.all(centre > large[:2]) and np.all(centre < large[2:]))
+
+
+def _turned(pose: Pose) -> bool:
+    return abs(pose.yaw) > 35 or abs(pose.pitch) > 30
+
+
+def _askew(face: _Face) -> bool:
+    return _turned(head_pose(face.landmarks))
+
+
+def _mean(embeddings: Sequence[np.ndarray]) -> np.ndarray | None:
+    if not embeddings:
+        return None
+    total = np.sum(embeddings, axis=0)
+    return total / max(float(np.linalg.norm(total)), 1e-9)
+
+
+def _in_crop(face: _Face) -> np.ndarray:
+    """(478, 2) landmarks in pixels of the crop that they were seen in."""
+    c, s = np.cos(face.seen.angle), np.sin(face.seen.angle)
+    off = face.landmarks[:, :2] - (face.seen.x, face.seen.y)
+    return off @ np.array([[c, -s], [s, c]]) * (SIDE / face.seen.side) + (SIDE - 1) / 2
+
+
+def _thumb(image: Image) -> np.ndarray:
+    """(18, 32, 3) float32, of mean 1: what stays alike through a change of light."""
+    height, width = image.shape[:2]
+    sparse = image[:: max(height // 72, 1), :: max(width // 128, 1)]
+    small = cv2.resize(sparse, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32) + 4
+    return small / small.mean()
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean absolute difference over the contrast of the two: 0 the same, about 1 unrelated."""
+    contrast = max(float(np.abs(a - a.mean((0, 1))).mean() + np.abs(b - b.mean((0, 1))).mean()) / 2, 0.05)
+    return float(np.abs(a - b).mean()) / contrast

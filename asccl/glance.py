@@ -1,0 +1,145 @@
+"""What a few frames of a file tell about one face: enough for a reference's style and for a preview."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asccl.directors.base import Director, ReferenceStyle, Target
+from asccl.errors import NoFaceError
+from asccl.face.crop import expression_crop
+from asccl.face.detect import Detector
+from asccl.face.facemesh import FaceMesh, Window
+from asccl.face.pose import head_pose
+from asccl.face.presence import PITCH, SURE, YAW
+from asccl.morphable.fit import Fitter
+from asccl.nets.protocols import ExpressionNet
+from asccl.renderers.base import Renderer
+from asccl.types import FoundFace, Image, Motion, Preview, Track
+from asccl.video import Limits, read_at, sample
+
+SEVERAL = 16  # frames of a clip that stand for it
+SETTLE = 2  # looks after which the window sits well on a face
+
+
+class Eyes:
+    """A detector and a landmark network for single frames. Threads must not share one."""
+
+    def __init__(self) -> None:
+        self._detector, self._mesh = Detector(), FaceMesh()
+
+    def face(self, image: Image, near: np.ndarray | None = None) -> np.ndarray | None:
+        """Landmarks (478, 3) pixels of the largest face, or of the one next to the landmarks `near`; None if none."""
+        windows = [Window.around(near)] if near is not None else []
+        found = self._settle(image, windows[0]) if windows else None
+        if found is not None:
+            return found
+        seen = self._detector.faces(image)
+        if near is not None:
+            seen.sort(key=windows[0].distance)
+        else:
+            seen.sort(key=lambda w: -w.side)
+        for window in seen[:3]:
+            found = self._settle(image, window)
+            if found is not None:
+                return found
+        return None
+
+    def _settle(self, image: Image, window: Window) -> np.ndarray | None:
+        for _ in range(SETTLE + 1):
+            landmarks, score, _ = self._mesh.look(image, window)
+            if landmarks is None or score < SURE:
+                return None
+            window = Window.around(landmarks)
+        return landmarks
+
+    def close(self) -> None:
+        self._detector.close()
+        self._mesh.close()
+
+
+@dataclass(frozen=True)
+class Glance:
+    """Some frames that show the face: landmarks (n, 478, 3) pixels, motion of n frames."""
+
+    images: list[Image]
+    landmarks: np.ndarray
+    motion: Motion
+
+
+def glance(path: Path, eyes: Eyes, fitter: Fitter, limits: Limits, face: FoundFace | None = None) -> Glance:
+    """Look at `SEVERAL` frames of a file. Raises NoFaceError, UnreadableError, LimitError."""
+    images, found, near = [], [], None
+    for frame in sample(path, SEVERAL, limits):
+        if near is None and face is not None:
+            near = _stand_in(face)
+        landmarks = eyes.face(frame.image, near)
+        if landmarks is not None:
+            images.append(frame.image)
+            found.append(landmarks)
+            near = landmarks
+    if not found:
+        raise NoFaceError(f"{path.name} shows no face", "give a video or picture with a face that is plain to see")
+    landmarks = np.stack(found)
+    return Glance(images, landmarks, _still_motion(landmarks, fitter, fitter.identity(landmarks)))
+
+
+def _still_motion(landmarks: np.ndarray, fitter: Fitter, identity: np.ndarray) -> Motion:
+    """Frames that have nothing to do with each other in time: each is a shot of its own."""
+    n = len(landmarks)
+    track = Track(np.ones(n, np.float32), np.arange(n, dtype=np.int32))
+    return fitter.motion(track, lambda first, last: landmarks[first:last], identity)
+
+
+def _stand_in(face: FoundFace) -> np.ndarray:
+    """Landmarks that only say where a found face is."""
+    x0, y0, x1, y1 = face.box
+    grid = np.zeros((478, 3), np.float32)
+    grid[:, 0], grid[:, 1] = (x0 + x1) / 2, (y0 + y1) / 2
+    grid[0, :2], grid[1, :2] = (x0, y0), (x1, y1)
+    grid[33, :2], grid[263, :2] = (x0, (y0 + y1) / 2), (x1, (y0 + y1) / 2)
+    return grid
+
+
+def reference_style(seen: Glance, net: ExpressionNet) -> ReferenceStyle:
+    """Style of a reference from some of its frames."""
+    crops = np.stack([expression_crop(i, p) for i, p in zip(seen.images, seen.landmarks, strict=True)])
+    probabilities, features = net.read(crops)
+    return ReferenceStyle(seen.motion.coefficients.mean(0), probabilities.mean(0), features.sum(0))
+
+
+class PreviewStudio:
+    """One face of one file, ready to show any frame edited. Threads must not share one."""
+
+    def __init__(self, path: Path, seen: Glance, renderer: Renderer, fitter: Fitter, limits: Limits):
+        self._path, self._seen, self._renderer, self._fitter, self._limits = path, seen, renderer, fitter, limits
+        for image, landmarks in zip(seen.images, seen.landmarks, strict=True):
+            renderer.study(image, landmarks)
+
+    def show(self, time: float, eyes: Eyes, director: Director, target: Target) -> Preview:
+        """The frame `time` seconds after the first, before and after the edit."""
+        image = read_at(self._path, time, self._limits).image
+        size = np.linalg.norm(np.ptp(self._seen.landmarks[..., :2], axis=1), axis=1)
+        landmarks = eyes.face(image, self._seen.landmarks[int(np.argsort(size)[len(size) // 2])])
+        if landmarks is None:
+            return Preview(image, image, 0.0)
+        presence = turned_share(landmarks)
+        here = _still_motion(landmarks[None], self._fitter, self._seen.motion.identity.astype(np.float64))
+        seen = self._seen.motion
+        motion = Motion(
+            *(np.concatenate([getattr(seen, k), getattr(here, k)]) for k in ("coefficients", "scale", "rotation", "translation")),
+            seen.identity,
+            np.append(seen.weight, np.float32(presence)),
+        )  # fmt: skip
+        new = director(motion, target)
+        self._renderer.plan(motion, new)
+        return Preview(image, self._renderer.render(image, landmarks, len(motion) - 1), presence)
+
+
+def turned_share(landmarks: np.ndarray) -> float:
+    """How far the turn of the head (478, 3) allows an edit, in [0, 1]."""
+    pose = head_pose(landmarks)
+    shares = [(none - abs(angle)) / (none - full) for angle, (full, none) in ((pose.yaw, YAW), (pose.pitch, PITCH))]
+    return float(np.clip(min(shares), 0, 1))

@@ -1,0 +1,196 @@
+"""Fit the 3DMM to a track: one identity for the person, pose and bounded coefficients for every frame.
+
+The camera is a weak perspective, `landmarks = scale * R @ (identity + sum_i c_i E_i) + translation`. Identity and
+expression explain some of the same landmarks. Three things keep expression out of the identity: the identity basis
+is penalised far more than the coefficients; what the basis leaves over may only move the identity where no
+expression unit could (the orthogonal complement of E); and a known neutral of the same person can be given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from asccl.face import mesh
+from asccl.morphable.head import HeadModel
+from asccl.types import Motion, Track
+
+UNOBSERVED = ("eyeLook", "tongueOut")  # not to be seen in the 468 points
+RARE = ("jawLeft", "jawRight", "jawForward", "mouthLeft", "mouthRight", "cheekPuff", "mouthClose", "mouthShrugLower",
+        "mouthShrugUpper", "mouthRollUpper", "mouthRollLower")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """identity_prior, coefficient_prior: pull towards 0. coherence: pull towards the neighbouring frames.
+    depth_trust: weight of FaceMesh's z beside x and y. samples: frames that decide the identity.
+    chunk, overlap: frames fitted at once and shared with the chunk before."""
+
+    identity_prior: float = 6.0
+    coefficient_prior: float = 0.6
+    coherence: float = 0.6
+    depth_trust: float = 0.15
+    rounds: int = 6
+    samples: int = 240
+    chunk: int = 600
+    overlap: int = 30
+
+
+def landmark_weights() -> np.ndarray:
+    """(468,) trust in each landmark: much where emotion and speech show, little on the outline of the face."""
+    w = np.ones(mesh.POINTS)
+    w[list(mesh.OVAL)] = 0.3
+    w[list(mesh.LIPS + mesh.RIGHT_EYE + mesh.LEFT_EYE)] = 3.0
+    w[list(mesh.BROWS)] = 2.5
+    return w
+
+
+def similarity(shape: np.ndarray, landmarks: np.ndarray, weights: np.ndarray):
+    """Least-squares `landmarks ~ s R shape + t` for each frame (Umeyama 1991).
+
+    shape: (T, N, 3) or (N, 3); landmarks: (T, N, 3); weights: (N,). Returns s (T,), R (T, 3, 3), t (T, 3).
+    """
+    shape = np.broadcast_to(shape, landmarks.shape)
+    w = weights / weights.sum()
+    centre_x, centre_y = np.einsum("n,tnk->tk", w, shape), np.einsum("n,tnk->tk", w, landmarks)
+    x, y = shape - centre_x[:, None], landmarks - centre_y[:, None]
+    u, sigma, vt = np.linalg.svd(np.einsum("tni,n,tnj->tij", y, w, x, optimize=True))
+    flip = np.ones_like(sigma)
+    flip[:, 2] = np.sign(np.linalg.det(u @ vt))
+    rotation = (u * flip[:, None]) @ vt
+    scale = (sigma * flip).sum(1) / np.einsum("n,tnk->t", w, x**2)
+    return scale, rotation, centre_y - scale[:, None] * np.einsum("tij,tj->ti", rotation, centre_x)
+
+
+def bounded_least_squares(
+    hessian: np.ndarray, linear: np.ndarray, start: np.ndarray, upper: np.ndarray, coherence: float, steps: int = 120
+) -> np.ndarray:
+    """Minimise sum_t w_t'Hw_t/2 - b_t'w_t + coherence/2 |w_{t+1} - w_t|^2 over 0 <= w <= upper by FISTA.
+
+    hessian: (K, K); linear, start: (T, K); upper: (K,). All frames at once, linear in T (Beck and Teboulle 2009).
+    """
+    step = 1.0 / (np.linalg.eigvalsh(hessian)[-1] + 4 * coherence)
+    w, ahead, momentum = start, start, 1.0
+    for _ in range(steps):
+        slope = np.diff(ahead, axis=0) * coherence
+        gradient = ahead @ hessian - linear
+        gradient[:-1] -= slope
+        gradient[1:] += slope
+        new = np.clip(ahead - step * gradient, 0.0, upper)
+        faster = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        ahead = new + (momentum - 1) / faster * (new - w)
+        w, momentum = new, faster
+    return w
+
+
+class Fitter:
+    """The fixed matrices of a fit; build once, use for any number of clips."""
+
+    def __init__(self, head: HeadModel, settings: FitSettings | None = None):
+        self.head = head
+        self.settings = settings = settings or FitSettings()
+        w = landmark_weights()
+        self._w = np.stack([w, w, settings.depth_trust * w], 1).ravel()
+        self._pose_weights = np.full(mesh.POINTS, 0.02)
+        self._pose_weights[list(mesh.STABLE)] += 1.0
+        names = head.names
+        self.expression = head.expression.astype(np.float64)
+        flat = self.expression.reshape(len(names), -1)
+        self.upper = np.array([0.0 if n.startswith(UNOBSERVED) else 1.0 for n in names])
+        gram = (flat * self._w) @ flat.T
+        self._unit = np.trace(gram) / (self.upper > 0).sum() * 0.02
+        prior = np.array([4.0 if n in RARE else 1.0 for n in names]) * settings.coefficient_prior * self._unit
+        self._hessian = gram + np.diag(prior)
+        basis = head.identity.astype(np.float64).reshape(len(head.identity), -1)
+        identity_gram = (basis * self._w) @ basis.T + np.eye(
+            len(basis)
+        ) * settings.identity_prior * self._w.sum() * 0.004
+        self._identity_solver = np.linalg.solve(identity_gram, basis * self._w)
+        self._identity_basis = basis
+        root = np.sqrt(self._w)
+        self._expression_span = np.linalg.qr((flat[self.upper > 0] * root).T)[0]  # (3N, k)
+
+    def identity(self, landmarks: np.ndarray) -> np.ndarray:
+        """(T, >=468, 3) pixels, no NaN, frames of one person -> (468, 3) cm, this person at rest."""
+        y = np.asarray(landmarks[:, : mesh.POINTS], np.float64)
+        pick = np.unique(np.linspace(0, len(y) - 1, min(len(y), self.settings.samples)).round().astype(int))
+        y = y[pick]
+        base = self.head.neutral.astype(np.float64)
+        shape, w = base, np.zeros((len(y), len(self.upper)))
+        for turn in range(self.settings.rounds):
+            local, w = self._local(y, shape, w, coherence=0.0)
+            rest = (local - np.tensordot(w, self.expression, 1)).mean(0)
+            a = self._identity_solver @ (rest - base).ravel()
+            shape = base + (a @ self._identity_basis).reshape(-1, 3)
+            if turn >= 2 and len(y) > 1:
+                shape = shape + self._unexplained(rest - shape)
+        return shape
+
+    def _unexplained(self, offset: np.ndarray) -> np.ndarray:
+        """The part of a landmark offset (468, 3) that no expression unit can make."""
+        root = np.sqrt(self._w)
+        v = offset.ravel() * root
+        v = v - self._expression_span @ (self._expression_span.T @ v)
+        return 0.7 * (v / root).reshape(-1, 3)
+
+    def _local(self, y: np.ndarray, shape: np.ndarray, w: np.ndarray, coherence: float):
+        """Landmarks in the head's own frame, and coefficients given the shape."""
+        scale, rotation, translation = similarity(shape + np.tensordot(w, self.expression, 1), y, self._pose_weights)
+        local = np.einsum("tij,tni->tnj", rotation, y - translation[:, None]) / scale[:, None, None]
+        linear = ((local - shape).reshape(len(y), -1) * self._w) @ self.expression.reshape(len(self.upper), -1).T
+        w = bounded_least_squares(self._hessian, linear, w, self.upper, coherence * self._unit * 20)
+        return local, w
+
+    def _frames(self, y: np.ndarray, shape: np.ndarray):
+        """Pose and coefficients of one chunk."""
+        w = np.zeros((len(y), len(self.upper)))
+        for _ in range(3):
+            _, w = self._local(y, shape, w, self.settings.coherence)
+        scale, rotation, translation = similarity(shape + np.tensordot(w, self.expression, 1), y, self._pose_weights)
+        if len(y) > 2:
+            scale = gaussian_filter1d(scale, 1.0, mode="nearest")
+        return w, scale, rotation, translation
+
+    def motion(self, track: Track, read, identity: np.ndarray) -> Motion:
+        """Coefficients and pose of every frame with a face, in chunks.
+
+        read(first, last) gives the landmarks of frames first..last-1, (n, 478, 3) pixels, NaN where there is no
+        face; frames without one get the nearest fitted frame's values and weight 0.
+        """
+        total = len(track.presence)
+        coefficients = np.zeros((total, len(self.upper)), np.float32)
+        scale, translation = np.ones(total, np.float32), np.zeros((total, 3), np.float32)
+        rotation = np.repeat(np.eye(3, dtype=np.float32)[None], total, 0)
+        for first, last in _runs(track):
+            at = first
+            while at < last:
+                stop = min(at + self.settings.chunk, last)
+                start = max(first, at - self.settings.overlap)
+                ahead = min(last, stop + self.settings.overlap)
+                y = np.asarray(read(start, ahead)[:, : mesh.POINTS], np.float64)
+                w, s, r, t = self._frames(y, identity)
+                keep = slice(at - start, stop - start)
+                coefficients[at:stop], scale[at:stop] = w[keep], s[keep]
+                rotation[at:stop], translation[at:stop] = r[keep], t[keep]
+                at = stop
+        return Motion(coefficients, scale, rotation, translation, identity.astype(np.float32), track.presence)
+
+    def error(self, motion: Motion, landmarks: np.ndarray) -> np.ndarray:
+        """Mean landmark distance of the fit in percent of the eye distance, (T,)."""
+        shape = motion.identity + np.tensordot(motion.coefficients, self.expression, 1)
+        fitted = (
+            motion.scale[:, None, None] * (shape @ motion.rotation.transpose(0, 2, 1)) + motion.translation[:, None]
+        )
+        xy = landmarks[:, : mesh.POINTS, :2]
+        return 100 * np.linalg.norm(fitted[..., :2] - xy, axis=-1).mean(1) / mesh.eye_distance(landmarks)
+
+
+def _runs(track: Track):
+    """Stretches (first, last + 1) of frames that have a face and belong to one shot."""
+    seen = track.presence > 0
+    edges = np.flatnonzero(np.diff(seen.astype(np.int8)) | np.diff(track.shot)) + 1
+    for first, last in zip(np.r_[0, edges], np.r_[edges, len(seen)], strict=True):
+        if last > first and seen[first]:
+            yield int(first), int(last)

@@ -1,0 +1,71 @@
+"""MobileFaceNet: a small face-recognition network, and four feature maps of it (Chen et al., CCBR 2018)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from asccl.nets.blocks import ConvPReLU, Freezable
+
+SIZE = 112
+EMBEDDING = 192
+MAP_CHANNELS = (64, 64, 128, 128)
+MAP_STRIDES = (2, 4, 8, 16)
+
+
+class Bottleneck(nn.Module):
+    """Inverted residual: widen, look around, narrow without a bend; plus its input where the shapes agree."""
+
+    def __init__(self, inputs: int, width: int, outputs: int, stride: int = 1):
+        super().__init__()
+        self.expand = ConvPReLU(inputs, width, 1)
+        self.depthwise = ConvPReLU(width, width, 3, stride, groups=width)
+        self.project = nn.Conv2d(width, outputs, 1)
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.project(self.depthwise(self.expand(x)))
+        return x + y if self.residual else y
+
+
+class MobileFaceNet(Freezable):
+    """Batch normalisation is folded into the convolutions, and so is the scale of the input: the network was trained
+    on (value - 127.5) / 128, and its first convolution here carries the factor 127.5 / 128 (exact, for its padding is
+    zero). So the input is plain RGB in [-1, 1], value / 127.5 - 1.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        stem = [ConvPReLU(3, 64, 3, stride=2), ConvPReLU(64, 64, 3, groups=64), nn.Conv2d(64, 64, 1)]
+        self.stages = nn.ModuleList(
+            [
+                nn.Sequential(*stem),
+                nn.Sequential(Bottleneck(64, 128, 64, stride=2), *(Bottleneck(64, 128, 64) for _ in range(4))),
+                nn.Sequential(Bottleneck(64, 256, 128, stride=2), *(Bottleneck(128, 256, 128) for _ in range(6))),
+                nn.Sequential(Bottleneck(128, 512, 128, stride=2), *(Bottleneck(128, 256, 128) for _ in range(2))),
+            ]
+        )
+        self.expand = ConvPReLU(128, 512, 1)
+        self.pool = nn.Conv2d(512, 512, SIZE // MAP_STRIDES[-1], groups=512)  # "global depthwise convolution"
+        self.embed = nn.Conv2d(512, EMBEDDING, 1)
+
+    def maps(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Feature maps of falling size.
+
+        x: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16, an ArcFace crop. Returns four maps
+        (B, `MAP_CHANNELS`[i], H / `MAP_STRIDES`[i], W / `MAP_STRIDES`[i]): the last narrow block at each size, before
+        the next one widens it. Differentiable. Raises ValueError.
+        """
+        if x.dim() != 4 or x.shape[1] != 3 or x.shape[2] % 16 or x.shape[3] % 16 or 0 in x.shape[2:]:
+            raise ValueError(f"expected (B, 3, H, W) with H and W multiples of 16, got {tuple(x.shape)}")
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, 3, 112, 112) RGB in [-1, 1], an ArcFace crop -> (B, 192) embedding, not normalised. Raises ValueError."""
+        if x.shape[1:] != (3, SIZE, SIZE):
+            raise ValueError(f"expected (B, 3, {SIZE}, {SIZE}), got {tuple(x.shape)}")
+        return self.embed(self.pool(self.expand(self.maps(x)[-1]))).flatten(1)

@@ -1,0 +1,301 @@
+"""The one place where the steps meet: open, track, fit, direct, render, read out, write.
+
+`Editor.edit` walks twice over a file: once to see what the face does, once to change it. Frames pass one by one, so
+memory does not grow with the length of the video.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asccl import __version__, hub, zoo
+from asccl.clip import FINDING, Clip, analyse
+from asccl.directors.base import Director, ReferenceStyle, Target
+from asccl.directors.preset import PresetDirector
+from asccl.directors.reference import ReferenceDirector
+from asccl.errors import SettingError
+from asccl.face.facemesh import FaceMesh, Window
+from asccl.face.tracker import FaceMeshTracker, choose
+from asccl.glance import Eyes, PreviewStudio, glance, reference_style
+from asccl.morphable.anny_head import load_anny_head
+from asccl.morphable.fit import Fitter
+from asccl.readout import Readout
+from asccl.renderers.base import Renderer
+from asccl.renderers.warp import WarpRenderer
+from asccl.types import EditRequest, EditResult, FoundFace, MediaInfo, Motion, Preview, Progress
+from asccl.video import EncodeSettings, Limits, Reader, default_output, draw_badge, open_writer, probe, sample
+
+SOFT_END = 0.3  # seconds in which an edit fades at the ends of its time range
+READINGS = 100  # edited frames that the networks read, about
+REMEMBERED = 8  # files whose faces are kept ready for previews
+WEIGHTS = ("head-anny", "mobilefacenet-arcface", "expression-faceapi")
+
+
+class Editor:
+    """Edits the emotion of talking faces. One editor serves any number of threads and keeps no request's settings.
+
+    limits: what is refused as too large. encode: quality of the written video.
+    """
+
+    def __init__(self, limits: Limits | None = None, encode: EncodeSettings | None = None):
+        self.limits = limits or Limits()
+        self.encode = encode or EncodeSettings()
+        self._fitter: Fitter | None = None
+        self._eyes: Eyes | None = None
+        self._looking = threading.Lock()  # guards what follows and what only one thread may use
+        self._people: OrderedDict[tuple, list] = OrderedDict()
+        self._styles: OrderedDict[tuple, ReferenceStyle] = OrderedDict()
+        self._studios: OrderedDict[tuple, PreviewStudio] = OrderedDict()
+
+    def probe(self, source: Path) -> MediaInfo:
+        """What a file holds. Raises UnreadableError, LimitError."""
+        return probe(source, self.limits)
+
+    def faces(self, source: Path) -> list[FoundFace]:
+        """The people in a file, number 0 with the largest face. Raises NoFaceError, UnreadableError, LimitError."""
+        with self._looking:
+            people = self._find(Path(source))
+        choose(people, None, Path(source).name)
+        return [person.found for person in people]
+
+    def preview(self, request: EditRequest, time: float) -> Preview:
+        """One frame, `time` seconds after the first, before and after. The same errors as `edit`.
+
+        The first call for a file looks at its faces; further ones take a fraction of a second.
+        """
+        with self._looking:
+            target = self._target(request)
+            studio = self._studio(request)
+            amount = float(time_range(np.array([time]), request)[0])
+            target = replace(target, intensity=target.intensity * amount)
+            shown = studio.show(time, self._get_eyes(), self._director(request), target)
+        if request.badge:
+            shown = replace(shown, edited=draw_badge(shown.edited))
+        return shown
+
+    def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
+        """Edit a whole file. The output appears whole or not at all.
+
+        Raises SettingError, UnreadableError, NoFaceError, LimitError, OutputError, WeightsError, Cancelled.
+        """
+        progress, clock = progress or Progress(), _Clock()
+        info = self.probe(request.source)
+        check_times(request, info)
+        progress("open", 0.0)
+        output = request.output or default_output(info, f"-{request.emotion or 'reference'}")
+        with open_writer(output, info, info.path, edit_tags(request), self.encode) as writer:
+            with clock("reference"), self._looking:
+                target = self._target(request)
+            renderer = self._renderer(request)
+            with clock("track and fit"):
+                clip = self._analyse(request, renderer, progress)
+            with clip:
+                with clock("direct"):
+                    motion = replace(clip.motion, weight=clip.motion.weight * time_range(clip.times, request))
+                    renderer.plan(motion, self._director(request)(motion, target))
+                readout = self._readout(clip)
+                self._render(request, clip, renderer, writer, readout, progress, clock)
+                with clock("read out"):
+                    measured = readout.report(request.emotion, target.reference and target.reference.features)
+        report = {**describe(request, clip, motion), **measured, "seconds": clock.report(), "weights": weights_used()}
+        progress("done", 1.0)
+        return EditResult(output, report)
+
+    # the steps of an edit
+
+    def _analyse(self, request: EditRequest, renderer: Renderer, progress: Progress) -> Clip:
+        tracker = FaceMeshTracker(zoo.load_embedder().embed)
+        try:
+            fitter = self._get_fitter()
+            return analyse(request.source, tracker, fitter, progress, self.limits, request.face, renderer.study)
+        finally:
+            tracker.close()
+
+    def _render(
+        self, request: EditRequest, clip: Clip, renderer: Renderer, writer: Any, readout: Readout, progress: Progress,
+        clock: _Clock,
+    ) -> None:  # fmt: skip
+        mesh = FaceMesh()
+        try:
+            with Reader(request.source, self.limits) as reader:
+                frames = iter(reader)
+                while True:
+                    with clock("decode"):
+                        frame = next(frames, None)
+                    if frame is None or frame.index >= len(clip.times):
+                        break
+                    landmarks = clip.landmarks.read(frame.index, frame.index + 1)[0]
+                    with clock("render"):
+                        edited = renderer.render(frame.image, landmarks, frame.index)
+                    if edited is not frame.image:
+                        with clock("read out"):
+                            after, _, _ = mesh.look(edited, Window.around(landmarks))
+                            readout.add(float(clip.times[frame.index]), frame.image, edited, landmarks, after)
+                    with clock("encode"):
+                        writer.write(replace(frame, image=draw_badge(edited) if request.badge else edited))
+                    progress("render", (frame.index + 1) / len(clip.times))
+        finally:
+            mesh.close()
+
+    def _readout(self, clip: Clip) -> Readout:
+        every = max(1, len(clip.times) // READINGS)
+        return Readout(zoo.load_embedder().embed, zoo.load_expression_net().read, every)
+
+    def _renderer(self, request: EditRequest) -> Renderer:
+        return WarpRenderer(self._get_fitter().head)
+
+    def _director(self, request: EditRequest) -> Director:
+        head = self._get_fitter().head
+        return ReferenceDirector(head) if request.reference is not None else PresetDirector(head)
+
+    # what is loaded once, or kept for a while; callers of the latter three hold the lock
+
+    def _get_fitter(self) -> Fitter:
+        if self._fitter is None:
+            self._fitter = Fitter(load_anny_head())
+        return self._fitter
+
+    def _get_eyes(self) -> Eyes:
+        if self._eyes is None:
+            self._eyes = Eyes()
+        return self._eyes
+
+    def _find(self, source: Path) -> list:
+        def find() -> list:
+            tracker = FaceMeshTracker(zoo.load_embedder().embed)
+            try:
+                info = self.probe(source)
+                return tracker.find(sample(source, FINDING, self.limits), info.time_base)
+            finally:
+                tracker.close()
+
+        return _remember(self._people, _key(source), find)
+
+    def _target(self, request: EditRequest) -> Target:
+        style = None
+        if request.reference is not None:
+            path = request.reference
+
+            def look() -> ReferenceStyle:
+                seen = glance(path, self._get_eyes(), self._get_fitter(), self.limits)
+                return reference_style(seen, zoo.load_expression_net())
+
+            style = _remember(self._styles, _key(path), look)
+        return Target(request.emotion, style, request.intensity, request.seed)
+
+    def _studio(self, request: EditRequest) -> PreviewStudio:
+        path = request.source
+
+        def look() -> PreviewStudio:
+            face = choose(self._find(path), request.face, path.name).found
+            seen = glance(path, self._get_eyes(), self._get_fitter(), self.limits, face)
+            return PreviewStudio(path, seen, self._renderer(request), self._get_fitter(), self.limits)
+
+        return _remember(self._studios, (*_key(path), request.face, request.generator), look)
+
+
+def _key(path: Path) -> tuple:
+    try:
+        stat = path.stat()
+    except OSError:  # the reader says it better
+        return (str(path),)
+    return (str(path.absolute()), stat.st_mtime_ns, stat.st_size)
+
+
+def _remember(cache: OrderedDict, key: tuple, make: Any) -> Any:
+    if key not in cache:
+        cache[key] = make()
+    cache.move_to_end(key)
+    while len(cache) > REMEMBERED:
+        cache.popitem(last=False)
+    return cache[key]
+
+
+def check_times(request: EditRequest, info: MediaInfo) -> None:
+    """Raises SettingError where the time range lies behind the end."""
+    if not info.is_still and info.duration and request.start >= info.duration:
+        raise SettingError(
+            f"start {request.start:g} s lies behind the end of {info.path.name} ({info.duration:.2f} s)",
+            "give an earlier start",
+        )
+
+
+def time_range(times: np.ndarray, request: EditRequest) -> np.ndarray:
+    """(T,) seconds -> (T,) float32 in [0, 1]: 1 inside the request's range, with soft ends inside it."""
+    out = np.ones(len(times))
+    if request.start > 0:
+        out = np.minimum(out, (times - request.start) / SOFT_END)
+    if request.end is not None:
+        out = np.minimum(out, (request.end - times) / SOFT_END)
+    out = np.clip(out, 0, 1)
+    return (out * out * (3 - 2 * out)).astype(np.float32)
+
+
+def edit_tags(request: EditRequest) -> dict[str, str]:
+    """What the output's metadata says."""
+    how = request.emotion or ""
+    if request.reference is not None:
+        how = f"{how} like a reference".strip()
+    said = f"Edited with ASCCL {__version__}: facial expression changed to {how}, intensity {request.intensity:g}"
+    return {"comment": said, "software": f"ASCCL {__version__}"}
+
+
+def describe(request: EditRequest, clip: Clip, motion: Motion) -> dict[str, Any]:
+    """software, request, source, frames and fit of the report."""
+    info, edited = clip.info, int((motion.weight > 0).sum())
+    spans = [
+        {"first": a, "last": b, "start": round(float(clip.times[a]), 3), "end": round(float(clip.times[b]), 3),
+         "reason": word} for a, b, word in clip.track.reasons
+    ]  # fmt: skip
+    total = len(clip.times)
+    return {
+        "software": {"name": "asccl", "version": __version__},
+        "request": {
+            "source": request.source.name, "emotion": request.emotion,
+            "reference": request.reference and request.reference.name, "intensity": request.intensity,
+            "start": request.start, "end": request.end, "face": request.face, "generator": request.generator,
+            "seed": request.seed, "badge": request.badge,
+        },
+        "source": {
+            "width": info.width, "height": info.height, "frame_rate": str(info.frame_rate),
+            "duration": round(info.duration, 3), "frames": total,
+        },
+        "frames": {"total": total, "edited": edited, "passed_through": total - edited, "spans": spans},
+        "fit": {"landmark_error_percent": clip.error},
+    }  # fmt: skip
+
+
+def weights_used() -> list[dict[str, str]]:
+    """Name, file and sha256 of the weights behind an edit."""
+    return [
+        {"name": n, "file": hub.WEIGHTS[n].file, "sha256": hub.WEIGHTS[n].sha256} for n in WEIGHTS if n in hub.WEIGHTS
+    ]
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._spent: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._spent[stage] = self._spent.get(stage, 0.0) + time.perf_counter() - start
+
+    def report(self) -> dict[str, float]:
+        total = time.perf_counter() - self._start
+        return {**{k: round(v, 4) for k, v in self._spent.items()}, "total": round(total, 4)}

@@ -1,0 +1,108 @@
+"""Eyes: the lids move over an eyeball that stays where it is and stays round."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from asccl.face import mesh
+from asccl.renderers.field import Box, face_size
+from asccl.types import Image
+
+EYES = ((mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS))
+LASHES = 0.016  # of the face size: this much inside the lid's line belongs to lid and lashes
+CLOSED, OPEN = 0.035, 0.075  # lid opening over the face size: below, no eyeball shows; above, all of it
+
+
+def keep_eyeballs(source: Image, edited: Image, landmarks: np.ndarray, moved: np.ndarray, box: Box) -> None:
+    """Redraw both eyeballs in `edited`, in place.
+
+    source, edited: (h, w, 3) uint8, the pixels of the box before and after the warp. landmarks: (478, 3), moved:
+    (468, 2+) pixels of the frame. Inside the new lids the source's eyeball shows unmoved; where the lids now reveal
+    more of it than the source shows, the iris is completed by its mirror image and the white by its nearest pixel.
+    """
+    size = face_size(landmarks)
+    origin = np.array([box.x0, box.y0], np.float32)
+    for lids, iris in EYES:
+        old, new = landmarks[list(lids), :2] - origin, moved[list(lids), :2] - origin
+        if np.abs(new - old).max() < 0.1:
+            continue
+        across = old[8] - old[0]
+        down = np.array([-across[1], across[0]]) / max(float(np.linalg.norm(across)), 1e-6)
+        opening = min(float(np.ptp(old @ down)), float(np.ptp(new @ down))) / size
+        showing = float(np.clip((opening - CLOSED) / (OPEN - CLOSED), 0, 1))
+        if showing > 0:
+            circle = landmarks[list(iris), :2] - origin
+            _redraw(source, edited, old, new, circle, down, size, showing)
+
+
+def _redraw(source, edited, old, new, circle, down, size, showing) -> None:
+    h, w = source.shape[:2]
+    corner = np.concatenate([old, new])
+    pad = 3 + int(0.05 * size)
+    x0, y0 = np.maximum(np.floor(corner.min(0)).astype(int) - pad, 0)
+    x1, y1 = np.minimum(np.ceil(corner.max(0)).astype(int) + pad, (w, h))
+    if x1 - x0 < 4 or y1 - y0 < 4:
+        return
+    part = (slice(y0, y1), slice(x0, x1))
+    shift = np.array([x0, y0], np.float32)
+    margin = LASHES * size
+    known = _inside(old - shift, (y1 - y0, x1 - x0)) > margin
+    if known.sum() < 6:
+        return
+    alpha = showing * np.clip((_inside(new - shift, known.shape) - margin) / max(1.0, 0.012 * size) + 0.5, 0, 1)
+    eyeball = complete_eyeball(source[part], known, circle - shift, down)
+    mixed = edited[part] * (1 - alpha[..., None]) + eyeball * alpha[..., None]
+    edited[part] = np.round(mixed).astype(np.uint8)
+
+
+def complete_eyeball(image: Image, known: np.ndarray, circle: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """Fill what the lids hide. image: (h, w, 3), known: (h, w) bool, circle: (5, 2) iris centre and rim -> float32."""
+    filled = image.astype(np.float32)
+    _, labels = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    ys, xs = np.nonzero(known)
+    table = np.zeros(labels.max() + 1, np.int64)
+    table[labels[ys, xs]] = np.arange(len(ys))
+    nearest = table[labels]
+    hidden = ~known
+    spread = filled[ys[nearest], xs[nearest]]
+    spread = cv2.GaussianBlur(spread, (0, 0), 1.2)
+    filled[hidden] = spread[hidden]
+
+    centre, radius = circle[0], float(np.linalg.norm(circle[1:] - circle[0], axis=1).mean())
+    gy, gx = np.nonzero(np.ones(known.shape, bool))
+    offset = np.stack([gx, gy], 1) - centre
+    distance = np.linalg.norm(offset, axis=1)
+    iris, shown = distance < 1.05 * radius, known[gy, gx]
+    if (iris & shown).sum() < 6:
+        return filled
+    profile = _radial_profile(image[gy[iris & shown], gx[iris & shown]], distance[iris & shown], radius)
+    lost = iris & ~shown
+    filled[gy[lost], gx[lost]] = profile(distance[lost])
+    mirrored = np.round(np.stack([gx, gy], 1) - 2 * (offset @ down)[:, None] * down).astype(int)
+    mx, my = np.clip(mirrored[:, 0], 0, known.shape[1] - 1), np.clip(mirrored[:, 1], 0, known.shape[0] - 1)
+    twin = lost & known[my, mx] & (distance > 0.45 * radius)  # a catch light near the pupil has no twin
+    filled[gy[twin], gx[twin]] = 0.5 * filled[gy[twin], gx[twin]] + 0.45 * image[my[twin], mx[twin]]
+    soft = cv2.GaussianBlur(filled, (0, 0), 0.7)
+    filled[hidden] = soft[hidden]
+    return filled
+
+
+def _radial_profile(colours: np.ndarray, distance: np.ndarray, radius: float):
+    """Median colour of an iris by distance from its centre: (n, 3), (n,) -> function (m,) -> (m, 3)."""
+    rings = np.linspace(0, 1.05 * radius, 6)
+    of = np.clip(np.digitize(distance, rings) - 1, 0, 4)
+    middle = 0.5 * (rings[1:] + rings[:-1])
+    full = [k for k in range(5) if (of == k).any()]
+    medians = np.array([np.median(colours[of == k], axis=0) for k in full])
+    return lambda r: np.stack([np.interp(r, middle[full], medians[:, c]) for c in range(3)], 1)
+
+
+def _inside(polygon: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Distance to the polygon's line, positive inside, in pixels."""
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [np.round(polygon * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
+    into = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
+    return into.astype(np.float32)

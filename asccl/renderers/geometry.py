@@ -1,0 +1,94 @@
+"""From coefficients to pixels: how far each landmark moves in the image, with the lips locked to the source's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asccl.face import mesh
+from asccl.morphable.head import HeadModel
+from asccl.types import Motion
+
+LID_REACH = 0.5  # cm; likewise for a correction of the lids
+LIP_REACH = 0.9  # cm; a lip correction is carried this far into the skin around (Gaussian)
+BROW_RIGIDITY = 0.85  # both rows of a brow move together by this share: a brow keeps its thickness
+MOST_OPENING = 0.4  # the lids open by at most this share of what they show in the source
+OUTLINE_SHARE = 0.05  # of the motion that the outline of the face keeps: hair and background stay
+
+
+class Displacement:
+    """Landmark displacement fields of one head model."""
+
+    def __init__(self, head: HeadModel):
+        self.expression = head.expression.astype(np.float32)
+        neutral = head.neutral
+        jaw = head.expression[head.names.index("jawOpen")][:, 1]
+        lower = jaw > 0.5 * jaw[17]
+        self._carry_upper = _carry(neutral, mesh.UPPER_INNER, ~lower)
+        self._carry_lower = _carry(neutral, mesh.LOWER_INNER, lower)
+        self._carry_lids = [_carry_lids(neutral, eye) for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE)]
+        self._outline = np.ones((mesh.POINTS, 1), np.float32)
+        self._outline[list(mesh.OVAL)] = OUTLINE_SHARE
+        self.jawline = lower
+
+    def __call__(self, motion: Motion, new: Motion, t: int, landmarks: np.ndarray) -> np.ndarray:
+        """Frame t, its landmarks (478, 3) pixels -> (468, 3) pixels that each landmark moves; z by the same scale.
+
+        The opening between the inner lips becomes `lip_gain` times the source's, at every column of the mouth.
+        """
+        change = new.coefficients[t] - motion.coefficients[t]
+        d = np.tensordot(change, self.expression, 1) @ (motion.scale[t] * motion.rotation[t]).T
+        d *= self._outline
+        for top, low in (
+            (mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW),
+            (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW),
+        ):
+            top_, low_ = list(top), list(low)
+            both = 0.6 * d[top_] + 0.4 * d[low_]
+            d[top_] = BROW_RIGIDITY * both + (1 - BROW_RIGIDITY) * d[top_]
+            d[low_] = BROW_RIGIDITY * both + (1 - BROW_RIGIDITY) * d[low_]
+        self._hold_lids(d, landmarks)
+        gain = 1.0 if new.lip_gain is None else float(new.lip_gain[t])
+        self._lock_lips(d, landmarks, motion.rotation[t], gain)
+        return d
+
+    def _hold_lids(self, d: np.ndarray, landmarks: np.ndarray) -> None:
+        """A narrow eye has no eyeball to show: bound what its lids may open."""
+        for k, eye in enumerate((mesh.RIGHT_EYE, mesh.LEFT_EYE)):
+            upper, lower = list(eye[9:16]), list(eye[7:0:-1])
+            column = landmarks[lower, :2] - landmarks[upper, :2]
+            opening = np.linalg.norm(column, axis=1)
+            axis = column.mean(0) / max(float(opening.mean()), 1e-6)
+            opened = float(((d[lower, :2] - d[upper, :2]) @ axis).mean())
+            excess = opened - MOST_OPENING * float(opening.mean())
+            if excess > 0:
+                d[:, :2] += excess * self._carry_lids[k][:, None] * axis
+
+    def _lock_lips(self, d: np.ndarray, landmarks: np.ndarray, rotation: np.ndarray, gain: float) -> None:
+        axis = rotation[:2, 1] / max(float(np.linalg.norm(rotation[:2, 1])), 1e-6)
+        upper, lower = list(mesh.UPPER_INNER), list(mesh.LOWER_INNER)
+        gap = (landmarks[lower, :2] - landmarks[upper, :2]) @ axis
+        moved = (d[lower, :2] - d[upper, :2]) @ axis
+        excess = 0.5 * (moved - (gain - 1) * np.clip(gap, 0, None))
+        d[:, :2] += (self._carry_upper @ excess - self._carry_lower @ excess)[:, None] * axis
+
+
+def _carry(neutral: np.ndarray, inner: tuple[int, ...], side: np.ndarray) -> np.ndarray:
+    """(468, 9) weights that hand a correction of 9 inner-lip points to the skin on their side of the mouth."""
+    distance = np.linalg.norm(neutral[:, None] - neutral[list(inner)][None], axis=-1)
+    weights = np.exp(-((distance / LIP_REACH) ** 2)) * side[:, None]
+    weights /= np.maximum(1.0, weights.sum(1, keepdims=True))
+    weights[list(mesh.INNER_CORNERS)] = 0
+    weights[list(inner)] = np.eye(len(inner))
+    return weights.astype(np.float32)
+
+
+def _carry_lids(neutral: np.ndarray, eye: tuple[int, ...]) -> np.ndarray:
+    """(468,) share of a lid correction: most of it is taken back at the upper lid, the rest at the lower one."""
+    share = np.zeros(len(neutral), np.float32)
+    for row, part in ((eye[9:16], 0.7), (eye[1:8], -0.3)):
+        nearest = np.linalg.norm(neutral[:, None] - neutral[list(row)][None], axis=-1).min(1)
+        own = np.exp(-((nearest / LID_REACH) ** 2))
+        other = eye[1:8] if part > 0 else eye[9:16]
+        beyond = np.linalg.norm(neutral[:, None] - neutral[list(other)][None], axis=-1).min(1) < nearest
+        share += np.where(beyond, 0, part * own).astype(np.float32)
+    return share

@@ -1,0 +1,195 @@
+"""Skin: shading from turned normals, and folds that the light of the scene draws into the skin's own texture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.sparse import coo_matrix
+
+from asccl.face import mesh
+from asccl.morphable.head import HeadModel
+from asccl.renderers.field import Box, face_size
+from asccl.types import Image
+
+Point = int | tuple[int, int, float]  # a landmark, or a mix (a, b, share of b)
+SKIN = (50, 280, 205, 425, 101, 330, 118, 347, 123, 352, 187, 411, 147, 376, 151, 9, 108, 337, 69, 299, 199, 200, 5, 4,
+        195, 218, 438, 36, 266)  # fmt: skip
+DETAIL_CELLS = 90  # cells of the fold map per face size
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A crease along landmarks. width: of the face size. depth: darkening at full strength.
+    units: how much each ARKit unit (side added) presses it in; `both` sides: mirrored points are given."""
+
+    right: tuple[Point, ...]
+    left: tuple[Point, ...]
+    width: float
+    depth: float
+    units: dict[str, float]
+
+
+FOLDS = (
+    Fold(((129, 203, 0.3), (203, 165, 0.25), (206, 92, 0.25), (216, 186, 0.25), (212, 57, 0.35)),
+         ((358, 423, 0.3), (423, 391, 0.25), (426, 322, 0.25), (436, 410, 0.25), (432, 287, 0.35)), 0.035, 0.20,
+         {"mouthSmile": 0.7, "cheekSquint": 0.35, "noseSneer": 0.45, "mouthUpperUp": 0.3}),
+    Fold(((55, 8, 0.45), (107, 9, 0.45), (108, 9, 0.5)), ((285, 8, 0.45), (336, 9, 0.45), (337, 9, 0.5)), 0.014, 0.24,
+         {"browDown": 1.0}),
+    Fold((193, (122, 193, 0.3), (188, 122, 0.5)), (417, (351, 417, 0.3), (412, 351, 0.5)), 0.015, 0.16,
+         {"noseSneer": 1.0}),
+    Fold(((130, 226, 0.4), 31, 228, 229, 230, 231), ((359, 446, 0.4), 261, 448, 449, 450, 451), 0.016, 0.12,
+         {"eyeSquint": 0.6, "cheekSquint": 0.6}),
+    Fold((130, (226, 35, 0.5), (35, 143, 0.5)), (359, (446, 265, 0.5), (265, 372, 0.5)), 0.012, 0.10,
+         {"cheekSquint": 0.8}),
+    Fold(((61, 57, 0.6), (43, 57, 0.3), (43, 106, 0.35)), ((291, 287, 0.6), (273, 287, 0.3), (273, 335, 0.35)), 0.018,
+         0.15, {"mouthFrown": 1.0}),
+)  # fmt: skip
+FOREHEAD = (
+    (((104, 63, 0.45), (69, 105, 0.4), (108, 66, 0.4), (151, 9, 0.3), (337, 296, 0.4), (299, 334, 0.4), (333, 293, 0.45)), 0.8),
+    ((104, 69, 108, 151, 337, 299, 333), 1.0),
+    (((104, 103, 0.45), (69, 67, 0.45), (108, 109, 0.45), (151, 10, 0.45), (337, 338, 0.45), (299, 297, 0.45), (333, 332, 0.45)), 0.7),
+)  # fmt: skip
+FOREHEAD_WIDTH, FOREHEAD_DEPTH = 0.012, 0.16
+MODELLING = 0.11  # strength of a fold's lit and shaded walls
+OWN_DETAIL = 0.8  # how far a fold deepens the creases that the skin already has
+
+
+class Skin:
+    """What a renderer knows of one person's skin and light; filled by `study`."""
+
+    def __init__(self, head: HeadModel):
+        self.names = head.names
+        t = head.mesh
+        rows = np.repeat(np.arange(len(t)), 3)
+        self._incidence = coo_matrix((np.ones(t.size), (t.ravel(), rows)), (mesh.POINTS, len(t))).tocsr()
+        self._mesh = t
+        self._samples: list[tuple[np.ndarray, np.ndarray]] = []
+        self._texture: list[float] = []
+        self._alike: list[np.ndarray] = []
+        brows = head.neutral[list(mesh.RIGHT_BROW_TOP + mesh.LEFT_BROW_TOP), 1].mean()
+        self._forehead = head.neutral[:, 1] < brows - 0.4
+        self._light: np.ndarray | None = None
+
+    def normals(self, points: np.ndarray) -> np.ndarray:
+        """(468, 3) pixels -> (468, 3) unit normals, towards the viewer (z < 0)."""
+        a, b, c = (points[self._mesh[:, k]] for k in range(3))
+        n = self._incidence @ np.cross(b - a, c - a)
+        n /= np.linalg.norm(n, axis=1, keepdims=True) + 1e-9
+        return np.where(n[:, 2].mean() > 0, -n, n)
+
+    def study(self, image: Image, landmarks: np.ndarray) -> None:
+        """Take light and texture from a frame."""
+        size = face_size(landmarks)
+        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        smooth = cv2.GaussianBlur(gray, (0, 0), max(1.0, 0.02 * size))
+        at = np.round(landmarks[list(SKIN), :2]).astype(int)
+        inside = (at >= 0).all(1) & (at[:, 0] < gray.shape[1]) & (at[:, 1] < gray.shape[0])
+        at, index = at[inside], np.array(SKIN)[inside]
+        if len(at) < 12:
+            return
+        level = smooth[at[:, 1], at[:, 0]]
+        self._samples.append((self.normals(landmarks[: mesh.POINTS])[index], level / max(level.mean(), 1.0)))
+        rough = np.abs(gray - smooth)[at[:, 1], at[:, 0]] / np.maximum(level, 8.0)
+        self._texture.append(float(np.median(rough)))
+        self._alike.append(self._skin_likeness(image, landmarks, at))
+        self._light = None
+
+    def _skin_likeness(self, image: Image, landmarks: np.ndarray, skin: np.ndarray) -> np.ndarray:
+        """(468,) in [0, 1]: 1 where a landmark has the colour of the skin samples (n, 2), 0 on hair or a hat."""
+        xy = np.round(landmarks[: mesh.POINTS, :2]).astype(int)
+        x, y = np.clip(xy[:, 0], 0, image.shape[1] - 1), np.clip(xy[:, 1], 0, image.shape[0] - 1)
+        colour = np.log(image[y, x].astype(np.float32) + 12)
+        own = np.median(np.log(image[skin[:, 1], skin[:, 0]].astype(np.float32) + 12), axis=0)
+        brightness = np.abs((colour - own).mean(1))
+        tint = np.linalg.norm((colour - own) - (colour - own).mean(1, keepdims=True), axis=1)
+        return np.exp(-((brightness / 0.75) ** 4) - (tint / 0.35) ** 4)
+
+    @property
+    def bareness(self) -> np.ndarray:
+        """(468, 1): the share of a motion that a landmark may make. Below 1 only where hair hangs over the forehead."""
+        if not self._alike:
+            return np.ones((mesh.POINTS, 1), np.float32)
+        alike = np.median(self._alike, axis=0)
+        return np.where(self._forehead, alike, 1.0).astype(np.float32)[:, None]
+
+    @property
+    def light(self) -> np.ndarray:
+        """(3,) slope of relative brightness over the normal: points to where the light comes from, seen as n."""
+        if self._light is None:
+            prior = np.array([0.0, -0.25, -0.35])
+            if self._samples:
+                n = np.concatenate([s[0] for s in self._samples])
+                y = np.concatenate([s[1] for s in self._samples]) - 1
+                n = n - n.mean(0)
+                gram = n.T @ n + 0.05 * len(n) * np.eye(3)
+                prior = np.linalg.solve(gram, n.T @ y + 0.05 * len(n) * prior)
+            self._light = np.clip(prior, -0.8, 0.8)
+        return self._light
+
+    @property
+    def roughness(self) -> float:
+        """0.25 for very smooth skin to 1.2 for lined skin: how strong a drawn fold may be."""
+        texture = float(np.median(self._texture)) if self._texture else 0.012
+        return float(np.clip(0.1 + 55 * texture, 0.25, 1.2))
+
+    def shading(self, points: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """Brightness (468,) of the moved surface over that of the source's, from the turn of the normals."""
+        light = self.light
+        before, after = 1 + self.normals(points) @ light, 1 + self.normals(moved) @ light
+        return np.clip(np.maximum(after, 0.3) / np.maximum(before, 0.3), 0.85, 1.15).astype(np.float32)
+
+    def folds(self, moved: np.ndarray, change: np.ndarray, box: Box, size: float) -> tuple[np.ndarray, np.ndarray, Box]:
+        """Where the moved skin (468, 2+) creases under a change of coefficients (52,).
+
+        Returns a brightness factor (h, w), the depth of the creases (h, w) in [0, 1], and the box they are laid on.
+        """
+        fine = Box(box.x0, box.y0, box.x1, box.y1, max(1.0, size / DETAIL_CELLS))
+        shape = (int(np.ceil((box.y1 - box.y0) / fine.cell)) + 1, int(np.ceil((box.x1 - box.x0) / fine.cell)) + 1)
+        xy = (moved[:, :2] - (box.x0, box.y0)) / fine.cell
+        unit = size / fine.cell  # face size in cells
+        layers: dict[float, np.ndarray] = {}
+        for line, width, depth in self._lines(change):
+            layer = layers.setdefault(width, np.zeros(shape, np.float32))
+            np.maximum(layer, _stroke(xy, line, width * unit, shape) * depth, out=layer)
+        valley = np.zeros(shape, np.float32)
+        for width, layer in layers.items():
+            valley += cv2.GaussianBlur(layer, (0, 0), max(0.7, 0.75 * width * unit))
+        gx = cv2.Sobel(valley, cv2.CV_32F, 1, 0, scale=0.125) * unit * 0.018
+        gy = cv2.Sobel(valley, cv2.CV_32F, 0, 1, scale=0.125) * unit * 0.018
+        to_light = self.light[:2] if np.linalg.norm(self.light[:2]) > 0.05 else np.array([0.0, -1.0])
+        to_light = to_light / np.linalg.norm(to_light)
+        factor = 1 - self.roughness * (valley - MODELLING * 10 * (gx * to_light[0] + gy * to_light[1]))
+        return np.clip(factor, 0.7, 1.2), np.clip(valley / 0.2, 0, 1), fine
+
+    def _lines(self, change: np.ndarray):
+        def risen(name: str) -> float:
+            return max(0.0, float(change[self.names.index(name)]))
+
+        for fold in FOLDS:
+            for line, side in ((fold.right, "Right"), (fold.left, "Left")):
+                strength = min(1.2, sum(k * risen(n + side) for n, k in fold.units.items()))
+                if strength > 0.03:
+                    yield line, fold.width, fold.depth * strength
+        outer = 0.5 * (risen("browOuterUpLeft") + risen("browOuterUpRight"))
+        inner = risen("browInnerUp")
+        bare = float(self.bareness[self._forehead].mean())
+        for line, share in FOREHEAD:
+            strength = min(1.2, 0.7 * outer + 0.5 * inner) * share * bare**2
+            if strength > 0.03:
+                yield (line if outer > 0.3 * inner else line[1:-1]), FOREHEAD_WIDTH, FOREHEAD_DEPTH * strength
+
+
+def _stroke(xy: np.ndarray, line: tuple[Point, ...], width: float, shape: tuple[int, int]) -> np.ndarray:
+    """A smooth line through landmarks that fades towards both ends, (h, w) in [0, 1]."""
+    knots = np.array([xy[p] if isinstance(p, int) else (1 - p[2]) * xy[p[0]] + p[2] * xy[p[1]] for p in line])
+    steps = np.linspace(0, len(knots) - 1, 25)
+    path = np.stack([np.interp(steps, range(len(knots)), knots[:, k]) for k in (0, 1)], 1)
+    path[1:-1] = 0.25 * path[:-2] + 0.5 * path[1:-1] + 0.25 * path[2:]
+    ink = np.sin(np.pi * (np.arange(24) + 0.6) / 24.2) ** 0.8
+    canvas = np.zeros(shape, np.uint8)
+    fixed = np.round(path * 16).astype(np.int32)
+    for a, b, level in zip(fixed[:-1], fixed[1:], ink, strict=True):
+        cv2.line(canvas, a.tolist(), b.tolist(), int(255 * level), max(1, round(width)), cv2.LINE_AA, 4)
+    return canvas.astype(np.float32) / 255

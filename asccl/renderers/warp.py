@@ -1,0 +1,83 @@
+"""The embedded renderer: warp the source frame by the projected 3D displacement, then shade what turned and creased.
+
+No training and no model of the person: identity, hair and background are the source's own pixels.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from asccl.face import mesh
+from asccl.morphable.head import HeadModel
+from asccl.renderers.eyes import keep_eyeballs
+from asccl.renderers.field import Box, FaceField, enlarge, face_size
+from asccl.renderers.geometry import Displacement
+from asccl.renderers.skin import OWN_DETAIL, Skin
+from asccl.types import Image, Motion
+
+REDNESS = np.array([0.85, 1.0, 1.05], np.float32)  # a shadow on skin keeps more red than blue
+
+
+class WarpRenderer:
+    """Backward warp over the face box; see `Renderer`."""
+
+    def __init__(self, head: HeadModel):
+        self._displacement = Displacement(head)
+        self._field = FaceField(head)
+        self.skin = Skin(head)
+        self._motion: Motion | None = None
+        self._new: Motion | None = None
+
+    def study(self, image: Image, landmarks: np.ndarray) -> None:
+        self.skin.study(image, landmarks)
+
+    def plan(self, motion: Motion, new: Motion) -> None:
+        self._motion, self._new = motion, new
+
+    def render(self, image: Image, landmarks: np.ndarray, t: int) -> Image:
+        assert self._motion is not None and self._new is not None, "plan first"
+        change = self._new.coefficients[t] - self._motion.coefficients[t]
+        gain = 1.0 if self._new.lip_gain is None else float(self._new.lip_gain[t])
+        if not np.isfinite(landmarks[0, 0]) or (np.abs(change).max() < 1e-4 and abs(gain - 1) < 1e-4):
+            return image
+        d = self._displacement(self._motion, self._new, t, landmarks) * self.skin.bareness
+        points = landmarks[: mesh.POINTS]
+        moved = points + d
+        box = self._field.box(landmarks, moved, image.shape)
+        if box.empty:
+            return image
+        values = np.concatenate([d[:, :2], self.skin.shading(points, moved)[:, None] - 1], 1)
+        field = self._field.spread(landmarks, moved, values, box)
+        out = image.copy()
+        out[box.slices] = self._paint(image, landmarks, moved, field, change, box)
+        return out
+
+    def _paint(self, image, landmarks, moved, field, change, box: Box) -> Image:
+        dense = enlarge(field, box)
+        source = image[box.slices]
+        warped = warp(image, dense[..., :2], box)
+        keep_eyeballs(source, warped, landmarks, moved, box)
+        factor, depth, fine = self.skin.folds(moved, change, box, face_size(landmarks))
+        light = dense[..., 2] + 1
+        light *= enlarge(factor, fine)
+        return relight(warped, light, enlarge(depth, fine), face_size(landmarks))
+
+
+def warp(image: Image, field: np.ndarray, box: Box) -> Image:
+    """Backward warp: output pixel p of the box takes the frame's pixel p - field(p). field: (h, w, 2) pixels."""
+    x = np.arange(box.x0, box.x1, dtype=np.float32)[None]
+    y = np.arange(box.y0, box.y1, dtype=np.float32)[:, None]
+    map_x, map_y = x - field[..., 0], y - field[..., 1]
+    return cv2.remap(image, map_x, map_y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+
+
+def relight(image: Image, light: np.ndarray, depth: np.ndarray, size: float) -> Image:
+    """Multiply by a brightness (h, w), and deepen the skin's own creases where depth (h, w) in [0, 1] says so."""
+    x = image.astype(np.float32)
+    if depth.max() > 0.02:
+        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        detail = gray - cv2.GaussianBlur(gray, (0, 0), max(1.0, 0.03 * size))
+        x += (OWN_DETAIL * depth * np.clip(detail, -25, 8))[..., None]
+    x *= 1 + (light[..., None] - 1) * REDNESS
+    return np.clip(np.round(x), 0, 255).astype(np.uint8)

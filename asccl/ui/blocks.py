@@ -1,0 +1,224 @@
+"""The page: which widgets there are and which handler each of them calls. No logic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from asccl.types import EMOTIONS, INTENSITY_RANGE
+from asccl.ui.components import HERE, card, compare, markup, player
+from asccl.ui.engine import EditorLike
+from asccl.ui.examples import PICK, load, picker
+from asccl.ui.handlers import FROM_REFERENCE, LARGEST, Handlers
+from asccl.ui.limits import WEB_LIMITS
+from asccl.ui.report import status
+from asccl.video.limits import Limits
+
+TITLE = "ASCCL: change the emotion, keep the speech"
+MEDIA = ["video", "image", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".ts", ".heic", ".webp"]
+KEEP = (600, 3600)  # seconds: how often old files are looked for, how old they may grow
+RENDERS, PREVIEWS, PROBES = 1, 2, 2  # at once; a render takes every core, the others are short
+
+text = partial(gr.Markdown, container=False)
+
+
+@dataclass(frozen=True)
+class Widgets:
+    """The widgets that handlers read or write."""
+
+    source: gr.File
+    webcam: gr.Video
+    examples: gr.HTML
+    card: gr.HTML
+    gallery: gr.Gallery
+    face: gr.Number
+    consent: gr.Checkbox
+    source_note: gr.HTML
+    compare: gr.HTML
+    time: gr.Slider
+    preview_note: gr.HTML
+    emotion: gr.Radio
+    intensity: gr.Slider
+    reference: gr.File
+    reference_card: gr.HTML
+    reference_note: gr.HTML
+    span: gr.Accordion
+    start: gr.Slider
+    end: gr.Slider
+    variant: gr.Slider
+    badge: gr.Checkbox
+    render: gr.Button
+    cancel: gr.Button
+    status: gr.HTML
+    result: gr.Column
+    player: gr.HTML
+    still: gr.HTML
+    video: gr.DownloadButton
+    report: gr.DownloadButton
+    readout: gr.HTML
+
+
+def build(editor: EditorLike, limits: Limits = WEB_LIMITS, folder: Path | None = None) -> gr.Blocks:
+    """The whole app around an editor. `folder`: where runs put their temporary folders."""
+    handlers = Handlers(editor, limits, folder)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=KEEP) as page:
+        text(words("intro"), elem_id="intro")
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Edit"):
+                widgets = edit_tab(limits)
+            with gr.Tab("About"):
+                text(words("about"), elem_id="about")
+        wire(widgets, handlers)
+    page.queue(max_size=32, default_concurrency_limit=4)
+    return page
+
+
+def words(name: str) -> str:
+    return (HERE / "texts" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def edit_tab(limits: Limits) -> Widgets:
+    made: dict[str, Any] = {}
+    with gr.Column(elem_id="workbench"):
+        with gr.Column(elem_id="source-panel"):
+            source_panel(made, limits)
+        with gr.Column(elem_id="preview-panel"):
+            preview_panel(made, limits)
+        with gr.Column(elem_id="control-panel"):
+            control_panel(made, limits)
+        with gr.Column(elem_id="result-panel", visible=False) as made["result"]:
+            result_panel(made)
+    return Widgets(**made)
+
+
+def source_panel(made: dict[str, Any], limits: Limits) -> None:
+    text("## 1 · Source")
+    with gr.Tabs():
+        with gr.Tab("Upload"):
+            made["source"] = gr.File(
+                label=f"Video or photo with a face, up to {limits.max_bytes // 2**20} MB",
+                file_types=MEDIA, height=132, elem_id="source",
+            )  # fmt: skip
+        with gr.Tab("Webcam"):
+            made["webcam"] = gr.Video(
+                sources=["webcam"], include_audio=True, label="Record yourself", elem_id="webcam", height=240,
+                webcam_options=gr.WebcamOptions(mirror=False),
+            )  # fmt: skip
+    made["card"] = card(elem_id="source-card")
+    made["source_note"] = markup(status("idle", ""), elem_id="source-note")
+    made["examples"] = markup(picker(), js_on_load=PICK, elem_id="examples")
+    made["gallery"] = gr.Gallery(
+        label="Several faces: which one?", visible=False, columns=5, height=150, allow_preview=False,
+        object_fit="cover", elem_id="faces", buttons=[], interactive=False,
+    )  # fmt: skip
+    made["face"] = gr.Number(LARGEST, visible=False, precision=0, label="Face, as listed by /faces; -1 is the largest")
+    text(words("consent"), elem_id="consent-text")
+    made["consent"] = gr.Checkbox(label="I may edit this face, and I deceive nobody with it", elem_id="consent")
+
+
+def preview_panel(made: dict[str, Any], limits: Limits) -> None:
+    text("## Preview")
+    empty = "Choose a video or a photo, or click an example.<br>The preview of one frame appears here."
+    made["compare"] = compare(empty, elem_id="compare")
+    made["time"] = gr.Slider(
+        0, limits.max_seconds, 0, step=0.01, label="Moment shown (seconds)", visible=False, elem_id="time", buttons=[]
+    )
+    made["preview_note"] = markup("", elem_id="preview-note")
+
+
+def control_panel(made: dict[str, Any], limits: Limits) -> None:
+    text("## 2 · Emotion")
+    choices = [(name.capitalize(), name) for name in EMOTIONS] + [("From a clip", FROM_REFERENCE)]
+    made["emotion"] = gr.Radio(choices, value="happy", label="Emotion", show_label=False, elem_id="emotion")
+    low, high = INTENSITY_RANGE
+    made["intensity"] = gr.Slider(
+        low, high, 1.0, step=0.05, label="Intensity", info="0 changes nothing, 1 is natural, 2 is theatrical",
+        elem_id="intensity", buttons=[],
+    )  # fmt: skip
+    with gr.Accordion("Reference clip or photo", open=False, elem_id="reference-box"):
+        text("Its expression is taken over. Choose an emotion above as well, to have both.")
+        made["reference"] = gr.File(label="Reference", file_types=MEDIA, height=120, elem_id="reference")
+        made["reference_card"] = card(elem_id="reference-card")
+        made["reference_note"] = markup("", elem_id="reference-note")
+    longest = limits.max_seconds  # until a file is there; from a program, 0 is the end
+    with gr.Accordion("Only a part of the video", open=False, visible=False) as made["span"]:
+        made["start"] = gr.Slider(0, longest, 0, step=0.01, label="From (seconds)", elem_id="start", buttons=[])
+        made["end"] = gr.Slider(0, longest, 0, step=0.01, label="To (seconds)", elem_id="end", buttons=[])
+    with gr.Accordion("More", open=False):
+        made["variant"] = gr.Slider(
+            0, 9, 0, step=1, label="Variant", info="The same emotion, shown a little differently", buttons=[]
+        )
+        made["badge"] = gr.Checkbox(True, label="Visible mark that says the video was edited")
+    with gr.Row(elem_id="actions"):
+        made["render"] = gr.Button("Render", variant="primary", elem_id="render", scale=3)
+        made["cancel"] = gr.Button("Cancel", variant="stop", elem_id="cancel", visible=False, scale=1)
+    made["status"] = markup(status("idle", ""), elem_id="status")
+
+
+def result_panel(made: dict[str, Any]) -> None:
+    text("## 3 · Result")
+    made["player"] = player(elem_id="player")
+    made["still"] = compare(elem_id="still")
+    with gr.Row(elem_id="downloads"):
+        made["video"] = gr.DownloadButton("Download the result", variant="primary", elem_id="download-video")
+        made["report"] = gr.DownloadButton("Download the report (JSON)", elem_id="download-report")
+    made["readout"] = markup("", elem_id="readout")
+
+
+def wire(w: Widgets, handlers: Handlers) -> None:
+    """Which event calls which handler. Only the first three have public endpoints."""
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    choices = [w.source, w.emotion, w.reference, w.intensity, w.start, w.end, w.face, w.variant]
+    w.source.change(
+        handlers.open, [w.source], [w.card, w.gallery, w.face, w.time, w.start, w.end, w.span, w.source_note],
+        api_name="faces", show_progress="hidden", concurrency_id="probe", concurrency_limit=PROBES,
+    ).then(hide_result, None, [w.result, w.status], queue=False, **quiet)  # fmt: skip
+    gr.on(
+        [widget.change for widget in (*choices, w.time)],
+        handlers.preview, [*choices, w.time], [w.compare, w.preview_note],
+        api_name="preview", show_progress="hidden", trigger_mode="always_last",
+        concurrency_id="preview", concurrency_limit=PREVIEWS,
+    )  # fmt: skip
+    begun = w.render.click(begin, None, [w.render, w.cancel, w.status], queue=False, **quiet)
+    run = begun.then(
+        handlers.edit, [*choices, w.badge, w.consent], [w.video, w.report, w.status, w.player, w.still, w.readout],
+        api_name="edit", show_progress="hidden", concurrency_id="render", concurrency_limit=RENDERS,
+    )  # fmt: skip
+    shown = run.success(lambda: gr.Column(visible=True), None, [w.result], queue=False, **quiet)
+    shown.then(None, js=SHOW_RESULT, **quiet)
+    run.then(rest, None, [w.render, w.cancel], queue=False, **quiet)
+    w.cancel.click(stopped, None, [w.render, w.cancel, w.status], queue=False, cancels=[run], **quiet)
+    w.reference.change(
+        handlers.open_reference, [w.reference, w.emotion], [w.reference_card, w.emotion, w.reference_note],
+        concurrency_id="probe", concurrency_limit=PROBES, **quiet,
+    )  # fmt: skip
+    w.webcam.stop_recording(lambda recorded: recorded, [w.webcam], [w.source], **quiet)
+    w.examples.pick(load, None, [w.source], queue=False, **quiet)
+    w.gallery.select(pick, None, [w.face], queue=False, **quiet)
+
+
+SHOW_RESULT = "() => document.getElementById('result-panel')?.scrollIntoView({behavior: 'smooth', block: 'start'})"
+
+
+def begin() -> tuple[Any, Any, str]:
+    return gr.Button(interactive=False), gr.Button(visible=True), status("busy", "Waiting for a free place", 0.0)
+
+
+def rest() -> tuple[Any, Any]:
+    return gr.Button(interactive=True), gr.Button(visible=False)
+
+
+def stopped() -> tuple[Any, Any, str]:
+    return *rest(), status("stopped", "Cancelled. Nothing was kept.")
+
+
+def hide_result() -> tuple[Any, str]:
+    return gr.Column(visible=False), status("idle", "")
+
+
+def pick(event: gr.SelectData) -> int:
+    return event.index if isinstance(event.index, int) else LARGEST

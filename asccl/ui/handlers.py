@@ -1,0 +1,254 @@
+"""What happens behind the widgets. Pure: everything comes in by arguments and goes out by return values.
+
+The only things kept are the editor and the limits, the same for everybody. One person's choices live in their own
+browser, their files in folders of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from asccl.errors import AscclError, Cancelled, SettingError
+from asccl.types import EditRequest, EditResult, FoundFace, MediaInfo, Progress
+from asccl.ui import report as words
+from asccl.ui.components import Value, clips, facts, pair
+from asccl.ui.engine import EditorLike
+from asccl.ui.limits import check, check_upload, clock, length
+from asccl.ui.run import Run
+from asccl.video.limits import Limits
+
+LARGEST = -1  # no face was chosen: the largest
+FROM_REFERENCE = "reference"  # the eighth button: the emotion of the reference clip alone
+ROUNDING = 0.01  # seconds: the sliders show hundredths
+POLL = 0.4  # seconds between two looks at a running edit
+GENERIC = "Something went wrong on our side. Try again; if it happens again, try another file"
+
+
+@dataclass(frozen=True)
+class Handlers:
+    editor: EditorLike
+    limits: Limits
+    folder: Path | None = None  # where runs put their temporary folders
+
+    def open(self, source: str | None) -> tuple[Any, ...]:
+        """Looks at an upload: card, faces to choose from, chosen face, and the sliders that its length bounds.
+
+        The last value is one line for the live region: empty when all is well.
+        """
+        if not source:
+            return (None, *no_faces(), *sliders(None), words.status("idle", ""))
+        try:
+            path = check_upload(source, "video or photo")
+            info = self.editor.probe(path)
+            check(info, self.limits)
+            faces = self.editor.faces(path)
+        except Exception as error:
+            return (None, *no_faces(), *sliders(None), words.status("failed", sentence(error)))
+        card = facts(faces[0].thumbnail, path.name, describe(info))
+        return (card, *choice(faces), *sliders(info), words.status("idle", ""))
+
+    def open_reference(self, reference: str | None, emotion: str) -> tuple[Any, Any, str]:
+        """A look at the reference; choosing one presses its button, taking it away releases it."""
+        if not reference:
+            return None, gr.skip() if emotion != FROM_REFERENCE else "happy", words.status("idle", "")
+        try:
+            path = check_upload(reference, "reference")
+            info = self.editor.probe(path)
+            check(info, self.limits)
+            faces = self.editor.faces(path)
+        except Exception as error:
+            return None, gr.skip(), words.status("failed", sentence(error))
+        return facts(faces[0].thumbnail, path.name, describe(info)), FROM_REFERENCE, words.status("idle", "")
+
+    def preview(
+        self,
+        source: str | None,
+        emotion: str,
+        reference: str | None,
+        intensity: float,
+        start: float,
+        end: float,
+        face: float,
+        variant: float,
+        time: float,
+    ) -> tuple[Value | None, str]:
+        """One frame, before and after, and a line that says what it shows or why there is nothing."""
+        if not source:
+            return None, ""
+        if emotion == FROM_REFERENCE and not reference:
+            return gr.skip(), note("Add a reference below: a clip or photo whose expression you like.")  # type: ignore
+        try:
+            request = self.request(source, emotion, reference, intensity, start, end, face, variant)
+            seen = self.editor.preview(request, float(time or 0))
+        except Exception as error:
+            return gr.skip(), note(sentence(error), failed=True)  # type: ignore
+        if seen.presence < 0.05:
+            text = "The face cannot be edited at this moment: it is hidden, cut off or turned away. It stays as it is."
+        else:
+            text = outside(float(time or 0), start, end)
+        return pair(seen.source, seen.edited, "Preview of one frame"), note(text)
+
+    def edit(
+        self,
+        source: str | None,
+        emotion: str,
+        reference: str | None,
+        intensity: float,
+        start: float,
+        end: float,
+        face: float,
+        variant: float,
+        badge: bool,
+        consent: bool,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Renders the whole file: video file, report file, status line, player, comparison, read-out.
+
+        Yields where it stands. Closing this generator (cancel, a closed browser) stops the engine and removes its
+        files. Raises gr.Error with one clear line.
+        """
+        nothing = (None, None)
+        run = None
+        try:
+            if not consent:
+                raise SettingError("please confirm first that you may edit this face", "tick the box under the source")
+            request = self.request(source, emotion, reference, intensity, start, end, face, variant)
+            request = replace(request, badge=bool(badge))
+            yield (*nothing, words.status("busy", "Getting ready", 0.0), None, None, "")
+            run = Run(lambda folder, progress: self.work(request, folder, progress), self.folder)
+            while not run.wait(POLL):
+                at = run.standing()
+                text = words.STAGE_WORDS.get(at.stage, at.stage.capitalize())
+                line = words.status("busy", text, at.done, at.remaining)
+                yield (gr.skip(), gr.skip(), line, gr.skip(), gr.skip(), gr.skip())
+            if run.error is not None:
+                raise run.error
+            assert run.result is not None
+            yield self.present(request, run.result)
+        except Exception as error:
+            text = sentence(error)
+            yield (*nothing, words.status("failed", text), None, None, "")
+            raise gr.Error(text, title="Not edited", print_exception=False) from None
+        finally:
+            if run is not None:
+                run.close()
+
+    def work(self, request: EditRequest, folder: Path, progress: Progress) -> EditResult:
+        """The part that runs in its own thread; the file is named after the upload."""
+        info = self.editor.probe(request.source)
+        check(info, self.limits)
+        suffix = still_suffix(request.source) if info.is_still else ".mp4"
+        return self.editor.edit(replace(request, output=folder / f"{request.source.stem}-edited{suffix}"), progress)
+
+    def present(self, request: EditRequest, result: EditResult) -> tuple[Any, ...]:
+        still = not result.report["source"].get("duration")
+        written = result.output.with_suffix(".json")
+        written.write_text(json.dumps(result.report, indent=1), encoding="utf-8")
+        videos = None if still else clips(request.source, result.output)
+        pictures = self.stills(request, result) if still else None
+        done = words.status("done", "Done. Look at it below, then download it.")
+        return str(result.output), str(written), done, videos, pictures, words.readout(result.report)
+
+    def stills(self, request: EditRequest, result: EditResult) -> Value:
+        """Both pictures of an edited still, as written."""
+        whole = EditRequest(request.source, emotion="neutral", intensity=0.0)
+        before = self.editor.preview(whole, 0.0).source
+        after = self.editor.preview(replace(whole, source=result.output), 0.0).source
+        return pair(before, after, "The photo")
+
+    def request(
+        self,
+        source: str | None,
+        emotion: str,
+        reference: str | None,
+        intensity: float,
+        start: float,
+        end: float,
+        face: float,
+        variant: float,
+    ) -> EditRequest:
+        """Raises SettingError, UnreadableError."""
+        path = check_upload(source, "video or photo")
+        stop = float(end or 0)
+        whole = stop <= 0 or stop >= length(self.editor.probe(path)) - ROUNDING
+        return EditRequest(
+            source=path,
+            emotion=None if emotion == FROM_REFERENCE else emotion,
+            reference=check_upload(reference, "reference") if reference else None,
+            intensity=float(intensity),
+            start=float(start or 0),
+            end=None if whole else stop,
+            face=None if face == LARGEST else int(face),
+            seed=int(variant or 0),
+        )
+
+
+def sentence(error: BaseException) -> str:
+    """One line for the person at the browser; what only we can mend goes to the log, not to them."""
+    if isinstance(error, Cancelled):
+        return "Cancelled. Nothing was kept."
+    if isinstance(error, AscclError):
+        return f"{capital(error.problem)}: {error.remedy}."
+    traceback.print_exception(error, file=sys.stderr)
+    return f"{GENERIC}."
+
+
+def capital(text: str) -> str:
+    """A sentence begins with a capital; the name of a file stays as it is."""
+    return text if "." in text.split(" ")[0] else text[:1].upper() + text[1:]
+
+
+def note(text: str, failed: bool = False) -> str:
+    return words.status("failed" if failed else "idle", text)
+
+
+def outside(time: float, start: float, end: float) -> str:
+    if (start and time < start) or (end and time > end):
+        return "This moment lies outside the part you chose, so it stays as it is."
+    return ""
+
+
+def describe(info: MediaInfo) -> str:
+    size = f"{info.width} × {info.height}"
+    if info.is_still:
+        return f"Photo, {size}"
+    sound = "" if info.audio_tracks else ", no sound"
+    return f"{clock(length(info))}, {size}, {float(info.frame_rate):.4g} fps{sound}"
+
+
+def still_suffix(source: Path) -> str:
+    suffix = source.suffix.lower()
+    return suffix if suffix in (".png", ".jpg", ".jpeg", ".webp") else ".png"
+
+
+def no_faces() -> tuple[Any, int]:
+    return gr.Gallery(value=[], visible=False), LARGEST
+
+
+def choice(faces: list[FoundFace]) -> tuple[Any, int]:
+    """The gallery shows only where there is a choice; the first face is the largest and is taken unless told."""
+    if len(faces) < 2:
+        return no_faces()
+    shown = [(face.thumbnail, f"Face {face.number + 1}, from {clock(face.time)}") for face in faces]
+    return gr.Gallery(value=shown, visible=True, selected_index=0), faces[0].number
+
+
+def sliders(info: MediaInfo | None) -> tuple[Any, Any, Any, Any]:
+    """Moment of the preview, start, end, and the box around the last two: all bounded by the length."""
+    seconds = length(info) if info is not None else 0.0
+    moving = seconds > 0
+    last = max(0.0, seconds - (1 / float(info.frame_rate) if info is not None and info.frame_rate else 0.0))
+    most = round(seconds, 2) if moving else 1.0
+    return (
+        gr.Slider(maximum=round(last, 2) or 1.0, value=round(last / 2, 2), visible=moving),
+        gr.Slider(maximum=most, value=0.0),
+        gr.Slider(maximum=most, value=most if moving else 0.0),
+        gr.Accordion(visible=moving),
+    )

@@ -1,0 +1,86 @@
+"""One edit in its own thread, so that a web request can watch it and stop it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from asccl.types import EditResult, Progress
+
+# What a whole edit spends on each stage, roughly: only the bar and the remaining time depend on it.
+STAGES = {"track": 0.3, "fit": 0.1, "render": 0.5, "score": 0.1}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """stage: the engine's word. done: share of the whole edit in [0, 1]. remaining: seconds, None while unknown."""
+
+    stage: str
+    done: float
+    remaining: float | None
+
+
+class Run:
+    """Calls `work(folder, progress)` in a thread; `folder` is its own and vanishes after `close`.
+
+    `close` asks the work to stop and returns at once; the folder goes when the work has noticed.
+    """
+
+    def __init__(self, work: Callable[[Path, Progress], EditResult], parent: Path | None = None):
+        self.folder = Path(tempfile.mkdtemp(prefix="asccl-run-", dir=parent))
+        self.result: EditResult | None = None
+        self.error: BaseException | None = None
+        self._stop = threading.Event()
+        self._done = threading.Event()
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._latest = ("start", 0.0)
+        self._reached = 0.0
+        self._thread = threading.Thread(target=self._body, args=(work,), name="asccl-run", daemon=True)
+        self._thread.start()
+
+    def _body(self, work: Callable[[Path, Progress], EditResult]) -> None:
+        try:
+            self.result = work(self.folder, Progress(self._report, self._stop.is_set))
+        except BaseException as error:  # handed over to the request's own thread, which raises it
+            self.error = error
+        finally:
+            with self._lock:
+                self._done.set()
+                if self._closed.is_set():
+                    shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _report(self, stage: str, done: float) -> None:
+        self._latest = (stage, done)
+
+    def wait(self, seconds: float) -> bool:
+        """True when the work has ended, well or badly."""
+        return self._done.wait(seconds)
+
+    def close(self) -> None:
+        with self._lock:
+            self._stop.set()
+            self._closed.set()
+            if self._done.is_set():
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    def standing(self) -> Standing:
+        stage, done = self._latest
+        self._reached = max(self._reached, overall(stage, done))
+        elapsed = time.monotonic() - self._began
+        known = self._reached > 0.05 and elapsed > 1.0
+        return Standing(stage, self._reached, elapsed * (1 / self._reached - 1) if known else None)
+
+
+def overall(stage: str, done: float) -> float:
+    """Share of the whole edit in [0, 1]; a stage that we do not know moves nothing."""
+    if stage not in STAGES:
+        return 0.0
+    names = list(STAGES)
+    return sum(STAGES[name] for name in names[: names.index(stage)]) + STAGES[stage] * done

@@ -1,0 +1,192 @@
+"""Between the colours of a codec and 8-bit RGB.
+
+The matrix that decodes a clip also encodes it, so what an edit leaves alone keeps its colour in every player, also in
+those that ignore colour tags. HDR (PQ, HLG) and wide gamut (BT.2020) are mapped to BT.709.
+
+`swscale`'s quick converters darken by a whole level; the usual 8-bit 4:2:0 goes through OpenCV here, which rounds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+from PIL import Image as Pillow
+from PIL import ImageFilter
+
+from asccl.types import Image
+
+# Numbers of ISO/IEC 23091-2 (FFmpeg's AVCOL_*).
+BT709, UNSPECIFIED, BT470BG, BT601, BT2020 = 1, 2, 5, 6, 9
+PQ, HLG = 16, 18
+LIMITED, FULL = 1, 2
+WEIGHTS = {BT709: (0.2126, 0.0722), BT601: (0.299, 0.114), BT470BG: (0.299, 0.114)}  # of red and of blue in luma
+SWS_MATRIX = {BT709: 1, 4: 4, BT470BG: 5, BT601: 5, 7: 7, BT2020: 9, 10: 9}
+ACCURATE = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
+WHITE_NITS = 203.0  # diffuse white of HDR, ITU-R BT.2408
+KNEE = 0.6  # of diffuse white; brighter light is rolled off
+LUT_SIZE = 33
+
+
+@dataclass(frozen=True)
+class Colour:
+    """Colour tags, as numbers of ISO/IEC 23091-2; none is UNSPECIFIED."""
+
+    matrix: int = BT709
+    primaries: int = BT709
+    transfer: int = BT709
+
+    @property
+    def needs_mapping(self) -> bool:
+        """HDR or wide gamut: cannot be shown as BT.709 as it is."""
+        return self.transfer in (PQ, HLG) or self.primaries == BT2020
+
+    def encodable(self) -> Colour:
+        """The tags that pictures decoded from this have when they are encoded again as 8-bit SDR."""
+        return Colour() if self.needs_mapping or self.matrix not in WEIGHTS else self
+
+
+def colour_of(codec: Any) -> Colour:
+    """Tags of a video codec context; what is missing is filled in as players do (by size, then by the matrix)."""
+    if codec.format is not None and (codec.format.is_rgb or len(codec.format.components) < 3):
+        return Colour()
+    matrix = codec.colorspace
+    if matrix not in SWS_MATRIX:
+        matrix = BT709 if codec.height > 576 or codec.width >= 1280 else BT601
+    usual = BT709 if matrix not in (BT470BG, BT601, BT2020) else matrix
+    primaries = usual if codec.color_primaries in (0, UNSPECIFIED) else codec.color_primaries
+    usual_transfer = BT601 if matrix in (BT470BG, BT601) else BT709
+    transfer = usual_transfer if codec.color_trc in (0, UNSPECIFIED) else codec.color_trc
+    return Colour(matrix, primaries, transfer)
+
+
+class Decoder:
+    """av.VideoFrame -> (H, W, 3) uint8 RGB, alpha flattened over black. Holds scaling tables: one for each thread."""
+
+    def __init__(self, colour: Colour):
+        self.colour = colour
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame, width: int, height: int) -> Image:
+        """width, height: of the result before rotation; a frame of another size (it may change midway) is scaled."""
+        same_size = frame.width == width and frame.height == height
+        if frame.format.name in ("yuv420p", "yuvj420p") and same_size and self.colour.matrix in WEIGHTS:
+            image = self._from_420(frame)
+        else:
+            image = self._from_any(frame, width, height)
+        if self.colour.needs_mapping:
+            image = np.asarray(Pillow.fromarray(image).filter(_hdr_table(self.colour)))
+        return image
+
+    def _from_420(self, frame: av.VideoFrame) -> Image:
+        height, width = frame.height, frame.width
+        luma, *chroma = (_values(plane) for plane in frame.planes)
+        half_height, half_width = chroma[0].shape
+        wide = [
+            cv2.resize(c, (2 * half_width, 2 * half_height), interpolation=cv2.INTER_NEAREST)[:height, :width]
+            for c in chroma
+        ]
+        return cv2.transform(cv2.merge([luma, *wide]), _to_rgb(self.colour.matrix, _is_full(frame)))
+
+    def _from_any(self, frame: av.VideoFrame, width: int, height: int) -> Image:
+        alpha = any(component.is_alpha for component in frame.format.components)
+        matrix = SWS_MATRIX[self.colour.matrix]
+        converted = self._reformatter.reformat(
+            frame,
+            width,
+            height,
+            format="rgba" if alpha else "rgb24",
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            interpolation=ACCURATE,
+            src_color_range=FULL if _is_full(frame) else LIMITED,
+            dst_color_range=FULL,
+        ).to_ndarray()
+        return flatten(converted) if alpha else np.ascontiguousarray(converted)
+
+
+def flatten(rgba: np.ndarray) -> Image:
+    """(H, W, 4) uint8 RGBA, alpha not premultiplied -> (H, W, 3) uint8 RGB over black."""
+    alpha = cv2.merge([rgba[..., 3]] * 3)
+    return cv2.multiply(np.ascontiguousarray(rgba[..., :3]), alpha, scale=1 / 255)
+
+
+def to_420(image: Image, colour: Colour) -> av.VideoFrame:
+    """(H, W, 3) uint8 RGB, even sizes -> a limited-range yuv420p frame with the tags of `colour`."""
+    height, width = image.shape[:2]
+    luma, *chroma = cv2.split(cv2.transform(image, _from_rgb(colour.matrix)))
+    half = [cv2.resize(c, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for c in chroma]
+    frame = av.VideoFrame(width, height, "yuv420p")
+    for plane, values in zip(frame.planes, (luma, *half), strict=True):
+        _values(plane)[:] = values
+    frame.colorspace, frame.color_range = colour.matrix, LIMITED
+    frame.color_primaries, frame.color_trc = colour.primaries, colour.transfer
+    return frame
+
+
+def _values(plane: Any) -> np.ndarray:
+    """(h, w) uint8 view of a plane of an 8-bit planar frame."""
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+
+
+def _is_full(frame: av.VideoFrame) -> bool:
+    """Whether black is 0 and white is the largest value."""
+    name = frame.format.name
+    return frame.color_range == FULL or name.startswith("yuvj") or frame.format.is_rgb or name.startswith("gray")
+
+
+@lru_cache
+def _from_rgb(matrix: int, full: bool = False) -> np.ndarray:
+    """(3, 4) float: RGB in [0, 255] -> Y, Cb, Cr in [0, 255]."""
+    red, blue = WEIGHTS[matrix]
+    luma = np.array([red, 1 - red - blue, blue])
+    rows = np.stack([luma, (np.eye(3)[2] - luma) / (2 * (1 - blue)), (np.eye(3)[0] - luma) / (2 * (1 - red))])
+    scale = np.array([255, 255, 255] if full else [219, 224, 224]) / 255
+    offset = np.array([0 if full else 16, 128, 128])
+    return np.concatenate([rows * scale[:, None], offset[:, None]], 1)
+
+
+@lru_cache
+def _to_rgb(matrix: int, full: bool) -> np.ndarray:
+    """(3, 4) float: Y, Cb, Cr in [0, 255] -> RGB in [0, 255]."""
+    forward = _from_rgb(matrix, full)
+    inverse = np.linalg.inv(forward[:, :3])
+    return np.concatenate([inverse, -inverse @ forward[:, 3:]], 1)
+
+
+@lru_cache
+def _hdr_table(colour: Colour) -> ImageFilter.Color3DLUT:
+    """Table from non-linear HDR or wide-gamut RGB to BT.709 with a soft shoulder above diffuse white."""
+    axis = np.linspace(0, 1, LUT_SIZE)
+    blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")
+    light = _linear(np.stack([red, green, blue], -1), colour.transfer)
+    if colour.primaries == BT2020:
+        bt2020_to_709 = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
+        light = light @ np.array(bt2020_to_709).T
+    light = np.maximum(light, 0)
+    peak = np.maximum(light.max(-1, keepdims=True), 1e-6)
+    if colour.transfer in (PQ, HLG):
+        rolled = KNEE + (1 - KNEE) * (1 - np.exp(-(np.maximum(peak, KNEE) - KNEE) / (1 - KNEE)))
+        light = light * np.where(peak > KNEE, rolled, peak) / peak
+    table = np.clip(light, 0, 1) ** (1 / 2.4)
+    return ImageFilter.Color3DLUT(LUT_SIZE, table.astype(np.float32).ravel())
+
+
+def _linear(signal: np.ndarray, transfer: int) -> np.ndarray:
+    """Signal in [0, 1] -> light on a display, 1 at diffuse white (SMPTE ST 2084; ARIB STD-B67; BT.1886)."""
+    if transfer == PQ:
+        power = signal ** (1 / 78.84375)
+        return (np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)) ** (1 / 0.1593017578125) * (
+            10000 / WHITE_NITS
+        )
+    if transfer == HLG:
+        a, b, c = 0.17883277, 0.28466892, 0.55991073
+        scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
+        luma = scene @ np.array([0.2627, 0.6780, 0.0593])
+        return scene * luma[..., None] ** 0.2 * (1000 / WHITE_NITS)
+    return signal**2.4

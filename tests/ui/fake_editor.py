@@ -1,0 +1,135 @@
+"""A stand-in for the engine: real files in, real files out, no face model. Quick, and it can be slow on purpose."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from asccl.errors import NoFaceError
+from asccl.types import EMOTIONS, EditRequest, EditResult, FoundFace, MediaInfo, Preview, Progress
+from asccl.ui.limits import length
+from asccl.video.reader import Reader, probe
+
+TINTS = {
+    "neutral": (1.0, 1.0, 1.0), "angry": (1.3, 0.7, 0.7), "disgusted": (0.8, 1.2, 0.6), "fear": (0.8, 0.8, 1.1),
+    "happy": (1.2, 1.1, 0.6), "sad": (0.6, 0.8, 1.3), "surprised": (1.2, 0.8, 1.2), None: (0.6, 1.2, 1.2),
+}  # fmt: skip
+
+
+@dataclass
+class FakeEditor:
+    """delay: seconds of work a frame. found: how many faces there are. seen: what edits were asked for."""
+
+    delay: float = 0.0
+    found: int = 1
+    broken: bool = False
+    seen: list[EditRequest] = field(default_factory=list)
+    running: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def probe(self, source: Path) -> MediaInfo:
+        return probe(source)
+
+    def faces(self, source: Path) -> list[FoundFace]:
+        if self.broken:
+            raise RuntimeError(f"secret detail about {source}")
+        image = first(source)
+        if image.std() < 5:
+            raise NoFaceError(f"no face was found in {source.name}", "choose one where a face is clearly visible")
+        thumbnail = cv2.resize(image, (96, 96), interpolation=cv2.INTER_AREA)
+        return [
+            FoundFace(number, np.roll(thumbnail, 20 * number, axis=2), 0.5 * number, 1.0, (0.0, 0.0, 96.0, 96.0))
+            for number in range(self.found)
+        ]
+
+    def preview(self, request: EditRequest, time: float) -> Preview:
+        with Reader(request.source) as reader:
+            wanted = int(time * float(reader.info.frame_rate))
+            image = next(frame.image for frame in reader if frame.index >= min(wanted, reader.info.frames - 1))
+        return Preview(image, tint(image, request), 1.0)
+
+    def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
+        progress = progress or Progress()
+        self.seen.append(request)
+        self.running.set()
+        assert request.output is not None
+        info = probe(request.source)
+        try:
+            for stage in ("track", "fit", "render", "score"):
+                for step in range(5):
+                    time.sleep(5 * self.delay)
+                    request.output.with_suffix(".part").write_bytes(b"unfinished")
+                    progress(stage, step / 5)
+        except BaseException:
+            self.stopped.set()
+            raise
+        request.output.with_suffix(".part").unlink()
+        if info.is_still:
+            cv2.imwrite(str(request.output), tint(first(request.source), request)[..., ::-1])
+        else:
+            tinted(request)
+        return EditResult(request.output, report(request, info))
+
+
+def first(source: Path) -> np.ndarray:
+    with Reader(source) as reader:
+        return next(iter(reader)).image
+
+
+def tint(image: np.ndarray, request: EditRequest) -> np.ndarray:
+    gain = 1 + (np.array(TINTS[request.emotion]) - 1) * request.intensity
+    return np.clip(image * gain, 0, 255).astype(np.uint8)
+
+
+def tinted(request: EditRequest) -> None:
+    with Reader(request.source) as reader, av.open(str(request.output), "w") as out:
+        stream = out.add_stream("libx264", reader.info.frame_rate)
+        stream.width, stream.height, stream.pix_fmt = reader.info.width, reader.info.height, "yuv420p"
+        for frame in reader:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(tint(frame.image, request), format="rgb24")))
+        out.mux(stream.encode())
+
+
+def report(request: EditRequest, info: MediaInfo) -> dict:
+    moving = not info.is_still
+    times = np.linspace(0, max(length(info), 1e-3), 80)
+    gaps = np.clip(0.12 * np.abs(np.sin(5 * times)) * (0.6 + 0.4 * np.sin(1.7 * times)), 0, None)
+    target = request.emotion or "happy"
+    before = {name: 0.7 if name == "neutral" else 0.05 for name in EMOTIONS}
+    after = {name: 0.82 if name == target else 0.03 for name in EMOTIONS}
+    span = {"first": 10, "last": 14, "start": 0.4, "end": 0.56, "reason": "turned"}
+    found = {
+        "software": {"name": "asccl", "version": "0"},
+        "request": {"emotion": request.emotion, "intensity": request.intensity, "badge": request.badge},
+        "source": {
+            "width": info.width, "height": info.height, "frame_rate": str(info.frame_rate),
+            "duration": info.duration, "frames": info.frames,
+        },
+        "frames": {
+            "total": info.frames, "edited": info.frames - 5 if moving else 1,
+            "passed_through": 5 if moving else 0, "spans": [span] if moving else [],
+        },
+        "speech": {
+            "lip_gap_correlation": 0.987 if moving else None, "lip_distance_percent": 2.2,
+            "closures_kept": 1.0 if moving else None, "closed_frames": 12 if moving else None,
+        },
+        "identity": {"similarity": 0.914},
+        "emotion": {
+            "target": request.emotion, "before": before[target], "after": after[target],
+            "probabilities_before": before, "probabilities_after": after,
+        },
+        "curves": {
+            "time": times.tolist(), "lip_gap_source": gaps.tolist(),
+            "lip_gap_edited": (gaps * 1.07 + 0.002 * np.sin(40 * times)).tolist(),
+        } if moving else {"time": [], "lip_gap_source": [], "lip_gap_edited": []},
+        "seconds": {"track": 0.81, "fit": 0.2, "render": 1.9, "score": 0.3, "total": 3.4},
+        "weights": [{"name": "arcface", "file": "mobilefacenet-arcface.safetensors", "sha256": "0123456789abcdef" * 4}],
+    }  # fmt: skip
+    return json.loads(json.dumps(found))

@@ -1,0 +1,240 @@
+"""Where FaceMesh's 468 points lie on the head: render it, let FaceMesh find it, read off triangle and place in it.
+
+Lips come from open-mouth views (a closed mouth hides the inner lips); the inner lips are then moved onto the line
+where the closed lips touch, so that a closed mouth has no gap. Everything is made symmetric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import mediapipe as mp
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+from scipy.optimize import linear_sum_assignment
+
+from asccl.face import mesh
+from asccl.morphable.portrait import Look, View, shade
+from asccl.morphable.raster import rasterise
+from training.bake_source import REGIONS, Source
+
+# of the average head: yaw, pitch, jawOpen, weight. Frontal views of drawn heads decide; these steady the sides.
+VIEWS = tuple((yaw, pitch, jaw, 0.15) for jaw in (0.0, 0.35) for yaw in (-20, 20) for pitch in (0, 12))
+FRONTAL = ((0, 0, 0.0, 1.0), (0, 0, 0.35, 1.0))
+DRAWN = 24  # heads looked at besides the average one
+SURFACE = tuple(REGIONS.index(name) for name in ("skin", "lips", "eyelids", "ears"))
+SIZE = 768
+ROUND = 1 / 1024  # barycentrics are rounded to this: exact in half precision, and the same on every run
+SEEN, SEEN_DEPTH = 0.5, 0.3  # how far `neutral` goes from the places on the mesh to where FaceMesh sees them
+
+
+@dataclass(frozen=True)
+class Places:
+    """triangle: (468,) int. barycentric: (468, 3). mirror: (468,) the point on the other side of the face.
+    seen: (468, 3) cm, where FaceMesh on average sees the points of neutral heads, its own depth included."""
+
+    triangle: np.ndarray
+    barycentric: np.ndarray
+    mirror: np.ndarray
+    seen: np.ndarray
+
+    def of(self, vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+        """(..., V, 3) -> (..., 468, 3)"""
+        return np.einsum("nk,...nkc->...nc", self.barycentric, vertices[..., triangles[self.triangle], :])
+
+
+def detect(images: Iterable[np.ndarray]) -> list[np.ndarray | None]:
+    """FaceMesh on unrelated RGB images -> (468, 3) pixels each, None where it finds no face."""
+    found: list[np.ndarray | None] = []
+    with mp.solutions.face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True) as net:
+        for image in images:
+            faces = net.process(image).multi_face_landmarks
+            size = np.array([image.shape[1], image.shape[0], image.shape[1]])
+            points = [(p.x, p.y, p.z) for p in faces[0].landmark[: mesh.POINTS]] if faces else None
+            found.append(np.array(points) * size - 0.5 if points else None)
+    return found
+
+
+def place(source: Source, heads: np.ndarray) -> Places:
+    """heads: (N, V, 3) drawn heads, aligned to the average one. Raises RuntimeError where FaceMesh misses too many."""
+    jaw_open = source.expression[source.names.index("jawOpen")]
+    shots = [(source.vertices, *view) for view in FRONTAL + VIEWS]
+    shots += [(head, *view) for head in heads[:DRAWN] for view in FRONTAL]
+    posed = [(View.facing(yaw, pitch, SIZE), head + jaw * jaw_open) for head, yaw, pitch, jaw, _ in shots]
+    found = detect(
+        shade(vertices, source.vertices, source.triangles, source.region, view, Look(), 1) for view, vertices in posed
+    )
+    if sum(points is None for points in found) > len(found) // 4:
+        raise RuntimeError("FaceMesh does not find the rendered head; look at the pictures of asccl.morphable.portrait")
+    near_mouth = np.isin(np.arange(mesh.POINTS), list(_near_mouth()))
+    hits, weights, seen = [], [], []
+    for (view, vertices), (_, _, _, jaw, weight), points in zip(posed, shots, found, strict=True):
+        if points is None:
+            continue
+        hits.append(_surface(source, view, vertices, points[:, :2]))
+        weights.append(weight * ((jaw > 0) | ~near_mouth))
+        if weight == 1.0 and jaw == 0:
+            seen.append(_lifted(points, view, _surface(source, view, vertices, points[:, :2], vertices)))
+    neutral = _centre(np.array(hits), np.array(weights))
+    mirror = mirror_of(neutral)
+    neutral, where = ((x + x[mirror] * [-1, 1, 1]) / 2 for x in (neutral, np.median(seen, 0)))
+    triangle, barycentric = _snap(source, neutral)
+    return Places(triangle, barycentric, mirror, where)
+
+
+def _lifted(points: np.ndarray, view: View, surface: np.ndarray) -> np.ndarray:
+    """FaceMesh's points of a frontal view (468, 3) pixels -> cm: x and y at the surface's depth, z as it says."""
+    height, width = view.size
+    xy = (points[:, :2] - [(width - 1) / 2, (height - 1) / 2]) / view.scale
+    stable = list(mesh.STABLE)
+    z = points[:, 2] / view.scale
+    return np.c_[
+        xy * ((surface[:, 2:] + view.distance) / view.distance), z - z[stable].mean() + surface[stable, 2].mean()
+    ]
+
+
+def _near_mouth() -> set[int]:
+    """The lips and two rings around them."""
+    edges = mp.solutions.face_mesh.FACEMESH_TESSELATION
+    near = set(mesh.LIPS)
+    for _ in range(2):
+        near |= {b for a, b in edges if a in near}
+    return near
+
+
+def _surface(
+    source: Source, view: View, vertices: np.ndarray, points: np.ndarray, onto: np.ndarray | None = None
+) -> np.ndarray:
+    """(468, 2) pixels -> (468, 3) the place seen there, or at the nearest skin pixel, on `onto` (the average head)."""
+    pixels, depth = view.project(vertices)
+    image, barycentric = rasterise(pixels, depth, source.triangles, (SIZE, SIZE))
+    skin = (image >= 0) & np.isin(source.region[source.triangles[image]], SURFACE).all(-1)
+    rows, columns = distance_transform_edt(~skin, return_distances=False, return_indices=True)
+    x, y = np.clip(np.rint(points), 0, SIZE - 1).astype(int).T
+    y, x = rows[y, x], columns[y, x]
+    onto = source.vertices if onto is None else onto
+    return np.einsum("nk,nkc->nc", barycentric[y, x], onto[source.triangles[image[y, x]]])
+
+
+def _centre(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(T, 468, 3) and (T, 468) -> (468, 3) weighted geometric medians, so that a view that fails does not pull."""
+    inverse = np.ones_like(weights)
+    for _ in range(20):
+        share = weights * inverse
+        centre = np.einsum("tn,tnc->nc", share / share.sum(0), points)
+        inverse = 1 / (np.linalg.norm(points - centre, axis=-1) + 0.05)
+    return centre
+
+
+def mirror_of(neutral: np.ndarray) -> np.ndarray:
+    """(468, 3) -> (468,) each point's partner. Raises RuntimeError unless partners agree."""
+    gap = np.linalg.norm(neutral[:, None] * [-1, 1, 1] - neutral, axis=-1)
+    partner = linear_sum_assignment((gap + gap.T) ** 2)[1]
+    if (partner[partner] != np.arange(len(partner))).any():
+        raise RuntimeError("the landmarks are not symmetric enough to pair them")
+    return partner
+
+
+def _snap(source: Source, neutral: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Triangle and barycentrics per landmark: inner lips on the line where the lips touch, all others nearest."""
+    usable = np.flatnonzero(np.isin(source.region[source.triangles], SURFACE).all(1))
+    found = [nearest(point, source.vertices, source.triangles, usable) for point in neutral]
+    triangle = np.array([t for t, _ in found])
+    barycentric = np.array([b for _, b in found])
+    pairs = [(c, c) for c in mesh.INNER_CORNERS] + list(zip(mesh.UPPER_INNER, mesh.LOWER_INNER, strict=True))
+    for (upper, lower), touch in zip(pairs, _contact(source, neutral, pairs), strict=True):
+        for i, (t, b) in zip((upper, lower), touch, strict=True):
+            triangle[i], barycentric[i] = t, b
+    barycentric = np.rint(barycentric / ROUND) * ROUND
+    barycentric[:, 2] = 1 - barycentric[:, 0] - barycentric[:, 1]
+    return triangle, barycentric
+
+
+def _contact(source: Source, neutral: np.ndarray, pairs: Sequence[tuple[int, int]]):
+    """Per pair of inner lip points [(triangle, barycentric) above, the same below] the crease of the closed lips."""
+    fine = 160  # pixels per cm
+    corner = neutral[list(mesh.LIPS), :2].min(0) - 0.2
+    extent = neutral[list(mesh.LIPS), :2].max(0) + 0.2 - corner
+    size = (int(extent[1] * fine), int(extent[0] * fine))
+    near = source.vertices[:, 2] < neutral[list(mesh.LIPS), 2].max() + 1  # not the nape of the neck, between the lips
+    numbers = np.flatnonzero((near & np.isin(source.region, SURFACE))[source.triangles].all(1))
+    usable = source.triangles[numbers]
+    pixels = (source.vertices[:, :2] - corner) * fine
+    image, barycentric = rasterise(pixels, source.vertices[:, 2], usable, size)
+    depth = np.einsum("hwk,hwk->hw", barycentric, source.vertices[usable[image], 2])
+    depth[image < 0] = np.inf  # between the lips: deepest of all
+    lips = (source.region[usable[image]] == REGIONS.index("lips")).any(-1) | (image < 0)
+    depth[~lips] = -np.inf
+    ends = np.flatnonzero(lips.sum(0) > 0.1 * fine)
+    for upper, lower in pairs:
+        x = (neutral[upper, 0] + neutral[lower, 0]) / 2
+        column = int(np.clip(np.rint((x - corner[0]) * fine), ends[0], ends[-1]))
+        crease = int(depth[:, column].argmax())
+        above = crease - 1 - int((image[crease - 1 :: -1, column] >= 0).argmax())
+        below = crease + 1 + int((image[crease + 1 :, column] >= 0).argmax())
+        yield [(numbers[image[row, column]], barycentric[row, column].astype(float)) for row in (above, below)]
+
+
+def nearest(point: np.ndarray, vertices: np.ndarray, triangles: np.ndarray, allowed: np.ndarray):
+    """The allowed triangle nearest to a point, and the barycentrics of the nearest place in it."""
+    corners = vertices[triangles[allowed]]
+    close = np.argsort(np.linalg.norm(corners.mean(1) - point, axis=1), kind="stable")[:40]
+    a, b, c = corners[close].transpose(1, 0, 2)
+    candidates = [_on_triangle(point, a, b, c)]
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        p, q = corners[close][:, i], corners[close][:, j]
+        t = np.clip(((point - p) * (q - p)).sum(1) / np.maximum(((q - p) ** 2).sum(1), 1e-12), 0, 1)
+        weights = np.zeros((len(close), 3))
+        weights[:, i], weights[:, j] = 1 - t, t
+        candidates.append(weights)
+    weights = np.concatenate(candidates)
+    reached = np.einsum("nk,nkc->nc", weights, np.tile(corners[close], (4, 1, 1)))
+    distance = np.where((weights >= 0).all(1), np.linalg.norm(reached - point, axis=1), np.inf)
+    best = int(distance.argmin())
+    return allowed[close[best % len(close)]], weights[best]
+
+
+def _on_triangle(point: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """(n, 3) barycentrics of the foot of the perpendicular; negative where it falls outside."""
+    u, v, w = b - a, c - a, point - a
+    uu, uv, vv = (u * u).sum(1), (u * v).sum(1), (v * v).sum(1)
+    wu, wv = (w * u).sum(1), (w * v).sum(1)
+    scale = np.maximum(uu * vv - uv * uv, 1e-15)
+    s, t = (vv * wu - uv * wv) / scale, (uu * wv - uv * wu) / scale
+    return np.stack([1 - s - t, s, t], -1)
+
+
+def landmark_mesh(neutral: np.ndarray) -> np.ndarray:
+    """(n, 3) int32: the 3-cliques of FaceMesh's edges, turned as the head's triangles; eyes and mouth stay open."""
+    neighbours: dict[int, set[int]] = {}
+    for a, b in mp.solutions.face_mesh.FACEMESH_TESSELATION:
+        neighbours.setdefault(a, set()).add(b)
+        neighbours.setdefault(b, set()).add(a)
+    cliques = sorted(
+        {tuple(sorted((a, b, c))) for a in neighbours for b in neighbours[a] for c in neighbours[a] & neighbours[b]}
+    )
+    holes = [set(loop) for loop in (mesh.RIGHT_EYE, mesh.LEFT_EYE, mesh.INNER_LIPS)]
+    faces = np.array([clique for clique in cliques if not any(set(clique) <= hole for hole in holes)], np.int32)
+    a, b, c = neutral[faces].transpose(1, 0, 2)
+    outward = np.cross(b - a, c - a)[:, 2] < 0
+    return np.where(outward[:, None], faces, faces[:, [0, 2, 1]])
+
+
+def neutral_landmarks(source: Source, places: Places) -> np.ndarray:
+    """(468, 3): between the places on the mesh and where FaceMesh sees them; symmetric; closed lips touch."""
+    on_mesh = places.of(source.vertices, source.triangles)
+    share = np.array([SEEN, SEEN, SEEN_DEPTH])
+    neutral = on_mesh + share * (places.seen - on_mesh)
+    lips = list(mesh.LIPS)
+    neutral[lips, :2] = on_mesh[lips, :2]  # the crease is where it is
+    neutral = (neutral + neutral[places.mirror] * [-1, 1, 1]) / 2
+    return together(neutral)
+
+
+def together(points: np.ndarray) -> np.ndarray:
+    """(..., 468, 3) with each inner upper lip point and the lower one under it moved to their middle."""
+    joined = points.copy()
+    upper, lower = list(mesh.UPPER_INNER), list(mesh.LOWER_INNER)
+    joined[..., upper, :] = joined[..., lower, :] = (points[..., upper, :] + points[..., lower, :]) / 2
+    return joined
