@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,19 +32,18 @@ class Eyes:
 
     def face(self, image: Image, near: np.ndarray | None = None) -> np.ndarray | None:
         """Landmarks (478, 3) pixels of the largest face, or of the one next to the landmarks `near`; None if none."""
-        windows = [Window.around(near)] if near is not None else []
-        found = self._settle(image, windows[0]) if windows else None
-        if found is not None:
-            return found
-        seen = self._detector.faces(image)
         if near is not None:
-            seen.sort(key=windows[0].distance)
-        else:
-            seen.sort(key=lambda w: -w.side)
-        for window in seen[:3]:
-            found = self._settle(image, window)
-            if found is not None:
-                return found
+            window = Window.around(near)
+            for candidate in (window, *self._detector.near(image, window)):
+                found = self._settle(image, candidate)
+                if found is not None:
+                    return found
+        for windows in self._detector.levels(image):
+            key = (lambda w: -w.side) if near is None else Window.around(near).distance
+            for candidate in sorted(windows, key=key)[:3]:
+                found = self._settle(image, candidate)
+                if found is not None:
+                    return found
         return None
 
     def _settle(self, image: Image, window: Window) -> np.ndarray | None:
@@ -127,15 +126,20 @@ class PreviewStudio:
             return Preview(image, image, 0.0)
         presence = turned_share(landmarks)
         here = _still_motion(landmarks[None], self._fitter, self._seen.motion.identity.astype(np.float64))
-        seen = self._seen.motion
-        motion = Motion(
-            *(np.concatenate([getattr(seen, k), getattr(here, k)]) for k in ("coefficients", "scale", "rotation", "translation")),
-            seen.identity,
-            np.append(seen.weight, np.float32(presence)),
-        )  # fmt: skip
+        motion = _together(self._seen.motion, here, presence)
         new = director(motion, target)
         self._renderer.plan(motion, new)
         return Preview(image, self._renderer.render(image, landmarks, len(motion) - 1), presence)
+
+
+def _together(seen: Motion, here: Motion, presence: float) -> Motion:
+    """Frames of a glance and one more."""
+    weight = np.append(seen.weight, np.float32(presence))
+    both = {
+        k: np.concatenate([getattr(seen, k), getattr(here, k)])
+        for k in ("coefficients", "scale", "rotation", "translation")
+    }
+    return replace(seen, weight=weight, **both)
 
 
 def turned_share(landmarks: np.ndarray) -> float:

@@ -105,7 +105,8 @@ class Editor:
                 readout = self._readout(clip)
                 self._render(request, clip, renderer, writer, readout, progress, clock)
                 with clock("read out"):
-                    measured = readout.report(request.emotion, target.reference and target.reference.features)
+                    features = target.reference.features if target.reference else None
+                    measured = readout.report(request.emotion, features)
         report = {**describe(request, clip, motion), **measured, "seconds": clock.report(), "weights": weights_used()}
         progress("done", 1.0)
         return EditResult(output, report)

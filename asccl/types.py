@@ -91,9 +91,15 @@ class Motion:
 
     def at(self, index: np.ndarray) -> Motion:
         """The motion of some frames alone."""
-        gain = None if self.lip_gain is None else self.lip_gain[index]
-        parts = (self.coefficients, self.scale, self.rotation, self.translation)
-        return Motion(*(x[index] for x in parts), self.identity, self.weight[index], gain)
+        return Motion(
+            self.coefficients[index],
+            self.scale[index],
+            self.rotation[index],
+            self.translation[index],
+            self.identity,
+            self.weight[index],
+            None if self.lip_gain is None else self.lip_gain[index],
+        )
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,15 @@ def bake() -> tuple[dict[str, np.ndarray], dict[str, object]]:
         "landmark_mesh": bake_landmarks.landmark_mesh(neutral),
         "mirror": places.mirror.astype(np.int32),
     }
-    recipe: dict[str, object] = {"version": RECIPE, "anny": source.version, "seed": SEED, "heads": HEADS, "names": source.names,
-              "regions": REGIONS, "explained": round(float(explained), 4)}  # fmt: skip
+    recipe: dict[str, object] = {
+        "version": RECIPE,
+        "anny": source.version,
+        "seed": SEED,
+        "heads": HEADS,
+        "names": source.names,
+        "regions": REGIONS,
+        "explained": round(explained, 4),
+    }
     return tensors, recipe
 
 

@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from asccl.face import mesh
 from asccl.morphable.portrait import Look, View, shade
-from asccl.morphable.raster import rasterise
+from asccl.morphable.raster import rasterise, vertex_normals
 from training.bake_source import REGIONS, Source
 
 # of the average head: yaw, pitch, jawOpen, weight. Frontal views of drawn heads decide; these steady the sides.
@@ -32,12 +32,14 @@ SEEN, SEEN_DEPTH = 0.5, 0.3  # how far `neutral` goes from the places on the mes
 @dataclass(frozen=True)
 class Places:
     """triangle: (468,) int. barycentric: (468, 3). mirror: (468,) the point on the other side of the face.
-    seen: (468, 3) cm, where FaceMesh on average sees the points of neutral heads, its own depth included."""
+    seen: (468, 3) cm, where FaceMesh on average sees the points of neutral heads from the front, z by its reckoning.
+    front: (468, 1) in [0, 1], how far the skin there faces the camera; at the silhouette a picture tells no depth."""
 
     triangle: np.ndarray
     barycentric: np.ndarray
     mirror: np.ndarray
     seen: np.ndarray
+    front: np.ndarray
 
     def of(self, vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
         """(..., V, 3) -> (..., 468, 3)"""
@@ -68,30 +70,32 @@ def place(source: Source, heads: np.ndarray) -> Places:
     if sum(points is None for points in found) > len(found) // 4:
         raise RuntimeError("FaceMesh does not find the rendered head; look at the pictures of asccl.morphable.portrait")
     near_mouth = np.isin(np.arange(mesh.POINTS), list(_near_mouth()))
-    hits, weights, seen = [], [], []
-    for (view, vertices), (_, _, _, jaw, weight), points in zip(posed, shots, found, strict=True):
+    hits, weights, seen, straight = [], [], [], []
+    for (view, vertices), (_, yaw, _, jaw, weight), points in zip(posed, shots, found, strict=True):
         if points is None:
             continue
-        hits.append(_surface(source, view, vertices, points[:, :2]))
-        weights.append(weight * ((jaw > 0) | ~near_mouth))
-        if weight == 1.0 and jaw == 0:
-            seen.append(_lifted(points, view, _surface(source, view, vertices, points[:, :2], vertices)))
-    neutral = _centre(np.array(hits), np.array(weights))
-    mirror = mirror_of(neutral)
-    neutral, where = ((x + x[mirror] * [-1, 1, 1]) / 2 for x in (neutral, np.median(seen, 0)))
-    triangle, barycentric = _snap(source, neutral)
-    return Places(triangle, barycentric, mirror, where)
+        place, facing = _surface(source, view, vertices, points[:, :2])
+        hits.append(place)
+        weights.append(weight * facing**2 * ((jaw > 0) | ~near_mouth))
+        if yaw == 0 and jaw == 0:
+            seen.append((points - [(SIZE - 1) / 2, (SIZE - 1) / 2, 0]) / view.scale)
+            straight.append(facing)
+    flat = np.median(seen, 0)
+    mirror = mirror_of(flat)
+    flip = np.array([-1, 1, 1])
+    neutral, flat = ((x + x[mirror] * flip) / 2 for x in (_centre(np.array(hits), np.array(weights)), flat))
+    front = np.clip(1.5 * np.median(straight, 0) - 0.3, 0, 1)
+    front = (front + front[mirror])[:, None] / 2
+    where = _lifted(flat, neutral, front)
+    triangle, barycentric = _snap(source, front * neutral + (1 - front) * where)
+    return Places(triangle, barycentric, mirror, where, front)
 
 
-def _lifted(points: np.ndarray, view: View, surface: np.ndarray) -> np.ndarray:
-    """FaceMesh's points of a frontal view (468, 3) pixels -> cm: x and y at the surface's depth, z as it says."""
-    height, width = view.size
-    xy = (points[:, :2] - [(width - 1) / 2, (height - 1) / 2]) / view.scale
-    stable = list(mesh.STABLE)
-    z = points[:, 2] / view.scale
-    return np.c_[
-        xy * ((surface[:, 2:] + view.distance) / view.distance), z - z[stable].mean() + surface[stable, 2].mean()
-    ]
+def _lifted(flat: np.ndarray, surface: np.ndarray, front: np.ndarray) -> np.ndarray:
+    """What FaceMesh sees from the front (468, 3), perspective undone, its depth's origin as the surface's."""
+    z = flat[:, 2:] + np.average(surface[:, 2] - flat[:, 2], weights=front[:, 0])
+    depth = front * surface[:, 2:] + (1 - front) * z
+    return np.concatenate([flat[:, :2] * (depth + View.distance) / View.distance, z], 1)
 
 
 def _near_mouth() -> set[int]:
@@ -103,18 +107,19 @@ def _near_mouth() -> set[int]:
     return near
 
 
-def _surface(
-    source: Source, view: View, vertices: np.ndarray, points: np.ndarray, onto: np.ndarray | None = None
-) -> np.ndarray:
-    """(468, 2) pixels -> (468, 3) the place seen there, or at the nearest skin pixel, on `onto` (the average head)."""
+def _surface(source: Source, view: View, vertices: np.ndarray, points: np.ndarray):
+    """(468, 2) pixels -> (468, 3) the place on the average head that is seen there, or at the nearest skin pixel;
+    and (468,) how far the skin there faces the camera, 1 straight, near 0 at the silhouette."""
     pixels, depth = view.project(vertices)
     image, barycentric = rasterise(pixels, depth, source.triangles, (SIZE, SIZE))
     skin = (image >= 0) & np.isin(source.region[source.triangles[image]], SURFACE).all(-1)
     rows, columns = distance_transform_edt(~skin, return_distances=False, return_indices=True)
     x, y = np.clip(np.rint(points), 0, SIZE - 1).astype(int).T
     y, x = rows[y, x], columns[y, x]
-    onto = source.vertices if onto is None else onto
-    return np.einsum("nk,nkc->nc", barycentric[y, x], onto[source.triangles[image[y, x]]])
+    corners, weights = source.triangles[image[y, x]], barycentric[y, x]
+    normal = vertex_normals(vertices @ view.rotation.T, source.triangles)
+    facing = np.einsum("nk,nk->n", weights, -normal[corners, 2])
+    return np.einsum("nk,nkc->nc", weights, source.vertices[corners]), np.clip(facing, 0.02, 1)
 
 
 def _centre(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -224,8 +229,7 @@ def landmark_mesh(neutral: np.ndarray) -> np.ndarray:
 def neutral_landmarks(source: Source, places: Places) -> np.ndarray:
     """(468, 3): between the places on the mesh and where FaceMesh sees them; symmetric; closed lips touch."""
     on_mesh = places.of(source.vertices, source.triangles)
-    share = np.array([SEEN, SEEN, SEEN_DEPTH])
-    neutral = on_mesh + share * (places.seen - on_mesh)
+    neutral = on_mesh + places.front * [SEEN, SEEN, SEEN_DEPTH] * (places.seen - on_mesh)
     lips = list(mesh.LIPS)
     neutral[lips, :2] = on_mesh[lips, :2]  # the crease is where it is
     neutral = (neutral + neutral[places.mirror] * [-1, 1, 1]) / 2

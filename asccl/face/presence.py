@@ -19,7 +19,6 @@ YAW, PITCH = (48.0, 60.0), (38.0, 48.0)  # degrees: full strength up to the firs
 SURE = 0.5  # certainty of the network that it sees a face
 OUTSIDE = (0.06, 0.14)  # share of the oval's area beyond the frame: full strength up to the first, none from the second
 COVERED = (0.2, 0.12)  # share of the skin that changed: hidden from the first on, until below the second
-STRANGER = 0.2  # cosine of identity embeddings: below it this is somebody else
 RAMP = 1 / 6  # seconds in which an edit fades
 SHORTEST = 0.3  # seconds: what shows for less than this is not worth an edit
 CHANGE = 0.28  # a cut changes the picture by more than this (movement: up to 0.15) ...
@@ -42,7 +41,8 @@ class Evidence(NamedTuple):
     likeness: float = np.nan  # cosine to the chosen person, in the frames in which it was looked at
     change: float = 0.0  # how different the picture is from the one before, 0 to 2
     back: float = 0.0  # and from the one before that
-    jumped: bool = False  # the face did not come from its place in the frame before
+    jumped: bool = False  # the face was searched for, not followed from the frame before
+    stranger: bool = False  # what was followed until the frame before turned out to be somebody else
 
     @property
     def found(self) -> bool:
@@ -109,19 +109,15 @@ def _missing(column: dict[str, np.ndarray], shot: np.ndarray) -> np.ndarray:
         inside = first > 0 and last + 1 < len(shot) and shot[first - 1] == shot[last + 1]
         if missing[first] and last - first < BRIDGE and inside:
             missing[first : last + 1] = False
-    # once a stranger is noticed, nothing counts back to where the person was last seen for sure, or a leap happened
-    likeness, jumped = column["likeness"], column["jumped"] > 0
-    for i in np.flatnonzero(likeness < STRANGER):
-        k = i
-        while k >= 0 and shot[k] == shot[i] and not (likeness[k] >= STRANGER):
+    # a stranger counts back to where the person was last recognised, or where the face was searched for
+    recognised, jumped = np.isfinite(column["likeness"]), column["jumped"] > 0
+    for i in np.flatnonzero(column["stranger"]):
+        k = i - 1
+        while k >= 0 and shot[k] == shot[i] and not recognised[k] and not missing[k]:
             missing[k] = True
-            if jumped[k] or column["score"][k] < SURE:
+            if jumped[k]:
                 break
             k -= 1
-        k = i + 1
-        while k < len(shot) and shot[k] == shot[i] and not jumped[k] and not (likeness[k] >= STRANGER):
-            missing[k] = True
-            k += 1
     return missing
 
 
@@ -192,6 +188,8 @@ def _runs(values: np.ndarray) -> list[tuple[int, int]]:
 def share_outside(landmarks: np.ndarray, height: int, width: int) -> float:
     """(468+, 2+) pixels -> share of the area of the face's oval that lies outside the frame."""
     oval = landmarks[list(OVAL), :2].astype(np.float64)
+    if oval.min() >= 0 and (oval.max(0) < (width, height)).all():
+        return 0.0
     whole = _area(oval)
     inside = oval
     for axis, limit, sign in ((0, -0.5, 1), (0, width - 0.5, -1), (1, -0.5, 1), (1, height - 0.5, -1)):

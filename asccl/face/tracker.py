@@ -31,10 +31,12 @@ from asccl.types import FoundFace, Frame, Image
 
 Embed = Callable[[np.ndarray], np.ndarray]  # (N, 112, 112, 3) uint8 RGB -> (N, D), each of length 1
 
-SAME = 0.35  # cosine of two embeddings of one person, at least
-STRANGE = 0.2  # ... of two people, at most; between the two, place and size decide
-CHECK = 15  # frames between two looks at the identity
-SEARCH = 5  # frames between two searches of the whole frame while the face is lost
+SAME = (
+    0.5  # cosine to a person's mean embedding from which on it is the person; between this and STRANGER place decides
+)
+CHECK = 30  # frames between two looks at the identity
+STRANGER = 0.35  # ... below which it is somebody else
+SEARCH = 5  # frames between two searches of the whole frame while the face is lost; twice as many after RECENT frames
 LEAP = 0.35  # a window that moves by more than this share of its side within a frame deserves a look at the identity
 SMALLEST_MESH = 16.0  # pixels of face side; less than this holds no face worth the name
 THUMBNAIL = 96
@@ -100,6 +102,12 @@ class _Face:
     window: Window  # to look at next
     crop: Image
     seen: Window  # that the crop was cut from
+    pose: Pose
+
+    @property
+    def turned(self) -> bool:
+        """Too far for its identity to be read."""
+        return abs(self.pose.yaw) > 35 or abs(self.pose.pitch) > 30
 
 
 @dataclass
@@ -112,8 +120,7 @@ class _Sightings:
     best: tuple[float, Image] | None = None  # how good a portrait, and the portrait
 
     def add(self, time: float, face: _Face, image: Image, embedding: np.ndarray | None) -> None:
-        pose = head_pose(face.landmarks)
-        worth = face.score * box_side(face.landmarks) / (1 + (pose.yaw**2 + pose.pitch**2) / 400)
+        worth = face.score * box_side(face.landmarks) / (1 + (face.pose.yaw**2 + face.pose.pitch**2) / 400)
         self.times.append(time)
         self.boxes.append(_box(face.landmarks))
         if embedding is not None:
@@ -198,26 +205,26 @@ class FaceMeshTracker:
         """The next frame, (H, W, 3) uint8 RGB."""
         change, back = self._changes(image)
         if change > CHANGE:
-            self._window, self._lost = None, 0
+            self._window, self._lost, self._box = None, 0, None
             self._cover.forget()
-        face, leapt = self._follow(image) if self._window is not None else (None, False)
-        jumped = False
+        face, leapt, jumped = None, False, False
+        if self._window is not None and self._lost == 0:
+            face, leapt = self._follow(image)
         if face is None:
             face = self._search(image)
             jumped = face is not None
         if face is None:
-            self._window = None
             self._lost += 1
             return Observation(None, Evidence(change=change, back=back))
-        pose = head_pose(face.landmarks)
-        likeness = np.nan
+        likeness, stranger = np.nan, False
         if not jumped:
-            face, pose, likeness, jumped = self._recognise(image, face, pose, leapt)
+            kept, likeness = self._recognise(image, face, leapt)
+            stranger = jumped = kept is not face
+            face = kept
         if face is None:
-            return Observation(None, Evidence(likeness=likeness, change=change, back=back))
+            return Observation(None, Evidence(change=change, back=back, stranger=True))
         self._keep(face)
-        box = _box(face.landmarks)
-        points = _in_crop(face)
+        box, pose = _box(face.landmarks), face.pose
         return Observation(
             face.landmarks,
             Evidence(
@@ -229,11 +236,12 @@ class FaceMeshTracker:
                 y=float(box[1] + box[3]) / 2,
                 size=float(max(box[2] - box[0], box[3] - box[1])),
                 outside=share_outside(face.landmarks, *image.shape[:2]),
-                covered=self._cover.look(face.crop, points, pose.yaw),
+                covered=self._cover.look(face.crop, _in_crop(face), pose.yaw),
                 likeness=likeness,
                 change=change,
                 back=back,
                 jumped=jumped,
+                stranger=stranger,
             ),
         )
 
@@ -278,9 +286,10 @@ class FaceMeshTracker:
         landmarks, score, crop = self._mesh.look(image, window)
         if landmarks is None or score < SURE or box_side(landmarks) < SMALLEST_MESH:
             return None
-        if head_pose(landmarks).misfit > MISFIT:
+        pose = head_pose(landmarks)
+        if pose.misfit > MISFIT:
             return None
-        return _Face(landmarks, score, window.follow(Window.around(landmarks)), crop, window)
+        return _Face(landmarks, score, window.follow(Window.around(landmarks)), crop, window, pose)
 
     def _settled(self, image: Image, window: Window) -> _Face | None:
         """The face in a detector's window, looked at until its own window fits."""
@@ -300,12 +309,16 @@ class FaceMeshTracker:
                 faces.append(face)
 
     def _search(self, image: Image) -> _Face | None:
-        """Look for the person in the whole frame, not in every frame; None where they are not to be seen."""
-        if self._lost % SEARCH:
-            return None
-        known = self._box is not None and self._met and self._lost > 0 and self._lost % (4 * SEARCH)
-        size = float(max(self._box[2:] - self._box[:2])) if known and self._box is not None else None
+        """Look for the person; in the whole frame now and then, else near the last place. None where they are not."""
         faces: list[_Face] = []
+        if self._lost % (SEARCH if self._lost < RECENT else 2 * SEARCH):
+            if self._window is None or self._lost >= RECENT:
+                return None
+            self._verify(image, self._detectors.near(image, self._window), faces)
+            return self._pick(image, faces)
+        size = None  # now and then of any size, else of the last one
+        if self._met and self._box is not None and (self._lost == 0 or self._lost % (4 * SEARCH)):
+            size = float(max(self._box[2:] - self._box[:2]))
         for windows in self._detectors.levels(image, size):
             self._verify(image, windows, faces)
             chosen = self._pick(image, faces)
@@ -320,45 +333,57 @@ class FaceMeshTracker:
         largest = max(faces, key=lambda f: box_side(f.landmarks))
         apart = [np.inf if self._box is None else _apart(_box(f.landmarks), self._box) for f in faces]
         near = [faces[i] for i in np.argsort(apart) if apart[i] < 1]
-        fresh = 0 < self._lost < RECENT
+        fresh = self._met and self._box is not None and self._lost < RECENT
         if self._embed is not None and self._target is not None:
             likeness = self._identify(image, faces) @ self._target
             best = int(np.argmax(likeness))
             if likeness[best] >= SAME:
                 return faces[best]
-            plausible = [f for f, like in zip(faces, likeness, strict=True) if like >= STRANGE or _askew(f)]
+            plausible = [f for f, like in zip(faces, likeness, strict=True) if like >= STRANGER or f.turned]
             return next((f for f in near if fresh and any(f is p for p in plausible)), None)
-        if self._person is None or (self._met and not fresh):
-            return largest if not near or not fresh else near[0]
+        if (self._met and not fresh) or (self._person is None and not self._met):
+            return largest
+        if not near and self._lost >= RECENT:
+            return faces[int(np.argmin(apart))]
         return near[0] if near else None
 
-    def _recognise(self, image: Image, face: _Face, pose: Pose, leapt: bool) -> tuple[_Face | None, Pose, float, bool]:
-        """Now and then, make sure that the face is still the person's: (face, pose, likeness or NaN, jumped)."""
+    def _recognise(self, image: Image, face: _Face, leapt: bool) -> tuple[_Face | None, float]:
+        """Now and then, make sure that the face is still the person's: (face, likeness or NaN);
+        the face is another one, or None, where it is a stranger's."""
         self._checked += 1
         due = leapt or self._doubts > 0 or self._checked >= (CHECK if self._known >= MEMORY else 3)
-        if self._embed is None or not due or _turned(pose) or box_side(face.landmarks) < CLEAR:
-            return face, pose, np.nan, False
+        if self._embed is None or not due or face.turned or box_side(face.landmarks) < CLEAR:
+            return face, np.nan
         self._checked = 0
         embedding = self._identify(image, [face])[0]
         if self._target is None:
             self._target, self._known = embedding, 1
-            return face, pose, 1.0, False
+            return face, 1.0
         likeness = float(embedding @ self._target)
-        if likeness >= STRANGE:
+        if likeness >= SAME:
             self._doubts = 0
-            if self._known < MEMORY and likeness >= SAME:
+            if self._known < MEMORY:
                 total = self._target * self._known + embedding
                 self._target, self._known = total / np.linalg.norm(total), self._known + 1
-            return face, pose, likeness, False
+            return face, likeness
         self._doubts += 1
         if self._doubts < DOUBTS:
-            return face, pose, np.nan, False
-        self._doubts, self._lost, self._window = 0, 0, None
+            return face, np.nan
+        self._doubts = 0
+        return self._settle_doubt(image, face, likeness)
+
+    def _settle_doubt(self, image: Image, face: _Face, likeness: float) -> tuple[_Face | None, float]:
+        """The face does not look like the person: is somebody else here more like them, or are they gone?"""
+        kept = self._window, self._box
+        self._lost, self._box = 0, None
         other = self._search(image)
-        if other is None:
-            self._lost = 1
-            return None, pose, likeness, False
-        return other, head_pose(other.landmarks), likeness, True
+        if other is not None and not _same_place(_box(other.landmarks), _box(face.landmarks)):
+            return other, np.nan
+        if likeness >= STRANGER:
+            self._window, self._box = kept
+            return face, likeness
+        self._window, self._lost = None, 1
+        return None, np.nan
 
     def _identify(self, image: Image, faces: Sequence[_Face]) -> np.ndarray:
         assert self._embed is not None
@@ -412,14 +437,6 @@ def _same_place(a: np.ndarray, b: np.ndarray) -> bool:
     small, large = sorted((a, b), key=lambda box: float(np.prod(box[2:] - box[:2])))
     centre = (small[:2] + small[2:]) / 2
     return bool(np.all(centre > large[:2]) and np.all(centre < large[2:]))
-
-
-def _turned(pose: Pose) -> bool:
-    return abs(pose.yaw) > 35 or abs(pose.pitch) > 30
-
-
-def _askew(face: _Face) -> bool:
-    return _turned(head_pose(face.landmarks))
 
 
 def _mean(embeddings: Sequence[np.ndarray]) -> np.ndarray | None:

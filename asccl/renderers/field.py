@@ -116,7 +116,7 @@ class FaceField:
 def face_size(landmarks: np.ndarray) -> float:
     """Pixels: a size of the face that a turn of the head hardly changes (eye distance of a frontal face)."""
     across = np.linalg.norm(landmarks[33] - landmarks[263])
-    return float(max(across, 1.0))
+    return max(float(across), 1.0)
 
 
 def enlarge(field: np.ndarray, box: Box) -> np.ndarray:

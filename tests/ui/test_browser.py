@@ -105,7 +105,8 @@ def test_the_players_two_videos_stay_together(serve_page, media, visit):
     for key, expected in (("End", 2.0), ("Home", 0.0), ("ArrowRight", 0.1)):
         person.page.keyboard.press(key)
         person.page.wait_for_function(
-            f"() => [...document.querySelectorAll('#player video')].every(v => Math.abs(v.currentTime - {expected}) < 0.11)"
+            "at => [...document.querySelectorAll('#player video')].every(v => Math.abs(v.currentTime - at) < 0.11)",
+            arg=expected,
         )
 
 

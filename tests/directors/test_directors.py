@@ -1,0 +1,136 @@
+"""Emotions change what they may, in the measure that was asked for, and leave speech alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from asccl.directors.base import ReferenceStyle, Target
+from asccl.directors.preset import CEILING, PRESETS, PresetDirector
+from asccl.directors.reference import ReferenceDirector
+from asccl.directors.speech import kept_units
+from asccl.morphable.anny_head import load_anny_head
+from asccl.types import EMOTIONS, Motion
+
+HEAD = load_anny_head()
+PRESET, REFERENCE = PresetDirector(HEAD), ReferenceDirector(HEAD)
+INDEX = HEAD.index
+
+
+def motion(frames: int = 30, **units: float | np.ndarray) -> Motion:
+    w = np.zeros((frames, 52), np.float32)
+    w[:, INDEX["jawOpen"]] = 0.2 + 0.2 * np.sin(np.arange(frames))
+    for name, value in units.items():
+        w[:, INDEX[name]] = value
+    eye = np.repeat(np.eye(3, dtype=np.float32)[None], frames, 0)
+    ones = np.ones(frames, np.float32)
+    return Motion(w, 10 * ones, eye, np.zeros((frames, 3), np.float32), HEAD.neutral, ones)
+
+
+def level(m: Motion, name: str) -> float:
+    return float(np.median(m.coefficients[:, INDEX[name]]))
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_nothing_happens_at_intensity_nought(emotion):
+    source = motion(mouthSmileLeft=0.4, browDownLeft=0.3)
+    new = PRESET(source, Target(emotion, intensity=0.0))
+    assert (new.coefficients == source.coefficients).all()
+    assert (new.lip_gain == 1).all()
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_speech_and_gaze_units_never_change(emotion):
+    source = motion(mouthPucker=0.3, eyeLookUpLeft=0.2, jawLeft=0.1)
+    new = PRESET(source, Target(emotion, intensity=2.0))
+    kept = kept_units(HEAD.names)
+    assert kept[INDEX["jawOpen"]] and kept[INDEX["mouthFunnel"]]
+    assert (new.coefficients[:, kept] == source.coefficients[:, kept]).all()
+
+
+@pytest.mark.parametrize("emotion", [e for e in EMOTIONS if e != "neutral"])
+def test_twice_the_intensity_is_more_and_bounded(emotion):
+    source = motion()
+    half, full = (np.abs(PRESET(source, Target(emotion, intensity=k)).coefficients - source.coefficients).sum()
+                  for k in (0.5, 1.0))  # fmt: skip
+    assert full > 1.8 * half > 0
+    assert PRESET(source, Target(emotion, intensity=2.0)).coefficients.max() <= CEILING + 1e-6
+
+
+def test_frames_of_weight_nought_pass_and_the_edit_fades():
+    source = motion()
+    weight = np.clip(np.arange(30) / 10 - 1, 0, 1).astype(np.float32)
+    source = Motion(source.coefficients, source.scale, source.rotation, source.translation, source.identity, weight)
+    new = PRESET(source, Target("angry"))
+    moved = np.abs(new.coefficients - source.coefficients).max(1)
+    assert (moved[weight == 0] == 0).all()
+    assert (np.diff(moved[10:20]) > 0).all()
+
+
+def test_a_smiling_source_becomes_sad():
+    source = motion(mouthSmileLeft=0.8, mouthSmileRight=0.8)
+    new = PRESET(source, Target("sad"))
+    assert level(new, "mouthSmileLeft") < 0.3
+    assert level(new, "mouthFrownLeft") > 0.3
+
+
+def test_neutral_takes_emotion_away():
+    source = motion(browDownLeft=0.9, browDownRight=0.9, mouthFrownLeft=0.7, eyeWideLeft=0.6)
+    new = PRESET(source, Target("neutral"))
+    for name in ("browDownLeft", "mouthFrownLeft", "eyeWideLeft"):
+        assert level(new, name) < 0.3
+
+
+def test_who_frowns_already_is_changed_less_but_still_changed():
+    calm, frowning = (PRESET(motion(browDownLeft=k), Target("angry")).coefficients[:, INDEX["browDownLeft"]] - k
+                      for k in (0.0, 0.5))  # fmt: skip
+    assert 0.2 < np.median(frowning) < np.median(calm)
+
+
+def test_a_blink_stays_a_blink():
+    blink = np.zeros(30)
+    blink[14:17] = 1.0
+    source = motion(eyeBlinkLeft=blink, eyeBlinkRight=blink)
+    new = PRESET(source, Target("surprised"))
+    assert new.coefficients[15, INDEX["eyeWideLeft"]] == pytest.approx(0, abs=1e-6)
+    assert new.coefficients[3, INDEX["eyeWideLeft"]] > 0.4
+    sad = PRESET(source, Target("sad"))
+    assert sad.coefficients[15, INDEX["eyeBlinkLeft"]] == pytest.approx(1.0)
+
+
+def test_rounded_lips_resist_spreading():
+    plain, rounded = (PRESET(motion(mouthPucker=k), Target("happy")) for k in (0.0, 1.0))
+    assert level(rounded, "mouthSmileLeft") < 0.6 * level(plain, "mouthSmileLeft")
+
+
+def test_seeds_give_variants_that_can_be_repeated():
+    a, b, again = (PRESET(motion(), Target("happy", seed=s)).coefficients for s in (1, 2, 1))
+    assert (a == again).all()
+    assert np.abs(a - b).max() > 0.01
+    assert np.abs(a[:, INDEX["mouthSmileLeft"]] - a[:, INDEX["mouthSmileRight"]]).max() > 0  # faces are not symmetric
+
+
+def style(emotion: str, **units: float) -> ReferenceStyle:
+    mean = np.zeros(52)
+    for name, value in units.items():
+        mean[INDEX[name]] = value
+    return ReferenceStyle(mean, np.eye(7)[EMOTIONS.index(emotion)], np.zeros(256))
+
+
+def test_a_reference_gives_direction_and_what_is_special_to_it():
+    plain = REFERENCE(motion(), Target(reference=style("happy")))
+    special = REFERENCE(motion(), Target(reference=style("happy", browOuterUpLeft=0.9, browOuterUpRight=0.9)))
+    assert level(plain, "mouthSmileLeft") > 0.1
+    assert level(special, "browOuterUpLeft") > level(plain, "browOuterUpLeft") + 0.3
+
+
+def test_a_named_emotion_overrules_what_was_read_from_the_reference():
+    new = REFERENCE(motion(), Target("sad", style("happy")))
+    assert level(new, "mouthSmileLeft") < 0.05
+    assert level(new, "mouthFrownLeft") > 0.2
+
+
+def test_presets_name_only_units_that_exist():
+    whole = {n.removesuffix("Left").removesuffix("Right") for n in HEAD.names} | set(HEAD.names)
+    for preset in PRESETS.values():
+        assert set(preset.units) | set(preset.against) <= whole

@@ -1,0 +1,174 @@
+"""The warp renderer moves what it should, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from asccl.directors.base import Target
+from asccl.directors.preset import PresetDirector
+from asccl.face import mesh
+from asccl.renderers.eyes import complete_eyeball
+from asccl.renderers.field import Box, FaceField, enlarge, face_size
+from asccl.renderers.geometry import MOST_OPENING, Displacement
+from asccl.renderers.skin import Skin
+from asccl.renderers.warp import WarpRenderer, relight, warp
+from asccl.types import EMOTIONS
+
+
+def edit(head, face, emotion: str, intensity: float = 1.0):
+    image, landmarks, motion = face
+    renderer = WarpRenderer(head)
+    renderer.study(image, landmarks)
+    renderer.plan(motion, PresetDirector(head)(motion, Target(emotion, intensity=intensity)))
+    return renderer.render(image, landmarks, 0)
+
+
+def moved(head, face, **units: float) -> np.ndarray:
+    """Displacement (468, 3) of the face under a change of units."""
+    _, landmarks, motion = face
+    w = motion.coefficients.copy()
+    for name, change in units.items():
+        w[0, head.index[name]] += change
+    return Displacement(head)(motion, replace(motion, coefficients=w), 0, landmarks)
+
+
+def test_no_change_is_the_very_same_array(head, face):
+    assert edit(head, face, "happy", 0.0) is face[0]
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_nothing_outside_the_face_changes(head, face, emotion):
+    image, landmarks, _ = face
+    out = edit(head, face, emotion)
+    oval = landmarks[list(mesh.OVAL), :2]
+    ring = oval.mean(0) + 1.3 * (oval - oval.mean(0))
+    inside = cv2.fillConvexPoly(np.zeros(image.shape[:2], np.uint8), cv2.convexHull(ring.astype(np.int32)), 1)
+    assert (out[inside == 0] == image[inside == 0]).all()
+    assert np.abs(out.astype(int) - image)[inside == 1].max() > 20
+
+
+def test_the_source_is_left_alone_and_the_result_can_be_repeated(head, face):
+    before = face[0].copy()
+    first, second = edit(head, face, "angry"), edit(head, face, "angry")
+    assert (face[0] == before).all()
+    assert (first == second).all()
+
+
+def test_more_intensity_moves_more(head, face):
+    change = [np.abs(edit(head, face, "sad", k).astype(int) - face[0]).mean() for k in (0.25, 0.5, 1.0)]
+    assert 0 < change[0] < change[1] < change[2]
+
+
+def test_skin_stays_as_sharp_as_the_source(head, face):
+    image, landmarks, _ = face
+    hull = cv2.convexHull(landmarks[list(mesh.OVAL), :2].astype(np.int32))
+    inside = cv2.fillConvexPoly(np.zeros(image.shape[:2], np.uint8), hull, 1) > 0
+    sharp = [cv2.Laplacian(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY).astype(np.float32), cv2.CV_32F)[inside].var()
+             for x in (image, edit(head, face, "sad", 0.6))]  # fmt: skip
+    assert 0.85 < sharp[1] / sharp[0] < 1.2
+
+
+def test_lips_keep_their_gap_times_the_gain(head, face):
+    _, landmarks, motion = face
+    w = motion.coefficients.copy()
+    w[0, [head.index[n] for n in ("mouthSmileLeft", "mouthUpperUpRight", "mouthFrownLeft")]] += 0.5
+    upper, lower = list(mesh.UPPER_INNER), list(mesh.LOWER_INNER)
+    axis = motion.rotation[0, :2, 1] / np.linalg.norm(motion.rotation[0, :2, 1])
+    gap = (landmarks[lower, :2] - landmarks[upper, :2]) @ axis
+    for gain in (1.0, 1.3):
+        d = Displacement(head)(motion, replace(motion, coefficients=w, lip_gain=np.array([gain])), 0, landmarks)
+        new = gap + (d[lower, :2] - d[upper, :2]) @ axis
+        assert new == pytest.approx(gap + (gain - 1) * np.clip(gap, 0, None), abs=0.02 * face_size(landmarks))
+
+
+def test_brows_keep_their_thickness(head, face):
+    d = moved(head, face, browDownLeft=1.0, browDownRight=1.0)
+    top, low = d[list(mesh.LEFT_BROW_TOP), 1], d[list(mesh.LEFT_BROW_LOW), 1]
+    assert top.mean() > 1
+    assert np.abs(top - low).max() < 0.35 * np.abs(top).max()
+
+
+def test_lids_open_no_further_than_an_eye_has_to_show(head, face):
+    _, landmarks, _ = face
+    d = moved(head, face, eyeWideLeft=5.0)
+    upper, lower = list(mesh.LEFT_EYE[9:16]), list(mesh.LEFT_EYE[7:0:-1])
+    before = np.linalg.norm(landmarks[lower, :2] - landmarks[upper, :2], axis=1).mean()
+    opened = np.linalg.norm((landmarks[:468] + d)[lower, :2] - (landmarks[:468] + d)[upper, :2], axis=1).mean()
+    assert 1.1 < opened / before < 1.12 + MOST_OPENING
+
+
+def test_the_iris_stays_where_it_was(head, face):
+    image, landmarks, _ = face
+    out = edit(head, face, "surprised")
+    for iris in (mesh.RIGHT_IRIS, mesh.LEFT_IRIS):
+        x, y = np.round(landmarks[iris[0], :2]).astype(int)
+        assert np.abs(out[y, x - 1 : x + 2].astype(int) - image[y, x - 1 : x + 2]).max() <= 6
+
+
+def test_a_covered_iris_is_completed_round():
+    yy, xx = np.mgrid[:40, :40]
+    whole = np.full((40, 40, 3), 220, np.uint8)
+    whole[np.hypot(xx - 20, yy - 20) < 10] = (60, 80, 40)
+    known = yy > 15
+    circle = np.array([[20, 20], [30, 20], [20, 10], [10, 20], [20, 30]], np.float32)
+    seen = np.where(known[..., None], whole, 150).astype(np.uint8)
+    filled = complete_eyeball(seen, known, circle, np.array([0.0, 1.0]))
+    ring = (np.hypot(xx - 20, yy - 20) < 8) & ~known
+    assert np.abs(filled[ring] - (60, 80, 40)).mean() < 15
+
+
+def test_a_field_gives_back_the_values_at_its_points(head, face):
+    _, landmarks, _ = face
+    field = FaceField(head)
+    values = np.stack([landmarks[:468, 0] * 0.1, landmarks[:468, 1] * 0 + 2], 1).astype(np.float32)
+    box = field.box(landmarks, landmarks[:468], (320, 320))
+    dense = enlarge(field.spread(landmarks, landmarks[:468], values, box), box)
+    for point in (5, 50, 280, 151, 199):  # nose, cheeks, forehead, chin: far from the rim
+        x, y = np.round(landmarks[point, :2]).astype(int) - (box.x0, box.y0)
+        assert dense[y, x] == pytest.approx(values[point], rel=0.06)
+    assert np.abs(dense[0]).max() < 0.2  # and fades to nothing at the edge
+
+
+def test_a_warp_by_whole_pixels_is_a_shift():
+    image = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
+    field = np.zeros((20, 20, 2), np.float32)
+    field[..., 0] = 3
+    out = warp(image, field, Box(10, 10, 30, 30, 1.0))
+    assert (out == image[10:30, 7:27]).all()
+
+
+def test_light_of_one_changes_nothing():
+    image = np.random.default_rng(0).integers(0, 255, (30, 30, 3), np.uint8)
+    assert (relight(image, np.ones((30, 30), np.float32), np.zeros((30, 30), np.float32), 50.0) == image).all()
+
+
+def test_hair_over_the_forehead_is_held_still_and_gets_no_lines(head, face):
+    image, landmarks, _ = face
+    bare, hairy = Skin(head), Skin(head)
+    covered = image.copy()
+    covered[: int(landmarks[list(mesh.RIGHT_BROW_TOP), 1].min()) - 2] = (25, 18, 12)
+    plain = image.copy()
+    plain[: int(landmarks[list(mesh.RIGHT_BROW_TOP), 1].min()) - 2] = image[
+        int(landmarks[151, 1]), int(landmarks[151, 0])
+    ]
+    hairy.study(covered, landmarks)
+    bare.study(plain, landmarks)
+    assert hairy.bareness[10] < 0.2 < 0.6 < bare.bareness[10]
+    assert hairy.bareness[50] == 1  # cheeks always move
+
+
+def test_a_turned_head_is_edited_too(head, face):
+    image, landmarks, motion = face
+    y = np.deg2rad(35)
+    about = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]], np.float32)
+    centre = landmarks.mean(0)
+    turned = ((landmarks - centre) @ about.T + centre).astype(np.float32)
+    there = replace(motion, rotation=motion.rotation @ about.T)
+    renderer = WarpRenderer(head)
+    renderer.plan(there, PresetDirector(head)(there, Target("happy")))
+    out = renderer.render(image, turned, 0)
+    assert out.shape == image.shape and np.abs(out.astype(int) - image).max() > 10
