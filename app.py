@@ -18,7 +18,7 @@ def main() -> None:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped server cleans up after itself, too
     with tempfile.TemporaryDirectory(prefix="asccl-app-", ignore_cleanup_errors=True) as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder
+        os.environ["GRADIO_TEMP_DIR"] = f"{folder}/uploads"
         from asccl.pipeline import Editor
         from asccl.ui.blocks import build
         from asccl.ui.serve import serve

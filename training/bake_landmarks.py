@@ -1,12 +1,13 @@
 """Where FaceMesh's 468 points lie on the head: render it, let FaceMesh find it, read off triangle and place in it.
 
-Lips come from open-mouth views (a closed mouth hides the inner lips); the inner lips are then moved onto the line
-where the closed lips touch, so that a closed mouth has no gap. Everything is made symmetric.
+Lips come from open-mouth views, for a closed mouth hides the inner lips: there they sit on the rim that shows when the
+mouth opens and moves with it. At rest each upper point and the lower one under it meet half way, so that a closed mouth
+has no gap. Everything is made symmetric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import mediapipe as mp
@@ -142,43 +143,18 @@ def mirror_of(neutral: np.ndarray) -> np.ndarray:
 
 
 def _snap(source: Source, neutral: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Triangle and barycentrics per landmark: inner lips on the line where the lips touch, all others nearest."""
-    usable = np.flatnonzero(np.isin(source.region[source.triangles], SURFACE).all(1))
-    found = [nearest(point, source.vertices, source.triangles, usable) for point in neutral]
-    triangle = np.array([t for t, _ in found])
-    barycentric = np.array([b for _, b in found])
-    pairs = [(c, c) for c in mesh.INNER_CORNERS] + list(zip(mesh.UPPER_INNER, mesh.LOWER_INNER, strict=True))
-    for (upper, lower), touch in zip(pairs, _contact(source, neutral, pairs), strict=True):
-        for i, (t, b) in zip((upper, lower), touch, strict=True):
-            triangle[i], barycentric[i] = t, b
-    barycentric = np.rint(barycentric / ROUND) * ROUND
+    """Triangle and barycentrics per landmark: the nearest, for inner lips on their own side of the mouth."""
+    usable = np.isin(source.region[source.triangles], SURFACE).all(1)
+    drop = source.expression[source.names.index("jawOpen"), :, 1][source.triangles].mean(1)
+    lower = drop > 0.4 * drop[usable].max()
+    sides = dict.fromkeys(mesh.UPPER_INNER, usable & ~lower) | dict.fromkeys(mesh.LOWER_INNER, usable & lower)
+    found = [
+        nearest(point, source.vertices, source.triangles, np.flatnonzero(sides.get(i, usable)))
+        for i, point in enumerate(neutral)
+    ]
+    barycentric = np.rint(np.array([weights for _, weights in found]) / ROUND) * ROUND
     barycentric[:, 2] = 1 - barycentric[:, 0] - barycentric[:, 1]
-    return triangle, barycentric
-
-
-def _contact(source: Source, neutral: np.ndarray, pairs: Sequence[tuple[int, int]]):
-    """Per pair of inner lip points [(triangle, barycentric) above, the same below] the crease of the closed lips."""
-    fine = 160  # pixels per cm
-    corner = neutral[list(mesh.LIPS), :2].min(0) - 0.2
-    extent = neutral[list(mesh.LIPS), :2].max(0) + 0.2 - corner
-    size = (int(extent[1] * fine), int(extent[0] * fine))
-    near = source.vertices[:, 2] < neutral[list(mesh.LIPS), 2].max() + 1  # not the nape of the neck, between the lips
-    numbers = np.flatnonzero((near & np.isin(source.region, SURFACE))[source.triangles].all(1))
-    usable = source.triangles[numbers]
-    pixels = (source.vertices[:, :2] - corner) * fine
-    image, barycentric = rasterise(pixels, source.vertices[:, 2], usable, size)
-    depth = np.einsum("hwk,hwk->hw", barycentric, source.vertices[usable[image], 2])
-    depth[image < 0] = np.inf  # between the lips: deepest of all
-    lips = (source.region[usable[image]] == REGIONS.index("lips")).any(-1) | (image < 0)
-    depth[~lips] = -np.inf
-    ends = np.flatnonzero(lips.sum(0) > 0.1 * fine)
-    for upper, lower in pairs:
-        x = (neutral[upper, 0] + neutral[lower, 0]) / 2
-        column = int(np.clip(np.rint((x - corner[0]) * fine), ends[0], ends[-1]))
-        crease = int(depth[:, column].argmax())
-        above = crease - 1 - int((image[crease - 1 :: -1, column] >= 0).argmax())
-        below = crease + 1 + int((image[crease + 1 :, column] >= 0).argmax())
-        yield [(numbers[image[row, column]], barycentric[row, column].astype(float)) for row in (above, below)]
+    return np.array([triangle for triangle, _ in found]), barycentric
 
 
 def nearest(point: np.ndarray, vertices: np.ndarray, triangles: np.ndarray, allowed: np.ndarray):
@@ -231,7 +207,7 @@ def neutral_landmarks(source: Source, places: Places) -> np.ndarray:
     on_mesh = places.of(source.vertices, source.triangles)
     neutral = on_mesh + places.front * [SEEN, SEEN, SEEN_DEPTH] * (places.seen - on_mesh)
     lips = list(mesh.LIPS)
-    neutral[lips, :2] = on_mesh[lips, :2]  # the crease is where it is
+    neutral[lips, :2] = on_mesh[lips, :2]  # painted, and so seen, where they are
     neutral = (neutral + neutral[places.mirror] * [-1, 1, 1]) / 2
     return together(neutral)
 

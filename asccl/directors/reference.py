@@ -14,19 +14,26 @@ from asccl.directors.preset import PRESETS, RESTING, apply_change, change_toward
 from asccl.morphable.head import HeadModel
 from asccl.types import EMOTIONS, Motion
 
-DIRECTION = 0.7  # share of the preset
-SPECIAL = 0.6  # gain of the reference's own expression beyond a resting face
+DIRECTION = 0.85  # share of the preset
+SPECIAL = 0.7  # gain of the reference's own expression beyond a resting face
 MOST = 1.4  # of any unit
+CALM = 0.5  # probability of neutral up to which a reference counts as emotional through and through
 SHARPEN = 1.5  # exponent on the read probabilities
 
 
 def emotion_shares(target: Target) -> np.ndarray:
-    """(7,) which presets give the direction: the named emotion, else what was read from the reference."""
+    """(7,) which presets give the direction: the named emotion, else what was read from the reference.
+
+    A clip of somebody who speaks reads as partly neutral whatever they feel, so that neutral counts only by what it
+    has beyond `CALM`.
+    """
     if target.emotion is not None:
         return np.eye(len(EMOTIONS))[EMOTIONS.index(target.emotion)]
     assert target.reference is not None
-    p = np.clip(target.reference.probabilities, 1e-6, 1) ** SHARPEN
-    return p / p.sum()
+    p = np.clip(target.reference.probabilities, 1e-6, 1)
+    calm = np.clip((p[0] - CALM) / (1 - CALM), 0, 1)
+    felt = p[1:] ** SHARPEN
+    return np.concatenate([[calm], (1 - calm) * felt / felt.sum()])
 
 
 class ReferenceDirector:

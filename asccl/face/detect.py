@@ -12,7 +12,7 @@ import numpy as np
 from asccl.face.facemesh import MARGIN, Window, quiet_start
 from asccl.types import Image
 
-SMALLEST = 32  # pixels of face side in frames up to 1080p; BlazeFace's box runs from brow to chin
+SMALLEST = 36  # pixels of face side in frames up to 1080p; BlazeFace's box runs from brow to chin
 FINEST_SHARE = 9  # the full-range network finds faces down to a ninth of the side of what it sees
 OVERLAP = 0.25
 CERTAIN = 0.5

@@ -11,8 +11,9 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import sys
+import re
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ from asccl.types import Image
 SIDE = 192  # the network's input, pixels
 MARGIN = 1.5  # window side over the larger side of the face's box, as the network was trained
 _SCORE = "facelandmarkcpu__face_presence_score"  # a stream inside MediaPipe's subgraph; the version is pinned
+_GREETING = re.compile(rb"INFO: Created TensorFlow|WARNING: All log messages before absl|[IW]\d{4,} .*\.cc:\d+\]")
+_detour = threading.Lock()
 _GRAPH = """
 input_stream: "image"
 input_stream: "roi"
@@ -42,30 +45,30 @@ node {
 
 @contextlib.contextmanager
 def quiet_start() -> Iterator[None]:
-    """Keep the greetings that TensorFlow Lite prints while a graph starts off stderr; show them when it fails.
+    """Keep the greetings that TensorFlow Lite prints while a graph starts off stderr, and nothing else.
 
-    They are written by C++ straight to file descriptor 2, which belongs to the whole process, hence the detour.
+    They are written by C++ straight to file descriptor 2, which belongs to the whole process, hence the detour: what
+    anybody else writes there meanwhile is handed on, and all of it when the start fails.
     """
     os.environ.setdefault("GLOG_minloglevel", "2")
-    try:
-        kept = os.dup(2)
-    except OSError:  # no stderr to keep quiet
-        yield
-        return
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as chatter:
-        os.dup2(chatter.fileno(), 2)
-        failed = True
+    with _detour, tempfile.TemporaryFile() as detour:
+        try:
+            stderr = os.dup(2)
+        except OSError:  # a service without stderr
+            yield
+            return
+        os.dup2(detour.fileno(), 2)
+        greeting: re.Pattern[bytes] | None = None
         try:
             yield
-            failed = False
+            greeting = _GREETING
         finally:
-            sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
-            if failed:
-                chatter.seek(0)
-                sys.stderr.write(chatter.read().decode(errors="replace"))
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            detour.seek(0)
+            for line in detour:
+                if greeting is None or not greeting.match(line):
+                    os.write(2, line)
 
 
 @dataclass(frozen=True)

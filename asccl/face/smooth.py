@@ -13,8 +13,8 @@ REACH = 4  # frames to either side that a smoothed frame depends on: give window
 BRIDGE = 2  # gaps of at most so many frames are interpolated
 STRETCH = 1.6  # frames, standard deviation of the weights in time
 # standard deviations of the weights in movement, as shares of the eye distance: what is smaller is tremble
-HEAD_TREMBLE = 0.006
-LOCAL_TREMBLE = 0.008
+HEAD_TREMBLE = 0.004
+LOCAL_TREMBLE = 0.004
 
 
 def bridge(landmarks: np.ndarray, shot: np.ndarray) -> np.ndarray:

@@ -14,46 +14,36 @@ Pixel (0, 0) has its centre at (0.0, 0.0).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
 
-from asccl.errors import NoFaceError
 from asccl.face.crop import arcface_crop
 from asccl.face.detect import Detector
-from asccl.face.facemesh import SIDE, FaceMesh, Window, cut
-from asccl.face.pose import Pose, head_pose
+from asccl.face.facemesh import SIDE, FaceMesh, Window
+from asccl.face.people import SAME, Face, Person, Sightings, apart, as_people, assign, box_of, box_side, same_place
+from asccl.face.people import choose as choose
+from asccl.face.pose import head_pose
 from asccl.face.presence import CHANGE, SURE, Cover, Evidence, share_outside
-from asccl.types import FoundFace, Frame, Image
+from asccl.types import Frame, Image
 
 Embed = Callable[[np.ndarray], np.ndarray]  # (N, 112, 112, 3) uint8 RGB -> (N, D), each of length 1
 
-SAME = (
-    0.5  # cosine to a person's mean embedding from which on it is the person; between this and STRANGER place decides
-)
 CHECK = 30  # frames between two looks at the identity
-STRANGER = 0.35  # ... below which it is somebody else
+STRANGER = 0.35  # cosine below which it is somebody else; from there to `people.SAME` the place decides
 SEARCH = 5  # frames between two searches of the whole frame while the face is lost; twice as many after RECENT frames
+ONWARD = 0.8  # share of the last movement that the next is expected to repeat
 LEAP = 0.35  # a window that moves by more than this share of its side within a frame deserves a look at the identity
 SMALLEST_MESH = 16.0  # pixels of face side; less than this holds no face worth the name
-THUMBNAIL = 96
 MEMORY = 8  # looks that make up a target embedding that nobody handed in
 RECENT = 30  # frames for which a lost face is expected near its last place
 SETTLED = 0.12  # a window closer than this to the face's own, as a share of its side, needs no second look
 DOUBTS = 3  # looks in a row that must fail before the face counts as a stranger's
 CLEAR = 32.0  # pixels of face side from which on an embedding means something
 MISFIT = 0.2  # a rigid head further off than this is no head
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody who can be followed: what the picker shows, and how to know them again (None without an embedder)."""
-
-    found: FoundFace
-    embedding: np.ndarray | None = None
 
 
 class Observation(NamedTuple):
@@ -66,79 +56,13 @@ class Observation(NamedTuple):
 class Tracker(Protocol):
     """Follows one person. Frames come in order, one at a time; nothing of them is kept. Not shared between threads."""
 
-    def find(self, frames: Iterable[Frame], time_base: Fraction) -> list[Person]: ...
+    def find(self, frames: Iterable[Frame], time_base: Fraction, everybody: bool = True) -> list[Person]: ...
 
     def start(self, person: Person | None = None) -> None: ...
 
     def push(self, image: Image) -> Observation: ...
 
     def close(self) -> None: ...
-
-
-def choose(people: Sequence[Person], face: int | None, source: str) -> Person:
-    """The person that was asked for; None takes the largest. source: name of the input, for the error.
-
-    Raises NoFaceError where nobody was found, or fewer than asked for.
-    """
-    if not people:
-        raise NoFaceError(
-            f"no face was found in {source}",
-            "give a picture or video with a face of 40 pixels or more, not turned away",
-        )
-    number = face or 0
-    if number >= len(people):
-        count = "1 face was" if len(people) == 1 else f"{len(people)} faces were"
-        numbers = "0" if len(people) == 1 else f"a number from 0 to {len(people) - 1}"
-        raise NoFaceError(f"face {number} was asked for, but {count} found in {source}", f"give {numbers}")
-    return people[number]
-
-
-@dataclass(frozen=True)
-class _Face:
-    """A face in one frame."""
-
-    landmarks: np.ndarray
-    score: float
-    window: Window  # to look at next
-    crop: Image
-    seen: Window  # that the crop was cut from
-    pose: Pose
-
-    @property
-    def turned(self) -> bool:
-        """Too far for its identity to be read."""
-        return abs(self.pose.yaw) > 35 or abs(self.pose.pitch) > 30
-
-
-@dataclass
-class _Sightings:
-    """What the sampled frames show of one person."""
-
-    times: list[float] = field(default_factory=list)
-    boxes: list[np.ndarray] = field(default_factory=list)
-    embeddings: list[np.ndarray] = field(default_factory=list)
-    best: tuple[float, Image] | None = None  # how good a portrait, and the portrait
-
-    def add(self, time: float, face: _Face, image: Image, embedding: np.ndarray | None) -> None:
-        worth = face.score * box_side(face.landmarks) / (1 + (face.pose.yaw**2 + face.pose.pitch**2) / 400)
-        self.times.append(time)
-        self.boxes.append(_box(face.landmarks))
-        if embedding is not None:
-            self.embeddings.append(embedding)
-        if self.best is None or worth > self.best[0]:
-            upright = Window(face.window.x, face.window.y, face.window.side)
-            self.best = worth, cut(image, upright, THUMBNAIL)[0]
-
-    @property
-    def size(self) -> float:
-        return float(np.median([max(b[2] - b[0], b[3] - b[1]) for b in self.boxes]))
-
-    def affinity(self, face: _Face, embedding: np.ndarray | None) -> float:
-        """How well a face fits; above 0 it may be the same person. By identity where known, else by place and size."""
-        mean = _mean(self.embeddings)
-        if mean is not None and embedding is not None:
-            return float(mean @ embedding) - SAME
-        return 1.0 - _apart(_box(face.landmarks), self.boxes[-1])
 
 
 class FaceMeshTracker:
@@ -160,30 +84,18 @@ class FaceMeshTracker:
         time_base: seconds per unit of `Frame.pts`. everybody: also look for faces smaller than the largest ones, which
         takes about 0.1 s a frame at 720p; False when the largest is all you want. Empty where there is no face.
         """
-        groups: list[_Sightings] = []
+        groups: list[Sightings] = []
         looked = 0
         for frame in frames:
             looked += 1
-            faces: list[_Face] = []
+            faces: list[Face] = []
             for windows in self._detectors.levels(frame.image):
                 self._verify(frame.image, windows, faces)
                 if faces and not everybody:
                     break
-            self._assign(float(frame.pts * time_base), frame.image, faces, groups)
-        groups.sort(key=lambda g: -g.size * len(g.times))
-        return [
-            Person(
-                FoundFace(
-                    number=number,
-                    thumbnail=group.best[1] if group.best else np.zeros((THUMBNAIL, THUMBNAIL, 3), np.uint8),
-                    time=group.times[0],
-                    share=len(group.times) / looked,
-                    box=tuple(float(v) for v in group.boxes[0]),  # type: ignore[arg-type]
-                ),
-                _mean(group.embeddings),
-            )
-            for number, group in enumerate(groups)
-        ]
+            embeddings = list(self._identify(frame.image, faces)) if self._embed and faces else [None] * len(faces)
+            assign(float(frame.pts * time_base), frame.image, faces, embeddings, groups)
+        return as_people(groups, looked)
 
     def start(self, person: Person | None = None) -> None:
         """Begin a clip: follow this person; None follows the largest face of the first frame that has one."""
@@ -224,7 +136,7 @@ class FaceMeshTracker:
         if face is None:
             return Observation(None, Evidence(change=change, back=back, stranger=True))
         self._keep(face)
-        box, pose = _box(face.landmarks), face.pose
+        box, pose = box_of(face.landmarks), face.pose
         return Observation(
             face.landmarks,
             Evidence(
@@ -262,11 +174,17 @@ class FaceMeshTracker:
             self._detector = Detector()
         return self._detector
 
-    def _keep(self, face: _Face) -> None:
-        self._window, self._box = face.window, _box(face.landmarks)
+    def _keep(self, face: Face) -> None:
+        """Remember where the face is, and where it will be if it moves on as it did."""
+        box = box_of(face.landmarks)
+        ahead = Window.around(face.landmarks)
+        if self._box is not None and self._met and self._lost == 0 and apart(box, self._box) < LEAP:
+            dx, dy = ONWARD * ((box[:2] + box[2:]) - (self._box[:2] + self._box[2:])) / 2
+            ahead = replace(ahead, x=ahead.x + float(dx), y=ahead.y + float(dy))
+        self._window, self._box = face.seen.follow(ahead), box
         self._lost, self._met = 0, True
 
-    def _follow(self, image: Image) -> tuple[_Face | None, bool]:
+    def _follow(self, image: Image) -> tuple[Face | None, bool]:
         """The face near its last window, and whether it moved so far that it may be another one's."""
         assert self._window is not None
         before = self._window
@@ -281,7 +199,7 @@ class FaceMeshTracker:
             face = self._look(image, face.window) or face
         return face, before.distance(face.window) > LEAP
 
-    def _look(self, image: Image, window: Window) -> _Face | None:
+    def _look(self, image: Image, window: Window) -> Face | None:
         """The face in this very window; its own window is the one to look at next."""
         landmarks, score, crop = self._mesh.look(image, window)
         if landmarks is None or score < SURE or box_side(landmarks) < SMALLEST_MESH:
@@ -289,9 +207,9 @@ class FaceMeshTracker:
         pose = head_pose(landmarks)
         if pose.misfit > MISFIT:
             return None
-        return _Face(landmarks, score, window.follow(Window.around(landmarks)), crop, window, pose)
+        return Face(landmarks, score, Window.around(landmarks), crop, window, pose)
 
-    def _settled(self, image: Image, window: Window) -> _Face | None:
+    def _settled(self, image: Image, window: Window) -> Face | None:
         """The face in a detector's window, looked at until its own window fits."""
         face = None
         for _ in range(3):
@@ -301,16 +219,16 @@ class FaceMeshTracker:
             window = Window.around(face.landmarks)
         return face
 
-    def _verify(self, image: Image, windows: Iterable[Window], faces: list[_Face]) -> None:
+    def _verify(self, image: Image, windows: Iterable[Window], faces: list[Face]) -> None:
         """Add the windows' faces to those that are known, each once."""
         for window in windows:
             face = self._settled(image, window)
-            if face is not None and not any(_same_place(_box(face.landmarks), _box(f.landmarks)) for f in faces):
+            if face is not None and not any(same_place(box_of(face.landmarks), box_of(f.landmarks)) for f in faces):
                 faces.append(face)
 
-    def _search(self, image: Image) -> _Face | None:
+    def _search(self, image: Image) -> Face | None:
         """Look for the person; in the whole frame now and then, else near the last place. None where they are not."""
-        faces: list[_Face] = []
+        faces: list[Face] = []
         if self._lost % (SEARCH if self._lost < RECENT else 2 * SEARCH):
             if self._window is None or self._lost >= RECENT:
                 return None
@@ -326,13 +244,13 @@ class FaceMeshTracker:
                 return chosen
         return None
 
-    def _pick(self, image: Image, faces: list[_Face]) -> _Face | None:
+    def _pick(self, image: Image, faces: list[Face]) -> Face | None:
         """Which of these faces is the person, if any."""
         if not faces:
             return None
         largest = max(faces, key=lambda f: box_side(f.landmarks))
-        apart = [np.inf if self._box is None else _apart(_box(f.landmarks), self._box) for f in faces]
-        near = [faces[i] for i in np.argsort(apart) if apart[i] < 1]
+        far = [np.inf if self._box is None else apart(box_of(f.landmarks), self._box) for f in faces]
+        near = [faces[i] for i in np.argsort(far) if far[i] < 1]
         fresh = self._met and self._box is not None and self._lost < RECENT
         if self._embed is not None and self._target is not None:
             likeness = self._identify(image, faces) @ self._target
@@ -344,10 +262,10 @@ class FaceMeshTracker:
         if (self._met and not fresh) or (self._person is None and not self._met):
             return largest
         if not near and self._lost >= RECENT:
-            return faces[int(np.argmin(apart))]
+            return faces[int(np.argmin(far))]
         return near[0] if near else None
 
-    def _recognise(self, image: Image, face: _Face, leapt: bool) -> tuple[_Face | None, float]:
+    def _recognise(self, image: Image, face: Face, leapt: bool) -> tuple[Face | None, float]:
         """Now and then, make sure that the face is still the person's: (face, likeness or NaN);
         the face is another one, or None, where it is a stranger's."""
         self._checked += 1
@@ -372,12 +290,12 @@ class FaceMeshTracker:
         self._doubts = 0
         return self._settle_doubt(image, face, likeness)
 
-    def _settle_doubt(self, image: Image, face: _Face, likeness: float) -> tuple[_Face | None, float]:
+    def _settle_doubt(self, image: Image, face: Face, likeness: float) -> tuple[Face | None, float]:
         """The face does not look like the person: is somebody else here more like them, or are they gone?"""
         kept = self._window, self._box
         self._lost, self._box = 0, None
         other = self._search(image)
-        if other is not None and not _same_place(_box(other.landmarks), _box(face.landmarks)):
+        if other is not None and not same_place(box_of(other.landmarks), box_of(face.landmarks)):
             return other, np.nan
         if likeness >= STRANGER:
             self._window, self._box = kept
@@ -385,68 +303,20 @@ class FaceMeshTracker:
         self._window, self._lost = None, 1
         return None, np.nan
 
-    def _identify(self, image: Image, faces: Sequence[_Face]) -> np.ndarray:
+    def _identify(self, image: Image, faces: Sequence[Face]) -> np.ndarray:
         assert self._embed is not None
         return self._embed(np.stack([arcface_crop(image, f.landmarks) for f in faces]))
-
-    def _assign(self, time: float, image: Image, faces: list[_Face], groups: list[_Sightings]) -> None:
-        """Give each face of a frame to the person it fits best, at most one each; the rest are new people."""
-        embeddings: list[np.ndarray | None] = [None] * len(faces)
-        if self._embed is not None and faces:
-            embeddings = list(self._identify(image, faces))
-        fits = [
-            (group.affinity(face, embedding), i, j)
-            for i, (face, embedding) in enumerate(zip(faces, embeddings, strict=True))
-            for j, group in enumerate(groups)
-        ]
-        given: dict[int, int] = {}
-        for fit, i, j in sorted(fits, reverse=True):
-            if fit > 0 and i not in given and j not in given.values():
-                given[i] = j
-        for i, (face, embedding) in enumerate(zip(faces, embeddings, strict=True)):
-            if i not in given:
-                groups.append(_Sightings())
-            groups[given.get(i, len(groups) - 1)].add(time, face, image, embedding)
 
     def _changes(self, image: Image) -> tuple[float, float]:
         """How different the frame is from the one before, and from the one before that."""
         thumb = _thumb(image)
-        changes = [_difference(thumb, t) for t in reversed(self._thumbs)]
+        around = _surroundings(self._box if self._lost == 0 else None, *image.shape[:2])
+        changes = [_difference(thumb[around], t[around]) for t in reversed(self._thumbs)]
         self._thumbs = [*self._thumbs[-1:], thumb]
         return (*changes, 0.0, 0.0)[:2]  # type: ignore[return-value]
 
 
-def box_side(landmarks: np.ndarray) -> float:
-    """(468+, 2+) -> larger side of the face's box."""
-    return float(np.ptp(landmarks[:, :2], axis=0).max())
-
-
-def _box(landmarks: np.ndarray) -> np.ndarray:
-    return np.concatenate([landmarks[:, :2].min(0), landmarks[:, :2].max(0)]).astype(np.float64)
-
-
-def _apart(a: np.ndarray, b: np.ndarray) -> float:
-    """Distance of two boxes' centres over the mean size, or twice the log size ratio: 0 same, above 1 unrelated."""
-    size_a, size_b = (max(float(max(box[2:] - box[:2])), 1e-6) for box in (a, b))
-    centre = np.hypot(*((a[:2] + a[2:]) - (b[:2] + b[2:]))) / (size_a + size_b)
-    return float(max(centre, abs(np.log(size_a / size_b)) * 2))
-
-
-def _same_place(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether the centre of the smaller box lies in the larger one: heads do not overlap that much."""
-    small, large = sorted((a, b), key=lambda box: float(np.prod(box[2:] - box[:2])))
-    centre = (small[:2] + small[2:]) / 2
-    return bool(np.all(centre > large[:2]) and np.all(centre < large[2:]))
-
-
-def _mean(embeddings: Sequence[np.ndarray]) -> np.ndarray | None:
-    if not embeddings:
-        return None
-    total = np.sum(embeddings, axis=0)
-    return total / max(float(np.linalg.norm(total)), 1e-9)
-
-
-def _in_crop(face: _Face) -> np.ndarray:
+def _in_crop(face: Face) -> np.ndarray:
     """(478, 2) landmarks in pixels of the crop that they were seen in."""
     c, s = np.cos(face.seen.angle), np.sin(face.seen.angle)
     off = face.landmarks[:, :2] - (face.seen.x, face.seen.y)
@@ -454,14 +324,25 @@ def _in_crop(face: _Face) -> np.ndarray:
 
 
 def _thumb(image: Image) -> np.ndarray:
-    """(18, 32, 3) float32, of mean 1: what stays alike through a change of light."""
+    """(18, 32, 3) float32, of mean 1, so that a change of light leaves it as it is."""
     height, width = image.shape[:2]
     sparse = image[:: max(height // 72, 1), :: max(width // 128, 1)]
     small = cv2.resize(sparse, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32) + 4
     return small / small.mean()
 
 
+def _surroundings(box: np.ndarray | None, height: int, width: int) -> np.ndarray:
+    """(18, 32) bool: where a thumbnail does not show the head, which may move or be covered without a cut."""
+    around = np.ones((18, 32), bool)
+    if box is not None:
+        grow = 0.3 * (box[2:] - box[:2])
+        low = np.maximum(np.floor((box[:2] - grow) / (width, height) * (32, 18)), 0).astype(int)
+        high = np.maximum(np.ceil((box[2:] + grow) / (width, height) * (32, 18)), 0).astype(int)
+        around[low[1] : high[1], low[0] : high[0]] = False
+    return around if around.mean() > 0.25 else np.ones((18, 32), bool)
+
+
 def _difference(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean absolute difference over the contrast of the two: 0 the same, about 1 unrelated."""
-    contrast = max(float(np.abs(a - a.mean((0, 1))).mean() + np.abs(b - b.mean((0, 1))).mean()) / 2, 0.05)
+    """(N, 3) each -> mean absolute difference over the contrast of the two: 0 the same, about 1 unrelated."""
+    contrast = max(float(np.abs(a - a.mean(0)).mean() + np.abs(b - b.mean(0)).mean()) / 2, 0.05)
     return float(np.abs(a - b).mean()) / contrast

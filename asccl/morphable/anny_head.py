@@ -56,7 +56,7 @@ class AnnyHead(HeadModel):
 
 
 def load_anny_head(path: Path | str | None = None) -> AnnyHead:
-    """Reads the baked head; keep it, it takes some 20 ms.
+    """Reads the baked head; keep it.
 
     path: the file; None looks in ASCCL_CHECKPOINTS, or else in the repository's checkpoints folder.
     Raises WeightsError where it is missing, damaged or another file.

@@ -13,9 +13,10 @@ from asccl.types import EMOTIONS, INTENSITY_RANGE
 from asccl.ui.components import HERE, card, compare, markup, player
 from asccl.ui.engine import EditorLike
 from asccl.ui.examples import PICK, load, picker
-from asccl.ui.handlers import FROM_REFERENCE, LARGEST, Handlers
+from asccl.ui.handlers import FROM_REFERENCE, Handlers
 from asccl.ui.limits import WEB_LIMITS
 from asccl.ui.report import status
+from asccl.ui.values import LARGEST
 from asccl.video.limits import Limits
 
 TITLE = "ASCCL: change the emotion, keep the speech"
@@ -63,7 +64,7 @@ class Widgets:
 
 
 def build(editor: EditorLike, limits: Limits = WEB_LIMITS, folder: Path | None = None) -> gr.Blocks:
-    """The whole app around an editor. `folder`: where runs put their temporary folders."""
+    """The whole app around an editor. `folder`: where runs put their temporary folders; not in Gradio's own."""
     handlers = Handlers(editor, limits, folder)
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=KEEP) as page:
         text(words("intro"), elem_id="intro")
@@ -73,6 +74,7 @@ def build(editor: EditorLike, limits: Limits = WEB_LIMITS, folder: Path | None =
             with gr.Tab("About"):
                 text(words("about"), elem_id="about")
         wire(widgets, handlers)
+        page.unload(handlers.leave)
     page.queue(max_size=32, default_concurrency_limit=4)
     return page
 
@@ -173,12 +175,18 @@ def wire(w: Widgets, handlers: Handlers) -> None:
     """Which event calls which handler. Only the first three have public endpoints."""
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     choices = [w.source, w.emotion, w.reference, w.intensity, w.start, w.end, w.face, w.variant]
-    w.source.change(
+    looked = w.source.change(looking, [w.source], [w.card, w.source_note], queue=False, **quiet)
+    opened = looked.then(
         handlers.open, [w.source], [w.card, w.gallery, w.face, w.time, w.start, w.end, w.span, w.source_note],
         api_name="faces", show_progress="hidden", concurrency_id="probe", concurrency_limit=PROBES,
-    ).then(hide_result, None, [w.result, w.status], queue=False, **quiet)  # fmt: skip
+    )  # fmt: skip
+    opened.then(
+        handlers.preview, [*choices, w.time], [w.compare, w.preview_note],
+        concurrency_id="preview", concurrency_limit=PREVIEWS, **quiet,
+    )  # fmt: skip
+    opened.then(hide_result, None, [w.result, w.status], queue=False, **quiet)
     gr.on(
-        [widget.change for widget in (*choices, w.time)],
+        [widget.change for widget in (*choices[1:], w.time)],
         handlers.preview, [*choices, w.time], [w.compare, w.preview_note],
         api_name="preview", show_progress="hidden", trigger_mode="always_last",
         concurrency_id="preview", concurrency_limit=PREVIEWS,
@@ -190,7 +198,8 @@ def wire(w: Widgets, handlers: Handlers) -> None:
     )  # fmt: skip
     shown = run.success(lambda: gr.Column(visible=True), None, [w.result], queue=False, **quiet)
     shown.then(None, js=SHOW_RESULT, **quiet)
-    run.then(rest, None, [w.render, w.cancel], queue=False, **quiet)
+    for ended in (run.success, run.failure):  # `then` alone does not follow a generator that fails
+        ended(rest, None, [w.render, w.cancel], queue=False, **quiet)
     w.cancel.click(stopped, None, [w.render, w.cancel, w.status], queue=False, cancels=[run], **quiet)
     w.reference.change(
         handlers.open_reference, [w.reference, w.emotion], [w.reference_card, w.emotion, w.reference_note],
@@ -202,6 +211,10 @@ def wire(w: Widgets, handlers: Handlers) -> None:
 
 
 SHOW_RESULT = "() => document.getElementById('result-panel')?.scrollIntoView({behavior: 'smooth', block: 'start'})"
+
+
+def looking(source: str | None) -> tuple[None, str]:
+    return None, status("busy", "Looking for faces…") if source else status("idle", "")
 
 
 def begin() -> tuple[Any, Any, str]:

@@ -1,35 +1,32 @@
 """What happens behind the widgets. Pure: everything comes in by arguments and goes out by return values.
 
-The only things kept are the editor and the limits, the same for everybody. One person's choices live in their own
-browser, their files in folders of their own.
+The only things kept are the editor and the limits, the same for everybody, and which edit runs for which page. One
+person's choices live in their own browser, their files in folders of their own.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from asccl.errors import AscclError, Cancelled, SettingError
-from asccl.types import EditRequest, EditResult, FoundFace, MediaInfo, Progress
+from asccl.errors import SettingError
+from asccl.types import EditRequest, EditResult, Progress
 from asccl.ui import report as words
 from asccl.ui.components import Value, clips, facts, pair
 from asccl.ui.engine import EditorLike
-from asccl.ui.limits import check, check_upload, clock, length
-from asccl.ui.run import Run
+from asccl.ui.limits import check, check_upload, length
+from asccl.ui.run import Run, Runs
+from asccl.ui.values import LARGEST, choice, describe, no_faces, note, outside, sentence, sliders, still_suffix
 from asccl.video.limits import Limits
 
-LARGEST = -1  # no face was chosen: the largest
 FROM_REFERENCE = "reference"  # the eighth button: the emotion of the reference clip alone
 ROUNDING = 0.01  # seconds: the sliders show hundredths
 POLL = 0.4  # seconds between two looks at a running edit
-GENERIC = "Something went wrong on our side. Try again; if it happens again, try another file"
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,7 @@ class Handlers:
     editor: EditorLike
     limits: Limits
     folder: Path | None = None  # where runs put their temporary folders
+    runs: Runs = field(default_factory=Runs)
 
     def open(self, source: str | None) -> tuple[Any, ...]:
         """Looks at an upload: card, faces to choose from, chosen face, and the sliders that its length bounds.
@@ -88,8 +86,10 @@ class Handlers:
         try:
             request = self.request(source, emotion, reference, intensity, start, end, face, variant)
             seen = self.editor.preview(request, float(time or 0))
-        except Exception as error:
+        except SettingError as error:
             return gr.skip(), note(sentence(error), failed=True)  # type: ignore
+        except Exception as error:
+            return None, note(sentence(error), failed=True)
         if seen.presence < 0.05:
             text = "The face cannot be edited at this moment: it is hidden, cut off or turned away. It stays as it is."
         else:
@@ -108,6 +108,7 @@ class Handlers:
         variant: float,
         badge: bool,
         consent: bool,
+        page: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         """Renders the whole file: video file, report file, status line, player, comparison, read-out.
 
@@ -123,6 +124,7 @@ class Handlers:
             request = replace(request, badge=bool(badge))
             yield (*nothing, words.status("busy", "Getting ready", 0.0), None, None, "")
             run = Run(lambda folder, progress: self.work(request, folder, progress), self.folder)
+            self.runs.add(page.session_hash or "", run)
             while not run.wait(POLL):
                 at = run.standing()
                 text = words.STAGE_WORDS.get(at.stage, at.stage.capitalize())
@@ -138,7 +140,11 @@ class Handlers:
             raise gr.Error(text, title="Not edited", print_exception=False) from None
         finally:
             if run is not None:
-                run.close()
+                self.runs.remove(page.session_hash or "", run)
+
+    def leave(self, page: gr.Request) -> None:
+        """A closed page stops its edit."""
+        self.runs.stop(page.session_hash or "")
 
     def work(self, request: EditRequest, folder: Path, progress: Progress) -> EditResult:
         """The part that runs in its own thread; the file is named after the upload."""
@@ -188,67 +194,3 @@ class Handlers:
             face=None if face == LARGEST else int(face),
             seed=int(variant or 0),
         )
-
-
-def sentence(error: BaseException) -> str:
-    """One line for the person at the browser; what only we can mend goes to the log, not to them."""
-    if isinstance(error, Cancelled):
-        return "Cancelled. Nothing was kept."
-    if isinstance(error, AscclError):
-        return f"{capital(error.problem)}: {error.remedy}."
-    traceback.print_exception(error, file=sys.stderr)
-    return f"{GENERIC}."
-
-
-def capital(text: str) -> str:
-    """A sentence begins with a capital; the name of a file stays as it is."""
-    return text if "." in text.split(" ")[0] else text[:1].upper() + text[1:]
-
-
-def note(text: str, failed: bool = False) -> str:
-    return words.status("failed" if failed else "idle", text)
-
-
-def outside(time: float, start: float, end: float) -> str:
-    if (start and time < start) or (end and time > end):
-        return "This moment lies outside the part you chose, so it stays as it is."
-    return ""
-
-
-def describe(info: MediaInfo) -> str:
-    size = f"{info.width} × {info.height}"
-    if info.is_still:
-        return f"Photo, {size}"
-    sound = "" if info.audio_tracks else ", no sound"
-    return f"{clock(length(info))}, {size}, {float(info.frame_rate):.4g} fps{sound}"
-
-
-def still_suffix(source: Path) -> str:
-    suffix = source.suffix.lower()
-    return suffix if suffix in (".png", ".jpg", ".jpeg", ".webp") else ".png"
-
-
-def no_faces() -> tuple[Any, int]:
-    return gr.Gallery(value=[], visible=False), LARGEST
-
-
-def choice(faces: list[FoundFace]) -> tuple[Any, int]:
-    """The gallery shows only where there is a choice; the first face is the largest and is taken unless told."""
-    if len(faces) < 2:
-        return no_faces()
-    shown = [(face.thumbnail, f"Face {face.number + 1}, from {clock(face.time)}") for face in faces]
-    return gr.Gallery(value=shown, visible=True, selected_index=0), faces[0].number
-
-
-def sliders(info: MediaInfo | None) -> tuple[Any, Any, Any, Any]:
-    """Moment of the preview, start, end, and the box around the last two: all bounded by the length."""
-    seconds = length(info) if info is not None else 0.0
-    moving = seconds > 0
-    last = max(0.0, seconds - (1 / float(info.frame_rate) if info is not None and info.frame_rate else 0.0))
-    most = round(seconds, 2) if moving else 1.0
-    return (
-        gr.Slider(maximum=round(last, 2) or 1.0, value=round(last / 2, 2), visible=moving),
-        gr.Slider(maximum=most, value=0.0),
-        gr.Slider(maximum=most, value=most if moving else 0.0),
-        gr.Accordion(visible=moving),
-    )

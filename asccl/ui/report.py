@@ -14,10 +14,17 @@ STAGE_WORDS = {
     "open": "Opening the file",
     "track": "Following the face",
     "fit": "Measuring the face",
-    "direct": "Planning the expression",
     "render": "Changing the expression",
-    "score": "Checking the result",
-    "write": "Writing the file",
+    "done": "Writing the file",
+}
+TIME_WORDS = {
+    "reference": "Studying the reference",
+    "track and fit": "Following and measuring the face",
+    "direct": "Planning the expression",
+    "decode": "Reading frames",
+    "render": "Changing the expression",
+    "read out": "Checking the result",
+    "encode": "Writing frames",
 }
 REASON_WORDS = {
     "missing": "no face seen",
@@ -128,7 +135,7 @@ def details(report: dict[str, Any]) -> str:
         for span in report["frames"]["spans"]
     )
     stages = "".join(
-        f"<tr><th scope=row>{STAGE_WORDS.get(name, escape(name.capitalize()))}</th><td>{value:.2f} s</td></tr>"
+        f"<tr><th scope=row>{TIME_WORDS.get(name, escape(name.capitalize()))}</th><td>{value:.2f} s</td></tr>"
         for name, value in seconds.items()
         if name != "total"
     )

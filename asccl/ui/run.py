@@ -13,7 +13,7 @@ from pathlib import Path
 from asccl.types import EditResult, Progress
 
 # What a whole edit spends on each stage, roughly: only the bar and the remaining time depend on it.
-STAGES = {"track": 0.3, "fit": 0.1, "render": 0.5, "score": 0.1}
+STAGES = {"open": 0.02, "track": 0.3, "fit": 0.03, "render": 0.65}
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,34 @@ class Run:
         elapsed = time.monotonic() - self._began
         known = self._reached > 0.05 and elapsed > 1.0
         return Standing(stage, self._reached, elapsed * (1 / self._reached - 1) if known else None)
+
+
+class Runs:
+    """Which running edit belongs to which open page: a closed page stops its own and no other."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of: dict[str, list[Run]] = {}
+
+    def add(self, session: str, run: Run) -> None:
+        with self._lock:
+            self._of.setdefault(session, []).append(run)
+
+    def remove(self, session: str, run: Run) -> None:
+        """Closes the run, too."""
+        run.close()
+        with self._lock:
+            left = [other for other in self._of.get(session, []) if other is not run]
+            if left:
+                self._of[session] = left
+            else:
+                self._of.pop(session, None)
+
+    def stop(self, session: str) -> None:
+        with self._lock:
+            runs = list(self._of.get(session, []))
+        for run in runs:
+            run.close()
 
 
 def overall(stage: str, done: float) -> float:

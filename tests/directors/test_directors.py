@@ -7,7 +7,7 @@ import pytest
 
 from asccl.directors.base import ReferenceStyle, Target
 from asccl.directors.preset import CEILING, PRESETS, PresetDirector
-from asccl.directors.reference import ReferenceDirector
+from asccl.directors.reference import ReferenceDirector, emotion_shares
 from asccl.directors.speech import kept_units
 from asccl.morphable.anny_head import load_anny_head
 from asccl.types import EMOTIONS, Motion
@@ -134,3 +134,10 @@ def test_presets_name_only_units_that_exist():
     whole = {n.removesuffix("Left").removesuffix("Right") for n in HEAD.names} | set(HEAD.names)
     for preset in PRESETS.values():
         assert set(preset.units) | set(preset.against) <= whole
+
+
+def test_a_half_neutral_reference_still_counts_as_emotional():
+    read = ReferenceStyle(np.zeros(52), np.array([0.5, 0, 0.4, 0, 0, 0.1, 0]), np.zeros(256))
+    shares = emotion_shares(Target(reference=read))
+    assert shares.sum() == pytest.approx(1)
+    assert shares[0] == 0 and shares[2] > 0.8

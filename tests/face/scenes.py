@@ -1,4 +1,4 @@
-"""Little films with faces that may be shipped: NASA's portrait of Eileen Collins (public domain), moved and coloured."""
+"""Little films with a face that may be shipped: NASA's portrait of Eileen Collins, public domain."""
 
 from __future__ import annotations
 

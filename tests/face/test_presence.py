@@ -33,7 +33,7 @@ def test_short_gaps_are_bridged_and_longer_ones_not():
 
 
 def test_no_ramp_across_a_cut():
-    judged = judge([GONE] * 9 + [GOOD._replace(change=0.9, back=0.9)] + [GOOD] * 9, 30.0)
+    judged = judge([GONE] * 9 + [GOOD._replace(change=0.9, back=0.9), GOOD._replace(back=0.9)] + [GOOD] * 8, 30.0)
     assert judged.shot.tolist() == [0] * 9 + [1] * 10
     assert (judged.presence[9:] == 1).all()
 
@@ -72,7 +72,8 @@ def test_a_fast_pan_is_no_cut_but_a_cut_in_motion_is():
     pan = [GOOD._replace(change=0.5, back=0.8)] * 8
     assert judge([GOOD] * 5 + pan + [GOOD] * 5, 30.0).shot.max() == 0
     moving = [GOOD._replace(change=0.1, back=0.15)] * 8
-    assert judge([*moving, GOOD._replace(change=0.6, back=0.6), *moving], 30.0).shot.max() == 1
+    cut = [GOOD._replace(change=0.6, back=0.6), GOOD._replace(change=0.1, back=0.6)]
+    assert judge([*moving, *cut, *moving], 30.0).shot.max() == 1
 
 
 def test_share_outside_of_a_square_frame():

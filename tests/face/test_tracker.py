@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,7 +61,7 @@ def test_landmarks_move_as_the_face_moves(shared):
     paths = [(200 + 6 * i, 150 + 3 * i) for i in range(12)]
     seen = noses(follow(shared, [put(backdrop(), x, y, 90) for x, y in paths]))
     moved = np.diff(seen, axis=0)
-    assert np.abs(moved - (6, 3)).max() < 0.9
+    assert np.abs(moved - (6, 3))[2:].max() < 0.5 and np.abs(moved - (6, 3)).max() < 1.5
 
 
 def test_a_still_head_does_not_tremble(shared):
@@ -151,14 +154,13 @@ def test_a_flash_is_no_cut(shared):
 
 
 def test_cut_off_by_the_frame(shared):
-    xs = [320] * 8 + [320 + 20 * i for i in range(1, 17)]
+    xs = [500] * 8 + [500 + 10 * i for i in range(1, 17)]
     seen = follow(shared, [put(backdrop(), x, 180, 110) for x in xs])
     judged = judge([o.evidence for o in seen], 30.0)
     assert judged.presence[0] == 1 and judged.presence[-1] == 0
     assert (np.diff(judged.presence) <= 0).all() and len(np.unique(judged.presence)) > 3
     assert judged.reasons[0][2] == "cut off"
-    assert judged.presence[xs.index(580)] == 0  # half outside
-    assert judged.presence[xs.index(560)] == pytest.approx(judged.presence[xs.index(560)])
+    assert judged.presence[xs.index(620)] == 0  # a third is outside
 
 
 def test_something_in_front_hides_the_face(shared):
@@ -196,7 +198,7 @@ def test_nothing_in_an_empty_scene(shared):
 def test_asking_for_a_face_that_is_not_there(shared):
     people = shared.find(film([put(backdrop(), 320, 180, 110)]), 1 / RATE)
     assert choose(people, None, "a.mp4") is people[0] and choose(people, 0, "a.mp4") is people[0]
-    with pytest.raises(NoFaceError, match="face 1 was asked for, but 1 face was found in a.mp4: give 0"):
+    with pytest.raises(NoFaceError, match=r"face 1 was asked for, but 1 face was found in a\.mp4: give 0"):
         choose(people, 1, "a.mp4")
 
 
@@ -224,3 +226,29 @@ def _arrays(value):
 def test_eye_distance_is_that_of_the_picture(shared):
     seen = follow(shared, [put(backdrop(), 320, 180, 117)] * 3)[-1]
     assert 50 < eye_distance(seen.landmarks) < 75
+
+
+def test_starts_quietly_and_several_work_side_by_side():
+    """In a process of its own: MediaPipe greets on file descriptor 2, which other writers keep."""
+    script = """
+import os, threading
+from asccl.face.facemesh import quiet_start
+from asccl.face.tracker import FaceMeshTracker
+from tests.face.scenes import backdrop, put
+
+def work(x, out):
+    with FaceMeshTracker() as tracker:
+        tracker.start()
+        out.append([tracker.push(put(backdrop(), x + i, 180, 100)).evidence.x - x for i in range(5)])
+
+results = [[], []]
+threads = [threading.Thread(target=work, args=(200 + 200 * i, results[i])) for i in range(2)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+with quiet_start():
+    os.write(2, b"somebody else\\n")
+print(max(abs(x - i) for result in results for run in result for i, x in enumerate(run)), [len(r) for r in results])
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "somebody else\n"
+    assert done.stdout.strip().endswith("[1, 1]") and float(done.stdout.split()[0]) < 15

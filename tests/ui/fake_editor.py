@@ -62,7 +62,7 @@ class FakeEditor:
         assert request.output is not None
         info = probe(request.source)
         try:
-            for stage in ("track", "fit", "render", "score"):
+            for stage in ("open", "track", "fit", "render"):
                 for step in range(5):
                     time.sleep(5 * self.delay)
                     request.output.with_suffix(".part").write_bytes(b"unfinished")
@@ -129,7 +129,7 @@ def report(request: EditRequest, info: MediaInfo) -> dict:
             "time": times.tolist(), "lip_gap_source": gaps.tolist(),
             "lip_gap_edited": (gaps * 1.07 + 0.002 * np.sin(40 * times)).tolist(),
         } if moving else {"time": [], "lip_gap_source": [], "lip_gap_edited": []},
-        "seconds": {"track": 0.81, "fit": 0.2, "render": 1.9, "score": 0.3, "total": 3.4},
+        "seconds": {"track and fit": 1.01, "render": 1.9, "read out": 0.3, "encode": 0.2, "total": 3.4},
         "weights": [{"name": "arcface", "file": "mobilefacenet-arcface.safetensors", "sha256": "0123456789abcdef" * 4}],
     }  # fmt: skip
     return json.loads(json.dumps(found))

@@ -1,0 +1,43 @@
+"""Runs benchmarks, each in a process of its own: `python -m benchmarks [NAME ...] [--clip FILE] [--json FILE]`.
+
+import   CPU seconds of `import asccl`
+edit     a whole edit of a 720p clip against decoding and encoding it, and against a NED-sized renderer
+memory   peak memory and cost per frame, from 10 seconds to 10 minutes
+nets     the two bundled networks: `python benchmarks/nets.py --help` for what more it can measure
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+NAMES = {"import": "start_up", "edit": "edit", "memory": "memory", "nets": "nets"}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all of them, in this order")
+    parser.add_argument("--clip", type=Path, help="talking clip for `edit`; default: made on the spot")
+    parser.add_argument("--json", type=Path, help="append the JSON lines to this file, too")
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        if name not in NAMES:
+            parser.error(f"there is no benchmark {name!r}; choose from {', '.join(NAMES)}")
+    status = 0
+    for name in arguments.names or NAMES:
+        command = [sys.executable, "-m", f"benchmarks.{NAMES[name]}"]
+        if name == "edit" and arguments.clip:
+            command += ["--clip", str(arguments.clip)]
+        if arguments.json:
+            command += ["--json", str(arguments.json)]
+        print(f"== {name}", flush=True)
+        status = max(status, subprocess.run(command, cwd=Path(__file__).parent.parent, check=False).returncode)
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

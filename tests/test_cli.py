@@ -1,0 +1,385 @@
+"""Edits end to end, through the command line and through Python: what must stay the same, and what must change."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import FRAMES, RATE, ROOT, SIZE
+from PIL import Image
+
+from asccl import Editor, EditRequest, EditResult, cli
+from asccl.__main__ import main
+from asccl.types import Frame
+from asccl.video import Reader, open_writer, probe, read_tags
+
+REPORT_KEYS = {
+    "output", "software", "request", "source", "frames", "fit", "speech", "identity", "emotion", "curves", "seconds",
+    "weights",
+}  # fmt: skip
+
+
+def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:
+    """The command line as a user starts it."""
+    command = [sys.executable, "-m", "asccl", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300, **options)
+
+
+def images(path: Path) -> list[np.ndarray]:
+    with Reader(path) as reader:
+        return [frame.image for frame in reader]
+
+
+def times(path: Path) -> list[float]:
+    with Reader(path) as reader:
+        return [float(frame.pts * reader.info.time_base) for frame in reader]
+
+
+def sound(path: Path) -> list[tuple[int, bytes]]:
+    import av
+
+    with av.open(str(path)) as file:
+        return [(packet.pts, bytes(packet)) for packet in file.demux(audio=0) if packet.size]
+
+
+@pytest.fixture
+def shared(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> Editor:
+    """The command line takes the tests' editor, so that the networks load once."""
+    monkeypatch.setattr("asccl.pipeline.Editor", lambda: editor)
+    return editor
+
+
+@pytest.fixture
+def pixels(editor: Editor, monkeypatch: pytest.MonkeyPatch):
+    """pixels(request) -> the frames of an edit before they are encoded. May be called from several threads."""
+    written: dict[Path, list[np.ndarray]] = {}
+
+    class Collector:
+        def __init__(self, output: Path):
+            self.frames = written.setdefault(Path(output), [])
+
+        def write(self, frame: Frame) -> None:
+            self.frames.append(frame.image.copy())
+
+        def __enter__(self) -> Collector:
+            return self
+
+        def __exit__(self, *exception: object) -> None:
+            """Nothing to close."""
+
+    monkeypatch.setattr("asccl.pipeline.open_writer", lambda output, *_: Collector(output))
+    count = iter(range(1000))
+
+    def edit(request: EditRequest) -> list[np.ndarray]:
+        output = Path(f"edit{next(count)}.mp4")
+        editor.edit(replace(request, output=output))
+        return written[output]
+
+    return edit
+
+
+@pytest.fixture(scope="session")
+def edited(editor: Editor, clip: Path, tmp_path_factory: pytest.TempPathFactory) -> EditResult:
+    """The clip, surprised."""
+    return editor.edit(EditRequest(clip, tmp_path_factory.mktemp("edited") / "out.mp4", emotion="surprised"))
+
+
+# what an edit keeps
+
+
+def test_keeps_size_rate_count_and_times(clip: Path, edited: EditResult) -> None:
+    info = probe(edited.output)
+    assert (info.width, info.height, info.frame_rate) == (SIZE, SIZE, RATE)
+    assert len(images(edited.output)) == FRAMES
+    np.testing.assert_allclose(times(edited.output), times(clip), atol=1e-6)
+
+
+def test_keeps_every_packet_of_the_sound(clip: Path, edited: EditResult) -> None:
+    assert sound(edited.output) == sound(clip) != []
+
+
+def test_changes_the_face_and_nothing_far_from_it(clip: Path, edited: EditResult) -> None:
+    before, after = images(clip), images(edited.output)
+    change = np.mean([np.abs(b.astype(int) - a.astype(int)).mean(2) for b, a in zip(before, after, strict=True)], 0)
+    face, corner = change[60:160, 90:170], change[200:, 200:]
+    assert face.mean() > 3
+    assert corner.mean() < 2  # the codec's own
+
+
+def test_says_in_the_file_that_it_was_edited(edited: EditResult) -> None:
+    assert "surprised, intensity 1" in read_tags(edited.output)["comment"]
+
+
+def test_report_is_json_with_everything(edited: EditResult) -> None:
+    report = json.loads(json.dumps(edited.report, allow_nan=False))
+    assert set(report) == REPORT_KEYS - {"output"}
+    assert report["frames"] == {"total": FRAMES, "edited": FRAMES, "passed_through": 0, "spans": []}
+    assert report["emotion"]["target"] == "surprised"
+    assert sum(report["emotion"]["probabilities_after"].values()) == pytest.approx(1, abs=1e-4)
+    assert 0.5 < report["identity"]["similarity"] <= 1
+    assert len(report["curves"]["time"]) == len(report["curves"]["lip_gap_edited"]) == FRAMES
+    assert [len(weight["sha256"]) for weight in report["weights"]] == [64, 64, 64]
+    assert report["seconds"]["total"] > 0
+
+
+def test_a_still_gives_a_still(editor: Editor, still: Path, tmp_path: Path) -> None:
+    result = editor.edit(EditRequest(still, tmp_path / "sad.png", emotion="sad"))
+    (before,), (after,) = images(still), images(result.output)
+    assert after.shape == before.shape
+    assert np.abs(after[60:160, 90:170].astype(int) - before[60:160, 90:170]).mean() > 2
+    np.testing.assert_array_equal(after[200:], before[200:])
+
+
+def test_intensity_0_leaves_every_pixel(pixels, clip: Path) -> None:
+    np.testing.assert_array_equal(pixels(EditRequest(clip, emotion="happy", intensity=0)), images(clip))
+
+
+def test_intensity_0_encodes_like_an_untouched_copy(editor: Editor, clip: Path, tmp_path: Path) -> None:
+    with (
+        Reader(clip) as reader,
+        open_writer(tmp_path / "copy.mp4", reader.info, clip, {}, editor.encode) as writer,
+    ):
+        for frame in reader:
+            writer.write(frame)
+    editor.edit(EditRequest(clip, tmp_path / "zero.mp4", emotion="happy", intensity=0))
+    np.testing.assert_array_equal(images(tmp_path / "zero.mp4"), images(tmp_path / "copy.mp4"))
+
+
+def test_time_range_leaves_the_rest(pixels, short_clip: Path) -> None:
+    before = images(short_clip)
+    after = pixels(EditRequest(short_clip, emotion="angry", start=0.35, end=0.95))  # a frame lasts 0.1 s
+    same = [bool((a == b).all()) for a, b in zip(after, before, strict=True)]
+    assert same == [True] * 4 + [False] * 6 + [True] * 2
+
+
+def test_badge_marks_the_corner(pixels, still: Path) -> None:
+    plain, marked = (pixels(EditRequest(still, emotion="happy", intensity=0, badge=b))[0] for b in (False, True))
+    assert (plain[-30:, -150:] != marked[-30:, -150:]).any()
+    np.testing.assert_array_equal(plain[:-60], marked[:-60])
+
+
+# what decides an edit
+
+
+def test_same_request_same_pixels_other_seed_other_pixels(pixels, still: Path) -> None:
+    first = EditRequest(still, emotion="fear", seed=1)
+    one, again, other = (pixels(r)[0] for r in (first, first, replace(first, seed=2)))
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+
+
+def test_two_edits_at_once_do_not_disturb_each_other(pixels, short_clip: Path, still: Path) -> None:
+    requests = [
+        EditRequest(short_clip, emotion="sad", intensity=1.3),
+        EditRequest(short_clip, emotion="surprised", seed=3),
+    ]
+    alone = [pixels(request) for request in requests]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(pixels, requests))
+    np.testing.assert_array_equal(alone, together)
+    assert (np.array(alone[0]) != alone[1]).any()
+
+
+def test_reference_with_and_without_an_emotion(pixels, still: Path, tmp_path: Path) -> None:
+    reference = tmp_path / "astonished.png"
+    Image.fromarray(pixels(EditRequest(still, emotion="surprised", intensity=1.5))[0]).save(reference)
+    plain, shown, both = (
+        pixels(EditRequest(still, emotion=emotion, reference=path))[0]
+        for emotion, path in (("sad", None), (None, reference), ("sad", reference))
+    )
+    assert (shown != images(still)[0]).any()
+    assert (both != plain).any() and (both != shown).any()
+
+
+# the command line
+
+
+def test_as_a_user_starts_it(still: Path, tmp_path: Path) -> None:
+    done = run("edit", still, "--emotion", "happy", "-o", tmp_path / "out.png", "--json", tmp_path / "report.json")
+    assert (done.returncode, done.stderr) == (0, "")  # no progress bar and no library's chatter
+    (said,) = done.stdout.splitlines()
+    assert said.split("\t")[:2] == [str(tmp_path / "out.png"), "edited 1 of 1 frames"]
+    assert set(json.loads((tmp_path / "report.json").read_text())) == REPORT_KEYS
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.png", "report.json"]
+
+
+def test_several_inputs_go_on_after_a_bad_one(
+    shared: Editor, still: Path, short_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = tmp_path / "new" / "folder"
+    inputs = [still, tmp_path / "gone.mp4", short_clip]
+    status = main(["edit", *map(str, inputs), "--emotion", "happy", "-o", str(folder), "--json", f"{folder}/all.json"])
+    said = capsys.readouterr()
+    assert status == 3
+    assert said.err == "asccl: gone.mp4 does not exist: check the name and the folder\n"
+    assert [row.split("\t")[0] for row in said.out.splitlines()] == [
+        str(folder / "portrait-happy.png"),
+        str(folder / "short-happy.mp4"),
+    ]
+    assert {path.name for path in folder.iterdir()} == {"portrait-happy.png", "short-happy.mp4", "all.json"}
+    reports = json.loads((folder / "all.json").read_text())
+    assert [report.get("status", 0) for report in reports] == [0, 3, 0]
+    assert reports[1]["error"].startswith("gone.mp4 does not exist")
+
+
+def test_report_to_stdout_is_all_there_is(shared: Editor, still: Path, tmp_path: Path, capsys) -> None:
+    assert main(["edit", str(still), "--emotion", "happy", "-o", f"{tmp_path}/", "--json", "-"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["output"] == str(tmp_path / "portrait-happy.png")
+
+
+def test_without_o_the_output_lies_beside_the_source(shared: Editor, still: Path, tmp_path: Path) -> None:
+    source = tmp_path / "me.png"
+    source.write_bytes(still.read_bytes())
+    assert main(["edit", str(source), "--reference", str(still)]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["me-reference.png", "me.png"]
+
+
+def test_two_inputs_never_share_an_output(shared: Editor, still: Path, tmp_path: Path, capsys) -> None:
+    twin = tmp_path / still.name
+    twin.write_bytes(still.read_bytes())
+    out = tmp_path / "out"
+    assert main(["edit", str(still), str(twin), "--emotion", "sad", "-o", str(out)]) == 2
+    assert "choose another name or folder" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["portrait-sad.png"]
+
+
+def test_nothing_that_is_read_is_overwritten(shared: Editor, still: Path, tmp_path: Path, capsys) -> None:
+    before = still.read_bytes()
+    own = tmp_path / "me.png"
+    own.write_bytes(before)
+    for arguments in (["--emotion", "sad", "-o", str(own)], ["--reference", str(still), "-o", str(still)],
+                      ["--emotion", "sad", "--json", str(own)]):  # fmt: skip
+        assert main(["edit", str(own), *arguments]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert own.read_bytes() == still.read_bytes() == before
+
+
+def test_help_teaches(capsys) -> None:
+    for command in (["--help"], ["edit", "--help"]):
+        with pytest.raises(SystemExit) as leaving:
+            main(command)
+        assert leaving.value.code == 0
+    said = capsys.readouterr().out
+    for word in ("examples:", "exit status:", "disgusted", "--intensity X", "default 1"):
+        assert word in said
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_cleanly(
+    shared: Editor, clip: Path, tmp_path: Path, temporary: Path, monkeypatch, capsys, number: int, status: int
+) -> None:
+    """The signal comes in the middle of rendering."""
+    before = signal.getsignal(number)
+    real = cli.Progress
+
+    def progress(show, asked):
+        def told(stage: str, done: float) -> None:
+            show(stage, done)
+            if stage == "render" and done > 0.4:
+                os.kill(os.getpid(), number)
+
+        return real(told, asked)
+
+    monkeypatch.setattr(cli, "Progress", progress)
+    out = tmp_path / "out"
+    assert main(["edit", str(clip), "--emotion", "sad", "-o", f"{out}/", "--json", str(tmp_path / "r.json")]) == status
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "asccl: cancelled: start again when you like\n")
+    assert list(tmp_path.iterdir()) == [temporary]
+    assert signal.getsignal(number) is before
+
+
+def test_a_bug_is_one_line_and_a_traceback_only_on_demand(monkeypatch, still: Path, capsys) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setattr("asccl.pipeline.Editor", broken)
+    assert main(["edit", str(still), "--emotion", "sad"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("asccl: this is a bug (ZeroDivisionError: by zero): ") and said.count("\n") == 1
+    assert main(["edit", str(still), "--emotion", "sad", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_terminal_sees_a_bar_and_a_table(still: Path, tmp_path: Path) -> None:
+    """Through a pseudo-terminal, in another process."""
+    near, far = pty.openpty()
+    termios.tcsetwinsize(far, (24, 100))
+    command = [sys.executable, "-m", "asccl", "edit", str(still), "--emotion", "sad", "-o", str(tmp_path / "o.png")]
+    seen: list[bytes] = []
+
+    def listen() -> None:
+        try:
+            while part := os.read(near, 4096):
+                seen.append(part)
+        except OSError:  # how Linux says that the other side is closed
+            pass
+
+    process = subprocess.Popen(command, cwd=ROOT, stdout=far, stderr=far)
+    os.close(far)
+    listener = threading.Thread(target=listen)
+    listener.start()
+    assert process.wait(timeout=300) == 0
+    listener.join(timeout=30)
+    os.close(near)
+    text = b"".join(seen).decode()
+    assert "portrait.png: render" in text and "% |" in text
+    assert "\n  edited     1 of 1 frames" in text
+
+
+def test_table_lists_what_was_passed_through() -> None:
+    report = {
+        "frames": {"total": 90, "edited": 60, "passed_through": 30,
+                   "spans": [{"first": 0, "last": 29, "start": 0.0, "end": 1.0, "reason": "turned"}] * 6},
+        "speech": {"lip_gap_correlation": 0.987, "lip_distance_percent": None, "closures_kept": 0.961},
+        "identity": {"similarity": 0.91},
+        "emotion": {"target": "happy", "before": 0.1, "after": 0.84},
+        "seconds": {"total": 3.21},
+    }  # fmt: skip
+    assert cli.table(Path("o.mp4"), report).splitlines() == [
+        "o.mp4",
+        "  edited     60 of 90 frames",
+        "  speech     lip opening r 0.99, closures kept 96%",
+        "  identity   0.91",
+        "  happy      0.10 -> 0.84",
+        "  time       3.2 s",
+        *["  unchanged  0.00 to 1.00 s, face turned"] * 4,
+        "             and 2 more spans",
+    ]
+
+
+def test_stop_asks_first_and_insists_the_second_time() -> None:
+    with cli._Stop() as stop:
+        assert not stop.asked()
+        os.kill(os.getpid(), signal.SIGINT)
+        deadline = time.monotonic() + 10
+        while not stop.asked() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert stop.asked()
+        with pytest.raises(KeyboardInterrupt):
+            stop._ask(signal.SIGINT, None)
+
+
+def test_readings_leave_out_what_was_not_measured() -> None:
+    nothing = SimpleNamespace(
+        frames={"total": 1, "edited": 0},
+        speech=dict.fromkeys(("lip_gap_correlation", "lip_distance_percent", "closures_kept")),
+        identity={"similarity": None},
+        emotion={"target": "sad", "before": None, "after": None},
+        seconds={"total": 1.0},
+    )
+    assert cli.readings(vars(nothing)) == {"edited": "0 of 1 frames", "time": "1.0 s"}

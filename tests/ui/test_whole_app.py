@@ -1,0 +1,68 @@
+"""The app as it is started, with the real editor: a person clicks an example, picks an emotion, gets a video."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from test_browser import Visitor
+
+from asccl.video.reader import probe
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def app(tmp_path: Path):
+    """(address, folder of its temporary files) of `python app.py`; stopped as a server is stopped."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port)],
+        cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        address = f"http://127.0.0.1:{port}/"
+        for _ in range(600):
+            assert process.poll() is None, "app.py ended at once: run it by hand to see why"
+            try:
+                urllib.request.urlopen(address).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield address, tmp_path
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    assert list(tmp_path.glob("asccl-*")) == []
+
+
+def test_an_example_becomes_sad(app, chromium):
+    address, folder = app
+    person = Visitor(chromium, address)
+    person.page.set_default_timeout(300_000)
+    person.page.locator(".examples button").first.click()
+    person.page.wait_for_selector("#source-card img")
+    person.page.wait_for_selector("#compare img")
+    person.choose("Sad")
+    person.render()
+    person.page.wait_for_selector("#player video")
+    person.page.wait_for_function("() => [...document.querySelectorAll('#player video')].every(v => v.readyState >= 3)")
+    edited = probe(person.download("#download-video"))
+    source = probe(ROOT / "examples" / "astronaut.mp4")
+    assert (edited.width, edited.height, edited.frame_rate) == (source.width, source.height, source.frame_rate)
+    assert (edited.frames, edited.audio_tracks) == (source.frames, source.audio_tracks)
+    report = json.loads(person.download("#download-report").read_text())
+    assert report["frames"]["edited"] > 0.9 * report["frames"]["total"]
+    assert report["emotion"]["after"] > report["emotion"]["before"]
+    assert list(folder.glob("asccl-*/asccl-run-*")) == []
+    assert person.errors == [] and person.outside == []
+    person.context.close()
