@@ -56,7 +56,8 @@ def analyse(
     study is shown about `LOOKS` frames that have the face. Raises NoFaceError, UnreadableError, LimitError, Cancelled.
     """
     with Reader(path, limits) as reader, LandmarkStore() as raw:
-        people = tracker.find(sample(path, FINDING, limits), reader.info.time_base)
+        few = sample(path, FINDING, limits)
+        people = tracker.find(few, reader.info.time_base, everybody=face is not None)
         tracker.start(choose(people, face, path.name))
         evidence, times = _watch(reader, reader.info, tracker, raw, progress, study)
         judged = judge(evidence, float(reader.info.frame_rate))

@@ -1,7 +1,8 @@
 """A network of the size of NED's renderer, with random weights, to have something to compare the time with.
 
 Its layers have the shapes of the published one: two encoders (27 and 6 channels; three downsamplings and five residual
-blocks each), their sum, four more blocks, three upsamplings; 64 to 512 channels; instance norm; 70.8 million parameters.
+blocks each), their sum, four more blocks, three upsamplings; 64 to 512 channels; instance norm; 70.8 million
+parameters.
 """
 
 from __future__ import annotations

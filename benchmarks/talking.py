@@ -1,4 +1,4 @@
-"""A talking clip of any size and length, made from NASA's portrait of the astronaut Eileen Collins (public domain)."""
+"""A talking clip of any size and length, made from the example that is shipped."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import av
 import cv2
 import numpy as np
 
-from training.make_examples import RATE, SECONDS, SOUND_RATE, Mouth, babble, camera, portrait, rhythm
+from asccl.video import Reader
+from training.make_examples import RATE, SOUND_RATE, babble
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.mp4"
 
 
 def talking_clip(path: Path, width: int, height: int, seconds: float) -> Path:
-    """Writes H.264 and AAC: the example clip, forwards and backwards for as long as asked, inside a photo-like
-    background with some grain, the face about two fifths as high as the picture."""
-    times = np.arange(int(SECONDS * RATE)) / RATE
-    mouth = Mouth(portrait())
-    drawn = [camera(mouth.at(*pair), time) for time, *pair in zip(times, *rhythm(times), strict=True)]
-    frames = [_on_stage(image, width, height) for image in drawn]
+    """Writes H.264 and AAC: the example, forwards and backwards for as long as asked, with some grain as a camera has
+    it, in front of its own blurred edges."""
+    with Reader(EXAMPLE) as reader:
+        frames = [_on_stage(frame.image, width, height) for frame in reader]
     rng = np.random.default_rng(0)
     grain = [rng.normal(0, 2.0, (height, width, 1)).astype(np.float32) for _ in range(4)]
     sound = babble()

@@ -20,7 +20,7 @@ import json, socket, sys
 def no_network(*arguments, **options):
     raise AssertionError("a socket was opened")
 
-socket.socket = socket.create_connection = socket.getaddrinfo = no_network
+socket.socket.__init__ = socket.create_connection = socket.getaddrinfo = no_network
 {code}
 print(json.dumps(sorted(sys.modules)))
 """

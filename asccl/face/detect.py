@@ -15,7 +15,7 @@ from asccl.types import Image
 SMALLEST = 36  # pixels of face side in frames up to 1080p; BlazeFace's box runs from brow to chin
 FINEST_SHARE = 9  # the full-range network finds faces down to a ninth of the side of what it sees
 OVERLAP = 0.25
-CERTAIN = 0.5
+CERTAIN = 0.4  # low, as the landmark network judges every find again
 
 
 class Detector:

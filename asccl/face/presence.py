@@ -18,7 +18,7 @@ MISSING, CUT_OFF, TURNED, HIDDEN = "missing", "cut off", "turned", "hidden"
 YAW, PITCH = (48.0, 60.0), (38.0, 48.0)  # degrees: full strength up to the first, none from the second on
 SURE = 0.5  # certainty of the network that it sees a face
 OUTSIDE = (0.06, 0.14)  # share of the oval's area beyond the frame: full strength up to the first, none from the second
-COVERED = (0.2, 0.12)  # share of the skin that changed: hidden from the first on, until below the second
+COVERED = (0.13, 0.07)  # share of the skin that changed: hidden from the first on, until below the second
 RAMP = 1 / 6  # seconds in which an edit fades
 SHORTEST = 0.3  # seconds: what shows for less than this is not worth an edit
 CHANGE = 0.28  # a cut changes the picture by more than this (movement: up to 0.15) ...
@@ -238,9 +238,9 @@ class Cover:
     all the time, and a turning head changes its light slowly.
     """
 
-    CHANGED = 0.55  # log ratio
+    CHANGED = 0.35  # log ratio; speech, blinks and turns stay below on nearly all of the skin
     MEMORY = 20  # frames until a usual colour is mostly replaced
-    PATIENCE = 150  # frames after which the cover is taken for the face
+    PATIENCE = 90  # frames after which the cover is taken for the face
 
     def __init__(self) -> None:
         self.forget()

@@ -36,6 +36,7 @@ CHECK = 30  # frames between two looks at the identity
 STRANGER = 0.35  # cosine below which it is somebody else; from there to `people.SAME` the place decides
 SEARCH = 5  # frames between two searches of the whole frame while the face is lost; twice as many after RECENT frames
 ONWARD = 0.8  # share of the last movement that the next is expected to repeat
+UNMOVED = 0.3  # boxes this close after a cut may well be the same face with something before it
 LEAP = 0.35  # a window that moves by more than this share of its side within a frame deserves a look at the identity
 SMALLEST_MESH = 16.0  # pixels of face side; less than this holds no face worth the name
 MEMORY = 8  # looks that make up a target embedding that nobody handed in
@@ -116,15 +117,17 @@ class FaceMeshTracker:
     def push(self, image: Image) -> Observation:
         """The next frame, (H, W, 3) uint8 RGB."""
         change, back = self._changes(image)
+        before = self._box
         if change > CHANGE:
             self._window, self._lost, self._box = None, 0, None
-            self._cover.forget()
         face, leapt, jumped = None, False, False
         if self._window is not None and self._lost == 0:
             face, leapt = self._follow(image)
         if face is None:
             face = self._search(image)
             jumped = face is not None
+        if change > CHANGE and not (face and before is not None and apart(box_of(face.landmarks), before) < UNMOVED):
+            self._cover.forget()
         if face is None:
             self._lost += 1
             return Observation(None, Evidence(change=change, back=back))
@@ -311,7 +314,8 @@ class FaceMeshTracker:
         """How different the frame is from the one before, and from the one before that."""
         thumb = _thumb(image)
         around = _surroundings(self._box if self._lost == 0 else None, *image.shape[:2])
-        changes = [_difference(thumb[around], t[around]) for t in reversed(self._thumbs)]
+        both = ((thumb, t) for t in reversed(self._thumbs))
+        changes = [min(_difference(a, b), _difference(a[around], b[around])) for a, b in both]
         self._thumbs = [*self._thumbs[-1:], thumb]
         return (*changes, 0.0, 0.0)[:2]  # type: ignore[return-value]
 
@@ -339,10 +343,12 @@ def _surroundings(box: np.ndarray | None, height: int, width: int) -> np.ndarray
         low = np.maximum(np.floor((box[:2] - grow) / (width, height) * (32, 18)), 0).astype(int)
         high = np.maximum(np.ceil((box[2:] + grow) / (width, height) * (32, 18)), 0).astype(int)
         around[low[1] : high[1], low[0] : high[0]] = False
-    return around if around.mean() > 0.25 else np.ones((18, 32), bool)
+    return around if around.mean() > 0.1 else np.ones((18, 32), bool)
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> float:
-    """(N, 3) each -> mean absolute difference over the contrast of the two: 0 the same, about 1 unrelated."""
-    contrast = max(float(np.abs(a - a.mean(0)).mean() + np.abs(b - b.mean(0)).mean()) / 2, 0.05)
+    """(..., 3) each -> mean absolute difference over the contrast of the two: 0 the same, about 1 unrelated."""
+    contrast = max(
+        float(np.abs(a - a.reshape(-1, 3).mean(0)).mean() + np.abs(b - b.reshape(-1, 3).mean(0)).mean()) / 2, 0.05
+    )
     return float(np.abs(a - b).mean()) / contrast

@@ -28,8 +28,8 @@ class FitSettings:
     depth_trust: weight of FaceMesh's z beside x and y. samples: frames that decide the identity.
     chunk, overlap: frames fitted at once and shared with the chunk before."""
 
-    identity_prior: float = 6.0
-    coefficient_prior: float = 0.6
+    identity_prior: float = 0.5
+    coefficient_prior: float = 2.0
     coherence: float = 0.6
     depth_trust: float = 0.15
     rounds: int = 6

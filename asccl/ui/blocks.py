@@ -119,7 +119,7 @@ def source_panel(made: dict[str, Any], limits: Limits) -> None:
     )  # fmt: skip
     made["face"] = gr.Number(LARGEST, visible=False, precision=0, label="Face, as listed by /faces; -1 is the largest")
     text(words("consent"), elem_id="consent-text")
-    made["consent"] = gr.Checkbox(label="I may edit this face, and I deceive nobody with it", elem_id="consent")
+    made["consent"] = gr.Checkbox(label="I may edit this face and will deceive nobody", elem_id="consent")
 
 
 def preview_panel(made: dict[str, Any], limits: Limits) -> None:
@@ -172,17 +172,17 @@ def result_panel(made: dict[str, Any]) -> None:
 
 
 def wire(w: Widgets, handlers: Handlers) -> None:
-    """Which event calls which handler. Only the first three have public endpoints."""
+    """Which event calls which handler. Public endpoints are /faces, /preview and /edit."""
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     choices = [w.source, w.emotion, w.reference, w.intensity, w.start, w.end, w.face, w.variant]
-    looked = w.source.change(looking, [w.source], [w.card, w.source_note], queue=False, **quiet)
-    opened = looked.then(
+    opened = w.source.change(
         handlers.open, [w.source], [w.card, w.gallery, w.face, w.time, w.start, w.end, w.span, w.source_note],
-        api_name="faces", show_progress="hidden", concurrency_id="probe", concurrency_limit=PROBES,
+        api_name="faces", show_progress="hidden", trigger_mode="always_last",
+        concurrency_id="probe", concurrency_limit=PROBES,
     )  # fmt: skip
     opened.then(
         handlers.preview, [*choices, w.time], [w.compare, w.preview_note],
-        concurrency_id="preview", concurrency_limit=PREVIEWS, **quiet,
+        api_name="first_preview", concurrency_id="preview", concurrency_limit=PREVIEWS, **quiet,
     )  # fmt: skip
     opened.then(hide_result, None, [w.result, w.status], queue=False, **quiet)
     gr.on(
@@ -211,10 +211,6 @@ def wire(w: Widgets, handlers: Handlers) -> None:
 
 
 SHOW_RESULT = "() => document.getElementById('result-panel')?.scrollIntoView({behavior: 'smooth', block: 'start'})"
-
-
-def looking(source: str | None) -> tuple[None, str]:
-    return None, status("busy", "Looking for faces…") if source else status("idle", "")
 
 
 def begin() -> tuple[Any, Any, str]:

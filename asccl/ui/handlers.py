@@ -36,13 +36,18 @@ class Handlers:
     folder: Path | None = None  # where runs put their temporary folders
     runs: Runs = field(default_factory=Runs)
 
-    def open(self, source: str | None) -> tuple[Any, ...]:
+    def open(self, source: str | None) -> Iterator[tuple[Any, ...]]:
         """Looks at an upload: card, faces to choose from, chosen face, and the sliders that its length bounds.
 
-        The last value is one line for the live region: empty when all is well.
+        The last value is one line for the live region: empty when all is well. Yields that it is looking, then this.
         """
         if not source:
-            return (None, *no_faces(), *sliders(None), words.status("idle", ""))
+            yield (None, *no_faces(), *sliders(None), words.status("idle", ""))
+            return
+        yield (None, *[gr.skip()] * 6, words.status("busy", "Looking for faces…"))
+        yield self.look(source)
+
+    def look(self, source: str) -> tuple[Any, ...]:
         try:
             path = check_upload(source, "video or photo")
             info = self.editor.probe(path)
@@ -154,7 +159,7 @@ class Handlers:
         return self.editor.edit(replace(request, output=folder / f"{request.source.stem}-edited{suffix}"), progress)
 
     def present(self, request: EditRequest, result: EditResult) -> tuple[Any, ...]:
-        still = not result.report["source"].get("duration")
+        still = self.editor.probe(request.source).is_still
         written = result.output.with_suffix(".json")
         written.write_text(json.dumps(result.report, indent=1), encoding="utf-8")
         videos = None if still else clips(request.source, result.output)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
+
 from asccl.errors import UnreadableError
 from asccl.types import MediaInfo
 from asccl.video.limits import Limits
@@ -28,10 +30,13 @@ def check_upload(path: str | None, what: str) -> Path:
 
 
 def length(info: MediaInfo) -> float:
-    """Seconds; from the number of frames where the file does not say (recordings of a browser); 0 for a still."""
+    """Seconds; 0 for a still. Recordings of a browser do not say: their packets do, without decoding."""
     if info.is_still or info.duration > 0:
         return info.duration
-    return float(info.frames / info.frame_rate) if info.frame_rate > 0 else 0.0
+    with av.open(str(info.path)) as container:
+        stream = container.streams.video[0]
+        times = [packet.pts for packet in container.demux(stream) if packet.pts is not None]
+        return float((max(times) - min(times)) * (stream.time_base or 0)) if times else 0.0
 
 
 def clock(seconds: float) -> str:

@@ -14,6 +14,8 @@ from asccl.types import FoundFace, MediaInfo
 from asccl.ui.limits import clock, length
 from asccl.ui.report import status
 
+MOST_RATE = 500  # frames a second; above it, the file names a clock and not a rate
+SHORTEST = 0.1  # seconds that sliders make sense for
 LARGEST = -1  # no face was chosen: the largest
 GENERIC = "Something went wrong on our side. Try again; if it happens again, try another file"
 
@@ -48,7 +50,8 @@ def describe(info: MediaInfo) -> str:
     if info.is_still:
         return f"Photo, {size}"
     sound = "" if info.audio_tracks else ", no sound"
-    return f"{clock(length(info))}, {size}, {float(info.frame_rate):.4g} fps{sound}"
+    rate = f", {float(info.frame_rate):.4g} fps" if 0 < info.frame_rate < MOST_RATE else ""
+    return f"{clock(length(info))}, {size}{rate}{sound}"
 
 
 def still_suffix(source: Path) -> str:
@@ -71,7 +74,7 @@ def choice(faces: list[FoundFace]) -> tuple[Any, int]:
 def sliders(info: MediaInfo | None) -> tuple[Any, Any, Any, Any]:
     """Moment of the preview, start, end, and the box around the last two: all bounded by the length."""
     seconds = length(info) if info is not None else 0.0
-    moving = seconds > 0
+    moving = seconds > SHORTEST
     last = max(0.0, seconds - (1 / float(info.frame_rate) if info is not None and info.frame_rate else 0.0))
     most = round(seconds, 2) if moving else 1.0
     return (

@@ -5,6 +5,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -173,6 +174,13 @@ def test_something_in_front_hides_the_face(shared):
     assert bad.min() in (14, 15) and bad.max() in (26, 27)
     assert {word for *_, word in judged.reasons} <= {"hidden", "missing"}
     assert judged.presence[0] == 1 and judged.presence[-1] == 1
+
+
+def test_a_microphone_hides_the_mouth(shared):
+    plain = put(backdrop(), 320, 180, 120)
+    held = cv2.circle(plain.copy(), (325, 220), 24, (30, 30, 30), -1)
+    judged = judge([o.evidence for o in follow(shared, [plain] * 12 + [held] * 12)], 30.0)
+    assert judged.shot.max() == 0 and (judged.presence[12:] == 0).all() and judged.presence[0] == 1
 
 
 def test_a_change_of_light_hides_nothing(shared):

@@ -94,7 +94,7 @@ def test_brows_keep_their_thickness(head, face):
 
 def test_lids_open_no_further_than_an_eye_has_to_show(head, face):
     _, landmarks, _ = face
-    d = moved(head, face, eyeWideLeft=5.0)
+    d = moved(head, face, eyeWideLeft=2.0)
     upper, lower = list(mesh.LEFT_EYE[9:16]), list(mesh.LEFT_EYE[7:0:-1])
     before = np.linalg.norm(landmarks[lower, :2] - landmarks[upper, :2], axis=1).mean()
     opened = np.linalg.norm((landmarks[:468] + d)[lower, :2] - (landmarks[:468] + d)[upper, :2], axis=1).mean()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -62,8 +63,9 @@ def test_an_upload_that_is_gone_is_asked_for_again(tmp_path):
         check_upload(str(tmp_path / "gone.mp4"), "video")
 
 
-def test_length_of_a_recording_without_one():
-    assert length(info(duration=0.0, frames=30)) == 3.0
+def test_length_of_a_recording_that_does_not_say(media):
+    silent = replace(info(duration=0.0), path=media / "talk.mp4")
+    assert length(silent) == pytest.approx(1.9)  # from the first frame to the last
     assert [clock(seconds) for seconds in (3.0, 3.24, 75.0)] == ["3 s", "3.2 s", "1:15 min"]
 
 
