@@ -1,9 +1,9 @@
 """Speech-preserving facial expression manipulation with the ASCCL metric (CVPR 2024).
 
-    from asccl import EditRequest, Editor
+from asccl import EditRequest, Editor
 
-    result = Editor().edit(EditRequest("talk.mp4", emotion="happy"))
-    print(result.output, result.report["speech"])
+result = Editor().edit(EditRequest("talk.mp4", emotion="happy"))
+print(result.output, result.report["speech"])
 """
 
 from __future__ import annotations

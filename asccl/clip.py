@@ -16,6 +16,7 @@ from asccl.face.tracker import Tracker, choose
 from asccl.morphable.fit import Fitter
 from asccl.types import Frame, Image, MediaInfo, Motion, Progress, Track
 from asccl.video import Limits, Reader, sample
+from asccl.video.ahead import ahead
 
 LOOKS = 24  # frames that are shown to `study`, about
 FINDING = 12  # frames in which faces are looked for
@@ -59,7 +60,7 @@ def analyse(
         few = sample(path, FINDING, limits)
         people = tracker.find(few, reader.info.time_base, everybody=face is not None)
         tracker.start(choose(people, face, path.name))
-        evidence, times = _watch(reader, reader.info, tracker, raw, progress, study)
+        evidence, times = _watch(ahead(reader), reader.info, tracker, raw, progress, study)
         judged = judge(evidence, float(reader.info.frame_rate))
         if not (judged.presence > 0).any():
             raise NoFaceError(

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,13 @@ from asccl.morphable.fit import Fitter
 from asccl.readout import Readout
 from asccl.renderers.base import Renderer
 from asccl.renderers.warp import WarpRenderer
-from asccl.types import EditRequest, EditResult, FoundFace, MediaInfo, Motion, Preview, Progress
+from asccl.types import EditRequest, EditResult, FoundFace, Frame, Image, MediaInfo, Motion, Preview, Progress
 from asccl.video import EncodeSettings, Limits, Reader, default_output, draw_badge, open_writer, probe, sample
+from asccl.video.ahead import Behind, ahead
 
 SOFT_END = 0.3  # seconds in which an edit fades at the ends of its time range
-READINGS = 100  # edited frames that the networks read, about
+LOOKS_A_SECOND = 15  # at which the read-out follows the lips, at most
+READINGS = 32  # edited frames that the networks read, about
 REMEMBERED = 8  # files whose faces are kept ready for previews
 WEIGHTS = ("head-anny", "mobilefacenet-arcface", "expression-faceapi")
 
@@ -125,30 +128,33 @@ class Editor:
         self, request: EditRequest, clip: Clip, renderer: Renderer, writer: Any, readout: Readout, progress: Progress,
         clock: _Clock,
     ) -> None:  # fmt: skip
+        """Decode, render and finish in three threads: frames wait for each other, not the processor for a thread."""
+        every = max(1, round(float(clip.info.frame_rate) / LOOKS_A_SECOND))
         mesh = FaceMesh()
+
+        def finish(item: tuple[Frame, Image, np.ndarray]) -> None:
+            frame, edited, landmarks = item
+            if edited is not frame.image and frame.index % every == 0:
+                with clock("read out"):
+                    after, _, _ = mesh.look(edited, Window.around(landmarks))
+                    readout.add(float(clip.times[frame.index]), frame.image, edited, landmarks, after)
+            with clock("encode"):
+                writer.write(replace(frame, image=draw_badge(edited) if request.badge else edited))
+
         try:
-            with Reader(request.source, self.limits) as reader:
-                frames = iter(reader)
-                while True:
-                    with clock("decode"):
-                        frame = next(frames, None)
-                    if frame is None or frame.index >= len(clip.times):
-                        break
+            with Reader(request.source, self.limits) as reader, Behind(finish) as behind:
+                for frame in ahead(islice(reader, len(clip.times))):
                     landmarks = clip.landmarks.read(frame.index, frame.index + 1)[0]
                     with clock("render"):
                         edited = renderer.render(frame.image, landmarks, frame.index)
-                    if edited is not frame.image:
-                        with clock("read out"):
-                            after, _, _ = mesh.look(edited, Window.around(landmarks))
-                            readout.add(float(clip.times[frame.index]), frame.image, edited, landmarks, after)
-                    with clock("encode"):
-                        writer.write(replace(frame, image=draw_badge(edited) if request.badge else edited))
+                    behind.put((frame, edited, landmarks))
                     progress("render", (frame.index + 1) / len(clip.times))
         finally:
             mesh.close()
 
     def _readout(self, clip: Clip) -> Readout:
-        every = max(1, len(clip.times) // READINGS)
+        looks = len(clip.times) / max(1, round(float(clip.info.frame_rate) / LOOKS_A_SECOND))
+        every = max(1, round(looks / READINGS))
         return Readout(zoo.load_embedder().embed, zoo.load_expression_net().read, every)
 
     def _renderer(self, request: EditRequest) -> Renderer:

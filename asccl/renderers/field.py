@@ -17,13 +17,15 @@ SMOOTHING = 0.018  # of the eye distance
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle of the frame (pixels, right and bottom excluded) and the size of one coarse cell in pixels."""
+    """A rectangle of the frame (pixels, right and bottom excluded), the size of one coarse cell in pixels, and how far
+    right and below the first cell the rectangle starts."""
 
     x0: int
     y0: int
     x1: int
     y1: int
     cell: float
+    shift: tuple[int, int] = (0, 0)
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -122,9 +124,10 @@ def face_size(landmarks: np.ndarray) -> float:
 def enlarge(field: np.ndarray, box: Box) -> np.ndarray:
     """Coarse field (h, w, C) or (h, w) -> every pixel of the box."""
     h, w = box.y1 - box.y0, box.x1 - box.x0
+    dx, dy = box.shift
     if box.cell == 1.0:
-        return field[:h, :w]
-    scale = np.array([[1 / box.cell, 0, 0], [0, 1 / box.cell, 0]], np.float32)
+        return field[dy : dy + h, dx : dx + w]
+    scale = np.array([[1 / box.cell, 0, dx / box.cell], [0, 1 / box.cell, dy / box.cell]], np.float32)
     return cv2.warpAffine(
         field, scale, (w, h), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )

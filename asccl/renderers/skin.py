@@ -73,6 +73,7 @@ class Skin:
         brows = head.neutral[list(mesh.RIGHT_BROW_TOP + mesh.LEFT_BROW_TOP), 1].mean()
         self._forehead = head.neutral[:, 1] < brows - 0.4
         self._light: np.ndarray | None = None
+        self._bareness: np.ndarray | None = None
 
     def normals(self, points: np.ndarray) -> np.ndarray:
         """(468, 3) pixels -> (468, 3) unit normals, towards the viewer (z < 0)."""
@@ -96,7 +97,7 @@ class Skin:
         rough = np.abs(gray - smooth)[at[:, 1], at[:, 0]] / np.maximum(level, 8.0)
         self._texture.append(float(np.median(rough)))
         self._alike.append(self._skin_likeness(image, landmarks, at))
-        self._light = None
+        self._light = self._bareness = None
 
     def _skin_likeness(self, image: Image, landmarks: np.ndarray, skin: np.ndarray) -> np.ndarray:
         """(468,) in [0, 1]: 1 where a landmark has the colour of the skin samples (n, 2), 0 on hair or a hat."""
@@ -111,10 +112,10 @@ class Skin:
     @property
     def bareness(self) -> np.ndarray:
         """(468, 1): the share of a motion that a landmark may make. Below 1 only where hair hangs over the forehead."""
-        if not self._alike:
-            return np.ones((mesh.POINTS, 1), np.float32)
-        alike = np.median(self._alike, axis=0)
-        return np.where(self._forehead, alike, 1.0).astype(np.float32)[:, None]
+        if self._bareness is None:
+            alike = np.median(self._alike, axis=0) if self._alike else np.ones(mesh.POINTS)
+            self._bareness = np.where(self._forehead, alike, 1.0).astype(np.float32)[:, None]
+        return self._bareness
 
     @property
     def light(self) -> np.ndarray:

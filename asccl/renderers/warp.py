@@ -16,7 +16,8 @@ from asccl.renderers.geometry import Displacement
 from asccl.renderers.skin import OWN_DETAIL, Skin
 from asccl.types import Image, Motion
 
-REDNESS = np.array([0.85, 1.0, 1.05], np.float32)  # a shadow on skin keeps more red than blue
+STILL = 0.03  # pixels that count as no motion
+REDNESS = (0.85, 1.0, 1.05)  # a shadow on skin keeps more red than blue
 
 
 class WarpRenderer:
@@ -49,6 +50,9 @@ class WarpRenderer:
             return image
         values = np.concatenate([d[:, :2], self.skin.shading(points, moved)[:, None] - 1], 1)
         field = self._field.spread(landmarks, moved, values, box)
+        box, field = busy_part(field, box)
+        if box.empty:
+            return image
         out = image.copy()
         out[box.slices] = self._paint(image, landmarks, moved, field, change, box)
         return out
@@ -59,9 +63,20 @@ class WarpRenderer:
         warped = warp(image, dense[..., :2], box)
         keep_eyeballs(source, warped, landmarks, moved, box)
         factor, depth, fine = self.skin.folds(moved, change, box, face_size(landmarks))
-        light = dense[..., 2] + 1
-        light *= enlarge(factor, fine)
+        light = (dense[..., 2] + 1) * enlarge(factor, fine)
         return relight(warped, light, enlarge(depth, fine), face_size(landmarks))
+
+
+def busy_part(field: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
+    """The part of a box, and of its coarse field (h, w, 3), in which something moves or changes its light."""
+    busy = (np.abs(field) > (STILL, STILL, STILL / 10)).any(-1)
+    ys, xs = np.flatnonzero(busy.any(1)), np.flatnonzero(busy.any(0))
+    if len(ys) == 0:
+        return Box(0, 0, 0, 0, box.cell), field
+    y0, y1, x0, x1 = max(ys[0] - 1, 0), ys[-1] + 2, max(xs[0] - 1, 0), xs[-1] + 2
+    px0, py0 = box.x0 + int(np.ceil(x0 * box.cell)), box.y0 + int(np.ceil(y0 * box.cell))
+    px1, py1 = min(box.x1, box.x0 + int(x1 * box.cell)), min(box.y1, box.y0 + int(y1 * box.cell))
+    return Box(px0, py0, px1, py1, box.cell, (px0 - box.x0, py0 - box.y0)), field
 
 
 def warp(image: Image, field: np.ndarray, box: Box) -> Image:
@@ -69,15 +84,15 @@ def warp(image: Image, field: np.ndarray, box: Box) -> Image:
     x = np.arange(box.x0, box.x1, dtype=np.float32)[None]
     y = np.arange(box.y0, box.y1, dtype=np.float32)[:, None]
     map_x, map_y = x - field[..., 0], y - field[..., 1]
-    return cv2.remap(image, map_x, map_y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(image, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 def relight(image: Image, light: np.ndarray, depth: np.ndarray, size: float) -> Image:
     """Multiply by a brightness (h, w), and deepen the skin's own creases where depth (h, w) in [0, 1] says so."""
-    x = image.astype(np.float32)
     if depth.max() > 0.02:
-        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        detail = gray - cv2.GaussianBlur(gray, (0, 0), max(1.0, 0.03 * size))
-        x += (OWN_DETAIL * depth * np.clip(detail, -25, 8))[..., None]
-    x *= 1 + (light[..., None] - 1) * REDNESS
-    return np.clip(np.round(x), 0, 255).astype(np.uint8)
+        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        smooth = cv2.GaussianBlur(gray, (0, 0), max(1.0, 0.03 * size))
+        detail = np.clip(gray.astype(np.int16) - smooth, -25, 8).astype(np.float32)
+        light = light + OWN_DETAIL * depth * detail / np.maximum(gray, 16)
+    gain = cv2.merge([1 + (light - 1) * k for k in REDNESS])
+    return cv2.multiply(image, gain, dtype=cv2.CV_8U)

@@ -22,6 +22,7 @@ from asccl.video.limits import Limits
 TITLE = "ASCCL: change the emotion, keep the speech"
 MEDIA = ["video", "image", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".ts", ".heic", ".webp"]
 KEEP = (600, 3600)  # seconds: how often old files are looked for, how old they may grow
+CAMERA = {"width": {"ideal": 1280}, "height": {"ideal": 720}, "frameRate": {"ideal": 30, "max": 30}}
 RENDERS, PREVIEWS, PROBES = 1, 2, 2  # at once; a render takes every core, the others are short
 
 text = partial(gr.Markdown, container=False)
@@ -108,7 +109,7 @@ def source_panel(made: dict[str, Any], limits: Limits) -> None:
         with gr.Tab("Webcam"):
             made["webcam"] = gr.Video(
                 sources=["webcam"], include_audio=True, label="Record yourself", elem_id="webcam", height=240,
-                webcam_options=gr.WebcamOptions(mirror=False),
+                webcam_options=gr.WebcamOptions(mirror=False, constraints={"video": CAMERA}),
             )  # fmt: skip
     made["card"] = card(elem_id="source-card")
     made["source_note"] = markup(status("idle", ""), elem_id="source-note")

@@ -15,7 +15,7 @@ from typing import Any
 import gradio as gr
 
 from asccl.errors import SettingError
-from asccl.types import EditRequest, EditResult, Progress
+from asccl.types import EditRequest, EditResult, Image, Progress
 from asccl.ui import report as words
 from asccl.ui.components import Value, clips, facts, pair
 from asccl.ui.engine import EditorLike
@@ -23,6 +23,7 @@ from asccl.ui.limits import check, check_upload, length
 from asccl.ui.run import Run, Runs
 from asccl.ui.values import LARGEST, choice, describe, no_faces, note, outside, sentence, sliders, still_suffix
 from asccl.video.limits import Limits
+from asccl.video.reader import Reader
 
 FROM_REFERENCE = "reference"  # the eighth button: the emotion of the reference clip alone
 ROUNDING = 0.01  # seconds: the sliders show hundredths
@@ -163,16 +164,9 @@ class Handlers:
         written = result.output.with_suffix(".json")
         written.write_text(json.dumps(result.report, indent=1), encoding="utf-8")
         videos = None if still else clips(request.source, result.output)
-        pictures = self.stills(request, result) if still else None
+        pictures = pair(read_still(request.source), read_still(result.output), "The photo") if still else None
         done = words.status("done", "Done. Look at it below, then download it.")
         return str(result.output), str(written), done, videos, pictures, words.readout(result.report)
-
-    def stills(self, request: EditRequest, result: EditResult) -> Value:
-        """Both pictures of an edited still, as written."""
-        whole = EditRequest(request.source, emotion="neutral", intensity=0.0)
-        before = self.editor.preview(whole, 0.0).source
-        after = self.editor.preview(replace(whole, source=result.output), 0.0).source
-        return pair(before, after, "The photo")
 
     def request(
         self,
@@ -199,3 +193,9 @@ class Handlers:
             face=None if face == LARGEST else int(face),
             seed=int(variant or 0),
         )
+
+
+def read_still(path: Path) -> Image:
+    """(H, W, 3) uint8 RGB."""
+    with Reader(path) as reader:
+        return next(iter(reader)).image
