@@ -41,29 +41,27 @@ _LOWER = ("mouthSmile", "mouthFrown", "mouthUpperUp", "mouthStretch", "mouthDimp
 PRESETS: dict[str, Preset] = {
     "neutral": Preset({}, dict.fromkeys(_UPPER + _LOWER, 0.0), liveliness=0.6),
     "angry": Preset(
-        {"browDown": 0.8, "eyeSquint": 0.4, "noseSneer": 0.6, "mouthFrown": 0.3, "mouthUpperUp": 0.45,
-         "cheekSquint": 0.1, "mouthPress": 0.12, "mouthShrugLower": 0.05},
-        {"mouthSmile": 0.0, "browInnerUp": 0.0, "browOuterUp": 0.0, "eyeWide": 0.5, "mouthDimple": 0.2}, 1.2),
+        {"browDown": 0.65, "eyeSquint": 0.5, "noseSneer": 0.5, "mouthFrown": 0.25, "mouthUpperUp": 0.6,
+         "mouthLowerDown": 0.15, "mouthPress": 0.12},
+        {"mouthSmile": 0.0, "browInnerUp": 0.0, "browOuterUp": 0.0, "eyeWide": 0.5, "mouthDimple": 0.2}, 1.25),
     "disgusted": Preset(
-        {"noseSneer": 1.3, "mouthUpperUp": 0.9, "browDown": 0.5, "eyeSquint": 0.5, "cheekSquint": 0.4,
-         "mouthFrown": 0.25, "mouthStretch": 0.1},
-        {"mouthSmile": 0.3, "browInnerUp": 0.0, "browOuterUp": 0.0, "eyeWide": 0.0}, 1.2),
+        {"noseSneer": 0.95, "mouthUpperUp": 1.1, "eyeSquint": 0.6, "cheekSquint": 0.3, "browDown": 0.2,
+         "mouthFrown": 0.1, "mouthShrugUpper": 0.15},
+        {"mouthSmile": 0.3, "browOuterUp": 0.0, "eyeWide": 0.0}, 1.25),
     "fear": Preset(
-        {"browInnerUp": 1.3, "browOuterUp": 0.4, "browDown": 0.1, "eyeWide": 1.0, "mouthStretch": 0.35,
-         "mouthFrown": 0.2, "mouthLowerDown": 0.2},
-        {"mouthSmile": 0.1, "eyeSquint": 0.2, "cheekSquint": 0.2, "noseSneer": 0.2}, 1.1),
+        {"browInnerUp": 1.3, "browOuterUp": 0.15, "browDown": 0.3, "eyeWide": 1.2, "mouthStretch": 0.3,
+         "mouthFrown": 0.2, "mouthLowerDown": 0.3, "noseSneer": 0.1},
+        {"mouthSmile": 0.1, "eyeSquint": 0.2, "cheekSquint": 0.2}, 1.25),
     "happy": Preset(
-        {"mouthSmile": 0.3, "cheekSquint": 0.4, "eyeSquint": 0.3, "mouthDimple": 0.1, "mouthUpperUp": 0.25,
-         "browInnerUp": 0.05},
-        {"mouthFrown": 0.0, "browDown": 0.2, "noseSneer": 0.4, "mouthPress": 0.2, "mouthShrugLower": 0.0}, 1.2),
+        {"mouthSmile": 0.28, "cheekSquint": 0.4, "eyeSquint": 0.3, "mouthUpperUp": 0.3},
+        {"mouthFrown": 0.0, "browDown": 0.2, "noseSneer": 0.4, "mouthPress": 0.2, "mouthShrugLower": 0.0}, 1.25),
     "sad": Preset(
-        {"browInnerUp": 1.3, "browDown": 0.15, "mouthFrown": 0.7, "eyeSquint": 0.3, "eyeBlink": 0.1,
-         "mouthShrugLower": 0.35, "mouthStretch": 0.05},
+        {"browInnerUp": 1.2, "mouthFrown": 0.55, "eyeSquint": 0.2, "eyeBlink": 0.2, "mouthShrugLower": 0.4},
         {"mouthSmile": 0.0, "mouthDimple": 0.0, "browOuterUp": 0.1, "eyeWide": 0.0, "cheekSquint": 0.1,
          "mouthUpperUp": 0.2}, 0.95),
     "surprised": Preset(
-        {"browInnerUp": 1.1, "browOuterUp": 1.0, "eyeWide": 1.1},
-        {"browDown": 0.0, "eyeSquint": 0.0, "mouthSmile": 0.4, "mouthFrown": 0.4, "noseSneer": 0.0}, 1.25),
+        {"browInnerUp": 1.0, "browOuterUp": 0.8, "eyeWide": 1.2},
+        {"browDown": 0.0, "eyeSquint": 0.0, "mouthSmile": 0.4, "mouthFrown": 0.4, "noseSneer": 0.0}, 1.3),
 }  # fmt: skip
 assert tuple(PRESETS) == EMOTIONS
 

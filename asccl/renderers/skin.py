@@ -135,7 +135,7 @@ class Skin:
     def roughness(self) -> float:
         """0.25 for very smooth skin to 1.2 for lined skin: how strong a drawn fold may be."""
         texture = float(np.median(self._texture)) if self._texture else 0.012
-        return float(np.clip(0.1 + 55 * texture, 0.25, 1.2))
+        return float(np.clip(0.1 + 75 * texture, 0.25, 1.3))
 
     def shading(self, points: np.ndarray, moved: np.ndarray) -> np.ndarray:
         """Brightness (468,) of the moved surface over that of the source's, from the turn of the normals."""
