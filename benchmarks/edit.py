@@ -19,7 +19,7 @@ from statistics import median
 
 from asccl import Editor, EditRequest
 from asccl.video import Reader, open_writer, probe
-from benchmarks.report import tell
+from benchmarks.report import cores, tell
 from benchmarks.talking import talking_clip
 
 SIZE, SECONDS = (1280, 720), 10.0
@@ -48,16 +48,20 @@ def copy(source: Path, target: Path) -> None:
 
 
 def forward(repeats: int = FORWARDS) -> list[Spent]:
-    """One frame through the NED-sized renderer, on all cores."""
+    """One frame through the NED-sized renderer, on one core or on all, whichever is faster just now."""
     import torch
 
     from benchmarks.renderer import MAPS, PREVIOUS, SIDE, build
 
     net = build()
     maps, previous = torch.rand(1, MAPS, SIDE, SIDE), torch.rand(1, PREVIOUS, SIDE, SIDE)
+    tries = []
     with torch.inference_mode():
-        net(maps, previous)  # warms up
-        return [timed(lambda: net(maps, previous)) for _ in range(repeats)]
+        for threads in sorted({1, cores()}):
+            torch.set_num_threads(threads)
+            net(maps, previous)  # warms up
+            tries.append([timed(lambda: net(maps, previous)) for _ in range(repeats)])
+    return min(tries, key=lambda spent: median(s.clock for s in spent))
 
 
 def measure(clip: Path, folder: Path) -> dict[str, float | str]:
@@ -84,6 +88,7 @@ def measure(clip: Path, folder: Path) -> dict[str, float | str]:
             f"NED-sized renderer, {unit} a frame": rendered,
             f"whole edit / decode and encode, by {kind} (at most 2.5)": edited / copied,
             f"NED-sized renderer / whole edit, by {kind} (at least 50)": rendered / edited,
+            f"NED-sized renderer / decode and encode, by {kind} (floor)": rendered / copied,
         }
     rows["peak memory of the edits, MiB"] = peak
     for stage, seconds in reports[-1]["seconds"].items():

@@ -22,8 +22,12 @@ def tell(name: str, rows: Mapping[str, float | str], to: Path | None = None) -> 
 
 def machine() -> str:
     """Processor and the number of cores that we may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores of {_processor()}"
+    return f"{cores()} cores of {_processor()}"
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

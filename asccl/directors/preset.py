@@ -41,19 +41,19 @@ _LOWER = ("mouthSmile", "mouthFrown", "mouthUpperUp", "mouthStretch", "mouthDimp
 PRESETS: dict[str, Preset] = {
     "neutral": Preset({}, dict.fromkeys(_UPPER + _LOWER, 0.0), liveliness=0.6),
     "angry": Preset(
-        {"browDown": 0.65, "eyeSquint": 0.5, "noseSneer": 0.5, "mouthFrown": 0.25, "mouthUpperUp": 0.6,
-         "mouthLowerDown": 0.15, "mouthPress": 0.12},
-        {"mouthSmile": 0.0, "browInnerUp": 0.0, "browOuterUp": 0.0, "eyeWide": 0.5, "mouthDimple": 0.2}, 1.25),
+        {"browDown": 0.8, "eyeSquint": 0.6, "noseSneer": 0.65, "mouthFrown": 0.3, "mouthUpperUp": 0.7,
+         "mouthLowerDown": 0.25, "mouthPress": 0.14},
+        {"mouthSmile": 0.0, "browInnerUp": 0.0, "browOuterUp": 0.0, "eyeWide": 0.5, "mouthDimple": 0.2}, 1.2),
     "disgusted": Preset(
         {"noseSneer": 0.95, "mouthUpperUp": 1.1, "eyeSquint": 0.6, "cheekSquint": 0.3, "browDown": 0.2,
          "mouthFrown": 0.1, "mouthShrugUpper": 0.15},
-        {"mouthSmile": 0.3, "browOuterUp": 0.0, "eyeWide": 0.0}, 1.25),
+        {"mouthSmile": 0.3, "browOuterUp": 0.0, "eyeWide": 0.0}, 1.2),
     "fear": Preset(
-        {"browInnerUp": 1.3, "browOuterUp": 0.15, "browDown": 0.3, "eyeWide": 1.2, "mouthStretch": 0.3,
-         "mouthFrown": 0.2, "mouthLowerDown": 0.3, "noseSneer": 0.1},
+        {"browInnerUp": 1.55, "browOuterUp": 0.35, "browDown": 0.35, "eyeWide": 1.5, "mouthStretch": 0.5,
+         "mouthFrown": 0.3, "mouthLowerDown": 0.5, "noseSneer": 0.1},
         {"mouthSmile": 0.1, "eyeSquint": 0.2, "cheekSquint": 0.2}, 1.25),
     "happy": Preset(
-        {"mouthSmile": 0.28, "cheekSquint": 0.4, "eyeSquint": 0.3, "mouthUpperUp": 0.3},
+        {"mouthSmile": 0.42, "cheekSquint": 0.6, "eyeSquint": 0.4, "mouthUpperUp": 0.4, "mouthDimple": 0.1},
         {"mouthFrown": 0.0, "browDown": 0.2, "noseSneer": 0.4, "mouthPress": 0.2, "mouthShrugLower": 0.0}, 1.25),
     "sad": Preset(
         {"browInnerUp": 1.2, "mouthFrown": 0.55, "eyeSquint": 0.2, "eyeBlink": 0.2, "mouthShrugLower": 0.4},

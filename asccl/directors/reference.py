@@ -14,8 +14,8 @@ from asccl.directors.preset import PRESETS, RESTING, apply_change, change_toward
 from asccl.morphable.head import HeadModel
 from asccl.types import EMOTIONS, Motion
 
-DIRECTION = 0.85  # share of the preset
-SPECIAL = 0.7  # gain of the reference's own expression beyond a resting face
+DIRECTION = 1.0  # share of the preset
+SPECIAL = 0.8  # gain of the reference's own expression beyond a resting face
 MOST = 1.4  # of any unit
 CALM = 0.5  # probability of neutral up to which a reference counts as emotional through and through
 SHARPEN = 1.5  # exponent on the read probabilities

@@ -6,12 +6,14 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
+from asccl.renderers.field import face_size
 from asccl.types import Motion
 
 LID_REACH = 0.5  # cm; likewise for a correction of the lids
 LIP_REACH = 0.9  # cm; a lip correction is carried this far into the skin around (Gaussian)
 BROW_RIGIDITY = 0.85  # both rows of a brow move together by this share: a brow keeps its thickness
 MOST_OPENING = 0.4  # the lids open by at most this share of what they show in the source
+SHUT = 0.035  # of the face size: lips no further apart count as closed, and stay as they are
 OUTLINE_SHARE = 0.05  # of the motion that the outline of the face keeps: hair and background stay
 
 
@@ -33,7 +35,7 @@ class Displacement:
     def __call__(self, motion: Motion, new: Motion, t: int, landmarks: np.ndarray) -> np.ndarray:
         """Frame t, its landmarks (478, 3) pixels -> (468, 3) pixels that each landmark moves; z by the same scale.
 
-        The opening between the inner lips becomes `lip_gain` times the source's, at every column of the mouth.
+        At every column of the mouth, what the lips open beyond `SHUT` becomes `lip_gain` times as much.
         """
         change = new.coefficients[t] - motion.coefficients[t]
         d = np.tensordot(change, self.expression, 1) @ (motion.scale[t] * motion.rotation[t]).T
@@ -68,7 +70,8 @@ class Displacement:
         upper, lower = list(mesh.UPPER_INNER), list(mesh.LOWER_INNER)
         gap = (landmarks[lower, :2] - landmarks[upper, :2]) @ axis
         moved = (d[lower, :2] - d[upper, :2]) @ axis
-        excess = 0.5 * (moved - (gain - 1) * np.clip(gap, 0, None))
+        parted = np.clip(gap - SHUT * face_size(landmarks), 0, None)
+        excess = 0.5 * (moved - (gain - 1) * parted)
         d[:, :2] += (self._carry_upper @ excess - self._carry_lower @ excess)[:, None] * axis
 
 
