@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from asccl.types import EMOTIONS, EditRequest, EditResult
+from asccl.version import __version__
 
 if TYPE_CHECKING:
     from asccl.pipeline import Editor
 
-__version__ = "0.1.0"
 __all__ = ["EMOTIONS", "EditRequest", "EditResult", "Editor", "__version__"]
 
 

@@ -21,7 +21,7 @@ from asccl.video.ahead import ahead
 LOOKS = 24  # frames that are shown to `study`, about
 FINDING = 12  # frames in which faces are looked for
 SMOOTHING_CHUNK = 600  # frames
-Study = Callable[[Image, np.ndarray], None]
+Study = Callable[[int, Image, np.ndarray], None]  # number of the frame, the frame, landmarks (478, 3)
 
 
 @dataclass
@@ -91,7 +91,7 @@ def _watch(
         evidence.append(seen)
         stamps.append(frame.pts)
         if study is not None and landmarks is not None and frame.index >= due:
-            study(frame.image, landmarks)
+            study(frame.index, frame.image, landmarks)
             due = frame.index + every
         progress("track", (frame.index + 1) / max(info.frames, frame.index + 1))
     return evidence, (np.array(stamps, np.float64) - stamps[0]) * float(info.time_base)

@@ -14,12 +14,15 @@ from asccl.face.detect import Detector
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.face.pose import head_pose
 from asccl.face.presence import PITCH, SURE, YAW
+from asccl.face.tracker import Embed
+from asccl.likeness import Sample, bearable_strength
 from asccl.morphable.fit import Fitter
 from asccl.nets.protocols import ExpressionNet
 from asccl.renderers.base import Renderer
 from asccl.types import FoundFace, Image, Motion, Preview, Track
 from asccl.video import Limits, read_at, sample
 
+JUDGED = 4  # of them, by which the strength of an edit is judged
 SEVERAL = 16  # frames of a clip that stand for it
 SETTLE = 2  # looks after which the window sits well on a face
 
@@ -116,8 +119,9 @@ class PreviewStudio:
         self._path, self._seen, self._renderer, self._fitter, self._limits = path, seen, renderer, fitter, limits
         for image, landmarks in zip(seen.images, seen.landmarks, strict=True):
             renderer.study(image, landmarks)
+        self._strength: dict[tuple, float] = {}
 
-    def show(self, time: float, eyes: Eyes, director: Director, target: Target) -> Preview:
+    def show(self, time: float, eyes: Eyes, director: Director, target: Target, embed: Embed) -> Preview:
         """The frame `time` seconds after the first, before and after the edit."""
         image = read_at(self._path, time, self._limits).image
         size = np.linalg.norm(np.ptp(self._seen.landmarks[..., :2], axis=1), axis=1)
@@ -127,9 +131,21 @@ class PreviewStudio:
         presence = turned_share(landmarks)
         here = _still_motion(landmarks[None], self._fitter, self._seen.motion.identity.astype(np.float64))
         motion = _together(self._seen.motion, here, presence)
+        target = replace(target, intensity=target.intensity * self._bearable(director, target, embed))
         new = director(motion, target)
         self._renderer.plan(motion, new)
         return Preview(image, self._renderer.render(image, landmarks, len(motion) - 1), presence)
+
+    def _bearable(self, director: Director, target: Target, embed: Embed) -> float:
+        """Found out once for every emotion, reference and variant."""
+        style = b"" if target.reference is None else target.reference.mean.tobytes()
+        key = (target.emotion, style, target.seed)
+        if key not in self._strength:
+            seen = self._seen
+            pick = np.unique(np.linspace(0, len(seen.images) - 1, JUDGED).round().astype(int))
+            samples = [Sample(int(t), seen.images[t], seen.landmarks[t]) for t in pick]
+            self._strength[key] = bearable_strength(seen.motion, director, target, self._renderer, samples, embed)
+        return self._strength[key]
 
 
 def _together(seen: Motion, here: Motion, presence: float) -> Motion:

@@ -7,10 +7,7 @@ memory does not grow with the length of the video.
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -18,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from asccl import __version__, hub, zoo
+from asccl import zoo
 from asccl.clip import FINDING, Clip, analyse
 from asccl.directors.base import Director, ReferenceStyle, Target
 from asccl.directors.preset import PresetDirector
@@ -27,20 +24,22 @@ from asccl.errors import SettingError
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.face.tracker import FaceMeshTracker, choose
 from asccl.glance import Eyes, PreviewStudio, glance, reference_style
+from asccl.likeness import Sample, bearable_strength
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.readout import Readout
 from asccl.renderers.base import Renderer
 from asccl.renderers.warp import WarpRenderer
-from asccl.types import EditRequest, EditResult, FoundFace, Frame, Image, MediaInfo, Motion, Preview, Progress
+from asccl.report import Clock, describe, edit_tags, weights_used
+from asccl.types import EditRequest, EditResult, FoundFace, Frame, Image, MediaInfo, Preview, Progress
 from asccl.video import EncodeSettings, Limits, Reader, default_output, draw_badge, open_writer, probe, sample
 from asccl.video.ahead import Behind, ahead
 
 SOFT_END = 0.3  # seconds in which an edit fades at the ends of its time range
 LOOKS_A_SECOND = 15  # at which the read-out follows the lips, at most
+JUDGED = 4  # frames by which the strength of an edit is judged, at least; less than twice as many
 READINGS = 32  # edited frames that the networks read, about
 REMEMBERED = 8  # files whose faces are kept ready for previews
-WEIGHTS = ("head-anny", "mobilefacenet-arcface", "expression-faceapi")
 
 
 class Editor:
@@ -80,7 +79,7 @@ class Editor:
             studio = self._studio(request)
             amount = float(time_range(np.array([time]), request)[0])
             target = replace(target, intensity=target.intensity * amount)
-            shown = studio.show(time, self._get_eyes(), self._director(request), target)
+            shown = studio.show(time, self._get_eyes(), self._director(request), target, zoo.load_embedder().embed)
         if request.badge:
             shown = replace(shown, edited=draw_badge(shown.edited))
         return shown
@@ -90,43 +89,66 @@ class Editor:
 
         Raises SettingError, UnreadableError, NoFaceError, LimitError, OutputError, WeightsError, Cancelled.
         """
-        progress, clock = progress or Progress(), _Clock()
+        progress, clock = progress or Progress(), Clock()
         info = self.probe(request.source)
         check_times(request, info)
         progress("open", 0.0)
         output = request.output or default_output(info, f"-{request.emotion or 'reference'}")
+        if request.reference is not None and output.exists() and output.samefile(request.reference):
+            raise SettingError(f"{output.name} would replace the reference", "choose another name")
         with open_writer(output, info, info.path, edit_tags(request), self.encode) as writer:
             with clock("reference"), self._looking:
                 target = self._target(request)
-            renderer = self._renderer(request)
+            renderer, few = self._renderer(request), _Few()
             with clock("track and fit"):
-                clip = self._analyse(request, renderer, progress)
+                clip = self._analyse(request, renderer, few, progress)
             with clip:
                 with clock("direct"):
+                    director = self._director(request)
+                    strength = self._strength(clip, director, target, renderer, few)
                     motion = replace(clip.motion, weight=clip.motion.weight * time_range(clip.times, request))
-                    renderer.plan(motion, self._director(request)(motion, target))
+                    target = replace(target, intensity=target.intensity * strength)
+                    renderer.plan(motion, director(motion, target))
                 readout = self._readout(clip)
                 self._render(request, clip, renderer, writer, readout, progress, clock)
                 with clock("read out"):
                     features = target.reference.features if target.reference else None
                     measured = readout.report(request.emotion, features)
-        report = {**describe(request, clip, motion), **measured, "seconds": clock.report(), "weights": weights_used()}
+        report = {
+            **describe(request, clip, motion),
+            "strength": strength,
+            **measured,
+            "seconds": clock.report(),
+            "weights": weights_used(),
+        }
         progress("done", 1.0)
         return EditResult(output, report)
 
     # the steps of an edit
 
-    def _analyse(self, request: EditRequest, renderer: Renderer, progress: Progress) -> Clip:
+    def _analyse(self, request: EditRequest, renderer: Renderer, few: _Few, progress: Progress) -> Clip:
+        def study(index: int, image: Image, landmarks: np.ndarray) -> None:
+            renderer.study(image, landmarks)
+            few.keep(index, image)
+
         tracker = FaceMeshTracker(zoo.load_embedder().embed)
         try:
             fitter = self._get_fitter()
-            return analyse(request.source, tracker, fitter, progress, self.limits, request.face, renderer.study)
+            return analyse(request.source, tracker, fitter, progress, self.limits, request.face, study)
         finally:
             tracker.close()
 
+    def _strength(self, clip: Clip, director: Director, target: Target, renderer: Renderer, few: _Few) -> float:
+        samples = [
+            Sample(t, image, clip.landmarks.read(t, t + 1)[0])
+            for t, image in few.frames
+            if clip.track.presence[t] > 0.5
+        ]
+        return bearable_strength(clip.motion, director, target, renderer, samples, zoo.load_embedder().embed)
+
     def _render(
         self, request: EditRequest, clip: Clip, renderer: Renderer, writer: Any, readout: Readout, progress: Progress,
-        clock: _Clock,
+        clock: Clock,
     ) -> None:  # fmt: skip
         """Decode, render and finish in three threads: frames wait for each other, not the processor for a thread."""
         every = max(1, round(float(clip.info.frame_rate) / LOOKS_A_SECOND))
@@ -247,62 +269,16 @@ def time_range(times: np.ndarray, request: EditRequest) -> np.ndarray:
     return (out * out * (3 - 2 * out)).astype(np.float32)
 
 
-def edit_tags(request: EditRequest) -> dict[str, str]:
-    """What the output's metadata says."""
-    how = request.emotion or ""
-    if request.reference is not None:
-        how = f"{how} like a reference".strip()
-    said = f"Edited with ASCCL {__version__}: facial expression changed to {how}, intensity {request.intensity:g}"
-    return {"comment": said, "software": f"ASCCL {__version__}"}
-
-
-def describe(request: EditRequest, clip: Clip, motion: Motion) -> dict[str, Any]:
-    """software, request, source, frames and fit of the report."""
-    info, edited = clip.info, int((motion.weight > 0).sum())
-    spans = [
-        {"first": a, "last": b, "start": round(float(clip.times[a]), 3), "end": round(float(clip.times[b]), 3),
-         "reason": word} for a, b, word in clip.track.reasons
-    ]  # fmt: skip
-    total = len(clip.times)
-    return {
-        "software": {"name": "asccl", "version": __version__},
-        "request": {
-            "source": request.source.name, "emotion": request.emotion,
-            "reference": request.reference and request.reference.name, "intensity": request.intensity,
-            "start": request.start, "end": request.end, "face": request.face, "generator": request.generator,
-            "seed": request.seed, "badge": request.badge,
-        },
-        "source": {
-            "width": info.width, "height": info.height, "frame_rate": str(info.frame_rate),
-            "duration": round(info.duration, 3), "frames": total,
-        },
-        "frames": {"total": total, "edited": edited, "passed_through": total - edited, "spans": spans},
-        "fit": {"landmark_error_percent": clip.error},
-    }  # fmt: skip
-
-
-def weights_used() -> list[dict[str, str]]:
-    """Name, file and sha256 of the weights behind an edit."""
-    return [
-        {"name": n, "file": hub.WEIGHTS[n].file, "sha256": hub.WEIGHTS[n].sha256} for n in WEIGHTS if n in hub.WEIGHTS
-    ]
-
-
-class _Clock:
-    """Seconds by stage."""
+class _Few:
+    """Between `JUDGED` and twice as many frames, evenly spread over however many come."""
 
     def __init__(self) -> None:
-        self._start = time.perf_counter()
-        self._spent: dict[str, float] = {}
+        self.frames: list[tuple[int, Image]] = []
+        self._every, self._seen = 1, 0
 
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._spent[stage] = self._spent.get(stage, 0.0) + time.perf_counter() - start
-
-    def report(self) -> dict[str, float]:
-        total = time.perf_counter() - self._start
-        return {**{k: round(v, 4) for k, v in self._spent.items()}, "total": round(total, 4)}
+    def keep(self, index: int, image: Image) -> None:
+        if self._seen % self._every == 0:
+            self.frames.append((index, image))
+            if len(self.frames) > 2 * JUDGED - 1:
+                self.frames, self._every = self.frames[::2], 2 * self._every
+        self._seen += 1

@@ -143,6 +143,8 @@ class EditRequest:
             raise SettingError(f"end {self.end} does not lie after start {self.start}", "give seconds after the start")
         if self.face is not None and self.face < 0:
             raise SettingError(f"face {self.face} is not a number of a face", "give 0, 1, 2, ... or leave it out")
+        if self.seed < 0:
+            raise SettingError(f"seed {self.seed} is negative", "give a whole number, 0 or more")
         if self.generator not in GENERATORS:
             raise SettingError(f"there is no generator {self.generator!r}", f"choose one of {', '.join(GENERATORS)}")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,19 @@ def _load(name: str, net: Freezable, device: str) -> Freezable:
     return net.freeze().to(device, memory_format=torch.channels_last)  # channels last: twice as fast on a CPU
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Small crops on a CPU: more threads than one only wait for each other, and for the rest of an edit."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class _Model:
     def __init__(self, name: str, net: Freezable):
         self.name = name
@@ -72,7 +86,7 @@ class _Model:
             raise ValueError(f"expected (N, 112, 112, 3) uint8 RGB, got {crops.shape} {crops.dtype}")
         device = next(self.net.parameters()).device
         parts = []
-        with torch.inference_mode():
+        with torch.inference_mode(), _one_thread():
             for start in range(0, len(crops), BATCH) or (0,):  # no crops: one empty batch, for the shape
                 batch = torch.tensor(crops[start : start + BATCH], device=device)
                 parts.append(function(batch.permute(0, 3, 1, 2).float() / 127.5 - 1))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, astronaut, write_clip
+from media import ROOT, astronaut, write_clip
 
 from asccl import Editor, EditRequest
 from asccl.__main__ import main

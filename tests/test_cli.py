@@ -18,7 +18,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import FRAMES, RATE, ROOT, SIZE
+from media import FRAMES, RATE, ROOT, SIZE
 from PIL import Image
 
 from asccl import Editor, EditRequest, EditResult, cli

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from media import ROOT
 
 
 def test_imports_keep_to_the_layers() -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from media import ROOT
 
 HEAVY = {
     "PIL", "accelerate", "anny", "av", "cv2", "gradio", "huggingface_hub", "jax", "matplotlib", "mediapipe", "scipy",

@@ -21,6 +21,8 @@ from asccl.types import EMOTIONS, Motion
 RESTING = 0.15  # a resting face reads up to this much of any unit
 LEAST = 0.55
 CEILING = 1.6
+# at intensity 1 these are raised no higher: they carry the lips furthest from the words
+BOUNDS = {"mouthSmile": 0.45, "mouthFrown": 0.7, "mouthPress": 0.3, "mouthDimple": 0.35, "mouthStretch": 0.6}
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,11 @@ def resting_level(motion: Motion) -> np.ndarray:
     return np.median(motion.coefficients[seen] if seen.any() else motion.coefficients, axis=0)
 
 
-def change_towards(rest: np.ndarray, wanted: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Change of the resting level (52,) that an emotion asks for. kept: share of the excess over rest that stays."""
+def change_towards(rest: np.ndarray, wanted: np.ndarray, kept: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Change of the resting level (52,) that an emotion asks for. kept: share of the excess over rest that stays.
+    bounds: (52,) the most that is wanted of each."""
     excess = np.clip(rest - RESTING, 0, None)
+    wanted = np.minimum(wanted, bounds)
     raised = np.maximum(wanted - excess, LEAST * wanted)
     return np.where(wanted > 0, np.minimum(raised, CEILING - rest), (kept - 1) * excess)
 
@@ -118,7 +122,7 @@ class PresetDirector:
         wanted = spread(preset.units, self.names) * variant(target.seed, self.names)
         kept = spread(preset.against, self.names, default=1.0)
         rest = resting_level(motion)
-        change = change_towards(rest, wanted, kept)
+        change = change_towards(rest, wanted, kept, spread(BOUNDS, self.names, default=CEILING))
         return apply_change(motion, change, preset.liveliness, preset.lip_gain, target.intensity, self.names)
 
 

@@ -10,7 +10,16 @@ from __future__ import annotations
 import numpy as np
 
 from asccl.directors.base import Target
-from asccl.directors.preset import PRESETS, RESTING, apply_change, change_towards, resting_level, spread, variant
+from asccl.directors.preset import (
+    BOUNDS,
+    PRESETS,
+    RESTING,
+    apply_change,
+    change_towards,
+    resting_level,
+    spread,
+    variant,
+)
 from asccl.morphable.head import HeadModel
 from asccl.types import EMOTIONS, Motion
 
@@ -52,8 +61,9 @@ class ReferenceDirector:
         mean = 0.5 * (target.reference.mean + target.reference.mean[self.mirror])
         special = np.clip(mean - RESTING, 0, None)
         wanted = (DIRECTION * direction + SPECIAL * special) * variant(target.seed, self.names)
-        wanted = np.where(wanted > 0.05, np.minimum(wanted, MOST), 0)
-        change = change_towards(resting_level(motion), wanted, kept)
+        wanted = np.where(wanted > 0.05, wanted, 0)
+        bounds = spread(BOUNDS, self.names, default=MOST)
+        change = change_towards(resting_level(motion), wanted, kept, bounds)
         gain = float(sum(s * p.lip_gain for s, p in zip(shares, table, strict=True)))
         liveliness = float(sum(s * p.liveliness for s, p in zip(shares, table, strict=True)))
         return apply_change(motion, change, liveliness, gain, target.intensity, self.names)

@@ -7,8 +7,10 @@ import numpy as np
 from asccl.types import Motion
 
 # a director never touches these units: they carry speech and gaze
-KEPT = ("jaw", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRoll", "mouthLeft", "mouthRight", "cheekPuff", "tongueOut",
-        "eyeLook")  # fmt: skip
+KEPT = (
+    *("jaw", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRoll", "mouthLeft", "mouthRight"),
+    *("cheekPuff", "tongueOut", "eyeLook"),
+)
 SPREADING = ("mouthSmile", "mouthStretch", "mouthDimple")
 LIDS = ("eyeWide", "eyeSquint")
 

@@ -19,7 +19,7 @@ class _End:
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
-    """The same items, made in another thread. Close the iterator to stop early; errors appear where they are awaited."""
+    """The same items, made in another thread. Close the iterator to stop early; errors appear where awaited."""
     waiting: queue.Queue[T | _End] = queue.Queue(IN_FLIGHT)
     stop = threading.Event()
 

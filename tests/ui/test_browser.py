@@ -177,7 +177,8 @@ def test_a_bad_upload_says_so_in_one_line(serve_page, media, visit, name, expect
     assert expected in message.lower() and "Traceback" not in message and "/tmp" not in message
     person.upload(media / "talk.mp4")
     person.page.wait_for_selector("#compare img")
-    assert person.page.locator("#source-note .status p").text_content() == ""
+    gone = "() => !document.querySelector('#source-note .status p')?.textContent"
+    person.page.wait_for_function(gone)
 
 
 def test_render_needs_the_tick(serve_page, media, visit):
