@@ -22,7 +22,7 @@ RESTING = 0.15  # a resting face reads up to this much of any unit
 LEAST = 0.55
 CEILING = 1.6
 # at intensity 1 these are raised no higher: they carry the lips furthest from the words
-BOUNDS = {"mouthSmile": 0.45, "mouthFrown": 0.7, "mouthPress": 0.3, "mouthDimple": 0.35, "mouthStretch": 0.6}
+BOUNDS = {"mouthSmile": 0.5, "mouthFrown": 0.7, "mouthPress": 0.3, "mouthDimple": 0.35, "mouthStretch": 0.6}
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ DIRECTION = 1.0  # share of the preset
 SPECIAL = 0.8  # gain of the reference's own expression beyond a resting face
 MOST = 1.4  # of any unit
 CALM = 0.5  # probability of neutral up to which a reference counts as emotional through and through
-SHARPEN = 1.5  # exponent on the read probabilities
+SHARPEN = 2.5  # exponent on the read probabilities
 
 
 def emotion_shares(target: Target) -> np.ndarray:

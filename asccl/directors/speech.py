@@ -12,6 +12,7 @@ KEPT = (
     *("cheekPuff", "tongueOut", "eyeLook"),
 )
 SPREADING = ("mouthSmile", "mouthStretch", "mouthDimple")
+PARTING = ("mouthUpperUp", "mouthLowerDown")
 LIDS = ("eyeWide", "eyeSquint")
 
 
@@ -24,6 +25,11 @@ def rounding(motion: Motion, names: tuple[str, ...]) -> np.ndarray:
     """(T,) in [0, 1], how far the lips are rounded (o, u, w)."""
     w = motion.coefficients
     return np.clip(w[:, names.index("mouthPucker")] + 0.7 * w[:, names.index("mouthFunnel")], 0, 1)
+
+
+def parted(motion: Motion, names: tuple[str, ...]) -> np.ndarray:
+    """(T,) in [0, 1], 0 where the jaw is shut as for p, b and m."""
+    return np.clip(motion.coefficients[:, names.index("jawOpen")] / 0.15, 0, 1)
 
 
 def blinking(motion: Motion, names: tuple[str, ...]) -> np.ndarray:
@@ -40,6 +46,8 @@ def spare_speech(change: np.ndarray, motion: Motion, names: tuple[str, ...]) -> 
     lids = [i for i, n in enumerate(names) if n.startswith(LIDS)]
     shut = np.array([n.startswith("eyeBlink") for n in names])
     out[:, spread] *= (1 - 0.6 * rounding(motion, names))[:, None]
+    part = [i for i, n in enumerate(names) if n.startswith(PARTING)]
+    out[:, part] *= (0.4 + 0.6 * parted(motion, names))[:, None]
     blink = blinking(motion, names)
     out[:, lids] *= (1 - np.clip(1.5 * blink, 0, 1))[:, None]
     out[:, shut] *= (1 - blink)[:, None]

@@ -141,3 +141,11 @@ def test_a_half_neutral_reference_still_counts_as_emotional():
     shares = emotion_shares(Target(reference=read))
     assert shares.sum() == pytest.approx(1)
     assert shares[0] == 0 and shares[2] > 0.8
+
+
+def test_shut_lips_are_not_pulled_apart():
+    talking = motion(jawOpen=0.4)
+    shut = motion(jawOpen=0.0)
+    assert level(PRESET(shut, Target("disgusted")), "mouthUpperUpLeft") < 0.5 * level(
+        PRESET(talking, Target("disgusted")), "mouthUpperUpLeft"
+    )
