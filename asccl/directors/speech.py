@@ -47,7 +47,7 @@ def spare_speech(change: np.ndarray, motion: Motion, names: tuple[str, ...]) -> 
     shut = np.array([n.startswith("eyeBlink") for n in names])
     out[:, spread] *= (1 - 0.6 * rounding(motion, names))[:, None]
     part = [i for i, n in enumerate(names) if n.startswith(PARTING)]
-    out[:, part] *= (0.4 + 0.6 * parted(motion, names))[:, None]
+    out[:, part] *= (0.5 + 0.5 * parted(motion, names))[:, None]
     blink = blinking(motion, names)
     out[:, lids] *= (1 - np.clip(1.5 * blink, 0, 1))[:, None]
     out[:, shut] *= (1 - blink)[:, None]
