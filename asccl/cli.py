@@ -150,10 +150,15 @@ def _edit(editor: Editor, request: EditRequest, stop: _Stop) -> Any:
     shape = "{desc} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
     with tqdm(total=1.0, disable=None, leave=False, bar_format=shape, dynamic_ncols=True) as bar:  # None: no terminal
 
+        entered: set[str] = set()
+
         def show(stage: str, done: float) -> None:
             first, share = STAGES[stage]
             bar.set_description(f"{request.source.name}: {stage}", refresh=False)
             bar.update(first + share * done - bar.n)
+            if stage not in entered:  # every stage is seen, however short
+                entered.add(stage)
+                bar.refresh()
 
         return editor.edit(request, Progress(show, stop.asked))
 
