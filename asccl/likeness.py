@@ -18,7 +18,7 @@ from asccl.face.crop import arcface_crop
 from asccl.renderers.base import Renderer
 from asccl.types import Image, Motion
 
-BUDGET = 0.885  # least mean cosine between source and edit at intensity 1
+BUDGET = 0.89  # least mean cosine between source and edit at intensity 1
 WEAKEST = 0.4  # an edit is never held back further than to this share
 STEPS = 4  # halvings of the search
 
