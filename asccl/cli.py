@@ -149,7 +149,6 @@ def _edit(editor: Editor, request: EditRequest, stop: _Stop) -> Any:
 
     shape = "{desc} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
     with tqdm(total=1.0, disable=None, leave=False, bar_format=shape, dynamic_ncols=True) as bar:  # None: no terminal
-
         entered: set[str] = set()
 
         def show(stage: str, done: float) -> None:

@@ -19,7 +19,7 @@ from asccl.video import Limits, Reader, sample
 from asccl.video.ahead import ahead
 
 LOOKS = 24  # frames that are shown to `study`, about
-FINDING = 12  # frames in which faces are looked for
+FINDING = 8  # frames in which faces are looked for
 SMOOTHING_CHUNK = 600  # frames
 Study = Callable[[int, Image, np.ndarray], None]  # number of the frame, the frame, landmarks (478, 3)
 

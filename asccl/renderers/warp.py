@@ -17,7 +17,8 @@ from asccl.renderers.skin import OWN_DETAIL, Skin
 from asccl.types import Image, Motion
 
 STILL = 0.03  # pixels that count as no motion
-REDNESS = (0.85, 1.0, 1.05)  # a shadow on skin keeps more red than blue
+# a shadow on skin keeps more red than blue: brightness -> 1 + (brightness - 1) * share, for R, G, B
+REDDENED = np.array([[0.85, 0.15], [1.0, 0.0], [1.05, -0.05]], np.float32)
 
 
 class WarpRenderer:
@@ -63,8 +64,9 @@ class WarpRenderer:
         warped = warp(image, dense[..., :2], box)
         keep_eyeballs(source, warped, landmarks, moved, box)
         factor, depth, fine = self.skin.folds(moved, change, box, face_size(landmarks))
-        light = (dense[..., 2] + 1) * enlarge(factor, fine)
-        return relight(warped, light, enlarge(depth, fine), face_size(landmarks))
+        creases = enlarge(cv2.merge([factor, depth]), fine)
+        light = (dense[..., 2] + 1) * creases[..., 0]
+        return relight(warped, light, creases[..., 1], face_size(landmarks))
 
 
 def busy_part(field: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
@@ -94,5 +96,5 @@ def relight(image: Image, light: np.ndarray, depth: np.ndarray, size: float) -> 
         smooth = cv2.GaussianBlur(gray, (0, 0), max(1.0, 0.03 * size))
         detail = np.clip(gray.astype(np.int16) - smooth, -25, 8).astype(np.float32)
         light = light + OWN_DETAIL * depth * detail / np.maximum(gray, 16)
-    gain = cv2.merge([1 + (light - 1) * k for k in REDNESS])
+    gain = cv2.transform(light, REDDENED)
     return cv2.multiply(image, gain, dtype=cv2.CV_8U)
