@@ -1,6 +1,6 @@
 """Whether memory and cost per frame stay the same however long the video is. Each length has a process of its own.
 
-python -m benchmarks memory [--seconds 10 30 600]
+python -m benchmarks.memory [--seconds 10 30 600]
 """
 
 from __future__ import annotations
