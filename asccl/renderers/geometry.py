@@ -30,7 +30,6 @@ class Displacement:
         self._carry_lids = [_carry_lids(neutral, eye) for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE)]
         self._outline = np.ones((mesh.POINTS, 1), np.float32)
         self._outline[list(mesh.OVAL)] = OUTLINE_SHARE
-        self.jawline = lower
 
     def __call__(self, motion: Motion, new: Motion, t: int, landmarks: np.ndarray) -> np.ndarray:
         """Frame t, its landmarks (478, 3) pixels -> (468, 3) pixels that each landmark moves; z by the same scale.

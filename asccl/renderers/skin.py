@@ -22,7 +22,7 @@ DETAIL_CELLS = 90  # cells of the fold map per face size
 @dataclass(frozen=True)
 class Fold:
     """A crease along landmarks. width: of the face size. depth: darkening at full strength.
-    units: how much each ARKit unit (side added) presses it in; `both` sides: mirrored points are given."""
+    units: how much each ARKit unit (side added) presses it in."""
 
     right: tuple[Point, ...]
     left: tuple[Point, ...]
