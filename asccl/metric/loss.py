@@ -1,0 +1,208 @@
+"""The contrast (eq. 4) and the losses made of it: SCCL to learn the metric (eq. 5), ASCCL to use it (eq. 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from asccl.metric.daas import LAMBDA, POWER, authors_weight, daas_weight
+from asccl.metric.pairs import Pairs
+from asccl.metric.scc import SAMPLES, Samples, SCCMetric, unit, visual_disparity
+
+TEMPERATURE = 0.07
+MOST_NEGATIVES = 4096  # sampled pairs of a map for which `negatives="all"` builds its table
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """temperature: tau of eq. 4.
+    negatives: "ring" are the other neighbours of the same region (the paper); "all" is every other sampled pair of the
+        picture (the authors' code), which asks for few samples.
+    query: whose disparity is compared with the candidates of the other picture: the generated one's (as in the
+        authors' code), the source's, or "both" with the mean of the two.
+    daas: "paper" for eq. 6 per pair; "off" for 1; "authors" for one weight per map, as in their code.
+    lambda_, power: of eq. 6. samples: regions of each map, see `SCCMetric.pairs`.
+    """
+
+    temperature: float = TEMPERATURE
+    negatives: Literal["ring", "all"] = "ring"
+    query: Literal["generated", "source", "both"] = "generated"
+    daas: Literal["paper", "off", "authors"] = "paper"
+    lambda_: float = LAMBDA
+    power: float = POWER
+    samples: Samples = SAMPLES
+
+
+class MapLoss(NamedTuple):
+    """The loss on one feature map, before any mean. N regions, 8 neighbours each.
+
+    contrast: (B, N, 8), eq. 4. weight: (B, N, 8), DAAS. valid: (B, N, 8) bool, the pairs that count. pairs: where.
+    size: (height, width) of the map.
+    """
+
+    contrast: torch.Tensor
+    weight: torch.Tensor
+    valid: torch.Tensor
+    pairs: Pairs
+    size: tuple[int, int]
+
+    def mean(self) -> torch.Tensor:
+        """Eq. 7 on this map: weights times contrast, then the mean over the pairs that count."""
+        return masked_mean(self.weight * self.contrast, self.valid)
+
+    def regions(self) -> torch.Tensor:
+        """(B, N) the mean of each region's pairs; 0 where none counts."""
+        count = self.valid.sum(-1)
+        return torch.where(self.valid, self.weight * self.contrast, 0).sum(-1) / count.clamp(min=1)
+
+
+def masked_mean(values: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    return torch.where(valid, values, 0).sum() / valid.sum().clamp(min=1)
+
+
+def contrast(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    valid: torch.Tensor,
+    temperature: float = TEMPERATURE,
+    negatives: Literal["ring", "all"] = "ring",
+) -> torch.Tensor:
+    """Minus log softmax of the corresponding pair among the non-corresponding ones  # eq. 4
+
+    query, key: (B, N, 8, C) mapped disparities of the two pictures. valid: (B, N, 8) bool; others are no candidates,
+    and their own contrast means nothing. Returns (B, N, 8).
+    """
+    shape = valid.shape
+    if negatives == "all":
+        query, key, valid = query.flatten(1, 2)[:, None], key.flatten(1, 2)[:, None], valid.flatten(1, 2)[:, None]
+        if query.shape[2] > MOST_NEGATIVES:
+            raise ValueError(f'negatives="all" takes {MOST_NEGATIVES // 8} regions of a map at most: set samples')
+    logits = unit(query) @ unit(key).mT / temperature
+    positive = logits.diagonal(dim1=-2, dim2=-1)
+    logits = torch.where(valid[..., None, :], logits, float("-inf"))
+    top = torch.logsumexp(torch.where(valid.any(-1)[..., None, None], logits, 0), -1)
+    return (top - positive).view(shape)
+
+
+def sccl_loss(
+    metric: SCCMetric, x: torch.Tensor, y: torch.Tensor, settings: LossSettings = LossSettings(query="both"),
+    rng: torch.Generator | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """The loss that teaches the metric, eq. 5: the mean over pairs, then the sum over maps; no weights.
+
+    x, y: (B, 3, H, W) RGB in [-1, 1], aligned pictures of one person saying the same thing with two emotions.
+    Gradients reach the metric, wherever it is not frozen, and both pictures. Returns a scalar.
+    """
+    a, b = metric.maps(x), metric.maps(y)
+    pairs = metric.pairs(a, settings.samples, rng)
+    means = []
+    for s, g in zip(metric.disparities(a, pairs), metric.disparities(b, pairs), strict=True):
+        valid = s.pairs.inside.expand(len(x), -1, -1)
+        means.append(masked_mean(_both_ways(s.values, g.values, valid, settings), valid))
+    return torch.stack(means).sum()
+
+
+def _both_ways(source: torch.Tensor, generated: torch.Tensor, valid: torch.Tensor, settings: LossSettings) \
+        -> torch.Tensor:  # fmt: skip
+    options = (valid, settings.temperature, settings.negatives)
+    if settings.query == "generated":
+        return contrast(generated, source, *options)
+    if settings.query == "source":
+        return contrast(source, generated, *options)
+    return (contrast(generated, source, *options) + contrast(source, generated, *options)) / 2
+
+
+def asccl_maps(
+    metric: SCCMetric,
+    source: torch.Tensor,
+    generated: torch.Tensor,
+    settings: LossSettings = LossSettings(),
+    rng: torch.Generator | None = None,
+    valid: torch.Tensor | None = None,
+    pairs: Sequence[Pairs] | None = None,
+) -> list[MapLoss]:
+    """What `asccl_loss` adds up, map by map and region by region. The same arguments."""
+    with torch.no_grad():  # the source side is a constant
+        a = metric.maps(source)
+        pairs = pairs or metric.pairs(a, settings.samples, rng)
+        constant = metric.disparities(a, pairs)
+    b = metric.maps(generated)
+    if source.shape != generated.shape:
+        raise ValueError(f"expected two batches alike, got {tuple(source.shape)} and {tuple(generated.shape)}")
+    out = []
+    for x, y, features in zip(constant, metric.disparities(b, pairs), b, strict=True):
+        counts = x.pairs.inside.expand(len(source), -1, -1)
+        if valid is not None:
+            counts = counts & _valid_pairs(valid, x.pairs, x.size)
+        if settings.daas == "paper":
+            weight = daas_weight(x.values, settings.lambda_, settings.power)  # eq. 6
+        elif settings.daas == "authors":
+            weight = authors_weight(visual_disparity(features, x.pairs)).expand(counts.shape)
+        else:
+            weight = torch.ones_like(x.values[..., 0])
+        out.append(MapLoss(_both_ways(x.values, y.values, counts, settings), weight, counts, x.pairs, x.size))
+    return out
+
+
+def _valid_pairs(valid: torch.Tensor, pairs: Pairs, size: tuple[int, int]) -> torch.Tensor:
+    """(B, 1, H, W) bool pixels -> (B, N, 8) bool: both regions of a pair lie wholly on valid pixels."""
+    block = (valid.shape[-2] // size[0], valid.shape[-1] // size[1])
+    whole = (-F.max_pool2d(-valid.float(), block)).flatten(1) > 0.5
+    return whole.index_select(1, pairs.region)[..., None] & whole[:, pairs.neighbour]
+
+
+def asccl_loss(
+    metric: SCCMetric,
+    source: torch.Tensor,
+    generated: torch.Tensor,
+    settings: LossSettings = LossSettings(),
+    rng: torch.Generator | None = None,
+    valid: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The loss that keeps the mouth while a generator changes the emotion, eq. 7: mean over pairs, sum over maps.
+
+    source, generated: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 from 32 on: face crops in the same pose
+    (see `align`). valid: (B, 1, H, W) bool, False for pixels that show nothing, such as the borders of a warp.
+    rng: draws the regions of maps that have more than `settings.samples`.
+    Gradients reach `generated` and, unless it is frozen, the metric; never `source`. Returns a scalar.
+    Raises ValueError.
+    """
+    parts = asccl_maps(metric, source, generated, settings, rng, valid)
+    return torch.stack([part.mean() for part in parts]).sum()
+
+
+class ASCCLLoss(nn.Module):
+    """`asccl_loss` with a metric that is frozen for good: nothing here trains, and `.train()` changes nothing.
+
+    metric: from `asccl.load_metric`. settings: see `LossSettings`.
+    """
+
+    def __init__(self, metric: SCCMetric, settings: LossSettings = LossSettings()):
+        super().__init__()
+        self.metric = metric.freeze()
+        self.settings = settings
+
+    def forward(
+        self,
+        source: torch.Tensor,
+        generated: torch.Tensor,
+        rng: torch.Generator | None = None,
+        valid: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """See `asccl_loss`."""
+        return asccl_loss(self.metric, source, generated, self.settings, rng, valid)
+
+    def maps(
+        self,
+        source: torch.Tensor,
+        generated: torch.Tensor,
+        rng: torch.Generator | None = None,
+        valid: torch.Tensor | None = None,
+    ) -> list[MapLoss]:
+        """See `asccl_maps`."""
+        return asccl_maps(self.metric, source, generated, self.settings, rng, valid)
