@@ -108,7 +108,7 @@ class SCCMetric(Freezable):
         each = [samples] * len(maps) if samples is None or isinstance(samples, int) else list(samples)
         if len(each) != len(maps):
             raise ValueError(f"expected one number of samples or {len(maps)}, got {len(each)}")
-        return [choose(*m.shape[-2:], n, rng, m.device) for m, n in zip(maps, each, strict=True)]
+        return [choose(m.shape[-2], m.shape[-1], n, rng, m.device) for m, n in zip(maps, each, strict=True)]
 
     def disparities(self, maps: Sequence[torch.Tensor], pairs: Sequence[Pairs]) -> list[Disparities]:
         """Eq. 3 on every map."""

@@ -1,4 +1,4 @@
-"""The paper's equations spelled out for one picture, in loops over float64: slow, and easy to check against the paper."""
+"""The paper's equations spelled out for one picture in float64 loops: slow, and easy to check against the paper."""
 
 from __future__ import annotations
 
