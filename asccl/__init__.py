@@ -4,25 +4,36 @@ from asccl import EditRequest, Editor
 
 result = Editor().edit(EditRequest("talk.mp4", emotion="happy"))
 print(result.output, result.report["speech"])
+
+from asccl import ASCCLLoss, load_metric
+
+loss = ASCCLLoss(load_metric("scc-mobilefacenet"))(source, generated)  # (B, 3, H, W) RGB in [-1, 1]
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from asccl.types import EMOTIONS, EditRequest, EditResult
 from asccl.version import __version__
 
 if TYPE_CHECKING:
+    from asccl.metric.loss import ASCCLLoss, LossSettings
     from asccl.pipeline import Editor
+    from asccl.zoo import load_metric
 
-__all__ = ["EMOTIONS", "EditRequest", "EditResult", "Editor", "__version__"]
+_LATER = {
+    "ASCCLLoss": "asccl.metric.loss",
+    "Editor": "asccl.pipeline",
+    "LossSettings": "asccl.metric.loss",
+    "load_metric": "asccl.zoo",
+}
+__all__ = ["EMOTIONS", "ASCCLLoss", "EditRequest", "EditResult", "Editor", "LossSettings", "__version__", "load_metric"]
 
 
 def __getattr__(name: str) -> Any:
-    """The editor is imported when it is first asked for, so that `import asccl` stays light."""
-    if name == "Editor":
-        from asccl.pipeline import Editor
-
-        return Editor
+    """What needs torch is imported when it is first asked for, so that `import asccl` stays light."""
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

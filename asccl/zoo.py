@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from asccl.types import EMOTIONS
 if TYPE_CHECKING:  # torch takes seconds to import, so only the functions that need it do so
     import torch
 
+    from asccl.metric.scc import SCCMetric
     from asccl.nets.blocks import Freezable
 
 CROP = (112, 112, 3)
+UNTRAINED = 0  # seed of heads that have learnt nothing
 BATCH = 8  # larger ones fall out of a CPU's cache and are slower there
 
 _loading = threading.Lock()
@@ -49,6 +51,37 @@ def _load_expression_net(name: str, device: str) -> ExpressionNet:
     from asccl.nets.expression import ExpressionNet as Network
 
     return _ExpressionNet(name, _load(name, Network(), device))
+
+
+def load_metric(
+    name: str = "scc-mobilefacenet",
+    device: str | torch.device = "cpu",
+    heads: Literal["trained", "random", "none"] = "trained",
+) -> SCCMetric:
+    """The SCC metric of this name, frozen. Raises WeightsError.
+
+    heads: "trained" as in the file; "random" for the paper's "untrained" (always the same ones); "none" for bare
+    differences of the backbone's features.
+    """
+    with _loading:
+        return _load_metric(name, str(device), heads)
+
+
+@cache
+def _load_metric(name: str, device: str, heads: str) -> SCCMetric:
+    import torch
+
+    from asccl.metric.scc import SCCMetric
+    from asccl.nets.mobilefacenet import MAP_CHANNELS, MobileFaceNet
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(UNTRAINED)
+        metric = SCCMetric(MobileFaceNet(), MAP_CHANNELS, "none" if heads == "none" else "mapped")
+    if heads == "trained":
+        _load(name, metric, device)
+    else:
+        _load("mobilefacenet-arcface", metric.backbone, device)
+    return metric.freeze().to(device, memory_format=torch.channels_last)
 
 
 def _load(name: str, net: Freezable, device: str) -> Freezable:
