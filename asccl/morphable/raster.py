@@ -18,13 +18,7 @@ def rasterise(
     height, width = size
     corners = np.asarray(points, np.float64)[triangles]  # (F, 3, 2)
     plane = _planes(corners, np.asarray(depth, np.float64)[triangles])
-    low = np.maximum(np.ceil(corners.min(1)), 0).astype(np.int64)
-    high = np.minimum(np.floor(corners.max(1)), [width - 1, height - 1]).astype(np.int64)
-    extent = (high - low + 1).max(1)
-    seen = (high >= low).all(1) & np.isfinite(plane).all((1, 2))
-    found = [_covered(plane, low, high, np.flatnonzero(seen & mask), width, side)
-             for side, mask in _size_classes(extent)]  # fmt: skip
-    pixel, triangle, z = (np.concatenate(part) for part in zip(*found, strict=True))
+    pixel, triangle, z = _covered(corners, plane, size)
     image = _nearest(pixel, triangle, z, height * width)
     barycentric = np.zeros((height * width, 3), np.float32)
     filled = np.flatnonzero(image >= 0)
@@ -48,43 +42,45 @@ def _planes(corners: np.ndarray, depth: np.ndarray) -> np.ndarray:
     return np.concatenate([linear, base[..., None]], -1)
 
 
+def _covered(corners: np.ndarray, plane: np.ndarray, size: tuple[int, int]):
+    """All (pixel, triangle, depth): every triangle cut into rows, every row into the pixels between its edges."""
+    height, width = size
+    whole = np.isfinite(plane).all((1, 2))
+    low = np.where(whole, np.maximum(np.ceil(corners[..., 1].min(1)), 0), 0).astype(np.int64)
+    high = np.where(whole, np.minimum(np.floor(corners[..., 1].max(1)), height - 1), -1).astype(np.int64)
+    triangle, y = _ranges(low, high)
+    along, base = plane[triangle, :, 0], plane[triangle, :, 1] * y[:, None] + plane[triangle, :, 2]
+    start, stop = np.zeros(len(y)), np.full(len(y), width - 1.0)
+    edges = ((along[:, 0], base[:, 0]), (along[:, 1], base[:, 1]),
+             (-along[:, 0] - along[:, 1], 1 - base[:, 0] - base[:, 1]))  # fmt: skip
+    for slope, value in edges:  # inside is where slope * x + value >= 0
+        level = np.abs(slope) < 1e-12
+        edge = -(value + 1e-9) / np.where(level, 1.0, slope)
+        start = np.where(~level & (slope > 0), np.maximum(start, edge), start)
+        stop = np.where(~level & (slope < 0), np.minimum(stop, edge), stop)
+        stop = np.where(level & (value < -1e-9), -1.0, stop)
+    row, x = _ranges(np.ceil(start).astype(np.int64), np.floor(np.maximum(stop, -1)).astype(np.int64))
+    return y[row] * width + x, triangle[row], base[row, 2] + along[row, 2] * x
+
+
+def _ranges(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All whole numbers from first to last (n,), inclusive: which range each belongs to, and the number."""
+    count = np.maximum(last - first + 1, 0)
+    which = np.repeat(np.arange(len(count)), count)
+    return which, np.arange(len(which)) + np.repeat(first - (np.cumsum(count) - count), count)
+
+
 def _nearest(pixel: np.ndarray, triangle: np.ndarray, z: np.ndarray, pixels: int) -> np.ndarray:
     """(pixels,) int32, for each pixel the triangle of the least depth, then of the lowest number; -1 for none."""
     beyond = (z - z.min(initial=0.0)).astype(np.float32)  # the bits of numbers from 0 sort as they do
     key = (beyond.view(np.uint32).astype(np.uint64) << np.uint64(32)) | triangle.astype(np.uint64)
     none = np.iinfo(np.uint64).max
     best = np.full(pixels, none)
-    np.minimum.at(best, pixel, key)
+    while len(pixel):  # whoever was written last stays; those that are nearer try again
+        best[pixel] = key
+        nearer = key < best[pixel]
+        pixel, key = pixel[nearer], key[nearer]
     return np.where(best == none, -1, (best & np.uint64(0xFFFFFFFF)).astype(np.int64)).astype(np.int32)
-
-
-def _size_classes(extent: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """Triangles by the side of their box, doubling, so that a batch wastes at most a factor of four."""
-    classes, below, side = [], 0, 2
-    top = max(int(extent.max(initial=1)), 1)
-    while below < top:
-        classes.append((side, (extent > below) & (extent <= side)))
-        below, side = side, side * 2
-    return classes
-
-
-def _covered(plane, low, high, chosen, width, side):
-    """All (pixel, triangle, depth) of the chosen triangles, whose boxes fit in side x side pixels."""
-    batch = max(1, 1_000_000 // (side * side))
-    parts = [_covered_batch(plane, low, high, chosen[i : i + batch], width, side)
-             for i in range(0, max(len(chosen), 1), batch)]  # fmt: skip
-    return [np.concatenate(part) for part in zip(*parts, strict=True)]
-
-
-def _covered_batch(plane, low, high, chosen, width, side):
-    step = np.arange(side)
-    x, y = low[chosen, 0, None] + step, low[chosen, 1, None] + step
-    on_x, on_y = plane[chosen, :, 0, None] * x[:, None], plane[chosen, :, 1, None] * y[:, None] + plane[chosen, :, 2:]
-    w1, w2 = (on_y[:, k, :, None] + on_x[:, k, None, :] for k in (0, 1))
-    inside = (w1 >= -1e-9) & (w2 >= -1e-9) & (w1 + w2 <= 1 + 1e-9)
-    inside &= (x <= high[chosen, 0, None])[:, None, :] & (y <= high[chosen, 1, None])[:, :, None]
-    t, j, i = np.nonzero(inside)
-    return y[t, j] * width + x[t, i], chosen[t], on_y[t, 2, j] + on_x[t, 2, i]
 
 
 def interpolate(values: np.ndarray, triangles: np.ndarray, image: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
@@ -99,9 +95,9 @@ def interpolate(values: np.ndarray, triangles: np.ndarray, image: np.ndarray, ba
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """(V, 3) unit normals, area-weighted, along (b - a) x (c - a): out of the head, so z < 0 faces the camera."""
-    a, b, c = vertices[triangles].transpose(1, 0, 2)
-    faces = np.cross(b - a, c - a)
-    normals = np.stack(
-        [sum(np.bincount(triangles[:, k], faces[:, axis], len(vertices)) for k in range(3)) for axis in range(3)], -1
-    )
+    a, b, c = vertices[triangles].transpose(1, 2, 0)
+    (ux, uy, uz), (vx, vy, vz) = b - a, c - a
+    corners = triangles.T.ravel()
+    faces = (uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)
+    normals = np.stack([np.bincount(corners, np.tile(face, 3), len(vertices)) for face in faces], -1)
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
