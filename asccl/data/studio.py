@@ -32,8 +32,9 @@ from asccl.morphable.portrait import (
 from asccl.morphable.raster import rasterise, vertex_normals
 from asccl.types import Image
 
-FINE = 2  # pixels are drawn so many times smaller, then averaged
+FINE = 1.5  # pixels are drawn so many times smaller, then averaged
 WRAP = np.array([0.38, 0.22, 0.16], np.float32)  # light wraps round skin, in red the furthest
+WET = np.isin(np.arange(12), (EYE_LEFT, EYE_RIGHT, TEETH_UPPER, TEETH_LOWER, TONGUE)).astype(np.float32)  # by region
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,13 @@ class Camera:
         """Pixels per cm at the head."""
         return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
 
-    def finer(self, times: int) -> Camera:
-        """The same view with more pixels; centres at whole numbers in both."""
-        matrix = times * self.matrix
-        matrix[:, 2] += (times - 1) / 2
-        return Camera(self.rotation, self.distance, matrix, (times * self.size[0], times * self.size[1]))
+    def finer(self, times: float) -> Camera:
+        """The same view with more pixels, rounded up to whole ones; pixel centres lie at whole numbers in both."""
+        height, width = (int(np.ceil(times * side)) for side in self.size)
+        factor = np.array([width / self.size[1], height / self.size[0]])
+        matrix = factor[:, None] * self.matrix
+        matrix[:, 2] += (factor - 1) / 2
+        return Camera(self.rotation, self.distance, matrix, (height, width))
 
 
 class Sitting:
@@ -145,7 +148,7 @@ class Sitting:
         normals = vertex_normals(vertices @ camera.rotation.T, self.triangles)
         table = np.column_stack([normals, depth, self.fixed]).astype(np.float32)
         values = np.einsum("nk,nkc->nc", barycentric.reshape(-1, 3)[seen], table[self.triangles[face]])
-        shelter = _sheltered(seen, values[:, 3], fine)
+        shelter = _sheltered(seen, np.ascontiguousarray(values[:, 3]), fine)
         colour = self._lit(self._albedo(values, self.kind[face]), values, self.kind[face]) * shelter[:, None]
         canvas = self._background(fine).reshape(-1, 3)
         canvas[seen] = colour
@@ -159,8 +162,10 @@ class Sitting:
         colour = _looked_up(self.skin, u, v)
         ear = kind == EARS
         colour[ear] = np.array(person.skin) * (0.97, 0.90, 0.90)
-        _blend(colour, person.lips, np.clip(lip * 2 - 0.6, 0, 1) * 0.85)
-        _blend(colour, np.array(person.skin) * 0.35, np.clip(lid - 0.2, 0, 1) * 0.5)
+        for share, other in ((np.clip(lip * 2 - 0.6, 0, 1) * 0.85, np.array(person.lips)),
+                             (np.clip(lid - 0.2, 0, 1) * 0.5, np.array(person.skin) * 0.35)):  # fmt: skip
+            some = np.flatnonzero(share > 0)
+            colour[some] += share[some, None] * (other.astype(np.float32) - colour[some])
         colour[kind == CAVITY] = (0.16, 0.05, 0.05)
         colour[kind == TONGUE] = (0.58, 0.28, 0.27)
         colour[(kind == TEETH_UPPER) | (kind == TEETH_LOWER)] = (0.84, 0.81, 0.74)
@@ -172,28 +177,31 @@ class Sitting:
     def _lit(self, colour: np.ndarray, values: np.ndarray, kind: np.ndarray) -> np.ndarray:
         """Soft key light that wraps round, a fill from the sky, a gloss."""
         lamp = self.person.light
-        normal = values[:, :3] / (np.linalg.norm(values[:, :3], axis=1, keepdims=True) + 1e-9)
+        normal = values[:, :3] / (np.sqrt(np.einsum("nk,nk->n", values[:, :3], values[:, :3]))[:, None] + 1e-9)
         light = (-np.array(lamp.towards) / np.linalg.norm(lamp.towards)).astype(np.float32)
-        key = np.clip(((normal @ light)[:, None] + WRAP) / (1 + WRAP), 0, 1) * np.array(lamp.colour, np.float32)
         half = light - np.array([0.0, 0.0, 1.0], np.float32)
-        gloss = np.clip(normal @ (half / np.linalg.norm(half)), 0, 1) ** 18
-        wet = np.isin(kind, (EYE_LEFT, EYE_RIGHT, TEETH_UPPER, TEETH_LOWER, TONGUE))
-        moist = lamp.gloss * (0.07 + 0.10 * values[:, 6]) + 0.10 * wet
-        return colour * (key + lamp.fill + 0.16 * (0.5 - 0.5 * normal[:, 1:2])) + (moist * gloss)[:, None]
+        facing, mirrored = normal @ light, np.clip(normal @ (half / np.linalg.norm(half)), 0, 1)
+        sky = lamp.fill + 0.08 - 0.08 * normal[:, 1]
+        gloss = mirrored**18 * (lamp.gloss * (0.07 + 0.10 * values[:, 6]) + 0.10 * WET[kind])
+        out = np.empty_like(colour)
+        for k in range(3):
+            key = np.clip((facing + WRAP[k]) * np.float32(lamp.colour[k] / (1 + WRAP[k])), 0, None)
+            out[:, k] = colour[:, k] * (key + sky) + gloss
+        return out
 
     def _background(self, camera: Camera) -> np.ndarray:
         """Soft patches between two colours, and shoulders. (H, W, 3) float32."""
         height, width = camera.size
         first, second = (np.array(c, np.float32) for c in self.person.background)
-        patches = cv2.resize(self.wall, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
+        y, x = np.mgrid[0:height:4, 0:width:4].astype(np.float32)
+        patches = cv2.resize(self.wall, x.shape[::-1], interpolation=cv2.INTER_CUBIC)[..., None]
         wall = np.clip(first + (0.5 + 0.5 * patches) * (second - first), 0, 1)
-        y, x = np.mgrid[0:height, 0:width].astype(np.float32)
         back = np.linalg.inv(camera.matrix[:, :2])
         x, y = x - camera.matrix[0, 2], y - camera.matrix[1, 2]
         x, y = back[0, 0] * x + back[0, 1] * y, back[1, 0] * x + back[1, 1] * y
         shoulders = 9.6 + 0.5 * np.clip(np.abs(x) - 4.5, 0, None) ** 0.8
-        _blend(wall, self.person.shirt, np.clip((y - shoulders) * camera.scale / 2 + 0.5, 0, 1))
-        return wall
+        _blend(wall, self.person.shirt, np.clip((y - shoulders) * camera.scale / 4 + 0.5, 0, 1))
+        return cv2.resize(wall, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _looked_up(skin: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
