@@ -97,7 +97,7 @@ def paint(person: SyntheticPerson, head: AnnyHead, density: float) -> np.ndarray
     _beard(colour, rng, person, area)
     for side in (-1, 1):
         _brow(colour, rng, person, area, side)
-    cover = hair_cover(person, x, y, z, density * _noise(rng, area, 0.35) * 0.02 + 0.25 * _noise(rng, area, 0.6))
+    cover = hair_cover(person, x, y, z, 0.9 * _noise(rng, area, 0.28, 5.0))
     strands = _noise(rng, area, 0.22, 3.0)
     hair = np.array(person.hair.colour, np.float32) * (1 + 0.35 * strands)[..., None]
     colour += cover[..., None] * (hair - colour)
@@ -126,11 +126,9 @@ def _complexion(colour: np.ndarray, rng: np.random.Generator, person: SyntheticP
     tone -= 0.10 * person.age * np.exp(-(((x - 2.6 - 0.25 * (y - 1.5)) / 0.22) ** 2 + ((y - 2.2) / 1.3) ** 2))
     colour *= (1 + tone)[..., None] * (1 - red[..., None] * np.array([0.15, 1.0, 0.8], np.float32))
     spots = np.stack([rng.uniform(-6, 6, person.freckles), rng.uniform(-6, 6, person.freckles)], -1)
-    for (u, v), size, dark in zip(
-        area.texel(*spots.T), rng.gamma(2, 0.025, len(spots)), rng.uniform(0.6, 0.9, len(spots))
-    ):
-        where = colour[max(int(v), 0) : int(v) + 1, max(int(u), 0) : int(u) + 1]
-        where *= 1 - (1 - dark) * min(1.0, size * area.density)
+    column, row = area.texel(*spots.T).astype(int).T
+    dark = rng.uniform(0.1, 0.4, len(spots)) * np.clip(rng.gamma(2, 0.025, len(spots)) * area.density, 0, 1)
+    colour[row, column] *= 1 - dark[:, None].astype(np.float32)
 
 
 def _beard(colour: np.ndarray, rng: np.random.Generator, person: SyntheticPerson, area: Sheet) -> None:

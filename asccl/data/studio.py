@@ -109,16 +109,16 @@ class Sitting:
         self.fixed = np.column_stack([unrolled(head.vertices, self.density), self.shares[:, [LIPS, EYELIDS]],
                                       head.vertices[:, :2]]).astype(np.float32)  # fmt: skip
         self.kind = self._kinds()
+        self.long = person.hair.long and person.hair.volume > 0
         self.wall = np.random.default_rng(person.seed + 1).standard_normal((5, 5, 1)).astype(np.float32)
 
     def _with_hair(self) -> np.ndarray:
         """(V, 3) this person at rest; hair stands off the skull."""
         head, person = self.head, self.person
         rest = head.vertices + np.tensordot(person.identity, head.vertex_identity, 1)
-        x, y, z = np.abs(head.vertices).T
-        z = head.vertices[:, 2]
-        on_skull = (head.region == SKIN) * np.clip((-7.5 - head.vertices[:, 1]) / 3 + np.clip(z - 9, 0, 1), 0, 1)
-        cover = hair_cover(person, x, head.vertices[:, 1], z, 0.0) * on_skull
+        x, y, z = head.vertices.T
+        on_skull = (head.region == SKIN) * np.clip((-7.5 - y) / 3 + np.clip(z - 9, 0, 1), 0, 1)
+        cover = hair_cover(person, np.abs(x), y, z, 0.0) * on_skull
         normals = vertex_normals(rest, head.triangles)
         return (rest + (person.hair.volume * cover)[:, None] * normals).astype(np.float32)
 
@@ -161,7 +161,7 @@ class Sitting:
         u, v, lip, lid = values[:, 4:8].T
         colour = _looked_up(self.skin, u, v)
         ear = kind == EARS
-        colour[ear] = np.array(person.skin) * (0.97, 0.90, 0.90)
+        colour[ear] = np.array(person.hair.colour if self.long else person.skin) * (0.97, 0.90, 0.90)
         for share, other in ((np.clip(lip * 2 - 0.6, 0, 1) * 0.85, np.array(person.lips)),
                              (np.clip(lid - 0.2, 0, 1) * 0.5, np.array(person.skin) * 0.35)):  # fmt: skip
             some = np.flatnonzero(share > 0)
@@ -201,14 +201,24 @@ class Sitting:
         x, y = back[0, 0] * x + back[0, 1] * y, back[1, 0] * x + back[1, 1] * y
         shoulders = 9.6 + 0.5 * np.clip(np.abs(x) - 4.5, 0, None) ** 0.8
         _blend(wall, self.person.shirt, np.clip((y - shoulders) * camera.scale / 4 + 0.5, 0, 1))
+        if self.long:
+            _blend(wall, self.person.hair.colour, self._locks(x, y, camera))
         return cv2.resize(wall, (width, height), interpolation=cv2.INTER_LINEAR)
+
+    def _locks(self, x: np.ndarray, y: np.ndarray, camera: Camera) -> np.ndarray:
+        """How far long hair covers the places (cm at the head, level with the picture) behind the head."""
+        back = camera.rotation @ (0.0, -2.0, 8.0)
+        x, y = np.abs(x - back[0]), y - back[1]
+        half = 6.2 + 0.6 * self.person.hair.volume + 0.10 * np.clip(y, 0, None)
+        half = half * np.sqrt(np.clip(1 - (np.clip(-y, 0, None) / 9) ** 2, 0, 1))
+        return np.clip((half - x) * camera.scale / 4 + 0.5, 0, 1) * np.clip(13 - y, 0, 1)
 
 
 def _looked_up(skin: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """(n, 3) what the sheet shows at columns u and rows v, both (n,)."""
     row = 1024  # cv2 takes no side beyond 32767
-    at = [np.pad(part, (0, -len(part) % row)).reshape(-1, row) for part in (u, v)]
-    found = cv2.remap(skin, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    columns, rows = (np.pad(part, (0, -len(part) % row)).reshape(-1, row) for part in (u, v))
+    found = cv2.remap(skin, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return found.reshape(-1, 3)[: len(u)]
 
 

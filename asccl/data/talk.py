@@ -129,10 +129,9 @@ def gaze_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: flo
     while first < frames:
         last = first + max(2, int(rng.exponential(0.9) * rate))
         x, y = np.clip(rng.normal(0, (0.22, 0.14)), -0.6, 0.6)
-        for name, value in (("eyeLookOutLeft", x), ("eyeLookInRight", x), ("eyeLookInLeft", -x), ("eyeLookOutRight", -x),
-                            ("eyeLookDownLeft", y), ("eyeLookDownRight", y), ("eyeLookUpLeft", -y),
-                            ("eyeLookUpRight", -y)):  # fmt: skip
-            out[first:last, head.index[name]] = max(value, 0.0)
+        for name, value in (("OutLeft", x), ("InRight", x), ("InLeft", -x), ("OutRight", -x),
+                            ("DownLeft", y), ("DownRight", y), ("UpLeft", -y), ("UpRight", -y)):  # fmt: skip
+            out[first:last, head.index["eyeLook" + name]] = max(value, 0.0)
         first = last
     return out
 
@@ -171,10 +170,10 @@ def lip_opening(coefficients: np.ndarray, head: HeadModel) -> np.ndarray:
 
 
 def emotion_offset(speech: np.ndarray, manner: Manner, head: HeadModel) -> np.ndarray:
-    """Change (T, 52) that makes words (T, 52) said with an emotion. Units of speech and gaze stay as they are, shut lips
-    stay shut, and lips that are nearly shut part only as far as they are open."""
+    """Change (T, 52) that makes words (T, 52) said with an emotion. Units of speech and gaze stay as they are, shut
+    lips stay shut, and lips that are nearly shut part only as far as they are open."""
     motion = Motion(speech, *(np.zeros(len(speech)),) * 3, np.zeros((mesh.POINTS, 3)), np.ones(len(speech), np.float32))
-    change = spare_speech(np.repeat(manner.units[None], len(speech), 0), motion, head.names)
+    change = spare_speech(np.repeat(manner.units[None], len(speech), 0), motion, head.names, resting_lids=0.0)
     part = [i for i, n in enumerate(head.names) if n.startswith((*PARTING, "mouthShrug"))]
     change[:, part] *= np.clip(lip_opening(speech, head) / PARTED, 0, 1)[:, None]
     return change.astype(np.float32)
