@@ -9,8 +9,7 @@ import numpy as np
 
 from asccl.data.paint import hair_cover, paint, unrolled
 from asccl.data.person import SyntheticPerson
-from asccl.face.crop import SIZE, similarity
-from asccl.face.mesh import ARCFACE_POINTS, five_points
+from asccl.face.crop import SIZE, arcface_matrix
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.portrait import (
     CAVITY,
@@ -76,7 +75,7 @@ class Camera:
 
     def aligned(self, landmarks: np.ndarray, size: int = SIZE) -> Camera:
         """The camera that sees what `arcface_crop` would cut out, at full sharpness. landmarks: pixels here."""
-        crop = similarity(five_points(landmarks), ARCFACE_POINTS * (size / SIZE))
+        crop = arcface_matrix(landmarks, size)
         linear = crop[:, :2] @ self.matrix[:, :2]
         offset = crop[:, :2] @ self.matrix[:, 2] + crop[:, 2]
         return Camera(self.rotation, self.distance, np.column_stack([linear, offset]), (size, size))
