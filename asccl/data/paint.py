@@ -122,15 +122,15 @@ def _filled(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
 def paint(person: SyntheticPerson, head: AnnyHead, density: float) -> np.ndarray:
     """(H, W, 3) float32 albedo of the sheet, without the lips."""
     area = sheet(head, density)
-    rng = np.random.default_rng(person.seed)
+    rng, grain = np.random.default_rng(person.seed), np.random.default_rng((person.seed, 1))  # grain: of every texel
+    ragged, strands = 0.9 * _noise(grain, area, 0.28, 5.0), 1 + 0.35 * _noise(grain, area, 0.22, 3.0)
     colour = np.empty((*area.size, 3), np.float32)
     colour[:] = person.skin
-    _complexion(colour, rng, person, area)
-    _beard(colour, rng, person, area)
+    _complexion(colour, rng, grain, person, area)
+    _beard(colour, grain, person, area)
     for side in (-1, 1):
         _brow(colour, rng, person, area, side)
-    cover = hair_cover(person, area.x, area.y, area.z, 0.9 * _noise(rng, area, 0.28, 5.0))
-    strands = 1 + 0.35 * _noise(rng, area, 0.22, 3.0)
+    cover = hair_cover(person, area.x, area.y, area.z, ragged)
     for k in range(3):
         colour[..., k] += cover * (np.float32(person.hair.colour[k]) * strands - colour[..., k])
     return np.clip(colour, 0, 1)
@@ -146,26 +146,28 @@ def hair_cover(person: SyntheticPerson, x, y, z, ragged) -> np.ndarray:
     return cover * np.float32(0.35 if hair.volume == 0 else 1.0)
 
 
-def _complexion(colour: np.ndarray, rng: np.random.Generator, person: SyntheticPerson, area: Sheet) -> None:
+def _complexion(
+    colour: np.ndarray, rng: np.random.Generator, grain: np.random.Generator, person: SyntheticPerson, area: Sheet
+) -> None:
     """Blotches, pores, flush of cheeks and nose, shadows under the eyes, freckles and moles."""
-    tone = 1 + 0.035 * _noise(rng, area, 1.4) + 0.02 * _noise(rng, area, 0.5)
-    tone += np.float32(rng.uniform(0.015, 0.05)) * rng.standard_normal(area.size, np.float32)
-    red = 0.03 * _noise(rng, area, 1.8) + np.float32(rng.uniform(0.02, 0.16)) * area.flush
+    tone = 1 + 0.035 * _noise(grain, area, 1.4) + 0.02 * _noise(grain, area, 0.5)
+    red = 0.03 * _noise(grain, area, 1.8) + np.float32(rng.uniform(0.02, 0.16)) * area.flush
+    tone += np.float32(rng.uniform(0.015, 0.05)) * grain.standard_normal(area.size, np.float32)
     tone -= np.float32(rng.uniform(0.0, 0.14)) * area.under_eyes + np.float32(0.10 * person.age) * area.folds
     for k, share in enumerate((0.15, 1.0, 0.8)):
         colour[..., k] *= tone * (1 - np.float32(share) * red)
     spots = np.stack([rng.uniform(-6, 6, person.freckles), rng.uniform(-6, 6, person.freckles)], -1)
-    column, row = area.texel(*spots.T).astype(int).T
+    column, row = area.texel(spots[:, 0], spots[:, 1]).astype(int).T
     dark = rng.uniform(0.1, 0.4, len(spots)) * np.clip(rng.gamma(2, 0.025, len(spots)) * area.density, 0, 1)
     colour[row, column] *= 1 - dark[:, None].astype(np.float32)
 
 
-def _beard(colour: np.ndarray, rng: np.random.Generator, person: SyntheticPerson, area: Sheet) -> None:
+def _beard(colour: np.ndarray, grain: np.random.Generator, person: SyntheticPerson, area: Sheet) -> None:
     if person.beard + person.moustache == 0:
         return
     cover = np.maximum(person.beard * area.jaw, person.moustache * area.upper_lip)
     some = cover > 0.01
-    share = np.clip(cover[some] * (0.8 + 0.5 * rng.standard_normal(int(some.sum()), np.float32)), 0, 0.9)
+    share = np.clip(cover[some] * (0.8 + 0.5 * grain.standard_normal(int(some.sum()), np.float32)), 0, 0.9)
     colour[some] += share[:, None] * (np.array(person.hair.colour, np.float32) * 0.85 - colour[some])
 
 

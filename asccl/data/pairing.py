@@ -34,7 +34,7 @@ def dtw_path(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Costs are L1 distances, every step (both, first alone, second alone) counts once. Time and memory grow with N * M.
     Raises SettingError where one is empty, they do not fit, or both are too long.
     """
-    a, b = (np.asarray(v, np.float64).reshape(len(v), -1) for v in (a, b))
+    a, b = (np.asarray(v, np.float64).reshape(len(v), -1) if len(v) else np.empty((0, 0)) for v in (a, b))
     if not len(a) or not len(b) or a.shape[1] != b.shape[1]:
         raise SettingError(f"takes of {a.shape} and {b.shape} cannot be paired", "give two that hold the same features")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -82,7 +83,7 @@ class StoredPairs:
             try:
                 with np.load(path, allow_pickle=False) as file:
                     self._shards[number] = {name: file[name] for name in file.files}
-            except (OSError, ValueError) as error:
+            except (OSError, EOFError, ValueError, BadZipFile) as error:
                 raise UnreadableError(f"{path} is missing or damaged", "delete it and make it again") from error
         return self._shards[number]
 

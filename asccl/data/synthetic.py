@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from asccl.data.camera import Camera
 from asccl.data.capture import Capture
 from asccl.data.person import SyntheticPerson
-from asccl.data.studio import Camera, Sitting
+from asccl.data.studio import Sitting
 from asccl.data.talk import blink_track, draw_manner, gaze_track, life_track, speech_track, with_emotion
 from asccl.face.crop import SIZE
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
