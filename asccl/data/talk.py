@@ -18,7 +18,7 @@ from asccl.types import Motion
 
 RATE = 25.0  # frames a second
 CLOSED_LIPS = 0.05  # cm
-FREE = (0.35, 0.1)  # by how much an emotion may part or close open lips: share of their opening, and cm
+FREE = (0.25, 0.08)  # by how much an emotion may part or close open lips: share of their opening, and cm
 CEILING = 1.6
 
 CONSONANTS: dict[str, dict[str, float]] = {
