@@ -2,8 +2,8 @@
 
 Cost: CPU and wall time of a pair with everything on it, on one thread, each person being made for eight pairs.
 Likeness: cosine of ArcFace embeddings of one person with two emotions, and of two people. FaceMesh: in how many
-pictures it finds the face, and how far from the true landmarks. Emotions: how often the expression network names the one
-that was drawn (chance: 0.14). Words: how far the lips' opening differs between the two emotions of a pair.
+pictures it finds the face, and how far from the true landmarks. Emotions: how often the expression network names the
+one that was drawn (chance: 0.14). Words: how far the lips' opening differs between the two emotions of a pair.
 
     python -m benchmarks.synthetic [--people 60] [--sheet docs/synthetic.jpg] [--json FILE]
 """
