@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -80,12 +81,13 @@ def _fitting(own: dict[str, torch.Tensor], net: nn.Module) -> dict[str, torch.Te
     missing, extra = sorted(shapes.keys() - own.keys()), sorted(own.keys() - shapes.keys())
     if missing or extra:
         raise Unfit(f"it lacks {_some(missing)} and has {_some(extra)} too much")
+    tensors = {name: own[name].float() for name in shapes}
     for name, shape in shapes.items():
-        if tuple(own[name].shape) != shape:
-            raise Unfit(f"{name} is {tuple(own[name].shape)}, not {shape}")
-        if not own[name].isfinite().all():
+        if tuple(tensors[name].shape) != shape:
+            raise Unfit(f"{name} is {tuple(tensors[name].shape)}, not {shape}")
+        if not np.isfinite(tensors[name].numpy()).all():
             raise Unfit(f"{name} holds numbers that are not finite")
-    return {name: own[name].float() for name in shapes}
+    return tensors
 
 
 def _dropped(names: Iterable[str], state: dict[str, torch.Tensor]) -> list[str]:
