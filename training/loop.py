@@ -56,12 +56,14 @@ class LoopSettings:
 
 @dataclass(frozen=True)
 class Turn:
-    """One update. losses(batch, rng) -> named scalars; weights: of each name, 1 where none is given."""
+    """One update. losses(batch, rng) -> named scalars; weights: of each name, 1 where none is given. schedule: of the
+    learning rate, one move a step; it must be registered for checkpoints."""
 
     name: str
     optimizer: torch.optim.Optimizer
     losses: Losses
     weights: Mapping[str, float] = field(default_factory=dict)
+    schedule: torch.optim.lr_scheduler.LRScheduler | None = None
 
 
 def accelerator(settings: LoopSettings) -> Accelerator:
@@ -144,6 +146,8 @@ def _update(
         for module in modules:
             run.clip_grad_norm_(module.parameters(), settings.clip)
     turn.optimizer.step()
+    if turn.schedule is not None:
+        turn.schedule.step()
     return {f"{turn.name}/{name}": value.detach() for name, value in losses.items()}
 
 

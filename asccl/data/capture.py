@@ -25,11 +25,11 @@ class Capture:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Capture:
         """From a clean studio camera to a phone's call."""
-        r, g, b = rng.normal(1, [0.06, 0.03, 0.06]) * rng.normal(1, 0.08)
+        r, g, b = rng.normal(1, [0.06, 0.03, 0.06]) * rng.normal(1, 0.05)
         return cls(
             gain=(float(r), float(g), float(b)),
-            gamma=float(np.exp(rng.normal(0, 0.16))),
-            contrast=float(np.exp(rng.normal(0, 0.12))),
+            gamma=float(np.exp(rng.normal(-0.05, 0.11))),
+            contrast=float(np.exp(rng.normal(0, 0.08))),
             blur=float(rng.uniform(0.3, 1.1)) if rng.uniform() < 0.5 else 0.0,
             noise=float(rng.gamma(1.5, 1.6)),
             quality=int(rng.integers(35, 95)) if rng.uniform() < 0.6 else 0,

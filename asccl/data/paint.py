@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -21,17 +21,49 @@ RADIUS = 9.5  # cm, typical of the face
 
 @dataclass(frozen=True)
 class Sheet:
-    """The unrolled head: per texel its place x, y, z (H, W, 3) float32 cm and what of it is there at all."""
+    """The unrolled head: texels per cm, and the place of each on the neutral head: x, y, z (H, W) float32 cm; x counts
+    from the middle to either side."""
 
     density: float
-    place: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
 
     @property
     def size(self) -> tuple[int, int]:
-        return self.place.shape[0], self.place.shape[1]
+        return self.x.shape[0], self.x.shape[1]
+
+    @cached_property
+    def flush(self) -> np.ndarray:
+        """Cheeks and nose."""
+        cheek = np.exp(-(((self.x - 4.2) / 1.8) ** 2 + ((self.y - 0.8) / 1.5) ** 2))
+        return (cheek + np.exp(-((self.x / 1.2) ** 2 + (self.y / 1.2) ** 2))) * (self.z < 5)
+
+    @cached_property
+    def under_eyes(self) -> np.ndarray:
+        return np.exp(-(((self.x - 3.0) / 1.3) ** 2 + ((self.y + 1.9) / 0.55) ** 2))
+
+    @cached_property
+    def folds(self) -> np.ndarray:
+        """From the nose to the corners of the mouth."""
+        return np.exp(-(((self.x - 2.6 - 0.25 * (self.y - 1.5)) / 0.22) ** 2 + ((self.y - 2.2) / 1.3) ** 2))
+
+    @cached_property
+    def jaw(self) -> np.ndarray:
+        """Where a beard grows."""
+        x, y = self.x, self.y
+        mouth = np.hypot(x / 3.1, (y - 4.0) / 1.55)
+        start = 1.6 + 0.55 * np.clip(6.6 - x, 0, 5) * (x > 2.9)
+        jaw = np.clip((y - start) / 1.2, 0, 1) * np.clip((mouth - 0.95) / 0.2, 0, 1) * np.clip((11.0 - y) / 1.5, 0, 1)
+        return jaw * (y > 4 - 9 * np.clip(x - 3.2, 0, 1)) * (self.z < 9.5)
+
+    @cached_property
+    def upper_lip(self) -> np.ndarray:
+        """Where a moustache grows."""
+        return np.exp(-(((self.y - 2.45 - 0.10 * self.x**1.3) / 0.42) ** 2)) * np.clip((2.9 - self.x) / 0.5, 0, 1)
 
     def texel(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Column and row (n, 2) of the place (x, y) on the front of the face."""
+        """Column and row (n, 2) of the place (x, y) on the front of the face; here x has a sign."""
         angle = np.arcsin(np.clip(np.asarray(x) / RADIUS, -1, 1))
         return np.stack([(angle + TURN) * RADIUS, np.asarray(y) - TOP], -1) * self.density
 
@@ -75,7 +107,8 @@ def _sheet(key: _Key, density: float) -> Sheet:
     if hole.any():  # mouth, eyes and beyond the neck
         for k in range(3):
             place[..., k] = _filled(place[..., k], hole)
-    return Sheet(density, place)
+    x, y, z = np.ascontiguousarray(place.transpose(2, 0, 1))
+    return Sheet(density, np.abs(x), y, z)
 
 
 def _filled(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
@@ -89,18 +122,17 @@ def _filled(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
 def paint(person: SyntheticPerson, head: AnnyHead, density: float) -> np.ndarray:
     """(H, W, 3) float32 albedo of the sheet, without the lips."""
     area = sheet(head, density)
-    rng = np.random.default_rng(person.seed)
-    x, y, z = np.abs(area.place[..., 0]), area.place[..., 1], area.place[..., 2]
+    rng, grain = np.random.default_rng(person.seed), np.random.default_rng((person.seed, 1))  # grain: of every texel
+    ragged, strands = 0.9 * _noise(grain, area, 0.28, 5.0), 1 + 0.35 * _noise(grain, area, 0.22, 3.0)
     colour = np.empty((*area.size, 3), np.float32)
     colour[:] = person.skin
-    _complexion(colour, rng, person, area)
-    _beard(colour, rng, person, area)
+    _complexion(colour, rng, grain, person, area)
+    _beard(colour, grain, person, area)
     for side in (-1, 1):
         _brow(colour, rng, person, area, side)
-    cover = hair_cover(person, x, y, z, density * _noise(rng, area, 0.35) * 0.02 + 0.25 * _noise(rng, area, 0.6))
-    strands = _noise(rng, area, 0.22, 3.0)
-    hair = np.array(person.hair.colour, np.float32) * (1 + 0.35 * strands)[..., None]
-    colour += cover[..., None] * (hair - colour)
+    cover = hair_cover(person, area.x, area.y, area.z, ragged)
+    for k in range(3):
+        colour[..., k] += cover * (np.float32(person.hair.colour[k]) * strands - colour[..., k])
     return np.clip(colour, 0, 1)
 
 
@@ -111,41 +143,32 @@ def hair_cover(person: SyntheticPerson, x, y, z, ragged) -> np.ndarray:
     front = np.clip((line - y + ragged) / 0.6, 0, 1) * (y < 1.5)
     behind = np.clip((z - 10.3 + 0.5 * ragged) / 1.0, 0, 1) * (y < 2.5 + 2 * hair.volume)
     cover = np.maximum(front, behind)
-    return cover * (0.35 if hair.volume == 0 else 1.0)
+    return cover * np.float32(0.35 if hair.volume == 0 else 1.0)
 
 
-def _complexion(colour: np.ndarray, rng: np.random.Generator, person: SyntheticPerson, area: Sheet) -> None:
+def _complexion(
+    colour: np.ndarray, rng: np.random.Generator, grain: np.random.Generator, person: SyntheticPerson, area: Sheet
+) -> None:
     """Blotches, pores, flush of cheeks and nose, shadows under the eyes, freckles and moles."""
-    x, y, z = np.abs(area.place[..., 0]), area.place[..., 1], area.place[..., 2]
-    tone = 0.035 * _noise(rng, area, 1.4) + 0.02 * _noise(rng, area, 0.5)
-    tone += rng.uniform(0.015, 0.05) * rng.standard_normal(area.size, np.float32)
-    red = 0.03 * _noise(rng, area, 1.8)
-    flush = np.exp(-(((x - 4.2) / 1.8) ** 2 + ((y - 0.8) / 1.5) ** 2)) + np.exp(-((x / 1.2) ** 2 + (y / 1.2) ** 2))
-    red += rng.uniform(0.02, 0.16) * flush * (z < 5)
-    tone -= rng.uniform(0.0, 0.14) * np.exp(-(((x - 3.0) / 1.3) ** 2 + ((y + 1.9) / 0.55) ** 2))
-    tone -= 0.10 * person.age * np.exp(-(((x - 2.6 - 0.25 * (y - 1.5)) / 0.22) ** 2 + ((y - 2.2) / 1.3) ** 2))
-    colour *= (1 + tone)[..., None] * (1 - red[..., None] * np.array([0.15, 1.0, 0.8], np.float32))
+    tone = 1 + 0.035 * _noise(grain, area, 1.4) + 0.02 * _noise(grain, area, 0.5)
+    red = 0.03 * _noise(grain, area, 1.8) + np.float32(rng.uniform(0.02, 0.16)) * area.flush
+    tone += np.float32(rng.uniform(0.015, 0.05)) * grain.standard_normal(area.size, np.float32)
+    tone -= np.float32(rng.uniform(0.0, 0.14)) * area.under_eyes + np.float32(0.10 * person.age) * area.folds
+    for k, share in enumerate((0.15, 1.0, 0.8)):
+        colour[..., k] *= tone * (1 - np.float32(share) * red)
     spots = np.stack([rng.uniform(-6, 6, person.freckles), rng.uniform(-6, 6, person.freckles)], -1)
-    for (u, v), size, dark in zip(
-        area.texel(*spots.T), rng.gamma(2, 0.025, len(spots)), rng.uniform(0.6, 0.9, len(spots))
-    ):
-        where = colour[max(int(v), 0) : int(v) + 1, max(int(u), 0) : int(u) + 1]
-        where *= 1 - (1 - dark) * min(1.0, size * area.density)
+    column, row = area.texel(spots[:, 0], spots[:, 1]).astype(int).T
+    dark = rng.uniform(0.1, 0.4, len(spots)) * np.clip(rng.gamma(2, 0.025, len(spots)) * area.density, 0, 1)
+    colour[row, column] *= 1 - dark[:, None].astype(np.float32)
 
 
-def _beard(colour: np.ndarray, rng: np.random.Generator, person: SyntheticPerson, area: Sheet) -> None:
+def _beard(colour: np.ndarray, grain: np.random.Generator, person: SyntheticPerson, area: Sheet) -> None:
     if person.beard + person.moustache == 0:
         return
-    x, y, z = np.abs(area.place[..., 0]), area.place[..., 1], area.place[..., 2]
-    mouth = np.hypot(x / 3.1, (y - 4.0) / 1.55)
-    jaw = np.clip((y - 1.6 - 0.55 * np.clip(6.6 - x, 0, 5) * (x > 2.9)) / 1.2, 0, 1) * np.clip(
-        (mouth - 0.95) / 0.2, 0, 1
-    )
-    jaw *= np.clip((11.0 - y) / 1.5, 0, 1) * (y > 4 - 9 * np.clip(x - 3.2, 0, 1)) * (z < 9.5)
-    lip = np.exp(-(((y - 2.45 - 0.10 * x**1.3) / 0.42) ** 2)) * np.clip((2.9 - x) / 0.5, 0, 1)
-    cover = np.maximum(person.beard * jaw, person.moustache * lip)
-    cover = np.clip(cover * (0.8 + 0.5 * rng.standard_normal(area.size, np.float32)), 0, 0.9)
-    colour += cover[..., None] * (np.array(person.hair.colour, np.float32) * 0.85 - colour)
+    cover = np.maximum(person.beard * area.jaw, person.moustache * area.upper_lip)
+    some = cover > 0.01
+    share = np.clip(cover[some] * (0.8 + 0.5 * grain.standard_normal(int(some.sum()), np.float32)), 0, 0.9)
+    colour[some] += share[:, None] * (np.array(person.hair.colour, np.float32) * 0.85 - colour[some])
 
 
 def _brow(colour: np.ndarray, rng: np.random.Generator, person: SyntheticPerson, area: Sheet, side: int) -> None:
@@ -163,16 +186,17 @@ def _brow(colour: np.ndarray, rng: np.random.Generator, person: SyntheticPerson,
     )
     lean = 0.32 * along + 0.12
     tip = np.stack([x + lean + rng.normal(0, 0.06, count), y - 0.32 * (1 - 1.3 * along) * look.thickness], -1)
-    alpha = np.zeros(area.size, np.uint8)
+    corners = area.texel(np.sort([side * 0.3, side * 7.2]), np.array([-7.5, -3.0]))
+    (left, top), (right, bottom) = np.floor(corners).astype(int).tolist()
+    alpha = np.zeros((bottom - top, right - left), np.uint8)
     shift = 4  # sub-texel bits
-    roots, tips = (
-        np.rint(area.texel(side * p[:, 0], p[:, 1]) * 2**shift).astype(int) for p in (np.stack([x, y], -1), tip)
-    )
-    for a, b in zip(roots, tips, strict=True):
-        cv2.line(alpha, tuple(map(int, a)), tuple(map(int, b)), 255, 1, cv2.LINE_AA, shift)
-    soft = cv2.GaussianBlur(alpha, (0, 0), 0.10 * area.density).astype(np.float32) / 255
-    cover = np.clip(0.55 * alpha.astype(np.float32) / 255 + 0.8 * soft, 0, 1) * min(1.0, 0.5 + 0.45 * look.density)
-    colour += cover[..., None] * (np.array(look.colour, np.float32) - colour)
+    for a, b in zip(*(np.rint((area.texel(side * p[:, 0], p[:, 1]) - (left, top)) * 2**shift).astype(int).tolist()
+                      for p in (np.stack([x, y], -1), tip)), strict=True):  # fmt: skip
+        cv2.line(alpha, a, b, 255, 1, cv2.LINE_AA, shift)
+    soft = cv2.GaussianBlur(alpha, (0, 0), 0.10 * area.density)
+    cover = np.clip((0.55 * alpha + 0.8 * soft.astype(np.float32)) / 255, 0, 1) * min(1.0, 0.5 + 0.45 * look.density)
+    part = colour[top:bottom, left:right]
+    part += cover[..., None].astype(np.float32) * (np.array(look.colour, np.float32) - part)
 
 
 def _noise(rng: np.random.Generator, area: Sheet, size: float, stretch: float = 1.0) -> np.ndarray:

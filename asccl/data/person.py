@@ -20,13 +20,14 @@ IRISES = np.array([[0.16, 0.10, 0.06], [0.30, 0.20, 0.11], [0.32, 0.33, 0.18], [
 @dataclass(frozen=True)
 class Hair:
     """colour; volume: cm that it stands off the skull, 0 is shaved; line: cm that the hairline is lower than usual;
-    temples: how far it recedes at the sides; fringe: cm that it hangs into the forehead; grey: none 0 to all 1."""
+    temples: how far it recedes at the sides; fringe: cm that it hangs into the forehead; long: over ears and neck."""
 
     colour: Colour
     volume: float
     line: float
     temples: float
     fringe: float
+    long: bool
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class SyntheticPerson:
             iris=_colour(_iris(rng, tone)),
             hair=Hair(_colour(hair), float(rng.choice([0.0, 0.3, 0.7, 1.3, 2.0], p=[0.08, 0.22, 0.3, 0.25, 0.15])),
                       float(rng.normal(0.2, 0.6)), float(rng.uniform(1.5, 4.5)),
-                      float(max(rng.normal(-0.5, 1.0), 0))),
+                      float(max(rng.normal(-0.5, 1.0), 0)), bool(rng.uniform() < (0.08 if masculine else 0.65))),
             brows=Brows(_colour(hair * rng.uniform(0.7, 1.0)), float(rng.uniform(0.6, 1.35) + 0.2 * masculine),
                         float(rng.uniform(0.55, 1.1)), float(rng.normal(0, 0.18)), float(rng.normal(0, 0.14))),
             light=_light(rng),

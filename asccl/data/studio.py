@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
+from asccl.data.camera import Camera
 from asccl.data.paint import hair_cover, paint, unrolled
 from asccl.data.person import SyntheticPerson
-from asccl.face.crop import SIZE, similarity
-from asccl.face.mesh import ARCFACE_POINTS, five_points
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.portrait import (
     CAVITY,
@@ -37,64 +34,6 @@ WRAP = np.array([0.38, 0.22, 0.16], np.float32)  # light wraps round skin, in re
 WET = np.isin(np.arange(12), (EYE_LEFT, EYE_RIGHT, TEETH_UPPER, TEETH_LOWER, TONGUE)).astype(np.float32)  # by region
 
 
-@dataclass(frozen=True)
-class Camera:
-    """rotation: (3, 3) of the head. distance: cm to the head's origin. matrix: (2, 3), from cm at the head to pixels.
-    size: (height, width) pixels."""
-
-    rotation: np.ndarray
-    distance: float
-    matrix: np.ndarray
-    size: tuple[int, int]
-
-    @classmethod
-    def facing(cls, yaw: float, pitch: float, roll: float, side: int, scale: float = 0.033,
-               shift: tuple[float, float] = (0.0, 0.0), distance: float = 70.0) -> Camera:  # fmt: skip
-        """Square. yaw to the image's right, pitch downward, roll clockwise, in degrees. scale: sides of the picture per
-        cm. shift: of the head, in sides."""
-        y, p, r = np.deg2rad([yaw, pitch, roll])
-        turn = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
-        nod = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
-        tilt = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
-        middle = (side - 1) / 2
-        matrix = np.array([[scale * side, 0, middle + shift[0] * side], [0, scale * side, middle + shift[1] * side]])
-        return cls(tilt @ nod @ turn, distance, matrix, (side, side))
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator, side: int) -> Camera:
-        """Somebody who looks more or less into the camera."""
-        yaw, pitch, roll = np.clip(rng.normal(0, (11, 7, 5)), (-28, -18, -15), (28, 18, 15))
-        return cls.facing(yaw, pitch, roll, side, rng.uniform(0.028, 0.042), tuple(rng.normal(0, 0.03, 2)),
-                          rng.uniform(45, 130))  # fmt: skip
-
-    def project(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(..., 3) cm -> (..., 2) pixels and (...,) depth, smaller is nearer."""
-        turned = vertices @ self.rotation.T
-        depth = turned[..., 2] + self.distance
-        flat = turned[..., :2] * (self.distance / depth)[..., None]
-        return flat @ self.matrix[:, :2].T + self.matrix[:, 2], depth
-
-    def aligned(self, landmarks: np.ndarray, size: int = SIZE) -> Camera:
-        """The camera that sees what `arcface_crop` would cut out, at full sharpness. landmarks: pixels here."""
-        crop = similarity(five_points(landmarks), ARCFACE_POINTS * (size / SIZE))
-        linear = crop[:, :2] @ self.matrix[:, :2]
-        offset = crop[:, :2] @ self.matrix[:, 2] + crop[:, 2]
-        return Camera(self.rotation, self.distance, np.column_stack([linear, offset]), (size, size))
-
-    @property
-    def scale(self) -> float:
-        """Pixels per cm at the head."""
-        return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
-
-    def finer(self, times: float) -> Camera:
-        """The same view with more pixels, rounded up to whole ones; pixel centres lie at whole numbers in both."""
-        height, width = (int(np.ceil(times * side)) for side in self.size)
-        factor = np.array([width / self.size[1], height / self.size[0]])
-        matrix = factor[:, None] * self.matrix
-        matrix[:, 2] += (factor - 1) / 2
-        return Camera(self.rotation, self.distance, matrix, (height, width))
-
-
 class Sitting:
     """One person before a camera: what does not change with the expression is made once."""
 
@@ -109,16 +48,16 @@ class Sitting:
         self.fixed = np.column_stack([unrolled(head.vertices, self.density), self.shares[:, [LIPS, EYELIDS]],
                                       head.vertices[:, :2]]).astype(np.float32)  # fmt: skip
         self.kind = self._kinds()
+        self.long = person.hair.long and person.hair.volume > 0
         self.wall = np.random.default_rng(person.seed + 1).standard_normal((5, 5, 1)).astype(np.float32)
 
     def _with_hair(self) -> np.ndarray:
         """(V, 3) this person at rest; hair stands off the skull."""
         head, person = self.head, self.person
         rest = head.vertices + np.tensordot(person.identity, head.vertex_identity, 1)
-        x, y, z = np.abs(head.vertices).T
-        z = head.vertices[:, 2]
-        on_skull = (head.region == SKIN) * np.clip((-7.5 - head.vertices[:, 1]) / 3 + np.clip(z - 9, 0, 1), 0, 1)
-        cover = hair_cover(person, x, head.vertices[:, 1], z, 0.0) * on_skull
+        x, y, z = head.vertices.T
+        on_skull = (head.region == SKIN) * np.clip((-7.5 - y) / 3 + np.clip(z - 9, 0, 1), 0, 1)
+        cover = hair_cover(person, np.abs(x), y, z, 0.0) * on_skull
         normals = vertex_normals(rest, head.triangles)
         return (rest + (person.hair.volume * cover)[:, None] * normals).astype(np.float32)
 
@@ -161,7 +100,7 @@ class Sitting:
         u, v, lip, lid = values[:, 4:8].T
         colour = _looked_up(self.skin, u, v)
         ear = kind == EARS
-        colour[ear] = np.array(person.skin) * (0.97, 0.90, 0.90)
+        colour[ear] = np.array(person.hair.colour if self.long else person.skin) * (0.97, 0.90, 0.90)
         for share, other in ((np.clip(lip * 2 - 0.6, 0, 1) * 0.85, np.array(person.lips)),
                              (np.clip(lid - 0.2, 0, 1) * 0.5, np.array(person.skin) * 0.35)):  # fmt: skip
             some = np.flatnonzero(share > 0)
@@ -201,14 +140,24 @@ class Sitting:
         x, y = back[0, 0] * x + back[0, 1] * y, back[1, 0] * x + back[1, 1] * y
         shoulders = 9.6 + 0.5 * np.clip(np.abs(x) - 4.5, 0, None) ** 0.8
         _blend(wall, self.person.shirt, np.clip((y - shoulders) * camera.scale / 4 + 0.5, 0, 1))
+        if self.long:
+            _blend(wall, self.person.hair.colour, self._locks(x, y, camera))
         return cv2.resize(wall, (width, height), interpolation=cv2.INTER_LINEAR)
+
+    def _locks(self, x: np.ndarray, y: np.ndarray, camera: Camera) -> np.ndarray:
+        """How far long hair covers the places (cm at the head, level with the picture) behind the head."""
+        back = camera.rotation @ (0.0, -2.0, 8.0)
+        x, y = np.abs(x - back[0]), y - back[1]
+        half = 6.2 + 0.6 * self.person.hair.volume + 0.10 * np.clip(y, 0, None)
+        half = half * np.sqrt(np.clip(1 - (np.clip(-y, 0, None) / 9) ** 2, 0, 1))
+        return np.clip((half - x) * camera.scale / 4 + 0.5, 0, 1) * np.clip(13 - y, 0, 1)
 
 
 def _looked_up(skin: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """(n, 3) what the sheet shows at columns u and rows v, both (n,)."""
     row = 1024  # cv2 takes no side beyond 32767
-    at = [np.pad(part, (0, -len(part) % row)).reshape(-1, row) for part in (u, v)]
-    found = cv2.remap(skin, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    columns, rows = (np.pad(part, (0, -len(part) % row)).reshape(-1, row) for part in (u, v))
+    found = cv2.remap(skin, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return found.reshape(-1, 3)[: len(u)]
 
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from asccl.data.camera import Camera
 from asccl.data.capture import Capture
 from asccl.data.person import SyntheticPerson
-from asccl.data.studio import Camera, Sitting
+from asccl.data.studio import Sitting
 from asccl.data.talk import blink_track, draw_manner, gaze_track, life_track, speech_track, with_emotion
 from asccl.face.crop import SIZE
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
@@ -44,8 +45,8 @@ class Pair(NamedTuple):
 
 
 class Sequence(NamedTuple):
-    """The same words with two emotions: speech, source and target (T, 52) float32; emotions index `EMOTIONS`, intensities
-    are strengths of the presets."""
+    """The same words with two emotions: speech, source and target (T, 52) float32; emotions index `EMOTIONS`,
+    intensities are strengths of the presets."""
 
     speech: np.ndarray
     source: np.ndarray
@@ -71,8 +72,8 @@ def two_emotions(rng: np.random.Generator) -> tuple[int, int]:
 class SyntheticPairs:
     """A map-style data set of `Pair`; numpy within, so that a DataLoader's default collation makes tensors of it.
 
-    seed: which people. size: side of the crops, 112 or 224. count: items. frames_per_person: how many items in a row show
-    one speaker, each another frame and other emotions. clean: without the faults of a camera.
+    seed: which people. size: side of the crops, 112 or 224. count: items. frames_per_person: how many items in a row
+    show one speaker, each another frame and other emotions. clean: without the faults of a camera.
     """
 
     def __init__(
@@ -107,7 +108,10 @@ class SyntheticPairs:
             crop = sitting.picture(coefficients, view)
             crops.append(crop if self.clean else capture(crop, rng))
             landmarks.append(sitting.landmarks(coefficients, view).astype(np.float32))
-        return Pair(*crops, *emotions, person, frame, track[frame], *shown, *landmarks)
+        return Pair(
+            crops[0], crops[1], emotions[0], emotions[1], person, frame, track[frame], shown[0], shown[1],
+            landmarks[0], landmarks[1],
+        )  # fmt: skip
 
     def person(self, number: int) -> SyntheticPerson:
         """Who the speaker of that number is."""
@@ -153,7 +157,8 @@ class SyntheticSequences:
         emotions = two_emotions(rng)
         manners = [draw_manner(rng, EMOTIONS[e], self.head) for e in emotions]
         shown = [with_emotion(track, manner, self.head) for manner in manners]
-        return Sequence(track, *shown, *emotions, *(m.intensity for m in manners))
+        first, second = manners
+        return Sequence(track, shown[0], shown[1], *emotions, first.intensity, second.intensity)
 
 
 def render_frame(

@@ -18,8 +18,11 @@ from asccl.types import Motion
 
 RATE = 25.0  # frames a second
 CLOSED_LIPS = 0.05  # cm
-PARTED = 0.6  # cm of opening from which an emotion may part the lips as far as it likes
+FREE = (0.15, 0.06)  # by how much an emotion may part or close open lips: share of their opening, and cm
 CEILING = 1.6
+# the presets hold back what costs a real person's likeness; made-up people need not
+FREELY = {"angry": 1.5, "disgusted": 1.3, "happy": 1.7, "sad": 1.2}
+LOOSER = 1.6  # of the presets' bounds
 
 CONSONANTS: dict[str, dict[str, float]] = {
     "p": {"jawOpen": 0.07, "mouthPress": 0.16, "mouthRollLower": 0.16, "mouthRollUpper": 0.10},
@@ -129,10 +132,9 @@ def gaze_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: flo
     while first < frames:
         last = first + max(2, int(rng.exponential(0.9) * rate))
         x, y = np.clip(rng.normal(0, (0.22, 0.14)), -0.6, 0.6)
-        for name, value in (("eyeLookOutLeft", x), ("eyeLookInRight", x), ("eyeLookInLeft", -x), ("eyeLookOutRight", -x),
-                            ("eyeLookDownLeft", y), ("eyeLookDownRight", y), ("eyeLookUpLeft", -y),
-                            ("eyeLookUpRight", -y)):  # fmt: skip
-            out[first:last, head.index[name]] = max(value, 0.0)
+        for name, value in (("OutLeft", x), ("InRight", x), ("InLeft", -x), ("OutRight", -x),
+                            ("DownLeft", y), ("DownRight", y), ("UpLeft", -y), ("UpRight", -y)):  # fmt: skip
+            out[first:last, head.index["eyeLook" + name]] = max(value, 0.0)
         first = last
     return out
 
@@ -151,7 +153,7 @@ def draw_manner(
     rng: np.random.Generator, emotion: str, head: HeadModel, intensity: tuple[float, float] = (0.5, 1.3)
 ) -> Manner:
     """How one person shows an emotion, now: strength of every unit apart, left a little unlike right."""
-    wanted = spread(PRESETS[emotion].units, head.names)
+    wanted = FREELY.get(emotion, 1.0) * spread(PRESETS[emotion].units, head.names)
     names = [n.removesuffix("Left").removesuffix("Right") for n in head.names]
     of_unit = {n: rng.normal(1, 0.22) for n in dict.fromkeys(names)}
     side = rng.normal(0, 0.12)
@@ -159,24 +161,34 @@ def draw_manner(
     strength = float(rng.uniform(*intensity))
     jitter = np.clip(np.array([of_unit[n] for n in names]) + tilt, 0.35, 1.7)
     stray = {n: 0.08 * rng.uniform() ** 3 for n in dict.fromkeys(names) if n.startswith(("brow", "cheekSq", "nose"))}
-    units = np.minimum(strength * jitter * wanted, spread(BOUNDS, head.names, default=CEILING))
+    units = np.minimum(
+        strength * jitter * wanted, np.minimum(LOOSER * spread(BOUNDS, head.names, default=CEILING), CEILING)
+    )
     return Manner(emotion, strength, (units + spread(stray, head.names)).astype(np.float32))
 
 
 def lip_opening(coefficients: np.ndarray, head: HeadModel) -> np.ndarray:
     """(T, 52) -> (T,) cm that the inner lips of the average head stand apart; 0 where they meet or press."""
+    return np.clip(np.asarray(coefficients, np.float64) @ opening_units(head), 0, None)
+
+
+def opening_units(head: HeadModel) -> np.ndarray:
+    """(52,) cm by which each unit parts the inner lips."""
     upper, lower = np.array(mesh.GAP_PAIRS).T
     y = head.expression[:, :, 1].astype(np.float64)
-    return np.clip(np.asarray(coefficients, np.float64) @ (y[:, lower] - y[:, upper]).mean(1), 0, None)
+    return (y[:, lower] - y[:, upper]).mean(1)
 
 
 def emotion_offset(speech: np.ndarray, manner: Manner, head: HeadModel) -> np.ndarray:
-    """Change (T, 52) that makes words (T, 52) said with an emotion. Units of speech and gaze stay as they are, shut lips
-    stay shut, and lips that are nearly shut part only as far as they are open."""
+    """Change (T, 52) that makes words (T, 52) said with an emotion. Units of speech and gaze stay as they are, shut
+    lips stay shut, and the opening of others changes by no more than `FREE`."""
     motion = Motion(speech, *(np.zeros(len(speech)),) * 3, np.zeros((mesh.POINTS, 3)), np.ones(len(speech), np.float32))
-    change = spare_speech(np.repeat(manner.units[None], len(speech), 0), motion, head.names)
+    change = spare_speech(np.repeat(manner.units[None], len(speech), 0), motion, head.names, resting_lids=0.0)
+    opening = lip_opening(speech, head)
+    free = FREE[0] * opening + FREE[1] * np.clip(opening / 0.3, 0, 1)
+    more = np.abs(np.clip(speech + change, 0, CEILING) @ opening_units(head) - speech @ opening_units(head))
     part = [i for i, n in enumerate(head.names) if n.startswith((*PARTING, "mouthShrug"))]
-    change[:, part] *= np.clip(lip_opening(speech, head) / PARTED, 0, 1)[:, None]
+    change[:, part] *= np.clip(free / np.maximum(more, 1e-6), 0, 1)[:, None]
     return change.astype(np.float32)
 
 
