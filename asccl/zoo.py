@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from asccl import hub
+from asccl.errors import WeightsError
 from asccl.nets.protocols import Embedder, ExpressionNet
 from asccl.types import EMOTIONS
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, so only the functions that n
     from asccl.nets.blocks import Freezable
 
 CROP = (112, 112, 3)
+COUNTER = "num_batches_tracked"  # of batch normalisation; a frozen network has no use for it
 UNTRAINED = 0  # seed of heads that have learnt nothing
 BATCH = 8  # larger ones fall out of a CPU's cache and are slower there
 
@@ -37,6 +40,44 @@ def load_expression_net(name: str = "expression-faceapi", device: str | torch.de
     """The expression network of this name. Raises WeightsError."""
     with _loading:
         return _load_expression_net(name, str(device))
+
+
+def load_backbone(source: str | Path = "mobilefacenet-arcface", device: str | torch.device = "cpu") -> Freezable:
+    """A network with four feature maps: `.maps`, `.MAP_CHANNELS`, `.MAP_STRIDES`. Frozen, batch normalisation folded.
+
+    source: as for `hub.resolve`; a file says by itself which network it is for. Raises WeightsError.
+    """
+    path = hub.resolve(source)
+    if hub.metadata(path).get("kind") == "scc":
+        raise WeightsError(f"{path} is a metric, not a backbone alone", "load it by load_metric")
+    with _loading:
+        return _load_backbone(path, hub.sha256(path), str(device))
+
+
+@cache
+def _load_backbone(path: Path, _sha256: str, device: str) -> Freezable:
+    return fold(_fill(path, empty_backbone(path), device))
+
+
+def empty_backbone(path: Path) -> Freezable:
+    """The network that a bundled or imported file is for, without weights. Raises WeightsError."""
+    from asccl.nets.iresnet import DEPTHS, IResNet
+    from asccl.nets.mobilefacenet import MobileFaceNet
+
+    told = hub.metadata(path)
+    if "backbone" not in told:
+        return MobileFaceNet()
+    for depth in DEPTHS:
+        if told["backbone"] == f"iresnet{depth}":
+            return IResNet(depth, head=told.get("embedding") == "yes")
+    raise WeightsError(f"{path} is for the network {told['backbone']!r}, which is unknown here", "import it anew")
+
+
+def fold(net: Freezable) -> Freezable:
+    """A frozen network with its batch normalisation folded, where that has not been done in its file."""
+    from asccl.nets.iresnet import IResNet
+
+    return net.fold_batch_norm() if isinstance(net, IResNet) else net
 
 
 @cache
@@ -92,10 +133,14 @@ def new_metric(backbone: str = "mobilefacenet-arcface", heads: Literal["mapped",
 
 
 def _load(name: str, net: Freezable, device: str) -> Freezable:
+    return _fill(hub.locate(name), net, device)
+
+
+def _fill(path: Path, net: Freezable, device: str) -> Freezable:
     import torch
 
-    path = hub.locate(name)
-    state = hub.load_safetensors(path, {key: tuple(value.shape) for key, value in net.state_dict().items()})
+    shapes = {name: tuple(value.shape) for name, value in net.state_dict().items() if not name.endswith(COUNTER)}
+    state = hub.load_safetensors(path, shapes)
     net.load_state_dict(state)
     return net.freeze().to(device, memory_format=torch.channels_last)  # channels last: twice as fast on a CPU
 

@@ -78,6 +78,9 @@ class FoldedBlock(nn.Module):
 class IResNet(Freezable):
     """depth: one of `DEPTHS`. head: with the embedding behind the last map, which `maps` does not need."""
 
+    MAP_CHANNELS = MAP_CHANNELS
+    MAP_STRIDES = MAP_STRIDES
+
     def __init__(self, depth: int = 50, head: bool = False):
         super().__init__()
         self.head = head
