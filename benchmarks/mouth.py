@@ -166,7 +166,10 @@ def main() -> None:
         for name, lips in at_equal_emotion(runs).items():
             found[name].append(lips)
     lips = {name: np.concatenate(values) for name, values in found.items()}
-    rows: dict[str, float | str] = {"faces": float(len(lips["without"])), "lips, source as it is": np.concatenate(still).mean()}
+    rows: dict[str, float | str] = {
+        "faces": float(len(lips["without"])),
+        "lips, source as it is": np.concatenate(still).mean(),
+    }
     for name, values in lips.items():
         rows[f"lips, {name}"] = values.mean()
         if name != "without":

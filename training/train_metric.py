@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from asccl import hub
 from asccl.data.takes import SyntheticTakes
 from asccl.metric.loss import contrast, masked_mean
 from asccl.metric.scc import Mapping, Samples, SCCMetric, unit
@@ -156,7 +157,8 @@ def main(settings: MetricSettings) -> None:
     if run.is_main_process:
         calibrate(metric, held_out.pictures[:, 0, ::4].flatten(0, 1))
         tensors = metric.state_dict()
-        write(settings.weights, tensors, {"kind": "scc", "backbone": settings.backbone, "recipe": "train_metric"})
+        told = hub.metadata(hub.resolve(settings.backbone)).get("backbone", "mobilefacenet")
+        write(settings.weights, tensors, {"kind": "scc", "backbone": told})
 
 
 if __name__ == "__main__":
