@@ -1,9 +1,9 @@
-"""What the loss is for: change a face's expression by gradient descent, with and without ASCCL, where the truth is known.
+"""What the loss is for: change an expression by gradient descent, with and without ASCCL, where the truth is known.
 
 A made-up speaker says a word without emotion. The truth is the same word with an emotion. What moves the picture is a
 smooth warp that is optimised to make the expression network see what it sees in a reference: another speaker, other
-words, that emotion. The network cares for the mouth of the reference as much as for its brows, so the mouth goes astray.
-ASCCL between source and warped picture is to keep it. Lips are compared with the truth at equal emotion: at the step
+words, that emotion. The network cares for the mouth of the reference as much as for its brows, so the mouth goes
+astray. ASCCL between source and warped picture is to keep it. Lips are compared with the truth at equal emotion: at the step
 where the distance to the reference's features has fallen by the same share.
 
     python -m benchmarks.mouth [--faces 24] [--steps 60] [--seed 1] [--json FILE]
@@ -171,10 +171,9 @@ def main() -> None:
         "lips, source as it is": np.concatenate(still).mean(),
     }
     for name, values in lips.items():
-        rows[f"lips, {name}"] = values.mean()
+        rows[f"lips, {name}"] = float(values.mean())
         if name != "without":
-            ratio = values.mean() / lips["without"].mean()
-            rows[f"{name} / without"] = ratio
+            rows[f"{name} / without"] = float(values.mean() / lips["without"].mean())
             rows[f"faces better than without, {name}"] = float((values < lips["without"]).mean())
     tell("mouth", rows, arguments.json)
 
