@@ -3,8 +3,8 @@
 A made-up speaker says a word without emotion. The truth is the same word with an emotion. What moves the picture is a
 smooth warp that is optimised to make the expression network see what it sees in a reference: another speaker, other
 words, that emotion. The network cares for the mouth of the reference as much as for its brows, so the mouth goes
-astray. ASCCL between source and warped picture is to keep it. Lips are compared with the truth at equal emotion: at the step
-where the distance to the reference's features has fallen by the same share.
+astray. ASCCL between source and warped picture is to keep it. Lips are compared with the truth at equal emotion: at the
+step where the distance to the reference's features has fallen by the same share.
 
     python -m benchmarks.mouth [--faces 24] [--steps 60] [--seed 1] [--json FILE]
 """

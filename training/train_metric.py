@@ -31,11 +31,12 @@ HELD_OUT = 1_000_000  # added to the seed of the speakers that are not trained o
 
 @dataclass(frozen=True)
 class MetricSettings(loop.LoopSettings):
-    """backbone: name or file, see `asccl.zoo.load_backbone`. train_backbone: the paper trains it, too.
+    """backbone: name or file, see `asccl.zoo.new_metric`. train_backbone: the paper trains it, too.
     size: pixels of a crop, 112 or 224. takes, frames: speakers, and pictures of each with either emotion; a batch holds
     `batch` takes. held_out: takes that are only looked at. learning_rate: of Adam, falling along a cosine to nothing.
-    samples: regions of each map in a step. negatives: of eq. 4, see `LossSettings`. frames_weight: of the contrast across frames, 0 for the paper's loss alone.
-    weights: file for the finished metric."""
+    samples: regions of each map in a step. negatives: of eq. 4, see `LossSettings`.
+    frames_weight: of the contrast across frames; 0 leaves the paper's loss alone. weights: file for the finished
+    metric."""
 
     output: Path = Path("build/metric")
     weights: Path = Path("build/scc.safetensors")
