@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, so only the functions that n
 
 CROP = (112, 112, 3)
 COUNTER = "num_batches_tracked"  # of batch normalisation; a frozen network has no use for it
+METRIC = "scc-mobilefacenet"
 UNTRAINED = 0  # seed of heads that have learnt nothing
 BATCH = 8  # larger ones fall out of a CPU's cache and are slower there
 
@@ -48,7 +49,7 @@ def load_backbone(source: str | Path = "mobilefacenet-arcface", device: str | to
     source: as for `hub.resolve`; a file says by itself which network it is for. Raises WeightsError.
     """
     path = hub.resolve(source)
-    if hub.metadata(path).get("kind") == "scc":
+    if any(name.startswith("heads.") for name in hub.tensor_names(path)):
         raise WeightsError(f"{path} is a metric, not a backbone alone", "load it by load_metric")
     with _loading:
         return _load_backbone(path, hub.sha256(path), str(device))
@@ -95,41 +96,53 @@ def _load_expression_net(name: str, device: str) -> ExpressionNet:
 
 
 def load_metric(
-    name: str = "scc-mobilefacenet",
+    source: str | Path = METRIC,
     device: str | torch.device = "cpu",
     heads: Literal["trained", "random", "none"] = "trained",
 ) -> SCCMetric:
-    """The SCC metric of this name, frozen. Raises WeightsError.
+    """The SCC metric of this name, file or Hub repository (see `hub.resolve`), frozen. Raises WeightsError.
 
     heads: "trained" as in the file; "random" for the paper's "untrained" (always the same ones); "none" for bare
-    differences of the backbone's features.
+    differences of the backbone's features. For the latter two the file may also be a backbone alone.
     """
+    # without trained heads the bundled metric is the bundled backbone
+    path = hub.resolve("mobilefacenet-arcface" if heads != "trained" and source == METRIC else source)
     with _loading:
-        return _load_metric(name, str(device), heads)
+        return _load_metric(path, hub.sha256(path), str(device), heads)
 
 
 @cache
-def _load_metric(name: str, device: str, heads: Literal["trained", "random", "none"]) -> SCCMetric:
+def _load_metric(path: Path, _sha256: str, device: str, heads: Literal["trained", "random", "none"]) -> SCCMetric:
     import torch
 
-    metric = new_metric(heads="none" if heads == "none" else "mapped")
-    if heads == "trained":
-        _load(name, metric, device)
+    net = empty_backbone(path)
+    if any(name.startswith("heads.") for name in hub.tensor_names(path)):
+        metric = _metric(net)
+        _fill(path, metric, device)
+        if heads != "trained":
+            metric = _metric(net, "none" if heads == "none" else "mapped")
+    elif heads == "trained":
+        raise WeightsError(f"{path} is a backbone alone", 'give a metric, or take heads="random" or "none"')
+    else:
+        metric = _metric(_fill(path, net, device), "none" if heads == "none" else "mapped")
+    fold(net.freeze())
     return metric.freeze().to(device, memory_format=torch.channels_last)
 
 
 def new_metric(backbone: str = "mobilefacenet-arcface", heads: Literal["mapped", "none"] = "mapped") -> SCCMetric:
     """A metric that has learnt nothing yet, always the same one, over a backbone that has. Raises WeightsError."""
+    path = hub.resolve(backbone)
+    return _metric(_fill(path, empty_backbone(path), "cpu"), heads)
+
+
+def _metric(backbone: Any, heads: Literal["mapped", "none"] = "mapped") -> SCCMetric:
     import torch
 
     from asccl.metric.scc import SCCMetric
-    from asccl.nets.mobilefacenet import MAP_CHANNELS, MobileFaceNet
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(UNTRAINED)
-        metric = SCCMetric(MobileFaceNet(), MAP_CHANNELS, heads)
-    _load(backbone, metric.backbone, "cpu")
-    return metric
+        return SCCMetric(backbone, backbone.MAP_CHANNELS, heads)
 
 
 def _load(name: str, net: Freezable, device: str) -> Freezable:
