@@ -217,11 +217,20 @@ def _first_line(error: Exception) -> str:
 
 def metadata(path: Path) -> dict[str, str]:
     """What a safetensors file says about itself. Raises WeightsError."""
+    return _header(path)[0]
+
+
+def tensor_names(path: Path) -> tuple[str, ...]:
+    """Of a safetensors file, which is not read any further. Raises WeightsError."""
+    return _header(path)[1]
+
+
+def _header(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="np") as file:
-            return file.metadata() or {}
+            return file.metadata() or {}, tuple(file.keys())
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f"{path} is not a whole safetensors file ({_first_line(error)})",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, so only the functions that n
 
 CROP = (112, 112, 3)
 COUNTER = "num_batches_tracked"  # of batch normalisation; a frozen network has no use for it
+METRIC = "scc-mobilefacenet"
 UNTRAINED = 0  # seed of heads that have learnt nothing
 BATCH = 8  # larger ones fall out of a CPU's cache and are slower there
 
@@ -95,7 +96,7 @@ def _load_expression_net(name: str, device: str) -> ExpressionNet:
 
 
 def load_metric(
-    source: str | Path = "scc-mobilefacenet",
+    source: str | Path = METRIC,
     device: str | torch.device = "cpu",
     heads: Literal["trained", "random", "none"] = "trained",
 ) -> SCCMetric:
@@ -106,7 +107,8 @@ def load_metric(
     bare differences of features: both over the file's backbone, which may also be a backbone alone.
     Raises WeightsError.
     """
-    path = hub.resolve(source)
+    # without trained heads the bundled metric is the bundled backbone
+    path = hub.resolve("mobilefacenet-arcface" if heads != "trained" and source == METRIC else source)
     with _loading:
         return _load_metric(path, hub.sha256(path), str(device), heads)
 

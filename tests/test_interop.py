@@ -25,6 +25,15 @@ def shapes(net: torch.nn.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in net.state_dict().items()}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Several would wait for each other on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def face() -> torch.Tensor:
     return torch.rand(1, 3, 112, 112, generator=torch.Generator().manual_seed(5)) * 2 - 1
@@ -255,5 +264,13 @@ def test_backbones(tmp_path, authors, capsys):
     assert [m.shape[1] for m in bundled.maps(torch.zeros(1, 3, 32, 32))] == list(bundled.MAP_CHANNELS)
     output = tmp_path / "scc.safetensors"
     run(capsys, "scc", authors, "-o", output)
+    metric, first = zoo.load_metric(output), torch.load(authors, weights_only=True)["mlp.0.weight"]
+    assert torch.equal(metric.heads[0][0].weight, first) and metric.frozen
+    assert len(metric.maps(torch.zeros(1, 3, 32, 32))) == 4
+    assert not torch.equal(zoo.load_metric(output, heads="random").heads[0][0].weight, first)
+    assert not list(zoo.load_metric(output, heads="none").heads.parameters())
+    assert len(zoo.load_metric(heads="random").heads) == 4
+    with pytest.raises(WeightsError, match=r"is a backbone alone: give a metric"):
+        zoo.load_metric("mobilefacenet-arcface")
     with pytest.raises(WeightsError, match=r"is a metric.*load_metric"):
         zoo.load_backbone(output)
