@@ -220,24 +220,6 @@ def metadata(path: Path) -> dict[str, str]:
     return _header(path)[0]
 
 
-def tensor_names(path: Path) -> tuple[str, ...]:
-    """Of a safetensors file, which is not read any further. Raises WeightsError."""
-    return _header(path)[1]
-
-
-def _header(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            return file.metadata() or {}, tuple(file.keys())
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"{path} is not a whole safetensors file ({_first_line(error)})",
-            "give one; another format goes through `python -m asccl import-weights` first",
-        ) from error
-
-
 def load_safetensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file, which must have exactly these names and shapes. Raises WeightsError."""
     from safetensors import SafetensorError

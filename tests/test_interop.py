@@ -270,7 +270,7 @@ def test_backbones(tmp_path, authors, capsys):
     assert not torch.equal(zoo.load_metric(output, heads="random").heads[0][0].weight, first)
     assert not list(zoo.load_metric(output, heads="none").heads.parameters())
     assert len(zoo.load_metric(heads="random").heads) == 4
-    with pytest.raises(WeightsError, match=r"is a backbone alone: give a metric"):
+    with pytest.raises(WeightsError, match=r"is a backbone without learned heads"):
         zoo.load_metric("mobilefacenet-arcface")
     with pytest.raises(WeightsError, match=r"is a metric.*load_metric"):
         zoo.load_backbone(output)
