@@ -217,7 +217,16 @@ def _first_line(error: Exception) -> str:
 
 def metadata(path: Path) -> dict[str, str]:
     """What a safetensors file says about itself. Raises WeightsError."""
-    return _header(path)[0]
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path} is not a whole safetensors file ({_first_line(error)})",
+            "give one; another format goes through `python -m asccl import-weights` first",
+        ) from error
 
 
 def load_safetensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
