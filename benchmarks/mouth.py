@@ -2,9 +2,9 @@
 
 A made-up speaker says a word without emotion: the source. The truth is the same word with an emotion, and nobody shows
 it. What there is, as in the field, is the same speaker with that emotion and other words: the surrogate. The 52 units
-of the face are optimised towards the surrogate's, which brings its emotion and its mouth as well; the picture follows
-by a warp of the source. ASCCL between source and warped picture is to keep the mouth. Lips are compared with the truth at
-equal emotion: at the step where brows and lids have come equally near to theirs.
+of the face are optimised towards the surrogate's, which brings its emotion and its mouth as well. The picture follows
+by a warp of the source. ASCCL between source and warped picture is to keep the mouth. Lips are compared with the truth
+at equal emotion: at the step where brows and lids have come equally near to theirs.
 
     python -m benchmarks.mouth [--faces 48] [--steps 80] [--seed 1] [--weight 0.3] [--json FILE]
 """
