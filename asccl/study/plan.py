@@ -115,7 +115,9 @@ class Plan:
                 raise SettingError(f"{name} = {value} is out of range", f"give {least.get(name, 0)} to 100000")
         for name, choices in (("play", PLAY), ("sound", SOUND)):
             if getattr(self, name) not in choices:
-                raise SettingError(f"{name} = {getattr(self, name)!r} is unknown", f"choose one of {', '.join(choices)}")
+                raise SettingError(
+                    f"{name} = {getattr(self, name)!r} is unknown", f"choose one of {', '.join(choices)}"
+                )
         if self.rules.agreement is not None and not 0 <= self.rules.agreement <= 1:
             raise SettingError(f"agreement = {self.rules.agreement} is not a share", "give 0 to 1")
         if self.closes is not None:
@@ -213,8 +215,9 @@ def _fits(kind: str, value: Any) -> bool:
     if value is None:
         return "None" in kind
     if kind.startswith(("bool", "str", "int", "float")):
-        wanted = {"bool": bool, "str": str, "int": int, "float": (int, float)}[kind.split()[0]]
-        return isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+        word = kind.split()[0]
+        wanted: tuple[type, ...] = {"bool": (bool,), "str": (str,), "int": (int,), "float": (int, float)}[word]
+        return isinstance(value, wanted) and (word == "bool" or not isinstance(value, bool))
     return True  # tuples, tables and rules were made above
 
 

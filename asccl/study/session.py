@@ -293,4 +293,3 @@ def _set(connection: Connection, here: Visit, **values: Any) -> None:
 
 def _writes(connection: Connection) -> bool:
     return bool(connection.get_execution_options().get("asccl_write"))
-

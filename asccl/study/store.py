@@ -60,7 +60,9 @@ class Store:
                     connection.execute(insert(meta).values(key="key", value=secrets.token_hex(32)))
         except OperationalError as error:
             what = str(error.orig).strip().splitlines()[0]
-            raise StudyError(f"the store of studies cannot be opened ({what})", "check ASCCL_STUDY_DB and the disk") from None
+            raise StudyError(
+                f"the store of studies cannot be opened ({what})", "check ASCCL_STUDY_DB and the disk"
+            ) from None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -76,7 +78,9 @@ class Store:
     @cached_property
     def signer(self) -> tokens.Signer:
         with self.read() as connection:
-            return tokens.Signer(bytes.fromhex(connection.scalar(select(meta.c.value).where(meta.c.key == "key")) or ""))
+            return tokens.Signer(
+                bytes.fromhex(connection.scalar(select(meta.c.value).where(meta.c.key == "key")) or "")
+            )
 
     def clip_path(self, study: str, file: str) -> Path:
         return self.folder / "clips" / study / file
@@ -110,7 +114,9 @@ def _engine(text: str) -> Engine:
         url = make_url(text.replace("postgres://", "postgresql://", 1))
         if url.get_backend_name() != "postgresql":
             raise StudyError("ASCCL_STUDY_DB is not a postgresql:// URL", "correct it, or unset it for SQLite")
-        return create_engine(url.set(drivername="postgresql+psycopg"), pool_size=10, max_overflow=30, pool_pre_ping=True)
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"), pool_size=10, max_overflow=30, pool_pre_ping=True
+        )
     except (ArgumentError, NoSuchModuleError):
         raise StudyError("ASCCL_STUDY_DB is not a URL", "write postgresql://user:password@host/name") from None
     except ModuleNotFoundError:

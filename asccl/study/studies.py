@@ -133,7 +133,9 @@ def load(connection: Connection, study: str) -> Study:
     if row is None:
         raise StudyError(f"there is no study {study[:20]!r}", "`python -m asccl study status` lists them")
     places = connection.execute(select(items).where(items.c.study_id == study))
-    files = connection.execute(select(clips.c.item, clips.c.role, clips.c.method).where(clips.c.study_id == study)).all()
+    files = connection.execute(
+        select(clips.c.item, clips.c.role, clips.c.method).where(clips.c.study_id == study)
+    ).all()
     return Study(
         row.id, Plan.from_json(row.plan), row.plan_sha256, row.created_at, row.closed_at, row.open_serial,
         {place.name: (place.emotion, place.setting) for place in places},
