@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import NoReturn
 
-from asccl import __version__, cli
+from asccl import __version__, cli, study_cli
 from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE
 
 EXIT_STATUS = """\
@@ -65,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"asccl {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     _add_edit(commands)
+    study_cli.add(commands)
     return parser
 
 

@@ -80,11 +80,11 @@ def _folder(root: Path) -> Iterable[Item]:
         if name == ".":
             raise InputError(f"{root.name} holds videos beside folders", "make one folder for each item")
         parts = name.lower().replace("_", "-").split("/")
-        spoken = {word for part in parts for word in (part, *part.split("-"))}
+        spoken = [word for part in parts for word in part.split("-")]
         yield Item(
             name=name,
             outputs={stem: path for stem, path in found.items() if stem.lower() not in ROLES},
-            emotion=next((emotion for emotion in EMOTIONS if emotion in spoken), ""),
+            emotion=next((word for word in reversed(spoken) if word in EMOTIONS), ""),
             setting=next((ours for word, ours in SETTINGS.items() if any(word in part for part in parts)), ""),
             **{role: found.get(role) for role in ROLES},
         )
