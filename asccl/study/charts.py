@@ -7,7 +7,7 @@ from typing import Any
 
 from asccl.study.tables import interval, percent, rows_of
 
-WIDTH, ROW, HEAD, LABELS, NUMBERS = 760, 26, 54, 120, 130  # pixels
+WIDTH, ROW, HEAD, LABELS, NUMBERS = 760, 26, 78, 120, 130  # pixels
 AXIS = (0, 25, 50, 75, 100)  # per cent
 
 
@@ -19,8 +19,9 @@ def chart(found: dict[str, Any], reading: str, question: str, first: str, second
     lines = [
         f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="{escape(title)}" font-family="system-ui, sans-serif" font-size="12">',
-        f'<text x="{LABELS}" y="16" fill="currentColor">◂ {escape(_short(second))} preferred</text>',
-        f'<text x="{WIDTH - NUMBERS}" y="16" fill="currentColor" text-anchor="end">'
+        f'<text x="0" y="14" fill="currentColor" font-size="14" font-weight="700">{escape(title)}</text>',
+        f'<text x="{LABELS}" y="40" fill="currentColor">◂ {escape(_short(second))} preferred</text>',
+        f'<text x="{WIDTH - NUMBERS}" y="40" fill="currentColor" text-anchor="end">'
         f"{escape(_short(first))} preferred ▸</text>",
     ]
     for value in AXIS:

@@ -90,14 +90,14 @@ def comparisons(
     half_width: float = HALF_WIDTH,
 ) -> list[dict[str, Any]]:
     """A row for each pair of methods, question, and emotion, setting or all together; Holm over all of them."""
-    rows = []
+    rows, resampled = [], stats.Resampled(rng)
     for first, second in combinations(sorted(methods), 2):
         pair = [vote for vote in main if {vote["left"], vote["right"]} == {first, second}]
         for question in questions:
             asked = _of(pair, "question", question)
             for group, value in _groups(pair):
                 those = asked if group == "all" else _of(asked, group, value)
-                row = _row(first, second, those, rng, half_width)
+                row = _row(first, second, those, resampled, half_width)
                 rows.append({"question": question, "group": group, "value": value, **row})
     counted = [row for row in rows if row["count"]]
     for row, p in zip(counted, stats.holm([row["p"] for row in counted]), strict=True):
@@ -117,7 +117,9 @@ def _groups(given: Sequence[Vote]) -> list[tuple[str, str]]:
     return [*found, ("all", "")]
 
 
-def _row(first: str, second: str, given: Sequence[Vote], rng: np.random.Generator, half_width: float) -> dict[str, Any]:
+def _row(
+    first: str, second: str, given: Sequence[Vote], resampled: stats.Resampled, half_width: float
+) -> dict[str, Any]:
     decided = [vote for vote in given if vote["chosen"]]
     won = sum(vote["chosen"] == first for vote in decided)
     row: dict[str, Any] = {
@@ -129,7 +131,7 @@ def _row(first: str, second: str, given: Sequence[Vote], rng: np.random.Generato
         return row
     rate, count = won / len(decided), len(decided)
     row |= {"rate": rate, "wilson": list(stats.wilson(won, count)), "p": stats.binomial(won, count)}
-    found = stats.clustered(*_grid(decided, first), rng)
+    found = stats.clustered(*_grid(decided, first), resampled)
     if found is not None:
         row["clustered"] = {**vars(found), "p_holm": None}
     effect = found.design_effect if found else 1.0
@@ -176,7 +178,7 @@ def agreement(given: Sequence[Vote]) -> dict[str, Any]:
     for vote in given:
         units[vote["item"], *sorted((vote["left"], vote["right"]))][vote["chosen"]] += 1
     answers = sorted({answer for unit in units.values() for answer in unit})
-    table = np.array([[unit[answer] for answer in answers] for unit in units.values()]).reshape(len(units), -1)
+    table = np.array([[unit[answer] for answer in answers] for unit in units.values()])
     return {"alpha": stats.krippendorff_alpha(table) if units else None, "units": len(units)}
 
 

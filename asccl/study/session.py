@@ -17,7 +17,7 @@ from asccl.errors import StudyError
 from asccl.study import tokens
 from asccl.study.design import BROKEN, participant_seed, schedule
 from asccl.study.people import erase, filled, full, new_participant
-from asccl.study.schema import clips, participants, studies, trials, votes
+from asccl.study.schema import participants, studies, trials, votes
 from asccl.study.store import Store, now
 from asccl.study.studies import Study, load
 from asccl.version import __version__
@@ -189,7 +189,7 @@ def clip(store: Store, study: str, token: str, name: str) -> Path:
         for trial in _ahead(connection, here.person):
             for slot, (role, method) in _slots(here.study, trial).items():
                 if tokens.same(name, store.signer.clip(here.person, trial.position, slot)):
-                    return store.clip_path(study, _file(connection, study, trial.item, role, method).file)
+                    return store.clip_path(study, here.study.files[trial.item, role, method][0])
     raise Refused("invalid")
 
 
@@ -205,7 +205,7 @@ def _vote(connection: Connection, here: Visit, trial: Row[Any], given: Answer) -
         raise Refused("early")
     shown, answered = datetime.fromisoformat(trial.shown_at), datetime.now(UTC)
     seconds = (answered - shown).total_seconds()
-    if seconds < HURRY * _longest(connection, here.study, trial):
+    if seconds < HURRY * _longest(here.study, trial):
         raise Refused("early")
     assert here.row is not None
     emotion, setting = here.study.items[trial.item]
@@ -257,14 +257,9 @@ def _slots(study: Study, trial: Row[Any]) -> dict[str, tuple[str, str]]:
     return {**shown, **pair}
 
 
-def _file(connection: Connection, study: str, item: str, role: str, method: str) -> Row[Any]:
-    where = (clips.c.study_id == study, clips.c.item == item, clips.c.role == role, clips.c.method == method)
-    return connection.execute(select(clips).where(*where)).one()
-
-
-def _longest(connection: Connection, study: Study, trial: Row[Any]) -> float:
+def _longest(study: Study, trial: Row[Any]) -> float:
     slots = _slots(study, trial)
-    return max(_file(connection, study.id, trial.item, *slots[side]).seconds for side in ("left", "right"))
+    return max(study.files[trial.item, *slots[side]][1] for side in ("left", "right"))
 
 
 def _ahead(connection: Connection, person: str) -> list[Row[Any]]:

@@ -50,7 +50,22 @@ def holm(p: Sequence[float]) -> list[float]:
     return [float(value) for value in multipletests(p, method="holm")[1]] if p else []
 
 
-def clustered(wins: np.ndarray, counts: np.ndarray, rng: np.random.Generator, draws: int = DRAWS) -> Clustered | None:
+class Resampled:
+    """Bootstrap samples of whole clusters: how often each is drawn. One set for all rows with as many clusters."""
+
+    def __init__(self, rng: np.random.Generator, draws: int = DRAWS):
+        self._rng, self._draws = rng, draws
+        self._of: dict[int, np.ndarray] = {}
+
+    def __call__(self, number: int) -> np.ndarray:
+        """(draws, number)."""
+        if number not in self._of:
+            drawn = self._rng.multinomial(number, np.full(number, 1 / number), size=self._draws)
+            self._of[number] = drawn.astype(np.float32)  # whole numbers far below 2^24, and quick to multiply
+        return self._of[number]
+
+
+def clustered(wins: np.ndarray, counts: np.ndarray, resampled: Resampled) -> Clustered | None:
     """wins, counts: (participants, clips). None with fewer than two of either.
 
     Variance over participants and variance over clips, each by bootstrap, less that of independent answers, which both
@@ -67,7 +82,7 @@ def clustered(wins: np.ndarray, counts: np.ndarray, rng: np.random.Generator, dr
     count, won = counts.sum(), wins.sum()
     rate = (won + 0.5) / (count + 1)
     alone = rate * (1 - rate) / count
-    both = sum(_variance(wins.sum(axis), counts.sum(axis), rng, draws) for axis in (1, 0))
+    both = sum(_variance(wins.sum(axis), counts.sum(axis), resampled) for axis in (1, 0))
     variance = max(both - alone, alone)
     degrees = (clusters - 1) / max(1 - alone / variance, 1e-9)
     error = math.sqrt(variance) / (rate * (1 - rate))
@@ -77,12 +92,12 @@ def clustered(wins: np.ndarray, counts: np.ndarray, rng: np.random.Generator, dr
     return Clustered(_sigmoid(logit - reach), _sigmoid(logit + reach), p, float(variance / alone))
 
 
-def _variance(wins: np.ndarray, counts: np.ndarray, rng: np.random.Generator, draws: int) -> float:
+def _variance(wins: np.ndarray, counts: np.ndarray, resampled: Resampled) -> float:
     """Of the rate when whole clusters are drawn with replacement; corrected for their number."""
     number = len(counts)
-    drawn = rng.multinomial(number, np.full(number, 1 / number), size=draws)
-    total = drawn @ counts
-    rates = (drawn @ wins)[total > 0] / total[total > 0]
+    drawn = resampled(number)
+    total, won = drawn @ counts.astype(np.float32), drawn @ wins.astype(np.float32)
+    rates = won[total > 0].astype(float) / total[total > 0]
     return float(rates.var() * number / (number - 1))
 
 

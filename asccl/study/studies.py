@@ -7,8 +7,9 @@ import random
 import secrets
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, insert, select, update
@@ -22,6 +23,8 @@ from asccl.study.schema import clips, items, studies
 from asccl.study.store import Store, now
 from asccl.version import __version__
 
+MOST_KEPT = 50  # studies whose fixed parts stay in memory
+_MADE: dict[str, Callable[..., Study]] = {}
 BROKEN_ITEMS = 6  # items that get a broken clip: enough that nobody sees one too often
 
 
@@ -30,14 +33,17 @@ class Study:
     """A study as everybody needs it. items: name -> (emotion, setting). methods: in the order of the alphabet."""
 
     id: str
-    plan: Plan
     plan_sha256: str
     created_at: str
     closed_at: str | None
     open_serial: int
+    plan: Plan
     items: dict[str, tuple[str, str]]
     methods: tuple[str, ...]
     broken: tuple[str, ...]
+    files: dict[tuple[str, str, str], tuple[str, float]] = field(
+        default_factory=dict
+    )  # (item, role, method): (name, s)
 
     def pairs(self) -> list[Pair]:
         return all_pairs(sorted(self.items), self.methods)
@@ -132,16 +138,25 @@ def load(connection: Connection, study: str) -> Study:
     row = connection.execute(select(studies).where(studies.c.id == study)).one_or_none()
     if row is None:
         raise StudyError(f"there is no study {study[:20]!r}", "`python -m asccl study status` lists them")
+    made = _MADE.get(study)
+    if made is None:
+        made = _MADE[study] = _fixed(connection, study, row.plan)
+        for oldest in list(_MADE)[:-MOST_KEPT]:
+            _MADE.pop(oldest, None)
+    return made(row.id, row.plan_sha256, row.created_at, row.closed_at, row.open_serial)
+
+
+def _fixed(connection: Connection, study: str, plan: str) -> Callable[..., Study]:
+    """What never changes once a study is made: a participant's every request would read it anew."""
     places = connection.execute(select(items).where(items.c.study_id == study))
-    files = connection.execute(
-        select(clips.c.item, clips.c.role, clips.c.method).where(clips.c.study_id == study)
-    ).all()
-    return Study(
-        row.id, Plan.from_json(row.plan), row.plan_sha256, row.created_at, row.closed_at, row.open_serial,
-        {place.name: (place.emotion, place.setting) for place in places},
-        tuple(sorted({file.method for file in files if file.role == "output"})),
-        tuple(sorted(file.item for file in files if file.role == "broken")),
-    )  # fmt: skip
+    found = connection.execute(select(clips).where(clips.c.study_id == study)).all()
+    fixed = {
+        "plan": Plan.from_json(plan), "items": {place.name: (place.emotion, place.setting) for place in places},
+        "methods": tuple(sorted({one.method for one in found if one.role == "output"})),
+        "broken": tuple(sorted(one.item for one in found if one.role == "broken")),
+        "files": {(one.item, one.role, one.method): (one.file, one.seconds) for one in found},
+    }  # fmt: skip
+    return partial(Study, **fixed)
 
 
 def all_of(connection: Connection) -> list[Study]:

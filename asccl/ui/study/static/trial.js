@@ -166,6 +166,7 @@ function ended(slot) {
 function paint() {
   const pair = Object.keys(videos).length === 2;
   find("play").textContent = running ? said.pause : watched() ? said.play_again : pair ? said.play_both : said.play_all;
+  find("play").classList.toggle("primary", !watched());
   const solo = running && running.left.size === 1 ? [...running.left][0] : "";
   for (const one of find("clips").children) {
     one.classList.toggle("playing", running?.left.has(one.dataset.slot) ?? false);
