@@ -3,6 +3,8 @@
 import   CPU seconds of `import asccl`
 edit     a whole edit of a 720p clip against decoding and encoding it, and against a NED-sized renderer
 memory   peak memory and cost per frame, from 10 seconds to 10 minutes
+study    100 participants at once on the study pages, the server killed in the middle
+study-statistics  coverage and false alarms of a study's statistics over simulated studies; takes long
 nets     the two bundled networks: `python benchmarks/nets.py --help` for what more it can measure
 """
 
@@ -13,7 +15,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = {"import": "start_up", "edit": "edit", "memory": "memory", "nets": "nets"}
+NAMES = {
+    "import": "start_up",
+    "edit": "edit",
+    "memory": "memory",
+    "nets": "nets",
+    "study": "study",
+    "study-statistics": "study_statistics",
+}
 
 
 def main() -> int:

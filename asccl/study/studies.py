@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -150,7 +151,7 @@ def _fixed(connection: Connection, study: str, plan: str) -> Callable[..., Study
     """What never changes once a study is made: a participant's every request would read it anew."""
     places = connection.execute(select(items).where(items.c.study_id == study))
     found = connection.execute(select(clips).where(clips.c.study_id == study)).all()
-    fixed = {
+    fixed: dict[str, Any] = {
         "plan": Plan.from_json(plan), "items": {place.name: (place.emotion, place.setting) for place in places},
         "methods": tuple(sorted({one.method for one in found if one.role == "output"})),
         "broken": tuple(sorted(one.item for one in found if one.role == "broken")),

@@ -17,6 +17,7 @@ from walker import enter, finish
 
 from asccl.study import people, session, studies, tokens
 from asccl.study.results import read_votes
+from asccl.ui.study import admin as administrator
 from asccl.ui.study import pages as participant
 from asccl.ui.study.guard import BODY, Pace
 from asccl.ui.study.serve import beside, pages
@@ -30,6 +31,7 @@ def web(store, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setenv("ASCCL_STUDY_SECRET", "sesame")
     for name in ("STEADY", "STRANGERS", "JOINS"):
         monkeypatch.setattr(participant, name, Pace(1000, 1000))
+    monkeypatch.setattr(administrator, "LOGINS", Pace(1000, 1000))
     with TestClient(pages(lambda: store), follow_redirects=False) as client:
         yield client
 
@@ -38,9 +40,9 @@ def link(study: str, token: str) -> dict[str, str]:
     return {"s": study, "p": token}
 
 
-def body(study: str, token: str, position: int, **other: object) -> dict[str, object]:
-    told = {"position": position, "key": f"k{position:019}", "answer": "left", "plays_left": 1, "plays_right": 1}
-    return {**link(study, token), **told, "mode": "together", **other}
+def body(study: str, token: str, /, position: object, **other: object) -> dict[str, object]:
+    told = {"key": f"k{position!s:019}", "answer": "left", "plays_left": 1, "plays_right": 1, "mode": "together"}
+    return {**link(study, token), "position": position, **told, **other}
 
 
 def harmless(response) -> None:
@@ -92,7 +94,7 @@ def test_nothing_on_the_wire_tells_the_method(store, make, web):
     for token in (one, two):
         page, screen = web.get("/study", params=link(study, token)), web.get("/study/screen", params=link(study, token))
         told = page.text + screen.text + str(page.headers) + str(screen.headers)
-        for word in ("NED", "ASCCL", "broken", "identical", "happy", "sad-", "main"):
+        for word in ("NED", "ASCCL", "broken", "identical", "happy", "sad-", "repeat"):
             assert word not in told
         names = {clip["clip"] for clip in screen.json()["screen"]["clips"]}
         assert not seen & names  # another name for everybody
@@ -148,7 +150,7 @@ def test_nobody_votes_twice_early_out_of_order_or_for_another(store, make, web):
         {"answer": "cannot"}, {"answer": "NED"}, {"answer": NASTY}, {"answer": None}, {"answer": ["left"]},
         {"mode": "x"}, {"key": "short"}, {"key": "k" * 100}, {"position": 99}, {"position": "1"}, {"position": 2**70},
     ):  # fmt: skip
-        reply = web.post("/study/answer", json=body(study, token, 1, **wrong))
+        reply = web.post("/study/answer", json=body(study, token, **{"position": 1, **wrong}))
         assert reply.status_code == 422, wrong
         harmless(reply)
     assert read_votes(store, study) == []
@@ -453,6 +455,7 @@ def test_without_a_secret_or_a_store_the_pages_say_what_to_do(monkeypatch, tmp_p
     monkeypatch.setenv("ASCCL_STUDY_DIR", str(tmp_path / "none"))
     from starlette.applications import Starlette
 
+    monkeypatch.setattr(administrator, "LOGINS", Pace(1000, 1000))
     with TestClient(Starlette(routes=beside())) as web:
         assert "python -m asccl study secret" in web.get("/study/admin").text
         assert web.get("/study").status_code == 404

@@ -43,7 +43,8 @@ class Guard:
         self.app, self.uploads = app, uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http":  # start and end; a web socket finds no route
+            await self.app(scope, receive, send)
             return
         most = UPLOAD if scope["path"].endswith(self.uploads) else BODY
         begun, over, size = False, False, 0
@@ -67,6 +68,8 @@ class Guard:
                 for name, value in headers().items():
                     own[name] = value
                 own.setdefault("Cache-Control", "no-store")
+                for name in ("etag", "last-modified"):  # of a clip: the same wherever it is shown
+                    del own[name]
             await send(message)
 
         try:

@@ -143,6 +143,7 @@ class Pages:
     def _consent(self, store: Store, study: str, token: str, told: dict[str, str]) -> Response:
         if told.get("agree") == "yes":
             session.consent(store, study, token)
+        session.visit(store, study, token)
         return _back(study, token)
 
     def _check(self, store: Store, study: str, token: str, told: dict[str, str]) -> Response:
@@ -168,10 +169,7 @@ class Pages:
 
     def _clip(self, store: Store, study: str, token: str, told: dict[str, str]) -> Response:
         path = session.clip(store, study, token, told.get("c", ""))
-        response = FileResponse(path, media_type="video/mp4", headers={"Cache-Control": "private, max-age=3600"})
-        for name in ("etag", "last-modified"):  # the same for one file wherever it is shown
-            del response.headers[name]
-        return response
+        return FileResponse(path, media_type="video/mp4", headers={"Cache-Control": "private, max-age=3600"})
 
     def _beeps(self, store: Store, study: str, token: str, told: dict[str, str]) -> Response:
         _, count = session.visit(store, study, token).puzzle()

@@ -46,7 +46,7 @@ def keep(source: BinaryIO, name: str, folder: Path) -> Path:
 
 def _wanted(entry: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
     return not hidden and Path(entry.filename).suffix.lower() in KINDS
 
 
