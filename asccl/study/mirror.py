@@ -76,7 +76,11 @@ def state(store: Store) -> tuple[int, ...]:
 
 def fetch(store: Store, api: HfApi, name: str) -> None:
     """Into an empty store, the newest backup of the mirror, if there is one."""
-    if any(state(store)) or not api.repo_exists(name, repo_type="dataset"):
+    if not api.repo_exists(name, repo_type="dataset"):
+        return
+    if not api.repo_info(name, repo_type="dataset").private:
+        raise StudyError(f"the mirror {name} is public, and a backup holds the key of all links", "make it private")
+    if any(state(store)):
         return
     found = sorted(path for path in api.list_repo_files(name, repo_type="dataset") if path.endswith(".zip"))
     if found:

@@ -35,8 +35,8 @@ class Person:
 
 def invite(store: Store, study: str, labels: list[str]) -> list[tuple[str, str]]:
     """One personal link for each label. Returns (label, token). Raises StudyError."""
-    if any(len(label) > MOST_LABEL for label in labels):
-        raise StudyError(f"a label is longer than {MOST_LABEL} characters", "shorten it")
+    if any(len(label) > MOST_LABEL or "\0" in label for label in labels):
+        raise StudyError(f"a label is longer than {MOST_LABEL} characters, or is no text", "shorten it")
     with store.write() as connection:
         found = load(connection, study)
         here = connection.scalar(select(func.count()).where(participants.c.study_id == study)) or 0

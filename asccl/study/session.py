@@ -6,6 +6,7 @@ Every function takes what came with the link and trusts none of it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from asccl.version import __version__
 ANSWERS = ("left", "right", "cannot")
 MODES = ("together", "in turn")
 SHAPES = ("circle", "square", "triangle")
+KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")  # of an answer, made by the page
 MOST_PLAYS = 10_000
 HURRY = 0.9  # an answer before this share of the longer clip has passed cannot have seen it
 
@@ -199,7 +201,7 @@ def _vote(connection: Connection, here: Visit, trial: Row[Any], given: Answer) -
         raise Refused("order")
     allowed = ANSWERS if here.study.plan.cannot_tell else ANSWERS[:2]
     plays = (given.plays_left, given.plays_right)
-    if given.answer not in allowed or given.mode not in MODES or not 16 <= len(given.key) <= 64:
+    if given.answer not in allowed or given.mode not in MODES or not KEY.fullmatch(given.key):
         raise Refused("bad")
     if not all(1 <= count <= MOST_PLAYS for count in plays):
         raise Refused("early")

@@ -148,7 +148,8 @@ def test_nobody_votes_twice_early_out_of_order_or_for_another(store, make, web):
     for wrong in (
         {"plays_right": 0}, {"plays_left": -1}, {"plays_left": "1"}, {"plays_left": 1e9}, {"plays_left": True},
         {"answer": "cannot"}, {"answer": "NED"}, {"answer": NASTY}, {"answer": None}, {"answer": ["left"]},
-        {"mode": "x"}, {"key": "short"}, {"key": "k" * 100}, {"position": 99}, {"position": "1"}, {"position": 2**70},
+        {"mode": "x"}, {"key": "short"}, {"key": "k" * 19 + "\0"}, {"key": NASTY[:50]},
+        {"key": "k" * 100}, {"position": 99}, {"position": "1"}, {"position": 2**70},
     ):  # fmt: skip
         reply = web.post("/study/answer", json=body(study, token, **{"position": 1, **wrong}))
         assert reply.status_code == 422, wrong

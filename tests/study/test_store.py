@@ -244,7 +244,7 @@ def test_the_mirror_pushes_backups_and_starts_an_empty_store(sqlite, make, tmp_p
     pushed: dict[str, bytes] = {}
 
     class Hub:
-        token = None
+        token, private = None, True
 
         def create_repo(self, repo_id, **options):
             assert options["private"] is True
@@ -252,6 +252,9 @@ def test_the_mirror_pushes_backups_and_starts_an_empty_store(sqlite, make, tmp_p
 
         def repo_exists(self, *_names, **_options):
             return True
+
+        def repo_info(self, *_names, **_options):
+            return type("Info", (), {"private": self.private})()
 
         def list_repo_files(self, *_names, **_options):
             return sorted(pushed)
@@ -279,6 +282,10 @@ def test_the_mirror_pushes_backups_and_starts_an_empty_store(sqlite, make, tmp_p
     for _ in range(2):  # the second time nothing is new, and nothing is pushed
         running.push_to_hub()
         assert len(pushed) == 1
+    public = Hub()
+    public.private = False
+    with pytest.raises(StudyError, match="is public"):
+        mirror.start(sqlite, public)
     fresh = Store(tmp_path / "fresh")
     mirror.start(fresh, Hub(), minutes=60).stop()
     assert read_votes(fresh, study) == read_votes(sqlite, study)

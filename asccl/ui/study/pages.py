@@ -26,6 +26,7 @@ STATUS = {"invalid": 404, "closed": 403, "full": 403, "order": 409, "early": 422
 STEADY = Pace(rate=20, most=200)  # requests of one link
 STRANGERS = Pace(rate=1, most=60)  # links that do not work, of one address; held in memory, never stored
 JOINS = Pace(rate=2, most=100)  # of one open link
+LONGEST = 80  # characters of what may be a link: more are not kept, even for the pace
 FAILED = ("check_failed", "check_sound_needed")
 FOREVER = "public, max-age=3600"
 
@@ -91,7 +92,7 @@ class Pages:
         study, token = told.get("s", ""), told.get("p", "")
         said, lang = words("en"), "en"
         try:
-            if not STEADY.allows(token):
+            if not STEADY.allows(token[:LONGEST]):
                 raise Refused("busy")
             store = self._store()
             if store is None:
@@ -136,7 +137,7 @@ class Pages:
         return page(f"{here.stage}.html", **values)
 
     def _join(self, store: Store, study: str, token: str, told: dict[str, str]) -> Response:
-        if not JOINS.allows(token):
+        if not JOINS.allows(token[:LONGEST]):
             raise Refused("busy")
         return _back(study, session.join(store, study, token))
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from asccl.errors import AscclError
 from asccl.study import mirror, store
 from asccl.study.edits import CanEdit
 from asccl.study.store import Store
@@ -29,8 +30,9 @@ class Opener:
     def __call__(self) -> Store | None:
         with self._lock:
             if self._store is None and (self._make or store.exists()):
-                self._store = Store()
-                mirror.start(self._store)
+                opened = Store()
+                mirror.start(opened)
+                self._store = opened
             return self._store
 
 
@@ -64,7 +66,10 @@ def alone(host: str, port: int, root_path: str = "") -> None:
 
 def announce(opened: Callable[[], Store | None], address: str) -> None:
     """Where the administrator's page is; and the secret, once, where there was none."""
-    found = opened()
+    try:
+        found = opened()
+    except AscclError as error:
+        raise SystemExit(f"asccl: {error}") from None
     print(f"Study administration: {address}{ADMIN}", flush=True)
     if found is not None and found.secret_hash() is None:
         print(f"Its secret, shown only this once: {found.new_secret()}", flush=True)
