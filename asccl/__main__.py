@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import NoReturn
 
-from asccl import __version__, cli
+from asccl import __version__, cli, study_cli
 from asccl.interop.kinds import KINDS
 from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE
 
@@ -79,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     _add_edit(commands)
     _add_import(commands)
+    study_cli.add(commands)
     return parser
 
 

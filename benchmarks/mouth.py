@@ -99,8 +99,8 @@ def off(landmarks: torch.Tensor, truth: torch.Tensor, points: Sequence[int]) -> 
 
 
 def balanced(faces: Faces, metric: SCCMetric, loss: LossSettings) -> float:
-    """The weight at which half way to the surrogate ASCCL pulls as hard as the surrogate does: variants whose losses are
-    of different size are compared at the same pull."""
+    """The weight at which half way to the surrogate ASCCL pulls as hard as the surrogate does, so that variants whose
+    losses are of different size are compared at the same pull."""
     half = ((faces.units + faces.surrogate) / 2).requires_grad_()
     pull = torch.autograd.grad((half - faces.surrogate).square().sum(), half)[0].norm()
     against = torch.autograd.grad(len(half) * asccl_loss(metric, faces.picture, faces.at(half)[0], loss), half)[0]
