@@ -68,7 +68,17 @@ def load_metric(
 
 
 @cache
-def _load_metric(name: str, device: str, heads: str) -> SCCMetric:
+def _load_metric(name: str, device: str, heads: Literal["trained", "random", "none"]) -> SCCMetric:
+    import torch
+
+    metric = new_metric(heads="none" if heads == "none" else "mapped")
+    if heads == "trained":
+        _load(name, metric, device)
+    return metric.freeze().to(device, memory_format=torch.channels_last)
+
+
+def new_metric(backbone: str = "mobilefacenet-arcface", heads: Literal["mapped", "none"] = "mapped") -> SCCMetric:
+    """A metric that has learnt nothing yet, always the same one, over a backbone that has. Raises WeightsError."""
     import torch
 
     from asccl.metric.scc import SCCMetric
@@ -76,12 +86,9 @@ def _load_metric(name: str, device: str, heads: str) -> SCCMetric:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(UNTRAINED)
-        metric = SCCMetric(MobileFaceNet(), MAP_CHANNELS, "none" if heads == "none" else "mapped")
-    if heads == "trained":
-        _load(name, metric, device)
-    else:
-        _load("mobilefacenet-arcface", metric.backbone, device)
-    return metric.freeze().to(device, memory_format=torch.channels_last)
+        metric = SCCMetric(MobileFaceNet(), MAP_CHANNELS, heads)
+    _load(backbone, metric.backbone, "cpu")
+    return metric
 
 
 def _load(name: str, net: Freezable, device: str) -> Freezable:

@@ -10,16 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from asccl.directors.base import Target
-from asccl.directors.preset import (
-    BOUNDS,
-    PRESETS,
-    RESTING,
-    apply_change,
-    change_towards,
-    resting_level,
-    spread,
-    variant,
-)
+from asccl.directors.preset import RESTING, apply_change, change_towards, resting_level
+from asccl.morphable.emotions import BOUNDS, PRESETS, spread, variant
 from asccl.morphable.head import HeadModel
 from asccl.types import EMOTIONS, Motion
 

@@ -17,7 +17,12 @@ def arcface_crop(image: Image, landmarks: np.ndarray, size: int = SIZE) -> Image
     image: (H, W, 3) uint8 RGB. landmarks: (478, 2+) pixels of it. Returns (size, size, 3); what lies outside the image
     repeats its border. Raises ValueError where the landmarks are not finite.
     """
-    return warp_crop(image, similarity(five_points(landmarks), ARCFACE_POINTS * (size / SIZE)), size)
+    return warp_crop(image, arcface_matrix(landmarks, size), size)
+
+
+def arcface_matrix(landmarks: np.ndarray, size: int = SIZE) -> np.ndarray:
+    """The similarity (2, 3) from pixels of the image to those of its ArcFace crop."""
+    return similarity(five_points(landmarks), ARCFACE_POINTS * (size / SIZE))
 
 
 def expression_crop(image: Image, landmarks: np.ndarray, size: int = SIZE) -> Image:

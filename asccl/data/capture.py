@@ -1,0 +1,51 @@
+"""What a camera and a codec do to a picture: the same for both pictures of a pair, but for the noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from asccl.types import Image
+
+
+@dataclass(frozen=True)
+class Capture:
+    """gain: of R, G, B. gamma, contrast: 1 leaves them. blur: deviation in pixels at a crop of 112. noise: deviation in
+    levels of 255. quality: of the JPEG, 0 for none."""
+
+    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    gamma: float = 1.0
+    contrast: float = 1.0
+    blur: float = 0.0
+    noise: float = 0.0
+    quality: int = 0
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Capture:
+        """From a clean studio camera to a phone's call."""
+        r, g, b = rng.normal(1, [0.06, 0.03, 0.06]) * rng.normal(1, 0.05)
+        return cls(
+            gain=(float(r), float(g), float(b)),
+            gamma=float(np.exp(rng.normal(-0.05, 0.11))),
+            contrast=float(np.exp(rng.normal(0, 0.08))),
+            blur=float(rng.uniform(0.3, 1.1)) if rng.uniform() < 0.5 else 0.0,
+            noise=float(rng.gamma(1.5, 1.6)),
+            quality=int(rng.integers(35, 95)) if rng.uniform() < 0.6 else 0,
+        )
+
+    def __call__(self, image: Image, rng: np.random.Generator) -> Image:
+        """(H, W, 3) uint8 RGB -> the same. rng: of the noise."""
+        levels = (np.arange(256, dtype=np.float32) / 255) ** self.gamma
+        levels = (levels - 0.5) * self.contrast + 0.5
+        curves = np.clip(levels[:, None] * np.array(self.gain, np.float32), 0, 1)
+        out = cv2.LUT(image, np.rint(curves * 255).astype(np.uint8)[None])
+        if self.blur > 0:
+            out = cv2.GaussianBlur(out, (0, 0), self.blur * len(image) / 112)
+        grain = rng.standard_normal(image.shape, np.float32)
+        out = np.clip(out + self.noise * grain, 0, 255).astype(np.uint8)
+        if self.quality:
+            _, data = cv2.imencode(".jpg", out[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self.quality])
+            out = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+        return np.ascontiguousarray(out)

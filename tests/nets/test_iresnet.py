@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from official import made_up, names
+
+from asccl.nets.iresnet import EMBEDDING, MAP_CHANNELS, MAP_STRIDES, IResNet
+
+
+def filled(net: IResNet) -> IResNet:
+    net.load_state_dict(made_up({name: tuple(value.shape) for name, value in net.state_dict().items()}))
+    return net.freeze()
+
+
+@pytest.fixture(scope="module")
+def small() -> IResNet:
+    return filled(IResNet(18, head=True))
+
+
+def picture(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(3), dtype=dtype) * 2 - 1
+
+
+def test_names_and_shapes_are_the_authors():
+    """They have one layer more, bn2, which their metric never reads."""
+    own = {f"resnet50.{name}": tuple(value.shape) for name, value in IResNet(50).state_dict().items()}
+    theirs = {n: s for n, s in names("scc").items() if not n.startswith(("mlp.", "resnet50.bn2."))}
+    assert own == theirs
+
+
+@pytest.mark.parametrize("size", [(112, 112), (64, 48), (16, 16)])
+@torch.inference_mode()
+def test_maps(small, size):
+    expected = [(2, c, size[0] // s, size[1] // s) for c, s in zip(MAP_CHANNELS, MAP_STRIDES, strict=True)]
+    assert [tuple(m.shape) for m in small.maps(picture(2, 3, *size))] == expected
+
+
+@torch.inference_mode()
+def test_shapes_are_checked(small):
+    assert small(picture(2, 3, 112, 112)).shape == (2, EMBEDDING)
+    with pytest.raises(ValueError, match=r"\(B, 3, 112, 112\), got \(2, 3, 128, 128\)"):
+        small(torch.zeros(2, 3, 128, 128))
+    with pytest.raises(ValueError, match="with its head"):
+        IResNet(18)(torch.zeros(1, 3, 112, 112))
+    for wrong in ((2, 3, 112, 100), (2, 3, 100, 112), (2, 1, 112, 112), (3, 112, 112), (1, 3, 0, 16)):
+        with pytest.raises(ValueError, match="multiples of 16, got"):
+            small.maps(torch.zeros(wrong))
+
+
+@pytest.mark.parametrize("size", [(48, 64), (32, 32)])
+def test_folding_changes_neither_maps_nor_gradients_nor_the_embedding(small, size):
+    plain = copy.deepcopy(small).double()
+    folded = copy.deepcopy(plain).fold_batch_norm()
+    results = []
+    for net in (plain, folded):
+        x = picture(2, 3, *size, dtype=torch.float64).requires_grad_()
+        maps = net.maps(x)
+        sum(m.square().mean() for m in maps).backward()
+        results.append([*maps, x.grad])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-9, atol=1e-9 * float(a.detach().abs().max()))
+    face = picture(1, 3, 112, 112, dtype=torch.float64)
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(face), plain(face), rtol=1e-9, atol=1e-9)
+
+
+def test_folded_stays_frozen_and_says_what_it_takes(small):
+    folded = copy.deepcopy(small).fold_batch_norm()
+    torch.nn.ModuleList([folded]).train()
+    assert not any(part.training for part in folded.modules())
+    assert not any(parameter.requires_grad for parameter in folded.parameters())
+    with pytest.raises(ValueError, match="multiples of 16 from 32 on"):
+        folded.maps(torch.zeros(1, 3, 16, 32))
+    for wrong in (folded, IResNet(18)):
+        with pytest.raises(ValueError, match="frozen network that was not folded"):
+            wrong.fold_batch_norm()
+
+
+def test_gradients_reach_the_image_and_not_the_weights(small):
+    x = picture(1, 3, 32, 32).requires_grad_()
+    sum(m.square().mean() for m in small.maps(x)).backward()
+    assert x.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in small.parameters())

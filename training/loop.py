@@ -1,0 +1,218 @@
+"""A training loop that knows no model: batches, turns, named losses, checkpoints, logs. Hugging Face Accelerate runs it
+on one device or many.
+
+A step takes one batch through every turn. A turn has an optimiser and a function from the batch to named losses; their
+weighted sum is what goes backward. A GAN has two turns, everything else has one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs, set_seed
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from asccl.errors import AscclError, SettingError
+
+KEEP = 2  # checkpoints
+Losses = Callable[[Any, torch.Generator], Mapping[str, torch.Tensor]]
+Evaluate = Callable[[], Mapping[str, float]]
+
+
+class DivergedError(AscclError):
+    """A loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """output: folder of checkpoints and logs. steps: in all, counted from the first start. batch: pictures or sequences
+    on each device. seed: of weights, order and draws. precision: "no", "bf16" or "fp16". workers: processes that load.
+    log_every, evaluate_every, save_every: steps. tracker: "tensorboard", "trackio" or "none"; the JSON lines in
+    `output` are always written. clip: largest norm of a gradient, 0 for any."""
+
+    output: Path = Path("build/training")
+    steps: int = 1000
+    batch: int = 8
+    seed: int = 0
+    precision: str = "no"
+    workers: int = 0
+    log_every: int = 20
+    evaluate_every: int = 200
+    save_every: int = 200
+    tracker: str = "none"
+    clip: float = 0.0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One update. losses(batch, rng) -> named scalars; weights: of each name, 1 where none is given. schedule: of the
+    learning rate, one move a step; it must be registered for checkpoints."""
+
+    name: str
+    optimizer: torch.optim.Optimizer
+    losses: Losses
+    weights: Mapping[str, float] = field(default_factory=dict)
+    schedule: torch.optim.lr_scheduler.LRScheduler | None = None
+
+
+def accelerator(settings: LoopSettings) -> Accelerator:
+    """One for the whole process. Seeds everything. Raises SettingError."""
+    if settings.steps < 1 or settings.batch < 1:
+        raise SettingError(f"{settings.steps} steps with batches of {settings.batch}", "give 1 or more of both")
+    set_seed(settings.seed)
+    made = Accelerator(
+        mixed_precision=settings.precision,
+        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
+        log_with=None if settings.tracker == "none" else settings.tracker,
+        project_dir=settings.output,
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+    )
+    if settings.tracker != "none":
+        made.init_trackers(settings.output.name)
+    return made
+
+
+def train(
+    run: Accelerator,
+    modules: Sequence[nn.Module],
+    turns: Sequence[Turn],
+    data: Dataset,
+    settings: LoopSettings,
+    evaluate: Evaluate | None = None,
+) -> None:
+    """Until `settings.steps` are done, from the newest checkpoint in `settings.output` if there is one.
+
+    modules: everything that trains, already prepared by `run`, like the optimisers of the turns. evaluate: called on the
+    main process alone, now and then and at the end; its numbers are logged.
+    Raises DivergedError; the last checkpoint is intact then.
+    """
+    loader = run.prepare(
+        DataLoader(data, settings.batch, shuffle=True, drop_last=True, num_workers=settings.workers,
+                   persistent_workers=settings.workers > 0)
+    )  # fmt: skip
+    if not len(loader):
+        raise SettingError(
+            f"{len(data)} items do not fill one batch of {settings.batch} on {run.num_processes} devices",
+            "give more data, or a smaller batch",
+        )
+    first = resume(run, settings.output)
+    batches = _batches(run, loader, first)
+    bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, disable=not run.is_main_process)
+    for step in bar:
+        logged = {}
+        rng = _generator(run, settings.seed, step)
+        batch = next(batches)
+        for turn in turns:
+            logged |= _update(run, modules, turn, batch, rng, settings, step)
+        done = step + 1
+        if done % settings.log_every == 0 or done == settings.steps:
+            _log(run, settings, done, {name: float(value) for name, value in logged.items()}, bar)
+        if evaluate is not None and (done % settings.evaluate_every == 0 or done == settings.steps):
+            if run.is_main_process:
+                _log(run, settings, done, evaluate(), None)
+            run.wait_for_everyone()
+        if done % settings.save_every == 0 or done == settings.steps:
+            save(run, settings.output, done)
+    run.end_training()
+
+
+def _update(
+    run: Accelerator, modules: Sequence[nn.Module], turn: Turn, batch: Any, rng: torch.Generator,
+    settings: LoopSettings, step: int,
+) -> dict[str, torch.Tensor]:  # fmt: skip
+    with run.autocast():
+        losses = turn.losses(batch, rng)
+    total = torch.stack([turn.weights.get(name, 1.0) * value for name, value in losses.items()]).sum()
+    if not math.isfinite(total.item()):
+        parts = ", ".join(f"{name} {value.item():g}" for name, value in losses.items())
+        raise DivergedError(
+            f"step {step + 1}: {turn.name} is {total.item():g} ({parts})",
+            f"lower the learning rate and start again: it goes on from the checkpoint in {settings.output}",
+        )
+    turn.optimizer.zero_grad(set_to_none=True)
+    run.backward(total)
+    if settings.clip:
+        for module in modules:
+            run.clip_grad_norm_(module.parameters(), settings.clip)
+    turn.optimizer.step()
+    if turn.schedule is not None:
+        turn.schedule.step()
+    return {f"{turn.name}/{name}": value.detach() for name, value in losses.items()}
+
+
+def _batches(run: Accelerator, loader: DataLoader, step: int) -> Iterator[Any]:
+    """From the batch that step number `step` sees on, for ever; every epoch in an order of its own."""
+    epoch, skip = divmod(step, len(loader))
+    while True:
+        loader.set_epoch(epoch)
+        yield from run.skip_first_batches(loader, skip) if skip else loader
+        epoch, skip = epoch + 1, 0
+
+
+def _generator(run: Accelerator, seed: int, step: int) -> torch.Generator:
+    """Draws that depend on seed, step and process alone, so that a resumed run draws the same."""
+    return torch.Generator(run.device).manual_seed((seed * 1_000_003 + step) * 1009 + run.process_index)
+
+
+def _log(run: Accelerator, settings: LoopSettings, step: int, values: Mapping[str, float], bar: Any) -> None:
+    if not run.is_main_process:
+        return
+    run.log(dict(values), step=step)
+    with (settings.output / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"step": step, **values}) + "\n")
+    if bar is not None:
+        bar.set_postfix({name.split("/")[-1]: f"{value:.4g}" for name, value in values.items()})
+
+
+def save(run: Accelerator, folder: Path, step: int) -> None:
+    """A checkpoint of everything; there under its name only once it is whole. Keeps the newest `KEEP`."""
+    name = folder / f"step-{step:08d}"
+    part = folder / f".{name.name}.part"
+    if run.is_main_process and part.exists():
+        shutil.rmtree(part)
+    run.wait_for_everyone()
+    run.save_state(str(part))
+    run.wait_for_everyone()
+    if run.is_main_process:
+        if name.exists():
+            shutil.rmtree(name)
+        os.replace(part, name)
+        for old in saved(folder)[:-KEEP]:
+            shutil.rmtree(old)
+    run.wait_for_everyone()
+
+
+def saved(folder: Path) -> list[Path]:
+    """Whole checkpoints, the newest last."""
+    return sorted(folder.glob("step-*"))
+
+
+def resume(run: Accelerator, folder: Path) -> int:
+    """Load the newest checkpoint; the number of steps done, 0 without one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = saved(folder)
+    if not done:
+        return 0
+    run.load_state(str(done[-1]))
+    step = int(done[-1].name.split("-")[1])
+    if run.is_main_process:
+        _forget_log(folder / "log.jsonl", step)
+    return step
+
+
+def _forget_log(path: Path, step: int) -> None:
+    """Drop lines of steps that will be done again."""
+    if path.exists():
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["step"] <= step]
+        path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
