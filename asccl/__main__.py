@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import NoReturn
 
-from asccl import __version__, cli
+from asccl import __version__, cli, cli_analyze
 from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE
 
 EXIT_STATUS = """\
@@ -24,6 +24,7 @@ Change the emotion on a talking face; the person and the speech stay. Runs on a 
 EXAMPLES = """\
 examples:
   python -m asccl edit talk.mp4 --emotion happy
+  python -m asccl analyze talk.mp4 talk-happy.mp4
   python -m asccl edit --help
 """
 ABOUT_EDIT = """\
@@ -65,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"asccl {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     _add_edit(commands)
+    cli_analyze.add(commands)
     return parser
 
 

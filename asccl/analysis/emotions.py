@@ -15,7 +15,8 @@ from asccl.errors import InputError
 from asccl.types import EMOTIONS
 
 SUFFIXES = frozenset(
-    ".mp4 .mov .mkv .avi .webm .m4v .mpg .mpeg .ts .gif .png .jpg .jpeg .webp .bmp .tif .tiff .heic".split()
+    (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif")
+    + (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic")
 )
 WORDS = {
     **{name: name for name in EMOTIONS},
@@ -23,8 +24,9 @@ WORDS = {
     **{"joy": "happy", "sadness": "sad", "surprise": "surprised"},
 }  # fmt: skip
 RAVDESS = re.compile(r"\d\d(-\d\d){6}")
-RAVDESS_EMOTIONS = dict(zip(("01", "03", "04", "05", "06", "07", "08"),
-                            ("neutral", "happy", "sad", "angry", "fear", "disgusted", "surprised"), strict=True))  # fmt: skip
+RAVDESS_EMOTIONS = {
+    "01": "neutral", "03": "happy", "04": "sad", "05": "angry", "06": "fear", "07": "disgusted", "08": "surprised",
+}  # fmt: skip
 LEVEL = re.compile(r"level_\d")
 
 

@@ -69,7 +69,7 @@ def figures(found: Labelled) -> dict[str, go.Figure]:
 
 
 def write_plots(found: Labelled, folder: Path) -> list[Path]:
-    """Every chart as HTML (interactive, complete in itself but for plotly.min.js beside it), PNG and SVG, and the tables
+    """Every chart as HTML (interactive; needs the plotly.min.js that is written beside it), PNG and SVG, and the tables
     as CSV. The folder exists."""
     written = []
     for name, figure in figures(found).items():

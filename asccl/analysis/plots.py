@@ -45,7 +45,9 @@ def by_emotion(
     """One pair of bars for each labelled comparison: the paper's Figures 2 and 6."""
     spreads = {side: [c.spread(head, measure, side, number) for _, c in found] for side in SIDES}
     where = "all maps" if number is None else f"map {number + 1}"
-    return _bars([label for label, _ in found], spreads, measure, f"By pair of emotions · {LABELS[head].lower()}, {where}")
+    return _bars(
+        [label for label, _ in found], spreads, measure, f"By pair of emotions · {LABELS[head].lower()}, {where}"
+    )
 
 
 def over_time(found: Correlation, head: str) -> go.Figure:

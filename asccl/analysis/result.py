@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asccl import __version__
+from asccl import hub
 from asccl.analysis.heads import HEADS
 from asccl.analysis.sums import MEASURES, SIDES, MapSums, Spread, overall
 from asccl.types import Image, MediaInfo
+from asccl.version import __version__
 
 WORST = 6  # moments that are shown
+BACKBONE = "mobilefacenet-arcface"
 APART = 0.4  # seconds between two of them, at least
 DEFINITIONS = {
     "visual disparity": "difference of the feature vectors of a region i and of its neighbour j (8 of them), eq. 1; "
@@ -141,6 +143,7 @@ class Correlation:
                 {"similarity": round(m.similarity, 5), "source": round(m.times[0], 4), "generated": round(m.times[1], 4)}
                 for m in self.worst
             ],
+            "weights": self._weights(),
         }  # fmt: skip
 
     def rows(self) -> list[dict[str, Any]]:
@@ -161,6 +164,11 @@ class Correlation:
             for n, sums in enumerate(self.maps[head])
         ]
         return {"overall": told(None), "maps": maps}
+
+    def _weights(self) -> list[dict[str, str]]:
+        names = [self.metric] * ("trained" in self.maps) + [BACKBONE]
+        known = [hub.WEIGHTS[name] for name in names if name in hub.WEIGHTS]
+        return [{"name": weight.name, "file": weight.file, "sha256": weight.sha256} for weight in known]
 
     def _curves(self) -> dict[str, Any]:
         times, gaps = np.array(self.curves.times), np.array(self.curves.lip_gaps)

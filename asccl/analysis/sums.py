@@ -69,7 +69,9 @@ class MapSums:
             values = table.double()
             for s, (part, mask) in enumerate(((values.diagonal(dim1=-2, dim2=-1), same), (values, others))):
                 part = torch.where(mask, part, 0).flatten(1)
-                sums = torch.stack([mask.flatten(1).sum(1).double(), part.sum(1), part.square().sum(1)], 1).cpu().numpy()
+                sums = (
+                    torch.stack([mask.flatten(1).sum(1).double(), part.sum(1), part.square().sum(1)], 1).cpu().numpy()
+                )
                 self._totals[m, s] += sums.sum(0)
                 with np.errstate(invalid="ignore"):
                     means[:, m, s] = sums[:, 1] / sums[:, 0]
