@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 STAGES = {"open": (0.0, 0.0), "source": (0.0, 0.25), "generated": (0.25, 0.25), "pair": (0.5, 0.0),
           "compare": (0.5, 0.5), "done": (1.0, 0.0)}  # fmt: skip
 ABOUT = """\
-Measure whether a generated video keeps what its source says: average similarity (cosine along the channels) and Pearson
-coefficient of the visual disparities of corresponding and of non-corresponding face regions, eq. 1 of the paper, on four
-feature maps, with and without the learned mapping. SOURCE and GENERATED are two videos or two stills. With a folder
-alone, its clips are paired by the emotions in their names: the paper's Figures 2 and 6.
+Measure whether a generated video keeps what its source says: average similarity (cosine along the channels) and
+Pearson coefficient of the visual disparities of corresponding and of non-corresponding face regions, eq. 1 of the
+paper, on four feature maps, with and without the learned mapping. SOURCE and GENERATED are two videos or two stills.
+With a folder alone, its clips are paired by the emotions in their names: the paper's Figures 2 and 6.
 """
 EXAMPLES = """\
 examples:
@@ -54,7 +54,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     analyze.add_argument(
         "--plots",
         metavar="DIR",
-        help="write charts (HTML, PNG, SVG) and tables (CSV) into this folder, made if missing",
+        help="write charts (HTML, PNG, SVG) and tables (CSV) into this folder",
     )
     analyze.add_argument("--metric", default="scc-mobilefacenet", metavar="NAME", help="weights; default: %(default)s")
     analyze.add_argument(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,7 @@ import torch
 
 from asccl.analysis.framing import ASIDE, Alignment, Framing, aside, framing, scale_between
 from asccl.analysis.heads import Head, heads_of
-from asccl.analysis.result import Correlation, Curves, Moment, Moments
+from asccl.analysis.result import Correlation, Curves, Moments
 from asccl.analysis.sums import MapSums, compare
 from asccl.analysis.timing import PAIRINGS, Pairing, pair, thin
 from asccl.clip import Followed, follow
@@ -34,6 +35,7 @@ from asccl.zoo import one_thread
 ENOUGH = 300  # pairs of frames that are compared, unless a stride is given
 TAKE_RATE = 15.0  # looks a second at a take, so that its mouth can be followed
 BATCH = 4
+ENLARGED = 3  # a crop for people over one for the networks
 SAME_LENGTH = 0.02  # an edit is as long as its source, to within this share or `SAME_FRAMES`
 SAME_FRAMES = 2
 
@@ -47,7 +49,7 @@ class Settings:
     alignment: "place" cuts both frames where the source's face is, "landmarks" brings the generated face into its pose
         first, "auto" takes the first where the head has not moved.
     stride: compare each `stride`-th frame; None takes about `ENOUGH` of them. offset: seconds by which the generated
-        video lags. face: which person of the source, as `Editor.faces` counts; None takes the largest. metric: see
+        video runs ahead. face: which person of the source, as `Editor.faces` counts; None takes the largest. metric: see
         `asccl.load_metric`. size: pixels of a crop, a multiple of 16.
     Raises SettingError.
     """
@@ -250,7 +252,7 @@ class _Comparison:
             rows = {name: mean[:, i].mean(0) for name, mean in means.items()}
             self._curves.add(p.times, [float(lip_gap(points)) for points in p.landmarks], rows)
             score = float(rows[self._heads[0].name][0, 0])
-            self._moments.offer(score, p.times, lambda f=framings[i], p=p: large(f, p.images))
+            self._moments.offer(score, p.times, partial(large, framings[i], p.images))
 
     def _compare(self, head: Head, maps: list, valid: torch.Tensor) -> np.ndarray:
         """(4, B, 2, 2) means of each map and frame, by measure and side."""
@@ -273,4 +275,4 @@ class _Comparison:
 
 def large(where: Framing, images: tuple[Image, Image]) -> tuple[Image, Image]:
     """The two crops with enough pixels for people."""
-    return where.enlarged(Moment.ENLARGED).cut(*images)
+    return where.enlarged(ENLARGED).cut(*images)

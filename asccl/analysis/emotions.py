@@ -15,8 +15,10 @@ from asccl.errors import InputError
 from asccl.types import EMOTIONS
 
 SUFFIXES = frozenset(
-    (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif")
-    + (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic")
+    (
+        *(".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif"),
+        *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic"),
+    )
 )
 WORDS = {
     **{name: name for name in EMOTIONS},

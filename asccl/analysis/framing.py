@@ -31,8 +31,8 @@ class Framing(NamedTuple):
     def enlarged(self, factor: int) -> Framing:
         """The same cut with more pixels."""
         shift = (factor - 1) / 2  # pixel centres lie at whole numbers
-        both = (m * factor + [[0, 0, shift], [0, 0, shift]] for m in (self.source, self.generated))
-        return Framing(*both, self.size * factor)
+        source, generated = (m * factor + [[0, 0, shift], [0, 0, shift]] for m in (self.source, self.generated))
+        return Framing(source, generated, self.size * factor)
 
     def cut(self, source: Image, generated: Image) -> tuple[Image, Image]:
         """Two crops (size, size, 3) uint8 RGB; what lies outside a frame repeats its border, see `valid`."""

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH, HEIGHT, DOTS = 9.0, 4.6, 150  # inches, dots an inch
-GRID = {"axis": "y", "color": "#8c837a", "alpha": 0.28}
 
 
 def draw(figure: go.Figure, *paths: Path) -> None:
@@ -80,7 +79,7 @@ def _label(at: Axes, axis: Any, square: bool) -> None:
         at.set_ylim(*axis.range)
     at.set_ylabel(axis.title.text or "")
     at.spines[["top", "right"]].set_visible(False)
-    at.grid(**GRID)
+    at.grid(axis="y", color="#8c837a", alpha=0.28)
     at.set_axisbelow(True)
     at.legend(frameon=False, ncols=2, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))
 

@@ -34,13 +34,11 @@ DEFINITIONS = {
 
 class Moment(NamedTuple):
     """One compared pair of frames. similarity: of corresponding regions, overall, by the leading head. time: seconds in
-    the source and in the generated video. crops: of the two, (336, 336, 3) uint8 RGB in one pose."""
+    the source and in the generated video. crops: of the two, (H, H, 3) uint8 RGB in one pose."""
 
     similarity: float
     times: tuple[float, float]
     crops: tuple[Image, Image]
-
-    ENLARGED = 3  # type: ignore[misc]
 
 
 class Moments:
@@ -140,8 +138,7 @@ class Correlation:
             "regions": {head: [_regions(sums) for sums in self.maps[head]] for head in self.heads},
             "curves": self._curves(),
             "worst": [
-                {"similarity": round(m.similarity, 5), "source": round(m.times[0], 4), "generated": round(m.times[1], 4)}
-                for m in self.worst
+                {"similarity": round(m.similarity, 5), "times": [round(time, 4) for time in m.times]} for m in self.worst
             ],
             "weights": self._weights(),
         }  # fmt: skip

@@ -19,7 +19,7 @@ ROWS = 2000  # of a table of costs, at most: what is longer is warped in coarser
 def pair(source: Followed, generated: Followed, how: Pairing, offset: float = 0.0) -> np.ndarray:
     """(K, 2) numbers of looked-at frames of the two, in order, one pair for each of the source that has a partner.
 
-    offset: seconds by which the generated video lags; it counts for "time". Raises InputError, UnreadableError.
+    offset: seconds by which the generated video runs ahead; it counts for "time". Raises InputError, UnreadableError.
     """
     if how == "time":
         return _by_time(source.times, generated.times + offset)
