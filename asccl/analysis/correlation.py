@@ -6,74 +6,34 @@ pass one by one, so memory does not grow with the length of the videos.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from asccl.analysis.framing import ASIDE, Alignment, Framing, aside, framing, scale_between
-from asccl.analysis.heads import Head, heads_of
-from asccl.analysis.result import Correlation, Curves, Moments
-from asccl.analysis.sums import MapSums, compare
-from asccl.analysis.timing import PAIRINGS, Pairing, pair, thin
+from asccl.analysis.comparison import Comparison, FramePair
+from asccl.analysis.framing import ASIDE, Alignment, aside, scale_between
+from asccl.analysis.heads import heads_of
+from asccl.analysis.result import Correlation
+from asccl.analysis.settings import Settings
+from asccl.analysis.timing import Pairing, pair, thin
 from asccl.clip import Followed, follow
-from asccl.errors import InputError, NoFaceError, SettingError
-from asccl.face.crop import SIZE
-from asccl.face.mesh import lip_gap
+from asccl.errors import InputError, NoFaceError
 from asccl.face.tracker import FaceMeshTracker
-from asccl.metric.loss import valid_pairs
+from asccl.glance import Eyes
 from asccl.types import Image, MediaInfo, Progress
-from asccl.video import Limits, Reader, probe
+from asccl.video import Limits, Reader, probe, read_at
 from asccl.video.ahead import ahead
-from asccl.zoo import one_thread
+
+__all__ = ["Correlation", "Settings", "analyse", "moment"]
 
 ENOUGH = 300  # pairs of frames that are compared, unless a stride is given
 TAKE_RATE = 15.0  # looks a second at a take, so that its mouth can be followed
-BATCH = 4
-ENLARGED = 3  # a crop for people over one for the networks
+BATCH = 4  # pairs
 SAME_LENGTH = 0.02  # an edit is as long as its source, to within this share or `SAME_FRAMES`
 SAME_FRAMES = 2
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to compare. Checked on construction.
-
-    pairing: "time" for an edit of the source (the same moment), "sound" or "mouth" for another take (dynamic time
-        warping over what is heard or over the lips), "auto" to judge by length and place.
-    alignment: "place" cuts both frames where the source's face is, "landmarks" brings the generated face into its pose
-        first, "auto" takes the first where the head has not moved.
-    stride: compare each `stride`-th frame; None takes about `ENOUGH` of them. offset: seconds by which the generated
-        video runs ahead. face: which person of the source, as `Editor.faces` counts; None takes the largest. metric: see
-        `asccl.load_metric`. size: pixels of a crop, a multiple of 16.
-    Raises SettingError.
-    """
-
-    pairing: str = "auto"
-    alignment: str = "auto"
-    stride: int | None = None
-    offset: float = 0.0
-    face: int | None = None
-    metric: str = "scc-mobilefacenet"
-    size: int = SIZE
-
-    def __post_init__(self) -> None:
-        for name, choices in (("pairing", ("auto", *PAIRINGS)), ("alignment", ("auto", "place", "landmarks"))):
-            if getattr(self, name) not in choices:
-                raise SettingError(f"there is no {name} {getattr(self, name)!r}", f"choose one of {', '.join(choices)}")
-        if self.stride is not None and self.stride < 1:
-            raise SettingError(f"stride {self.stride} is not a number of frames", "give 1, 2, 3, ... or leave it out")
-        if not abs(self.offset) < 3600:
-            raise SettingError(f"offset {self.offset} is not a time", "give seconds")
-        if self.face is not None and self.face < 0:
-            raise SettingError(f"face {self.face} is not a number of a face", "give 0, 1, 2, ... or leave it out")
-        if self.size < 32 or self.size % 16:
-            raise SettingError(f"crops of {self.size} pixels cannot be compared", "give a multiple of 16 from 32 on")
 
 
 def analyse(
@@ -100,7 +60,7 @@ def analyse(
     ):
         progress("pair", 0.0)
         how, pairs, alignment = _plan(a, b, settings)
-        comparison = _Comparison(heads, alignment, scale_between(*infos) or 1.0, settings.size)
+        comparison = Comparison(heads, alignment, scale_between(*infos) or 1.0, settings.size)
         frames = _pairs_of_frames(a, b, pairs, progress, limits)
         while batch := list(islice(frames, BATCH)):
             comparison.add(batch)
@@ -112,6 +72,29 @@ def analyse(
     progress("done", 1.0)
     used = replace(settings, pairing=how, alignment=alignment, stride=every[0])
     return comparison.result(infos, used, len(pairs))
+
+
+def moment(
+    source: Path, generated: Path, times: tuple[float, float], used: Settings, eyes: Eyes, limits: Limits | None = None
+) -> Correlation:
+    """One moment of a comparison alone. times: seconds in the two. used: settings as `Correlation` tells them.
+
+    Raises as `analyse` does.
+    """
+    limits = limits or Limits()
+    infos = probe(source, limits), probe(generated, limits)
+    check_alike(*infos)
+    images, found = [], []
+    for info, time in zip(infos, times, strict=True):
+        images.append(read_at(info.path, max(0.0, time), limits).image)
+        landmarks = eyes.face(images[-1])
+        if landmarks is None:
+            raise NoFaceError(f"{info.path.name} shows no face at {time:.2f} s", "choose another moment")
+        found.append(landmarks)
+    alignment: Alignment = "place" if used.alignment == "place" else "landmarks"
+    comparison = Comparison(heads_of(used.metric), alignment, scale_between(*infos) or 1.0, used.size)
+    comparison.add([FramePair((images[0], images[1]), times, (found[0], found[1]))])
+    return comparison.result(infos, used, 1)
 
 
 def check_alike(source: MediaInfo, generated: MediaInfo) -> None:
@@ -186,17 +169,9 @@ def _in_place(a: Followed, b: Followed, pairs: np.ndarray) -> bool:
     return float(np.nanmedian(apart)) < ASIDE
 
 
-class _Pair(NamedTuple):
-    """One frame of each, seconds after the first frame, landmarks (478, 3)."""
-
-    images: tuple[Image, Image]
-    times: tuple[float, float]
-    landmarks: tuple[np.ndarray, np.ndarray]
-
-
 def _pairs_of_frames(
     a: Followed, b: Followed, pairs: np.ndarray, progress: Progress, limits: Limits
-) -> Iterator[_Pair]:  # fmt: skip
+) -> Iterator[FramePair]:  # fmt: skip
     """Both files once more, side by side."""
     with Reader(a.info.path, limits, a.every) as one, Reader(b.info.path, limits, b.every) as other:
         sides = [_Row(ahead(one)), _Row(ahead(other))]
@@ -205,7 +180,7 @@ def _pairs_of_frames(
             found = [seen.landmarks.read(row, row + 1)[0] for seen, row in zip((a, b), rows, strict=True)]
             progress("compare", done / len(pairs))
             if np.isfinite(found[0][0, 0]) and np.isfinite(found[1][0, 0]):
-                yield _Pair(images, (float(a.times[rows[0]]), float(b.times[rows[1]])), (found[0], found[1]))
+                yield FramePair(images, (float(a.times[rows[0]]), float(b.times[rows[1]])), (found[0], found[1]))
 
 
 class _Row:
@@ -219,60 +194,3 @@ class _Row:
             self._image = next(self._frames).image
             self._row += 1
         return self._image
-
-
-class _Comparison:
-    """Runs the networks over batches of pairs and adds up."""
-
-    def __init__(self, heads: Sequence[Head], alignment: Alignment, scale: float, size: int):
-        self._heads, self._alignment, self._scale, self._size = heads, alignment, scale, size
-        self._sums: dict[str, list[MapSums]] = {}
-        self._curves = Curves([head.name for head in heads])
-        self._moments = Moments()
-
-    @property
-    def frames(self) -> int:
-        return len(self._curves)
-
-    def add(self, batch: Sequence[_Pair]) -> None:
-        framings = [framing(*p.landmarks, self._alignment, self._scale, self._size) for p in batch]
-        crops = [f.cut(*p.images) for f, p in zip(framings, batch, strict=True)]
-        valid = torch.from_numpy(np.stack([f.valid(*p.images) for f, p in zip(framings, batch, strict=True)]))[:, None]
-        sides = [torch.from_numpy(np.stack(side)) for side in zip(*crops, strict=True)]
-        means = {}
-        with torch.inference_mode(), one_thread():
-            pictures = [side.permute(0, 3, 1, 2).float() / 127.5 - 1 for side in sides]
-            maps: dict[int, list] = {}
-            for head in self._heads:
-                shared = id(head.backbone)
-                if shared not in maps:
-                    maps[shared] = [head.backbone.maps(picture) for picture in pictures]
-                means[head.name] = self._compare(head, maps[shared], valid)
-        for i, p in enumerate(batch):
-            rows = {name: mean[:, i].mean(0) for name, mean in means.items()}
-            self._curves.add(p.times, [float(lip_gap(points)) for points in p.landmarks], rows)
-            score = float(rows[self._heads[0].name][0, 0])
-            self._moments.offer(score, p.times, partial(large, framings[i], p.images))
-
-    def _compare(self, head: Head, maps: list, valid: torch.Tensor) -> np.ndarray:
-        """(4, B, 2, 2) means of each map and frame, by measure and side."""
-        pairs = head.metric.pairs(maps[0])
-        disparities = [head.metric.disparities(m, pairs) for m in maps]
-        if head.name not in self._sums:
-            self._sums[head.name] = [MapSums(d.size, d.pairs) for d in disparities[0]]
-        means = []
-        for sums, x, y in zip(self._sums[head.name], *disparities, strict=True):
-            counts = x.pairs.inside & valid_pairs(valid, x.pairs, x.size)
-            means.append(sums.add(compare(x, y, counts)))
-        return np.stack(means)
-
-    def result(self, infos: tuple[MediaInfo, MediaInfo], settings: Settings, pairs: int) -> Correlation:
-        return Correlation(
-            *infos, settings.pairing, settings.alignment, settings.stride or 1, settings.offset, settings.metric, pairs,
-            self._sums, self._curves, self._moments.shown(), self._moments.worst(),
-        )  # fmt: skip
-
-
-def large(where: Framing, images: tuple[Image, Image]) -> tuple[Image, Image]:
-    """The two crops with enough pixels for people."""
-    return where.enlarged(ENLARGED).cut(*images)

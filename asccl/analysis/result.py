@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from asccl import hub
 from asccl.analysis.heads import HEADS
+from asccl.analysis.settings import Settings
 from asccl.analysis.sums import MEASURES, SIDES, MapSums, Spread, overall
 from asccl.types import Image, MediaInfo
 from asccl.version import __version__
@@ -93,17 +94,13 @@ class Curves:
 
 @dataclass(frozen=True)
 class Correlation:
-    """What was found. pairing, alignment, stride: as they were used. pairs: of frames that belong together; compared
+    """What was found. settings: as they were used, nothing left to "auto". pairs: of frames that belong together; compared
     are those with a face in both. maps: the sums of each head's four maps. shown: a moment to look at; worst: those
     with the least similarity."""
 
     source: MediaInfo
     generated: MediaInfo
-    pairing: str
-    alignment: str
-    stride: int
-    offset: float
-    metric: str
+    settings: Settings
     pairs: int
     maps: dict[str, list[MapSums]]
     curves: Curves
@@ -128,17 +125,15 @@ class Correlation:
             "software": {"name": "asccl", "version": __version__},
             "source": describe(self.source),
             "generated": describe(self.generated),
-            "settings": {
-                "pairing": self.pairing, "alignment": self.alignment, "stride": self.stride, "offset": self.offset,
-                "metric": self.metric,
-            },
+            "settings": asdict(self.settings),
             "frames": {"paired": self.pairs, "compared": len(self.curves)},
             "definitions": {**DEFINITIONS, **{head: HEADS[head] for head in self.heads}},
             "similarity": {head: self._similarity(head) for head in self.heads},
             "regions": {head: [_regions(sums) for sums in self.maps[head]] for head in self.heads},
             "curves": self._curves(),
             "worst": [
-                {"similarity": round(m.similarity, 5), "times": [round(time, 4) for time in m.times]} for m in self.worst
+                {"similarity": round(each.similarity, 5), "times": [round(time, 4) for time in each.times]}
+                for each in self.worst
             ],
             "weights": self._weights(),
         }  # fmt: skip
@@ -163,7 +158,7 @@ class Correlation:
         return {"overall": told(None), "maps": maps}
 
     def _weights(self) -> list[dict[str, str]]:
-        names = [self.metric] * ("trained" in self.maps) + [BACKBONE]
+        names = [self.settings.metric] * ("trained" in self.maps) + [BACKBONE]
         known = [hub.WEIGHTS[name] for name in names if name in hub.WEIGHTS]
         return [{"name": weight.name, "file": weight.file, "sha256": weight.sha256} for weight in known]
 
