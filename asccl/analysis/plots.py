@@ -20,7 +20,12 @@ LABELS = {
     "cosine": "Mean cosine along the channels", "pearson": "Mean Pearson coefficient along the channels",
     "daas": "DAAS weight",
 }  # fmt: skip
-HEAT = [[0.0, "#3b2a6b"], [0.35, "#8c3b78"], [0.65, "#df6b33"], [1.0, "#ffe9a8"]]
+# clear where all is well, so that the face shows; the weight the other way round
+LOW_IS_LOUD = [
+    [0.0, "rgba(59,42,107,0.92)"], [0.5, "rgba(150,59,110,0.8)"], [0.8, "rgba(223,107,51,0.6)"],
+    [1.0, "rgba(255,225,150,0.08)"],
+]  # fmt: skip
+HIGH_IS_LOUD = [[1 - at, colour] for at, colour in reversed(LOW_IS_LOUD)]
 CURVE_POINTS = 1500  # of a drawn line
 
 
@@ -91,8 +96,7 @@ def over_face(found: Correlation, head: str, number: int, kind: str = "correspon
     centres = sums.centres().reshape(rows, columns, 2)
     figure = go.Figure(
         go.Heatmap(
-            z=rounded(grid, 3), x=rounded(centres[0, :, 0], 4), y=rounded(centres[:, 0, 1], 4), colorscale=HEAT,
-            opacity=0.62, zsmooth=False, colorbar={"thickness": 12, "outlinewidth": 0, "len": 0.9},
+            z=rounded(grid, 3), x=rounded(centres[0, :, 0], 4), y=rounded(centres[:, 0, 1], 4), colorscale=HIGH_IS_LOUD if kind == "daas" else LOW_IS_LOUD, zsmooth=False, colorbar={"thickness": 12, "outlinewidth": 0, "len": 0.9},
             hovertemplate="%{z:.2f}<extra></extra>",
             **({} if kind == "daas" else {"zmin": 0.0, "zmax": 1.0}),
         ),

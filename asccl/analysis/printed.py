@@ -38,7 +38,9 @@ def draw(figure: go.Figure, *paths: Path) -> None:
             marker = "o" if trace.mode == "markers" else None
             at.plot(trace.x, _numbers(trace.y), style, marker=marker, color=trace.line.color, label=trace.name)
         else:
-            colours = LinearSegmentedColormap.from_list("heat", [tuple(stop) for stop in trace.colorscale])
+            colours = LinearSegmentedColormap.from_list(
+                "heat", [(at, _rgba(colour)) for at, colour in trace.colorscale]
+            )
             _heat(paper, at, trace, figure.layout.images, colours)
     for name, at in axes.items():
         _label(at, figure.layout[name.replace("y", "yaxis")], square)
@@ -67,7 +69,7 @@ def _heat(paper: Any, at: Axes, trace: Any, pictures: Any, colours: Any) -> None
         data = base64.b64decode(picture.source.partition(",")[2])
         at.imshow(np.asarray(Image.open(io.BytesIO(data))), extent=whole)
     grid = np.array([_numbers(row) for row in trace.z])
-    drawn = at.imshow(grid, cmap=colours, alpha=trace.opacity, extent=whole, vmin=trace.zmin, vmax=trace.zmax)
+    drawn = at.imshow(grid, cmap=colours, extent=whole, vmin=trace.zmin, vmax=trace.zmax)
     at.set_axis_off()
     paper.colorbar(drawn, ax=at, shrink=0.9)
 
@@ -82,6 +84,12 @@ def _label(at: Axes, axis: Any, square: bool) -> None:
     at.grid(axis="y", color="#8c837a", alpha=0.28)
     at.set_axisbelow(True)
     at.legend(frameon=False, ncols=2, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))
+
+
+def _rgba(colour: str) -> tuple[float, ...]:
+    """rgba(r,g,b,a) as plotly writes it -> four shares of 1."""
+    red, green, blue, alpha = (float(part) for part in colour.removeprefix("rgba(").rstrip(")").split(","))
+    return red / 255, green / 255, blue / 255, alpha
 
 
 def _numbers(values: Any) -> np.ndarray:

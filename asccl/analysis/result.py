@@ -94,9 +94,9 @@ class Curves:
 
 @dataclass(frozen=True)
 class Correlation:
-    """What was found. settings: as they were used, nothing left to "auto". pairs: of frames that belong together; compared
-    are those with a face in both. maps: the sums of each head's four maps. shown: a moment to look at; worst: those
-    with the least similarity."""
+    """What was found. settings: as they were used, nothing left to "auto". pairs: of frames that belong together;
+    compared are those with a face in both. maps: the sums of each head's four maps. shown: a moment to look at;
+    worst: those with the least similarity."""
 
     source: MediaInfo
     generated: MediaInfo
