@@ -94,14 +94,14 @@ def over_face(found: Correlation, head: str, number: int, kind: str = "correspon
     grid = sums.grid()[(*SIDES, "daas").index(kind)]
     rows, columns = grid.shape
     centres = sums.centres().reshape(rows, columns, 2)
-    figure = go.Figure(
-        go.Heatmap(
-            z=rounded(grid, 3), x=rounded(centres[0, :, 0], 4), y=rounded(centres[:, 0, 1], 4), colorscale=HIGH_IS_LOUD if kind == "daas" else LOW_IS_LOUD, zsmooth=False, colorbar={"thickness": 12, "outlinewidth": 0, "len": 0.9},
-            hovertemplate="%{z:.2f}<extra></extra>",
-            **({} if kind == "daas" else {"zmin": 0.0, "zmax": 1.0}),
-        ),
-        layout=_layout(f"{LABELS[kind]}, map {number + 1} · {LABELS[head].lower()}"),
+    heat = go.Heatmap(
+        z=rounded(grid, 3), x=rounded(centres[0, :, 0], 4), y=rounded(centres[:, 0, 1], 4), zsmooth=False,
+        colorscale=HIGH_IS_LOUD if kind == "daas" else LOW_IS_LOUD, hovertemplate="%{z:.2f}<extra></extra>",
+        colorbar={"thickness": 12, "outlinewidth": 0, "len": 0.9},
     )  # fmt: skip
+    if kind != "daas":
+        heat.update(zmin=0.0, zmax=1.0)
+    figure = go.Figure(heat, layout=_layout(f"{LABELS[kind]}, map {number + 1} · {LABELS[head].lower()}"))
     axis = {"range": [0, 1], "visible": False, "fixedrange": True}
     figure.update_layout(xaxis=axis, yaxis={**axis, "range": [1, 0], "scaleanchor": "x", "constrain": "domain"})
     if picture is not None:

@@ -31,11 +31,12 @@ function dressed(figure) {
   for (const trace of out.data) if (trace.error_y) trace.error_y.color = colour("--ink-soft");
   out.layout.title = undefined;
   out.layout.autosize = true;
-  out.layout.margin = { ...out.layout.margin, t: trace_is_heat(out) ? 8 : narrow ? 52 : 34, l: narrow ? 44 : 56 };
+  const margin = { ...out.layout.margin, t: narrow ? 52 : 34, l: narrow ? 44 : 56 };
+  out.layout.margin = isHeat(out) ? { l: 6, r: 6, t: 6, b: 6 } : margin;
   return out;
 }
 
-function trace_is_heat(figure) {
+function isHeat(figure) {
   return figure.data[0]?.type === "heatmap";
 }
 
@@ -48,7 +49,7 @@ async function draw(place, figure) {
 // A saved picture has its title and dark ink on white, whatever the page looks like.
 async function save(figure, name, format) {
   const Plotly = await plotly();
-  const square = trace_is_heat(figure);
+  const square = isHeat(figure);
   const layout = { ...copy(figure.layout), paper_bgcolor: "#ffffff" };
   const size = { width: square ? 760 : 960, height: square ? 700 : 540 };
   const url = await Plotly.toImage({ data: copy(figure.data), layout }, { format, scale: format === "svg" ? 1 : 2, ...size });
