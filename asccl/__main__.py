@@ -7,6 +7,7 @@ import sys
 from typing import NoReturn
 
 from asccl import __version__, cli, cli_analyze
+from asccl.interop.kinds import KINDS
 from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE
 
 EXIT_STATUS = """\
@@ -26,6 +27,7 @@ examples:
   python -m asccl edit talk.mp4 --emotion happy
   python -m asccl analyze talk.mp4 talk-happy.mp4
   python -m asccl edit --help
+  python -m asccl import-weights --help
 """
 ABOUT_EDIT = """\
 Change the emotion of a talking video or a still. Sound, size, frame rate and everything but the face stay as they
@@ -44,6 +46,17 @@ examples:
 emotions: {", ".join(EMOTIONS)}
 
 {EXIT_STATUS}"""
+ABOUT_IMPORT = """\
+Turn a checkpoint that others published into a safetensors file of ours. You bring the file, and keep to its licence.
+Names and shapes are checked; nothing in the file is executed. The output appears whole or not at all.
+"""
+EXAMPLES_IMPORT = f"""\
+kinds:
+{"".join(f"  {kind.name:12} {kind.about}" + chr(10) for kind in KINDS.values())}
+examples:
+  python -m asccl import-weights scc metric.pth -o scc-iresnet50.safetensors
+  python -m asccl import-weights arcface w600k_r50.onnx -o arcface.safetensors   # pip install -e '.[import]' first
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     _add_edit(commands)
     cli_analyze.add(commands)
+    _add_import(commands)
     return parser
 
 
@@ -117,6 +131,22 @@ def _add_edit(commands: argparse._SubParsersAction) -> None:
     )
     told.add_argument("--debug", action="store_true", help="show the traceback of an error")
     edit.set_defaults(run=cli.edit)
+
+
+def _add_import(commands: argparse._SubParsersAction) -> None:
+    importer = commands.add_parser(
+        "import-weights",
+        help="convert a published checkpoint",
+        description=ABOUT_IMPORT,
+        epilog=EXAMPLES_IMPORT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    importer.add_argument("kind", metavar="KIND", help="what the file is; listed below")
+    importer.add_argument("file", metavar="FILE", help="the checkpoint")
+    importer.add_argument("-o", "--output", required=True, metavar="OUT.safetensors", help="file to write")
+    importer.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    importer.set_defaults(run=cli.import_weights)
 
 
 def _face(text: str) -> int | None:

@@ -54,6 +54,16 @@ def edit(arguments: argparse.Namespace) -> int:
         return status
 
 
+def import_weights(arguments: argparse.Namespace) -> int:
+    """Convert one checkpoint and say what was done to it. Returns the exit status."""
+    from asccl.interop.kinds import import_weights
+
+    output = Path(arguments.output)
+    notes = import_weights(arguments.kind, Path(arguments.file), output)
+    print("\n  ".join([str(output), *notes]))
+    return 0
+
+
 def explain(error: Exception, debug: bool = False) -> int:
     """One line on stderr. Returns the exit status."""
     if debug:

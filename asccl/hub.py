@@ -2,13 +2,14 @@
 
 Local folders are `ASCCL_CHECKPOINTS`, when set, and `checkpoints/` beside the package. `ASCCL_HUB_REPO`
 ("owner/name" or "owner/name@revision") takes the place of every repository in the table; the sha256 still decides.
-`HF_HUB_OFFLINE=1` keeps everything off the network.
+`HF_HUB_OFFLINE=1` keeps everything off the network. No repository of the project is published yet.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     import torch
 
 BUNDLED = Path(__file__).parent.parent / "checkpoints"
+REPOSITORY_FILE = "model.safetensors"  # of a repository that is named without one of its files
+# owner/name, then maybe @revision, then maybe :file
+REPOSITORY = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<file>[^:\\]+))?")
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,48 @@ def locate(name: str) -> Path:
     return path
 
 
+def resolve(source: str | Path, *, sha256: str | None = None) -> Path:
+    """The file that somebody means: a name of `WEIGHTS`, a path, or a Hub repository.
+
+    source: "scc-mobilefacenet"; "folder/mine.safetensors"; "owner/name", "owner/name:file" or
+    "owner/name@revision:file", where a revision is a commit (best), tag or branch, and the file `REPOSITORY_FILE`
+    unless told. What exists as a path counts as one. sha256: of the file, in hex, where it is known. A file from the
+    Hub is also checked against the sha256 that the Hub states. Raises WeightsError.
+    """
+    path = Path(source).expanduser()
+    if isinstance(source, str) and source in WEIGHTS:
+        found = locate(source)
+    elif path.exists():
+        found = path
+    elif isinstance(source, str) and (match := _repository(source)):
+        found = _from_repository(match["repo"], match["revision"], match["file"] or REPOSITORY_FILE)
+    elif isinstance(source, Path) or path.suffix or path.name != str(source):
+        raise WeightsError(f"there is no file {source}", "correct the path, or give a name or a Hub repository")
+    else:
+        raise WeightsError(f"there are no weights {source!r}", f"choose one of {', '.join(WEIGHTS)}, or give a file")
+    if not found.is_file():
+        raise WeightsError(f"{found} is a folder", "give the file in it")
+    if sha256 is not None:
+        _compare(found, sha256, "what was asked for", "give the file that belongs to this sha256")
+    return found
+
+
+def _repository(source: str) -> re.Match[str] | None:
+    match = REPOSITORY.fullmatch(source)
+    if match is None or source.startswith("."):
+        return None
+    a_path = match["file"] is None and source.endswith((".safetensors", ".pth", ".pt", ".onnx"))
+    return None if a_path else match
+
+
+def _from_repository(repo: str, revision: str | None, file: str) -> Path:
+    path = _download(repo, revision, file, "correct the repository's name, or name its file: owner/name:file")
+    stated = path.resolve().name  # the cache calls a large file by the sha256 that the Hub states
+    if re.fullmatch("[0-9a-f]{64}", stated):
+        _compare(path, stated, f"{file} of {repo}", "delete it and try again")
+    return path
+
+
 def local_folders() -> list[Path]:
     """Where `locate` looks before the Hub, in this order."""
     own = os.environ.get("ASCCL_CHECKPOINTS")
@@ -120,9 +166,13 @@ def _check(weight: Weight, path: Path, remedy: str) -> None:
     size = path.stat().st_size
     if size != weight.size:
         raise WeightsError(f"{path} has {size} bytes where {weight.name} has {weight.size}", remedy)
+    _compare(path, weight.sha256, weight.name, remedy)
+
+
+def _compare(path: Path, expected: str, what: str, remedy: str) -> None:
     found = sha256(path)
-    if found != weight.sha256:
-        raise WeightsError(f"{path} has sha256 {found[:16]}... where {weight.name} has {weight.sha256[:16]}...", remedy)
+    if found != expected.lower():
+        raise WeightsError(f"{path} has sha256 {found[:16]}... where {what} has {expected[:16]}...", remedy)
 
 
 def _from_hub(weight: Weight) -> Path:
@@ -135,23 +185,27 @@ def _from_hub(weight: Weight) -> Path:
                 f"take it from the project's checkpoints folder, or make it with `{weight.recipe}`",
             )
         repo, revision = weight.repo, weight.revision or ""
+    return _download(repo, revision or None, weight.file, "correct ASCCL_HUB_REPO or unset it")
 
+
+def _download(repo: str, revision: str | None, file: str, remedy: str) -> Path:
+    """The file in the Hub's cache; fetched first, with a progress bar, where it is not there. Raises WeightsError."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HTTPError, LocalEntryNotFoundError
 
-    where = f"{weight.file} of {repo}" + (f" at {revision}" if revision else "")
+    where = f"{file} of {repo}" + (f" at {revision}" if revision else "")
     try:
-        return Path(hf_hub_download(repo, weight.file, revision=revision or None))
+        return Path(hf_hub_download(repo, file, revision=revision))
     except LocalEntryNotFoundError as error:  # offline by choice or by accident, and not in the cache
         raise WeightsError(
             f"{where} is not on this machine and the Hub cannot be reached",
             f"connect, unset HF_HUB_OFFLINE, or put the file into {local_folders()[0]}",
         ) from error
     except EntryNotFoundError as error:
-        raise WeightsError(f"there is no {where}", "correct ASCCL_HUB_REPO or unset it") from error
+        raise WeightsError(f"there is no {where}", remedy) from error
     except HfHubHTTPError as error:  # no such repository or revision, no permission, server trouble
         raise WeightsError(
-            f"the Hub refuses {where} ({_first_line(error)})", "correct ASCCL_HUB_REPO, log in, or try later"
+            f"the Hub refuses {where} ({_first_line(error)})", f"{remedy}, log in, or try later"
         ) from error
     except (HTTPError, OSError, ValueError) as error:  # cut off, disk full, not a repository's name
         raise WeightsError(f"{where} could not be fetched ({_first_line(error)})", "try again") from error
@@ -159,6 +213,20 @@ def _from_hub(weight: Weight) -> Path:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says about itself. Raises WeightsError."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path} is not a whole safetensors file ({_first_line(error)})",
+            "give one; another format goes through `python -m asccl import-weights` first",
+        ) from error
 
 
 def load_safetensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from asccl import hub
+from asccl.errors import WeightsError
 from asccl.nets.protocols import Embedder, ExpressionNet
 from asccl.types import EMOTIONS
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:  # torch takes seconds to import, so only the functions that n
     from asccl.nets.blocks import Freezable
 
 CROP = (112, 112, 3)
+COUNTER = "num_batches_tracked"  # of batch normalisation; a frozen network has no use for it
+METRIC = "scc-mobilefacenet"
 UNTRAINED = 0  # seed of heads that have learnt nothing
 BATCH = 8  # larger ones fall out of a CPU's cache and are slower there
 
@@ -39,6 +43,44 @@ def load_expression_net(name: str = "expression-faceapi", device: str | torch.de
         return _load_expression_net(name, str(device))
 
 
+def load_backbone(source: str | Path = "mobilefacenet-arcface", device: str | torch.device = "cpu") -> Freezable:
+    """A network with four feature maps: `.maps`, `.MAP_CHANNELS`, `.MAP_STRIDES`. Frozen, batch normalisation folded.
+
+    source: as for `hub.resolve`; a file says by itself which network it is for. Raises WeightsError.
+    """
+    path = hub.resolve(source)
+    if hub.metadata(path).get("kind") == "scc":
+        raise WeightsError(f"{path} is a metric, not a backbone alone", "load it by load_metric")
+    with _loading:
+        return _load_backbone(path, hub.sha256(path), str(device))
+
+
+@cache
+def _load_backbone(path: Path, _sha256: str, device: str) -> Freezable:
+    return fold(_fill(path, empty_backbone(path), device))
+
+
+def empty_backbone(path: Path) -> Freezable:
+    """The network that a bundled or imported file is for, without weights. Raises WeightsError."""
+    from asccl.nets.iresnet import DEPTHS, IResNet
+    from asccl.nets.mobilefacenet import MobileFaceNet
+
+    told = hub.metadata(path)
+    if told.get("backbone", "mobilefacenet") == "mobilefacenet":
+        return MobileFaceNet()
+    for depth in DEPTHS:
+        if told["backbone"] == f"iresnet{depth}":
+            return IResNet(depth, head=told.get("embedding") == "yes")
+    raise WeightsError(f"{path} is for the network {told['backbone']!r}, which is unknown here", "import it anew")
+
+
+def fold(net: Freezable) -> Freezable:
+    """A frozen network with its batch normalisation folded, where that has not been done in its file."""
+    from asccl.nets.iresnet import IResNet
+
+    return net.fold_batch_norm() if isinstance(net, IResNet) else net
+
+
 @cache
 def _load_embedder(name: str, device: str) -> Embedder:
     from asccl.nets.mobilefacenet import MobileFaceNet
@@ -54,50 +96,72 @@ def _load_expression_net(name: str, device: str) -> ExpressionNet:
 
 
 def load_metric(
-    name: str = "scc-mobilefacenet",
+    source: str | Path = METRIC,
     device: str | torch.device = "cpu",
     heads: Literal["trained", "random", "none"] = "trained",
 ) -> SCCMetric:
-    """The SCC metric of this name, frozen. Raises WeightsError.
+    """An SCC metric, frozen, its batch normalisation folded.
 
-    heads: "trained" as in the file; "random" for the paper's "untrained" (always the same ones); "none" for bare
-    differences of the backbone's features.
+    source: as for `hub.resolve`: a name, a file, a Hub repository; a file says by itself which network it is for.
+    heads: "trained" as in the file; "random" for what the paper calls untrained, always the same ones, and "none" for
+    bare differences of features: both over the file's backbone, which may also be a backbone alone.
+    Raises WeightsError.
     """
+    # without trained heads the bundled metric is the bundled backbone
+    path = hub.resolve("mobilefacenet-arcface" if heads != "trained" and source == METRIC else source)
     with _loading:
-        return _load_metric(name, str(device), heads)
+        return _load_metric(path, hub.sha256(path), str(device), heads)
 
 
 @cache
-def _load_metric(name: str, device: str, heads: Literal["trained", "random", "none"]) -> SCCMetric:
+def _load_metric(path: Path, _sha256: str, device: str, heads: Literal["trained", "random", "none"]) -> SCCMetric:
     import torch
 
-    metric = new_metric(heads="none" if heads == "none" else "mapped")
-    if heads == "trained":
-        _load(name, metric, device)
-    return metric.freeze().to(device, memory_format=torch.channels_last)
+    metric = new_metric(path)
+    if heads == "trained" and hub.metadata(path).get("kind") != "scc":
+        raise WeightsError(f"{path} is a backbone without learned heads", 'give heads="random" or heads="none"')
+    if heads != "trained":
+        metric = _untrained(metric.backbone, "mapped" if heads == "random" else "none")
+    fold(metric.backbone.freeze())
+    return metric.freeze().to(torch.device(device), memory_format=torch.channels_last)
 
 
-def new_metric(backbone: str = "mobilefacenet-arcface", heads: Literal["mapped", "none"] = "mapped") -> SCCMetric:
-    """A metric that has learnt nothing yet, always the same one, over a backbone that has. Raises WeightsError."""
-    import torch
-
-    from asccl.metric.scc import SCCMetric
-    from asccl.nets.mobilefacenet import MAP_CHANNELS, MobileFaceNet
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(UNTRAINED)
-        metric = SCCMetric(MobileFaceNet(), MAP_CHANNELS, heads)
-    _load(backbone, metric.backbone, "cpu")
+def new_metric(source: str | Path = "mobilefacenet-arcface") -> SCCMetric:
+    """A metric to train: from a backbone's file with heads that have learnt nothing, always the same ones; from a
+    metric's file as it is. Not frozen, not folded. Raises WeightsError."""
+    path = hub.resolve(source)
+    metric = _untrained(empty_backbone(path))
+    whole = hub.metadata(path).get("kind") == "scc"
+    net = metric if whole else metric.backbone
+    net.load_state_dict(_read(path, net), strict=False)  # the counters of batch normalisation may be missing
     return metric
 
 
-def _load(name: str, net: Freezable, device: str) -> Freezable:
+def _untrained(backbone: Any, heads: Literal["mapped", "none"] = "mapped") -> SCCMetric:
     import torch
 
-    path = hub.locate(name)
-    state = hub.load_safetensors(path, {key: tuple(value.shape) for key, value in net.state_dict().items()})
-    net.load_state_dict(state)
+    from asccl.metric.scc import SCCMetric
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(UNTRAINED)
+        return SCCMetric(backbone, backbone.MAP_CHANNELS, heads)
+
+
+def _load(name: str, net: Freezable, device: str) -> Freezable:
+    return _fill(hub.locate(name), net, device)
+
+
+def _fill(path: Path, net: Freezable, device: str) -> Freezable:
+    import torch
+
+    net.load_state_dict(_read(path, net))
     return net.freeze().to(device, memory_format=torch.channels_last)  # channels last: twice as fast on a CPU
+
+
+def _read(path: Path, net: Freezable) -> dict[str, torch.Tensor]:
+    """The file's tensors, all that the network has and no others."""
+    shapes = {name: tuple(value.shape) for name, value in net.state_dict().items() if not name.endswith(COUNTER)}
+    return hub.load_safetensors(path, shapes)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import   CPU seconds of `import asccl`
 edit     a whole edit of a 720p clip against decoding and encoding it, and against a NED-sized renderer
 memory   peak memory and cost per frame, from 10 seconds to 10 minutes
 nets     the two bundled networks: `python benchmarks/nets.py --help` for what more it can measure
+synthetic  what a synthetic pair costs, and whether the networks take made-up people for people
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = {"import": "start_up", "edit": "edit", "memory": "memory", "nets": "nets"}
+NAMES = {"import": "start_up", "edit": "edit", "memory": "memory", "nets": "nets", "synthetic": "synthetic"}
 
 
 def main() -> int:

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import os
-import re
+import pty
 import subprocess
 import sys
-import threading
+import termios
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from hub_server import COMMIT, serve
 from safetensors.torch import save_file
 
 from asccl import hub
@@ -22,7 +23,6 @@ DATA = bytes(range(256)) * 1000
 TINY = hub.Weight(
     "tiny", "tiny.bin", None, None, hashlib.sha256(DATA).hexdigest(), "CC0-1.0", len(DATA), "python -m training.tiny"
 )
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture
@@ -113,59 +113,42 @@ def test_import_needs_neither_torch_nor_the_hub():
     assert done.stdout.strip() == ""
 
 
-class Stand(http.server.BaseHTTPRequestHandler):
-    """Answers as the Hub does for one repository, someone/weights, that holds tiny.bin."""
+@pytest.fixture
+def stand(tmp_path):
+    """Starts a Hub on loopback: `start(data=..., ...)` -> (`locate` in a fresh process, its request log)."""
+    with ExitStack() as stack:
 
-    protocol_version = "HTTP/1.1"
-    data = DATA  # what it sends ...
-    announced = len(DATA)  # ... and how much it says that it will
-    asked: list[str]
+        def start(data=DATA, **options):
+            served = stack.enter_context(serve({"tiny.bin": data, "model.safetensors": data}, **options))
 
-    def do_HEAD(self):
-        if "/resolve/" in self.path:  # the client may ask about other things first
-            self.asked.append(f"{self.command} {self.path}")
-        known = re.fullmatch(r"/someone/weights/resolve/(main|[0-9a-f]{40})/tiny\.bin", self.path)
-        self.send_response(200 if known else 404)
-        self.send_header("X-Repo-Commit", COMMIT)
-        if known:
-            self.send_header("ETag", f'"{hashlib.sha256(self.data).hexdigest()}"')
-        else:
-            self.send_header("X-Error-Code", "EntryNotFound" if "/someone/" in self.path else "RepoNotFound")
-        self.send_header("Content-Length", str(self.announced if known else 0))
-        self.end_headers()
-        if known and self.command == "GET":
-            self.wfile.write(self.data)
-            self.close_connection = True
+            def locate(weight=TINY, **environment):
+                return ask_new_process('hub.locate("tiny")', tmp_path, served.url, environment, weight)[0]
 
-    do_GET = do_HEAD
+            locate.served = served
+            return locate, served.asked
 
-    def log_message(self, *_):
-        pass
+        yield start
 
 
 @pytest.fixture
-def stand(tmp_path):
-    """Starts a Hub on loopback: `start(data=..., announced=...)` -> (`locate` in a fresh process, its request log)."""
-    servers = []
+def resolve(stand, tmp_path):
+    """`start(data=..., ...)` -> (`resolve` of its arguments in a fresh process: what it says and its stderr, log)."""
 
     def start(**options):
-        handler = type("Stand", (Stand,), {"asked": [], **options})
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
+        locate, asked = stand(**options)
 
-        def locate(weight=TINY, **environment):
-            return locate_in_new_process(weight, tmp_path, f"http://127.0.0.1:{server.server_port}", environment)
+        def run(arguments, **environment):
+            return ask_new_process(f"hub.resolve({arguments})", tmp_path, locate.served.url, environment)
 
-        return locate, handler.asked
+        return run, asked
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    return start
 
 
-def locate_in_new_process(weight: hub.Weight, folder: Path, endpoint: str, environment: dict[str, str]) -> str:
+def ask_new_process(
+    call: str, folder: Path, endpoint: str, environment: dict[str, str], weight: hub.Weight = TINY
+) -> tuple[str, str]:
+    """What it printed, and what a terminal showed of its stderr."""
     code = f"""
 from pathlib import Path
 from asccl import hub
@@ -173,7 +156,7 @@ from asccl.errors import WeightsError
 from asccl.hub import Weight
 hub.BUNDLED, hub.WEIGHTS = Path({str(folder / "none")!r}), {{"tiny": {weight!r}}}
 try:
-    print(hub.locate("tiny"))
+    print({call})
 except WeightsError as error:
     print("WeightsError", error)
 """
@@ -182,8 +165,19 @@ except WeightsError as error:
     }
     environment = {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "cache"), "NO_PROXY": "*", **environment}
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, env=inherited | environment, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    terminal, stderr = pty.openpty()
+    termios.tcsetwinsize(stderr, (25, 100))
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, env=inherited | environment, stdout=subprocess.PIPE, stderr=stderr, text=True
+        )
+        os.write(stderr, b"\n")  # or there might be nothing to read
+        told = os.read(terminal, 1 << 16).decode()
+    finally:
+        os.close(terminal)
+        os.close(stderr)
+    assert done.returncode == 0, told
+    return done.stdout.strip(), told
 
 
 def test_hub_download_then_cache_then_offline(stand):
@@ -226,7 +220,84 @@ def test_hub_without_the_file_or_the_repository(stand):
 
 
 def test_hub_cut_off_leaves_nothing_that_counts(stand):
-    locate, _ = stand(data=DATA[:-5000])
+    locate, _ = stand(missing=5000)
     assert locate(ASCCL_HUB_REPO="someone/weights").startswith("WeightsError")
     whole, _ = stand()
     assert Path(whole(ASCCL_HUB_REPO="someone/weights")).read_bytes() == DATA
+
+
+def test_hub_repository_in_place_of_a_name(resolve):
+    run, asked = resolve()
+    path, told = run(f'"someone/weights@{COMMIT}:tiny.bin"')
+    assert Path(path).read_bytes() == DATA
+    assert "tiny.bin: 100%" in told  # the bar
+    count = len(asked)
+    assert run(f'"someone/weights@{COMMIT}:tiny.bin"')[0] == path
+    assert len(asked) == count
+    assert Path(run('"someone/weights"', ASCCL_HUB_REPO="else/where")[0]).name == "model.safetensors"
+    assert asked[count].endswith("/resolve/main/model.safetensors")
+
+
+def test_hub_repository_offline(resolve):
+    run, asked = resolve()
+    answer, _ = run('"someone/weights:tiny.bin"', HF_HUB_OFFLINE="1")
+    assert answer.startswith("WeightsError tiny.bin of someone/weights is not on this machine and the Hub cannot be")
+    path, _ = run('"someone/weights:tiny.bin"')
+    count = len(asked)
+    assert run('"someone/weights:tiny.bin"', HF_HUB_OFFLINE="1")[0] == path
+    assert len(asked) == count
+
+
+def test_hub_repository_that_sends_other_bytes_than_it_states(resolve):
+    run, _ = resolve(stated=hashlib.sha256(DATA[::-1]).hexdigest())
+    answer, _ = run('"someone/weights:tiny.bin"')
+    assert "has sha256" in answer and "where tiny.bin of someone/weights has" in answer
+
+
+def test_hub_repository_with_a_sha256_of_ones_own(resolve):
+    run, _ = resolve()
+    assert Path(run(f'"someone/weights:tiny.bin", sha256="{TINY.sha256}"')[0]).read_bytes() == DATA
+    assert "where what was asked for has 0000" in run(f'"someone/weights:tiny.bin", sha256="{"0" * 64}"')[0]
+
+
+def test_hub_repository_without_the_file_or_the_revision(resolve):
+    run, _ = resolve()
+    missing, _ = run('"someone/weights:none.bin"')
+    assert missing.startswith("WeightsError there is no none.bin of someone/weights: correct the repository's name")
+    assert "the Hub refuses tiny.bin of someone/weights at v9" in run('"someone/weights@v9:tiny.bin"')[0]
+    assert "the Hub refuses model.safetensors of no/body" in run('"no/body"')[0]
+
+
+def test_hub_goes_on_where_a_transfer_was_cut_off(resolve):
+    data = DATA * 45  # the client keeps whole pieces of 10 MB
+    run, asked = resolve(data=data, missing=5000, times=1)
+    path, _ = run('"someone/weights:tiny.bin"')
+    assert Path(path).read_bytes() == data
+    assert asked[-1].endswith("bytes=10485760-")
+
+
+def test_a_path_in_place_of_a_name(folders, tmp_path, monkeypatch):
+    path = tmp_path / "own.safetensors"
+    path.write_bytes(DATA)
+    (folders[0] / "tiny.bin").write_bytes(DATA)
+    monkeypatch.chdir(tmp_path)
+    assert hub.resolve(path) == hub.resolve(str(path)) == path
+    assert hub.resolve("own.safetensors") == Path("own.safetensors")
+    assert hub.resolve("tiny") == folders[0] / "tiny.bin"
+    assert hub.resolve(path, sha256=TINY.sha256.upper()) == path
+    with pytest.raises(WeightsError, match="has sha256"):
+        hub.resolve(path, sha256="0" * 64)
+    with pytest.raises(WeightsError, match="own is a folder: give the file in it"):
+        hub.resolve("own")
+    for wrong in ("none.safetensors", "some/none.safetensors", "./some/none", "/some/none", Path("none")):
+        with pytest.raises(WeightsError, match=r"there is no file .*none.*: correct the path"):
+            hub.resolve(wrong)
+    with pytest.raises(WeightsError, match="there are no weights 'tinny': choose one of tiny, or give a file"):
+        hub.resolve("tinny")
+
+
+def test_metadata_of_no_safetensors_file(tmp_path):
+    path = tmp_path / "net.pth"
+    path.write_bytes(DATA)
+    with pytest.raises(WeightsError, match=r"is not a whole safetensors file.*import-weights"):
+        hub.metadata(path)

@@ -93,8 +93,8 @@ def train(
 ) -> None:
     """Until `settings.steps` are done, from the newest checkpoint in `settings.output` if there is one.
 
-    modules: everything that trains, already prepared by `run`, like the optimisers of the turns. evaluate: called on the
-    main process alone, now and then and at the end; its numbers are logged.
+    modules: everything that trains, already prepared by `run`, like the optimisers of the turns. evaluate: called on
+    the main process alone, now and then and at the end; its numbers are logged.
     Raises DivergedError; the last checkpoint is intact then.
     """
     loader = run.prepare(

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from asccl import hub
 from asccl.data.takes import SyntheticTakes
 from asccl.metric.loss import contrast, masked_mean
 from asccl.metric.scc import Mapping, Samples, SCCMetric, unit
@@ -29,11 +31,12 @@ HELD_OUT = 1_000_000  # added to the seed of the speakers that are not trained o
 
 @dataclass(frozen=True)
 class MetricSettings(loop.LoopSettings):
-    """backbone: name or file, see `asccl.zoo.load_backbone`. train_backbone: the paper trains it, too.
+    """backbone: name or file, see `asccl.zoo.new_metric`. train_backbone: the paper trains it, too.
     size: pixels of a crop, 112 or 224. takes, frames: speakers, and pictures of each with either emotion; a batch holds
     `batch` takes. held_out: takes that are only looked at. learning_rate: of Adam, falling along a cosine to nothing.
-    samples: regions of each map in a step. frames_weight: of the contrast across frames, 0 for the paper's loss alone.
-    weights: file for the finished metric."""
+    samples: regions of each map in a step. negatives: of eq. 4, see `LossSettings`.
+    frames_weight: of the contrast across frames; 0 leaves the paper's loss alone. weights: file for the finished
+    metric."""
 
     output: Path = Path("build/metric")
     weights: Path = Path("build/scc.safetensors")
@@ -45,6 +48,7 @@ class MetricSettings(loop.LoopSettings):
     held_out: int = 24
     learning_rate: float = 1e-3
     samples: int = 64
+    negatives: str = "ring"
     frames_weight: float = 1.0
 
 
@@ -69,21 +73,20 @@ class Remembered(Dataset):
 class Learner(nn.Module):
     """The metric and its losses in one module, so that several devices keep step."""
 
-    def __init__(self, metric: SCCMetric, samples: Samples):
+    def __init__(self, metric: SCCMetric, samples: Samples, negatives: Literal["ring", "all"] = "ring"):
         super().__init__()
-        self.metric, self.samples = metric, samples
+        self.metric, self.samples, self.negatives = metric, samples, negatives
 
     def forward(self, takes: torch.Tensor, rng: torch.Generator) -> dict[str, torch.Tensor]:
         """(B, 2, K, 3, S, S) uint8 -> losses "regions" (eq. 5) and "frames"."""
         batch, _, frames = takes.shape[:3]
-        x, y = (takes[:, k].flatten(0, 1).float() / 127.5 - 1 for k in (0, 1))
-        a, b = self.metric.maps(x), self.metric.maps(y)
+        a, b = (self.metric.maps(takes[:, k].flatten(0, 1).float() / 127.5 - 1) for k in (0, 1))
         pairs = self.metric.pairs(a, self.samples, rng)
         regions, across = [], []
         for s, t in zip(self.metric.disparities(a, pairs), self.metric.disparities(b, pairs), strict=True):
-            valid = s.pairs.inside.expand(len(x), -1, -1)
-            both = (contrast(s.values, t.values, valid) + contrast(t.values, s.values, valid)) / 2
-            regions.append(masked_mean(both, valid))
+            valid = s.pairs.inside.expand(len(s.values), -1, -1)
+            for x, y in ((s.values, t.values), (t.values, s.values)):
+                regions.append(masked_mean(contrast(x, y, valid, negatives=self.negatives), valid) / 2)
             takes_apart = (v.values.unflatten(0, (batch, frames)) for v in (s, t))
             across.append(frames_contrast(*takes_apart, s.pairs.inside))
         return {"regions": torch.stack(regions).sum(), "frames": torch.stack(across).sum()}
@@ -139,7 +142,7 @@ def main(settings: MetricSettings) -> None:
     metric = new_metric(settings.backbone)
     if not settings.train_backbone:
         metric.backbone.freeze()
-    learner = Learner(metric, settings.samples)
+    learner = Learner(metric, settings.samples, settings.negatives)
     trained = [p for p in learner.parameters() if p.requires_grad]
     learner, optimizer = run.prepare(learner, torch.optim.Adam(trained, settings.learning_rate))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
@@ -155,7 +158,8 @@ def main(settings: MetricSettings) -> None:
     if run.is_main_process:
         calibrate(metric, held_out.pictures[:, 0, ::4].flatten(0, 1))
         tensors = metric.state_dict()
-        write(settings.weights, tensors, {"kind": "scc", "backbone": settings.backbone, "recipe": "train_metric"})
+        told = hub.metadata(hub.resolve(settings.backbone)).get("backbone", "mobilefacenet")
+        write(settings.weights, tensors, {"kind": "scc", "backbone": told})
 
 
 if __name__ == "__main__":

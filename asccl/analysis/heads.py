@@ -8,9 +8,9 @@ from torch import nn
 
 from asccl import hub
 from asccl.metric.scc import Backbone, SCCMetric
-from asccl.zoo import load_metric
+from asccl.zoo import METRIC, load_metric
 
-BUNDLED = "scc-mobilefacenet"
+BACKBONE = "mobilefacenet-arcface"
 
 
 class Head(NamedTuple):
@@ -28,21 +28,34 @@ HEADS = {
 }
 
 
-def heads_of(name: str) -> list[Head]:
-    """All that can be compared with the metric of this name; the first one leads. Raises WeightsError.
+def heads_of(source: str) -> list[Head]:
+    """All that can be compared with this metric, see `load_metric`; the first one leads. Raises WeightsError.
 
-    The bundled metric is left out while its file does not exist: then differences of features lead.
+    Where the file holds a backbone alone, or the bundled metric does not exist yet, differences of features lead.
     """
-    bare, untrained = load_metric(heads="none"), load_metric(heads="random")
-    if name == BUNDLED and name not in hub.WEIGHTS:
-        named = {"bare": bare, "untrained": untrained}
-    else:
-        named = {"trained": load_metric(name), "untrained": untrained, "bare": bare}
+    named = {"bare": load_metric(source, heads="none"), "untrained": load_metric(source, heads="random")}
+    if weights_of(source)[0]["kind"] == "scc":
+        named = {"trained": load_metric(source), "untrained": named["untrained"], "bare": named["bare"]}
     heads: list[Head] = []
     for label, metric in named.items():
         alike = (head.backbone for head in heads if _equal(metric.backbone, head.metric.backbone))
         heads.append(Head(label, metric, next(alike, metric.backbone)))
     return heads
+
+
+def weights_of(source: str) -> list[dict[str, str]]:
+    """Name, file, kind and sha256 of what stands behind a metric's heads."""
+    names = [source] if source != METRIC else [METRIC, BACKBONE] if METRIC in hub.WEIGHTS else [BACKBONE]
+    paths = {name: hub.resolve(name) for name in names}
+    return [
+        {
+            "name": name,
+            "file": path.name,
+            "kind": hub.metadata(path).get("kind", "backbone"),
+            "sha256": hub.sha256(path),
+        }
+        for name, path in paths.items()
+    ]
 
 
 def _equal(one: nn.Module, other: nn.Module) -> bool:

@@ -9,15 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asccl import hub
-from asccl.analysis.heads import HEADS
+from asccl.analysis.heads import HEADS, weights_of
 from asccl.analysis.settings import Settings
 from asccl.analysis.sums import MEASURES, SIDES, MapSums, Spread, overall
 from asccl.types import Image, MediaInfo
 from asccl.version import __version__
 
 WORST = 6  # moments that are shown
-BACKBONE = "mobilefacenet-arcface"
 APART = 0.4  # seconds between two of them, at least
 DEFINITIONS = {
     "visual disparity": "difference of the feature vectors of a region i and of its neighbour j (8 of them), eq. 1; "
@@ -135,7 +133,7 @@ class Correlation:
                 {"similarity": round(each.similarity, 5), "times": [round(time, 4) for time in each.times]}
                 for each in self.worst
             ],
-            "weights": self._weights(),
+            "weights": weights_of(self.settings.metric),
         }  # fmt: skip
 
     def rows(self) -> list[dict[str, Any]]:
@@ -156,11 +154,6 @@ class Correlation:
             for n, sums in enumerate(self.maps[head])
         ]
         return {"overall": told(None), "maps": maps}
-
-    def _weights(self) -> list[dict[str, str]]:
-        names = [self.settings.metric] * ("trained" in self.maps) + [BACKBONE]
-        known = [hub.WEIGHTS[name] for name in names if name in hub.WEIGHTS]
-        return [{"name": weight.name, "file": weight.file, "sha256": weight.sha256} for weight in known]
 
     def _curves(self) -> dict[str, Any]:
         times, gaps = np.array(self.curves.times), np.array(self.curves.lip_gaps)

@@ -18,8 +18,11 @@ from asccl.types import Motion
 
 RATE = 25.0  # frames a second
 CLOSED_LIPS = 0.05  # cm
-FREE = (0.35, 0.1)  # by how much an emotion may part or close open lips: share of their opening, and cm
+FREE = (0.15, 0.06)  # by how much an emotion may part or close open lips: share of their opening, and cm
 CEILING = 1.6
+# the presets hold back what costs a real person's likeness; made-up people need not
+FREELY = {"angry": 1.5, "disgusted": 1.3, "happy": 1.7, "sad": 1.2}
+LOOSER = 1.6  # of the presets' bounds
 
 CONSONANTS: dict[str, dict[str, float]] = {
     "p": {"jawOpen": 0.07, "mouthPress": 0.16, "mouthRollLower": 0.16, "mouthRollUpper": 0.10},
@@ -150,7 +153,7 @@ def draw_manner(
     rng: np.random.Generator, emotion: str, head: HeadModel, intensity: tuple[float, float] = (0.5, 1.3)
 ) -> Manner:
     """How one person shows an emotion, now: strength of every unit apart, left a little unlike right."""
-    wanted = spread(PRESETS[emotion].units, head.names)
+    wanted = FREELY.get(emotion, 1.0) * spread(PRESETS[emotion].units, head.names)
     names = [n.removesuffix("Left").removesuffix("Right") for n in head.names]
     of_unit = {n: rng.normal(1, 0.22) for n in dict.fromkeys(names)}
     side = rng.normal(0, 0.12)
@@ -158,7 +161,9 @@ def draw_manner(
     strength = float(rng.uniform(*intensity))
     jitter = np.clip(np.array([of_unit[n] for n in names]) + tilt, 0.35, 1.7)
     stray = {n: 0.08 * rng.uniform() ** 3 for n in dict.fromkeys(names) if n.startswith(("brow", "cheekSq", "nose"))}
-    units = np.minimum(strength * jitter * wanted, spread(BOUNDS, head.names, default=CEILING))
+    units = np.minimum(
+        strength * jitter * wanted, np.minimum(LOOSER * spread(BOUNDS, head.names, default=CEILING), CEILING)
+    )
     return Manner(emotion, strength, (units + spread(stray, head.names)).astype(np.float32))
 
 

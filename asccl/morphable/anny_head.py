@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from asccl import hub
 from asccl.errors import WeightsError
 from asccl.morphable.head import HeadModel
 
-FILE = "head-anny.safetensors"
+NAME = "head-anny"
+FILE = hub.WEIGHTS[NAME].file
 RECIPE = 1  # grows when the meaning of a tensor changes
 # tensor -> (shape, kind of dtype); letters stand for sizes that must agree
 LAYOUT = {
@@ -58,12 +59,10 @@ class AnnyHead(HeadModel):
 def load_anny_head(path: Path | str | None = None) -> AnnyHead:
     """Reads the baked head; keep it.
 
-    path: the file; None looks in ASCCL_CHECKPOINTS, or else in the repository's checkpoints folder.
+    path: the file; None looks where `hub.locate` does.
     Raises WeightsError where it is missing, damaged or another file.
     """
-    if path is None:
-        path = Path(os.environ.get("ASCCL_CHECKPOINTS") or Path(__file__).parents[2] / "checkpoints") / FILE
-    path = Path(path)
+    path = hub.locate(NAME) if path is None else Path(path)
     if not path.is_file():
         raise WeightsError(f"{path} is missing", REMEDY)
     try:

@@ -78,6 +78,9 @@ class FoldedBlock(nn.Module):
 class IResNet(Freezable):
     """depth: one of `DEPTHS`. head: with the embedding behind the last map, which `maps` does not need."""
 
+    MAP_CHANNELS = MAP_CHANNELS
+    MAP_STRIDES = MAP_STRIDES
+
     def __init__(self, depth: int = 50, head: bool = False):
         super().__init__()
         self.head = head
@@ -121,7 +124,7 @@ class IResNet(Freezable):
         return self.features(self.fc(self.dropout(self.bn2(self.maps(x)[-1])).flatten(1)))
 
     def fold_batch_norm(self) -> IResNet:
-        """The same network in fewer steps, itself changed: half the memory in training, a tenth less time.
+        """The same network in fewer steps, itself changed: keeps half the memory for a backward pass.
 
         For a frozen network with its weights in it. The names of its tensors are others afterwards, and `maps` needs 32
         pixels a side. Raises ValueError.

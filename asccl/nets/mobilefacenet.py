@@ -34,6 +34,9 @@ class MobileFaceNet(Freezable):
     zero). So the input is plain RGB in [-1, 1], value / 127.5 - 1.
     """
 
+    MAP_CHANNELS = MAP_CHANNELS
+    MAP_STRIDES = MAP_STRIDES
+
     def __init__(self) -> None:
         super().__init__()
         stem = [ConvPReLU(3, 64, 3, stride=2), ConvPReLU(64, 64, 3, groups=64), nn.Conv2d(64, 64, 1)]

@@ -99,7 +99,7 @@ def test_an_emotion_leaves_the_words(head, emotion):
         after = lip_opening(with_emotion(track, manner, head), head)
         assert after[closed].max() < 0.15
         assert np.corrcoef(before, after)[0, 1] > 0.97
-        assert (np.abs(after - before) < 0.15 + 0.5 * before).all()
+        assert (np.abs(after - before) < 0.15 + 0.25 * before).all()
 
 
 def test_frames_of_a_track_and_single_frames_get_the_same_emotion(head):
@@ -113,7 +113,7 @@ def test_frames_of_a_track_and_single_frames_get_the_same_emotion(head):
 def test_speech_closes_opens_and_rounds_the_lips_smoothly(head):
     track = speech_track(np.random.default_rng(10), 1000, head)
     opening = lip_opening(track, head)
-    assert (opening < 0.02).mean() > 0.03 and np.percentile(opening, 95) > 1.0
+    assert (opening < 0.02).mean() > 0.13 and np.percentile(opening, 95) > 1.0
     assert track[:, head.index["mouthPucker"]].max() > 0.5 and track.min() >= 0
     assert np.abs(np.diff(opening)).mean() < 0.35  # cm a frame
     faster = speech_track(np.random.default_rng(10), 2000, head, rate=50)

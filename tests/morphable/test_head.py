@@ -10,6 +10,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from asccl import hub
 from asccl.errors import WeightsError
 from asccl.face import mesh
 from asccl.morphable.anny_head import FILE, LAYOUT, AnnyHead, load_anny_head
@@ -232,8 +233,11 @@ def load_path() -> Path:
 
 def test_a_missing_file_names_itself_and_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("ASCCL_CHECKPOINTS", str(tmp_path))
-    with pytest.raises(WeightsError, match=r"head-anny\.safetensors is missing.*bake_head"):
+    monkeypatch.setattr(hub, "BUNDLED", tmp_path)
+    with pytest.raises(WeightsError, match=r"head-anny\.safetensors is not in .*bake_head"):
         load_anny_head()
+    with pytest.raises(WeightsError, match=r"other\.safetensors is missing.*bake_head"):
+        load_anny_head(tmp_path / "other.safetensors")
 
 
 def test_a_truncated_file_is_refused(tmp_path):

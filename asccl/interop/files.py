@@ -1,0 +1,58 @@
+"""Checkpoints in, without running anything that is in them; safetensors out, the same to the byte every time."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from asccl.errors import InputError
+
+PARALLEL = "module."  # what DataParallel puts before every name
+
+
+def read_state(
+    path: Path, readers: Mapping[str, Callable[[Path], dict[str, torch.Tensor]]]
+) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """The state dict in a file, and notes on what was done to its names. readers: suffix -> reader, besides PyTorch's.
+
+    Raises InputError.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is {'a folder' if path.is_dir() else 'missing'}", "give the checkpoint's file")
+    if path.suffix == ".safetensors":
+        raise InputError(f"{path} is a safetensors file already", "use it as it is, or give the original checkpoint")
+    state = readers[path.suffix](path) if path.suffix in readers else _torch_file(path)
+    if state and all(name.startswith(PARALLEL) for name in state):
+        return {name.removeprefix(PARALLEL): value for name, value in state.items()}, [f"took {PARALLEL!r} off names"]
+    return state, []
+
+
+def _torch_file(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{path} is damaged, or holds more than tensors, and reading that could run any program",
+            "ask its authors for a state dict: torch.save(network.state_dict(), FILE)",
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
+        raise InputError(f"{path} is not a whole PyTorch file", "get it again, or give another") from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        inside = ", ".join(map(str, list(state)[:4])) if isinstance(state, dict) else type(state).__name__
+        raise InputError(f"{path} is not a state dict of one network (it holds {inside})", "give one of that kind")
+    return {str(name): value for name, value in state.items()}
+
+
+def serialise(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
+    """The bytes of a safetensors file. The library writes the metadata in an order that changes from run to run;
+    here the header is sorted."""
+    data = save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, dict(metadata))
+    body = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:body]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[body:]

@@ -1,0 +1,119 @@
+"""What can be imported: a table with one entry for each kind of checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from asccl.errors import InputError, SettingError
+
+if TYPE_CHECKING:  # torch takes seconds to import: not for the help
+    import torch
+
+    State = dict[str, torch.Tensor]
+
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Tensors under our names. metadata: what the file will say of itself. notes: what was done to them, in words."""
+
+    tensors: State
+    metadata: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of checkpoint.
+
+    about: one line for the help. marks: names of tensors that only this kind has, all of them. convert: a state dict ->
+    what we make of it; raises `Unfit`. read: for files that are no state dict, suffix -> reader.
+    """
+
+    name: str
+    about: str
+    marks: tuple[str, ...]
+    convert: Callable[[State], Imported]
+    read: Mapping[str, Callable[[Path], State]] = field(default_factory=dict)
+
+
+class Unfit(Exception):
+    """These tensors are not those of the network. Its text says why and follows the file's name."""
+
+
+def _scc(state: State) -> Imported:
+    from asccl.interop.faces import convert_scc
+
+    return convert_scc(state)
+
+
+def _arcface(state: State) -> Imported:
+    from asccl.interop.faces import convert_arcface
+
+    return convert_arcface(state)
+
+
+def _arcface_onnx(path: Path) -> State:
+    from asccl.interop.onnx_file import read_iresnet
+
+    return read_iresnet(path)
+
+
+_TABLE = (
+    Kind(
+        "scc",
+        "the metric of the paper's authors: the .pth with the state dict of its backbone and heads",
+        ("resnet50.conv1.weight", "mlp.0.weight"),
+        _scc,
+    ),
+    Kind(
+        "arcface",
+        "IResNet-50 or -18 trained with ArcFace: .pth with insightface's names, or insightface's w600k_r50.onnx",
+        ("conv1.weight", "prelu.weight", "layer1.0.bn1.weight"),
+        _arcface,
+        {".onnx": _arcface_onnx},
+    ),
+)
+KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _TABLE})
+
+
+def import_weights(kind: str, source: Path, output: Path) -> list[str]:
+    """Convert a checkpoint into a safetensors file, which appears whole or not at all. Returns what was done, in words.
+
+    kind: a name of `KINDS`. output: ends in .safetensors. The same source gives the same bytes. Raises SettingError,
+    InputError (the source), OutputError, and AscclError where a package is missing.
+    """
+    if kind not in KINDS:
+        raise SettingError(f"there is no kind {kind!r}", f"choose one of {', '.join(KINDS)}")
+    if output.suffix != SUFFIX:
+        raise SettingError(f"{output.name} does not end in {SUFFIX}", f"name it {output.stem}{SUFFIX}")
+    if output.resolve() == source.resolve():
+        raise SettingError(f"{output.name} is the input as well", "choose another name after -o")
+    from asccl import hub
+    from asccl.interop.files import read_state, serialise
+    from asccl.video.target import Target
+
+    state, notes = read_state(source, KINDS[kind].read)
+    try:
+        made = KINDS[kind].convert(state)
+    except Unfit as reason:
+        raise _refusal(kind, source, state, reason) from reason
+    origin = {"origin": source.name, "origin_sha256": hub.sha256(source)}
+    target = Target(output)
+    with target.kept(True):
+        target.part.write_bytes(serialise(made.tensors, {"kind": kind, **made.metadata, **origin}))
+    return [*notes, *made.notes]
+
+
+def _refusal(kind: str, source: Path, state: State, reason: Unfit) -> InputError:
+    for other in KINDS.values():
+        if other.name != kind and all(mark in state for mark in other.marks):
+            return InputError(
+                f"{source} looks like the kind {other.name}, not {kind}", f"run `import-weights {other.name}` instead"
+            )
+    return InputError(f"{source} is not of the kind {kind}: {reason}", "give the file that its authors published")

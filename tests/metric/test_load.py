@@ -1,0 +1,76 @@
+"""`load_metric`: by name, from a file, trained and untrained, of every backbone."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import asccl
+from asccl.errors import WeightsError
+from asccl.metric.scc import SCCMetric
+from asccl.nets.iresnet import MAP_CHANNELS, IResNet
+
+
+def picture(seed: int) -> torch.Tensor:
+    rng = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, 14, 14, generator=rng) * 2 - 1
+    return torch.nn.functional.interpolate(coarse, (112, 112), mode="bicubic").clamp(-1, 1)
+
+
+@pytest.fixture(scope="module")
+def small_file(tmp_path_factory):
+    """A metric over IResNet-18, as an import would write it, and the metric itself."""
+    torch.manual_seed(0)
+    metric = SCCMetric(IResNet(18), MAP_CHANNELS).eval()
+    for module in metric.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.running_mean, 0, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    path = tmp_path_factory.mktemp("weights") / "mine.safetensors"
+    state = {name: value for name, value in metric.state_dict().items() if not name.endswith("num_batches_tracked")}
+    save_file(state, path, {"kind": "scc", "backbone": "iresnet18"})
+    return path, metric
+
+
+def test_the_bundled_metric_is_frozen_and_the_same_object_every_time():
+    metric = asccl.load_metric("scc-mobilefacenet")
+    assert metric is asccl.load_metric()
+    assert not any(p.requires_grad for p in metric.parameters())
+    assert metric(picture(0), picture(0)).item() == pytest.approx(1, abs=1e-5)
+
+
+def test_trained_and_untrained_heads_share_a_backbone_and_differ():
+    trained, untrained, bare = (asccl.load_metric(heads=h) for h in ("trained", "random", "none"))
+    maps = [m.maps(picture(0)) for m in (trained, untrained, bare)]
+    assert all(torch.allclose(a, b) for a, b in zip(maps[0], maps[1], strict=True))
+    assert not torch.equal(trained.heads[0][0].weight, untrained.heads[0][0].weight)
+    assert len(list(bare.heads.parameters())) == 0
+    assert torch.equal(untrained.heads[0][0].weight, asccl.load_metric(heads="random").heads[0][0].weight)
+
+
+def test_a_file_is_loaded_with_its_own_backbone_folded(small_file):
+    path, metric = small_file
+    loaded = asccl.load_metric(path)
+    a, b = picture(1), picture(2)
+    assert loaded(a, b).item() == pytest.approx(metric(a, b).item(), abs=1e-4)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in loaded.modules())
+    assert asccl.load_metric(path, heads="none").heads[0](a) is a
+
+
+def test_a_backbone_alone_has_no_trained_heads():
+    with pytest.raises(WeightsError, match='without learned heads: give heads="random"'):
+        asccl.load_metric("mobilefacenet-arcface")
+    assert asccl.load_metric("mobilefacenet-arcface", heads="random")(picture(0), picture(1)).shape == (1,)
+
+
+def test_a_network_that_we_do_not_know_is_refused(tmp_path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "odd.safetensors", {"kind": "scc", "backbone": "vit"})
+    with pytest.raises(WeightsError, match="'vit', which is unknown here"):
+        asccl.load_metric(tmp_path / "odd.safetensors")
+
+
+def test_a_truncated_file_is_refused(small_file, tmp_path):
+    path, _ = small_file
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(WeightsError, match="not a whole safetensors file"):
+        asccl.load_metric(cut)
