@@ -7,6 +7,7 @@ pass one by one, so memory does not grow with the length of the videos.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -37,8 +38,8 @@ SAME_FRAMES = 2
 
 
 def analyse(
-    source: Path,
-    generated: Path,
+    source: Path | str,
+    generated: Path | str,
     settings: Settings | None = None,
     progress: Progress | None = None,
     limits: Limits | None = None,
@@ -49,6 +50,7 @@ def analyse(
     common frame), WeightsError, Cancelled.
     """
     settings, progress, limits = settings or Settings(), progress or Progress(), limits or Limits()
+    source, generated = Path(source), Path(generated)
     infos = probe(source, limits), probe(generated, limits)
     check_alike(*infos)
     heads = heads_of(settings.metric)
@@ -173,8 +175,13 @@ def _pairs_of_frames(
     a: Followed, b: Followed, pairs: np.ndarray, progress: Progress, limits: Limits
 ) -> Iterator[FramePair]:  # fmt: skip
     """Both files once more, side by side."""
-    with Reader(a.info.path, limits, a.every) as one, Reader(b.info.path, limits, b.every) as other:
-        sides = [_Row(ahead(one)), _Row(ahead(other))]
+    with (
+        Reader(a.info.path, limits, a.every) as one,
+        Reader(b.info.path, limits, b.every) as other,
+        closing(ahead(one)) as first,
+        closing(ahead(other)) as second,
+    ):
+        sides = _Row(first), _Row(second)
         for done, rows in enumerate(pairs.tolist()):
             images = sides[0].at(rows[0]), sides[1].at(rows[1])
             found = [seen.landmarks.read(row, row + 1)[0] for seen, row in zip((a, b), rows, strict=True)]

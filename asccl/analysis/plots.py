@@ -21,11 +21,11 @@ LABELS = {
     "daas": "DAAS weight",
 }  # fmt: skip
 # clear where all is well, so that the face shows; the weight the other way round
-LOW_IS_LOUD = [
-    [0.0, "rgba(59,42,107,0.92)"], [0.5, "rgba(150,59,110,0.8)"], [0.8, "rgba(223,107,51,0.6)"],
-    [1.0, "rgba(255,225,150,0.08)"],
+LOW_IS_LOUD: list[tuple[float, str]] = [
+    (0.0, "rgba(59,42,107,0.92)"), (0.5, "rgba(150,59,110,0.8)"), (0.8, "rgba(223,107,51,0.6)"),
+    (1.0, "rgba(255,225,150,0.08)"),
 ]  # fmt: skip
-HIGH_IS_LOUD = [[1 - at, colour] for at, colour in reversed(LOW_IS_LOUD)]
+HIGH_IS_LOUD = [(1 - at, colour) for at, colour in reversed(LOW_IS_LOUD)]
 CURVE_POINTS = 1500  # of a drawn line
 
 

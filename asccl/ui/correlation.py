@@ -11,6 +11,7 @@ import gradio as gr
 from asccl.ui.charts import charts, face
 from asccl.ui.comparing import Comparing
 from asccl.ui.components import HERE, card, compare, markup
+from asccl.ui.examples import FOLDER
 from asccl.ui.report import status
 from asccl.video.limits import Limits
 
@@ -24,6 +25,8 @@ ALIGNMENTS = [
     ("Cut at the same place", "place"),
     ("Turn into the source's pose", "landmarks"),
 ]
+
+EXAMPLE = (FOLDER / "astronaut.mp4", FOLDER / "astronaut-sad.mp4")  # an installed package comes without
 
 text = partial(gr.Markdown, container=False)
 
@@ -42,6 +45,7 @@ class Widgets:
     stride: gr.Slider
     alignment: gr.Radio
     compare: gr.Button
+    example: gr.Button
     compare_all: gr.Button
     cancel: gr.Button
     status: gr.HTML
@@ -84,18 +88,19 @@ def correlation_tab(limits: Limits) -> Widgets:
 
 def inputs(made: dict[str, Any], limits: Limits) -> None:
     text("## 1 · Does it still say the same?")
-    size = limits.max_bytes // 2**20
+    text(f"Two videos or photos of one person, up to {limits.max_bytes // 2**20} MB each.", elem_id="bench-lead")
     with gr.Tabs():
         with gr.Tab("Two files"):
             for name, what in (
                 ("source", "Source video or photo"),
-                ("generated", "Generated from it, or another take"),
+                ("generated", "Generated one, or another take"),
             ):
-                made[name] = gr.File(
-                    label=f"{what}, up to {size} MB", file_types=MEDIA, height=104, elem_id=f"c-{name}"
-                )
+                made[name] = gr.File(label=what, file_types=MEDIA, height=104, elem_id=f"c-{name}")
                 made[f"{name}_card"] = card(elem_id=f"c-{name}-card")
             made["compare"] = gr.Button("Compare", variant="primary", elem_id="compare-two")
+            made["example"] = gr.Button(
+                "Try it with an example", size="sm", visible=EXAMPLE[1].exists(), elem_id="c-example"
+            )
         with gr.Tab("Several, by emotion"):
             made["files"] = gr.File(
                 label="Clips named by emotion, such as talk-neutral.mp4, talk-happy.mp4", file_types=MEDIA,
@@ -127,6 +132,7 @@ def wire(w: Widgets, handlers: Comparing) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     for file, shown, what in ((w.source, w.source_card, "source"), (w.generated, w.generated_card, "generated")):
         file.change(partial(handlers.open, what=what), [file], [shown, w.note], **quiet)
+    w.example.click(lambda: tuple(map(str, EXAMPLE)), None, [w.source, w.generated], queue=False, **quiet)
     results = [w.report, w.similarity, w.frames, w.status, w.charts, w.face, w.preview, w.used]
     busy = [w.compare, w.compare_all, w.cancel, w.status, w.where, w.downloads]
     runs = []
