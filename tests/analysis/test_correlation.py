@@ -77,7 +77,7 @@ def test_one_moment_alone_agrees_with_the_whole(short_clip, edited, found):
         one = moment(short_clip, edited, (0.3, 0.3), found.settings, eyes)
     finally:
         eyes.close()
-    assert found.curves.times[1] == (0.3, 0.3)
+    assert found.curves.times[1] == pytest.approx((0.3, 0.3))
     assert mean(one) == pytest.approx(found.curves.of("bare")[1], abs=0.02)
 
 
