@@ -68,6 +68,16 @@ _TABLE = (
         recipe="python -m training.convert_expression_net",
     ),
     Weight(
+        name="scc-mobilefacenet",
+        file="scc-mobilefacenet.safetensors",
+        repo=None,
+        revision=None,
+        sha256="f5572405b4dd9bb795d28d95bdbaf31eed772449ee81714996c6772b24789022",
+        licence="MIT (backbone), Apache-2.0 (heads)",
+        size=4343520,
+        recipe="python -m training.train_metric --preset cpu",
+    ),
+    Weight(
         name="head-anny",
         file="head-anny.safetensors",
         repo=None,

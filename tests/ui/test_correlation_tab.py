@@ -42,7 +42,7 @@ def test_compare_gives_report_tables_and_charts(serve_page, media):
 def test_one_moment(serve_page, media):
     page, talk = serve_page(), handle_file(media / "talk.mp4")
     face, preview, note = Client(page.url, verbose=False).predict(
-        source=talk, generated=talk, used="place", at=0.7, at_generated=0.7, api_name="/moment"
+        source=talk, generated=talk, alignment="place", at=0.7, at_generated=0.7, api_name="/moment"
     )
     assert face["about"] == "At 0.7 s of the source." and not face["whole"] and preview and note == ""
 
