@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import NoReturn
 
-from asccl import __version__, cli, study_cli
+from asccl import __version__, cli, cli_analyze, study_cli
 from asccl.interop.kinds import KINDS
 from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE
 
@@ -25,6 +25,7 @@ Change the emotion on a talking face; the person and the speech stay. Runs on a 
 EXAMPLES = """\
 examples:
   python -m asccl edit talk.mp4 --emotion happy
+  python -m asccl analyze talk.mp4 talk-happy.mp4
   python -m asccl edit --help
   python -m asccl import-weights --help
 """
@@ -78,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"asccl {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     _add_edit(commands)
+    cli_analyze.add(commands)
     _add_import(commands)
     study_cli.add(commands)
     return parser

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,8 +32,8 @@ def edit(arguments: argparse.Namespace) -> int:
     several = len(requests) > 1
     with (
         _place(arguments.output, several) as (file, folder),
-        _Report(arguments.json, several) as report,
-        _Stop() as stop,
+        Report(arguments.json, several) as report,
+        Stop() as stop,
     ):
         from asccl.pipeline import Editor
 
@@ -154,7 +154,7 @@ class _Guard:
         return output
 
 
-def _edit(editor: Editor, request: EditRequest, stop: _Stop) -> Any:
+def _edit(editor: Editor, request: EditRequest, stop: Stop) -> Any:
     from tqdm import tqdm
 
     shape = "{desc} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
@@ -172,12 +172,12 @@ def _edit(editor: Editor, request: EditRequest, stop: _Stop) -> Any:
         return editor.edit(request, Progress(show, stop.asked))
 
 
-class _Stop:
+class Stop:
     """The first Ctrl-C or `kill` ends the edit at its next frame, so that it can clean up; a second one at once."""
 
     signal = 0
 
-    def __enter__(self) -> _Stop:
+    def __enter__(self) -> Stop:
         self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
@@ -194,18 +194,20 @@ class _Stop:
         self.signal = number
 
 
-class _Report:
+class Report:
     """The read-outs of a call: to people line by line, to programs as one JSON file that appears whole or not at all.
 
-    Raises OutputError, at the start where the file cannot be made.
+    say: a read-out for people; by default that of an edit. Raises OutputError, at the start where the file cannot be
+    made.
     """
 
-    def __init__(self, path: str | None, several: bool):
+    def __init__(self, path: str | None, several: bool, say: Callable[[Path, dict[str, Any]], str] | None = None):
+        self._say = say or told
         self.path = Path(path) if path not in (None, "-") else None
         self._to_stdout, self._several = path == "-", several
         self._entries: list[dict[str, Any]] = []
 
-    def __enter__(self) -> _Report:
+    def __enter__(self) -> Report:
         self._target = None
         if self.path is not None:
             from asccl.video.target import Target
@@ -216,20 +218,25 @@ class _Report:
     def done(self, output: Path, report: dict[str, Any]) -> None:
         self._entries.append({"output": str(output), **report})
         if not self._to_stdout:
-            print(table(output, report) if sys.stdout.isatty() else line(output, report), flush=True)
+            print(self._say(output, report), flush=True)
 
     def failed(self, source: Path, error: Exception, status: int) -> None:
         if self._several:
             self._entries.append({"source": str(source), "error": str(error), "status": status})
 
     def __exit__(self, *exception: object) -> None:
-        told = self._entries if self._several else next(iter(self._entries), None)
-        text = json.dumps(told, indent=2, allow_nan=False) + "\n"
+        whole = self._entries if self._several else next(iter(self._entries), None)
+        text = json.dumps(whole, indent=2, allow_nan=False) + "\n"
         if self._target is not None:
-            with self._target.kept(bool(told)):
+            with self._target.kept(bool(whole)):
                 self._target.part.write_text(text, encoding="utf-8")
-        elif self._to_stdout and told:
+        elif self._to_stdout and whole:
             sys.stdout.write(text)
+
+
+def told(output: Path, report: dict[str, Any]) -> str:
+    """An edit's read-out: a table for a terminal, a line for a log."""
+    return table(output, report) if sys.stdout.isatty() else line(output, report)
 
 
 def readings(report: dict[str, Any]) -> dict[str, str]:

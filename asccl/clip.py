@@ -25,6 +25,24 @@ Study = Callable[[int, Image, np.ndarray], None]  # number of the frame, the fra
 
 
 @dataclass
+class Followed:
+    """A face tracked through T looked-at frames. times: (T,) seconds after the first frame. landmarks: smoothed, on
+    disk, NaN where there is no face. every: each so manieth frame of the file was looked at."""
+
+    info: MediaInfo
+    times: np.ndarray
+    track: Track
+    landmarks: LandmarkStore
+    every: int = 1
+
+    def __enter__(self) -> Followed:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.landmarks.close()
+
+
+@dataclass
 class Clip:
     """A tracked and fitted face of T frames. times: (T,) seconds after the first frame. landmarks: smoothed, on disk,
     NaN where there is no face. error: of the fit, mean landmark distance in percent of the eye distance."""
@@ -56,12 +74,32 @@ def analyse(
 
     study is shown about `LOOKS` frames that have the face. Raises NoFaceError, UnreadableError, LimitError, Cancelled.
     """
-    with Reader(path, limits) as reader, LandmarkStore() as raw:
+    seen = follow(path, tracker, progress, limits, face, study)
+    try:
+        progress("fit", 0.0)
+        motion, error = _fit(fitter, seen.track, seen.landmarks, progress)
+    except BaseException:
+        seen.landmarks.close()
+        raise
+    return Clip(seen.info, seen.times, seen.track, motion, seen.landmarks, error)
+
+
+def follow(
+    path: Path,
+    tracker: Tracker,
+    progress: Progress,
+    limits: Limits,
+    face: int | None = None,
+    study: Study | None = None,
+    every: int = 1,
+) -> Followed:
+    """Track the chosen face through a whole file, looking at each `every`-th frame. As `analyse`, without the fit."""
+    with Reader(path, limits, every) as reader, LandmarkStore() as raw:
         few = sample(path, FINDING, limits)
         people = tracker.find(few, reader.info.time_base, everybody=face is not None)
         tracker.start(choose(people, face, path.name))
         evidence, times = _watch(ahead(reader), reader.info, tracker, raw, progress, study)
-        judged = judge(evidence, float(reader.info.frame_rate))
+        judged = judge(evidence, float(reader.info.frame_rate) / every)
         if not (judged.presence > 0).any():
             raise NoFaceError(
                 f"{path.name} has no face that can be edited{_why(judged.reasons)}",
@@ -69,14 +107,11 @@ def analyse(
             )
         landmarks = LandmarkStore()
         try:
-            progress("fit", 0.0)
             _smooth(raw, landmarks, judged.shot)
-            track = Track(judged.presence, judged.shot, judged.reasons)
-            motion, error = _fit(fitter, track, landmarks, progress)
         except BaseException:
             landmarks.close()
             raise
-    return Clip(reader.info, times, track, motion, landmarks, error)
+    return Followed(reader.info, times, Track(judged.presence, judged.shot, judged.reasons), landmarks, every)
 
 
 def _watch(

@@ -165,7 +165,7 @@ def _read(path: Path, net: Freezable) -> dict[str, torch.Tensor]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Small crops on a CPU: more threads than one only wait for each other, and for the rest of an edit."""
     import torch
 
@@ -190,7 +190,7 @@ class _Model:
             raise ValueError(f"expected (N, 112, 112, 3) uint8 RGB, got {crops.shape} {crops.dtype}")
         device = next(self.net.parameters()).device
         parts = []
-        with torch.inference_mode(), _one_thread():
+        with torch.inference_mode(), one_thread():
             for start in range(0, len(crops), BATCH) or (0,):  # no crops: one empty batch, for the shape
                 batch = torch.tensor(crops[start : start + BATCH], device=device)
                 parts.append(function(batch.permute(0, 3, 1, 2).float() / 127.5 - 1))

@@ -10,6 +10,7 @@ asccl-loss  what the ASCCL loss costs in a training, beside its backbone alone
 mouth    what it is for: how far the mouth goes astray without it
 synthetic  what a synthetic pair costs, and whether the networks take made-up people for people
 iresnet  what folding the batch normalisation of the paper's backbone saves
+correlation  what it costs to compare two videos; `python -m benchmarks.correlation --alignment` for how to lay them
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ NAMES = {
     "mouth": "mouth",
     "synthetic": "synthetic",
     "iresnet": "iresnet",
+    "correlation": "correlation",
     "study": "study",
     "study-statistics": "study_statistics",
 }

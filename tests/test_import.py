@@ -11,7 +11,7 @@ from media import ROOT
 
 HEAVY = {
     "PIL", "accelerate", "anny", "av", "cv2", "gradio", "huggingface_hub", "jax", "matplotlib", "mediapipe", "scipy",
-    "torch", "tqdm", "sqlalchemy", "statsmodels", "krippendorff", "choix", "jinja2", "starlette",
+    "plotly", "torch", "tqdm", "sqlalchemy", "statsmodels", "krippendorff", "choix", "jinja2", "starlette",
 }  # fmt: skip
 OUTSIDE = {"accelerate", "anny", "gradio", "huggingface_hub"}
 WATCHED = """
@@ -41,7 +41,7 @@ def test_import_asccl_is_light() -> None:
     assert not loaded & HEAVY
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["edit", "--help"], ["edit", "talk.mp4"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["edit", "--help"], ["analyze", "--help"], ["edit", "talk.mp4"]])
 def test_help_and_refusals_are_light(arguments: list[str]) -> None:
     code = f"""
 from asccl.__main__ import main

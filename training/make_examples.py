@@ -1,7 +1,7 @@
 """Makes the examples that the app may ship from one free photo: NASA's portrait of the astronaut Eileen Collins
 (public domain, in scikit-image). A still, and a clip of it that talks: a slow camera, a mouth that opens and closes by
-a smooth made-up rhythm, and a quiet babble in step with it. And a rendered head (`checkpoints/head-anny.safetensors`)
-that says the same.
+a smooth made-up rhythm, and a quiet babble in step with it; the same clip edited to be sad. And a rendered head
+(`checkpoints/head-anny.safetensors`) that says the same.
 
     python -m training.make_examples examples
 """
@@ -18,6 +18,7 @@ import numpy as np
 from scipy.interpolate import LinearNDInterpolator
 from scipy.signal import lfilter
 
+from asccl import Editor, EditRequest
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.portrait import Look, View, render
@@ -213,6 +214,7 @@ def main() -> None:
     mouth = Mouth(image)
     frames = [camera(mouth.at(*pair), time) for time, *pair in zip(times, *rhythm(times), strict=True)]
     write_clip(folder / "astronaut.mp4", frames, babble())
+    Editor().edit(EditRequest(folder / "astronaut.mp4", emotion="sad"))  # astronaut-sad.mp4, for the Correlation tab
     write_clip(folder / "rendered.mp4", rendered(times), babble())
 
 

@@ -17,7 +17,7 @@ def arcface_crop(image: Image, landmarks: np.ndarray, size: int = SIZE) -> Image
     image: (H, W, 3) uint8 RGB. landmarks: (478, 2+) pixels of it. Returns (size, size, 3); what lies outside the image
     repeats its border. Raises ValueError where the landmarks are not finite.
     """
-    return _warp(image, arcface_matrix(landmarks, size), size)
+    return warp_crop(image, arcface_matrix(landmarks, size), size)
 
 
 def arcface_matrix(landmarks: np.ndarray, size: int = SIZE) -> np.ndarray:
@@ -29,7 +29,7 @@ def expression_crop(image: Image, landmarks: np.ndarray, size: int = SIZE) -> Im
     """The smallest upright square round all landmarks, about their centre. Arguments as for `arcface_crop`."""
     low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
     scale = size / (high - low).max()
-    return _warp(image, np.column_stack([scale * np.eye(2), size / 2 - scale * (low + high) / 2]), size)
+    return warp_crop(image, np.column_stack([scale * np.eye(2), size / 2 - scale * (low + high) / 2]), size)
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -41,7 +41,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.array([[c.real, -c.imag, d.real], [c.imag, c.real, d.imag]])
 
 
-def _warp(image: Image, matrix: np.ndarray, size: int) -> Image:
+def warp_crop(image: Image, matrix: np.ndarray, size: int) -> Image:
     """The square of the image that the similarity (image -> crop) shows. Where it shrinks by two or more, whole blocks
     of pixels are averaged first, so that nothing is skipped."""
     if not np.isfinite(matrix).all():

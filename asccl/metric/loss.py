@@ -138,7 +138,7 @@ def asccl_maps(
     for x, y, features in zip(constant, metric.disparities(b, pairs), b, strict=True):
         counts = x.pairs.inside.expand(len(source), -1, -1)
         if valid is not None:
-            counts = counts & _valid_pairs(valid, x.pairs, x.size)
+            counts = counts & valid_pairs(valid, x.pairs, x.size)
         if settings.daas == "paper":
             weight = daas_weight(x.values, settings.lambda_, settings.power)  # eq. 6
         elif settings.daas == "authors":
@@ -149,7 +149,7 @@ def asccl_maps(
     return out
 
 
-def _valid_pairs(valid: torch.Tensor, pairs: Pairs, size: tuple[int, int]) -> torch.Tensor:
+def valid_pairs(valid: torch.Tensor, pairs: Pairs, size: tuple[int, int]) -> torch.Tensor:
     """(B, 1, H, W) bool pixels -> (B, N, 8) bool: both regions of a pair lie wholly on valid pixels."""
     block = (valid.shape[-2] // size[0], valid.shape[-1] // size[1])
     whole = (-F.max_pool2d(-valid.float(), block)).flatten(1) > 0.5

@@ -10,7 +10,11 @@ from typing import Any
 import gradio as gr
 
 from asccl.types import EMOTIONS, INTENSITY_RANGE
+from asccl.ui import correlation
+from asccl.ui.comparing import Comparing
 from asccl.ui.components import HERE, card, compare, markup, player
+from asccl.ui.correlation import correlation_tab
+from asccl.ui.correlation import wire as wire_correlation
 from asccl.ui.engine import EditorLike
 from asccl.ui.examples import PICK, load, picker
 from asccl.ui.handlers import FROM_REFERENCE, Handlers
@@ -61,21 +65,27 @@ class Widgets:
     still: gr.HTML
     video: gr.DownloadButton
     report: gr.DownloadButton
+    analyse: gr.Button
     readout: gr.HTML
 
 
 def build(editor: EditorLike, limits: Limits = WEB_LIMITS, folder: Path | None = None) -> gr.Blocks:
     """The whole app around an editor. `folder`: where runs put their temporary folders; not in Gradio's own."""
-    handlers = Handlers(editor, limits, folder)
+    handlers, comparing = Handlers(editor, limits, folder), Comparing(limits, folder)
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=KEEP) as page:
         text(words("intro"), elem_id="intro")
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Edit"):
                 widgets = edit_tab(limits)
+            with gr.Tab("Correlation", id="correlation"):
+                compared = correlation_tab(limits)
             with gr.Tab("About"):
                 text(words("about"), elem_id="about")
         wire(widgets, handlers)
+        wire_correlation(compared, comparing)
+        hand_over(widgets, compared, tabs)
         page.unload(handlers.leave)
+        page.unload(comparing.leave)
     page.queue(max_size=32, default_concurrency_limit=4)
     return page
 
@@ -169,6 +179,7 @@ def result_panel(made: dict[str, Any]) -> None:
     with gr.Row(elem_id="downloads"):
         made["video"] = gr.DownloadButton("Download the result", variant="primary", elem_id="download-video")
         made["report"] = gr.DownloadButton("Download the report (JSON)", elem_id="download-report")
+        made["analyse"] = gr.Button("Analyse this edit", elem_id="analyse-edit")
     made["readout"] = markup("", elem_id="readout")
 
 
@@ -209,6 +220,15 @@ def wire(w: Widgets, handlers: Handlers) -> None:
     w.webcam.stop_recording(lambda recorded: recorded, [w.webcam], [w.source], **quiet)
     w.examples.pick(load, None, [w.source], queue=False, **quiet)
     w.gallery.select(pick, None, [w.face], queue=False, **quiet)
+
+
+def hand_over(edit: Widgets, compared: correlation.Widgets, tabs: gr.Tabs) -> None:
+    """From the result of an edit to the Correlation tab, where the comparison begins at once."""
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    edit.analyse.click(
+        lambda source, video: (source, video, "time", gr.Tabs(selected="correlation")),
+        [edit.source, edit.video], [compared.source, compared.generated, compared.pairing, tabs], **quiet,
+    ).then(None, js="() => setTimeout(() => document.getElementById('compare-two').click(), 50)", **quiet)  # fmt: skip
 
 
 SHOW_RESULT = "() => document.getElementById('result-panel')?.scrollIntoView({behavior: 'smooth', block: 'start'})"

@@ -59,10 +59,13 @@ Value = dict[str, Any]
 markup = partial(gr.HTML, js_on_load=None, apply_default_css=False)
 
 
-def compare(empty: str = "", **settings: Any) -> gr.HTML:
+def compare(empty: str = "", names: tuple[str, str] = ("Original", "Edited"), **settings: Any) -> gr.HTML:
     """Original and edited picture under one handle. Value: `pair(...)` or None, which shows `empty`."""
     shown = f'`<div class="compare-empty">{empty}</div>`' if empty else '""'
-    return markup(html_template=COMPARE.replace("EMPTY", shown), js_on_load=script("compare"), **settings)
+    template = COMPARE.replace("EMPTY", shown)
+    for usual, name in zip(("Original", "Edited"), names, strict=True):
+        template = template.replace(f">{usual}<", f">{name}<").replace(f", {usual.lower()}", f", {name.lower()}")
+    return markup(html_template=template, js_on_load=script("compare"), **settings)
 
 
 def player(**settings: Any) -> gr.HTML:

@@ -1,4 +1,4 @@
-"""One edit in its own thread, so that a web request can watch it and stop it."""
+"""One edit or comparison in its own thread, so that a web request can watch it and stop it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
-from asccl.types import EditResult, Progress
+from asccl.types import Progress
 
 # What a whole edit spends on each stage, roughly: only the bar and the remaining time depend on it.
 STAGES = {"open": 0.02, "track": 0.3, "fit": 0.03, "render": 0.65}
@@ -28,12 +30,19 @@ class Standing:
 class Run:
     """Calls `work(folder, progress)` in a thread; `folder` is its own and vanishes after `close`.
 
+    stages: the share of the whole that each stage takes.
     `close` asks the work to stop and returns at once; the folder goes when the work has noticed.
     """
 
-    def __init__(self, work: Callable[[Path, Progress], EditResult], parent: Path | None = None):
+    def __init__(
+        self,
+        work: Callable[[Path, Progress], Any],
+        parent: Path | None = None,
+        stages: Mapping[str, float] = MappingProxyType(STAGES),
+    ):
+        self._stages = stages
         self.folder = Path(tempfile.mkdtemp(prefix="asccl-run-", dir=parent))
-        self.result: EditResult | None = None
+        self.result: Any = None
         self.error: BaseException | None = None
         self._stop = threading.Event()
         self._done = threading.Event()
@@ -45,7 +54,7 @@ class Run:
         self._thread = threading.Thread(target=self._body, args=(work,), name="asccl-run", daemon=True)
         self._thread.start()
 
-    def _body(self, work: Callable[[Path, Progress], EditResult]) -> None:
+    def _body(self, work: Callable[[Path, Progress], Any]) -> None:
         try:
             self.result = work(self.folder, Progress(self._report, self._stop.is_set))
         except BaseException as error:  # handed over to the request's own thread, which raises it
@@ -72,7 +81,7 @@ class Run:
 
     def standing(self) -> Standing:
         stage, done = self._latest
-        self._reached = max(self._reached, overall(stage, done))
+        self._reached = max(self._reached, overall(stage, done, self._stages))
         elapsed = time.monotonic() - self._began
         known = self._reached > 0.05 and elapsed > 1.0
         return Standing(stage, self._reached, elapsed * (1 / self._reached - 1) if known else None)
@@ -106,9 +115,9 @@ class Runs:
             run.close()
 
 
-def overall(stage: str, done: float) -> float:
-    """Share of the whole edit in [0, 1]; a stage that we do not know moves nothing."""
-    if stage not in STAGES:
+def overall(stage: str, done: float, stages: Mapping[str, float] = MappingProxyType(STAGES)) -> float:
+    """Share of the whole work in [0, 1]; a stage that we do not know moves nothing."""
+    if stage not in stages:
         return 0.0
-    names = list(STAGES)
-    return sum(STAGES[name] for name in names[: names.index(stage)]) + STAGES[stage] * done
+    names = list(stages)
+    return sum(stages[name] for name in names[: names.index(stage)]) + stages[stage] * done

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from asccl.ui.charts import plotly_js
 from asccl.ui.components import HERE
 from asccl.ui.examples import FOLDER
 from asccl.ui.limits import WEB_LIMITS
@@ -31,7 +32,8 @@ def serve(page: gr.Blocks, limits: Limits = WEB_LIMITS, **launch: Any) -> Any:
     """Launches the page; `launch` goes to `gr.Blocks.launch`."""
     return page.launch(
         theme=theme(),
-        css_paths=HERE / "theme.css",
+        css_paths=[HERE / "theme.css", HERE / "correlation.css"],
+        app_kwargs={"routes": [plotly_js()]},
         max_file_size=limits.max_bytes,
         allowed_paths=[str(FOLDER)],
         footer_links=["api"],

@@ -32,11 +32,11 @@ class Reader:
 
     Frames are upright, of one size, 8-bit RGB, with alpha over black. A damaged packet is skipped; after the last
     frame, `skipped` has their number. Raises UnreadableError; LimitError (also midway, where a file lied about its
-    length).
+    length). every: gives each `every`-th frame alone, the first one included; the others are not converted.
     """
 
-    def __init__(self, path: Path | str, limits: Limits | None = None):
-        self.limits = limits or Limits()
+    def __init__(self, path: Path | str, limits: Limits | None = None, every: int = 1):
+        self.limits, self.every = limits or Limits(), every
         self.info = probe(path, self.limits)
         self.skipped = 0
         self._open: list[Generator[Frame, None, None]] = []
@@ -74,7 +74,8 @@ class Reader:
             convert = source.converter(first)
             for index, (pts, picture) in enumerate(chain([(start, first)], frames)):
                 self.limits.check_length(path, float((pts - start) * source.time_base), index + 1)
-                yield Frame(convert(picture), index, pts)
+                if index % self.every == 0:
+                    yield Frame(convert(picture), index, pts)
             self.skipped = source.skipped
 
 

@@ -51,16 +51,18 @@ class Target:
         try:
             yield
         except (OSError, av.error.FFmpegError) as error:
-            raise self._explain(error) from error
+            raise self.explain(self.path, error) from error
 
-    def _explain(self, error: OSError | av.error.FFmpegError) -> OutputError:
-        name = self.path.name
+    @staticmethod
+    def explain(path: Path, error: OSError | av.error.FFmpegError) -> OutputError:
+        """What keeps a file or folder from being written, with its remedy."""
+        name = path.name
         if error.errno in NO_SPACE:
             return OutputError(f"no space is left for {name}", "free some space or choose another disk")
         if error.errno in FORBIDDEN:
-            return OutputError(f"{name} may not be written in {self.path.parent}", "choose another folder or name")
+            return OutputError(f"{name} may not be written in {path.parent}", "choose another folder or name")
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            return OutputError(f"the folder {self.path.parent} does not exist", "make it, or choose another")
+            return OutputError(f"the folder {path.parent} does not exist", "make it, or choose another")
         if error.errno == errno.EISDIR:
             return OutputError(f"{name} is a folder", "choose another name")
         return OutputError(f"{name} cannot be written ({error.strerror})", "choose another folder or disk")
