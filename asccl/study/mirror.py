@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,22 +36,25 @@ def start(store: Store, api: HfApi | None = None, minutes: float = MINUTES) -> A
     from huggingface_hub import CommitScheduler, HfApi
     from huggingface_hub.errors import HfHubHTTPError, HTTPError
 
+    turn = threading.Lock()
+
     class Backups(CommitScheduler):
         """Makes a backup first, where there is anything new; every one has a name of its own."""
 
         seen: tuple[int, ...] = ()
 
         def push_to_hub(self) -> Any:
-            told = state(store)
-            if told == self.seen or not any(told):
-                return None
-            with self.lock:
-                target = Path(self.folder_path) / f"{now().replace(':', '-').replace('+00-00', 'Z')}.zip"
-                backup(store, target)
-            done = super().push_to_hub()
-            self.seen = told
-            target.unlink(missing_ok=True)
-            return done
+            with turn:  # the last push, when the server stops, may meet a running one
+                told = state(store)
+                if told == self.seen or not any(told):
+                    return None
+                with self.lock:
+                    target = Path(self.folder_path) / f"{now().replace(':', '-').replace('+00-00', 'Z')}.zip"
+                    backup(store, target)
+                done = super().push_to_hub()
+                self.seen = told
+                target.unlink(missing_ok=True)
+                return done
 
     folder = store.folder / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -430,6 +430,28 @@ def test_a_study_is_made_from_a_zip(store, clips, web):
     assert study.plan.title == "From a ZIP" and study.plan.quota == 2 and len(study.items) == 6
 
 
+def test_a_study_is_made_by_editing_videos(store, clips, web):
+    class Editor:
+        def edit(self, request):
+            request.output.write_bytes(request.source.read_bytes())
+
+    source, sad = ((clips / "sad-0" / f"{name}.mp4").read_bytes() for name in ("source", "reference"))
+    methods = "mild = warp@0.5\nfull = warp@1"
+    with TestClient(pages(lambda: store, Editor()), follow_redirects=False) as client:
+        login(client)
+        for references, questions in (([], {"realism", "mouth"}), (["sad.mp4"], {"realism", "emotion", "mouth"})):
+            files = [("sources", ("talk.mp4", source)), *[("references", (name, sad)) for name in references]]
+            data = {"title": "Edits", "emotions": "sad", "methods": methods}
+            assert "The study is made" in made(client, data=data, files=files)
+            with store.read() as connection:
+                study = studies.all_of(connection)[0]
+            assert study.methods == ("full", "mild") and list(study.items) == ["talk-sad"]
+            assert {question.id for question in study.plan.questions} == questions
+        for wrong in ({"methods": "mild = warp"}, {"methods": "x = gan@1\ny = warp"}, {"emotions": "bored"}):
+            page = made(client, data={"title": "t", "emotions": "sad", "methods": methods, **wrong}, files=files)
+            assert "The study is made" not in page and "Traceback" not in page
+
+
 @pytest.mark.parametrize("name", ["../evil.mp4", "/evil.mp4", "a/../../evil.mp4", "..\\evil.mp4", "C:\\..\\..\\e.mp4"])
 def test_a_zip_cannot_write_outside(store, clips, web, tmp_path, monkeypatch, name):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

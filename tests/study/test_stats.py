@@ -61,11 +61,13 @@ def test_how_many_more_by_hand():
 
 
 def test_independent_answers_cluster_to_about_the_plain_interval():
-    rng = np.random.default_rng(0)
-    wins = (rng.random((40, 40)) < 0.7).astype(int)
-    found = stats.clustered(wins, np.ones_like(wins), stats.Resampled(rng))
-    assert 1 <= found.design_effect < 1.6
-    assert (found.low, found.high) == pytest.approx(stats.wilson(int(wins.sum()), 1600), abs=0.012)
+    rng, effects = np.random.default_rng(0), []
+    for _ in range(20):
+        wins = (rng.random((40, 40)) < 0.7).astype(int)
+        found = stats.clustered(wins, np.ones_like(wins), stats.Resampled(rng, 400))
+        effects.append(found.design_effect)
+        assert (found.low, found.high) == pytest.approx(stats.wilson(int(wins.sum()), 1600), abs=0.03)
+    assert min(effects) == 1 and np.mean(effects) < 1.5
 
 
 def test_answers_that_hang_together_widen_the_interval():
@@ -133,7 +135,7 @@ def test_no_answers_and_unanimous_answers_have_results_too():
 
 
 def test_tables_have_the_papers_form_and_no_letter_means_anything():
-    votes = [vote(p, i, "x_1" if p else "y&<|", "x_1", "y&<|") for p in range(8) for i in range(6)]
+    votes = [vote(p, i, "x_1" if (p + i) % 8 else "y&<|", "x_1", "y&<|") for p in range(8) for i in range(8)]
     found = compute(study(("x_1", "y&<|")), votes)
     text, tex = tables.markdown(found), tables.latex(found)
     assert r"| Sad | 88%\* | 12% |" in text and r"x\_1" in text and r"y&\<\|" in text
