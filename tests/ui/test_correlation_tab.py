@@ -96,7 +96,7 @@ def visit(chromium):
 
 
 def drawn(person: Visitor) -> None:
-    person.page.set_default_timeout(120_000)
+    person.page.set_default_timeout(300_000)
     person.page.wait_for_selector("#charts .chart-maps .main-svg")
     person.page.wait_for_selector("#face .main-svg")
 
@@ -115,7 +115,7 @@ def test_a_newcomer_gets_a_chart_and_looks_around(serve_page, media, visit):
     assert "Corresponding regions agree by 1.00" in person.text("#charts")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")  # nothing hangs over
     page.get_by_role("radio", name="Pearson").check()
-    page.wait_for_function("() => document.querySelector('.chart-maps').innerText.includes('Pearson')")
+    page.wait_for_function("() => document.querySelector('.chart-maps').textContent.includes('Pearson')")
     before = person.text("#face [data-part=ring]")
     page.focus("#face [data-part=plot]")
     page.keyboard.press("ArrowDown")
