@@ -1,4 +1,4 @@
-"""The web app: `python app.py [--host H] [--port P] [--share]`. Also what a Hugging Face Space runs."""
+"""The web app: `python app.py [--host H] [--port P] [--share] [--study-only]`. Also what a Hugging Face Space runs."""
 
 import argparse
 import os
@@ -15,16 +15,21 @@ def main() -> None:
     parser.add_argument("--host", default="0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
     parser.add_argument("--share", action="store_true", help="a public link; uploads then pass through gradio.live")
+    parser.add_argument("--study-only", action="store_true", help="serve the pages of user studies and nothing else")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped server cleans up after itself, too
+    from asccl.ui.study.serve import alone, beside
+
+    if arguments.study_only:
+        return alone(arguments.host, arguments.port)
     with tempfile.TemporaryDirectory(prefix="asccl-app-", ignore_cleanup_errors=True) as folder:
         os.environ["GRADIO_TEMP_DIR"] = f"{folder}/uploads"
         from asccl.pipeline import Editor
         from asccl.ui.blocks import build
         from asccl.ui.serve import serve
 
-        page = build(Editor(), folder=Path(folder))
-        serve(page, server_name=arguments.host, server_port=arguments.port, share=arguments.share)
+        page, address = build(editor := Editor(), folder=Path(folder)), {"app_kwargs": {"routes": beside(editor)}}
+        serve(page, server_name=arguments.host, server_port=arguments.port, share=arguments.share, **address)
 
 
 if __name__ == "__main__":

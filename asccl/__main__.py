@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import NoReturn
 
-from asccl import __version__, cli, cli_analyze
+from asccl import __version__, cli, cli_analyze, study_cli
 from asccl.interop.kinds import KINDS
 from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE
 
@@ -81,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_edit(commands)
     cli_analyze.add(commands)
     _add_import(commands)
+    study_cli.add(commands)
     return parser
 
 

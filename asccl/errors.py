@@ -47,6 +47,10 @@ class OutputError(AscclError):
     """The result cannot be written."""
 
 
+class StudyError(AscclError):
+    """A study, its store or one of its links is not there or cannot be used."""
+
+
 class WeightsError(AscclError):
     """A weight file is missing, damaged or of the wrong kind."""
 

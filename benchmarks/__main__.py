@@ -3,10 +3,13 @@
 import   CPU seconds of `import asccl`
 edit     a whole edit of a 720p clip against decoding and encoding it, and against a NED-sized renderer
 memory   peak memory and cost per frame, from 10 seconds to 10 minutes
+study    100 participants at once on the study pages, the server killed in the middle
+study-statistics  coverage and false alarms of a study's statistics over simulated studies; takes long
 nets     the two bundled networks: `python benchmarks/nets.py --help` for what more it can measure
-asccl_loss  what the ASCCL loss costs in a training, beside its backbone alone
+asccl-loss  what the ASCCL loss costs in a training, beside its backbone alone
 mouth    what it is for: how far the mouth goes astray without it
 synthetic  what a synthetic pair costs, and whether the networks take made-up people for people
+iresnet  what folding the batch normalisation of the paper's backbone saves
 correlation  what it costs to compare two videos; `python -m benchmarks.correlation --alignment` for how to lay them
 """
 
@@ -17,8 +20,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = {"import": "start_up", "edit": "edit", "memory": "memory", "nets": "nets", "asccl_loss": "asccl_loss",
-         "mouth": "mouth", "synthetic": "synthetic", "correlation": "correlation"}  # fmt: skip
+NAMES = {
+    "import": "start_up",
+    "edit": "edit",
+    "memory": "memory",
+    "nets": "nets",
+    "asccl-loss": "asccl_loss",
+    "mouth": "mouth",
+    "synthetic": "synthetic",
+    "iresnet": "iresnet",
+    "correlation": "correlation",
+    "study": "study",
+    "study-statistics": "study_statistics",
+}
 
 
 def main() -> int:

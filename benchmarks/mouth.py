@@ -2,11 +2,11 @@
 
 A made-up speaker says a word without emotion: the source. The truth is the same word with an emotion, and nobody shows
 it. What there is, as in the field, is the same speaker with that emotion and other words: the surrogate. The 52 units
-of the face are optimised towards the surrogate's, which brings its emotion and its mouth as well; the picture follows
-by a warp of the source. ASCCL between source and warped picture is to keep the mouth. Lips are compared with the truth at
-equal emotion: at the step where brows and lids have come equally near to theirs.
+of the face are optimised towards the surrogate's, which brings its emotion and its mouth as well. The picture follows
+by a warp of the source. ASCCL between source and warped picture is to keep the mouth. Lips are compared with the truth
+at equal emotion: at the step where brows and lids have come equally near to theirs.
 
-    python -m benchmarks.mouth [--faces 48] [--steps 80] [--seed 1] [--weight 0.3] [--json FILE]
+    python -m benchmarks.mouth [--faces 48] [--steps 80] [--seed 1] [--share 1] [--json FILE]
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from asccl.data.talk import draw_manner, with_emotion
 from asccl.face.crop import SIZE
 from asccl.face.mesh import BROWS, LEFT_EYE, LIPS, RIGHT_EYE, eye_distance
 from asccl.metric.loss import asccl_loss
+from asccl.metric.scc import SCCMetric
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.types import EMOTIONS
 from benchmarks.report import tell
@@ -97,9 +98,19 @@ def off(landmarks: torch.Tensor, truth: torch.Tensor, points: Sequence[int]) -> 
     return 100 * distance.numpy() / eye_distance(truth.numpy())
 
 
-def optimise(faces: Faces, loss: LossSettings | None, weight: float, heads: str, steps: int) -> tuple:
-    """-> (steps + 1, B) distances from the truth: of brows and lids, and of lips."""
+def balanced(faces: Faces, metric: SCCMetric, loss: LossSettings) -> float:
+    """The weight at which half way to the surrogate ASCCL pulls as hard as the surrogate does, so that variants whose
+    losses are of different size are compared at the same pull."""
+    half = ((faces.units + faces.surrogate) / 2).requires_grad_()
+    pull = torch.autograd.grad((half - faces.surrogate).square().sum(), half)[0].norm()
+    against = torch.autograd.grad(len(half) * asccl_loss(metric, faces.picture, faces.at(half)[0], loss), half)[0]
+    return float(pull / against.norm())
+
+
+def optimise(faces: Faces, loss: LossSettings | None, share: float, heads: str, steps: int) -> tuple:
+    """-> (steps + 1, B) distances from the truth: of brows and lids, and of lips. share: of the balanced weight."""
     metric = load_metric(heads=heads)  # type: ignore[arg-type]
+    weight = 0.0 if loss is None else share * balanced(faces, metric, loss)
     units, upper, lips = faces.units.clone().requires_grad_(), [], []
     optimizer = torch.optim.Adam([units], RATE)
     for _ in range(steps + 1):
@@ -133,7 +144,9 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=48)
     parser.add_argument("--steps", type=int, default=80)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--weight", type=float, default=0.3, help="of ASCCL beside the squared distance of the units")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of the weight at which ASCCL pulls as hard as the surrogate"
+    )
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     paper = LossSettings(samples=256)
@@ -148,13 +161,13 @@ def main() -> None:
     for n in range(-(-arguments.faces // BATCH)):
         faces = draw(arguments.seed * 1000 + n, head)
         still.append(off(faces.landmarks, faces.truth, LIPS))
-        runs = {name: optimise(faces, loss, arguments.weight, heads, arguments.steps)
+        runs = {name: optimise(faces, loss, arguments.share, heads, arguments.steps)
                 for name, (loss, heads) in variants.items()}  # fmt: skip
         equal, share = at_equal_emotion(runs)
         reached.append(share)
         for name, lips in equal.items():
             found[name].append(lips)
-    all_lips = {name: np.concatenate(values) for name, values in found.items()}
+    all_lips = {name: np.concatenate(values).astype(float) for name, values in found.items()}
     rows: dict[str, float | str] = {
         "faces": float(len(all_lips["without"])),
         "lips, source as it is": np.concatenate(still).mean(),

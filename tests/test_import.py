@@ -11,7 +11,7 @@ from media import ROOT
 
 HEAVY = {
     "PIL", "accelerate", "anny", "av", "cv2", "gradio", "huggingface_hub", "jax", "matplotlib", "mediapipe", "scipy",
-    "plotly", "torch", "tqdm",
+    "plotly", "torch", "tqdm", "sqlalchemy", "statsmodels", "krippendorff", "choix", "jinja2", "starlette",
 }  # fmt: skip
 OUTSIDE = {"accelerate", "anny", "gradio", "huggingface_hub"}
 WATCHED = """

@@ -1,0 +1,1 @@
+"""Pages of user studies, for participants and for the administrator. Plain HTML from templates: no gradio in here."""
