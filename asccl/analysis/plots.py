@@ -100,7 +100,8 @@ def over_face(found: Correlation, head: str, number: int, kind: str = "correspon
         colorbar={"thickness": 12, "outlinewidth": 0, "len": 0.9},
     )  # fmt: skip
     if kind != "daas":
-        heat.update(zmin=0.0, zmax=1.0)
+        low = float(np.nanmin(grid)) if np.isfinite(grid).any() else 0.0
+        heat.update(zmin=min(np.floor(10 * low) / 10, 0.9), zmax=1.0)  # the bar beside it tells
     figure = go.Figure(heat, layout=_layout(f"{LABELS[kind]}, map {number + 1} · {LABELS[head].lower()}"))
     axis = {"range": [0, 1], "visible": False, "fixedrange": True}
     figure.update_layout(xaxis=axis, yaxis={**axis, "range": [1, 0], "scaleanchor": "x", "constrain": "domain"})

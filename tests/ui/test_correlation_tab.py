@@ -114,8 +114,8 @@ def test_a_newcomer_gets_a_chart_and_looks_around(serve_page, media, visit):
     drawn(person)
     assert "Corresponding regions agree by 1.00" in person.text("#charts")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")  # nothing hangs over
-    page.get_by_text("Pearson", exact=True).first.click()
-    page.wait_for_function("() => document.querySelector('.chart-maps').innerText.includes('Pearson')")
+    page.get_by_role("radio", name="Pearson").check()
+    page.wait_for_function("() => document.querySelector('.chart-maps').textContent.includes('Pearson')")
     before = person.text("#face [data-part=ring]")
     page.focus("#face [data-part=plot]")
     page.keyboard.press("ArrowDown")
