@@ -168,10 +168,9 @@ def main() -> None:
         for name, lips in equal.items():
             found[name].append(lips)
     all_lips = {name: np.concatenate(values).astype(float) for name, values in found.items()}
-    rows: dict[str, float | str] = {
-        "faces": float(len(all_lips["without"])),
-        "lips, source as it is": np.concatenate(still).mean(),
-    }
+    rows: dict[str, float | str] = {"faces": float(len(all_lips["without"])), "share of the pull": arguments.share}
+    rows["share of the emotion reached"] = float(np.concatenate(reached).mean())
+    rows["lips, source as it is"] = float(np.concatenate(still).mean())
     for name, values in all_lips.items():
         rows[f"lips, {name}"] = float(values.mean())
         if name != "without":
