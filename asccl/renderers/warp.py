@@ -14,6 +14,7 @@ from asccl.renderers.eyes import keep_eyeballs
 from asccl.renderers.field import Box, FaceField, enlarge, face_size
 from asccl.renderers.geometry import Displacement
 from asccl.renderers.skin import OWN_DETAIL, Skin
+from asccl.renderers.teeth import Teeth
 from asccl.types import Image, Motion
 
 STILL = 0.03  # pixels that count as no motion
@@ -28,11 +29,13 @@ class WarpRenderer:
         self._displacement = Displacement(head)
         self._field = FaceField(head)
         self.skin = Skin(head)
+        self.teeth = Teeth()
         self._motion: Motion | None = None
         self._new: Motion | None = None
 
     def study(self, image: Image, landmarks: np.ndarray) -> None:
         self.skin.study(image, landmarks)
+        self.teeth.study(image, landmarks)
 
     def plan(self, motion: Motion, new: Motion) -> None:
         self._motion, self._new = motion, new
@@ -63,6 +66,7 @@ class WarpRenderer:
         source = image[box.slices]
         warped = warp(image, dense[..., :2], box)
         keep_eyeballs(source, warped, landmarks, moved, box)
+        self.teeth.keep(source, warped, landmarks, moved, box)
         factor, depth, fine = self.skin.folds(moved, change, box, face_size(landmarks))
         creases = enlarge(cv2.merge([factor, depth]), fine)
         light = (dense[..., 2] + 1) * creases[..., 0]
