@@ -18,11 +18,12 @@ from asccl.directors.speech import spare_speech
 from asccl.morphable.head import HeadModel
 from asccl.types import EMOTIONS, Motion
 
-RESTING = 0.15  # a resting face reads up to this much of any unit
+RESTING = 0.15  # a resting face reads up to this much of any unit ...
+SPEAKING = {"mouthUpperUp": 0.45, "mouthShrugUpper": 0.2}  # ... and a calm speaker up to this much of these
 LEAST = 0.55
 CEILING = 1.6
 # at intensity 1 these are raised no higher: they carry the lips furthest from the words
-BOUNDS = {"mouthSmile": 0.5, "mouthFrown": 0.7, "mouthPress": 0.3, "mouthDimple": 0.35, "mouthStretch": 0.6}
+BOUNDS = {"mouthSmile": 0.48, "mouthFrown": 0.8, "mouthPress": 0.3, "mouthDimple": 0.35, "mouthStretch": 0.6}
 
 
 @dataclass(frozen=True)
@@ -43,27 +44,30 @@ _LOWER = ("mouthSmile", "mouthFrown", "mouthUpperUp", "mouthStretch", "mouthDimp
 PRESETS: dict[str, Preset] = {
     "neutral": Preset({}, dict.fromkeys(_UPPER + _LOWER, 0.0), liveliness=0.6),
     "angry": Preset(
-        {"browDown": 0.8, "eyeSquint": 0.6, "noseSneer": 0.65, "mouthFrown": 0.3, "mouthUpperUp": 0.7,
-         "mouthLowerDown": 0.25, "mouthPress": 0.14},
-        {"mouthSmile": 0.0, "browInnerUp": 0.0, "browOuterUp": 0.0, "eyeWide": 0.5, "mouthDimple": 0.2}, 1.2),
+        {"browDown": 0.75, "eyeSquint": 0.8, "noseSneer": 0.6, "mouthFrown": 0.55, "mouthUpperUp": 0.8,
+         "mouthLowerDown": 0.4, "mouthShrugUpper": 0.4},
+        {"mouthSmile": 0.0, "browInnerUp": 0.0, "browOuterUp": 0.2, "eyeWide": 0.5, "mouthDimple": 0.0,
+         "mouthPress": 0.0}, 1.4),
     "disgusted": Preset(
-        {"noseSneer": 0.95, "mouthUpperUp": 1.1, "eyeSquint": 0.6, "cheekSquint": 0.3, "browDown": 0.2,
-         "mouthFrown": 0.1, "mouthShrugUpper": 0.15},
-        {"mouthSmile": 0.3, "browOuterUp": 0.0, "eyeWide": 0.0}, 1.2),
+        {"noseSneer": 0.9, "mouthUpperUp": 1.25, "eyeSquint": 0.85, "cheekSquint": 0.4, "browDown": 0.25,
+         "mouthFrown": 0.45, "mouthShrugUpper": 0.5},
+        {"mouthSmile": 0.0, "browOuterUp": 0.0, "eyeWide": 0.0, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.25),
     "fear": Preset(
-        {"browInnerUp": 1.55, "browOuterUp": 0.35, "browDown": 0.35, "eyeWide": 1.5, "mouthStretch": 0.5,
-         "mouthFrown": 0.3, "mouthLowerDown": 0.5, "noseSneer": 0.1},
-        {"mouthSmile": 0.1, "eyeSquint": 0.2, "cheekSquint": 0.2}, 1.25),
+        {"browInnerUp": 1.5, "browOuterUp": 0.25, "browDown": 0.45, "eyeWide": 1.5, "mouthStretch": 0.55,
+         "mouthFrown": 0.5, "mouthLowerDown": 0.7},
+        {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.3),
     "happy": Preset(
-        {"mouthSmile": 0.42, "cheekSquint": 0.6, "eyeSquint": 0.4, "mouthUpperUp": 0.4, "mouthDimple": 0.1},
-        {"mouthFrown": 0.0, "browDown": 0.2, "noseSneer": 0.4, "mouthPress": 0.2, "mouthShrugLower": 0.0}, 1.25),
+        {"mouthSmile": 0.45, "cheekSquint": 0.5, "eyeSquint": 0.4, "mouthUpperUp": 0.5, "mouthDimple": 0.15},
+        {"mouthFrown": 0.0, "browDown": 0.2, "noseSneer": 0.4, "mouthShrugLower": 0.0}, 1.3),
     "sad": Preset(
-        {"browInnerUp": 1.4, "mouthFrown": 0.65, "eyeSquint": 0.25, "eyeBlink": 0.2, "mouthShrugLower": 0.45},
+        {"browInnerUp": 1.4, "browDown": 0.3, "mouthFrown": 0.8, "eyeSquint": 0.3, "eyeBlink": 0.35,
+         "mouthShrugLower": 0.6, "mouthShrugUpper": 0.3},
         {"mouthSmile": 0.0, "mouthDimple": 0.0, "browOuterUp": 0.1, "eyeWide": 0.0, "cheekSquint": 0.1,
-         "mouthUpperUp": 0.2}, 0.95),
+         "mouthUpperUp": 0.2, "mouthPress": 0.0}, 0.95),
     "surprised": Preset(
-        {"browInnerUp": 1.25, "browOuterUp": 1.1, "eyeWide": 1.4},
-        {"browDown": 0.0, "eyeSquint": 0.0, "mouthSmile": 0.4, "mouthFrown": 0.4, "noseSneer": 0.0}, 1.3),
+        {"browInnerUp": 1.25, "browOuterUp": 0.9, "eyeWide": 1.4, "mouthLowerDown": 0.4},
+        {"browDown": 0.0, "eyeSquint": 0.0, "mouthSmile": 0.1, "mouthFrown": 0.4, "noseSneer": 0.0,
+         "mouthDimple": 0.0, "mouthPress": 0.0, "mouthStretch": 0.2}, 1.55),
 }  # fmt: skip
 assert tuple(PRESETS) == EMOTIONS
 
@@ -87,10 +91,17 @@ def resting_level(motion: Motion) -> np.ndarray:
     return np.median(motion.coefficients[seen] if seen.any() else motion.coefficients, axis=0)
 
 
-def change_towards(rest: np.ndarray, wanted: np.ndarray, kept: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+def resting(names: tuple[str, ...]) -> np.ndarray:
+    """(52,) what a calm face reads up to."""
+    return spread(SPEAKING, names, default=RESTING)
+
+
+def change_towards(
+    rest: np.ndarray, wanted: np.ndarray, kept: np.ndarray, bounds: np.ndarray, calm: np.ndarray
+) -> np.ndarray:
     """Change of the resting level (52,) that an emotion asks for. kept: share of the excess over rest that stays.
-    bounds: (52,) the most that is wanted of each."""
-    excess = np.clip(rest - RESTING, 0, None)
+    bounds: (52,) the most that is wanted of each. calm: (52,) see `resting`."""
+    excess = np.clip(rest - calm, 0, None)
     wanted = np.minimum(wanted, bounds)
     raised = np.maximum(wanted - excess, LEAST * wanted)
     return np.where(wanted > 0, np.minimum(raised, CEILING - rest), (kept - 1) * excess)
@@ -122,7 +133,7 @@ class PresetDirector:
         wanted = spread(preset.units, self.names) * variant(target.seed, self.names)
         kept = spread(preset.against, self.names, default=1.0)
         rest = resting_level(motion)
-        change = change_towards(rest, wanted, kept, spread(BOUNDS, self.names, default=CEILING))
+        change = change_towards(rest, wanted, kept, spread(BOUNDS, self.names, default=CEILING), resting(self.names))
         return apply_change(motion, change, preset.liveliness, preset.lip_gain, target.intensity, self.names)
 
 

@@ -13,9 +13,9 @@ from asccl.directors.base import Target
 from asccl.directors.preset import (
     BOUNDS,
     PRESETS,
-    RESTING,
     apply_change,
     change_towards,
+    resting,
     resting_level,
     spread,
     variant,
@@ -59,11 +59,11 @@ class ReferenceDirector:
         direction = sum(s * spread(p.units, self.names) for s, p in zip(shares, table, strict=True))
         kept = sum(s * spread(p.against, self.names, default=1.0) for s, p in zip(shares, table, strict=True))
         mean = 0.5 * (target.reference.mean + target.reference.mean[self.mirror])
-        special = np.clip(mean - RESTING, 0, None)
+        special = np.clip(mean - resting(self.names), 0, None)
         wanted = (DIRECTION * direction + SPECIAL * special) * variant(target.seed, self.names)
         wanted = np.where(wanted > 0.05, wanted, 0)
         bounds = spread(BOUNDS, self.names, default=MOST)
-        change = change_towards(resting_level(motion), wanted, kept, bounds)
+        change = change_towards(resting_level(motion), wanted, kept, bounds, resting(self.names))
         gain = float(sum(s * p.lip_gain for s, p in zip(shares, table, strict=True)))
         liveliness = float(sum(s * p.liveliness for s, p in zip(shares, table, strict=True)))
         return apply_change(motion, change, liveliness, gain, target.intensity, self.names)
