@@ -63,13 +63,12 @@ class Row:
         if depth.max() < PARTED * size:
             return
         self._size = self._size or size
-        matrix = self._placed(landmarks)
+        matrix = self.placed(landmarks)
         shape = self._shape
         picture = cv2.warpAffine(image, matrix, shape, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         ring = inside @ matrix[:, :2].T + matrix[:, 2]
-        half = self.half(ring)
         shown = _inside(ring, shape[::-1]) > RIM * self._size
-        shown &= cv2.fillPoly(np.zeros(shape[::-1], np.uint8), [np.round(half).astype(np.int32)], 1) > 0
+        shown &= self.half(ring, shape[::-1]) > 0
         teeth = float((tooth_like(picture, skin_colour(image, landmarks)) & shown).sum()) / self._size**2
         if teeth < LEAST_TEETH:
             return
@@ -86,13 +85,14 @@ class Row:
     def _shape(self) -> tuple[int, int]:
         return int(2 * REACH[0] * self._size), int(2 * REACH[1] * self._size)
 
-    def half(self, ring: np.ndarray) -> np.ndarray:
-        """The half of the mouth (20, 2) on this row's side."""
+    def half(self, ring: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """(h, w) uint8, 1 in the half of the mouth (20, 2) on this row's side."""
         upper, lower = ring[1:10], ring[11:][::-1]
         middle = 0.5 * (upper + lower)
-        return np.concatenate([ring[:1], lower if self.lower else upper, ring[10:11], middle[::-1]])
+        side = np.concatenate([ring[:1], lower if self.lower else upper, ring[10:11], middle[::-1]])
+        return cv2.fillPoly(np.zeros(shape, np.uint8), [np.round(side).astype(np.int32)], 1)
 
-    def _placed(self, landmarks: np.ndarray) -> np.ndarray:
+    def placed(self, landmarks: np.ndarray) -> np.ndarray:
         """(2, 3) from the frame to the row's picture. The skull, or the jaw, is at the same place in every frame."""
         xy = landmarks[..., :2].astype(np.float64)
         upright = np.array([[-0.5, 0.0], [0.5, 0.0]]) * self._size
@@ -121,16 +121,19 @@ class Row:
             self._whole = picture, shown
         return self._whole
 
-    def fitted(self, frame: Image, known: np.ndarray, landmarks: np.ndarray, corner: np.ndarray) -> Fit | None:
-        """The row where this frame has it, in the frame's light; frame: (h, w, 3), the pixels from corner (2,) on."""
+    def fitted(
+        self, frame: Image, known: np.ndarray, ring: np.ndarray, landmarks: np.ndarray, corner: np.ndarray
+    ) -> Fit | None:
+        """The row where this frame has it, in the frame's light; frame: (h, w, 3), the pixels from corner (2,) on.
+        known: (h, w) where it shows what lies between its lips (20, 2)."""
         if not self._donors:
             return None
-        matrix = self._placed(landmarks)
+        matrix = self.placed(landmarks)
         matrix[:, 2] += matrix[:, :2] @ corner
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = known.shape[::-1]
         picture, shown = (cv2.warpAffine(x, matrix, size, flags=flags) for x in self.whole())
-        both = shown * known
+        both = shown * known * self.half(ring, known.shape)
         area = float(both.sum())
         if area < 4:
             return None
@@ -171,7 +174,7 @@ class Teeth:
             return
         part, shift = (slice(y0, y1), slice(x0, x1)), np.array([x0, y0], np.float32)
         known = np.clip((_inside(old - shift, (y1 - y0, x1 - x0)) - RIM * size) / max(1.0, 0.015 * size), 0, 1)
-        fits = [row.fitted(source[part], known, landmarks, origin + shift) for row in self.rows]
+        fits = [row.fitted(source[part], known, old - shift, landmarks, origin + shift) for row in self.rows]
         trust = max((fit.trust for fit in fits if fit), default=0.0)
         if trust == 0:
             return
@@ -187,8 +190,7 @@ class Teeth:
         picture, brightest = _mix(stretched, frame, known), nearby_light(stretched, deep > RIM * size, size)
         for row, fit in zip(self.rows, fits, strict=True):
             if fit:
-                half = np.zeros(known.shape, np.uint8)
-                cv2.fillPoly(half, [np.round(row.half(ring)).astype(np.int32)], 1)
+                half = row.half(ring, known.shape)
                 lit = np.minimum(fit.picture, brightest)
                 picture = _mix(picture, lit, fit.trust / trust * fit.shown * (1 - known) * half)
         return picture
