@@ -23,7 +23,7 @@ SPEAKING = {"mouthUpperUp": 0.45, "mouthShrugUpper": 0.2}  # ... and a calm spea
 LEAST = 0.55
 CEILING = 1.6
 # at intensity 1 these are raised no higher: they carry the lips furthest from the words
-BOUNDS = {"mouthSmile": 0.48, "mouthFrown": 0.8, "mouthPress": 0.3, "mouthDimple": 0.35, "mouthStretch": 0.6}
+BOUNDS = {"mouthSmile": 0.44, "mouthFrown": 0.8, "mouthPress": 0.3, "mouthDimple": 0.35, "mouthStretch": 0.6}
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ PRESETS: dict[str, Preset] = {
          "mouthFrown": 0.5, "mouthLowerDown": 0.7},
         {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.3),
     "happy": Preset(
-        {"mouthSmile": 0.45, "cheekSquint": 0.5, "eyeSquint": 0.4, "mouthUpperUp": 0.5, "mouthDimple": 0.15},
+        {"mouthSmile": 0.43, "cheekSquint": 0.5, "eyeSquint": 0.4, "mouthUpperUp": 0.4, "mouthDimple": 0.15},
         {"mouthFrown": 0.0, "browDown": 0.2, "noseSneer": 0.4, "mouthShrugLower": 0.0}, 1.3),
     "sad": Preset(
         {"browInnerUp": 1.4, "browDown": 0.3, "mouthFrown": 0.8, "eyeSquint": 0.3, "eyeBlink": 0.35,
