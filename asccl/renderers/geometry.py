@@ -47,7 +47,8 @@ class Displacement:
         At every column of the mouth, what the lips open beyond `SHUT` becomes `lip_gain` times as much.
         """
         change = new.coefficients[t] - motion.coefficients[t]
-        d = np.tensordot(change, self.expression, 1) @ (motion.scale[t] * motion.rotation[t]).T
+        moved = (change.astype(np.float32) @ self.expression.reshape(len(change), -1)).reshape(-1, 3)
+        d = moved @ (motion.scale[t] * motion.rotation[t]).T
         d *= self._outline
         for top, low in (
             (mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW),

@@ -55,6 +55,7 @@ FOREHEAD = (
 )  # fmt: skip
 FOREHEAD_WIDTH, FOREHEAD_DEPTH = 0.012, 0.19
 MODELLING = 0.11  # strength of a fold's lit and shaded walls
+INK = (255 * np.sin(np.pi * (np.arange(24) + 0.6) / 24.2) ** 0.8).astype(int).tolist()  # along a fold
 OWN_DETAIL = 0.8  # how far a fold deepens the creases that the skin already has
 
 
@@ -152,13 +153,9 @@ class Skin:
         shape = (int(np.ceil((box.y1 - box.y0) / fine.cell)) + 1, int(np.ceil((box.x1 - box.x0) / fine.cell)) + 1)
         xy = (moved[:, :2] - (box.x0, box.y0)) / fine.cell
         unit = size / fine.cell  # face size in cells
-        layers: dict[float, np.ndarray] = {}
-        for line, width, depth in self._lines(change):
-            layer = layers.setdefault(width, np.zeros(shape, np.float32))
-            np.maximum(layer, _stroke(xy, line, width * unit, shape) * depth, out=layer)
         valley = np.zeros(shape, np.float32)
-        for width, layer in layers.items():
-            valley += cv2.GaussianBlur(layer, (0, 0), max(0.7, 0.75 * width * unit))
+        for line, width, depth in self._lines(change):
+            _press(valley, xy, line, width * unit, depth)
         gx = cv2.Sobel(valley, cv2.CV_32F, 1, 0, scale=0.125) * unit * 0.018
         gy = cv2.Sobel(valley, cv2.CV_32F, 0, 1, scale=0.125) * unit * 0.018
         to_light = self.light[:2] if np.linalg.norm(self.light[:2]) > 0.05 else np.array([0.0, -1.0])
@@ -184,15 +181,22 @@ class Skin:
                 yield (line if outer > 0.3 * inner else line[1:-1]), FOREHEAD_WIDTH, FOREHEAD_DEPTH * strength
 
 
-def _stroke(xy: np.ndarray, line: tuple[Point, ...], width: float, shape: tuple[int, int]) -> np.ndarray:
-    """A smooth line through landmarks that fades towards both ends, (h, w) in [0, 1]."""
+def _press(valley: np.ndarray, xy: np.ndarray, line: tuple[Point, ...], width: float, depth: float) -> None:
+    """Add a smooth, soft line through landmarks that fades towards both ends to `valley` (h, w), in place."""
     knots = np.array([xy[p] if isinstance(p, int) else (1 - p[2]) * xy[p[0]] + p[2] * xy[p[1]] for p in line])
     steps = np.linspace(0, len(knots) - 1, 25)
     path = np.stack([np.interp(steps, range(len(knots)), knots[:, k]) for k in (0, 1)], 1)
     path[1:-1] = 0.25 * path[:-2] + 0.5 * path[1:-1] + 0.25 * path[2:]
-    ink = np.sin(np.pi * (np.arange(24) + 0.6) / 24.2) ** 0.8
-    canvas = np.zeros(shape, np.uint8)
-    fixed = np.round(path * 16).astype(np.int32)
-    for a, b, level in zip(fixed[:-1], fixed[1:], ink, strict=True):
-        cv2.line(canvas, a.tolist(), b.tolist(), int(255 * level), max(1, round(width)), cv2.LINE_AA, 4)
-    return canvas.astype(np.float32) / 255
+    sigma = max(0.7, 0.75 * width)
+    pad = 2 + int(np.ceil(width + 3 * sigma))
+    x0, y0 = np.maximum(np.floor(path.min(0)).astype(int) - pad, 0)
+    x1, y1 = np.minimum(np.ceil(path.max(0)).astype(int) + pad, valley.shape[::-1])
+    if x1 <= x0 or y1 <= y0:
+        return
+    canvas = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    fixed = np.round((path - (x0, y0)) * 16).astype(np.int32).tolist()
+    thickness = max(1, round(width))
+    for a, b, level in zip(fixed[:-1], fixed[1:], INK, strict=True):
+        cv2.line(canvas, a, b, level, thickness, cv2.LINE_AA, 4)
+    soft = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), sigma)
+    valley[y0:y1, x0:x1] += depth / 255 * soft

@@ -97,7 +97,8 @@ def relight(image: Image, light: np.ndarray, depth: np.ndarray, size: float) -> 
     """Multiply by a brightness (h, w), and deepen the skin's own creases where depth (h, w) in [0, 1] says so."""
     if depth.max() > 0.02:
         gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        smooth = cv2.GaussianBlur(gray, (0, 0), max(1.0, 0.03 * size))
+        reach = 2 * max(1, round(0.03 * size)) + 1
+        smooth = cv2.blur(cv2.blur(gray, (reach, reach)), (reach, reach))
         detail = np.clip(gray.astype(np.int16) - smooth, -25, 8).astype(np.float32)
         light = light + OWN_DETAIL * depth * detail / np.maximum(gray, 16)
     gain = cv2.transform(light, REDDENED)
