@@ -53,7 +53,7 @@ FOREHEAD = (
     (((104, 103, 0.45), (69, 67, 0.45), (108, 109, 0.45), (151, 10, 0.45), (337, 338, 0.45), (299, 297, 0.45),
       (333, 332, 0.45)), 0.7),
 )  # fmt: skip
-FOREHEAD_WIDTH, FOREHEAD_DEPTH = 0.012, 0.19
+FOREHEAD_WIDTH, FOREHEAD_DEPTH = 0.012, 0.16
 MODELLING = 0.11  # strength of a fold's lit and shaded walls
 INK = (255 * np.sin(np.pi * (np.arange(24) + 0.6) / 24.2) ** 0.8).astype(int).tolist()  # along a fold
 OWN_DETAIL = 0.8  # how far a fold deepens the creases that the skin already has
