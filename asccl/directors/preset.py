@@ -44,18 +44,18 @@ _LOWER = ("mouthSmile", "mouthFrown", "mouthUpperUp", "mouthStretch", "mouthDimp
 PRESETS: dict[str, Preset] = {
     "neutral": Preset({}, dict.fromkeys(_UPPER + _LOWER, 0.0), liveliness=0.6),
     "angry": Preset(
-        {"browDown": 0.75, "eyeSquint": 0.8, "noseSneer": 0.6, "mouthFrown": 0.55, "mouthUpperUp": 0.8,
-         "mouthLowerDown": 0.4, "mouthShrugUpper": 0.4},
+        {"browDown": 0.75, "eyeSquint": 0.8, "noseSneer": 0.6, "mouthFrown": 0.5, "mouthUpperUp": 0.8,
+         "mouthLowerDown": 0.25, "mouthShrugUpper": 0.25},
         {"mouthSmile": 0.0, "browInnerUp": 0.0, "browOuterUp": 0.2, "eyeWide": 0.5, "mouthDimple": 0.0,
-         "mouthPress": 0.0}, 1.4),
+         "mouthPress": 0.0}, 1.3),
     "disgusted": Preset(
-        {"noseSneer": 0.9, "mouthUpperUp": 1.25, "eyeSquint": 0.85, "cheekSquint": 0.4, "browDown": 0.25,
-         "mouthFrown": 0.45, "mouthShrugUpper": 0.5},
-        {"mouthSmile": 0.0, "browOuterUp": 0.0, "eyeWide": 0.0, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.25),
+        {"noseSneer": 0.9, "mouthUpperUp": 1.1, "eyeSquint": 0.85, "cheekSquint": 0.4, "browDown": 0.25,
+         "mouthFrown": 0.45, "mouthShrugUpper": 0.3},
+        {"mouthSmile": 0.0, "browOuterUp": 0.0, "eyeWide": 0.0, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.2),
     "fear": Preset(
         {"browInnerUp": 1.5, "browOuterUp": 0.25, "browDown": 0.45, "eyeWide": 1.5, "mouthStretch": 0.55,
-         "mouthFrown": 0.5, "mouthLowerDown": 0.7},
-        {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.3),
+         "mouthFrown": 0.42, "mouthLowerDown": 0.5},
+        {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.25),
     "happy": Preset(
         {"mouthSmile": 0.43, "cheekSquint": 0.5, "eyeSquint": 0.4, "mouthUpperUp": 0.4, "mouthDimple": 0.15},
         {"mouthFrown": 0.0, "browDown": 0.2, "noseSneer": 0.4, "mouthShrugLower": 0.0}, 1.3),
