@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asccl.data.acting import ACTED, BOUNDS
 from asccl.face import mesh
-from asccl.morphable.emotions import BOUNDS, PRESETS, sides, spread
+from asccl.morphable.emotions import sides, spread
 from asccl.morphable.head import HeadModel
 from asccl.morphable.speech import PARTING, spare_speech
 from asccl.types import Motion
@@ -153,7 +154,7 @@ def draw_manner(
     rng: np.random.Generator, emotion: str, head: HeadModel, intensity: tuple[float, float] = (0.5, 1.3)
 ) -> Manner:
     """How one person shows an emotion, now: strength of every unit apart, left a little unlike right."""
-    wanted = FREELY.get(emotion, 1.0) * spread(PRESETS[emotion].units, head.names)
+    wanted = FREELY.get(emotion, 1.0) * spread(ACTED[emotion], head.names)
     names = [n.removesuffix("Left").removesuffix("Right") for n in head.names]
     of_unit = {n: rng.normal(1, 0.22) for n in dict.fromkeys(names)}
     side = rng.normal(0, 0.12)

@@ -18,7 +18,8 @@ from asccl.morphable.head import HeadModel
 from asccl.morphable.speech import spare_speech
 from asccl.types import Motion
 
-RESTING = 0.15  # a resting face reads up to this much of any unit
+RESTING = 0.15  # a resting face reads up to this much of any unit ...
+SPEAKING = {"mouthUpperUp": 0.45, "mouthShrugUpper": 0.2}  # ... and a calm speaker up to this much of these
 LEAST = 0.55
 CEILING = 1.6
 
@@ -29,10 +30,17 @@ def resting_level(motion: Motion) -> np.ndarray:
     return np.median(motion.coefficients[seen] if seen.any() else motion.coefficients, axis=0)
 
 
-def change_towards(rest: np.ndarray, wanted: np.ndarray, kept: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+def resting(names: tuple[str, ...]) -> np.ndarray:
+    """(52,) what a calm face reads up to."""
+    return spread(SPEAKING, names, default=RESTING)
+
+
+def change_towards(
+    rest: np.ndarray, wanted: np.ndarray, kept: np.ndarray, bounds: np.ndarray, calm: np.ndarray
+) -> np.ndarray:
     """Change of the resting level (52,) that an emotion asks for. kept: share of the excess over rest that stays.
-    bounds: (52,) the most that is wanted of each."""
-    excess = np.clip(rest - RESTING, 0, None)
+    bounds: (52,) the most that is wanted of each. calm: (52,) see `resting`."""
+    excess = np.clip(rest - calm, 0, None)
     wanted = np.minimum(wanted, bounds)
     raised = np.maximum(wanted - excess, LEAST * wanted)
     return np.where(wanted > 0, np.minimum(raised, CEILING - rest), (kept - 1) * excess)
@@ -51,7 +59,7 @@ class PresetDirector:
         wanted = spread(preset.units, self.names) * variant(target.seed, self.names)
         kept = spread(preset.against, self.names, default=1.0)
         rest = resting_level(motion)
-        change = change_towards(rest, wanted, kept, spread(BOUNDS, self.names, default=CEILING))
+        change = change_towards(rest, wanted, kept, spread(BOUNDS, self.names, default=CEILING), resting(self.names))
         return apply_change(motion, change, preset.liveliness, preset.lip_gain, target.intensity, self.names)
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from asccl.directors.base import Target
-from asccl.directors.preset import RESTING, apply_change, change_towards, resting_level
+from asccl.directors.preset import apply_change, change_towards, resting, resting_level
 from asccl.morphable.emotions import BOUNDS, PRESETS, spread, variant
 from asccl.morphable.head import HeadModel
 from asccl.types import EMOTIONS, Motion
 
 DIRECTION = 1.0  # share of the preset
-SPECIAL = 0.8  # gain of the reference's own expression beyond a resting face
+SPECIAL = 0.6  # gain of the reference's own expression beyond a resting face
 MOST = 1.4  # of any unit
 CALM = 0.5  # probability of neutral up to which a reference counts as emotional through and through
 SHARPEN = 2.5  # exponent on the read probabilities
@@ -51,11 +51,11 @@ class ReferenceDirector:
         direction = sum(s * spread(p.units, self.names) for s, p in zip(shares, table, strict=True))
         kept = sum(s * spread(p.against, self.names, default=1.0) for s, p in zip(shares, table, strict=True))
         mean = 0.5 * (target.reference.mean + target.reference.mean[self.mirror])
-        special = np.clip(mean - RESTING, 0, None)
+        special = np.clip(mean - resting(self.names), 0, None)
         wanted = (DIRECTION * direction + SPECIAL * special) * variant(target.seed, self.names)
         wanted = np.where(wanted > 0.05, wanted, 0)
         bounds = spread(BOUNDS, self.names, default=MOST)
-        change = change_towards(resting_level(motion), wanted, kept, bounds)
+        change = change_towards(resting_level(motion), wanted, kept, bounds, resting(self.names))
         gain = float(sum(s * p.lip_gain for s, p in zip(shares, table, strict=True)))
         liveliness = float(sum(s * p.liveliness for s, p in zip(shares, table, strict=True)))
         return apply_change(motion, change, liveliness, gain, target.intensity, self.names)

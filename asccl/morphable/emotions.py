@@ -1,4 +1,4 @@
-"""The seven emotions in ARKit units: the table that presets reach for and that synthetic people show.
+"""The seven emotions in ARKit units: the table that presets reach for.
 
 Values follow the action units of the emotions (Ekman and Friesen 1978). A unit's share was weighed by what it costs in
 likeness: brows, nose and lip corners cost most, lids and the lips' own shape least.
@@ -13,7 +13,7 @@ import numpy as np
 from asccl.types import EMOTIONS
 
 # at intensity 1 these are raised no higher: they carry the lips furthest from the words
-BOUNDS = {"mouthSmile": 0.5, "mouthFrown": 0.7, "mouthPress": 0.3, "mouthDimple": 0.35, "mouthStretch": 0.6}
+BOUNDS = {"mouthSmile": 0.44, "mouthFrown": 0.8, "mouthPress": 0.3, "mouthDimple": 0.35, "mouthStretch": 0.6}
 
 
 @dataclass(frozen=True)
@@ -34,27 +34,30 @@ _LOWER = ("mouthSmile", "mouthFrown", "mouthUpperUp", "mouthStretch", "mouthDimp
 PRESETS: dict[str, Preset] = {
     "neutral": Preset({}, dict.fromkeys(_UPPER + _LOWER, 0.0), liveliness=0.6),
     "angry": Preset(
-        {"browDown": 0.8, "eyeSquint": 0.6, "noseSneer": 0.65, "mouthFrown": 0.3, "mouthUpperUp": 0.7,
-         "mouthLowerDown": 0.25, "mouthPress": 0.14},
-        {"mouthSmile": 0.0, "browInnerUp": 0.0, "browOuterUp": 0.0, "eyeWide": 0.5, "mouthDimple": 0.2}, 1.2),
+        {"browDown": 0.75, "eyeSquint": 0.8, "noseSneer": 0.6, "mouthFrown": 0.5, "mouthUpperUp": 0.8,
+         "mouthLowerDown": 0.25, "mouthShrugUpper": 0.25},
+        {"mouthSmile": 0.0, "browInnerUp": 0.0, "browOuterUp": 0.2, "eyeWide": 0.5, "mouthDimple": 0.0,
+         "mouthPress": 0.0}, 1.3),
     "disgusted": Preset(
-        {"noseSneer": 0.95, "mouthUpperUp": 1.1, "eyeSquint": 0.6, "cheekSquint": 0.3, "browDown": 0.2,
-         "mouthFrown": 0.1, "mouthShrugUpper": 0.15},
-        {"mouthSmile": 0.3, "browOuterUp": 0.0, "eyeWide": 0.0}, 1.2),
+        {"noseSneer": 0.9, "mouthUpperUp": 1.1, "eyeSquint": 0.85, "cheekSquint": 0.4, "browDown": 0.25,
+         "mouthFrown": 0.45, "mouthShrugUpper": 0.3},
+        {"mouthSmile": 0.0, "browOuterUp": 0.0, "eyeWide": 0.0, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.2),
     "fear": Preset(
-        {"browInnerUp": 1.55, "browOuterUp": 0.35, "browDown": 0.35, "eyeWide": 1.5, "mouthStretch": 0.5,
-         "mouthFrown": 0.3, "mouthLowerDown": 0.5, "noseSneer": 0.1},
-        {"mouthSmile": 0.1, "eyeSquint": 0.2, "cheekSquint": 0.2}, 1.25),
+        {"browInnerUp": 1.5, "browOuterUp": 0.25, "browDown": 0.45, "eyeWide": 1.5, "mouthStretch": 0.55,
+         "mouthFrown": 0.42, "mouthLowerDown": 0.5},
+        {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.25),
     "happy": Preset(
-        {"mouthSmile": 0.42, "cheekSquint": 0.6, "eyeSquint": 0.4, "mouthUpperUp": 0.4, "mouthDimple": 0.1},
-        {"mouthFrown": 0.0, "browDown": 0.2, "noseSneer": 0.4, "mouthPress": 0.2, "mouthShrugLower": 0.0}, 1.25),
+        {"mouthSmile": 0.43, "cheekSquint": 0.5, "eyeSquint": 0.4, "mouthUpperUp": 0.4, "mouthDimple": 0.15},
+        {"mouthFrown": 0.0, "browDown": 0.2, "noseSneer": 0.4, "mouthShrugLower": 0.0}, 1.3),
     "sad": Preset(
-        {"browInnerUp": 1.4, "mouthFrown": 0.65, "eyeSquint": 0.25, "eyeBlink": 0.2, "mouthShrugLower": 0.45},
+        {"browInnerUp": 1.4, "browDown": 0.3, "mouthFrown": 0.8, "eyeSquint": 0.3, "eyeBlink": 0.35,
+         "mouthShrugLower": 0.6, "mouthShrugUpper": 0.3},
         {"mouthSmile": 0.0, "mouthDimple": 0.0, "browOuterUp": 0.1, "eyeWide": 0.0, "cheekSquint": 0.1,
-         "mouthUpperUp": 0.2}, 0.95),
+         "mouthUpperUp": 0.2, "mouthPress": 0.0}, 0.95),
     "surprised": Preset(
-        {"browInnerUp": 1.25, "browOuterUp": 1.1, "eyeWide": 1.4},
-        {"browDown": 0.0, "eyeSquint": 0.0, "mouthSmile": 0.4, "mouthFrown": 0.4, "noseSneer": 0.0}, 1.3),
+        {"browInnerUp": 1.25, "browOuterUp": 0.9, "eyeWide": 1.4, "mouthLowerDown": 0.4},
+        {"browDown": 0.0, "eyeSquint": 0.0, "mouthSmile": 0.1, "mouthFrown": 0.4, "noseSneer": 0.0,
+         "mouthDimple": 0.0, "mouthPress": 0.0, "mouthStretch": 0.2}, 1.55),
 }  # fmt: skip
 assert tuple(PRESETS) == EMOTIONS
 

@@ -14,6 +14,7 @@ LIP_REACH = 0.9  # cm; a lip correction is carried this far into the skin around
 BROW_RIGIDITY = 0.85  # both rows of a brow move together by this share: a brow keeps its thickness
 MOST_OPENING = 0.4  # the lids open by at most this share of what they show in the source
 SHUT = 0.035  # of the face size: lips no further apart count as closed, and stay as they are
+SMILE_HOLD = 1.0  # of the lift that a smile gives the middle of the lips is taken back: a smile is in the corners
 OUTLINE_SHARE = 0.05  # of the motion that the outline of the face keeps: hair and background stay
 
 
@@ -27,9 +28,18 @@ class Displacement:
         lower = jaw > 0.5 * jaw[17]
         self._carry_upper = _carry(neutral, mesh.UPPER_INNER, ~lower)
         self._carry_lower = _carry(neutral, mesh.LOWER_INNER, lower)
+        for name in ("mouthSmileLeft", "mouthSmileRight"):
+            self._hold_middle(head.names.index(name))
         self._carry_lids = [_carry_lids(neutral, eye) for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE)]
         self._outline = np.ones((mesh.POINTS, 1), np.float32)
         self._outline[list(mesh.OVAL)] = OUTLINE_SHARE
+
+    def _hold_middle(self, unit: int) -> None:
+        """Take the lift of the middle of the lips out of a unit, less and less towards the corners."""
+        taper = np.sin(np.pi * np.arange(1, 10) / 10)
+        for inner, carry in ((mesh.UPPER_INNER, self._carry_upper), (mesh.LOWER_INNER, self._carry_lower)):
+            lift = self.expression[unit, inner[4], 1]
+            self.expression[unit, :, 1] -= SMILE_HOLD * lift * (carry @ taper)
 
     def __call__(self, motion: Motion, new: Motion, t: int, landmarks: np.ndarray) -> np.ndarray:
         """Frame t, its landmarks (478, 3) pixels -> (468, 3) pixels that each landmark moves; z by the same scale.
@@ -37,7 +47,8 @@ class Displacement:
         At every column of the mouth, what the lips open beyond `SHUT` becomes `lip_gain` times as much.
         """
         change = new.coefficients[t] - motion.coefficients[t]
-        d = np.tensordot(change, self.expression, 1) @ (motion.scale[t] * motion.rotation[t]).T
+        moved = (change.astype(np.float32) @ self.expression.reshape(len(change), -1)).reshape(-1, 3)
+        d = moved @ (motion.scale[t] * motion.rotation[t]).T
         d *= self._outline
         for top, low in (
             (mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW),

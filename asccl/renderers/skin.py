@@ -33,18 +33,18 @@ class Fold:
 
 FOLDS = (
     Fold(((129, 203, 0.3), (203, 165, 0.25), (206, 92, 0.25), (216, 186, 0.25), (212, 57, 0.35)),
-         ((358, 423, 0.3), (423, 391, 0.25), (426, 322, 0.25), (436, 410, 0.25), (432, 287, 0.35)), 0.035, 0.20,
+         ((358, 423, 0.3), (423, 391, 0.25), (426, 322, 0.25), (436, 410, 0.25), (432, 287, 0.35)), 0.035, 0.25,
          {"mouthSmile": 0.7, "cheekSquint": 0.35, "noseSneer": 0.45, "mouthUpperUp": 0.3}),
-    Fold(((55, 8, 0.45), (107, 9, 0.45), (108, 9, 0.5)), ((285, 8, 0.45), (336, 9, 0.45), (337, 9, 0.5)), 0.014, 0.24,
+    Fold(((55, 8, 0.45), (107, 9, 0.45), (108, 9, 0.5)), ((285, 8, 0.45), (336, 9, 0.45), (337, 9, 0.5)), 0.014, 0.32,
          {"browDown": 1.0}),
-    Fold((193, (122, 193, 0.3), (188, 122, 0.5)), (417, (351, 417, 0.3), (412, 351, 0.5)), 0.015, 0.16,
+    Fold((193, (122, 193, 0.3), (188, 122, 0.5)), (417, (351, 417, 0.3), (412, 351, 0.5)), 0.015, 0.23,
          {"noseSneer": 1.0}),
-    Fold(((130, 226, 0.4), 31, 228, 229, 230, 231), ((359, 446, 0.4), 261, 448, 449, 450, 451), 0.016, 0.12,
+    Fold(((130, 226, 0.4), 31, 228, 229, 230, 231), ((359, 446, 0.4), 261, 448, 449, 450, 451), 0.016, 0.15,
          {"eyeSquint": 0.6, "cheekSquint": 0.6}),
-    Fold((130, (226, 35, 0.5), (35, 143, 0.5)), (359, (446, 265, 0.5), (265, 372, 0.5)), 0.012, 0.10,
+    Fold((130, (226, 35, 0.5), (35, 143, 0.5)), (359, (446, 265, 0.5), (265, 372, 0.5)), 0.012, 0.12,
          {"cheekSquint": 0.8}),
     Fold(((61, 57, 0.6), (43, 57, 0.3), (43, 106, 0.35)), ((291, 287, 0.6), (273, 287, 0.3), (273, 335, 0.35)), 0.018,
-         0.15, {"mouthFrown": 1.0}),
+         0.19, {"mouthFrown": 1.0}),
 )  # fmt: skip
 FOREHEAD = (
     (((104, 63, 0.45), (69, 105, 0.4), (108, 66, 0.4), (151, 9, 0.3), (337, 296, 0.4), (299, 334, 0.4),
@@ -55,6 +55,7 @@ FOREHEAD = (
 )  # fmt: skip
 FOREHEAD_WIDTH, FOREHEAD_DEPTH = 0.012, 0.16
 MODELLING = 0.11  # strength of a fold's lit and shaded walls
+INK = (255 * np.sin(np.pi * (np.arange(24) + 0.6) / 24.2) ** 0.8).astype(int).tolist()  # along a fold
 OWN_DETAIL = 0.8  # how far a fold deepens the creases that the skin already has
 
 
@@ -152,13 +153,9 @@ class Skin:
         shape = (int(np.ceil((box.y1 - box.y0) / fine.cell)) + 1, int(np.ceil((box.x1 - box.x0) / fine.cell)) + 1)
         xy = (moved[:, :2] - (box.x0, box.y0)) / fine.cell
         unit = size / fine.cell  # face size in cells
-        layers: dict[float, np.ndarray] = {}
-        for line, width, depth in self._lines(change):
-            layer = layers.setdefault(width, np.zeros(shape, np.float32))
-            np.maximum(layer, _stroke(xy, line, width * unit, shape) * depth, out=layer)
         valley = np.zeros(shape, np.float32)
-        for width, layer in layers.items():
-            valley += cv2.GaussianBlur(layer, (0, 0), max(0.7, 0.75 * width * unit))
+        for line, width, depth in self._lines(change):
+            _press(valley, xy, line, width * unit, depth)
         gx = cv2.Sobel(valley, cv2.CV_32F, 1, 0, scale=0.125) * unit * 0.018
         gy = cv2.Sobel(valley, cv2.CV_32F, 0, 1, scale=0.125) * unit * 0.018
         to_light = self.light[:2] if np.linalg.norm(self.light[:2]) > 0.05 else np.array([0.0, -1.0])
@@ -184,15 +181,22 @@ class Skin:
                 yield (line if outer > 0.3 * inner else line[1:-1]), FOREHEAD_WIDTH, FOREHEAD_DEPTH * strength
 
 
-def _stroke(xy: np.ndarray, line: tuple[Point, ...], width: float, shape: tuple[int, int]) -> np.ndarray:
-    """A smooth line through landmarks that fades towards both ends, (h, w) in [0, 1]."""
+def _press(valley: np.ndarray, xy: np.ndarray, line: tuple[Point, ...], width: float, depth: float) -> None:
+    """Add a smooth, soft line through landmarks that fades towards both ends to `valley` (h, w), in place."""
     knots = np.array([xy[p] if isinstance(p, int) else (1 - p[2]) * xy[p[0]] + p[2] * xy[p[1]] for p in line])
     steps = np.linspace(0, len(knots) - 1, 25)
     path = np.stack([np.interp(steps, range(len(knots)), knots[:, k]) for k in (0, 1)], 1)
     path[1:-1] = 0.25 * path[:-2] + 0.5 * path[1:-1] + 0.25 * path[2:]
-    ink = np.sin(np.pi * (np.arange(24) + 0.6) / 24.2) ** 0.8
-    canvas = np.zeros(shape, np.uint8)
-    fixed = np.round(path * 16).astype(np.int32)
-    for a, b, level in zip(fixed[:-1], fixed[1:], ink, strict=True):
-        cv2.line(canvas, a.tolist(), b.tolist(), int(255 * level), max(1, round(width)), cv2.LINE_AA, 4)
-    return canvas.astype(np.float32) / 255
+    sigma = max(0.7, 0.75 * width)
+    pad = 2 + int(np.ceil(width + 3 * sigma))
+    x0, y0 = np.maximum(np.floor(path.min(0)).astype(int) - pad, 0)
+    x1, y1 = np.minimum(np.ceil(path.max(0)).astype(int) + pad, valley.shape[::-1])
+    if x1 <= x0 or y1 <= y0:
+        return
+    canvas = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    fixed = np.round((path - (x0, y0)) * 16).astype(np.int32).tolist()
+    thickness = max(1, round(width))
+    for a, b, level in zip(fixed[:-1], fixed[1:], INK, strict=True):
+        cv2.line(canvas, a, b, level, thickness, cv2.LINE_AA, 4)
+    soft = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), sigma)
+    valley[y0:y1, x0:x1] += depth / 255 * soft

@@ -14,6 +14,7 @@ from asccl.renderers.eyes import keep_eyeballs
 from asccl.renderers.field import Box, FaceField, enlarge, face_size
 from asccl.renderers.geometry import Displacement
 from asccl.renderers.skin import OWN_DETAIL, Skin
+from asccl.renderers.teeth import Teeth
 from asccl.types import Image, Motion
 
 STILL = 0.03  # pixels that count as no motion
@@ -28,11 +29,13 @@ class WarpRenderer:
         self._displacement = Displacement(head)
         self._field = FaceField(head)
         self.skin = Skin(head)
+        self.teeth = Teeth()
         self._motion: Motion | None = None
         self._new: Motion | None = None
 
     def study(self, image: Image, landmarks: np.ndarray) -> None:
         self.skin.study(image, landmarks)
+        self.teeth.study(image, landmarks)
 
     def plan(self, motion: Motion, new: Motion) -> None:
         self._motion, self._new = motion, new
@@ -63,6 +66,7 @@ class WarpRenderer:
         source = image[box.slices]
         warped = warp(image, dense[..., :2], box)
         keep_eyeballs(source, warped, landmarks, moved, box)
+        self.teeth.keep(source, warped, landmarks, moved, box)
         factor, depth, fine = self.skin.folds(moved, change, box, face_size(landmarks))
         creases = enlarge(cv2.merge([factor, depth]), fine)
         light = (dense[..., 2] + 1) * creases[..., 0]
@@ -93,7 +97,8 @@ def relight(image: Image, light: np.ndarray, depth: np.ndarray, size: float) -> 
     """Multiply by a brightness (h, w), and deepen the skin's own creases where depth (h, w) in [0, 1] says so."""
     if depth.max() > 0.02:
         gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        smooth = cv2.GaussianBlur(gray, (0, 0), max(1.0, 0.03 * size))
+        reach = 2 * max(1, round(0.03 * size)) + 1
+        smooth = cv2.blur(cv2.blur(gray, (reach, reach)), (reach, reach))
         detail = np.clip(gray.astype(np.int16) - smooth, -25, 8).astype(np.float32)
         light = light + OWN_DETAIL * depth * detail / np.maximum(gray, 16)
     gain = cv2.transform(light, REDDENED)

@@ -88,6 +88,15 @@ def test_who_frowns_already_is_changed_less_but_still_changed():
     assert 0.2 < np.median(frowning) < np.median(calm)
 
 
+def test_the_raised_lip_of_a_calm_speaker_is_no_expression():
+    unit = INDEX["mouthUpperUpLeft"]
+    still, speaking = (
+        PRESET(motion(mouthUpperUpLeft=k), Target("angry")).coefficients[:, unit] - k for k in (0.0, 0.4)
+    )
+    assert np.median(speaking) == pytest.approx(np.median(still), abs=1e-5)
+    assert level(PRESET(motion(mouthUpperUpLeft=0.4), Target("neutral")), "mouthUpperUpLeft") == pytest.approx(0.4)
+
+
 def test_a_blink_stays_a_blink():
     blink = np.zeros(30)
     blink[14:17] = 1.0

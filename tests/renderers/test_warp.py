@@ -120,6 +120,13 @@ def test_brows_keep_their_thickness(head, face):
     assert np.abs(top - low).max() < 0.35 * np.abs(top).max()
 
 
+def test_a_smile_lifts_the_corners_and_leaves_the_middle_of_the_lips(head, face):
+    d = moved(head, face, mouthSmileLeft=0.5, mouthSmileRight=0.5)
+    corners, middle = d[list(mesh.OUTER_CORNERS), 1], d[[13, 14], 1]
+    assert (corners < -3).all()
+    assert np.abs(middle).max() < 0.15 * np.abs(corners).min()
+
+
 def test_lids_open_no_further_than_an_eye_has_to_show(head, face):
     _, landmarks, _ = face
     d = moved(head, face, eyeWideLeft=2.0)
