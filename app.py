@@ -28,8 +28,8 @@ def main() -> None:
         from asccl.ui.blocks import build
         from asccl.ui.serve import serve
 
-        page, address = build(editor := Editor(), folder=Path(folder)), {"app_kwargs": {"routes": beside(editor)}}
-        serve(page, server_name=arguments.host, server_port=arguments.port, share=arguments.share, **address)
+        page, where = build(editor := Editor(), folder=Path(folder)), (arguments.host, arguments.port)
+        serve(page, routes=beside(editor), server_name=where[0], server_port=where[1], share=arguments.share)
 
 
 if __name__ == "__main__":

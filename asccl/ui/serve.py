@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
+from starlette.routing import BaseRoute
 
 from asccl.ui.charts import plotly_js
 from asccl.ui.components import HERE
@@ -28,12 +30,12 @@ def theme() -> gr.themes.Base:
     )
 
 
-def serve(page: gr.Blocks, limits: Limits = WEB_LIMITS, **launch: Any) -> Any:
-    """Launches the page; `launch` goes to `gr.Blocks.launch`."""
+def serve(page: gr.Blocks, limits: Limits = WEB_LIMITS, routes: Sequence[BaseRoute] = (), **launch: Any) -> Any:
+    """Launches the page. routes: what is served before the page's own addresses. `launch` goes to `gr.Blocks.launch`."""
     return page.launch(
         theme=theme(),
         css_paths=[HERE / "theme.css", HERE / "correlation.css"],
-        app_kwargs={"routes": [plotly_js()]},
+        app_kwargs={"routes": [*routes, plotly_js()]},
         max_file_size=limits.max_bytes,
         allowed_paths=[str(FOLDER)],
         footer_links=["api"],

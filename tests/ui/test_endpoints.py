@@ -168,7 +168,7 @@ def test_two_at_once_get_their_own(serve_page, media):
 def test_the_endpoints_that_people_rely_on(serve_page):
     page = serve_page()
     named = client(page).view_api(return_format="dict")["named_endpoints"]
-    assert set(named) == {"/faces", "/preview", "/edit"}
+    assert set(named) == {"/faces", "/preview", "/edit", "/compare", "/compare_emotions", "/moment"}
     by_name = {fn.api_name: fn for fn in page.page.fns.values()}
     assert [by_name[name].concurrency_limit for name in ("edit", "preview", "faces")] == [1, 2, 2]
     assert page.page._queue.max_size == 32
