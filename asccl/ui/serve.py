@@ -31,7 +31,7 @@ def theme() -> gr.themes.Base:
 
 
 def serve(page: gr.Blocks, limits: Limits = WEB_LIMITS, routes: Sequence[BaseRoute] = (), **launch: Any) -> Any:
-    """Launches the page. routes: what is served before the page's own addresses. `launch` goes to `gr.Blocks.launch`."""
+    """Launches the page. routes: served before the page's own addresses. `launch` goes to `gr.Blocks.launch`."""
     return page.launch(
         theme=theme(),
         css_paths=[HERE / "theme.css", HERE / "correlation.css"],
