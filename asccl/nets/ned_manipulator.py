@@ -17,6 +17,9 @@ from asccl.nets.blocks import Freezable
 from asccl.types import EMOTIONS
 
 WINDOW = 10  # frames of a sequence, in training and here
+STRIDE = 3  # frames from one window of a long sequence to the next
+SPREAD = 0.2  # of a window's weight over its frames, in windows
+BATCH = 256  # windows at once
 DRAWS = 1000  # latents whose mean style stands for an emotion
 
 
@@ -41,7 +44,8 @@ class Sizes:
     def read(cls, told: Mapping[str, str]) -> Sizes:
         """From a weights file's metadata. Raises KeyError, ValueError."""
         numbers = {name: int(told[name]) for name in cls.__dataclass_fields__}
-        return cls(**{**numbers, "residual": bool(numbers["residual"])})
+        residual = bool(numbers.pop("residual"))
+        return cls(**numbers, residual=residual)
 
 
 def layers(*sizes: int, bend_last: bool = False) -> nn.Sequential:
@@ -140,3 +144,34 @@ def mapped_styles(mapping: MappingNetwork, latent: int, emotions: int = len(EMOT
     """(emotions, style): what the mapping network makes of `DRAWS` latents on average, always the same ones."""
     z = torch.randn(DRAWS, latent, generator=torch.Generator().manual_seed(0))
     return torch.stack([mapping(z, torch.full((DRAWS,), e)).mean(0) for e in range(emotions)])
+
+
+def windows(x: torch.Tensor, window: int = WINDOW, stride: int = STRIDE) -> torch.Tensor:
+    """(T, ...) -> (N, window) numbers of the frames of each window: every frame is in one, the last ends at the end.
+    A shorter sequence goes on with its last frame."""
+    last = max(len(x) - window, 0)
+    starts = torch.tensor([*range(0, last, stride), last])
+    return (starts[:, None] + torch.arange(window)).clamp(max=len(x) - 1)
+
+
+@torch.no_grad()
+def translate(generator: SequenceGenerator, x: torch.Tensor, style: torch.Tensor, stride: int = STRIDE) -> torch.Tensor:
+    """A whole video: coefficients (T, C) of any length in a style (style,) -> (T, C).
+
+    Window by window, as in training; where windows overlap each counts by a Gaussian around its middle.
+    """
+    index = windows(x, stride=stride).to(x.device)
+    made = torch.cat([generator(x[part], style.expand(len(part), -1)) for part in index.split(BATCH)])
+    middle = (WINDOW - 1) / 2
+    bell = torch.exp(-(((torch.arange(WINDOW, device=x.device) - middle) / (SPREAD * WINDOW)) ** 2) / 2)
+    total, weight = torch.zeros_like(x), torch.zeros_like(x[:, :1])
+    total.index_add_(0, index.flatten(), (made * bell[:, None]).flatten(0, 1))
+    weight.index_add_(0, index.flatten(), bell.expand(len(index), -1).reshape(-1, 1))
+    return total / weight
+
+
+@torch.no_grad()
+def style_of(encoder: StyleEncoder, x: torch.Tensor, stride: int = STRIDE) -> torch.Tensor:
+    """Coefficients (T, C) of any length -> (style,), the mean over windows."""
+    index = windows(x, stride=stride).to(x.device)
+    return torch.cat([encoder(x[part]) for part in index.split(BATCH)]).mean(0)
