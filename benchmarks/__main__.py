@@ -5,6 +5,7 @@ edit     a whole edit of a 720p clip against decoding and encoding it, and again
 memory   peak memory and cost per frame, from 10 seconds to 10 minutes
 nets     the two bundled networks: `python benchmarks/nets.py --help` for what more it can measure
 synthetic  what a synthetic pair costs, and whether the networks take made-up people for people
+manipulator  NED's manipulator against presets, where the true answer is known
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = {"import": "start_up", "edit": "edit", "memory": "memory", "nets": "nets", "synthetic": "synthetic"}
+NAMES = {
+    "import": "start_up",
+    "edit": "edit",
+    "memory": "memory",
+    "nets": "nets",
+    "synthetic": "synthetic",
+    "manipulator": "manipulator",
+}
 
 
 def main() -> int:
