@@ -34,7 +34,7 @@ class ManipulatorSettings(loop.LoopSettings):
     """sequences, held_out: how many are drawn to train on, and to look at only. width, residual: see `Sizes`.
     learning_rate: of Adam, with betas (0, 0.99), falling in a straight line over the second half.
     style_weight, cycle_weight, mouth_weight: NED's terms beside the adversarial one, all 1 there. paired_weight: of the
-    distance to the true answer, which only synthetic sequences have; 0 leaves NED's training alone.
+    squared distance to the true answer, which only synthetic sequences have; 0 leaves NED's training alone.
     weights: file for the finished networks."""
 
     output: Path = Path("build/manipulator")
@@ -84,7 +84,7 @@ class Learner(nn.Module):
         if paired:
             same = torch.rand(len(style), 1, 1, generator=rng, device=rng.device) < UNCHANGED
             given = torch.where(same, batch.target, batch.source)
-            found["paired"] = F.l1_loss(self.generator(given, self.style_encoder(batch.reference)), batch.target)
+            found["paired"] = F.mse_loss(self.generator(given, self.style_encoder(batch.reference)), batch.target)
         return found
 
 
