@@ -6,8 +6,12 @@ from safetensors.torch import load_file
 
 from asccl import hub
 from asccl.__main__ import main
+from asccl.errors import WeightsError
 from asccl.nets.ned_manipulator import Manipulator, Sizes
+from asccl.types import EMOTIONS
+from asccl.zoo import load_manipulator
 from tests import official
+from training.weights_file import write
 
 NETS = ("generator", "mapping_network", "style_encoder", "discriminator")
 
@@ -38,6 +42,25 @@ def test_the_published_manipulator(tmp_path, capsys, prefix):
     net.load_state_dict(load_file(path))
     assert torch.equal(net.generator.LSTM.weight_hh_l1, stand_in()["generator"]["module.LSTM.weight_hh_l1"])
     assert net.mean_style.abs().sum() > 1
+
+
+def test_the_editor_says_why_a_file_does_not_fit(tmp_path, capsys):
+    imported(capsys, stand_in(), tmp_path)
+    with pytest.raises(WeightsError, match=r"moves flame coefficients, not the open head's ARKit units.*docs/ned\.md"):
+        load_manipulator(tmp_path / "ned.safetensors")
+    net, other = Manipulator(Sizes(width=16)), tmp_path / "other.safetensors"
+    told = {"kind": "ned-manipulator", "space": "arkit", "emotions": ",".join(EMOTIONS), **net.sizes.told()}
+    write(other, net.state_dict(), told)
+    assert load_manipulator(other).frozen and load_manipulator(other) is load_manipulator(str(other))
+    for change, words in (
+        ({"kind": "scc"}, "is no manipulator"),
+        ({"emotions": ",".join(EMOTIONS[::-1])}, "has the emotions surprised,sad"),
+        ({"width": "much"}, "how large its networks are"),
+        ({"width": "24"}, "not "),
+    ):
+        write(other, net.state_dict(), told | change)
+        with pytest.raises(WeightsError, match=words):
+            load_manipulator(other)
 
 
 def test_what_is_refused(tmp_path, capsys):

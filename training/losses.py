@@ -38,9 +38,8 @@ def lsgan_fake(score: torch.Tensor) -> torch.Tensor:
 
 
 def style_reconstruction(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """NED: the style (B, S) read from what was made is the one that was asked for, which is held: else the two agree by
-    becoming nothing."""
-    return F.l1_loss(found, wanted.detach())
+    """NED: the style (B, S) read from what was made is the one that was asked for."""
+    return F.l1_loss(found, wanted)
 
 
 def cycle_consistency(returned: torch.Tensor, source: torch.Tensor) -> torch.Tensor:

@@ -17,9 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from asccl.morphable.anny_head import load_anny_head
+from asccl.metric.loss import ASCCLLoss
+from asccl.metric.scc import SCCMetric
+from asccl.morphable.anny_head import AnnyHead, load_anny_head
+from asccl.morphable.render import HeadPicture
 from asccl.nets.ned_manipulator import Manipulator, Sizes, style_of, translate
 from asccl.types import EMOTIONS
+from asccl.zoo import METRIC, load_metric
 from training import loop, losses
 from training.sequences import SyntheticWindows, Window
 from training.settings import parse
@@ -32,10 +36,11 @@ UNCHANGED = 0.25  # share of the paired term in which the source already shows t
 @dataclass(frozen=True)
 class ManipulatorSettings(loop.LoopSettings):
     """sequences, held_out: how many are drawn to train on, and to look at only. width, residual: see `Sizes`.
-    learning_rate: of Adam, with betas (0, 0.99), falling in a straight line over the second half.
-    style_weight, cycle_weight, mouth_weight: NED's terms beside the adversarial one, all 1 there. paired_weight: of the
+    learning_rate: of Adam, with betas (momentum, 0.99), falling in a straight line over the second half.
+    adversarial_weight, style_weight, cycle_weight, mouth_weight: of NED's terms, all 1 there. paired_weight: of the
     squared distance to the true answer, which only synthetic sequences have; 0 leaves NED's training alone.
-    weights: file for the finished networks."""
+    asccl_weight: of ASCCL between pictures of the head, one frame of each sequence before and after; 0 leaves it out.
+    metric: for it, see `load_metric`. weights: file for the finished networks."""
 
     output: Path = Path("build/manipulator")
     weights: Path = Path("build/ned-manipulator.safetensors")
@@ -45,10 +50,30 @@ class ManipulatorSettings(loop.LoopSettings):
     width: int = 512
     residual: bool = False
     learning_rate: float = 1e-4
+    momentum: float = 0.0
+    adversarial_weight: float = 1.0
     style_weight: float = 1.0
     cycle_weight: float = 1.0
     mouth_weight: float = 1.0
     paired_weight: float = 0.0
+    asccl_weight: float = 0.0
+    metric: str = METRIC
+
+
+class OnPictures(nn.Module):
+    """ASCCL at the level of the 3DMM (paper, Table 5): of pictures of the head, not of its numbers."""
+
+    def __init__(self, head: AnnyHead, metric: SCCMetric):
+        super().__init__()
+        self.picture, self.loss = HeadPicture(head), ASCCLLoss(metric)
+
+    def forward(self, source: torch.Tensor, made: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """(B, T, 52) both -> scalar, with gradient to `made`. One frame of each sequence is drawn."""
+        frame = torch.randint(source.shape[1], (len(source),), generator=rng, device=rng.device)
+        before, after = (x[torch.arange(len(x), device=x.device), frame] for x in (source, made))
+        with torch.no_grad():
+            seen = self.picture(before)
+        return self.loss(seen, self.picture(after), rng)
 
 
 class Learner(nn.Module):
@@ -69,9 +94,14 @@ class Learner(nn.Module):
         return self.generator(batch.source, style), style
 
     def forward(
-        self, batch: Window, rng: torch.Generator, discriminator: nn.Module, paired: bool
+        self,
+        batch: Window,
+        rng: torch.Generator,
+        discriminator: nn.Module,
+        paired: bool,
+        asccl: OnPictures | None = None,
     ) -> dict[str, torch.Tensor]:
-        """-> losses "adversarial", "style", "cycle", "mouth_forward", "mouth_back", and "paired" on demand."""
+        """-> losses "adversarial", "style", "cycle", "mouth_forward", "mouth_back"; on demand "paired", "asccl"."""
         made, style = self.fake(batch, rng)
         returned = self.generator(made, self.style_encoder(batch.source))
         found = {
@@ -85,6 +115,8 @@ class Learner(nn.Module):
             same = torch.rand(len(style), 1, 1, generator=rng, device=rng.device) < UNCHANGED
             given = torch.where(same, batch.target, batch.source)
             found["paired"] = F.mse_loss(self.generator(given, self.style_encoder(batch.reference)), batch.target)
+        if asccl is not None:
+            found["asccl"] = asccl(batch.source, made, rng)
         return found
 
 
@@ -131,13 +163,18 @@ def falling(steps: int):
 
 def main(settings: ManipulatorSettings) -> None:
     run = loop.accelerator(settings)
-    jaw = load_anny_head().index["jawOpen"]
+    head = load_anny_head()
+    jaw = head.index["jawOpen"]
     net = Manipulator(Sizes(width=settings.width, residual=settings.residual))
     modules: list[nn.Module] = [Learner(net, jaw), net.discriminator]
-    adams = [torch.optim.Adam(m.parameters(), settings.learning_rate, (0.0, 0.99)) for m in modules]
+    adams = [torch.optim.Adam(m.parameters(), settings.learning_rate, (settings.momentum, 0.99)) for m in modules]
     learner, critic, *adams = run.prepare(*modules, *adams)
     schedules = [torch.optim.lr_scheduler.LambdaLR(a, falling(settings.steps)) for a in adams]
     run.register_for_checkpointing(*schedules)
+
+    on_pictures = None
+    if settings.asccl_weight > 0:
+        on_pictures = OnPictures(head, load_metric(settings.metric, run.device)).to(run.device)
 
     def judge(batch: Window, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
         with torch.no_grad():
@@ -147,11 +184,12 @@ def main(settings: ManipulatorSettings) -> None:
         return {"real": losses.lsgan_real(real), "fake": losses.lsgan_fake(fake)}
 
     def make(batch: Window, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
-        return learner(batch, rng, critic, settings.paired_weight > 0)
+        return learner(batch, rng, critic, settings.paired_weight > 0, on_pictures)
 
     weights = {
-        "style": settings.style_weight, "cycle": settings.cycle_weight, "mouth_forward": settings.mouth_weight,
-        "mouth_back": settings.mouth_weight, "paired": settings.paired_weight,
+        "adversarial": settings.adversarial_weight, "style": settings.style_weight, "cycle": settings.cycle_weight,
+        "mouth_forward": settings.mouth_weight, "mouth_back": settings.mouth_weight,
+        "paired": settings.paired_weight, "asccl": settings.asccl_weight,
     }  # fmt: skip
     turns = [
         loop.Turn("discriminator", adams[1], judge, schedule=schedules[1]),

@@ -26,14 +26,15 @@ DRAWS = 1000  # latents whose mean style stands for an emotion
 @dataclass(frozen=True)
 class Sizes:
     """coefficients: 52 ARKit units, or 51 of FLAME (jaw, then 50 of expression). width: of the generator's LSTM; what
-    looks at sequences is a quarter as wide. residual: the generator adds to its input, which NED's does not."""
+    looks at sequences is a quarter as wide. classes: emotions. residual: the generator adds to its input,
+    which NED's does not."""
 
     coefficients: int = 52
     width: int = 512
     style: int = 16
     latent: int = 4
     hidden: int = 64
-    emotions: int = len(EMOTIONS)
+    classes: int = len(EMOTIONS)
     residual: bool = False
 
     def told(self) -> dict[str, str]:
@@ -63,7 +64,7 @@ class MappingNetwork(nn.Module):
         super().__init__()
         width = sizes.hidden
         self.shared = layers(sizes.latent, width, width, width, bend_last=True)
-        self.unshared = nn.ModuleList(layers(width, width, sizes.style) for _ in range(sizes.emotions))
+        self.unshared = nn.ModuleList(layers(width, width, sizes.style) for _ in range(sizes.classes))
 
     def forward(self, z: torch.Tensor, emotion: torch.Tensor) -> torch.Tensor:
         """(B, latent) standard normal, (B,) int64 -> (B, style)."""
@@ -117,7 +118,7 @@ class SequenceDiscriminator(SequenceNetwork):
 
     def __init__(self, sizes: Sizes):
         w = sizes.width
-        super().__init__((sizes.coefficients, w, w // 2), w // 4, (w // 4, w // 8, sizes.emotions))
+        super().__init__((sizes.coefficients, w, w // 2), w // 4, (w // 4, w // 8, sizes.classes))
 
     def forward(self, x: torch.Tensor, emotion: torch.Tensor) -> torch.Tensor:
         """(B, T, C), (B,) int64 -> (B,), the mean over the frames."""
@@ -136,7 +137,7 @@ class Manipulator(Freezable):
         self.mapping_network = MappingNetwork(sizes)
         self.style_encoder = StyleEncoder(sizes)
         self.discriminator = SequenceDiscriminator(sizes)
-        self.register_buffer("mean_style", torch.zeros(sizes.emotions, sizes.style))
+        self.register_buffer("mean_style", torch.zeros(sizes.classes, sizes.style))
 
 
 @torch.no_grad()

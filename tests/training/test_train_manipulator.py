@@ -7,10 +7,11 @@ from torch.utils.data import default_collate
 
 from asccl import hub
 from asccl.nets.ned_manipulator import Manipulator, Sizes
+from asccl.zoo import new_metric
 from training import losses
 from training.sequences import FRAMES, SyntheticWindows
 from training.settings import load_preset
-from training.train_manipulator import Learner, ManipulatorSettings, held_out_errors, main, mean_styles
+from training.train_manipulator import Learner, ManipulatorSettings, OnPictures, held_out_errors, main, mean_styles
 
 JAW = 17
 
@@ -71,6 +72,18 @@ def test_every_loss_reaches_what_it_should(data):
         assert sum(p.grad.abs().sum() for p in getattr(net, reached).parameters() if p.grad is not None) > 0, name
     plain = learner(batch, torch.Generator().manual_seed(0), net.discriminator, False)
     assert "paired" not in plain and plain["cycle"] == found["cycle"]
+
+
+def test_asccl_on_pictures_reaches_what_was_made_and_nothing_else(data):
+    on_pictures = OnPictures(data.sequences.head, new_metric())
+    source = torch.stack([data[0].source, data[1].source])
+    target = torch.stack([data[0].target, data[1].target]).requires_grad_()
+    assert all(not p.requires_grad for p in on_pictures.parameters())
+    apart = on_pictures(source, target, torch.Generator().manual_seed(0))
+    apart.backward()
+    frames = target.grad.abs().sum(-1)
+    assert ((frames > 0).sum(1) == 1).all()  # one frame of each
+    assert apart > on_pictures(source, source, torch.Generator().manual_seed(0))
 
 
 def test_a_network_that_returns_its_input_errs_as_a_copy_does(data):
