@@ -76,7 +76,8 @@ def test_who_directs_can_be_chosen(serve_page, media):
     page = serve_page()
     for given, expected in (({}, "warp"), ({"generator": "ned"}, "ned")):
         client(page).predict(
-            source=handle_file(media / "talk.mp4"), emotion="sad", reference=None, consent=True, api_name="/edit", **given
+            source=handle_file(media / "talk.mp4"), emotion="sad", reference=None, consent=True,
+            api_name="/edit", **given,
         )  # fmt: skip
         assert page.editor.seen[-1].generator == expected
 
