@@ -1,8 +1,8 @@
 """NED's first stage as a director: a network that was taught sequences says how the face moves with another emotion.
 
 The network sees everything the face does; what it may change is decided by the project's rules for speech, blinks and
-gaze, as for the presets. It answers twice, for the face's own style and for the wanted one, and the difference is the
-edit: what it cannot reproduce of a person stays.
+gaze, as for the presets. What it would change of a face in the face's own style is left out in the measure in which
+that style is kept, so that an edit begins at nothing.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class ManipulatorDirector:
         x = self._tensor(motion.coefficients)
         seen = motion.weight > 0
         own = self._style_of(motion.coefficients[seen] if seen.any() else motion.coefficients)
-        before, after = (translate(self.net.generator, x, own + k * (wanted - own)) for k in (0.0, share))
-        return (after - before).cpu().numpy()
+        before, after = (translate(self.net.generator, x, own + k * (wanted - own)) - x for k in (0.0, share))
+        return (after - (1 - share) * before).cpu().numpy()
 
     def _style_of(self, coefficients: np.ndarray) -> torch.Tensor:
         return style_of(self.net.style_encoder, self._tensor(coefficients))
