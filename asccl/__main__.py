@@ -118,7 +118,9 @@ def _add_edit(commands: argparse._SubParsersAction) -> None:
         help="which person, 0 being the largest face; default: largest",
     )
     how = edit.add_argument_group("how")
-    how.add_argument("--generator", default=GENERATORS[0], metavar="NAME", help=f"{' or '.join(GENERATORS)} (default)")
+    how.add_argument(
+        "--generator", default=GENERATORS[0], metavar="NAME", help=f"{' or '.join(GENERATORS)}; default {GENERATORS[0]}"
+    )
     how.add_argument(
         "--seed", type=int, default=0, metavar="N", help="another natural variant of the emotion; default 0"
     )

@@ -109,7 +109,8 @@ def reference_style(seen: Glance, net: ExpressionNet) -> ReferenceStyle:
     """Style of a reference from some of its frames."""
     crops = np.stack([expression_crop(i, p) for i, p in zip(seen.images, seen.landmarks, strict=True)])
     probabilities, features = net.read(crops)
-    return ReferenceStyle(seen.motion.coefficients.mean(0), probabilities.mean(0), features.sum(0))
+    shown = seen.motion.coefficients
+    return ReferenceStyle(shown.mean(0), probabilities.mean(0), features.sum(0), shown)
 
 
 class PreviewStudio:

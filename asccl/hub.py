@@ -87,6 +87,16 @@ _TABLE = (
         size=3740052,
         recipe="python -m training.bake_head",
     ),
+    Weight(
+        name="ned-manipulator",
+        file="ned-manipulator.safetensors",
+        repo=None,
+        revision=None,
+        sha256="44e863181d70f6f08ff7758890fa68bcb0268a69a921c90107487e919bf37385",
+        licence="Apache-2.0",
+        size=1200700,
+        recipe="python -m training.train_manipulator --preset cpu",
+    ),
 )
 WEIGHTS: Mapping[str, Weight] = MappingProxyType({weight.name: weight for weight in _TABLE})
 

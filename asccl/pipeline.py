@@ -119,7 +119,7 @@ class Editor:
             "strength": strength,
             **measured,
             "seconds": clock.report(),
-            "weights": weights_used(),
+            "weights": weights_used(request),
         }
         progress("done", 1.0)
         return EditResult(output, report)
@@ -184,6 +184,10 @@ class Editor:
 
     def _director(self, request: EditRequest) -> Director:
         head = self._get_fitter().head
+        if request.generator == "ned":
+            from asccl.directors.manipulator import ManipulatorDirector  # brings torch
+
+            return ManipulatorDirector(head, zoo.load_manipulator())
         return ReferenceDirector(head) if request.reference is not None else PresetDirector(head)
 
     # what is loaded once, or kept for a while; callers of the latter three hold the lock

@@ -49,11 +49,10 @@ def describe(request: EditRequest, clip: Clip, motion: Motion) -> dict[str, Any]
     }  # fmt: skip
 
 
-def weights_used() -> list[dict[str, str]]:
+def weights_used(request: EditRequest) -> list[dict[str, str]]:
     """Name, file and sha256 of the weights behind an edit."""
-    return [
-        {"name": n, "file": hub.WEIGHTS[n].file, "sha256": hub.WEIGHTS[n].sha256} for n in WEIGHTS if n in hub.WEIGHTS
-    ]
+    names = (*WEIGHTS, "ned-manipulator") if request.generator == "ned" else WEIGHTS
+    return [{"name": n, "file": hub.WEIGHTS[n].file, "sha256": hub.WEIGHTS[n].sha256} for n in names]
 
 
 class Clock:

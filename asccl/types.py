@@ -14,7 +14,7 @@ import numpy as np
 from asccl.errors import Cancelled, SettingError
 
 EMOTIONS = ("neutral", "angry", "disgusted", "fear", "happy", "sad", "surprised")
-GENERATORS = ("warp",)
+GENERATORS = ("warp", "ned")  # the first is what one gets without asking
 INTENSITY_RANGE = (0.0, 2.0)
 
 Image = np.ndarray  # (H, W, 3) uint8 RGB
@@ -109,6 +109,7 @@ class EditRequest:
     source: a video or a still. output: None puts it beside the source. emotion, reference: at least one of them.
     intensity: 0 to 2; 0 leaves the source's pixels. start, end: seconds; the edit shows between them, with soft ends.
     face: None takes the largest; N takes the N-th, counted as `Editor.faces` lists them.
+    generator: "warp" directs by presets, "ned" by NED's manipulator; both render by warping.
     seed: which of the natural variants of the emotion. badge: print a visible mark.
     Raises SettingError.
     """

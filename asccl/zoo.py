@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, so only the functions that n
 
     from asccl.metric.scc import SCCMetric
     from asccl.nets.blocks import Freezable
+    from asccl.nets.ned_manipulator import Manipulator
 
 CROP = (112, 112, 3)
 COUNTER = "num_batches_tracked"  # of batch normalisation; a frozen network has no use for it
@@ -124,6 +125,34 @@ def _load_metric(path: Path, _sha256: str, device: str, heads: Literal["trained"
         metric = _untrained(metric.backbone, "mapped" if heads == "random" else "none")
     fold(metric.backbone.freeze())
     return metric.freeze().to(torch.device(device), memory_format=torch.channels_last)
+
+
+def load_manipulator(source: str | Path = "ned-manipulator", device: str | torch.device = "cpu") -> Manipulator:
+    """NED's manipulator for the open head's 52 units, frozen. source: as for `hub.resolve`. Raises WeightsError."""
+    path = hub.resolve(source)
+    with _loading:
+        return _load_manipulator(path, hub.sha256(path), str(device))
+
+
+@cache
+def _load_manipulator(path: Path, _sha256: str, device: str) -> Manipulator:
+    from asccl.nets.ned_manipulator import Manipulator, Sizes
+
+    told = hub.metadata(path)
+    if told.get("kind") != "ned-manipulator":
+        raise WeightsError(f"{path} is no manipulator", "give a file of training/train_manipulator.py, or import one")
+    if told.get("emotions") != ",".join(EMOTIONS):
+        raise WeightsError(f"{path} has the emotions {told.get('emotions')}", f"train it with {', '.join(EMOTIONS)}")
+    if told.get("space") != "arkit":
+        raise WeightsError(
+            f"{path} moves {told.get('space')} coefficients, not the open head's ARKit units",
+            "use it with that head by yourself (docs/ned.md), or train one with training/train_manipulator.py",
+        )
+    try:
+        net = Manipulator(Sizes.read(told))
+    except (KeyError, ValueError) as error:
+        raise WeightsError(f"{path} does not say how large its networks are ({error})", "import it anew") from error
+    return _fill(path, net, device)
 
 
 def new_metric(source: str | Path = "mobilefacenet-arcface") -> SCCMetric:

@@ -11,6 +11,7 @@ mouth    what it is for: how far the mouth goes astray without it
 synthetic  what a synthetic pair costs, and whether the networks take made-up people for people
 iresnet  what folding the batch normalisation of the paper's backbone saves
 correlation  what it costs to compare two videos; `python -m benchmarks.correlation --alignment` for how to lay them
+manipulator  NED's manipulator against presets, where the true answer is known
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ NAMES = {
     "correlation": "correlation",
     "study": "study",
     "study-statistics": "study_statistics",
+    "manipulator": "manipulator",
 }
 
 

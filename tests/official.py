@@ -18,10 +18,10 @@ FOLDER = Path(__file__).parent / "official"
 TOLERANCE = 1e-3  # relative
 
 
-def names(kind: str) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every tensor in their state dict."""
+def names(kind: str, net: str | None = None) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every tensor in their state dict. net: which one, where a file holds several."""
     table = json.loads((FOLDER / f"{kind}_names.json").read_text())
-    return {name: tuple(shape) for name, shape in table.items()}
+    return {name: tuple(shape) for name, shape in (table[net] if net else table).items()}
 
 
 def expected(kind: str) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from asccl.metric.loss import TEMPERATURE
 from asccl.metric.scc import unit
 
+RESTING_JAW = 0.01  # root mean square of its movement, below which it counts as still
+
 
 def frames_contrast(
     x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor, temperature: float = TEMPERATURE
@@ -23,3 +25,44 @@ def frames_contrast(
     logits = (a @ b.mT / temperature).flatten(0, 1)
     same = torch.arange(x.shape[1], device=x.device).expand(len(logits), -1)
     return (F.cross_entropy(logits, same) + F.cross_entropy(logits.mT, same)) / 2
+
+
+def lsgan_real(score: torch.Tensor) -> torch.Tensor:
+    """Least-squares GAN (Mao et al., 2017): scores (B,) of what should pass for real -> scalar, 0 where all are 1."""
+    return (score - 1).square().mean()
+
+
+def lsgan_fake(score: torch.Tensor) -> torch.Tensor:
+    """Scores (B,) of what was made -> scalar, 0 where all are 0."""
+    return score.square().mean()
+
+
+def style_reconstruction(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """NED: the style (B, S) read from what was made is the one that was asked for."""
+    return F.l1_loss(found, wanted)
+
+
+def cycle_consistency(returned: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """NED: with the source's own style again, what was made is the source (B, T, C)."""
+    return F.l1_loss(returned, source)
+
+
+def mouth_correlation(made: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """NED: 1 - Pearson correlation over time of the jaw's opening, (B, T) both -> scalar, the mean.
+
+    A jaw that rests says nothing and counts 0: its sequence is left out of the mean.
+    """
+    a, b = (x - x.mean(1, keepdim=True) for x in (made, source))
+    moves = b.square().mean(1).sqrt() > RESTING_JAW
+    correlation = (a * b).sum(1) / (a.square().sum(1) * b.square().sum(1) + 1e-8).sqrt()
+    return ((1 - correlation) * moves).sum() / moves.sum().clamp(min=1)
+
+
+def mouth_forward(made: torch.Tensor, source: torch.Tensor, jaw: int) -> torch.Tensor:
+    """Coefficients (B, T, C): from the source to what was made of it. jaw: the coefficient of its opening."""
+    return mouth_correlation(made[..., jaw], source[..., jaw])
+
+
+def mouth_back(returned: torch.Tensor, made: torch.Tensor, jaw: int) -> torch.Tensor:
+    """Coefficients (B, T, C): from what was made to what came back by the cycle."""
+    return mouth_correlation(returned[..., jaw], made.detach()[..., jaw])

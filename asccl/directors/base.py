@@ -13,11 +13,13 @@ from asccl.types import Motion
 @dataclass(frozen=True)
 class ReferenceStyle:
     """What a reference shows: the mean of its coefficients (52,), the probability of each emotion in the order of
-    `EMOTIONS` (7,), and the sum of its expression features (256,)."""
+    `EMOTIONS` (7,), the sum of its expression features (256,), and the coefficients (n, 52) of the frames looked at,
+    in order; None where only their mean is known."""
 
     mean: np.ndarray
     probabilities: np.ndarray
     features: np.ndarray
+    coefficients: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

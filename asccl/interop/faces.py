@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
 import torch
-from torch import nn
 
-from asccl.interop.kinds import Imported, Unfit
+from asccl.interop.fitting import COUNTER, fitting, some
+from asccl.interop.kinds import Imported
 from asccl.metric.scc import SCCMetric
 from asccl.nets.iresnet import DEPTHS, MAP_CHANNELS, IResNet
 
-COUNTER = "num_batches_tracked"
 BACKBONE = "resnet50."  # before the names of the backbone in the authors' file
 HEAD = ("bn2", "fc", "features")  # of the embedding
 BEYOND = "bn2."  # the authors' file keeps this layer, behind the last map, where nothing reads it
@@ -32,7 +30,7 @@ def convert_scc(state: dict[str, torch.Tensor]) -> Imported:
             own[_head_name(name)] = value
     with torch.device("meta"):
         metric = SCCMetric(IResNet(50), MAP_CHANNELS)
-    tensors = _fitting(own, metric)
+    tensors = fitting(own, metric)
     first = "backbone.conv1.weight"
     tensors[first] = tensors[first].flip(1)
     return Imported(
@@ -59,7 +57,7 @@ def convert_arcface(state: dict[str, torch.Tensor]) -> Imported:
     with torch.device("meta"):
         net = IResNet(depth, head)
     return Imported(
-        _fitting(own, net),
+        fitting(own, net),
         {"backbone": f"iresnet{depth}", "colours": "RGB", "embedding": "yes" if head else "no"},
         (
             *_dropped(state.keys() - own.keys(), state),
@@ -74,28 +72,8 @@ def _has_depth(state: dict[str, torch.Tensor], depth: int) -> bool:
     return len(blocks) == DEPTHS[depth][2]
 
 
-def _fitting(own: dict[str, torch.Tensor], net: nn.Module) -> dict[str, torch.Tensor]:
-    """float32, without the counters, the network's names and shapes exactly and every number finite. Raises Unfit."""
-    shapes = {name: tuple(value.shape) for name, value in net.state_dict().items() if not name.endswith(COUNTER)}
-    own = {name: value for name, value in own.items() if not name.endswith(COUNTER)}
-    missing, extra = sorted(shapes.keys() - own.keys()), sorted(own.keys() - shapes.keys())
-    if missing or extra:
-        raise Unfit(f"it lacks {_some(missing)} and has {_some(extra)} too much")
-    tensors = {name: own[name].float() for name in shapes}
-    for name, shape in shapes.items():
-        if tuple(tensors[name].shape) != shape:
-            raise Unfit(f"{name} is {tuple(tensors[name].shape)}, not {shape}")
-        if not np.isfinite(tensors[name].numpy()).all():
-            raise Unfit(f"{name} holds numbers that are not finite")
-    return tensors
-
-
 def _dropped(names: Iterable[str], state: dict[str, torch.Tensor]) -> list[str]:
     counters = [name for name in state if name.endswith(COUNTER)]
     others = sorted(name for name in names if not name.endswith(COUNTER))
-    notes = [f"dropped {_some(others)}, which the maps do not need"] if others else []
+    notes = [f"dropped {some(others)}, which the maps do not need"] if others else []
     return notes + ([f"dropped {len(counters)} counters ({COUNTER})"] if counters else [])
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") if names else "nothing"

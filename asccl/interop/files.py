@@ -20,6 +20,7 @@ def read_state(
 ) -> tuple[dict[str, torch.Tensor], list[str]]:
     """The state dict in a file, and notes on what was done to its names. readers: suffix -> reader, besides PyTorch's.
 
+    Of a file with one state dict for each of several networks the names begin with the network's.
     Raises InputError.
     """
     if not path.is_file():
@@ -42,10 +43,16 @@ def _torch_file(path: Path) -> dict[str, torch.Tensor]:
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
         raise InputError(f"{path} is not a whole PyTorch file", "get it again, or give another") from error
+    if isinstance(state, dict) and state and all(isinstance(part, dict) for part in state.values()):
+        state = {f"{net}.{_bare(name)}": value for net, part in state.items() for name, value in part.items()}
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         inside = ", ".join(map(str, list(state)[:4])) if isinstance(state, dict) else type(state).__name__
         raise InputError(f"{path} is not a state dict of one network (it holds {inside})", "give one of that kind")
     return {str(name): value for name, value in state.items()}
+
+
+def _bare(name: object) -> str:
+    return str(name).removeprefix(PARALLEL)
 
 
 def serialise(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:

@@ -64,6 +64,12 @@ def _arcface_onnx(path: Path) -> State:
     return read_iresnet(path)
 
 
+def _ned_manipulator(state: State) -> Imported:
+    from asccl.interop.ned import convert_manipulator
+
+    return convert_manipulator(state)
+
+
 _TABLE = (
     Kind(
         "scc",
@@ -77,6 +83,12 @@ _TABLE = (
         ("conv1.weight", "prelu.weight", "layer1.0.bn1.weight"),
         _arcface,
         {".onnx": _arcface_onnx},
+    ),
+    Kind(
+        "ned-manipulator",
+        "NED's and SCMCL's NN_nets.pth: the four networks that change the emotion of 3DMM coefficients",
+        ("generator.seq1.0.weight", "mapping_network.shared.0.weight"),
+        _ned_manipulator,
     ),
 )
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _TABLE})

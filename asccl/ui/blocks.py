@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from asccl.types import EMOTIONS, INTENSITY_RANGE
+from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE
 from asccl.ui import correlation
 from asccl.ui.comparing import Comparing
 from asccl.ui.components import HERE, card, compare, markup, player
@@ -27,6 +27,7 @@ TITLE = "ASCCL: change the emotion, keep the speech"
 MEDIA = ["video", "image", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".ts", ".heic", ".webp"]
 KEEP = (600, 3600)  # seconds: how often old files are looked for, how old they may grow
 CAMERA = {"width": {"ideal": 1280}, "height": {"ideal": 720}, "frameRate": {"ideal": 30, "max": 30}}
+DIRECTED = {"warp": "Presets", "ned": "NED, a network that learnt it"}
 RENDERS, PREVIEWS, PROBES = 1, 2, 2  # at once; a render takes every core, the others are short
 
 text = partial(gr.Markdown, container=False)
@@ -56,6 +57,7 @@ class Widgets:
     start: gr.Slider
     end: gr.Slider
     variant: gr.Slider
+    generator: gr.Radio
     badge: gr.Checkbox
     render: gr.Button
     cancel: gr.Button
@@ -165,6 +167,10 @@ def control_panel(made: dict[str, Any], limits: Limits) -> None:
         made["variant"] = gr.Slider(
             0, 9, 0, step=1, label="Variant", info="The same emotion, shown a little differently", buttons=[]
         )
+        made["generator"] = gr.Radio(
+            [(DIRECTED[name], name) for name in GENERATORS], value=GENERATORS[0], label="Who directs the face",
+            elem_id="generator",
+        )  # fmt: skip
         made["badge"] = gr.Checkbox(True, label="Visible mark that says the video was edited")
     with gr.Row(elem_id="actions"):
         made["render"] = gr.Button("Render", variant="primary", elem_id="render", scale=3)
@@ -186,7 +192,7 @@ def result_panel(made: dict[str, Any]) -> None:
 def wire(w: Widgets, handlers: Handlers) -> None:
     """Which event calls which handler. Public endpoints are /faces, /preview and /edit."""
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    choices = [w.source, w.emotion, w.reference, w.intensity, w.start, w.end, w.face, w.variant]
+    choices = [w.source, w.emotion, w.reference, w.intensity, w.start, w.end, w.face, w.variant, w.generator]
     opened = w.source.change(
         handlers.open, [w.source], [w.card, w.gallery, w.face, w.time, w.start, w.end, w.span, w.source_note],
         api_name="faces", show_progress="hidden", trigger_mode="always_last",

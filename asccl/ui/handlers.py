@@ -15,7 +15,7 @@ from typing import Any
 import gradio as gr
 
 from asccl.errors import SettingError
-from asccl.types import EditRequest, EditResult, Image, Progress
+from asccl.types import GENERATORS, EditRequest, EditResult, Image, Progress
 from asccl.ui import report as words
 from asccl.ui.components import Value, clips, facts, pair
 from asccl.ui.engine import EditorLike
@@ -82,6 +82,7 @@ class Handlers:
         end: float,
         face: float,
         variant: float,
+        generator: str,
         time: float,
     ) -> tuple[Value | None, str]:
         """One frame, before and after, and a line that says what it shows or why there is nothing."""
@@ -90,7 +91,7 @@ class Handlers:
         if emotion == FROM_REFERENCE and not reference:
             return gr.skip(), note("Add a reference below: a clip or photo whose expression you like.")  # type: ignore
         try:
-            request = self.request(source, emotion, reference, intensity, start, end, face, variant)
+            request = self.request(source, emotion, reference, intensity, start, end, face, variant, generator)
             seen = self.editor.preview(request, float(time or 0))
         except SettingError as error:
             return gr.skip(), note(sentence(error), failed=True)  # type: ignore
@@ -112,6 +113,7 @@ class Handlers:
         end: float,
         face: float,
         variant: float,
+        generator: str,
         badge: bool,
         consent: bool,
         page: gr.Request,
@@ -126,7 +128,7 @@ class Handlers:
         try:
             if not consent:
                 raise SettingError("please confirm first that you may edit this face", "tick the box under the source")
-            request = self.request(source, emotion, reference, intensity, start, end, face, variant)
+            request = self.request(source, emotion, reference, intensity, start, end, face, variant, generator)
             request = replace(request, badge=bool(badge))
             yield (*nothing, words.status("busy", "Getting ready", 0.0), None, None, "")
             run = Run(lambda folder, progress: self.work(request, folder, progress), self.folder)
@@ -178,6 +180,7 @@ class Handlers:
         end: float,
         face: float,
         variant: float,
+        generator: str = GENERATORS[0],
     ) -> EditRequest:
         """Raises SettingError, UnreadableError."""
         path = check_upload(source, "video or photo")
@@ -191,6 +194,7 @@ class Handlers:
             start=float(start or 0),
             end=None if whole else stop,
             face=None if face == LARGEST else int(face),
+            generator=generator or GENERATORS[0],
             seed=int(variant or 0),
         )
 

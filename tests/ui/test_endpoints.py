@@ -72,6 +72,16 @@ def test_a_reference_alone_or_beside_an_emotion(serve_page, media):
         assert request.emotion == expected and request.reference is not None
 
 
+def test_who_directs_can_be_chosen(serve_page, media):
+    page = serve_page()
+    for given, expected in (({}, "warp"), ({"generator": "ned"}, "ned")):
+        client(page).predict(
+            source=handle_file(media / "talk.mp4"), emotion="sad", reference=None, consent=True,
+            api_name="/edit", **given,
+        )  # fmt: skip
+        assert page.editor.seen[-1].generator == expected
+
+
 def test_the_whole_clip_is_no_time_range(serve_page, media):
     page = serve_page()
     for end, expected in ((0, None), (2.0, None), (1.5, 1.5)):

@@ -1,0 +1,97 @@
+"""A picture of the head that a loss can look at: its gradient reaches the coefficients.
+
+Which triangle a pixel sees is found once, without gradient, by `raster.py`. Where in that triangle it lies and what it
+shows there is computed again from the moving corners, with gradient. What an outline uncovers is not in the gradient.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import normalize
+
+from asccl.face.crop import SIZE, arcface_matrix
+from asccl.morphable.anny_head import AnnyHead
+from asccl.morphable.raster import rasterise
+
+LIGHT = (0.35, -0.5, -1.0)  # where it comes from: right, above, the camera's side
+AMBIENT = 0.45
+PLAIN = (0.72, 0.55, 0.47)  # skin
+PAINT = {
+    "lips": (0.62, 0.33, 0.32), "mouth cavity": (0.18, 0.06, 0.06), "eyeball": (0.85, 0.85, 0.85),
+    "teeth": (0.80, 0.78, 0.72), "tongue": (0.55, 0.25, 0.25), "lashes": (0.15, 0.10, 0.08),
+}  # fmt: skip
+BACKGROUND = 0.35
+
+
+def visible(points: torch.Tensor, depth: torch.Tensor, triangles: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """(B, V, 2) pixels and (B, V) -> (B, H, W) int64, the triangle that each pixel sees, -1 for none. No gradient."""
+    p, z, t = (x.detach().cpu().numpy() for x in (points, depth, triangles))
+    seen = np.stack([rasterise(p[b], z[b], t, size)[0] for b in range(len(p))])
+    return torch.from_numpy(seen).long().to(points.device)
+
+
+def interpolate(
+    points: torch.Tensor, values: torch.Tensor, triangles: torch.Tensor, seen: torch.Tensor, background: float = 0.0
+) -> torch.Tensor:
+    """Values of the corners as each pixel sees them, with gradient to both and to where the corners lie.
+
+    points: (B, V, 2) pixels, centres at whole numbers. values: (B, V, C). triangles: (F, 3). seen: (B, H, W) from
+    `visible`. Returns (B, C, H, W), the background where no triangle is.
+    """
+    picture, y, x = torch.nonzero(seen >= 0, as_tuple=True)
+    corners = triangles[seen[picture, y, x]]
+    a, b, c = points[picture[:, None], corners].unbind(1)
+    p = torch.stack([x, y], -1).to(points.dtype)
+    second, third = _cross(p - a, c - a), _cross(b - a, p - a)
+    area = _cross(b - a, c - a)
+    share = torch.stack([area - second - third, second, third], -1) / area[:, None]
+    shown = (share[..., None] * values[picture[:, None], corners]).sum(1)
+    out = values.new_full((*seen.shape, values.shape[-1]), background)
+    return out.index_put((picture, y, x), shown).permute(0, 3, 1, 2)
+
+
+def _cross(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    return u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+
+
+def normals(vertices: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    """(B, V, 3) -> unit normals (B, V, 3), area-weighted, out of the head."""
+    a, b, c = vertices[:, triangles].unbind(2)
+    faces = torch.linalg.cross(b - a, c - a)
+    total = torch.zeros_like(vertices)
+    for k in range(3):
+        total = total.index_add(1, triangles[:, k], faces)
+    return normalize(total, dim=-1)
+
+
+class HeadPicture(nn.Module):
+    """The average head from the front, painted by regions and lit from above, cropped as ArcFace wants it."""
+
+    def __init__(self, head: AnnyHead, size: int = SIZE):
+        super().__init__()
+        self.size = size
+        matrix = arcface_matrix(head.neutral[:, :2], size)
+        paint = np.array([_paint(name) for name in head.regions], np.float32)[head.region]
+        arrays = {
+            "rest": head.vertices, "units": head.vertex_expression, "paint": paint,
+            "light": np.array(LIGHT, np.float32), "linear": matrix[:, :2].astype(np.float32),
+            "shift": matrix[:, 2].astype(np.float32),
+        }  # fmt: skip
+        for name, value in arrays.items():
+            self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(value)), persistent=False)
+        self.register_buffer("triangles", torch.from_numpy(head.triangles).long(), persistent=False)
+
+    def forward(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """(B, 52) -> (B, 3, S, S) RGB in [-1, 1], with gradient to the coefficients."""
+        vertices = self.rest + torch.einsum("be,evc->bvc", coefficients, self.units)
+        points = vertices[..., :2] @ self.linear.T + self.shift
+        light = (normals(vertices, self.triangles) @ normalize(self.light, dim=0)).clamp(min=0)
+        colours = self.paint * (AMBIENT + (1 - AMBIENT) * light[..., None])
+        seen = visible(points, vertices[..., 2], self.triangles, (self.size, self.size))
+        return interpolate(points, colours, self.triangles, seen, BACKGROUND) * 2 - 1
+
+
+def _paint(region: str) -> tuple[float, float, float]:
+    return next((colour for part, colour in PAINT.items() if part in region), PLAIN)

@@ -1,0 +1,69 @@
+"""NED's first stage: the same names, shapes and numbers as the published code's."""
+
+import pytest
+import torch
+
+from asccl.nets.ned_manipulator import Manipulator, Sizes, mapped_styles
+from tests import official
+
+NETS = ("generator", "mapping_network", "style_encoder", "discriminator")
+
+
+@pytest.fixture(scope="module")
+def theirs() -> Manipulator:
+    net = Manipulator(Sizes(51))
+    for name in NETS:
+        getattr(net, name).load_state_dict(official.made_up(official.names("ned_manipulator", name)))
+    return net.freeze()
+
+
+def told(values: torch.Tensor) -> list:
+    return [values.sum().item(), values.abs().sum().item(), values.flatten()[:8].tolist()]
+
+
+def test_all_four_compute_what_the_published_code_computes(theirs):
+    expected = official.expected("ned_manipulator")
+    rng = torch.Generator().manual_seed(expected["seed"])
+    x, z = torch.randn(3, 10, 51, generator=rng), torch.randn(3, 4, generator=rng)
+    emotions = torch.tensor([0, 3, 6])
+    style = theirs.mapping_network(z, emotions)
+    found = {
+        "style": style,
+        "fake": theirs.generator(x, style),
+        "enc": theirs.style_encoder(x),
+        "d": theirs.discriminator(x, emotions),
+    }
+    for name, values in found.items():
+        for a, b in zip(told(values), expected[name], strict=True):
+            assert a == pytest.approx(b, rel=official.TOLERANCE, abs=1e-6), name
+
+
+def test_names_and_shapes_are_the_published_ones(theirs):
+    for name in NETS:
+        shapes = {key: tuple(value.shape) for key, value in getattr(theirs, name).state_dict().items()}
+        assert shapes == official.names("ned_manipulator", name)
+
+
+def test_any_number_of_coefficients_and_frames():
+    net = Manipulator(Sizes(52, width=16, residual=True)).freeze()
+    x = torch.rand(2, 7, 52)
+    assert net.generator(x, net.style_encoder(x)).shape == x.shape
+    assert net.discriminator(x, torch.tensor([1, 2])).shape == (2,)
+    with torch.no_grad():
+        net.generator.seq2[-1].weight.zero_()
+        net.generator.seq2[-1].bias.zero_()
+    assert torch.equal(net.generator(x, net.mean_style[:2]), x)  # residual
+
+
+def test_sizes_survive_a_file():
+    sizes = Sizes(51, 64, residual=True)
+    assert Sizes.read(sizes.told()) == sizes
+
+
+def test_mapped_styles_are_means_of_each_emotion(theirs):
+    styles = mapped_styles(theirs.mapping_network, 4)
+    assert styles.shape == (7, 16) and torch.equal(styles, mapped_styles(theirs.mapping_network, 4))
+    z = torch.randn(4000, 4, generator=torch.Generator().manual_seed(1))
+    other = theirs.mapping_network(z, torch.full((4000,), 5)).mean(0)
+    assert (styles[5] - other).abs().max() < 0.1
+    assert (styles[5] - styles[4]).abs().max() > 0.3

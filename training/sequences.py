@@ -1,0 +1,58 @@
+"""Windows of synthetic sequences, as NED's manipulator is trained on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from asccl.data.synthetic import SyntheticSequences
+from asccl.nets.ned_manipulator import WINDOW
+
+FRAMES = 80  # of a sequence
+SPACING = 4  # most frames from one frame of a reference to the next: looks at a clip need not be neighbours
+RESTING = 0.15  # most that a resting face may read of a unit
+
+
+class Window(NamedTuple):
+    """The same words with two emotions, `WINDOW` frames of each, and other frames of the second. (WINDOW, 52) each;
+    emotions index `EMOTIONS`."""
+
+    source: torch.Tensor
+    target: torch.Tensor
+    reference: torch.Tensor
+    source_emotion: int
+    target_emotion: int
+
+
+class SyntheticWindows(Dataset):
+    """count: sequences. each: windows of a sequence. Every speaker has a resting face of their own."""
+
+    def __init__(self, seed: int, count: int, each: int = 40):
+        self.seed, self.each = seed, each
+        self.sequences = SyntheticSequences(seed, count, FRAMES)
+        self._seen: dict[int, tuple[np.ndarray, np.ndarray, int, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self.sequences) * self.each
+
+    def __getitem__(self, index: int) -> Window:
+        number = index % len(self.sequences)
+        source, target, first, second = self.sequence(number)
+        rng = np.random.default_rng((self.seed, index, 4))
+        at = rng.integers(FRAMES - WINDOW + 1)
+        spacing = rng.integers(1, SPACING + 1)
+        other = rng.integers(FRAMES - spacing * (WINDOW - 1)) + spacing * np.arange(WINDOW)
+        parts = (source[at : at + WINDOW], target[at : at + WINDOW], target[other])
+        return Window(*(torch.from_numpy(part.copy()) for part in parts), first, second)
+
+    def sequence(self, number: int) -> tuple[np.ndarray, np.ndarray, int, int]:
+        """Source and target (FRAMES, 52) float32 with the speaker's resting face, and their emotions; drawn once."""
+        if number not in self._seen:
+            drawn = self.sequences[number]
+            rest = RESTING * np.random.default_rng((self.seed, number, 5)).uniform(size=drawn.source.shape[1]) ** 3
+            source, target = (np.float32(x + rest * (1 - x).clip(0)) for x in (drawn.source, drawn.target))
+            self._seen[number] = (source, target, drawn.source_emotion, drawn.target_emotion)
+        return self._seen[number]
