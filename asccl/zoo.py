@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -106,12 +107,14 @@ def load_metric(
     source: as for `hub.resolve`: a name, a file, a Hub repository; a file says by itself which network it is for.
     heads: "trained" as in the file; "random" for what the paper calls untrained, always the same ones, and "none" for
     bare differences of features: both over the file's backbone, which may also be a backbone alone.
-    Raises WeightsError.
+    Every call gives a metric of its own. Raises WeightsError.
     """
+    if heads not in ("trained", "random", "none"):
+        raise ValueError(f'expected heads to be "trained", "random" or "none", got {heads!r}')
     # without trained heads the bundled metric is the bundled backbone
     path = hub.resolve("mobilefacenet-arcface" if heads != "trained" and source == METRIC else source)
     with _loading:
-        return _load_metric(path, hub.sha256(path), str(device), heads)
+        return deepcopy(_load_metric(path, hub.sha256(path), str(device), heads))
 
 
 @cache
@@ -163,6 +166,8 @@ def new_metric(source: str | Path = "mobilefacenet-arcface") -> SCCMetric:
     whole = hub.metadata(path).get("kind") == "scc"
     net = metric if whole else metric.backbone
     net.load_state_dict(_read(path, net), strict=False)  # the counters of batch normalisation may be missing
+    if hasattr(metric.backbone, "drop_head"):
+        metric.backbone.drop_head()
     return metric
 
 
@@ -172,7 +177,7 @@ def _untrained(backbone: Any, heads: Literal["mapped", "none"] = "mapped") -> SC
     from asccl.metric.scc import SCCMetric
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(UNTRAINED)
+        torch.default_generator.manual_seed(UNTRAINED)  # `torch.manual_seed` would seed every GPU as well, for good
         return SCCMetric(backbone, backbone.MAP_CHANNELS, heads)
 
 

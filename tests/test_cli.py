@@ -364,7 +364,7 @@ def test_table_lists_what_was_passed_through() -> None:
 
 
 def test_stop_asks_first_and_insists_the_second_time() -> None:
-    with cli._Stop() as stop:
+    with cli.Stop() as stop:
         assert not stop.asked()
         os.kill(os.getpid(), signal.SIGINT)
         deadline = time.monotonic() + 10

@@ -12,9 +12,9 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from accelerate import Accelerator
@@ -26,6 +26,7 @@ from tqdm import tqdm
 from asccl.errors import AscclError, SettingError
 
 KEEP = 2  # checkpoints
+SETTINGS = "settings.json"  # in the output folder
 Losses = Callable[[Any, torch.Generator], Mapping[str, torch.Tensor]]
 Evaluate = Callable[[], Mapping[str, float]]
 
@@ -40,6 +41,11 @@ class LoopSettings:
     on each device. seed: of weights, order and draws. precision: "no", "bf16" or "fp16". workers: processes that load.
     log_every, evaluate_every, save_every: steps. tracker: "tensorboard", "trackio" or "none"; the JSON lines in
     `output` are always written. clip: largest norm of a gradient, 0 for any."""
+
+    # what may differ when a training goes on
+    free: ClassVar[frozenset[str]] = frozenset(
+        {"output", "weights", "workers", "log_every", "evaluate_every", "save_every", "tracker"}
+    )
 
     output: Path = Path("build/training")
     steps: int = 1000
@@ -106,8 +112,10 @@ def train(
             f"{len(data)} items do not fill one batch of {settings.batch} on {run.num_processes} devices",
             "give more data, or a smaller batch",
         )
-    first = resume(run, settings.output)
+    first = resume(run, settings)
     batches = _batches(run, loader, first)
+    if evaluate is not None and first == 0 and run.is_main_process:
+        _log(run, settings, 0, evaluate(), None)
     bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, disable=not run.is_main_process)
     for step in bar:
         logged = {}
@@ -118,12 +126,12 @@ def train(
         done = step + 1
         if done % settings.log_every == 0 or done == settings.steps:
             _log(run, settings, done, {name: float(value) for name, value in logged.items()}, bar)
+        if done % settings.save_every == 0 or done == settings.steps:
+            save(run, settings.output, done)
         if evaluate is not None and (done % settings.evaluate_every == 0 or done == settings.steps):
             if run.is_main_process:
                 _log(run, settings, done, evaluate(), None)
             run.wait_for_everyone()
-        if done % settings.save_every == 0 or done == settings.steps:
-            save(run, settings.output, done)
     run.end_training()
 
 
@@ -138,13 +146,12 @@ def _update(
         parts = ", ".join(f"{name} {value.item():g}" for name, value in losses.items())
         raise DivergedError(
             f"step {step + 1}: {turn.name} is {total.item():g} ({parts})",
-            f"lower the learning rate and start again: it goes on from the checkpoint in {settings.output}",
+            f"lower the learning rate and give another --output; the last checkpoint in {settings.output} is intact",
         )
     turn.optimizer.zero_grad(set_to_none=True)
     run.backward(total)
     if settings.clip:
-        for module in modules:
-            run.clip_grad_norm_(module.parameters(), settings.clip)
+        run.clip_grad_norm_([p for module in modules for p in module.parameters()], settings.clip)
     turn.optimizer.step()
     if turn.schedule is not None:
         turn.schedule.step()
@@ -198,21 +205,36 @@ def saved(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"))
 
 
-def resume(run: Accelerator, folder: Path) -> int:
-    """Load the newest checkpoint; the number of steps done, 0 without one."""
+def resume(run: Accelerator, settings: LoopSettings) -> int:
+    """Load the newest checkpoint; the number of steps done, 0 without one. Raises SettingError where it belongs to a
+    training with other settings."""
+    folder = settings.output
     folder.mkdir(parents=True, exist_ok=True)
     done = saved(folder)
-    if not done:
-        return 0
-    run.load_state(str(done[-1]))
-    step = int(done[-1].name.split("-")[1])
+    if done:
+        _compare(folder / SETTINGS, settings)
+        run.load_state(str(done[-1]))
+    step = int(done[-1].name.split("-")[1]) if done else 0
     if run.is_main_process:
+        told = {name: str(value) for name, value in asdict(settings).items()}
+        (folder / SETTINGS).write_text(json.dumps(told, indent=1), encoding="utf-8")
         _forget_log(folder / "log.jsonl", step)
     return step
+
+
+def _compare(path: Path, settings: LoopSettings) -> None:
+    before = json.loads(path.read_text(encoding="utf-8"))
+    for name, value in asdict(settings).items():
+        if name not in settings.free and before.get(name) != str(value):
+            raise SettingError(
+                f"{path.parent} holds a training with {name} {before.get(name)}, not {value}",
+                "give that value, or another --output, or delete the folder",
+            )
 
 
 def _forget_log(path: Path, step: int) -> None:
     """Drop lines of steps that will be done again."""
     if path.exists():
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["step"] <= step]
+        whole = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+        lines = [line for line in whole if json.loads(line)["step"] <= step]
         path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")

@@ -21,8 +21,9 @@ def frames_contrast(
     x, y: (takes, K, N, 8, C) mapped disparities, frame k of both saying the same. valid: (N, 8) bool. Returns a scalar,
     the mean of both directions; log K where frames do not differ.
     """
-    a, b = (unit(v[:, :, valid]).transpose(1, 2) for v in (x, y))  # (takes, P, K, C)
-    logits = (a @ b.mT / temperature).flatten(0, 1)
+    with torch.autocast(x.device.type, enabled=False):
+        a, b = (unit(v[:, :, valid]).transpose(1, 2) for v in (x, y))  # (takes, P, K, C)
+        logits = (a @ b.mT / temperature).flatten(0, 1)
     same = torch.arange(x.shape[1], device=x.device).expand(len(logits), -1)
     return (F.cross_entropy(logits, same) + F.cross_entropy(logits.mT, same)) / 2
 

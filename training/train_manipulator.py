@@ -1,6 +1,6 @@
 """Teach NED's manipulator (stage 1) to change the emotion of coefficient sequences and keep the words.
 
-    python -m training.train_manipulator --preset cpu     # makes checkpoints/ned-manipulator.safetensors
+    python -m training.train_manipulator --preset cpu     # as the bundled one, into build/
     accelerate launch -m training.train_manipulator --preset paper
 
 It goes on from the newest checkpoint in --output; delete that folder to begin anew.

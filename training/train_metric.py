@@ -1,6 +1,6 @@
 """Teach the SCC metric (paper, section 4.1) on takes: one speaker says the same words with two emotions.
 
-    python -m training.train_metric --preset cpu          # makes checkpoints/scc-mobilefacenet.safetensors
+    python -m training.train_metric --preset cpu          # as the bundled one, into build/
     accelerate launch -m training.train_metric --preset paper
 
 It goes on from the newest checkpoint in --output; delete that folder to begin anew.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import nn
@@ -18,9 +17,9 @@ from torch.utils.data import Dataset
 
 from asccl import hub
 from asccl.data.takes import SyntheticTakes
-from asccl.metric.loss import contrast, masked_mean
+from asccl.metric.loss import LossSettings, sccl_of
 from asccl.metric.scc import Mapping, Samples, SCCMetric, unit
-from asccl.zoo import new_metric
+from asccl.zoo import COUNTER, new_metric
 from training import loop
 from training.losses import frames_contrast
 from training.settings import parse
@@ -73,23 +72,23 @@ class Remembered(Dataset):
 class Learner(nn.Module):
     """The metric and its losses in one module, so that several devices keep step."""
 
-    def __init__(self, metric: SCCMetric, samples: Samples, negatives: Literal["ring", "all"] = "ring"):
+    def __init__(self, metric: SCCMetric, settings: MetricSettings):
         super().__init__()
-        self.metric, self.samples, self.negatives = metric, samples, negatives
+        self.metric, self.settings = metric, settings
 
     def forward(self, takes: torch.Tensor, rng: torch.Generator) -> dict[str, torch.Tensor]:
         """(B, 2, K, 3, S, S) uint8 -> losses "regions" (eq. 5) and "frames"."""
         batch, _, frames = takes.shape[:3]
         a, b = (self.metric.maps(takes[:, k].flatten(0, 1).float() / 127.5 - 1) for k in (0, 1))
-        pairs = self.metric.pairs(a, self.samples, rng)
-        regions, across = [], []
-        for s, t in zip(self.metric.disparities(a, pairs), self.metric.disparities(b, pairs), strict=True):
-            valid = s.pairs.inside.expand(len(s.values), -1, -1)
-            for x, y in ((s.values, t.values), (t.values, s.values)):
-                regions.append(masked_mean(contrast(x, y, valid, negatives=self.negatives), valid) / 2)
-            takes_apart = (v.values.unflatten(0, (batch, frames)) for v in (s, t))
-            across.append(frames_contrast(*takes_apart, s.pairs.inside))
-        return {"regions": torch.stack(regions).sum(), "frames": torch.stack(across).sum()}
+        pairs = self.metric.pairs(a, self.settings.samples, rng)
+        x, y = self.metric.disparities(a, pairs), self.metric.disparities(b, pairs)
+        contrast = LossSettings(query="both", negatives=self.settings.negatives)  # type: ignore[arg-type]
+        losses = {"regions": sccl_of(x, y, contrast)}
+        if self.settings.frames_weight:
+            apart = [[part.values.unflatten(0, (batch, frames)) for part in side] for side in (x, y)]
+            across = [frames_contrast(s, t, p.inside) for s, t, p in zip(*apart, pairs, strict=True)]
+            losses["frames"] = torch.stack(across).sum()
+        return losses
 
 
 class HeldOut:
@@ -104,18 +103,22 @@ class HeldOut:
         """Mean cosine of corresponding and of non-corresponding pairs (Figures 2 and 6 of the paper), and the share of
         frames whose score is the highest among all frames of the other take."""
         positive, negative, right = [], [], []
-        for take in self.pictures:
+        training = metric.training
+        metric.eval()
+        device = next(metric.parameters()).device
+        for take in self.pictures.to(device):
             a, b = (metric.maps(side.float() / 127.5 - 1) for side in take)
             pairs = metric.pairs(a, samples)
-            score = torch.zeros(len(take[0]), len(take[0]))
+            score = torch.zeros(len(take[0]), len(take[0]), device=device)
             for s, t in zip(metric.disparities(a, pairs), metric.disparities(b, pairs), strict=True):
                 x, y, inside = unit(s.values), unit(t.values), s.pairs.inside
                 cosine = x @ y.mT
-                others = inside[:, :, None] & inside[:, None, :] & ~torch.eye(8, dtype=torch.bool)
+                others = inside[:, :, None] & inside[:, None, :] & ~torch.eye(8, dtype=torch.bool, device=device)
                 positive.append(cosine.diagonal(dim1=-2, dim2=-1)[:, inside].mean())
                 negative.append(cosine[:, others].mean())
                 score += x[:, inside].flatten(1) @ y[:, inside].flatten(1).T / inside.sum()
-            right.append((score.argmax(1) == torch.arange(len(score))).float().mean())
+            right.append((score.argmax(1) == torch.arange(len(score), device=device)).float().mean())
+        metric.train(training)
         return {
             "corresponding": torch.stack(positive).mean().item(),
             "non_corresponding": torch.stack(negative).mean().item(),
@@ -129,7 +132,8 @@ def calibrate(metric: SCCMetric, pictures: torch.Tensor) -> None:
 
     The cosines do not see that scale; eq. 6 does: now the median region weighs about 1, whatever the training did.
     """
-    maps = metric.maps(pictures.float() / 127.5 - 1)
+    metric.eval()
+    maps = metric.maps(pictures.to(next(metric.parameters()).device).float() / 127.5 - 1)
     for part, head in zip(metric.disparities(maps, metric.pairs(maps)), metric.heads, strict=True):
         assert isinstance(head, Mapping)
         middle = part.values[:, part.pairs.inside].square().mean(-1).sqrt().median()
@@ -137,12 +141,22 @@ def calibrate(metric: SCCMetric, pictures: torch.Tensor) -> None:
         head[-1].bias /= middle
 
 
+def only_maps(backbone: nn.Module) -> None:
+    """What does not lead to a feature map, such as an embedding, shall not wait for a gradient."""
+    trained = [p for p in backbone.parameters() if p.requires_grad]
+    reached = sum(m.sum() for m in backbone.maps(torch.zeros(2, 3, 32, 32)))  # type: ignore[operator]
+    for parameter, gradient in zip(trained, torch.autograd.grad(reached, trained, allow_unused=True), strict=True):
+        parameter.requires_grad_(gradient is not None)
+
+
 def main(settings: MetricSettings) -> None:
     run = loop.accelerator(settings)
     metric = new_metric(settings.backbone)
-    if not settings.train_backbone:
+    if settings.train_backbone:
+        only_maps(metric.backbone)
+    else:
         metric.backbone.freeze()
-    learner = Learner(metric, settings.samples, settings.negatives)
+    learner = Learner(metric, settings)
     trained = [p for p in learner.parameters() if p.requires_grad]
     learner, optimizer = run.prepare(learner, torch.optim.Adam(trained, settings.learning_rate))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
@@ -157,7 +171,7 @@ def main(settings: MetricSettings) -> None:
     loop.train(run, [learner], [turn], takes, settings, held_out and (lambda: held_out(metric)))
     if run.is_main_process:
         calibrate(metric, held_out.pictures[:, 0, ::4].flatten(0, 1))
-        tensors = metric.state_dict()
+        tensors = {name: value for name, value in metric.state_dict().items() if not name.endswith(COUNTER)}
         told = hub.metadata(hub.resolve(settings.backbone)).get("backbone", "mobilefacenet")
         write(settings.weights, tensors, {"kind": "scc", "backbone": told})
 

@@ -12,9 +12,14 @@ from torch import nn
 
 from asccl.metric.daas import LAMBDA, POWER, authors_weight, daas_weight
 from asccl.metric.pairs import Pairs
-from asccl.metric.scc import SAMPLES, Samples, SCCMetric, unit, visual_disparity
+from asccl.metric.scc import SAMPLES, Disparities, Samples, SCCMetric, unit, visual_disparity
 
 TEMPERATURE = 0.07
+CHOICES = {
+    "negatives": ("ring", "all"),
+    "query": ("generated", "source", "both"),
+    "daas": ("paper", "off", "authors"),
+}
 MOST_NEGATIVES = 4096  # sampled pairs of a map for which `negatives="all"` builds its table
 
 
@@ -36,6 +41,11 @@ class LossSettings:
     lambda_: float = LAMBDA
     power: float = POWER
     samples: Samples = SAMPLES
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {getattr(self, name)!r}")
 
 
 class MapLoss(NamedTuple):
@@ -82,11 +92,12 @@ def contrast(
         query, key, valid = query.flatten(1, 2)[:, None], key.flatten(1, 2)[:, None], valid.flatten(1, 2)[:, None]
         if query.shape[2] > MOST_NEGATIVES:
             raise ValueError(f'negatives="all" takes {MOST_NEGATIVES // 8} regions of a map at most: set samples')
-    logits = unit(query) @ unit(key).mT / temperature
-    positive = logits.diagonal(dim1=-2, dim2=-1)
-    logits = torch.where(valid[..., None, :], logits, float("-inf"))
-    top = torch.logsumexp(torch.where(valid.any(-1)[..., None, None], logits, 0), -1)
-    return (top - positive).view(shape)
+    with torch.autocast(query.device.type, enabled=False):  # a cosine over 0.07 needs the bits
+        logits = unit(query) @ unit(key).mT / temperature
+        positive = logits.diagonal(dim1=-2, dim2=-1)
+        logits = torch.where(valid[..., None, :], logits, float("-inf"))
+        top = torch.logsumexp(torch.where(valid.any(-1)[..., None, None], logits, 0), -1)
+        return (top - positive).view(shape)
 
 
 def sccl_loss(
@@ -100,10 +111,15 @@ def sccl_loss(
     """
     a, b = metric.maps(x), metric.maps(y)
     pairs = metric.pairs(a, settings.samples, rng)
+    return sccl_of(metric.disparities(a, pairs), metric.disparities(b, pairs), settings)
+
+
+def sccl_of(x: Sequence[Disparities], y: Sequence[Disparities], settings: LossSettings) -> torch.Tensor:
+    """Eq. 5 on the disparities of both pictures, map by map."""
     means = []
-    for s, g in zip(metric.disparities(a, pairs), metric.disparities(b, pairs), strict=True):
-        valid = s.pairs.inside.expand(len(x), -1, -1)
-        means.append(masked_mean(_both_ways(s.values, g.values, valid, settings), valid))
+    for a, b in zip(x, y, strict=True):
+        valid = a.pairs.inside.expand(len(a.values), -1, -1)
+        means.append(masked_mean(_both_ways(a.values, b.values, valid, settings), valid))
     return torch.stack(means).sum()
 
 
@@ -138,6 +154,8 @@ def asccl_maps(
     for x, y, features in zip(constant, metric.disparities(b, pairs), b, strict=True):
         counts = x.pairs.inside.expand(len(source), -1, -1)
         if valid is not None:
+            if valid.shape[-2:] != source.shape[-2:]:
+                raise ValueError(f"expected valid pixels for {tuple(source.shape)}, got {tuple(valid.shape)}")
             counts = counts & valid_pairs(valid, x.pairs, x.size)
         if settings.daas == "paper":
             weight = daas_weight(x.values, settings.lambda_, settings.power)  # eq. 6

@@ -30,7 +30,9 @@ def choose(
     device: torch.device | None = None,
 ) -> Pairs:
     """Regions of a height x width map: all where there are at most `samples` (None: always all), else `samples` drawn
-    without repetition from `rng`, else, without an `rng`, an even grid of at most `samples`."""
+    without repetition from `rng`, else, without an `rng`, an even grid of at most `samples`. Raises ValueError."""
+    if samples is not None and samples < 1:
+        raise ValueError(f"expected 1 or more samples, or None for all regions, got {samples}")
     total = height * width
     if samples is None or total <= samples:
         return at(torch.arange(total, device=device), height, width)

@@ -123,6 +123,13 @@ class IResNet(Freezable):
             raise ValueError(f"expected (B, 3, {SIZE}, {SIZE}), got {tuple(x.shape)}")
         return self.features(self.fc(self.dropout(self.bn2(self.maps(x)[-1])).flatten(1)))
 
+    def drop_head(self) -> IResNet:
+        """Only what `maps` needs stays."""
+        for name in ("bn2", "dropout", "fc", "features") if self.head else ():
+            delattr(self, name)
+        self.head = False
+        return self
+
     def fold_batch_norm(self) -> IResNet:
         """The same network in fewer steps, itself changed: keeps half the memory for a backward pass.
 

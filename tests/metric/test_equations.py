@@ -112,7 +112,7 @@ def test_identical_images_have_a_lower_loss_than_any_shifted_pair():
     metric = small_metric()
     x, _ = pictures(5, batch=1, size=64)
     same = float(asccl_loss(metric, x, x, ALL))
-    for shift in (1, 2, 3, 5, 8, 16, 31):
+    for shift in (1, 2, 5, 16):
         for axis in (2, 3):
             for moved in (x.roll(shift, axis), x.roll(-shift, axis)):
                 assert float(asccl_loss(metric, x, moved, ALL)) > same

@@ -31,9 +31,10 @@ def small_file(tmp_path_factory):
     return path, metric
 
 
-def test_the_bundled_metric_is_frozen_and_the_same_object_every_time():
+def test_the_bundled_metric_is_frozen_and_everybody_has_one_of_their_own():
     metric = asccl.load_metric("scc-mobilefacenet")
-    assert metric is asccl.load_metric()
+    asccl.load_metric().double()
+    assert all(p.dtype == torch.float32 for p in asccl.load_metric().parameters())
     assert not any(p.requires_grad for p in metric.parameters())
     assert metric(picture(0), picture(0)).item() == pytest.approx(1, abs=1e-5)
 
@@ -66,6 +67,11 @@ def test_a_network_that_we_do_not_know_is_refused(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "odd.safetensors", {"kind": "scc", "backbone": "vit"})
     with pytest.raises(WeightsError, match="'vit', which is unknown here"):
         asccl.load_metric(tmp_path / "odd.safetensors")
+
+
+def test_a_misspelt_choice_is_refused():
+    with pytest.raises(ValueError, match="expected heads to be"):
+        asccl.load_metric(heads="untrained")
 
 
 def test_a_truncated_file_is_refused(small_file, tmp_path):

@@ -101,6 +101,20 @@ def test_wrong_images_are_refused_in_words(image, expected):
         asccl_loss(small_metric().float(), image, image)
 
 
+@pytest.mark.parametrize("wrong", [{"daas": "on"}, {"negatives": "All"}, {"query": "target"}])
+def test_a_misspelt_setting_is_refused(wrong):
+    with pytest.raises(ValueError, match="to be one of"):
+        LossSettings(**wrong)
+
+
+def test_no_samples_and_a_mask_of_another_size_are_refused():
+    metric, (x, y) = small_metric(), pictures(0)
+    with pytest.raises(ValueError, match="1 or more samples"):
+        asccl_loss(metric, x, y, LossSettings(samples=0))
+    with pytest.raises(ValueError, match="expected valid pixels for"):
+        asccl_loss(metric, x, y, valid=torch.ones(2, 1, 64, 64, dtype=torch.bool))
+
+
 def test_different_batches_are_refused():
     metric = small_metric()
     with pytest.raises(ValueError, match="alike"):

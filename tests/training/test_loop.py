@@ -35,6 +35,8 @@ def test_killed_at_any_moment_it_resumes_to_the_same_weights_and_losses(tmp_path
     killed = toy(tmp_path / "killed", "--steps", "10", "--log-every", "1", "--die-at", "7")
     assert killed.returncode == -signal.SIGKILL
     (tmp_path / "killed" / ".step-00000008.part").mkdir()  # as if it had died while it saved
+    with (tmp_path / "killed" / "log.jsonl").open("a") as file:
+        file.write('{"step": 7, "toy/dist')  # or while it wrote a line
     rest = learnt(toy(tmp_path / "killed", "--steps", "10", "--log-every", "1"))
     assert rest["steps"] == 6  # from step 4 on
     assert rest["weights"] == whole["weights"]
@@ -51,9 +53,15 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
 def test_a_loss_that_is_no_number_ends_it_and_leaves_the_checkpoint(tmp_path):
     done = toy(tmp_path / "run", "--steps", "10", "--explode-at", "6")
     assert done.returncode != 0
-    assert "DivergedError: step 6: toy is nan" in done.stderr and "lower the learning rate" in done.stderr
+    assert "DivergedError: step 6: toy is nan" in done.stderr and "give another --output" in done.stderr
     assert [p.name for p in (tmp_path / "run").glob("step-*")] == ["step-00000004"]
     assert learnt(toy(tmp_path / "run", "--steps", "10"))["steps"] == 6
+
+
+def test_another_setting_is_not_taken_for_the_same_training(tmp_path):
+    assert toy(tmp_path / "run", "--steps", "4").returncode == 0
+    done = toy(tmp_path / "run", "--steps", "4", "--batch", "4")
+    assert "holds a training with batch 8, not 4: give that value, or another --output" in done.stderr
 
 
 def test_too_little_data_is_refused(tmp_path):

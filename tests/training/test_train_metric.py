@@ -4,10 +4,12 @@ import math
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
+from asccl import load_metric
 from asccl.data.takes import SyntheticTakes
 from asccl.metric.daas import daas_weight
+from asccl.nets.iresnet import IResNet
 from asccl.zoo import new_metric
 from training.losses import frames_contrast
 from training.settings import load_preset
@@ -32,10 +34,26 @@ def test_one_command_makes_the_same_file_twice(tmp_path):
     assert changed and all(name.startswith("heads.") for name in changed)  # the backbone was frozen
 
 
+def test_a_metric_trained_with_its_backbone_can_be_loaded(tmp_path):
+    torch.manual_seed(0)
+    backbone = IResNet(18, head=True)
+    state = {name: value for name, value in backbone.state_dict().items() if not name.endswith("num_batches_tracked")}
+    save_file(state, tmp_path / "arcface.safetensors", {"backbone": "iresnet18", "embedding": "yes"})
+    main(MetricSettings(tmp_path / "run", steps=1, batch=1, takes=1, frames=2, held_out=1, size=48, samples=16,
+                        backbone=str(tmp_path / "arcface.safetensors"), train_backbone=True, frames_weight=0,
+                        weights=tmp_path / "mine.safetensors"))  # fmt: skip
+    metric, before = (
+        load_metric(tmp_path / "mine.safetensors"),
+        load_metric(tmp_path / "arcface.safetensors", heads="random"),
+    )
+    x = torch.rand(1, 3, 48, 48)
+    assert not torch.equal(metric.maps(x)[0], before.maps(x)[0])
+
+
 def test_a_few_steps_lower_both_losses(takes):
     metric = new_metric()
     metric.backbone.freeze()
-    learner = Learner(metric, samples=16)
+    learner = Learner(metric, MetricSettings(samples=16))
     optimizer = torch.optim.Adam(metric.heads.parameters(), 1e-3)
     seen = []
     for step in range(12):
