@@ -24,6 +24,7 @@ SURE_OVERLAP = 0.004  # of the face size squared: what frame and donor must shar
 AGREE, DISAGREE = 0.18, 0.38  # mean difference of the two there, over the brightness: fully used, not used
 BRIGHT_REACH = 0.045  # of the face size
 DONORS = 5
+ACROSS = 0.3  # share of the middle of the mouth that is teeth, above which the rows do not part there
 RIGID = (2, 98, 327, 94, 168, 6, 33, 263)  # the base of the nose, near the teeth, and what gives scale and turn
 CHIN = (152, 148, 377, 176, 400, 199, 175)
 REACH = 0.62, 0.34  # half width and height of a row's picture, of the face size
@@ -69,7 +70,10 @@ class Row:
         ring = inside @ matrix[:, :2].T + matrix[:, 2]
         shown = _inside(ring, shape[::-1]) > RIM * self._size
         shown &= self.half(ring, shape[::-1]) > 0
-        teeth = float((tooth_like(picture, skin_colour(image, landmarks)) & shown).sum()) / self._size**2
+        skin = skin_colour(image, landmarks)
+        if self.lower and upper_teeth_cover(picture, ring, skin):
+            return
+        teeth = float((tooth_like(picture, skin) & shown).sum()) / self._size**2
         if teeth < LEAST_TEETH:
             return
         soft = cv2.GaussianBlur(shown.astype(np.float32), (0, 0), max(0.7, 0.01 * self._size))
@@ -174,7 +178,9 @@ class Teeth:
             return
         part, shift = (slice(y0, y1), slice(x0, x1)), np.array([x0, y0], np.float32)
         known = np.clip((_inside(old - shift, (y1 - y0, x1 - x0)) - RIM * size) / max(1.0, 0.015 * size), 0, 1)
-        fits = [row.fitted(source[part], known, old - shift, landmarks, origin + shift) for row in self.rows]
+        here = landmarks[:, :2] - origin
+        rows = self.rows[:1] if upper_teeth_cover(source, old, skin_colour(source, here)) else self.rows
+        fits = [row.fitted(source[part], known, old - shift, landmarks, origin + shift) for row in rows]
         trust = max((fit.trust for fit in fits if fit), default=0.0)
         if trust == 0:
             return
@@ -188,7 +194,7 @@ class Teeth:
         """What lies behind the moved lips (20, 2), (h, w, 3) float32."""
         stretched = warped.astype(np.float32)
         picture, brightest = _mix(stretched, frame, known), nearby_light(stretched, deep > RIM * size, size)
-        for row, fit in zip(self.rows, fits, strict=True):
+        for row, fit in zip(self.rows, fits, strict=False):  # without the lower row where it is covered
             if fit:
                 half = row.half(ring, known.shape)
                 lit = np.minimum(fit.picture, brightest)
@@ -214,6 +220,13 @@ def tooth_like(picture: Image, skin: np.ndarray) -> np.ndarray:
     p = picture.astype(np.float32)
     total = p.sum(-1)
     return (total > 0.65 * skin.sum()) & (p[..., 0] / np.maximum(total, 1) < 0.97 * skin[0] / max(skin.sum(), 1.0))
+
+
+def upper_teeth_cover(picture: Image, ring: np.ndarray, skin: np.ndarray) -> bool:
+    """Whether teeth reach across the middle of the mouth (20, 2): then its lower half shows the upper row, too."""
+    middle = 0.5 * (ring[1:10] + ring[11:][::-1])[2:7]
+    at = np.clip(np.round(middle).astype(int), 0, np.array(picture.shape[1::-1]) - 1)
+    return bool(tooth_like(picture, skin)[at[:, 1], at[:, 0]].mean() > ACROSS)
 
 
 def nearby_light(picture: np.ndarray, within: np.ndarray, size: float) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.field import Box
-from asccl.renderers.teeth import Teeth
+from asccl.renderers.teeth import Teeth, upper_teeth_cover
 
 HEAD = load_anny_head()
 SKIN, CAVITY, SIZE, SCALE = (200, 140, 110), (30, 12, 12), (360, 360), 22.0
@@ -134,3 +134,15 @@ def test_a_donor_that_shows_something_else_is_not_used():
     edited = np.full((*SIZE, 3), 128, np.uint8)
     rows.keep(tongue, edited, before, after[:468], BOX)
     assert (edited == 128).all()
+
+
+@pytest.mark.parametrize(("bottom", "covered"), [(14, False), (26, True)])
+def test_upper_teeth_that_reach_below_the_middle_are_not_taken_for_lower_ones(bottom, covered):
+    """A mouth from y = 10 to 30: with teeth down to 26 its lower half shows the upper row."""
+    x = np.linspace(10, 50, 11)
+    line = 20 - 10 * np.sin(np.pi * (x - 10) / 40)
+    ring = np.concatenate([np.stack([x, line], 1), np.stack([x, 40 - line], 1)[1:-1][::-1]])
+    picture = np.full((40, 60, 3), (60, 20, 20), np.uint8)
+    picture[10:bottom] = (235, 230, 220)
+    assert len(ring) == 20
+    assert upper_teeth_cover(picture, ring, np.array([200.0, 150, 130])) is covered
