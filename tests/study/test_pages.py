@@ -49,7 +49,7 @@ def harmless(response) -> None:
     """No trace of the machine, whatever happened."""
     text = response.text
     assert response.status_code < 500 or text == "Something went wrong. Please reload the page."
-    for secret in ("Traceback", "site-packages", "/work/", "/tmp/", "sqlite", "psycopg", ".py"):
+    for secret in ("Traceback", "site-packages", "/srv/", "/tmp/", "sqlite", "psycopg", ".py"):
         assert secret not in text
 
 
@@ -488,7 +488,7 @@ def test_without_a_secret_or_a_store_the_pages_say_what_to_do(monkeypatch, tmp_p
 
 def test_an_unexpected_error_tells_nothing(store, make, web, monkeypatch):
     def broken(*_arguments):
-        raise RuntimeError("secret detail in /work/somewhere")
+        raise RuntimeError("secret detail in /srv/somewhere")
 
     monkeypatch.setattr(session, "visit", broken)
     with TestClient(pages(lambda: store), raise_server_exceptions=False) as client:
