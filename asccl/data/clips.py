@@ -17,7 +17,6 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +174,10 @@ class PreparedClip:
 
     def motion(self) -> Motion:
         """What the face does, pixels of the video."""
-        names = ("coefficients", "scale", "rotation", "translation", "identity", "presence")
-        return Motion(*map(self.read, names), shot=self.read("shot"))
+        return Motion(
+            self.read("coefficients"), self.read("scale"), self.read("rotation"), self.read("translation"),
+            self.read("identity"), self.read("presence"), shot=self.read("shot"),
+        )  # fmt: skip
 
     def landmarks(self, frames: np.ndarray) -> np.ndarray:
         """(n, 478, 2) float32 pixels of the pictures."""
@@ -195,18 +196,27 @@ class PreparedClip:
         return self.read("presence") > 0
 
     @cached_property
-    def runs(self) -> list[tuple[int, int]]:
-        """Stretches (first, last + 1) of valid frames of one shot, in order."""
+    def stretch(self) -> np.ndarray:
+        """(T,) number of the stretch of valid frames of one shot that each frame belongs to; -1 for none."""
         key = np.where(self.valid, self.read("shot"), -1)
-        edges = [0, *(np.flatnonzero(np.diff(key)) + 1).tolist(), len(key)]
-        return [(a, b) for a, b in pairwise(edges) if b > a and key[a] >= 0]
+        number = np.cumsum(np.r_[0, np.diff(key) != 0])
+        return np.where(self.valid, number, -1)
+
+    @cached_property
+    def runs(self) -> list[tuple[int, int]]:
+        """First and last + 1 of each stretch, in order."""
+        found = [np.flatnonzero(self.stretch == number) for number in np.unique(self.stretch[self.valid])]
+        return [(int(frames[0]), int(frames[-1]) + 1) for frames in found]
 
     @property
-    def utterance(self) -> Utterance:
-        """What is said, for `paired_frames`: by the sound, by the mouth in a silent clip."""
-        cepstra, rate = self.read("cepstra"), self.row.rate
-        if len(cepstra):
-            return Utterance(cepstra, STEP, rate, self.row.frames)
+    def has_sound(self) -> bool:
+        return len(self.read("cepstra")) > 0
+
+    def utterance(self, sound: bool) -> Utterance:
+        """What is said, for `paired_frames`: by the sound, or by the mouth."""
+        rate = self.row.rate
+        if sound:
+            return Utterance(self.read("cepstra"), STEP, rate, self.row.frames)
         return Utterance(mouth_motion(self.read("landmarks")), 1 / rate, rate, self.row.frames)
 
     @cached_property
