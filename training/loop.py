@@ -102,7 +102,7 @@ def train(
     """Until `settings.steps` are done, from the newest checkpoint in `settings.output` if there is one.
 
     modules: everything that trains, already prepared by `run`, like the optimisers of the turns. evaluate: called on
-    the main process alone, now and then and at the end; its numbers are logged.
+    the main process alone, now and then and at the end; its numbers are logged. Every process must have one, or none.
     Raises DivergedError; the last checkpoint is intact then.
     """
     loader = run.prepare(loader_of(data, settings.batch, settings.workers))

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -140,7 +141,8 @@ def write_whole(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise OutputError(f"{path} cannot be written ({error})", "free some space or give another folder") from error
 
 
@@ -161,8 +163,7 @@ class PreparedClip:
         """Rows first..last-1 of a tensor; all of it by default."""
         try:
             with safe_open(self.path, framework="np") as file:
-                part = file.get_slice(name)
-                return part[first : part.get_shape()[0] if last is None else last]
+                return file.get_tensor(name)[first:] if last is None else file.get_slice(name)[first:last]
         except (SafetensorError, OSError) as error:
             raise UnreadableError(f"{self.path} is missing or damaged ({error})", REMAKE) from error
 
