@@ -14,7 +14,6 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import cv2
-import torch
 
 from asccl.errors import AscclError, SettingError
 
@@ -85,7 +84,6 @@ def _alone() -> None:
     """A worker's start: one thread, no Ctrl-C of its own, and no life beyond its parent's, even a killed one's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
-    torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
