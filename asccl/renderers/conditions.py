@@ -21,6 +21,7 @@ CHANNELS = 10  # of a frame: NMFC 3, shape 3, eyes 3, mask 1
 BALLS = ("eyeball right", "eyeball left")
 IRIS = 0.60  # cm
 LIT = {"mouth cavity": 0.25, "tongue": 0.6, "teeth upper": 1.0, "teeth lower": 1.0}  # brightness of the shape
+FACING = np.array([[0.5], [0.5], [-0.5]], np.float32)  # of a normal, turned to the camera
 PRIOR = 1.0  # cm^2 that a standard deviation of identity costs when a mesh is fitted to landmarks
 FOREHEAD = ((0.0, -1.0), (7.5, 7.3))  # centre and radii (x, y) of the ellipse that ends the face above, cm
 DEEPEST = 6.2  # cm behind the origin that the face reaches: to the cheekbones before the ears, to the throat
@@ -66,6 +67,8 @@ class FaceSurface:
         self.rest = head.vertices[self.used]
         self.units = self._units(head)
         self._kind = head.region[self.used][self.triangles].max(1)  # where corners differ, of the innermost
+        self._balls = np.isin(head.regions, BALLS)  # by region
+        self._inner = np.isin(head.regions, list(LIT))
         self._fixed = self._painted(head, edge)
 
     def _units(self, head: AnnyHead) -> np.ndarray:
@@ -118,24 +121,23 @@ class FaceSurface:
         turn[:2, :2] = crop[:, :2] / np.sqrt(abs(np.linalg.det(crop[:, :2])))
         normals = vertex_normals(vertices @ (turn @ view.rotation).T, self.triangles)
         table = np.column_stack([normals, self._fixed]).astype(np.float32)
-        values = np.einsum("nk,nkc->nc", barycentric.reshape(-1, 3)[seen], table[triangles[face]])
+        values = np.zeros((table.shape[1], len(seen)), np.float32)
+        for k in range(3):
+            values += barycentric.reshape(-1, 3)[seen, k] * table.T[:, triangles[face, k]]
         out = np.zeros((CHANNELS, size * size), np.float32)
-        out[:, seen] = self._coloured(values, self._kind[front][face], 1 / view_scale(view, crop)).T
+        out[:, seen] = self._coloured(values, self._kind[front][face], 1 / view_scale(view, crop))
         return out.reshape(CHANNELS, size, size)
 
     def _coloured(self, values: np.ndarray, kind: np.ndarray, pixel: float) -> np.ndarray:
-        """(n, 12) as interpolated -> (n, 10) channels. kind: (n,) regions. pixel: its side in cm."""
-        normal, nmfc, lit, lid, ball, place, edge = np.split(values, (3, 6, 7, 8, 9, 11), axis=1)
-        regions = self.head.regions
-        eye = np.isin(kind, [regions.index(name) for name in BALLS])[:, None] & (ball > 0.99)
-        inner = np.isin(kind, [regions.index(name) for name in LIT])[:, None] | eye
-        mask = (edge > 0) | inner
-        normal = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
-        radius = np.linalg.norm(place, axis=1, keepdims=True)
-        iris = np.where(eye, np.clip((IRIS - radius) / max(pixel, 0.05) + 0.5, 0, 1), 0)
-        shape = (0.5 + 0.5 * normal * (1, 1, -1)) * lit
-        out = np.concatenate([nmfc, shape, lid * ~eye, eye * (1 - iris), iris], 1) * mask
-        return np.clip(np.concatenate([out, mask], 1), 0, 1)
+        """(12, n) as interpolated -> (10, n) channels. kind: (n,) regions. pixel: its side in cm."""
+        normal, nmfc, (lit, lid, ball, x, y, edge) = values[:3], values[3:6], values[6:]
+        eye = self._balls[kind] & (ball > 0.99)
+        mask = (edge > 0) | eye | self._inner[kind]
+        iris = np.clip((IRIS - np.hypot(x, y)) / max(pixel, 0.05) + 0.5, 0, 1) * eye
+        normal *= FACING / np.maximum(np.sqrt(np.einsum("cn,cn->n", normal, normal)), 1e-6)
+        shape = (0.5 + normal) * lit
+        out = np.concatenate([nmfc, shape, [lid * ~eye, eye - iris, iris, mask]]) * mask
+        return np.clip(out, 0, 1).astype(np.float32, copy=False)
 
 
 def iris_of(ball: np.ndarray, rest: np.ndarray) -> np.ndarray:
