@@ -205,7 +205,7 @@ def save(run: Accelerator, folder: Path, step: int) -> None:
         shutil.rmtree(part, ignore_errors=True)
         last = saved(folder)[-1].name if saved(folder) else "none"
         raise OutputError(
-            f"the checkpoint of step {step} cannot be written ({str(error).splitlines()[0]})",
+            f"the checkpoint of step {step} cannot be written ({_short(error)})",
             f"free some space in {folder}, then start again; the last one ({last}) is intact",
         ) from error
     run.wait_for_everyone()
@@ -235,7 +235,7 @@ def resume(run: Accelerator, settings: LoopSettings) -> int:
             run.load_state(str(done[-1]))
         except (OSError, EOFError, KeyError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
             raise WeightsError(
-                f"the checkpoint {done[-1]} is damaged, or of other networks ({str(error).splitlines()[0]})",
+                f"the checkpoint {done[-1]} is damaged, or of other networks ({_short(error)})",
                 "delete it, then start again: the one before it is taken" if len(done) > 1 else "delete it, then start",
             ) from error
     step = int(done[-1].name.split("-")[1]) if done else 0
@@ -259,6 +259,11 @@ def _compare(path: Path, settings: LoopSettings) -> None:
                 f"{path.parent} holds a training with {name} {before.get(name)}, not {value}",
                 "give that value, or another --output, or delete the folder",
             )
+
+
+def _short(error: Exception) -> str:
+    """Its first line; its name where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _training(settings: LoopSettings) -> str:

@@ -21,6 +21,7 @@ from asccl.errors import InputError, SettingError
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.conditions import FaceSurface, Scene
 from tests.training.jobs import job
+from training import portraits
 from training.prepare import PrepareSettings, main
 from training.workers import WorkerDiedError, here, in_processes
 
@@ -69,11 +70,13 @@ def test_a_clip_knows_who_says_what_with_which_face(prepared):
     loud, silent = ClipFolder(prepared, head.names).clips
     assert loud.has_sound and not silent.has_sound and len(loud.read("cepstra")) >= FRAMES - 1
     assert loud.pictures(range(FRAMES)).shape == (FRAMES, SIZE, SIZE, 3)
-    scene = Scene.tracked(FaceSurface(head), loud.motion(), SIZE)  # what a renderer is shown, made on the fly
-    assert np.allclose(scene.crops, loud.read("crop"))
-    mask = scene.draw(loud.coefficients[4], 4)[9] > 0
-    lips = loud.landmarks(np.array([4]))[0, 13].round().astype(int)
-    assert mask[lips[1], lips[0]] and not mask[0].any()
+    surface = FaceSurface(head)
+    assert np.allclose(Scene.tracked(surface, loud.motion(), SIZE).crops, loud.read("crop"))
+    window = portraits.prepared(prepared, surface)[0].window(2, 7)  # what a renderer learns from
+    assert window.conditions.shape == (5, 10, SIZE, SIZE) and window.frames.shape == (5, 3, SIZE, SIZE)
+    x, y = loud.landmarks(np.array([2]))[0, 13].round().astype(int)
+    mask = window.conditions[0, 9]
+    assert mask[y, x] == 1 and mask[0].max() == 0
 
 
 def test_several_processes_make_the_same_bytes(videos, prepared, tmp_path):
