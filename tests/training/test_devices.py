@@ -11,10 +11,11 @@ import pytest
 import torch
 from media import ROOT
 from safetensors.torch import load_file
+from torch import distributed
 
 from asccl.nets.ned_manipulator import Manipulator, Sizes
 from asccl.zoo import new_metric
-from training import devices
+from training import devices, losses
 
 SMALL = {
     "manipulator": ["--sequences", "2", "--held-out", "1", "--width", "16", "--residual", "--paired-weight", "1"],
@@ -50,6 +51,27 @@ def test_gradients_of_two_processes_are_those_of_one_with_twice_the_batch(tmp_pa
         moved += bool(change > 0)
         assert (one[name] - two[name]).abs().max() <= 2e-3 * change + 1e-7, name
     assert moved >= 4
+
+
+def jaws() -> tuple[torch.Tensor, torch.Tensor]:
+    """(4, 10) made and source; the first sequence rests."""
+    made, source = torch.rand(2, 4, 10, generator=torch.Generator().manual_seed(0))
+    source[0] = 0.4
+    return made, source
+
+
+def one_of_two(rank: int, folder: str) -> None:
+    """A device that has half of the sequences."""
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    loss = losses.mouth_correlation(*(x.chunk(2)[rank] for x in jaws()))
+    (Path(folder) / f"{rank}.txt").write_text(repr(loss.item()))
+    distributed.destroy_process_group()
+
+
+def test_a_mean_over_those_that_count_is_over_all_devices(tmp_path):
+    torch.multiprocessing.spawn(one_of_two, (str(tmp_path),), nprocs=2)
+    each = [float((tmp_path / f"{rank}.txt").read_text()) for rank in (0, 1)]
+    assert sum(each) / 2 == pytest.approx(losses.mouth_correlation(*jaws()).item(), rel=1e-5)
 
 
 def test_one_device_draws_what_it_always_did():
