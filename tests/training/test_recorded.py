@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from recordings import HEAD, record, spoken
+from torch.utils.data import default_collate
 
 from asccl.data.clips import PreparedClip
 from asccl.data.labels import Labels
@@ -16,7 +17,8 @@ from asccl.errors import InputError
 from asccl.nets.ned_manipulator import WINDOW, Manipulator, Sizes
 from asccl.types import EMOTIONS
 from training.recorded import RecordedTakes, RecordedWindows, aligned, in_pairs, labelled, partners, split
-from training.train_manipulator import held_out_errors, mean_styles
+from training.sequences import Window
+from training.train_manipulator import Learner, held_out_errors, mean_styles
 
 JAW = HEAD.index["jawOpen"]
 
@@ -37,6 +39,7 @@ def folder(tmp_path_factory) -> Path:
             said = slower(spoken(words), 1 + 0.2 * number)
             record(path, Labels("Ann", emotion, str(words)), said, 10 * words + number, hidden=slice(30, 32))
     record(path, Labels("Bob", "neutral", "3"), spoken(3), 1)
+    record(path, Labels("Bob", "neutral", "3"), spoken(3), 4)  # again: no pair
     record(path, Labels("Bob", "angry", "4"), spoken(4), 2)
     record(path, Labels("Eve"), spoken(5), 3)
     return path
@@ -48,7 +51,7 @@ def clips(folder) -> list[PreparedClip]:
 
 
 def test_who_says_the_same_with_another_emotion_is_a_pair(clips):
-    assert len(clips) == 8
+    assert len(clips) == 9
     told = [(clips[i].row, clips[j].row) for i, j in partners(clips)]
     assert len(told) == 6 and all(a.person == b.person == "Ann" for a, b in told)
     assert all(a.words == b.words and a.emotion != b.emotion for a, b in told)
@@ -95,11 +98,26 @@ def test_a_window_without_a_partner_has_another_emotion_of_the_same_person(clips
     for number in bob:
         windows = [data[number + len(clips) * k] for k in range(8)]
         assert not any(window.paired for window in windows)
-        other = next(clips[n] for n in bob if n != number)
-        assert all(EMOTIONS[window.target_emotion] == other.row.emotion for window in windows)
-        jaws = {round(float(x), 6) for x in other.coefficients[:, JAW]}
+        others = [clips[n] for n in bob if clips[n].row.emotion != clips[number].row.emotion]
+        assert all(EMOTIONS[window.target_emotion] == others[0].row.emotion for window in windows)
+        jaws = {round(float(x), 6) for other in others for x in other.coefficients[:, JAW]}
         shown = torch.cat([window.target for window in windows] + [window.reference for window in windows])
         assert all(round(float(x), 6) in jaws for x in shown[:, JAW])
+
+
+def test_only_a_window_with_a_partner_has_an_answer_to_learn(clips):
+    data = RecordedWindows(0, clips)
+    net = Manipulator(Sizes(width=16, residual=True))
+    paired, unpaired = (
+        next(w for w in map(data.__getitem__, range(len(clips))) if w.paired is p) for p in (True, False)
+    )
+
+    def answer(*windows: Window) -> float:
+        batch = default_collate(windows)
+        return Learner(net, JAW)(batch, torch.Generator(), net.discriminator, True)["paired"].item()
+
+    torch.manual_seed(0)
+    assert answer(unpaired, unpaired) == 0 < answer(paired, unpaired) < answer(paired, paired)
 
 
 def test_people_with_one_emotion_borrow_another_person(tmp_path):
