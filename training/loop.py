@@ -149,10 +149,11 @@ def _update(
             f"step {step + 1}: {turn.name} is {total.item():g} ({parts})",
             f"lower the learning rate and give another --output; the last checkpoint in {settings.output} is intact",
         )
-    turn.optimizer.zero_grad(set_to_none=True)
+    for module in modules:  # those of other turns, too, which a resumed run would not have
+        module.zero_grad(set_to_none=True)
     run.backward(total)
     if settings.clip:
-        run.clip_grad_norm_([p for module in modules for p in module.parameters()], settings.clip)
+        run.clip_grad_norm_([p for group in turn.optimizer.param_groups for p in group["params"]], settings.clip)
     turn.optimizer.step()
     if turn.schedule is not None:
         turn.schedule.step()
