@@ -64,11 +64,14 @@ class NeuralRenderer:
         conditions = surface.colour(after, seen, view, crop)
         moved = np.zeros((self._size * self._size, 2), np.float32)
         moved[seen.at] = seen.spread(view.project(after)[0] - view.project(before)[0]).T
+        earlier = surface.look(before, view, crop, self._size)
         mask = conditions[-1] > 0
         skin = np.zeros(mask.size, bool)
         skin[seen.at] = surface.is_skin(seen.kind)
         face = self._context.draw(conditions, t, motion.shot)
-        return Painted(face, mask, skin.reshape(mask.shape) & mask, moved.reshape(*mask.shape, 2))
+        moved = moved.reshape(*mask.shape, 2)
+        shown = surface.still_seen(seen, earlier, (moved @ crop[:, :2].T).astype(np.float32)) & mask
+        return Painted(face, mask, skin.reshape(mask.shape) & mask, moved, shown)
 
 
 class _Plan(NamedTuple):

@@ -30,13 +30,14 @@ AGREE = (2.5, 40.0)  # ... pictures smoothed by so many pixels of the square dif
 
 class Painted(NamedTuple):
     """One frame's face in its square of S pixels. face: (S, S, 3) uint8 RGB, anything outside of the mask. mask: (S, S)
-    bool. skin: (S, S) bool, where the source shows the same skin. motion: (S, S, 2) float32, pixels of the frame that
-    each point of the mask was moved by."""
+    bool. skin: (S, S) bool, neither eyes nor mouth. motion: (S, S, 2) float32, pixels of the frame that each point of
+    the mask was moved by. shown: (S, S) bool, where the source shows the very same point."""
 
     face: Image
     mask: np.ndarray
     skin: np.ndarray
     motion: np.ndarray
+    shown: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,12 @@ def layered(image: Image, painted: Painted, crop: np.ndarray) -> Layers | None:
     motion = out_of_square(spread_motion(painted.motion, painted.mask, crop))
     moved = _moved(image, motion, box)
     alpha = out_of_square(_alpha(painted.mask))
-    skin = out_of_square(_shrunk(painted.skin, SKIN_EDGE * size)) * alpha
+    shown = out_of_square(_shrunk(painted.shown, 2.0)) * alpha
+    skin = out_of_square(_shrunk(painted.skin & painted.shown, SKIN_EDGE * size)) * alpha
     face = out_of_square(_filled(painted.face, painted.mask), cv2.INTER_CUBIC, cv2.BORDER_REPLICATE).astype(np.float32)
     pixel = 1 / np.sqrt(abs(np.linalg.det(crop[:, :2])))  # side of the square's pixel in the frame
     face = match_tone(face, moved, alpha, skin, TONE * size * pixel)
-    face = lend_detail(face, moved, alpha, pixel)
+    face = lend_detail(face, moved, shown, pixel)
     return Layers(moved, face, alpha[..., None], box)
 
 
@@ -119,16 +121,16 @@ def match_tone(face: np.ndarray, moved: np.ndarray, alpha: np.ndarray, skin: np.
     return face + coarse[..., :3] / np.maximum(coarse[..., 3:], 1e-6) * np.clip(coarse[..., 3:] / 0.02, 0, 1)
 
 
-def lend_detail(face: np.ndarray, moved: np.ndarray, alpha: np.ndarray, pixel: float) -> np.ndarray:
-    """The painted face with the finest detail of the moved frame, where both show the same thing: not where a lid now
-    opens or lips part. pixel: side of the square's pixel in pixels of the frame."""
+def lend_detail(face: np.ndarray, moved: np.ndarray, shown: np.ndarray, pixel: float) -> np.ndarray:
+    """The painted face with the finest detail of the moved frame, where that shows the same (h, w) and looks alike: not
+    where a lid now opens or lips part. pixel: side of the square's pixel in pixels of the frame."""
     reach, most = AGREE
     if DETAIL * pixel < 0.5:
         return face
-    apart = np.abs(cv2.GaussianBlur(moved - face, (0, 0), reach * pixel)).max(-1)
-    same = alpha * np.clip(2 - 2 * apart / most, 0, 1)
     missing = moved - face
-    return face + same[..., None] * (missing - cv2.GaussianBlur(missing, (0, 0), DETAIL * pixel))
+    apart = np.abs(cv2.GaussianBlur(missing, (0, 0), reach * pixel)).max(-1)
+    alike = shown * np.clip(2 - 2 * apart / most, 0, 1)
+    return face + alike[..., None] * (missing - cv2.GaussianBlur(missing, (0, 0), DETAIL * pixel))
 
 
 def _box(crop: np.ndarray, size: int, shape: tuple[int, ...]) -> Box:
