@@ -23,6 +23,7 @@ FAR = 48.0  # levels between painted and moved skin; where more, one of them is 
 SKIN_EDGE = 0.02  # of the side, likewise: eyes and mouth keep this distance from what counts as skin
 REACH = 3.0  # the motion fades over so many times itself ...
 LEAST_REACH = 0.04  # ... or over this share of the side
+BORDER = 0.12  # of the side: so far from the square's border the motion beside the face begins to end
 STILL = 0.03  # pixels that count as no motion
 DETAIL = 1.5  # pixels of the square: finer detail than this is the source's, where ...
 AGREE = (2.5, 40.0)  # ... pictures smoothed by so many pixels of the square differ by less than so many levels
@@ -103,10 +104,9 @@ def spread_motion(motion: np.ndarray, mask: np.ndarray, crop: np.ndarray) -> np.
     far = float(np.linalg.norm(outside, axis=-1)[away < 2].max(initial=0.0)) * scale
     fade = np.exp(-((away / max(REACH * far, LEAST_REACH * size)) ** 2))
     spread = cv2.GaussianBlur(outside * fade[..., None], (0, 0), max(0.01 * size, 0.8))
-    edge = _alpha(mask)[..., None]
-    out = spread + edge * (motion - spread)
-    border = np.minimum.outer(*(np.minimum(np.arange(size), np.arange(size)[::-1]),) * 2) / (0.04 * size)
-    return (out * np.clip(border, 0, 1)[..., None]).astype(np.float32)
+    border = np.minimum.outer(*(np.minimum(np.arange(size), np.arange(size)[::-1]),) * 2) / (BORDER * size)
+    spread = spread * np.clip(border, 0, 1)[..., None]
+    return (spread + _alpha(mask)[..., None] * (motion - spread)).astype(np.float32)
 
 
 def match_tone(face: np.ndarray, moved: np.ndarray, alpha: np.ndarray, skin: np.ndarray, sigma: float) -> np.ndarray:
