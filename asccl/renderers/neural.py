@@ -48,7 +48,12 @@ class NeuralRenderer:
         if not np.isfinite(landmarks[0, 0]) or strength <= 0:
             self._context.clear()
             return image
-        return paste(image, self.paint(landmarks, t), self._plan.scene.crops[t], strength)
+        return paste(image, self.paint(landmarks, t), self.crop(t), strength)
+
+    def crop(self, t: int) -> np.ndarray:
+        """(2, 3) from the pixels of frame t to those of the square that is painted."""
+        assert self._plan is not None, "plan first"
+        return self._plan.scene.crops[t]
 
     def paint(self, landmarks: np.ndarray, t: int) -> Painted:
         """The face of frame t alone, in its square."""
