@@ -166,10 +166,6 @@ class FaceSurface:
         torn = cv2.dilate(moved, around) - cv2.erode(moved, around) > TORN  # a lid passes over its eyeball
         return (((maps[0] - was) ** 2).sum(-1) < (SAME * pixel) ** 2) & ~torn.any(-1)
 
-    def is_skin(self, kind: np.ndarray) -> np.ndarray:
-        """(n,) bool from (n,) regions: not eyes, nor lids, lips and what lies behind them."""
-        return kind == self.head.regions.index("skin")
-
     def _coloured(self, values: np.ndarray, kind: np.ndarray, pixel: float) -> np.ndarray:
         """(12, n) as interpolated -> (10, n) channels. kind: (n,) regions. pixel: its side in cm."""
         normal, nmfc, (lit, lid, ball, x, y, edge) = values[:3], values[3:6], values[6:]
