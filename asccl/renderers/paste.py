@@ -2,8 +2,9 @@
 
 The frame is first moved along with the mesh: each pixel that shows the new face knows where the source showed the same
 point of the skin, and around the face that motion fades out. So the old chin comes to lie under the new one, with the
-neck behind it. That moved frame lends the painted face its broad colours and its finest detail (pores, hair), which a
-small network cannot draw, and is what one sees beyond the face's edge.
+neck behind it. The network has painted the source's face as well, and what it changed from there is added to the moved
+frame: its steady errors, its tone and the detail that it cannot draw fall out. What the source did not show, behind
+lids and lips, is the network's alone.
 """
 
 from __future__ import annotations
@@ -14,34 +15,37 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from asccl.face.crop import warp_crop
 from asccl.renderers.field import Box
 from asccl.types import Image
 
 FEATHER = 0.05  # of the square's side: from the edge of the mask inwards the painted face fades in
 TONE = 0.09  # likewise: deviation of the Gaussian below which colours are the source's
-FAR = 48.0  # levels between painted and moved skin; where more, one of them is no skin, and tells nothing of colours
-SKIN_EDGE = 0.02  # of the side, likewise: eyes and mouth keep this distance from what counts as skin
+BELIEVED, BLUNDER = 24.0, 56.0  # levels that skin may change, all of it and none: a crease is never so dark
+PATCH = 1.2  # pixels: deviation of a Gaussian; what changes more finely is noise
 REACH = 3.0  # the motion fades over so many times itself ...
 LEAST_REACH = 0.04  # ... or over this share of the side
+BORDER = 0.12  # of the side: so far from the square's border the motion beside the face begins to end
 STILL = 0.03  # pixels that count as no motion
-DETAIL = 1.0  # pixels of the square: finer detail than this is the source's
 
 
 class Painted(NamedTuple):
-    """One frame's face in its square of S pixels. face: (S, S, 3) uint8 RGB, anything outside of the mask. mask: (S, S)
-    bool. skin: (S, S) bool, where the source shows the same skin. motion: (S, S, 2) float32, pixels of the frame that
-    each point of the mask was moved by."""
+    """One frame's face in its square of S pixels. face, before: (S, S, 3) uint8 RGB, of the edit and of the source.
+    mask, mask_before: (S, S) bool; outside of them the faces hold anything. motion: (S, S, 2) float32, pixels of the
+    frame that each point of the mask was moved by. shown: (S, S) bool, where the source shows the very same point."""
 
     face: Image
+    before: Image
     mask: np.ndarray
-    skin: np.ndarray
+    mask_before: np.ndarray
     motion: np.ndarray
+    shown: np.ndarray
 
 
 @dataclass(frozen=True)
 class Layers:
     """What a frame is put together from, over a box of it. moved: (h, w, 3) float32 the frame moved along. painted: the
-    face, its colours matched. alpha: (h, w, 1) of the painted face."""
+    face. alpha: (h, w, 1) of the painted face."""
 
     moved: np.ndarray
     painted: np.ndarray
@@ -63,26 +67,38 @@ def paste(image: Image, painted: Painted, crop: np.ndarray, strength: float = 1.
 
 def layered(image: Image, painted: Painted, crop: np.ndarray) -> Layers | None:
     """None where the square lies outside of the frame."""
-    size = len(painted.mask)
-    box = _box(crop, size, image.shape)
+    around = spread_motion(painted.motion, painted.mask, crop)
+    box = _box(crop, painted.mask | (np.abs(around) > STILL).any(-1), image.shape)
     if box.empty:
         return None
     to_box = crop.copy()
     to_box[:, 2] += crop[:, :2] @ (box.x0, box.y0)
 
-    def out_of_square(values: np.ndarray, flags: int = cv2.INTER_LINEAR, border: int = cv2.BORDER_CONSTANT):
+    def out_of_square(values: np.ndarray, flags: int = cv2.INTER_LINEAR) -> np.ndarray:
         shape = (box.x1 - box.x0, box.y1 - box.y0)
-        return cv2.warpAffine(values, to_box, shape, flags=flags | cv2.WARP_INVERSE_MAP, borderMode=border)
+        return cv2.warpAffine(values, to_box, shape, flags=flags | cv2.WARP_INVERSE_MAP)
 
-    motion = out_of_square(spread_motion(painted.motion, painted.mask, crop))
-    moved = _moved(image, motion, box)
-    alpha = out_of_square(_alpha(painted.mask))
-    skin = out_of_square(_shrunk(painted.skin, SKIN_EDGE * size)) * alpha
-    face = out_of_square(_filled(painted.face, painted.mask), cv2.INTER_CUBIC, cv2.BORDER_REPLICATE).astype(np.float32)
-    pixel = 1 / np.sqrt(abs(np.linalg.det(crop[:, :2])))  # side of the square's pixel in the frame
-    face = match_tone(face, moved, alpha, skin, TONE * size * pixel)
-    face = lend_detail(face, moved, skin, DETAIL * pixel)
-    return Layers(moved, face, alpha[..., None], box)
+    moved = _moved(image, out_of_square(around), box)
+    alpha, shown = cv2.split(out_of_square(cv2.merge([_alpha(painted.mask), _shrunk(painted.shown)])))
+    face, before = _filled(painted.face, painted.mask), _filled(painted.before, painted.mask_before)
+    change = out_of_square(believable(face, _along(before, painted.motion @ crop[:, :2].T)))
+    hidden = out_of_square(toned(face, before, warp_crop(image, crop, len(face)), painted.mask_before), cv2.INTER_CUBIC)
+    whole = hidden + shown[..., None] * (moved + change - hidden)
+    return Layers(moved, whole, alpha[..., None], box)
+
+
+def believable(face: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """(S, S, 3) float32, what the network changed at each point of the skin, none of it where that is more than light
+    and creases do: there the network was not taught what it is to paint. before: at the same points."""
+    change = cv2.GaussianBlur(face - before, (0, 0), PATCH)
+    return change * np.clip((BLUNDER - _worst(change)) / (BLUNDER - BELIEVED), 0, 1)[..., None]
+
+
+def toned(face: np.ndarray, before: np.ndarray, source: Image, mask: np.ndarray) -> np.ndarray:
+    """The painted face (S, S, 3) with the broad colours of the source's square, as the face before lacks them."""
+    missing = cv2.merge([(source - before) * mask[..., None], np.float32(mask)])
+    broad = cv2.GaussianBlur(missing, (0, 0), TONE * len(face), borderType=cv2.BORDER_CONSTANT)
+    return face + broad[..., :3] / np.maximum(broad[..., 3:], 1e-3)
 
 
 def spread_motion(motion: np.ndarray, mask: np.ndarray, crop: np.ndarray) -> np.ndarray:
@@ -100,36 +116,25 @@ def spread_motion(motion: np.ndarray, mask: np.ndarray, crop: np.ndarray) -> np.
     far = float(np.linalg.norm(outside, axis=-1)[away < 2].max(initial=0.0)) * scale
     fade = np.exp(-((away / max(REACH * far, LEAST_REACH * size)) ** 2))
     spread = cv2.GaussianBlur(outside * fade[..., None], (0, 0), max(0.01 * size, 0.8))
-    edge = _alpha(mask)[..., None]
-    out = spread + edge * (motion - spread)
-    border = np.minimum.outer(*(np.minimum(np.arange(size), np.arange(size)[::-1]),) * 2) / (0.04 * size)
-    return (out * np.clip(border, 0, 1)[..., None]).astype(np.float32)
+    border = np.minimum.outer(*(np.minimum(np.arange(size), np.arange(size)[::-1]),) * 2) / (BORDER * size)
+    spread = spread * np.clip(border, 0, 1)[..., None]
+    return (spread + _alpha(mask)[..., None] * (motion - spread)).astype(np.float32)
 
 
-def match_tone(face: np.ndarray, moved: np.ndarray, alpha: np.ndarray, skin: np.ndarray, sigma: float) -> np.ndarray:
-    """The painted face with the broad colours of the moved frame, as far as its skin tells them."""
-    difference = moved - face
-    trust = np.clip(2 - np.abs(difference).max(-1) / FAR * 2, 0, 1) * (skin + 1e-3 * alpha)
-    small = 4 if sigma > 12 else 1
-    weighted = cv2.merge([difference * trust[..., None], trust])
-    coarse = cv2.resize(weighted, None, fx=1 / small, fy=1 / small, interpolation=cv2.INTER_AREA)
-    coarse = cv2.GaussianBlur(coarse, (0, 0), sigma / small, borderType=cv2.BORDER_CONSTANT)
-    coarse = cv2.resize(coarse, face.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return face + coarse[..., :3] / np.maximum(coarse[..., 3:], 1e-6) * np.clip(coarse[..., 3:] / 0.02, 0, 1)
+def _worst(values: np.ndarray) -> np.ndarray:
+    """(h, w, 3) -> (h, w), the greatest magnitude; several times faster than numpy's along the last axis."""
+    r, g, b = cv2.split(np.abs(values))
+    return cv2.max(cv2.max(r, g), b)
 
 
-def lend_detail(face: np.ndarray, moved: np.ndarray, skin: np.ndarray, sigma: float) -> np.ndarray:
-    """The painted face with what the moved frame has of detail finer than sigma pixels, where both show skin."""
-    if sigma < 0.5:
-        return face
-    fine = moved - cv2.GaussianBlur(moved, (0, 0), sigma)
-    return face + skin[..., None] * (cv2.GaussianBlur(face, (0, 0), sigma) + fine - face)
-
-
-def _box(crop: np.ndarray, size: int, shape: tuple[int, ...]) -> Box:
-    """What the frame shows of the square."""
-    back = np.linalg.inv(crop[:, :2])
-    corners = (np.array([[0, 0], [size - 1, 0], [0, size - 1], [size - 1, size - 1]]) - crop[:, 2]) @ back.T
+def _box(crop: np.ndarray, used: np.ndarray, shape: tuple[int, ...]) -> Box:
+    """What the frame shows of the used part (S, S) of the square."""
+    ys, xs = np.flatnonzero(used.any(1)), np.flatnonzero(used.any(0))
+    if len(ys) == 0:
+        return Box(0, 0, 0, 0, 1.0)
+    x, y = (np.array([part[0] - 1, part[-1] + 1]) for part in (xs, ys))
+    corners = np.array([[a, b] for a in x for b in y]) - crop[:, 2]
+    corners = corners @ np.linalg.inv(crop[:, :2]).T
     low, high = np.floor(corners.min(0)).astype(int), np.ceil(corners.max(0)).astype(int) + 1
     return Box(max(0, low[0]), max(0, low[1]), min(shape[1], high[0]), min(shape[0], high[1]), 1.0)
 
@@ -141,7 +146,8 @@ def _moved(image: Image, motion: np.ndarray, box: Box) -> np.ndarray:
     x = np.arange(box.x0, box.x1, dtype=np.float32)[None]
     y = np.arange(box.y0, box.y1, dtype=np.float32)[:, None]
     moved = cv2.remap(image, x - motion[..., 0], y - motion[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.where((np.abs(motion) < STILL).all(-1, keepdims=True), source, moved.astype(np.float32))
+    still = (np.abs(motion[..., 0]) < STILL) & (np.abs(motion[..., 1]) < STILL)
+    return np.where(still[..., None], source, moved.astype(np.float32))
 
 
 def _alpha(mask: np.ndarray) -> np.ndarray:
@@ -151,17 +157,23 @@ def _alpha(mask: np.ndarray) -> np.ndarray:
     return share * share * (3 - 2 * share)
 
 
-def _shrunk(area: np.ndarray, by: float) -> np.ndarray:
-    """(S, S) bool -> float32, 1 inside, 0 up to `by` pixels from its edge."""
-    inside = cv2.distanceTransform(area.astype(np.uint8), cv2.DIST_L2, 5)
-    return np.clip(inside / max(by, 1.0) - 0.5, 0, 1)
+def _shrunk(area: np.ndarray) -> np.ndarray:
+    """(S, S) bool -> float32, 1 inside, falling to 0 over the two pixels at its edge."""
+    inside = cv2.distanceTransform(np.pad(area, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    return np.clip(inside / 2 - 0.5, 0, 1)
 
 
-def _filled(face: Image, mask: np.ndarray) -> Image:
-    """Outside of the mask the colour of its nearest pixel, so that nothing else bleeds in when it is enlarged."""
-    labels = cv2.distanceTransformWithLabels((~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[
-        1
-    ]
-    colours = np.zeros((labels.max() + 1, 3), np.uint8)
+def _along(picture: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """A square's picture moved by (S, S, 2) of its pixels."""
+    y, x = np.mgrid[: len(picture), : len(picture)].astype(np.float32)
+    at = np.float32(x - motion[..., 0]), np.float32(y - motion[..., 1])
+    return cv2.remap(picture, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _filled(face: Image, mask: np.ndarray) -> np.ndarray:
+    """float32; outside of the mask its nearest pixel's colour, so that nothing else bleeds in when it is enlarged."""
+    outside = (~mask).astype(np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    colours = np.zeros((labels.max() + 1, 3), np.float32)
     colours[labels[mask]] = face[mask]
     return colours[labels]
