@@ -2,7 +2,7 @@
 
     python -m training.train_renderer --preset cpu --data build/prepared --weights checkpoints/anna.safetensors
     accelerate launch -m training.train_renderer --preset paper --data /data/prepared --people M003
-    python -m training.train_renderer --preset cpu --data build/other --start build/meta.safetensors
+    python -m training.train_renderer --preset cpu --data build/other --start-from build/meta.safetensors
 
 Without --data it draws made-up people. It goes on from the newest checkpoint in --output; delete that folder to begin
 anew. Pictures to look at appear in its folder samples.
@@ -48,14 +48,14 @@ FACES = 64  # frames whose mean embedding tells the person
 @dataclass(frozen=True)
 class RendererSettings(loop.LoopSettings):
     """data: folder of `training.prepare`; without one, people are made up. people, verify: see `ClipFolder`.
-    speakers, clip, size: how many to make up, frames of each, pixels of a side. held_out: share of each clip, its end,
-    that is only looked at; looks: frames of it, at most. drawn: frames in a row that a window draws.
+    speakers, frames, size: how many to make up, frames of each, pixels of a side. held_out: share of each clip, its
+    end, that is only looked at; looks: frames of it, at most. drawn: frames in a row that a window draws.
     ngf, downsamplings, blocks, ndf, scales, layers, running: see `Sizes`. learning_rate: of Adam, with betas (momentum,
     0.999), falling in a straight line over the second half. average: decay of the averaged generator, which is what is
     written. cold: share of windows that begin without frames before them.
     adversarial_weight, features_weight, pixels_weight: of picture and mouth. vgg_weight: NED has 10, and needs vgg, a
     name or file, see docs/ned.md. asccl_weight: of ASCCL between the real frame and the drawn; metric: for it.
-    start: renderer's file to go on from; discriminators are taken from the files beside it, NAME-D and NAME-Dm.
+    start_from: renderer's file to go on from; discriminators are taken from the files beside it, NAME-D and NAME-Dm.
     preview: step after which the first samples appear. weights: file for the finished renderer."""
 
     free = loop.LoopSettings.free | {"preview", "looks", "verify"}
@@ -67,7 +67,7 @@ class RendererSettings(loop.LoopSettings):
     people: str = ""
     verify: bool = True
     speakers: int = 1
-    clip: int = 280
+    frames: int = 280
     size: int = 256
     held_out: float = 0.2
     looks: int = 60
@@ -90,7 +90,7 @@ class RendererSettings(loop.LoopSettings):
     vgg: str = ""
     asccl_weight: float = 0.0
     metric: str = METRIC
-    start: str = ""
+    start_from: str = ""
     preview: int = 20
 
     def sizes(self) -> Sizes:
@@ -143,7 +143,7 @@ def portraits_of(settings: RendererSettings) -> tuple[list[Portrait], list[Portr
     everybody: Sequence[Portrait]
     if settings.data is None:
         everybody = [
-            synthetic_portrait(settings.seed, n, settings.clip, settings.size, surface)
+            synthetic_portrait(settings.seed, n, settings.frames, settings.size, surface)
             for n in range(settings.speakers)
         ]
     else:
@@ -175,7 +175,7 @@ def begin(source: str, generator: Generator, critics: Critics | None) -> list[Pa
         told = hub.metadata(file)
         if told.get("kind") != kind:
             raise WeightsError(
-                f"{file} is of the kind {told.get('kind')}, not {kind}", "give a renderer's file to --start"
+                f"{file} is of the kind {told.get('kind')}, not {kind}", "give a renderer's file to --start-from"
             )
         names = {name: tuple(value.shape) for name, value in net.state_dict().items() if not name.endswith(COUNTER)}
         net.load_state_dict(hub.load_safetensors(file, names), strict=False)
@@ -207,8 +207,8 @@ def main(settings: RendererSettings) -> None:
     generator = Generator(sizes)
     judged = settings.adversarial_weight > 0 or settings.features_weight > 0
     critics = Critics(sizes) if judged else None
-    if settings.start and not loop.saved(settings.output):
-        run.print("started from", *begin(settings.start, generator, critics))
+    if settings.start_from and not loop.saved(settings.output):
+        run.print("started from", *begin(settings.start_from, generator, critics))
     asccl = ASCCLLoss(load_metric(settings.metric, run.device)) if settings.asccl_weight else None
     vgg = load_perceptual(settings.vgg).to(run.device) if settings.vgg_weight else None
 
@@ -219,7 +219,7 @@ def main(settings: RendererSettings) -> None:
     averaged = AveragedModel(generator, multi_avg_fn=warming(settings.average))
     averaged.module.eval()
     run.register_for_checkpointing(*schedules, averaged)
-    looks = Looks(averaged, others, settings) if run.is_main_process else None
+    looks = Looks(averaged, others, settings)
     last: list[torch.Tensor] = []  # what was drawn in this step
 
     def paint(batch: RendererWindow, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
@@ -232,7 +232,7 @@ def main(settings: RendererSettings) -> None:
 
     def painted() -> None:
         averaged.update_parameters(generator)
-        if looks and int(averaged.n_averaged) == settings.preview:
+        if run.is_main_process and int(averaged.n_averaged) == settings.preview:
             looks()
 
     turns = [loop.Turn("renderer", adams[0], paint, settings.of_losses(), schedules[0], painted)]
