@@ -16,7 +16,7 @@ from asccl.nets.ned_renderer import FRAMES, PREVIOUS, Generator
 from asccl.renderers.card import Card
 from asccl.renderers.conditions import FaceSurface, Scene
 from asccl.renderers.gaze import Gaze
-from asccl.renderers.lip_lock import LipLock
+from asccl.renderers.lip_lock import LipLock, parted
 from asccl.renderers.paste import Painted, paste
 from asccl.types import Image, Motion
 
@@ -64,7 +64,7 @@ class NeuralRenderer:
         before = surface.shape(scene.rest, looking)
         after = surface.shape(scene.rest, new.coefficients[t] + looking - source)
         gain = 1.0 if new.lip_gain is None else float(new.lip_gain[t])
-        after = after + self._lips(before, after, gain)
+        after = after + self._lips(before, after, gain, parted(landmarks, float(motion.scale[t]), motion.rotation[t]))
         seen, earlier = (surface.look(vertices, view, crop, self._size) for vertices in (after, before))
         conditions = surface.colour(after, seen, view, crop)
         as_it_is = surface.colour(before, earlier, view, crop)
