@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from asccl import casting, zoo
@@ -44,12 +45,14 @@ REMEMBERED = 8  # files whose faces are kept ready for previews
 
 class Editor:
     """Edits the emotion of talking faces. One editor serves any number of threads and keeps no request's settings.
+    Making one switches OpenCV's own threads off for the process.
 
     limits: what is refused as too large. encode: quality of the written video. device: of a neural renderer.
     """
 
     def __init__(self, limits: Limits | None = None, encode: EncodeSettings | None = None, device: str = "cpu"):
         self.device = device
+        cv2.setNumThreads(1)  # the steps of an edit have threads of their own; more would only wait for each other
         self.limits = limits or Limits()
         self.encode = encode or EncodeSettings()
         self._head: AnnyHead | None = None

@@ -58,35 +58,32 @@ def _redraw(source, edited, old, new, circle, down, size, showing) -> None:
 
 def complete_eyeball(image: Image, known: np.ndarray, circle: np.ndarray, down: np.ndarray) -> np.ndarray:
     """Fill what the lids hide. image: (h, w, 3), known: (h, w) bool, circle: (5, 2) iris centre and rim -> float32."""
-    filled = image.astype(np.float32)
-    _, labels = cv2.distanceTransformWithLabels(
-        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    ys, xs = np.nonzero(known)
-    table = np.zeros(labels.max() + 1, np.int64)
-    table[labels[ys, xs]] = np.arange(len(ys))
-    nearest = table[labels]
     hidden = ~known
-    spread = filled[ys[nearest], xs[nearest]]
-    spread = cv2.GaussianBlur(spread, (0, 0), 1.2)
-    filled[hidden] = spread[hidden]
+    _, labels = cv2.distanceTransformWithLabels(hidden.view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    at = np.flatnonzero(known)
+    nearest = np.zeros(labels.max() + 1, np.int64)
+    nearest[labels.ravel()[at]] = at
+    picture = image.reshape(-1, 3)
+    spread = picture[nearest[labels.ravel()]].reshape(image.shape)
+    filled = np.where(known[..., None], image, cv2.GaussianBlur(spread, (0, 0), 1.2)).astype(np.float32)
 
     centre, radius = circle[0], float(np.linalg.norm(circle[1:] - circle[0], axis=1).mean())
-    gy, gx = np.nonzero(np.ones(known.shape, bool))
-    offset = np.stack([gx, gy], 1) - centre
-    distance = np.linalg.norm(offset, axis=1)
-    iris, shown = distance < 1.05 * radius, known[gy, gx]
-    if (iris & shown).sum() < 6:
-        return filled
-    profile = _radial_profile(image[gy[iris & shown], gx[iris & shown]], distance[iris & shown], radius)
-    lost = iris & ~shown
-    filled[gy[lost], gx[lost]] = profile(distance[lost])
-    mirrored = np.round(np.stack([gx, gy], 1) - 2 * (offset @ down)[:, None] * down).astype(int)
-    mx, my = np.clip(mirrored[:, 0], 0, known.shape[1] - 1), np.clip(mirrored[:, 1], 0, known.shape[0] - 1)
-    twin = lost & known[my, mx] & (distance > 0.45 * radius)  # a catch light near the pupil has no twin
-    filled[gy[twin], gx[twin]] = 0.5 * filled[gy[twin], gx[twin]] + 0.45 * image[my[twin], mx[twin]]
-    soft = cv2.GaussianBlur(filled, (0, 0), 0.7)
-    filled[hidden] = soft[hidden]
+    x = np.arange(known.shape[1], dtype=np.float32) - centre[0]
+    y = np.arange(known.shape[0], dtype=np.float32)[:, None] - centre[1]
+    distance = np.sqrt(x * x + y * y)
+    iris = distance < 1.05 * radius
+    shown, lost = iris & known, iris & hidden
+    if shown.sum() >= 6:
+        profile = _radial_profile(image[shown], distance[shown], radius)
+        gy, gx = np.nonzero(lost)
+        colours, from_centre = profile(distance[lost]), np.stack([gx, gy], 1) - centre
+        mirrored = np.round(np.stack([gx, gy], 1) - 2 * (from_centre @ down)[:, None] * down).astype(int)
+        mx, my = np.clip(mirrored[:, 0], 0, known.shape[1] - 1), np.clip(mirrored[:, 1], 0, known.shape[0] - 1)
+        twin = known[my, mx] & (distance[lost] > 0.45 * radius)  # a catch light near the pupil has no twin
+        colours[twin] = 0.5 * colours[twin] + 0.45 * image[my[twin], mx[twin]]
+        filled[lost] = colours
+        soft = cv2.GaussianBlur(filled, (0, 0), 0.7)
+        filled[hidden] = soft[hidden]
     return filled
 
 

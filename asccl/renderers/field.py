@@ -13,6 +13,7 @@ from asccl.morphable.head import HeadModel
 CELLS_PER_EYE_DISTANCE = 44  # resolution of the coarse raster
 RING = 1.22  # outer ring of unmoved points, times the outline's distance from its centre
 SMOOTHING = 0.018  # of the eye distance
+SPREAD = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class Box:
     @property
     def slices(self) -> tuple[slice, slice]:
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Height and width in cells of a field that covers the rectangle."""
+        height, width = ((self.y1 - self.y0) / self.cell, (self.x1 - self.x0) / self.cell)
+        return int(np.ceil(height)) + 1, int(np.ceil(width)) + 1
 
     @property
     def empty(self) -> bool:
@@ -85,17 +92,16 @@ class FaceField:
     def spread(self, landmarks: np.ndarray, moved: np.ndarray, values: np.ndarray, box: Box) -> np.ndarray:
         """Values (468, C) given at the moved landmarks (468, 2+) -> coarse field (h, w, C) over the box, 0 outside."""
         vertices, corner = self._vertices(landmarks, moved, values)
-        size = (int(np.ceil((box.y1 - box.y0) / box.cell)) + 1, int(np.ceil((box.x1 - box.x0) / box.cell)) + 1)
-        at = ((vertices - (box.x0, box.y0)) / box.cell).astype(np.float32)
+        size = box.cells
+        at = ((vertices - (box.x0, box.y0)) / box.cell).astype(np.float32)[self.triangles]
         index = np.full(size, -1, np.int32)
-        fixed = np.round(at * 16).astype(np.int32)[self.triangles]
-        for k, triangle in enumerate(fixed):
+        for k, triangle in enumerate(np.round(at * 16).astype(np.int32)):
             cv2.fillConvexPoly(index, triangle, k, 8, 4)
         field = np.zeros((*size, values.shape[1]), np.float32)
-        ys, xs = np.nonzero(index >= 0)
-        used = self.triangles[index[ys, xs]]
-        b = _barycentric(np.stack([xs, ys], 1).astype(np.float32), at[used])
-        field[ys, xs] = np.einsum("nk,nkc->nc", b, corner[used], optimize=True)
+        seen = np.flatnonzero(index >= 0)
+        used = index.ravel()[seen]
+        b = _barycentric(seen, size[1], at, used)
+        field.reshape(-1, values.shape[1])[seen] = np.einsum("kn,nkc->nc", b, corner[self.triangles][used])
         sigma = max(0.6, SMOOTHING * face_size(landmarks) / box.cell)
         return cv2.GaussianBlur(field, (0, 0), sigma).reshape(*size, -1)
 
@@ -128,18 +134,27 @@ def enlarge(field: np.ndarray, box: Box) -> np.ndarray:
     if box.cell == 1.0:
         return field[dy : dy + h, dx : dx + w]
     scale = np.array([[1 / box.cell, 0, dx / box.cell], [0, 1 / box.cell, dy / box.cell]], np.float32)
-    return cv2.warpAffine(
-        field, scale, (w, h), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-    )
+    return cv2.warpAffine(field, scale, (w, h), flags=SPREAD, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _barycentric(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Points (N, 2) in triangles (N, 3, 2) -> (N, 3), clipped into the triangle."""
+def resample(field: np.ndarray, box: Box, fine: Box) -> np.ndarray:
+    """A field (h, w) with the cells of a box -> with those of another box, which starts at the same pixel."""
+    ratio = fine.cell / box.cell
+    dx, dy = (shift / box.cell for shift in box.shift)
+    scale = np.array([[ratio, 0, dx], [0, ratio, dy]], np.float32)
+    return cv2.warpAffine(field, scale, fine.cells[::-1], flags=SPREAD, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _barycentric(cells: np.ndarray, width: int, triangles: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Where cells (n,), counted row by row, lie in triangles (F, 3, 2), number `used` (n,) -> (3, n), clipped into
+    the triangle."""
     a, ab, ac = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
     area = ab[:, 0] * ac[:, 1] - ac[:, 0] * ab[:, 1]
-    area = np.where(np.abs(area) < 1e-3, 1e-3, area)
-    p = points - a
-    v = (p[:, 0] * ac[:, 1] - ac[:, 0] * p[:, 1]) / area
-    w = (ab[:, 0] * p[:, 1] - p[:, 0] * ab[:, 1]) / area
-    b = np.clip(np.stack([1 - v - w, v, w], 1), 0, 1)
-    return b / b.sum(1, keepdims=True)
+    area = np.where(np.abs(area) < 1e-3, np.float32(1e-3), area)
+    slopes = np.stack([ac[:, 1], -ac[:, 0], -ab[:, 1], ab[:, 0]]) / area
+    ax, ay, vx, vy, wx, wy = np.concatenate([a.T, slopes])[:, used]
+    y, x = (part.astype(np.float32) for part in np.divmod(cells, width))
+    x, y = x - ax, y - ay
+    v, w = vx * x + vy * y, wx * x + wy * y
+    b = np.clip(np.stack([1 - v - w, v, w]), 0, 1)
+    return b / b.sum(0)

@@ -47,7 +47,8 @@ class Displacement:
         At every column of the mouth, what the lips open beyond `SHUT` becomes `lip_gain` times as much.
         """
         change = new.coefficients[t] - motion.coefficients[t]
-        moved = (change.astype(np.float32) @ self.expression.reshape(len(change), -1)).reshape(-1, 3)
+        asked = np.flatnonzero(np.abs(change) > 1e-6)  # few of them, so that no thread of BLAS wakes up
+        moved = np.einsum("k,knc->nc", change[asked].astype(np.float32), self.expression[asked])
         d = moved @ (motion.scale[t] * motion.rotation[t]).T
         d *= self._outline
         for top, low in (

@@ -150,10 +150,9 @@ class Skin:
         Returns a brightness factor (h, w), the depth of the creases (h, w) in [0, 1], and the box they are laid on.
         """
         fine = Box(box.x0, box.y0, box.x1, box.y1, max(1.0, size / DETAIL_CELLS))
-        shape = (int(np.ceil((box.y1 - box.y0) / fine.cell)) + 1, int(np.ceil((box.x1 - box.x0) / fine.cell)) + 1)
         xy = (moved[:, :2] - (box.x0, box.y0)) / fine.cell
         unit = size / fine.cell  # face size in cells
-        valley = np.zeros(shape, np.float32)
+        valley = np.zeros(fine.cells, np.float32)
         for line, width, depth in self._lines(change):
             _press(valley, xy, line, width * unit, depth)
         gx = cv2.Sobel(valley, cv2.CV_32F, 1, 0, scale=0.125) * unit * 0.018

@@ -216,7 +216,7 @@ def skin_colour(image: Image, landmarks: np.ndarray) -> np.ndarray:
 
 
 def tooth_like(picture: Image, skin: np.ndarray) -> np.ndarray:
-    """(h, w) bool: about as bright as the skin or brighter, and less red than it."""
+    """(..., 3) -> (...) bool: about as bright as the skin or brighter, and less red than it."""
     p = picture.astype(np.float32)
     total = p.sum(-1)
     return (total > 0.65 * skin.sum()) & (p[..., 0] / np.maximum(total, 1) < 0.97 * skin[0] / max(skin.sum(), 1.0))
@@ -226,7 +226,7 @@ def upper_teeth_cover(picture: Image, ring: np.ndarray, skin: np.ndarray) -> boo
     """Whether teeth reach across the middle of the mouth (20, 2): then its lower half shows the upper row, too."""
     middle = 0.5 * (ring[1:10] + ring[11:][::-1])[2:7]
     at = np.clip(np.round(middle).astype(int), 0, np.array(picture.shape[1::-1]) - 1)
-    return bool(tooth_like(picture, skin)[at[:, 1], at[:, 0]].mean() > ACROSS)
+    return bool(tooth_like(picture[at[:, 1], at[:, 0]], skin).mean() > ACROSS)
 
 
 def nearby_light(picture: np.ndarray, within: np.ndarray, size: float) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
 from asccl.renderers.eyes import keep_eyeballs
-from asccl.renderers.field import Box, FaceField, enlarge, face_size
+from asccl.renderers.field import Box, FaceField, enlarge, face_size, resample
 from asccl.renderers.geometry import Displacement
 from asccl.renderers.skin import OWN_DETAIL, Skin
 from asccl.renderers.teeth import Teeth
@@ -62,20 +62,20 @@ class WarpRenderer:
         return out
 
     def _paint(self, image, landmarks, moved, field, change, box: Box) -> Image:
-        dense = enlarge(field, box)
-        source = image[box.slices]
-        warped = warp(image, dense[..., :2], box)
+        source, size = image[box.slices], face_size(landmarks)
+        warped = warp(image, enlarge(field[..., :2], box), box)
         keep_eyeballs(source, warped, landmarks, moved, box)
         self.teeth.keep(source, warped, landmarks, moved, box)
-        factor, depth, fine = self.skin.folds(moved, change, box, face_size(landmarks))
-        creases = enlarge(cv2.merge([factor, depth]), fine)
-        light = (dense[..., 2] + 1) * creases[..., 0]
-        return relight(warped, light, creases[..., 1], face_size(landmarks))
+        factor, depth, fine = self.skin.folds(moved, change, box, size)
+        light = factor * (1 + resample(field[..., 2], box, fine))
+        light, depth = cv2.split(enlarge(cv2.merge([light, depth]), fine))
+        return relight(warped, light, depth, size)
 
 
 def busy_part(field: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
     """The part of a box, and of its coarse field (h, w, 3), in which something moves or changes its light."""
-    busy = (np.abs(field) > (STILL, STILL, STILL / 10)).any(-1)
+    x, y, light = cv2.split(np.abs(field))
+    busy = (x > STILL) | (y > STILL) | (light > STILL / 10)
     ys, xs = np.flatnonzero(busy.any(1)), np.flatnonzero(busy.any(0))
     if len(ys) == 0:
         return Box(0, 0, 0, 0, box.cell), field
@@ -87,9 +87,9 @@ def busy_part(field: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
 
 def warp(image: Image, field: np.ndarray, box: Box) -> Image:
     """Backward warp: output pixel p of the box takes the frame's pixel p - field(p). field: (h, w, 2) pixels."""
-    x = np.arange(box.x0, box.x1, dtype=np.float32)[None]
-    y = np.arange(box.y0, box.y1, dtype=np.float32)[:, None]
-    map_x, map_y = x - field[..., 0], y - field[..., 1]
+    dx, dy = cv2.split(field)
+    map_x = np.arange(box.x0, box.x1, dtype=np.float32)[None] - dx
+    map_y = np.arange(box.y0, box.y1, dtype=np.float32)[:, None] - dy
     return cv2.remap(image, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
@@ -99,7 +99,7 @@ def relight(image: Image, light: np.ndarray, depth: np.ndarray, size: float) -> 
         gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         reach = 2 * max(1, round(0.03 * size)) + 1
         smooth = cv2.blur(cv2.blur(gray, (reach, reach)), (reach, reach))
-        detail = np.clip(gray.astype(np.int16) - smooth, -25, 8).astype(np.float32)
+        detail = np.clip(cv2.subtract(gray, smooth, dtype=cv2.CV_32F), -25, 8)
         light = light + OWN_DETAIL * depth * detail / np.maximum(gray, 16)
-    gain = cv2.transform(light, REDDENED)
+    gain = cv2.merge([light * slope + level for slope, level in REDDENED])
     return cv2.multiply(image, gain, dtype=cv2.CV_8U)
