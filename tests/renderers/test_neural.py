@@ -186,6 +186,7 @@ def test_strength_grows_with_weight_and_change(shown):
     motion = replace(shown[2], weight=np.linspace(0, 1, FRAMES).astype(np.float32))
     strength = shown_strength(motion, happy(motion))
     assert strength[0] == 0 and (np.diff(strength) >= 0).all() and (strength[-4:] == 1).all()
+    assert 0 < strength[1] < strength[2] < 0.6  # weights 1/8 and 1/4
     assert (shown_strength(motion, motion) == 0).all()
 
 
