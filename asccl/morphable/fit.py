@@ -163,7 +163,8 @@ class Fitter:
         coefficients = np.zeros((total, len(self.upper)), np.float32)
         scale, translation = np.ones(total, np.float32), np.zeros((total, 3), np.float32)
         rotation = np.repeat(np.eye(3, dtype=np.float32)[None], total, 0)
-        for first, last in _runs(track):
+        runs = list(_runs(track))
+        for first, last in runs:
             at = first
             while at < last:
                 stop = min(at + self.settings.chunk, last)
@@ -175,8 +176,9 @@ class Fitter:
                 coefficients[at:stop], scale[at:stop] = w[keep], s[keep]
                 rotation[at:stop], translation[at:stop] = r[keep], t[keep]
                 at = stop
-        person = identity.astype(np.float32)
-        return Motion(coefficients, scale, rotation, translation, person, track.presence, shot=track.shot)
+        near = _nearest(runs, track.shot)
+        values = (x[near] for x in (coefficients, scale, rotation, translation))
+        return Motion(*values, identity.astype(np.float32), track.presence, shot=track.shot)
 
     def error(self, motion: Motion, landmarks: np.ndarray) -> np.ndarray:
         """Mean landmark distance of the fit in percent of the eye distance, (T,)."""
@@ -195,3 +197,15 @@ def _runs(track: Track):
     for first, last in zip(np.r_[0, edges], np.r_[edges, len(seen)], strict=True):
         if last > first and seen[first]:
             yield int(first), int(last)
+
+
+def _nearest(runs: list[tuple[int, int]], shot: np.ndarray) -> np.ndarray:
+    """(T,) number of the nearest frame in one of the runs, of the same shot where that has one; itself inside them."""
+    fitted = np.concatenate([np.arange(*run) for run in runs] or [np.arange(len(shot))])
+    out = np.arange(len(shot))
+    missing = np.setdiff1d(out, fitted)
+    for t in missing:
+        own = fitted[shot[fitted] == shot[t]]
+        near = own if len(own) else fitted
+        out[t] = near[np.abs(near - t).argmin()]
+    return out

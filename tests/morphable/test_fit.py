@@ -98,6 +98,18 @@ def test_frames_without_a_face_are_left_at_weight_nought():
     motion = FITTER.motion(where, lambda a, b: landmarks[a:b], FITTER.identity(landmarks[:8]))
     assert np.isfinite(motion.coefficients).all()
     assert (motion.weight[8:12] == 0).all()
+    for values in (motion.coefficients, motion.scale, motion.rotation, motion.translation):
+        np.testing.assert_array_equal(values[8:12], values[[7, 7, 12, 12]])  # as in the nearest frame with a face
+
+
+def test_a_frame_without_a_face_takes_no_pose_from_another_shot():
+    landmarks = make(units(20))
+    presence = np.ones(20, np.float32)
+    presence[10:13] = 0
+    landmarks[10:13] = np.nan
+    shot = np.repeat(np.int32([0, 1]), [13, 7])
+    motion = FITTER.motion(Track(presence, shot), lambda a, b: landmarks[a:b], FITTER.identity(landmarks[:8]))
+    np.testing.assert_array_equal(motion.translation[10:13], motion.translation[[9, 9, 9]])
 
 
 def test_similarity_returns_what_was_applied():
