@@ -177,8 +177,9 @@ class Fitter:
                 rotation[at:stop], translation[at:stop] = r[keep], t[keep]
                 at = stop
         near = _nearest(runs, track.shot)
-        values = (x[near] for x in (coefficients, scale, rotation, translation))
-        return Motion(*values, identity.astype(np.float32), track.presence, shot=track.shot)
+        coefficients, scale, rotation, translation = coefficients[near], scale[near], rotation[near], translation[near]
+        person = identity.astype(np.float32)
+        return Motion(coefficients, scale, rotation, translation, person, track.presence, shot=track.shot)
 
     def error(self, motion: Motion, landmarks: np.ndarray) -> np.ndarray:
         """Mean landmark distance of the fit in percent of the eye distance, (T,)."""
