@@ -4,9 +4,10 @@ Each is taught by `training.train_renderer --preset cpu` for some minutes, or ta
 frames are held out: a fifth of a video, a tenth of the made-up head's. What it draws of them, one after the other out
 of nothing, stands against the mean frame of the taught ones and against the same network untaught: PSNR inside the mask
 and in the mouth's square, and the distance of the faces' feature maps in the bundled MobileFaceNet (0 is equal).
-Last, what one frame costs at NED's size.
+Last, what one frame costs at NED's size. --head-start also teaches some made-up people at once, and then compares few
+steps that begin there with as many from nothing, on one more person.
 
-    python -m benchmarks.renderer [VIDEO ...] [--steps 250] [--folder DIR] [--json FILE]
+    python -m benchmarks.renderer [VIDEO ...] [--steps 400] [--head-start] [--folder DIR] [--json FILE]
 """
 
 from __future__ import annotations
@@ -32,11 +33,14 @@ MADE_UP = "rendered head"
 TWICE = {"frames": 560, "held_out": 0.1}  # every emotion shows twice, so that one that is held out has been taught
 
 
-def taught(name: str, video: Path | None, folder: Path, steps: int) -> RendererSettings:
-    """Prepares the video, trains where that was not done, and says with which settings."""
+SEVERAL, FEW = 6, 100  # people taught at once, and steps that one more of them gets
+
+
+def taught(name: str, video: Path | None, folder: Path, steps: int, **other: object) -> RendererSettings:
+    """Prepares the video, trains where that was not done, and says with which settings. other: what differs."""
     data = folder / f"{name}-prepared"
     table = load_preset(RendererSettings, "cpu") | ({} if video else TWICE)
-    table |= {"output": folder / name, "weights": folder / f"{name}.safetensors"}
+    table |= {"output": folder / name, "weights": folder / f"{name}.safetensors", **other}
     settings = replace(RendererSettings(**table), steps=steps, data=data if video else None, evaluate_every=steps)
     if video is not None and not data.exists():
         prepare.main(prepare.PrepareSettings((video,), data, size=settings.size, workers=0))
@@ -65,6 +69,17 @@ def compare(settings: RendererSettings) -> dict[str, float]:
     return rows
 
 
+def head_start(folder: Path, steps: int) -> dict[str, float]:
+    """Held-out frames of one more made-up person after a few steps, begun from several people or from nothing."""
+    several = taught("several", None, folder, steps, speakers=SEVERAL, seed=1, frames=280)
+    begun = {"begun from several": {"start_from": str(several.weights)}, "from nothing": {}}
+    rows = {"people taught before": float(SEVERAL), "steps before": float(steps), "steps": float(FEW)}
+    for way, start in begun.items():
+        found = compare(taught(way.replace(" ", "-"), None, folder, FEW, **start))
+        rows |= {f"{way}: {name.removeprefix('taught: ')}": v for name, v in found.items() if name.startswith("taught")}
+    return rows
+
+
 def cost() -> dict[str, float]:
     """One frame through a generator of NED's size, the median of some."""
     spent = forward()
@@ -76,7 +91,8 @@ def cost() -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", nargs="*", type=Path, metavar="VIDEO", help="of one talking face each")
-    parser.add_argument("--steps", type=int, default=250)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--head-start", action="store_true", help="compare a start from several people, too")
     parser.add_argument("--folder", type=Path, help="keeps what was taught, and takes what is there")
     parser.add_argument("--json", type=Path, help="append the JSON lines to this file, too")
     arguments = parser.parse_args()
@@ -86,6 +102,8 @@ def main() -> None:
             print(f"-- {name}", flush=True)
             rows = compare(taught(name.replace(" ", "-"), video, folder, arguments.steps))
             tell("renderer", {"of": name, **rows}, arguments.json)
+        if arguments.head_start:
+            tell("renderer-head-start", head_start(folder, arguments.steps), arguments.json)
     tell("renderer-cost", cost(), arguments.json)
 
 
