@@ -18,6 +18,9 @@ class AscclError(Exception):
         self.problem = problem
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[type, tuple[str, ...]]:  # to travel between processes
+        return type(self), (self.problem, self.remedy)
+
 
 class SettingError(AscclError):
     """A number or name outside its range; nothing was read yet."""
@@ -60,3 +63,6 @@ class Cancelled(AscclError):
 
     def __init__(self) -> None:
         super().__init__("cancelled", "start again when you like")
+
+    def __reduce__(self) -> tuple[type, tuple[str, ...]]:
+        return type(self), ()

@@ -156,7 +156,8 @@ def _together(seen: Motion, here: Motion, presence: float) -> Motion:
         k: np.concatenate([getattr(seen, k), getattr(here, k)])
         for k in ("coefficients", "scale", "rotation", "translation")
     }
-    return replace(seen, weight=weight, **both)
+    shot = None if seen.shot is None else np.append(seen.shot, seen.shot.max() + 1)
+    return replace(seen, weight=weight, shot=shot, **both)
 
 
 def turned_share(landmarks: np.ndarray) -> float:

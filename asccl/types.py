@@ -76,6 +76,7 @@ class Motion:
     identity: (468, 3) float32, this person's neutral landmarks in cm.
     weight: (T,) float32 in [0, 1], how much of an edit shows.
     lip_gain: (T,) edited over source opening of the lips, or None for 1: closed lips stay closed whatever it is.
+    shot: (T,) number of the shot, as in `Track`, or None where all frames belong to one.
     """
 
     coefficients: np.ndarray
@@ -85,6 +86,7 @@ class Motion:
     identity: np.ndarray
     weight: np.ndarray
     lip_gain: np.ndarray | None = None
+    shot: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.coefficients)
@@ -99,6 +101,7 @@ class Motion:
             self.identity,
             self.weight[index],
             None if self.lip_gain is None else self.lip_gain[index],
+            None if self.shot is None else self.shot[index],
         )
 
 

@@ -7,6 +7,8 @@ from safetensors.torch import load_file
 from asccl import hub
 from asccl.__main__ import main
 from asccl.errors import WeightsError
+from asccl.interop import ned
+from asccl.nets import ned_renderer
 from asccl.nets.ned_manipulator import Manipulator, Sizes
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator
@@ -21,6 +23,15 @@ def stand_in(prefix: str = "module.") -> dict:
         net: {prefix + name: value for name, value in official.made_up(official.names("ned_manipulator", net)).items()}
         for net in NETS
     }
+
+
+def small_renderer(net: str = "G", prefix: str = "module.") -> dict:
+    """A quarter as wide as the published one; its residual blocks twice, as there."""
+    sizes = ned_renderer.Sizes(ngf=16, ndf=16)
+    made = (ned_renderer.Generator if net == "G" else ned_renderer.Discriminator)(sizes).state_dict()
+    twins = {k.replace(".conv_block.", ".resnetblock_sequential."): v for k, v in made.items() if ".conv_block." in k}
+    assert (made | twins).keys() == official.names("ned_renderer", net).keys()
+    return {prefix + name: value for name, value in (made | twins).items()}
 
 
 def imported(capsys, state: dict, tmp_path, kind: str = "ned-manipulator") -> tuple[int, str]:
@@ -76,4 +87,56 @@ def test_what_is_refused(tmp_path, capsys):
     few["discriminator"]["module.seq2.4.weight"] = torch.zeros(8, 64)
     status, said = imported(capsys, few, tmp_path)
     assert status == 3 and "it knows 8 emotions, not 7" in said
+    assert not (tmp_path / "ned.safetensors").exists()
+
+
+@pytest.mark.parametrize("prefix", ["module.", ""])
+def test_the_published_renderer(tmp_path, capsys, prefix):
+    state = small_renderer("G", prefix)
+    status, said = imported(capsys, state, tmp_path, "ned-renderer")
+    assert status == 0, said
+    assert "16 channels, 3 downsamplings, 9 blocks" in said and "FLAME" in said
+    path = tmp_path / "ned.safetensors"
+    told = hub.metadata(path)
+    assert told["kind"] == "ned-renderer" and told["conditions"] == "flame"
+    net = ned_renderer.Generator(ned_renderer.Sizes.read(told))
+    net.load_state_dict(load_file(path))
+    name = "model_res_img.3.conv_block.5.weight"
+    assert torch.equal(net.get_parameter(name), state[prefix + name])
+
+
+def test_the_published_sizes_are_read_from_the_shapes():
+    state = official.made_up(official.names("ned_renderer", "G"))
+    assert ned._generator_sizes(state) == ned_renderer.Sizes()
+    told = ned.convert_discriminator(official.made_up(official.names("ned_renderer", "D"))).metadata
+    assert ned_renderer.Sizes.read(told) == ned_renderer.Sizes()
+
+
+def test_the_published_discriminators(tmp_path, capsys):
+    status, said = imported(capsys, small_renderer("D"), tmp_path, "ned-discriminator")
+    assert status == 0 and "16 channels, 2 scales, 5 layers each" in said
+    path = tmp_path / "ned.safetensors"
+    net = ned_renderer.Discriminator(ned_renderer.Sizes.read(hub.metadata(path)))
+    net.load_state_dict(load_file(path))
+
+
+def test_which_renderers_are_refused(tmp_path, capsys):
+    status, said = imported(capsys, small_renderer("D"), tmp_path, "ned-renderer")
+    assert status == 3 and "looks like the kind ned-discriminator, not ned-renderer" in said
+    status, said = imported(capsys, small_renderer(), tmp_path, "ned-manipulator")
+    assert status == 3 and "looks like the kind ned-renderer" in said
+    state = small_renderer()
+    del state["module.model_final_img.1.bias"]
+    status, said = imported(capsys, state, tmp_path, "ned-renderer")
+    assert status == 3 and "it lacks model_final_img.1.bias" in said
+    state = small_renderer() | {"module.model_down_seg.1.weight": torch.zeros(16, 30, 7, 7)}
+    status, said = imported(capsys, state, tmp_path, "ned-renderer")
+    assert status == 3 and "30 channels of conditions" in said
+    state = small_renderer()
+    state["module.model_down_seg.1.weight"][0, 0, 0, 0] = float("nan")
+    status, said = imported(capsys, state, tmp_path, "ned-renderer")
+    assert status == 3 and "not finite" in said
+    state = {name: value for name, value in small_renderer().items() if ".model_res_img.3." not in name}
+    status, said = imported(capsys, state, tmp_path, "ned-renderer")
+    assert status == 3 and "5 residual blocks" in said
     assert not (tmp_path / "ned.safetensors").exists()

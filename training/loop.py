@@ -19,11 +19,13 @@ from typing import Any, ClassVar
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs, set_seed
+from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from asccl.errors import AscclError, SettingError
+from asccl.errors import AscclError, OutputError, SettingError
+from training.loading import following, loader_of
 
 KEEP = 2  # checkpoints
 SETTINGS = "settings.json"  # in the output folder
@@ -103,10 +105,7 @@ def train(
     the main process alone, now and then and at the end; its numbers are logged.
     Raises DivergedError; the last checkpoint is intact then.
     """
-    loader = run.prepare(
-        DataLoader(data, settings.batch, shuffle=True, drop_last=True, num_workers=settings.workers,
-                   persistent_workers=settings.workers > 0)
-    )  # fmt: skip
+    loader = run.prepare(loader_of(data, settings.batch, settings.workers))
     if not len(loader):
         raise SettingError(
             f"{len(data)} items do not fill one batch of {settings.batch} on {run.num_processes} devices",
@@ -120,7 +119,7 @@ def train(
     for step in bar:
         logged = {}
         rng = _generator(run, settings.seed, step)
-        batch = next(batches)
+        batch = following(batches)
         for turn in turns:
             logged |= _update(run, modules, turn, batch, rng, settings, step)
         done = step + 1
@@ -168,8 +167,9 @@ def _batches(run: Accelerator, loader: DataLoader, step: int) -> Iterator[Any]:
 
 
 def _generator(run: Accelerator, seed: int, step: int) -> torch.Generator:
-    """Draws that depend on seed, step and process alone, so that a resumed run draws the same."""
-    return torch.Generator(run.device).manual_seed((seed * 1_000_003 + step) * 1009 + run.process_index)
+    """Draws that depend on seed and step alone, so that a resumed run draws the same, and so do all devices: what they
+    draw for their items must be theirs out of all, see `devices.drawn`."""
+    return torch.Generator(run.device).manual_seed((seed * 1_000_003 + step) * 1009)
 
 
 def _log(run: Accelerator, settings: LoopSettings, step: int, values: Mapping[str, float], bar: Any) -> None:
@@ -183,13 +183,24 @@ def _log(run: Accelerator, settings: LoopSettings, step: int, values: Mapping[st
 
 
 def save(run: Accelerator, folder: Path, step: int) -> None:
-    """A checkpoint of everything; there under its name only once it is whole. Keeps the newest `KEEP`."""
+    """A checkpoint of everything; there under its name only once it is whole. Keeps the newest `KEEP`.
+
+    Raises OutputError where there is no space; older checkpoints are intact then.
+    """
     name = folder / f"step-{step:08d}"
     part = folder / f".{name.name}.part"
     if run.is_main_process and part.exists():
         shutil.rmtree(part)
     run.wait_for_everyone()
-    run.save_state(str(part))
+    try:
+        run.save_state(str(part))
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch tells a full disk as a RuntimeError
+        shutil.rmtree(part, ignore_errors=True)
+        last = saved(folder)[-1].name if saved(folder) else "none"
+        raise OutputError(
+            f"the checkpoint of step {step} cannot be written ({str(error).splitlines()[0]})",
+            f"free some space in {folder}, then start again; the last one ({last}) is intact",
+        ) from error
     run.wait_for_everyone()
     if run.is_main_process:
         if name.exists():
@@ -216,7 +227,7 @@ def resume(run: Accelerator, settings: LoopSettings) -> int:
         run.load_state(str(done[-1]))
     step = int(done[-1].name.split("-")[1]) if done else 0
     if run.is_main_process:
-        told = {name: str(value) for name, value in asdict(settings).items()}
+        told = {"training": _training(settings)} | {name: str(value) for name, value in asdict(settings).items()}
         (folder / SETTINGS).write_text(json.dumps(told, indent=1), encoding="utf-8")
         _forget_log(folder / "log.jsonl", step)
     return step
@@ -224,12 +235,21 @@ def resume(run: Accelerator, settings: LoopSettings) -> int:
 
 def _compare(path: Path, settings: LoopSettings) -> None:
     before = json.loads(path.read_text(encoding="utf-8"))
+    if before.get("training", _training(settings)) != _training(settings):
+        raise SettingError(
+            f"{path.parent} holds a training of the {before['training']}, not of the {_training(settings)}",
+            "give another --output",
+        )
     for name, value in asdict(settings).items():
         if name not in settings.free and before.get(name) != str(value):
             raise SettingError(
                 f"{path.parent} holds a training with {name} {before.get(name)}, not {value}",
                 "give that value, or another --output, or delete the folder",
             )
+
+
+def _training(settings: LoopSettings) -> str:
+    return type(settings).__name__.removesuffix("Settings").lower()
 
 
 def _forget_log(path: Path, step: int) -> None:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from asccl.metric.loss import TEMPERATURE
 from asccl.metric.scc import unit
+from training.devices import mean_count
 
 RESTING_JAW = 0.01  # root mean square of its movement, below which it counts as still
 
@@ -51,12 +52,12 @@ def cycle_consistency(returned: torch.Tensor, source: torch.Tensor) -> torch.Ten
 def mouth_correlation(made: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
     """NED: 1 - Pearson correlation over time of the jaw's opening, (B, T) both -> scalar, the mean.
 
-    A jaw that rests says nothing and counts 0: its sequence is left out of the mean.
+    A jaw that rests says nothing: its sequence is left out of the mean, which is over the sequences of all devices.
     """
     a, b = (x - x.mean(1, keepdim=True) for x in (made, source))
     moves = b.square().mean(1).sqrt() > RESTING_JAW
     correlation = (a * b).sum(1) / (a.square().sum(1) * b.square().sum(1) + 1e-8).sqrt()
-    return ((1 - correlation) * moves).sum() / moves.sum().clamp(min=1)
+    return ((1 - correlation) * moves).sum() / mean_count(moves.sum()).clamp(min=1)
 
 
 def mouth_forward(made: torch.Tensor, source: torch.Tensor, jaw: int) -> torch.Tensor:

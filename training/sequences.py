@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -18,13 +19,14 @@ RESTING = 0.15  # most that a resting face may read of a unit
 
 class Window(NamedTuple):
     """The same words with two emotions, `WINDOW` frames of each, and other frames of the second. (WINDOW, 52) each;
-    emotions index `EMOTIONS`."""
+    emotions index `EMOTIONS`. paired: whether target does say the same words, frame by frame."""
 
     source: torch.Tensor
     target: torch.Tensor
     reference: torch.Tensor
     source_emotion: int
     target_emotion: int
+    paired: bool = True
 
 
 class SyntheticWindows(Dataset):
@@ -47,6 +49,18 @@ class SyntheticWindows(Dataset):
         other = rng.integers(FRAMES - spacing * (WINDOW - 1)) + spacing * np.arange(WINDOW)
         parts = (source[at : at + WINDOW], target[at : at + WINDOW], target[other])
         return Window(*(torch.from_numpy(part.copy()) for part in parts), first, second)
+
+    def examples(self, most: int = 1000) -> Iterator[tuple[np.ndarray, int]]:
+        """Coefficients (FRAMES, 52) of the first sequences' targets, and their emotions."""
+        for number in range(min(len(self.sequences), most)):
+            _, target, _, emotion = self.sequence(number)
+            yield target, emotion
+
+    def tests(self) -> Iterator[tuple[np.ndarray, np.ndarray | None, int]]:
+        """Source (FRAMES, 52), the truth (FRAMES, 52) and the emotion wanted, of every sequence."""
+        for number in range(len(self.sequences)):
+            source, target, _, emotion = self.sequence(number)
+            yield source, target, emotion
 
     def sequence(self, number: int) -> tuple[np.ndarray, np.ndarray, int, int]:
         """Source and target (FRAMES, 52) float32 with the speaker's resting face, and their emotions; drawn once."""

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 import tomllib
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from asccl.errors import SettingError
+from asccl.errors import AscclError, SettingError
 
 PRESETS = Path(__file__).parent / "presets"
 T = TypeVar("T")
+INTERRUPTED = 130  # exit status, as of a shell's Ctrl-C
+
+
+def command(main: Callable[[T], int | None], kind: type[T], about: str | None) -> NoReturn:
+    """A program of it: settings from the command line, what went wrong as one line on stderr, an exit status."""
+    try:
+        sys.exit(main(parse(kind, about)) or 0)
+    except AscclError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on from here", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 def parse(kind: type[T], about: str | None, argv: list[str] | None = None) -> T:
     """Every field of the dataclass is an option; `--preset NAME` takes the table `[kind]` of a preset first.
 
-    The table's name is the class's without "Settings", in lower case. Raises SettingError.
+    The table's name is the class's without "Settings", in lower case. A field's metadata may give it a "short" option,
+    or make it "positional" with that many values. Raises SettingError.
     """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = ", ".join(sorted(path.stem for path in PRESETS.glob("*.toml")))
@@ -27,14 +43,20 @@ def parse(kind: type[T], about: str | None, argv: list[str] | None = None) -> T:
     hints = typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         option = "--" + field.name.replace("_", "-")
-        if hints[field.name] is bool:
+        if "positional" in field.metadata:
+            parser.add_argument(field.name, nargs=field.metadata["positional"], type=_plain(hints[field.name]))
+        elif hints[field.name] is bool:
             parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None)
         else:
-            parser.add_argument(option, type=_plain(hints[field.name]), metavar=field.name.upper(), default=None,
-                                help=f"default {field.default}")  # fmt: skip
+            short = [field.metadata["short"]] if "short" in field.metadata else []
+            about_it = {"metavar": field.name.upper(), "help": f"default {field.default}"}
+            parser.add_argument(*short, option, type=_plain(hints[field.name]), **about_it)
     given = {name: value for name, value in vars(parser.parse_args(argv)).items() if value is not None}
     preset = given.pop("preset", None)
     table = load_preset(kind, preset) if preset else {}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if "positional" in field.metadata:
+            given[field.name] = tuple(given[field.name])
     return kind(**{**table, **given})
 
 
@@ -54,7 +76,9 @@ def load_preset(kind: type, name: str) -> dict[str, Any]:
 
 
 def _plain(hint: Any) -> Any:
-    """int from `int | None`, and so on: what turns text into a value."""
+    """int from `int | None` or `tuple[int, ...]`, and so on: what turns text into a value."""
+    if typing.get_origin(hint) is tuple:
+        hint = typing.get_args(hint)[0]
     if isinstance(hint, types.UnionType):
         hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
     return hint

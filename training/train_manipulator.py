@@ -1,13 +1,14 @@
 """Teach NED's manipulator (stage 1) to change the emotion of coefficient sequences and keep the words.
 
     python -m training.train_manipulator --preset cpu     # as the bundled one, into build/
-    accelerate launch -m training.train_manipulator --preset paper
+    accelerate launch -m training.train_manipulator --preset paper --data /data/prepared
 
 It goes on from the newest checkpoint in --output; delete that folder to begin anew.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,10 @@ from asccl.morphable.render import HeadPicture
 from asccl.nets.ned_manipulator import Manipulator, Sizes, style_of, translate
 from asccl.types import EMOTIONS
 from asccl.zoo import METRIC, load_metric
-from training import loop, losses
+from training import devices, loop, losses
+from training.recorded import RecordedWindows, labelled, split
 from training.sequences import SyntheticWindows, Window
-from training.settings import parse
+from training.settings import command
 from training.weights_file import write
 
 HELD_OUT = 1_000_000  # added to the seed of the sequences that are not trained on
@@ -36,10 +38,11 @@ UNCHANGED = 0.25  # share of the paired term in which the source already shows t
 
 @dataclass(frozen=True)
 class ManipulatorSettings(loop.LoopSettings):
-    """sequences, held_out: how many are drawn to train on, and to look at only. width, residual: see `Sizes`.
+    """data: folder of `training.prepare`; without one, sequences are made up. people, verify: see `ClipFolder`.
+    sequences, held_out: how many are made up to train on, and to look at only. width, residual: see `Sizes`.
     learning_rate: of Adam, with betas (momentum, 0.99), falling in a straight line over the second half.
     adversarial_weight, style_weight, cycle_weight, mouth_weight: of NED's terms, all 1 there. paired_weight: of the
-    squared distance to the true answer, which only synthetic sequences have; 0 leaves NED's training alone.
+    squared distance to the true answer, where the same words were said with both emotions; 0 is NED's training alone.
     asccl_weight: of ASCCL between pictures of the head before and after; 0 leaves it out. asccl_pictures: how many in a
     step, each of another sequence. asccl_size: their side, pixels. metric, heads: see `load_metric`. daas: see
     `LossSettings`. weights: file for the finished networks."""
@@ -47,6 +50,9 @@ class ManipulatorSettings(loop.LoopSettings):
     output: Path = Path("build/manipulator")
     weights: Path = Path("build/ned-manipulator.safetensors")
     batch: int = 64
+    data: Path | None = None
+    people: str = ""
+    verify: bool = True
     sequences: int = 2000
     held_out: int = 70
     width: int = 512
@@ -79,7 +85,9 @@ class OnPictures(nn.Module):
     def forward(self, source: torch.Tensor, made: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         """(B, T, 52) both -> scalar, with gradient to `made`. One frame of each of the first sequences is drawn."""
         source, made = source[: self.pictures], made[: self.pictures]
-        frame = torch.randint(source.shape[1], (len(source),), generator=rng, device=rng.device)
+        frame = devices.drawn(
+            lambda n: torch.randint(source.shape[1], (n,), generator=rng, device=rng.device), len(source)
+        )
         before, after = (x[torch.arange(len(x), device=x.device), frame] for x in (source, made))
         with torch.no_grad():
             seen = self.picture(before)
@@ -99,7 +107,7 @@ class Learner(nn.Module):
 
     def fake(self, batch: Window, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """The sources in a style drawn for their target emotion, (B, T, C) and (B, style)."""
-        z = torch.randn(len(batch.source), self.latent, generator=rng, device=rng.device)
+        z = devices.drawn(lambda n: torch.randn(n, self.latent, generator=rng, device=rng.device), len(batch.source))
         style = self.mapping_network(z, batch.target_emotion)
         return self.generator(batch.source, style), style
 
@@ -122,21 +130,24 @@ class Learner(nn.Module):
             "mouth_back": losses.mouth_back(returned, made, self.jaw),
         }
         if paired:
-            same = torch.rand(len(style), 1, 1, generator=rng, device=rng.device) < UNCHANGED
-            given = torch.where(same, batch.target, batch.source)
-            found["paired"] = F.mse_loss(self.generator(given, self.style_encoder(batch.reference)), batch.target)
+            chance = devices.drawn(lambda n: torch.rand(n, 1, 1, generator=rng, device=rng.device), len(style))
+            given = torch.where(chance < UNCHANGED, batch.target, batch.source)
+            answer = self.generator(given, self.style_encoder(batch.reference))
+            found["paired"] = (F.mse_loss(answer, batch.target, reduction="none").mean((1, 2)) * batch.paired).mean()
         if asccl is not None:
             found["asccl"] = asccl(batch.source, made, rng)
         return found
 
 
+Windows = SyntheticWindows | RecordedWindows
+
+
 @torch.no_grad()
-def mean_styles(net: Manipulator, data: SyntheticWindows, most: int = 1000) -> torch.Tensor:
+def mean_styles(net: Manipulator, data: Windows) -> torch.Tensor:
     """(emotions, style): of the sequences that show each emotion. An emotion that none shows keeps its own."""
     found: list[list[torch.Tensor]] = [[] for _ in EMOTIONS]
-    for number in range(min(len(data.sequences), most)):
-        _, target, _, emotion = data.sequence(number)
-        found[emotion].append(style_of(net.style_encoder, _on(net, target)))
+    for coefficients, emotion in data.examples():
+        found[emotion].append(style_of(net.style_encoder, _on(net, coefficients)))
     return torch.stack(
         [
             torch.stack(s).mean(0) if s else own
@@ -150,25 +161,38 @@ def _on(net: Manipulator, x: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(x).to(next(net.parameters()).device)
 
 
-def held_out_errors(net: Manipulator, data: SyntheticWindows, jaw: int) -> dict[str, float]:
-    """Mean distance to the truth of sequences not trained on: of the source as it is, and in the emotion's mean style;
-    and the correlation of the jaw with the source's."""
+@torch.no_grad()
+def held_out_errors(net: Manipulator, data: Windows, jaw: int) -> dict[str, float]:
+    """Of sequences not trained on, in the emotion's mean style: mean distance to the truth, and the source's as it is,
+    where there is a truth; correlation of the jaw with the source's; the share whose style is nearest to the wanted
+    emotion's."""
     styles = mean_styles(net, data)
-    copied, changed, mouth = [], [], []
-    for number in range(len(data.sequences)):
-        source, target, _, emotion = data.sequence(number)
-        x, y = _on(net, source), _on(net, target)
+    found: dict[str, list[torch.Tensor]] = defaultdict(list)
+    for source, target, emotion in data.tests():
+        x = _on(net, source)
         made = translate(net.generator, x, styles[emotion])
-        copied.append((x - y).abs().mean())
-        changed.append((made - y).abs().mean())
-        mouth.append(torch.corrcoef(torch.stack([made[:, jaw], x[:, jaw]]))[0, 1])
-    means = [torch.stack(values).nanmean().item() for values in (copied, changed, mouth)]
-    return dict(zip(("copy_error", "error", "mouth_correlation"), means, strict=True))
+        if target is not None:
+            y = _on(net, target)
+            found["copy_error"].append((x - y).abs().mean())
+            found["error"].append((made - y).abs().mean())
+        found["mouth_correlation"].append(torch.corrcoef(torch.stack([made[:, jaw], x[:, jaw]]))[0, 1])
+        nearest = (styles - style_of(net.style_encoder, made)).square().sum(1).argmin()
+        found["style_found"].append((nearest == emotion).float())
+    return {name: torch.stack(values).nanmean().item() for name, values in found.items()}
 
 
 def falling(steps: int):
     """Factor of the learning rate: 1 for the first half, then in a straight line to nothing."""
     return lambda step: min(1.0, 2 * (1 - step / steps))
+
+
+def windows(settings: ManipulatorSettings, head: AnnyHead) -> tuple[Windows, Windows]:
+    """To train on, and to look at only. Raises InputError."""
+    if settings.data is None:
+        drawn = SyntheticWindows(settings.seed, settings.sequences)
+        return drawn, SyntheticWindows(settings.seed + HELD_OUT, settings.held_out)
+    clips = labelled(settings.data, head, settings.people, settings.verify)
+    return RecordedWindows(settings.seed, split(clips, False)), RecordedWindows(settings.seed, split(clips, True))
 
 
 def main(settings: ManipulatorSettings) -> None:
@@ -207,8 +231,7 @@ def main(settings: ManipulatorSettings) -> None:
         loop.Turn("discriminator", adams[1], judge, schedule=schedules[1]),
         loop.Turn("manipulator", adams[0], make, weights, schedules[0]),
     ]
-    data = SyntheticWindows(settings.seed, settings.sequences)
-    held_out = SyntheticWindows(settings.seed + HELD_OUT, settings.held_out)
+    data, held_out = windows(settings, head)
     loop.train(run, [learner, critic], turns, data, settings, lambda: held_out_errors(net, held_out, jaw))
     if run.is_main_process:
         net.mean_style.copy_(mean_styles(net, data))
@@ -217,4 +240,4 @@ def main(settings: ManipulatorSettings) -> None:
 
 
 if __name__ == "__main__":
-    main(parse(ManipulatorSettings, __doc__))
+    command(main, ManipulatorSettings, __doc__)

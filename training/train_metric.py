@@ -1,7 +1,7 @@
 """Teach the SCC metric (paper, section 4.1) on takes: one speaker says the same words with two emotions.
 
     python -m training.train_metric --preset cpu          # as the bundled one, into build/
-    accelerate launch -m training.train_metric --preset paper
+    accelerate launch -m training.train_metric --preset paper --data /data/prepared
 
 It goes on from the newest checkpoint in --output; delete that folder to begin anew.
 """
@@ -19,10 +19,12 @@ from asccl import hub
 from asccl.data.takes import SyntheticTakes
 from asccl.metric.loss import LossSettings, sccl_of
 from asccl.metric.scc import Mapping, Samples, SCCMetric, unit
+from asccl.morphable.anny_head import load_anny_head
 from asccl.zoo import COUNTER, new_metric
 from training import loop
 from training.losses import frames_contrast
-from training.settings import parse
+from training.recorded import RecordedTakes, in_pairs, labelled, split
+from training.settings import command
 from training.weights_file import write
 
 HELD_OUT = 1_000_000  # added to the seed of the speakers that are not trained on
@@ -30,15 +32,19 @@ HELD_OUT = 1_000_000  # added to the seed of the speakers that are not trained o
 
 @dataclass(frozen=True)
 class MetricSettings(loop.LoopSettings):
-    """backbone: name or file, see `asccl.zoo.new_metric`. train_backbone: the paper trains it, too.
-    size: pixels of a crop, 112 or 224. takes, frames: speakers, and pictures of each with either emotion; a batch holds
-    `batch` takes. held_out: takes that are only looked at. learning_rate: of Adam, falling along a cosine to nothing.
-    samples: regions of each map in a step. negatives: of eq. 4, see `LossSettings`.
+    """data: folder of `training.prepare`; without one, takes are made up. people, verify: see `ClipFolder`.
+    backbone: name or file, see `asccl.zoo.new_metric`. train_backbone: the paper trains it, too. size: pixels of a
+    crop, 112 or 224. takes, frames: speakers to make up, and pictures of each with either emotion; a batch holds
+    `batch` takes. held_out: takes that are only looked at, at most. learning_rate: of Adam, falling along a cosine to
+    nothing. samples: regions of each map in a step. negatives: of eq. 4, see `LossSettings`.
     frames_weight: of the contrast across frames; 0 leaves the paper's loss alone. weights: file for the finished
     metric."""
 
     output: Path = Path("build/metric")
     weights: Path = Path("build/scc.safetensors")
+    data: Path | None = None
+    people: str = ""
+    verify: bool = True
     backbone: str = "mobilefacenet-arcface"
     train_backbone: bool = False
     size: int = 112
@@ -91,12 +97,28 @@ class Learner(nn.Module):
         return losses
 
 
+Takes = Remembered | RecordedTakes
+
+
+def takes_of(settings: MetricSettings) -> tuple[Takes, Takes]:
+    """To train on, and to look at only. Raises InputError."""
+    if settings.data is None:
+        seeds, counts = (settings.seed, settings.seed + HELD_OUT), (settings.takes, settings.held_out)
+        train, held_out = (
+            Remembered(SyntheticTakes(seed, settings.size, count, settings.frames))
+            for seed, count in zip(seeds, counts, strict=True)
+        )
+        return train, held_out
+    clips = in_pairs(labelled(settings.data, load_anny_head(), settings.people, settings.verify))
+    train, held_out = (RecordedTakes(split(clips, held), settings.size, settings.frames) for held in (False, True))
+    return train, held_out
+
+
 class HeldOut:
     """Speakers that are not trained on: what the metric says about them."""
 
-    def __init__(self, settings: MetricSettings):
-        takes = Remembered(SyntheticTakes(settings.seed + HELD_OUT, settings.size, settings.held_out, settings.frames))
-        self.pictures = torch.stack([takes[n] for n in range(len(takes))])
+    def __init__(self, takes: Takes, most: int):
+        self.pictures = torch.stack([takes[n] for n in range(min(len(takes), most))])
 
     @torch.inference_mode()
     def __call__(self, metric: SCCMetric, samples: Samples = 64) -> dict[str, float]:
@@ -161,13 +183,13 @@ def main(settings: MetricSettings) -> None:
     learner, optimizer = run.prepare(learner, torch.optim.Adam(trained, settings.learning_rate))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
     run.register_for_checkpointing(schedule)
-    held_out = HeldOut(settings) if run.is_main_process else None
+    takes, others = takes_of(settings)
+    held_out = HeldOut(others, settings.held_out) if run.is_main_process else None
 
     def losses(takes: torch.Tensor, rng: torch.Generator) -> dict[str, torch.Tensor]:
         return learner(takes, rng)
 
     turn = loop.Turn("metric", optimizer, losses, {"frames": settings.frames_weight}, schedule)
-    takes = Remembered(SyntheticTakes(settings.seed, settings.size, settings.takes, settings.frames))
     loop.train(run, [learner], [turn], takes, settings, held_out and (lambda: held_out(metric)))
     if run.is_main_process:
         calibrate(metric, held_out.pictures[:, 0, ::4].flatten(0, 1))
@@ -177,4 +199,4 @@ def main(settings: MetricSettings) -> None:
 
 
 if __name__ == "__main__":
-    main(parse(MetricSettings, __doc__))
+    command(main, MetricSettings, __doc__)

@@ -70,6 +70,18 @@ def _ned_manipulator(state: State) -> Imported:
     return convert_manipulator(state)
 
 
+def _ned_renderer(state: State) -> Imported:
+    from asccl.interop.ned import convert_renderer
+
+    return convert_renderer(state)
+
+
+def _ned_discriminator(state: State) -> Imported:
+    from asccl.interop.ned import convert_discriminator
+
+    return convert_discriminator(state)
+
+
 _TABLE = (
     Kind(
         "scc",
@@ -89,6 +101,18 @@ _TABLE = (
         "NED's and SCMCL's NN_nets.pth: the four networks that change the emotion of 3DMM coefficients",
         ("generator.seq1.0.weight", "mapping_network.shared.0.weight"),
         _ned_manipulator,
+    ),
+    Kind(
+        "ned-renderer",
+        "NED's and SCMCL's NN_net_G.pth or latest_net_G.pth: draws the face from condition images",
+        ("model_down_seg.1.weight", "model_res_img.0.conv_block.1.weight"),
+        _ned_renderer,
+    ),
+    Kind(
+        "ned-discriminator",
+        "NED's and SCMCL's NN_net_D.pth or NN_net_Dm.pth, to train a renderer further",
+        ("scale0_layer0.0.weight", "scale1_layer0.0.weight"),
+        _ned_discriminator,
     ),
 )
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _TABLE})

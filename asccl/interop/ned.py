@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 
 from asccl.interop.fitting import fitting
 from asccl.interop.kinds import Imported, Unfit
+from asccl.nets import ned_renderer
 from asccl.nets.ned_manipulator import Manipulator, Sizes, mapped_styles
 from asccl.types import EMOTIONS
 
@@ -48,3 +51,63 @@ def _sizes(state: dict[str, torch.Tensor]) -> Sizes:
     if width % 8:
         raise Unfit(f"its generator is {width} wide, no multiple of 8")
     return Sizes(coefficients, width, style, latent, hidden)
+
+
+def convert_renderer(state: dict[str, torch.Tensor]) -> Imported:
+    """The generator of NED's second stage; its names are ours but for twins. Raises Unfit."""
+    sizes = _generator_sizes(state)
+    own = {name: value for name, value in state.items() if not ned_renderer.TWIN.search(name)}
+    with torch.device("meta"):
+        net = ned_renderer.Generator(sizes)
+    return Imported(
+        fitting(own, net),
+        {"conditions": "flame", **sizes.told()},
+        (
+            f"{sizes.ngf} channels, {sizes.downsamplings} downsamplings, {sizes.blocks} blocks",
+            f"dropped {len(state) - len(own)} tensors that the file holds twice (resnetblock_sequential)",
+            "it draws from images of FLAME's head as NED makes them, not from the open head's",
+        ),
+    )
+
+
+def convert_discriminator(state: dict[str, torch.Tensor]) -> Imported:
+    """One discriminator of NED's second stage, of the picture or of the mouth: both have the same layers. Raises
+    Unfit."""
+    try:
+        ndf, inputs = state["scale0_layer0.0.weight"].shape[:2]
+    except (KeyError, ValueError) as error:
+        raise Unfit("it has no scale0_layer0.0.weight of a convolution") from error
+    if inputs != ned_renderer.SEEN + 3:
+        raise Unfit(f"its first layer takes {inputs} channels, not {ned_renderer.SEEN + 3}")
+    scales = sum(1 for _ in _counted(state, "scale{}_layer0.0.weight"))
+    layers = sum(1 for _ in _counted(state, "scale0_layer{}.0.weight")) - 2
+    sizes = ned_renderer.Sizes(ndf=ndf, scales=scales, layers=layers)
+    with torch.device("meta"):
+        net = ned_renderer.Discriminator(sizes)
+    told = f"{ndf} channels, {scales} scales, {layers + 2} layers each"
+    return Imported(fitting(state, net), {"conditions": "flame", **sizes.told()}, (told,))
+
+
+def _generator_sizes(state: dict[str, torch.Tensor]) -> ned_renderer.Sizes:
+    """Of a generator that normalises by running statistics, as NED's do. Raises Unfit."""
+    try:
+        ngf, conditions = state["model_down_seg.1.weight"].shape[:2]
+        previous = state["model_down_img.1.weight"].shape[1]
+    except (KeyError, ValueError, IndexError) as error:
+        raise Unfit(f"it has no {error}" if isinstance(error, KeyError) else "its layers have other shapes") from error
+    wanted = (ned_renderer.FRAMES * ned_renderer.SEEN, 3 * ned_renderer.PREVIOUS)
+    if (conditions, previous) != wanted:
+        raise Unfit(f"it takes {conditions} channels of conditions and {previous} of frames, not {wanted}")
+    downs = sum(1 for _ in _counted(state, "model_up_img.{}.weight", 0, 3))
+    before = sum(1 for _ in _counted(state, "model_down_seg.{}.conv_block.1.weight", 4 + 3 * downs))
+    after = sum(1 for _ in _counted(state, "model_res_img.{}.conv_block.1.weight"))
+    if before - after not in (0, 1):
+        raise Unfit(f"it has {before} residual blocks before its encoders meet and {after} after")
+    return ned_renderer.Sizes(ngf, downs, before + after)
+
+
+def _counted(state: dict[str, torch.Tensor], name: str, start: int = 0, step: int = 1) -> Iterator[str]:
+    """The names with start, start + step, ... in them, as far as they are there."""
+    while name.format(start) in state:
+        yield name.format(start)
+        start += step

@@ -175,7 +175,8 @@ class Fitter:
                 coefficients[at:stop], scale[at:stop] = w[keep], s[keep]
                 rotation[at:stop], translation[at:stop] = r[keep], t[keep]
                 at = stop
-        return Motion(coefficients, scale, rotation, translation, identity.astype(np.float32), track.presence)
+        person = identity.astype(np.float32)
+        return Motion(coefficients, scale, rotation, translation, person, track.presence, shot=track.shot)
 
     def error(self, motion: Motion, landmarks: np.ndarray) -> np.ndarray:
         """Mean landmark distance of the fit in percent of the eye distance, (T,)."""

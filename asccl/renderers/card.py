@@ -1,0 +1,54 @@
+"""What a renderer's checkpoint says about itself: its sizes, what it draws from, and whom it was taught to draw."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from asccl.nets.ned_renderer import Sizes
+
+KIND = "ned-renderer"
+CONDITIONS = "anny-1"  # the condition images of `conditions.py`; another number when they come to mean something else
+EMBEDDER = "mobilefacenet-arcface"  # which network's embedding tells the person
+WIDTH = 192  # of that embedding
+
+
+@dataclass(frozen=True)
+class Card:
+    """size: side of the square that the network draws, pixels. person: (192,) float32, unit length, the mean embedding
+    of the person's frames."""
+
+    sizes: Sizes
+    size: int
+    person: np.ndarray
+
+    @classmethod
+    def of(cls, sizes: Sizes, size: int, embeddings: np.ndarray) -> Card:
+        """embeddings: (n, 192), n at least 1, of frames of the person."""
+        mean = embeddings.mean(0)
+        return cls(sizes, size, (mean / np.linalg.norm(mean)).astype(np.float32))
+
+    def told(self) -> dict[str, str]:
+        """A weights file's metadata."""
+        person = base64.b64encode(self.person.astype("<f4").tobytes()).decode()
+        return {"kind": KIND, "conditions": CONDITIONS, "size": str(self.size), "embedder": EMBEDDER,
+                "person": person, **self.sizes.told()}  # fmt: skip
+
+    @classmethod
+    def read(cls, told: Mapping[str, str]) -> Card:
+        """From a weights file's metadata, whose kind and conditions have been looked at. Raises KeyError, ValueError."""
+        person = np.frombuffer(base64.b64decode(told["person"], validate=True), "<f4")
+        length = float(np.linalg.norm(person))
+        if told["embedder"] != EMBEDDER or person.shape != (WIDTH,) or not abs(length - 1) < 1e-3:
+            raise ValueError(f"its person is not told by an embedding of {EMBEDDER}")
+        sizes, size = Sizes.read(told), int(told["size"])
+        if size < 4 * 2**sizes.downsamplings or size % 2**sizes.downsamplings:
+            raise ValueError(f"its size {size} does not fit its network")
+        return cls(sizes, size, person)
+
+    def likeness(self, embedding: np.ndarray) -> float:
+        """Cosine to the mean of somebody's embeddings (192,)."""
+        return float(self.person @ embedding / np.linalg.norm(embedding))

@@ -1,0 +1,194 @@
+"""What NED's renderer paints from: pictures of the bare head as it should move, four of each frame from one raster.
+
+NED's names: NMFC (each point of the face coloured by its place on the mean face), shape (the turned and lit surface
+without skin), eyes (lids, eyeballs, irises) and the mask of what the renderer paints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import RBFInterpolator
+
+from asccl.morphable.anny_head import AnnyHead
+from asccl.morphable.raster import rasterise, vertex_normals
+from asccl.renderers.framing import Posed, View, frame_heads, view_scale
+from asccl.types import Motion
+
+CHANNELS = 10  # of a frame: NMFC 3, shape 3, eyes 3, mask 1
+BALLS = ("eyeball right", "eyeball left")
+IRIS = 0.60  # cm
+LIT = {"mouth cavity": 0.25, "tongue": 0.6, "teeth upper": 1.0, "teeth lower": 1.0}  # brightness of the shape
+FACING = np.array([[0.5], [0.5], [-0.5]], np.float32)  # of a normal, turned to the camera
+PRIOR = 1.0  # cm^2 that a standard deviation of identity costs when a mesh is fitted to landmarks
+FOREHEAD = ((0.0, -1.0), (7.5, 7.3))  # centre and radii (x, y) of the ellipse that ends the face above, cm
+DEEPEST = 6.2  # cm behind the origin that the face reaches: to the cheekbones before the ears, to the throat
+THROAT = 0.35  # cm that it reaches less deep for each cm below the origin
+ROUND = 0.5  # cm, likewise, of the corner between forehead and cheek
+MARGIN = 1.5  # cm beyond the edge of the face that are still rastered
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Of T frames, float32 in [0, 1], black where no head is. nmfc, shape, eyes: (T, 3, S, S); eyes has lids, white
+    and iris as its channels. mask: (T, 1, S, S), 0 or 1, where the renderer paints."""
+
+    nmfc: np.ndarray
+    shape: np.ndarray
+    eyes: np.ndarray
+    mask: np.ndarray
+
+    @classmethod
+    def split(cls, channels: np.ndarray) -> Conditions:
+        """Of (T, 10, S, S)."""
+        return cls(*np.split(channels, (3, 6, 9), axis=1))
+
+    @property
+    def channels(self) -> np.ndarray:
+        """(T, 10, S, S), in the order in which the renderer's network wants them."""
+        return np.concatenate([self.nmfc, self.shape, self.eyes, self.mask], 1)
+
+
+class FaceSurface:
+    """The part of the head that the pictures show: from the forehead to the throat, with eyes and the mouth's inside,
+    without ears and lashes. Build once."""
+
+    def __init__(self, head: AnnyHead):
+        self.head = head
+        region = head.region[head.triangles]
+        edge = _inside(head)
+        drawn = ~np.isin(region, [head.regions.index(name) for name in ("ears", "lashes", "neck")]).any(1)
+        inner = np.isin(region, [head.regions.index(name) for name in LIT]).any(1)
+        drawn &= inner | (edge[head.triangles].max(1) > -MARGIN)
+        self.used, triangles = np.unique(head.triangles[drawn], return_inverse=True)
+        self.triangles = triangles.reshape(-1, 3)
+        self.rest = head.vertices[self.used]
+        self.units = self._units(head)
+        self._kind = head.region[self.used][self.triangles].max(1)  # where corners differ, of the innermost
+        self._balls = np.isin(head.regions, BALLS)  # by region
+        self._inner = np.isin(head.regions, list(LIT))
+        self._fixed = self._painted(head, edge)
+
+    def _units(self, head: AnnyHead) -> np.ndarray:
+        """(52, 3 V). Gaze moves the eyeballs alone: what it does to the lids of a tracked face, others tell."""
+        units = head.vertex_expression[:, self.used]
+        gaze = np.array([name.startswith("eyeLook") for name in head.names])
+        ball = np.isin(head.region[self.used], [head.regions.index(name) for name in BALLS])
+        return (units * np.where(gaze[:, None], ball, True)[..., None]).reshape(len(head.names), -1)
+
+    def _painted(self, head: AnnyHead, edge: np.ndarray) -> np.ndarray:
+        """(V, 9): NMFC, how lit, lid, eyeball, place beside the eye's axis (x, y), how far inside the face."""
+        low, high = self.rest.min(0), self.rest.max(0)
+        region = head.region[self.used]
+        lit = np.array([LIT.get(name, 0.85) for name in head.regions])[region]
+        lid = region == head.regions.index("eyelids")
+        balls = [region == head.regions.index(name) for name in BALLS]
+        place = np.full((len(region), 2), 9.0)
+        for ball in balls:
+            place[ball] = self.rest[ball, :2] - self.rest[iris_of(ball, self.rest), :2].mean(0)
+        nmfc = (self.rest - low) / (high - low)
+        return np.column_stack([nmfc, lit, lid, balls[0] | balls[1], place, edge[self.used]]).astype(np.float32)
+
+    def person(self, identity: np.ndarray | None) -> np.ndarray:
+        """Somebody at rest, (V, 3) cm. identity: coefficients (K,), or landmarks (468, 3) as in `Motion`."""
+        if identity is None:
+            return self.rest
+        basis = self.head.vertex_identity[:, self.used]
+        if identity.ndim == 1:
+            return (self.rest + np.tensordot(identity, basis, 1)).astype(np.float32)
+        flat = self.head.identity.reshape(len(self.head.identity), -1).astype(np.float64)
+        offset = identity.astype(np.float64) - self.head.neutral
+        own = np.linalg.solve(flat @ flat.T + PRIOR * np.eye(len(flat)), flat @ offset.ravel())
+        left = offset - np.tensordot(own, self.head.identity, 1)  # what the basis does not have: spread smoothly
+        spread = RBFInterpolator(self.head.neutral, left, kernel="linear", smoothing=0.5, degree=0)
+        return (self.rest + np.tensordot(own, basis, 1) + spread(self.rest)).astype(np.float32)
+
+    def draw(self, rest: np.ndarray, coefficients: np.ndarray, view: View, crop: np.ndarray, size: int) -> np.ndarray:
+        """One frame: a person at rest (V, 3), coefficients (52,), crop (2, 3) frame -> square -> (10, S, S) float32."""
+        vertices = rest + (coefficients.astype(np.float32) @ self.units).reshape(-1, 3)
+        pixels, depth = view.project(vertices)
+        pixels = pixels @ crop[:, :2].T + crop[:, 2]
+        a, b, c = pixels[self.triangles].transpose(1, 0, 2)
+        front = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]) < 0
+        front &= (np.maximum(np.maximum(a, b), c) > -1).all(1) & (np.minimum(np.minimum(a, b), c) < size).all(1)
+        triangles = self.triangles[front]
+        image, barycentric = rasterise(pixels, depth, triangles, (size, size))
+        seen = np.flatnonzero(image.ravel() >= 0)
+        face = image.ravel()[seen]
+        turn = np.eye(3)
+        turn[:2, :2] = crop[:, :2] / np.sqrt(abs(np.linalg.det(crop[:, :2])))
+        normals = vertex_normals(vertices @ (turn @ view.rotation).T, self.triangles)
+        table = np.column_stack([normals, self._fixed]).astype(np.float32)
+        values = np.zeros((table.shape[1], len(seen)), np.float32)
+        for k in range(3):
+            values += barycentric.reshape(-1, 3)[seen, k] * table.T[:, triangles[face, k]]
+        out = np.zeros((CHANNELS, size * size), np.float32)
+        out[:, seen] = self._coloured(values, self._kind[front][face], 1 / view_scale(view, crop))
+        return out.reshape(CHANNELS, size, size)
+
+    def _coloured(self, values: np.ndarray, kind: np.ndarray, pixel: float) -> np.ndarray:
+        """(12, n) as interpolated -> (10, n) channels. kind: (n,) regions. pixel: its side in cm."""
+        normal, nmfc, (lit, lid, ball, x, y, edge) = values[:3], values[3:6], values[6:]
+        eye = self._balls[kind] & (ball > 0.99)
+        mask = (edge > 0) | eye | self._inner[kind]
+        iris = np.clip((IRIS - np.hypot(x, y)) / max(pixel, 0.05) + 0.5, 0, 1) * eye
+        normal *= FACING / np.maximum(np.sqrt(np.einsum("cn,cn->n", normal, normal)), 1e-6)
+        shape = (0.5 + normal) * lit
+        out = np.concatenate([nmfc, shape, [lid * ~eye, eye - iris, iris, mask]]) * mask
+        return np.clip(out, 0, 1).astype(np.float32, copy=False)
+
+
+def iris_of(ball: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Numbers of the foremost vertices of an eyeball. ball: (V,) bool. rest: (V, 3)."""
+    own = np.flatnonzero(ball)
+    return own[np.argsort(rest[own, 2], kind="stable")[:8]]
+
+
+def _inside(head: AnnyHead) -> np.ndarray:
+    """(V,) cm, about: how far inside the edge of the face each vertex lies."""
+    x, y, z = head.vertices.T
+    (cx, cy), (rx, ry) = FOREHEAD
+    above = (1 - np.hypot((x - cx) / rx, np.minimum(y - cy, 0) / ry)) * ry
+    behind = DEEPEST - THROAT * np.maximum(y, 0) - z
+    return -ROUND * np.logaddexp(-above / ROUND, -behind / ROUND)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A person before the camera in T frames, whatever the face does. rest: (V, 3) cm. crops: (T, 2, 3) frame ->
+    square of `size` pixels."""
+
+    surface: FaceSurface
+    rest: np.ndarray
+    views: Sequence[View]
+    crops: np.ndarray
+    size: int
+
+    @classmethod
+    def tracked(cls, surface: FaceSurface, motion: Motion, size: int) -> Scene:
+        """A tracked and fitted face."""
+        views = [
+            Posed(float(s), r, t) for s, r, t in zip(motion.scale, motion.rotation, motion.translation, strict=True)
+        ]
+        return cls(surface, surface.person(motion.identity), views, frame_heads(views, size, motion.shot), size)
+
+    @classmethod
+    def made_up(
+        cls, surface: FaceSurface, identity: np.ndarray | None, views: Sequence[View], size: int,
+        shot: np.ndarray | None = None,
+    ) -> Scene:  # fmt: skip
+        """A synthetic head. identity: coefficients (K,). views: a `data.camera.Camera` for each frame."""
+        return cls(surface, surface.person(identity), views, frame_heads(views, size, shot), size)
+
+    def conditions(self, coefficients: np.ndarray, first: int = 0) -> Conditions:
+        """(n, 52) of the frames from `first` on -> their conditions; the same bits in chunks as at once."""
+        frames = [self.draw(w, first + i) for i, w in enumerate(coefficients)]
+        return Conditions.split(
+            np.stack(frames) if frames else np.zeros((0, CHANNELS, self.size, self.size), np.float32)
+        )
+
+    def draw(self, coefficients: np.ndarray, t: int) -> np.ndarray:
+        """(52,) -> (10, S, S) of frame t."""
+        return self.surface.draw(self.rest, coefficients, self.views[t], self.crops[t], self.size)
