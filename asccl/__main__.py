@@ -122,6 +122,12 @@ def _add_edit(commands: argparse._SubParsersAction) -> None:
         "--generator", default=GENERATORS[0], metavar="NAME", help=f"{' or '.join(GENERATORS)}; default {GENERATORS[0]}"
     )
     how.add_argument(
+        "--renderer",
+        metavar="FILE",
+        help="for ned: the neural renderer that was taught this person; default: one that fits from the folder "
+        "renderers beside the weights, else frames are warped",
+    )
+    how.add_argument(
         "--seed", type=int, default=0, metavar="N", help="another natural variant of the emotion; default 0"
     )
     how.add_argument("--badge", action="store_true", help="print a small visible mark into a corner")

@@ -96,6 +96,7 @@ def _request(arguments: argparse.Namespace, source: str) -> EditRequest:
         end=arguments.end,
         face=arguments.face,
         generator=arguments.generator,
+        renderer=arguments.renderer,
         seed=arguments.seed,
         badge=arguments.badge,
     )
@@ -252,8 +253,16 @@ def readings(report: dict[str, Any]) -> dict[str, str]:
     said["identity"] = _words("{:.2f}", report["identity"]["similarity"])
     if emotion["after"] is not None:
         said[emotion["target"]] = f"{emotion['before']:.2f} -> {emotion['after']:.2f}"
+    said["renderer"] = rendered(report.get("renderer"))
     said["time"] = f"{report['seconds']['total']:.1f} s"
     return {label: text for label, text in said.items() if text}
+
+
+def rendered(renderer: dict[str, Any] | None) -> str:
+    """Which renderer served, in words; empty where there is no choice."""
+    if renderer is None or renderer["name"] == "warp":
+        return f"warp, for {renderer['why']}" if renderer and renderer["sought"] else ""
+    return f"{renderer['file']}, likeness {renderer['similarity']:.2f}"
 
 
 def line(output: Path, report: dict[str, Any]) -> str:

@@ -116,10 +116,14 @@ def reference_style(seen: Glance, net: ExpressionNet) -> ReferenceStyle:
 class PreviewStudio:
     """One face of one file, ready to show any frame edited. Threads must not share one."""
 
-    def __init__(self, path: Path, seen: Glance, renderer: Renderer, fitter: Fitter, limits: Limits):
-        self._path, self._seen, self._renderer, self._fitter, self._limits = path, seen, renderer, fitter, limits
+    def __init__(
+        self, path: Path, seen: Glance, renderer: Renderer, judged_by: Renderer, fitter: Fitter, limits: Limits
+    ):
+        """judged_by: the renderer by which the strength of an edit is judged; may be the same."""
+        self._path, self._seen, self._fitter, self._limits = path, seen, fitter, limits
+        self._renderer, self._judged_by = renderer, judged_by
         for image, landmarks in zip(seen.images, seen.landmarks, strict=True):
-            renderer.study(image, landmarks)
+            judged_by.study(image, landmarks)
         self._strength: dict[tuple, float] = {}
 
     def show(self, time: float, eyes: Eyes, director: Director, target: Target, embed: Embed) -> Preview:
@@ -145,7 +149,7 @@ class PreviewStudio:
             seen = self._seen
             pick = np.unique(np.linspace(0, len(seen.images) - 1, JUDGED).round().astype(int))
             samples = [Sample(int(t), seen.images[t], seen.landmarks[t]) for t in pick]
-            self._strength[key] = bearable_strength(seen.motion, director, target, self._renderer, samples, embed)
+            self._strength[key] = bearable_strength(seen.motion, director, target, self._judged_by, samples, embed)
         return self._strength[key]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from asccl import zoo
+from asccl import casting, zoo
 from asccl.clip import FINDING, Clip, analyse
 from asccl.directors.base import Director, ReferenceStyle, Target
 from asccl.directors.preset import PresetDirector
@@ -25,7 +25,7 @@ from asccl.face.facemesh import FaceMesh, Window
 from asccl.face.tracker import FaceMeshTracker, choose
 from asccl.glance import Eyes, PreviewStudio, glance, reference_style
 from asccl.likeness import Sample, bearable_strength
-from asccl.morphable.anny_head import load_anny_head
+from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.readout import Readout
 from asccl.renderers.base import Renderer
@@ -45,12 +45,14 @@ REMEMBERED = 8  # files whose faces are kept ready for previews
 class Editor:
     """Edits the emotion of talking faces. One editor serves any number of threads and keeps no request's settings.
 
-    limits: what is refused as too large. encode: quality of the written video.
+    limits: what is refused as too large. encode: quality of the written video. device: of a neural renderer.
     """
 
-    def __init__(self, limits: Limits | None = None, encode: EncodeSettings | None = None):
+    def __init__(self, limits: Limits | None = None, encode: EncodeSettings | None = None, device: str = "cpu"):
+        self.device = device
         self.limits = limits or Limits()
         self.encode = encode or EncodeSettings()
+        self._head: AnnyHead | None = None
         self._fitter: Fitter | None = None
         self._eyes: Eyes | None = None
         self._looking = threading.Lock()  # guards what follows and what only one thread may use
@@ -99,13 +101,17 @@ class Editor:
         with open_writer(output, info, info.path, edit_tags(request), self.encode) as writer:
             with clock("reference"), self._looking:
                 target = self._target(request)
-            renderer, few = self._renderer(request), _Few()
+            if request.renderer is not None:
+                casting.card_of(request.renderer)  # before all the work
+            warp, few = WarpRenderer(self._get_fitter().head), _Few()
             with clock("track and fit"):
-                clip = self._analyse(request, renderer, few, progress)
+                clip = self._analyse(request, warp, few, progress)
             with clip:
                 with clock("direct"):
                     director = self._director(request)
-                    strength = self._strength(clip, director, target, renderer, few)
+                    samples = few.samples(clip)
+                    strength = self._strength(clip, director, target, warp, samples)
+                    renderer, served = self._renderer(request, warp, samples)
                     motion = replace(clip.motion, weight=clip.motion.weight * time_range(clip.times, request))
                     target = replace(target, intensity=target.intensity * strength)
                     renderer.plan(motion, director(motion, target))
@@ -117,9 +123,10 @@ class Editor:
         report = {
             **describe(request, clip, motion),
             "strength": strength,
+            "renderer": served,
             **measured,
             "seconds": clock.report(),
-            "weights": weights_used(request),
+            "weights": weights_used(request, served),
         }
         progress("done", 1.0)
         return EditResult(output, report)
@@ -138,12 +145,10 @@ class Editor:
         finally:
             tracker.close()
 
-    def _strength(self, clip: Clip, director: Director, target: Target, renderer: Renderer, few: _Few) -> float:
-        samples = [
-            Sample(t, image, clip.landmarks.read(t, t + 1)[0])
-            for t, image in few.frames
-            if clip.track.presence[t] > 0.5
-        ]
+    def _strength(
+        self, clip: Clip, director: Director, target: Target, renderer: Renderer, samples: list[Sample]
+    ) -> float:
+        """Judged by warping, whoever renders: how much a network blurs a face says nothing about the emotion."""
         return bearable_strength(clip.motion, director, target, renderer, samples, zoo.load_embedder().embed)
 
     def _render(
@@ -179,8 +184,19 @@ class Editor:
         every = max(1, round(looks / READINGS))
         return Readout(zoo.load_embedder().embed, zoo.load_expression_net().read, every)
 
-    def _renderer(self, request: EditRequest) -> Renderer:
-        return WarpRenderer(self._get_fitter().head)
+    def _renderer(
+        self, request: EditRequest, warp: WarpRenderer, samples: list[Sample]
+    ) -> tuple[Renderer, dict[str, Any]]:
+        """Who renders the person of some frames, and what the report says of it."""
+        if request.generator != "ned":
+            return warp, casting.WARP
+        chosen = casting.cast(casting.person_of(samples, zoo.load_embedder().embed), request.renderer)
+        if chosen.renderer is None:
+            return warp, chosen.report
+        from asccl.renderers.neural import NeuralRenderer  # brings torch
+
+        net, card = zoo.load_renderer(chosen.renderer, self.device)
+        return NeuralRenderer(self._get_head(), net, card), chosen.report
 
     def _director(self, request: EditRequest) -> Director:
         head = self._get_fitter().head
@@ -194,8 +210,13 @@ class Editor:
 
     def _get_fitter(self) -> Fitter:
         if self._fitter is None:
-            self._fitter = Fitter(load_anny_head())
+            self._fitter = Fitter(self._get_head())
         return self._fitter
+
+    def _get_head(self) -> AnnyHead:
+        if self._head is None:
+            self._head = load_anny_head()
+        return self._head
 
     def _get_eyes(self) -> Eyes:
         if self._eyes is None:
@@ -231,9 +252,13 @@ class Editor:
         def look() -> PreviewStudio:
             face = choose(self._find(path), request.face, path.name).found
             seen = glance(path, self._get_eyes(), self._get_fitter(), self.limits, face)
-            return PreviewStudio(path, seen, self._renderer(request), self._get_fitter(), self.limits)
+            warp = WarpRenderer(self._get_fitter().head)
+            samples = [Sample(t, *frame) for t, frame in enumerate(zip(seen.images, seen.landmarks, strict=True))]
+            renderer, _ = self._renderer(request, warp, samples)
+            return PreviewStudio(path, seen, renderer, warp, self._get_fitter(), self.limits)
 
-        return _remember(self._studios, (*_key(path), request.face, request.generator), look)
+        taught = () if request.renderer is None else _key(request.renderer)
+        return _remember(self._studios, (*_key(path), request.face, request.generator, *taught), look)
 
 
 def _key(path: Path) -> tuple:
@@ -286,3 +311,11 @@ class _Few:
             if len(self.frames) > 2 * JUDGED - 1:
                 self.frames, self._every = self.frames[::2], 2 * self._every
         self._seen += 1
+
+    def samples(self, clip: Clip) -> list[Sample]:
+        """Those that show the face plainly."""
+        return [
+            Sample(t, image, clip.landmarks.read(t, t + 1)[0])
+            for t, image in self.frames
+            if clip.track.presence[t] > 0.5
+        ]

@@ -38,6 +38,7 @@ def describe(request: EditRequest, clip: Clip, motion: Motion) -> dict[str, Any]
             "source": request.source.name, "emotion": request.emotion,
             "reference": request.reference and request.reference.name, "intensity": request.intensity,
             "start": request.start, "end": request.end, "face": request.face, "generator": request.generator,
+            "renderer": request.renderer and request.renderer.name,
             "seed": request.seed, "badge": request.badge,
         },
         "source": {
@@ -49,10 +50,13 @@ def describe(request: EditRequest, clip: Clip, motion: Motion) -> dict[str, Any]
     }  # fmt: skip
 
 
-def weights_used(request: EditRequest) -> list[dict[str, str]]:
-    """Name, file and sha256 of the weights behind an edit."""
+def weights_used(request: EditRequest, renderer: dict[str, Any]) -> list[dict[str, str]]:
+    """Name, file and sha256 of the weights behind an edit. renderer: as in the report, see `casting.Cast`."""
     names = (*WEIGHTS, "ned-manipulator") if request.generator == "ned" else WEIGHTS
-    return [{"name": n, "file": hub.WEIGHTS[n].file, "sha256": hub.WEIGHTS[n].sha256} for n in names]
+    used = [{"name": n, "file": hub.WEIGHTS[n].file, "sha256": hub.WEIGHTS[n].sha256} for n in names]
+    if renderer["sha256"]:
+        used.append({"name": "ned-renderer", "file": renderer["file"], "sha256": renderer["sha256"]})
+    return used
 
 
 class Clock:

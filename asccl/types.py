@@ -112,7 +112,9 @@ class EditRequest:
     source: a video or a still. output: None puts it beside the source. emotion, reference: at least one of them.
     intensity: 0 to 2; 0 leaves the source's pixels. start, end: seconds; the edit shows between them, with soft ends.
     face: None takes the largest; N takes the N-th, counted as `Editor.faces` lists them.
-    generator: "warp" directs by presets, "ned" by NED's manipulator; both render by warping.
+    generator: "warp" directs by presets and renders by warping; "ned" directs by NED's manipulator and renders by the
+        neural renderer that was taught this person, by warping where there is none.
+    renderer: the file of that renderer, for "ned"; None looks in the folder `renderers` beside the weights.
     seed: which of the natural variants of the emotion. badge: print a visible mark.
     Raises SettingError.
     """
@@ -126,11 +128,12 @@ class EditRequest:
     end: float | None = None
     face: int | None = None
     generator: str = "warp"
+    renderer: Path | None = None
     seed: int = 0
     badge: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("source", "output", "reference"):
+        for name in ("source", "output", "reference", "renderer"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, Path(value))
@@ -151,6 +154,8 @@ class EditRequest:
             raise SettingError(f"seed {self.seed} is negative", "give a whole number, 0 or more")
         if self.generator not in GENERATORS:
             raise SettingError(f"there is no generator {self.generator!r}", f"choose one of {', '.join(GENERATORS)}")
+        if self.renderer is not None and self.generator != "ned":
+            raise SettingError(f"the generator {self.generator!r} takes no renderer", "choose ned, or leave it out")
 
 
 @dataclass(frozen=True)

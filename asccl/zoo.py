@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # torch takes seconds to import, so only the functions that n
     from asccl.metric.scc import SCCMetric
     from asccl.nets.blocks import Freezable
     from asccl.nets.ned_manipulator import Manipulator
+    from asccl.nets.ned_renderer import Generator
+    from asccl.renderers.card import Card
 
 CROP = (112, 112, 3)
 COUNTER = "num_batches_tracked"  # of batch normalisation; a frozen network has no use for it
@@ -156,6 +158,23 @@ def _load_manipulator(path: Path, _sha256: str, device: str) -> Manipulator:
     except (KeyError, ValueError) as error:
         raise WeightsError(f"{path} does not say how large its networks are ({error})", "import it anew") from error
     return _fill(path, net, device)
+
+
+def load_renderer(source: str | Path, device: str | torch.device = "cpu") -> tuple[Generator, Card]:
+    """NED's renderer of one person, frozen, and what its file says. source: as for `hub.resolve`; a file that draws
+    from the open head's conditions (`casting.card_of` tells). Raises WeightsError, KeyError, ValueError."""
+    path = hub.resolve(source)
+    with _loading:
+        return _load_renderer(path, hub.sha256(path), str(device))
+
+
+@cache
+def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[Generator, Card]:
+    from asccl.nets.ned_renderer import Generator
+    from asccl.renderers.card import Card
+
+    card = Card.read(hub.metadata(path))
+    return _fill(path, Generator(card.sizes), device), card
 
 
 def new_metric(source: str | Path = "mobilefacenet-arcface") -> SCCMetric:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 import torch.nn.functional as F
 
@@ -68,3 +70,33 @@ def mouth_forward(made: torch.Tensor, source: torch.Tensor, jaw: int) -> torch.T
 def mouth_back(returned: torch.Tensor, made: torch.Tensor, jaw: int) -> torch.Tensor:
     """Coefficients (B, T, C): from what was made to what came back by the cycle."""
     return mouth_correlation(returned[..., jaw], made.detach()[..., jaw])
+
+
+def on_scales(loss: Callable[[torch.Tensor], torch.Tensor], told: Sequence[Sequence[torch.Tensor]]) -> torch.Tensor:
+    """A loss of scores, the mean over the scales of a multiscale discriminator. told: what it said of pictures."""
+    return torch.stack([loss(scale[-1]) for scale in told]).mean()
+
+
+def feature_matching(made: Sequence[Sequence[torch.Tensor]], real: Sequence[Sequence[torch.Tensor]]) -> torch.Tensor:
+    """Wang et al. (CVPR 2018): a discriminator's layers say the same of what was made and of the real picture.
+
+    made, real: what it said, per scale and layer, the scores last; `real` is a constant. Absolute differences: their
+    mean over each layer, 4 times the mean over the layers before the scores, the mean over the scales.
+    """
+    apart = [
+        torch.stack([F.l1_loss(a, b.detach()) for a, b in zip(x[:-1], y[:-1], strict=True)]).mean()
+        for x, y in zip(made, real, strict=True)
+    ]
+    return 4 * torch.stack(apart).mean()
+
+
+def inside(mask: torch.Tensor, made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """Mean absolute difference of pictures (B, 3, H, W) where the mask (B, 1, H, W) is 1 -> scalar."""
+    return (mask * (made - real).abs()).sum() / (3 * mask.sum()).clamp(min=1)
+
+
+def perceptual(made: Sequence[torch.Tensor], real: Sequence[torch.Tensor], weights: Sequence[float]) -> torch.Tensor:
+    """Johnson et al. (ECCV 2016), with absolute differences: the maps of a network trained on photographs, of what was
+    made and of the real picture, weighted; `real` is a constant."""
+    apart = [w * F.l1_loss(a, b.detach()) for w, a, b in zip(weights, made, real, strict=True)]
+    return torch.stack(apart).sum()

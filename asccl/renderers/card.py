@@ -39,7 +39,7 @@ class Card:
 
     @classmethod
     def read(cls, told: Mapping[str, str]) -> Card:
-        """From a weights file's metadata, whose kind and conditions have been looked at. Raises KeyError, ValueError."""
+        """From a weights file's metadata, whose kind and conditions were looked at. Raises KeyError, ValueError."""
         person = np.frombuffer(base64.b64decode(told["person"], validate=True), "<f4")
         length = float(np.linalg.norm(person))
         if told["embedder"] != EMBEDDER or person.shape != (WIDTH,) or not abs(length - 1) < 1e-3:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.interpolate import RBFInterpolator
@@ -51,6 +52,22 @@ class Conditions:
         return np.concatenate([self.nmfc, self.shape, self.eyes, self.mask], 1)
 
 
+class Seen(NamedTuple):
+    """The n pixels of a square that show a face. at: (n,) place in the flattened square. share: (n, 3) float32 of the
+    three corners (n, 3), numbers of vertices. kind: (n,) region. size: side of the square."""
+
+    at: np.ndarray
+    share: np.ndarray
+    corners: np.ndarray
+    kind: np.ndarray
+    size: int
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Of vertices (V, C) -> (C, n) float32 as the pixels see them."""
+        columns = np.ascontiguousarray(values.T, np.float32)
+        return sum(self.share[:, k] * columns[:, self.corners[:, k]] for k in range(3))
+
+
 class FaceSurface:
     """The part of the head that the pictures show: from the forehead to the throat, with eyes and the mouth's inside,
     without ears and lashes. Build once."""
@@ -59,16 +76,16 @@ class FaceSurface:
         self.head = head
         region = head.region[head.triangles]
         edge = _inside(head)
-        drawn = ~np.isin(region, [head.regions.index(name) for name in ("ears", "lashes", "neck")]).any(1)
-        inner = np.isin(region, [head.regions.index(name) for name in LIT]).any(1)
-        drawn &= inner | (edge[head.triangles].max(1) > -MARGIN)
+        drawn = ~np.isin(region, [head.regions.index(name) for name in ("ears", "lashes")]).any(1)
+        self.inner = [head.regions.index(name) for name in LIT]
+        drawn &= np.isin(region, self.inner).any(1) | (edge[head.triangles].max(1) > -MARGIN)
         self.used, triangles = np.unique(head.triangles[drawn], return_inverse=True)
         self.triangles = triangles.reshape(-1, 3)
         self.rest = head.vertices[self.used]
         self.units = self._units(head)
         self._kind = head.region[self.used][self.triangles].max(1)  # where corners differ, of the innermost
         self._balls = np.isin(head.regions, BALLS)  # by region
-        self._inner = np.isin(head.regions, list(LIT))
+        self._mouth = np.isin(head.regions, list(LIT))
         self._fixed = self._painted(head, edge)
 
     def _units(self, head: AnnyHead) -> np.ndarray:
@@ -105,34 +122,40 @@ class FaceSurface:
         spread = RBFInterpolator(self.head.neutral, left, kernel="linear", smoothing=0.5, degree=0)
         return (self.rest + np.tensordot(own, basis, 1) + spread(self.rest)).astype(np.float32)
 
-    def draw(self, rest: np.ndarray, coefficients: np.ndarray, view: View, crop: np.ndarray, size: int) -> np.ndarray:
-        """One frame: a person at rest (V, 3), coefficients (52,), crop (2, 3) frame -> square -> (10, S, S) float32."""
-        vertices = rest + (coefficients.astype(np.float32) @ self.units).reshape(-1, 3)
+    def shape(self, rest: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        """A person at rest (V, 3) and coefficients (52,) -> (V, 3) cm."""
+        return rest + (coefficients.astype(np.float32) @ self.units).reshape(-1, 3)
+
+    def look(self, vertices: np.ndarray, view: View, crop: np.ndarray, size: int) -> Seen:
+        """The raster of a face (V, 3) in the square of `size` pixels that a crop (2, 3) shows of the frame."""
         pixels, depth = view.project(vertices)
         pixels = pixels @ crop[:, :2].T + crop[:, 2]
         a, b, c = pixels[self.triangles].transpose(1, 0, 2)
         front = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]) < 0
-        front &= (np.maximum(np.maximum(a, b), c) > -1).all(1) & (np.minimum(np.minimum(a, b), c) < size).all(1)
-        triangles = self.triangles[front]
-        image, barycentric = rasterise(pixels, depth, triangles, (size, size))
-        seen = np.flatnonzero(image.ravel() >= 0)
-        face = image.ravel()[seen]
+        image, barycentric = rasterise(pixels, depth, self.triangles[front], (size, size))
+        at = np.flatnonzero(image.ravel() >= 0)
+        triangle = np.flatnonzero(front)[image.ravel()[at]]
+        return Seen(at, barycentric.reshape(-1, 3)[at], self.triangles[triangle], self._kind[triangle], size)
+
+    def colour(self, vertices: np.ndarray, seen: Seen, view: View, crop: np.ndarray) -> np.ndarray:
+        """(10, S, S) float32, all that `Conditions` has of one frame."""
         turn = np.eye(3)
         turn[:2, :2] = crop[:, :2] / np.sqrt(abs(np.linalg.det(crop[:, :2])))
         normals = vertex_normals(vertices @ (turn @ view.rotation).T, self.triangles)
-        table = np.column_stack([normals, self._fixed]).astype(np.float32)
-        values = np.zeros((table.shape[1], len(seen)), np.float32)
-        for k in range(3):
-            values += barycentric.reshape(-1, 3)[seen, k] * table.T[:, triangles[face, k]]
-        out = np.zeros((CHANNELS, size * size), np.float32)
-        out[:, seen] = self._coloured(values, self._kind[front][face], 1 / view_scale(view, crop))
-        return out.reshape(CHANNELS, size, size)
+        values = seen.spread(np.column_stack([normals, self._fixed]))
+        out = np.zeros((CHANNELS, seen.size * seen.size), np.float32)
+        out[:, seen.at] = self._coloured(values, seen.kind, 1 / view_scale(view, crop))
+        return out.reshape(CHANNELS, seen.size, seen.size)
+
+    def is_skin(self, kind: np.ndarray) -> np.ndarray:
+        """(n,) bool from (n,) regions: not eyes, nor lids, lips and what lies behind them."""
+        return kind == self.head.regions.index("skin")
 
     def _coloured(self, values: np.ndarray, kind: np.ndarray, pixel: float) -> np.ndarray:
         """(12, n) as interpolated -> (10, n) channels. kind: (n,) regions. pixel: its side in cm."""
         normal, nmfc, (lit, lid, ball, x, y, edge) = values[:3], values[3:6], values[6:]
         eye = self._balls[kind] & (ball > 0.99)
-        mask = (edge > 0) | eye | self._inner[kind]
+        mask = (edge > 0) | eye | self._mouth[kind]
         iris = np.clip((IRIS - np.hypot(x, y)) / max(pixel, 0.05) + 0.5, 0, 1) * eye
         normal *= FACING / np.maximum(np.sqrt(np.einsum("cn,cn->n", normal, normal)), 1e-6)
         shape = (0.5 + normal) * lit
@@ -191,4 +214,6 @@ class Scene:
 
     def draw(self, coefficients: np.ndarray, t: int) -> np.ndarray:
         """(52,) -> (10, S, S) of frame t."""
-        return self.surface.draw(self.rest, coefficients, self.views[t], self.crops[t], self.size)
+        vertices = self.surface.shape(self.rest, coefficients)
+        view, crop = self.views[t], self.crops[t]
+        return self.surface.colour(vertices, self.surface.look(vertices, view, crop, self.size), view, crop)

@@ -1,0 +1,122 @@
+"""Who plays whom: the neural renderer that was taught the person of a clip, where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from asccl import hub
+from asccl.errors import InputError, WeightsError
+from asccl.face.crop import arcface_crop
+from asccl.face.tracker import Embed
+from asccl.likeness import Sample
+from asccl.renderers.card import CONDITIONS, KIND, Card
+
+FITS = 0.5  # cosine of the embeddings from which on two clips show one person (checkpoints/README.md)
+FOLDER = "renderers"  # in the folders where weights are looked for
+REMEDY = "give a file of training/train_renderer.py"
+
+
+WARP: dict[str, Any] = {
+    "name": "warp", "sought": False, "file": None, "sha256": None, "similarity": None,
+    "why": "the generator has no other",
+}  # fmt: skip
+
+
+class Cast(NamedTuple):
+    """renderer: the file that serves, None where the frame is warped. report: JSON-able, which renderer and why."""
+
+    renderer: Path | None
+    report: dict[str, Any]
+
+
+def card_of(path: Path) -> Card:
+    """What a renderer's file says about itself. Raises InputError: missing, no safetensors file, of another kind."""
+    if not path.is_file():
+        raise InputError(f"there is no renderer {path}", REMEDY)
+    try:
+        told = hub.metadata(path)
+    except WeightsError as error:
+        raise InputError(error.problem, REMEDY) from error
+    if told.get("kind") != KIND:
+        raise InputError(f"{path} is no renderer but {told.get('kind') or 'of no kind'}", REMEDY)
+    if told.get("conditions") == "flame":
+        raise InputError(
+            f"{path} draws from images of FLAME's head, which is not part of this project",
+            "train one on the open head with training/train_renderer.py (docs/ned.md)",
+        )
+    if told.get("conditions") != CONDITIONS:
+        raise InputError(f"{path} draws from conditions {told.get('conditions')}, not {CONDITIONS}", "train it anew")
+    try:
+        return Card.read(told)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path} does not say whom it draws and how large ({error})", "train it anew") from error
+
+
+def cast(person: np.ndarray | None, given: Path | None = None) -> Cast:
+    """The renderer for a person, an embedding as `person_of` gives it: the given file, else the likest that fits of
+    those in the folders. None: no frame shows the person plainly.
+
+    Raises InputError where the given file cannot be used or was taught somebody else.
+    """
+    if given is not None:
+        return _given(person, given)
+    if person is None:
+        return Cast(None, _warped("no frame shows the face plainly enough to tell who it is"))
+    files = [path for folder in _folders() for path in sorted(folder.glob("*.safetensors"))]
+    if not files:
+        return Cast(None, _warped(f"there is no renderer in {' or '.join(map(str, _folders()))}"))
+    likest: tuple[float, Path | None] = (-1.0, None)
+    passed = []
+    for path in files:
+        try:
+            likest = max(likest, (card_of(path).likeness(person), path), key=lambda pair: pair[0])
+        except InputError as error:
+            passed.append(str(error))
+    similarity, found = likest
+    if found is not None and similarity >= FITS:
+        return Cast(found, {**_served(found, similarity, "it was taught this person"), "passed_over": passed})
+    why = f"of {len(files)} renderers none was taught this person"
+    told = _warped(why, None if found is None else similarity)
+    return Cast(None, {**told, "passed_over": passed})
+
+
+def person_of(samples: Sequence[Sample], embed: Embed) -> np.ndarray | None:
+    """(192,) mean embedding of some frames; None where there are none."""
+    if not samples:
+        return None
+    return embed(np.stack([arcface_crop(s.image, s.landmarks) for s in samples])).mean(0)
+
+
+def _given(person: np.ndarray | None, given: Path) -> Cast:
+    card = card_of(given)
+    if person is None:
+        raise InputError(
+            f"no frame shows plainly whether {given.name} was taught this person",
+            "give a video that shows the face plainly, or leave the renderer out",
+        )
+    similarity = card.likeness(person)
+    if similarity < FITS:
+        raise InputError(
+            f"{given.name} was taught another person (likeness {similarity:.2f}, {FITS} is asked for)",
+            "give the renderer of this person, or leave it out",
+        )
+    return Cast(given, _served(given, similarity, "it was given, and was taught this person"))
+
+
+def _served(path: Path, similarity: float, why: str) -> dict[str, Any]:
+    return {
+        "name": "neural", "sought": True, "file": path.name, "sha256": hub.sha256(path),
+        "similarity": round(similarity, 4), "why": why,
+    }  # fmt: skip
+
+
+def _warped(why: str, similarity: float | None = None) -> dict[str, Any]:
+    return {**WARP, "sought": True, "similarity": None if similarity is None else round(similarity, 4), "why": why}
+
+
+def _folders() -> list[Path]:
+    return [folder / FOLDER for folder in hub.local_folders()]

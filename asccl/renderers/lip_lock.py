@@ -1,0 +1,51 @@
+"""Lips of the head's mesh part as far as the director says: closed ones stay closed, whatever the emotion does."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asccl.face import mesh
+from asccl.renderers.conditions import FaceSurface
+from asccl.renderers.geometry import LIP_REACH, SHUT
+
+EYES_APART = 9.0  # cm between the outer corners of the eyes
+
+
+class LipLock:
+    """The correction of a mesh after an edit; what `geometry.Displacement` does for landmarks. Build once."""
+
+    def __init__(self, surface: FaceSurface):
+        head = surface.head
+        place = np.full(len(head.vertices), -1)
+        place[surface.used] = np.arange(len(surface.used))
+        rows = np.array([mesh.UPPER_INNER, mesh.LOWER_INNER])
+        self._corners = place[head.triangles[head.landmark_triangle[rows]]]  # (2, 9, 3)
+        self._share = head.landmark_barycentric[rows]
+        jaw = head.vertex_expression[head.index["jawOpen"]][surface.used, 1]
+        lower = jaw > 0.5 * head.expression[head.index["jawOpen"], mesh.LOWER_INNER[4], 1]
+        outside = ~np.isin(head.region[surface.used], surface.inner)
+        middle = self._rows(surface.rest)
+        self._carry = np.stack(
+            [_carry(surface.rest, row, side & outside) for row, side in zip(middle, (~lower, lower), strict=True)]
+        )
+
+    def __call__(self, before: np.ndarray, after: np.ndarray, gain: float) -> np.ndarray:
+        """Vertices (V, 3) of the source and of the edit -> (V, 3) cm to add to those of the edit."""
+        gap, moved = (np.subtract(*self._rows(vertices)[::-1])[:, 1] for vertices in (before, after))
+        parted = np.clip(gap - SHUT * EYES_APART, 0, None)
+        excess = 0.5 * (moved - gap - (gain - 1) * parted)
+        out = np.zeros_like(after)
+        out[:, 1] = (self._carry[0] - self._carry[1]) @ excess
+        return out
+
+    def _rows(self, vertices: np.ndarray) -> np.ndarray:
+        """(2, 9, 3) the inner lips, upper and lower."""
+        return np.einsum("rnk,rnkc->rnc", self._share, vertices[self._corners])
+
+
+def _carry(rest: np.ndarray, row: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """(V, 9) shares of a correction at nine points that each vertex of a side (V,) takes."""
+    distance = np.linalg.norm(rest[:, None] - row[None], axis=-1)
+    weights = np.exp(-((distance / LIP_REACH) ** 2)) * side[:, None]
+    near = np.exp(-((distance.min(1) / LIP_REACH) ** 2))  # at the lips' edge all of it, further away less
+    return (weights / np.maximum(weights.sum(1, keepdims=True), 1e-9) * near[:, None]).astype(np.float32)

@@ -1,0 +1,122 @@
+"""NED's second stage: a network that was taught one person paints the face as it should move.
+
+It sees the condition images of three frames and its own last two pictures, so frames must come in order; it begins
+anew after a gap and at a cut.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from asccl.morphable.anny_head import AnnyHead
+from asccl.nets.ned_renderer import FRAMES, PREVIOUS, Generator
+from asccl.renderers.card import Card
+from asccl.renderers.conditions import FaceSurface, Scene
+from asccl.renderers.gaze import Gaze
+from asccl.renderers.lip_lock import LipLock
+from asccl.renderers.paste import Painted, paste
+from asccl.types import Image, Motion
+
+FADE = 0.5  # weight of an edit from which on the painted face shows fully
+NOTICEABLE = 0.15  # change of a coefficient, in the liveliest frames of a clip, likewise
+
+
+class NeuralRenderer:
+    """Paints the face; see `Renderer`. net: frozen, on the device that it is to run on. card: of its checkpoint."""
+
+    def __init__(self, head: AnnyHead, net: Generator, card: Card):
+        self._net, self._size = net, card.size
+        self._surface = FaceSurface(head)
+        self._gaze, self._lips = Gaze(self._surface), LipLock(self._surface)
+        self._plan: _Plan | None = None
+        self._context = _Context(net, card.size)
+
+    def study(self, image: Image, landmarks: np.ndarray) -> None:
+        """The network has been taught the person; there is nothing to look for."""
+
+    def plan(self, motion: Motion, new: Motion) -> None:
+        scene = Scene.tracked(self._surface, motion, self._size)
+        self._plan = _Plan(motion, new, scene, shown_strength(motion, new))
+        self._context.clear()
+
+    def render(self, image: Image, landmarks: np.ndarray, t: int) -> Image:
+        assert self._plan is not None, "plan first"
+        strength = float(self._plan.strength[t])
+        if not np.isfinite(landmarks[0, 0]) or strength <= 0:
+            self._context.clear()
+            return image
+        return paste(image, self.paint(landmarks, t), self._plan.scene.crops[t], strength)
+
+    def paint(self, landmarks: np.ndarray, t: int) -> Painted:
+        """The face of frame t alone, in its square."""
+        assert self._plan is not None, "plan first"
+        (motion, new, scene, _), surface = self._plan, self._surface
+        view, crop, source = scene.views[t], scene.crops[t], motion.coefficients[t]
+        looking = self._gaze(scene.rest, source, view, landmarks)
+        before = surface.shape(scene.rest, looking)
+        after = surface.shape(scene.rest, new.coefficients[t] + looking - source)
+        gain = 1.0 if new.lip_gain is None else float(new.lip_gain[t])
+        after = after + self._lips(before, after, gain)
+        seen = surface.look(after, view, crop, self._size)
+        conditions = surface.colour(after, seen, view, crop)
+        moved = np.zeros((self._size * self._size, 2), np.float32)
+        moved[seen.at] = seen.spread(view.project(after)[0] - view.project(before)[0]).T
+        mask = conditions[-1] > 0
+        skin = np.zeros(mask.size, bool)
+        skin[seen.at] = surface.is_skin(seen.kind)
+        face = self._context.draw(conditions, t, motion.shot)
+        return Painted(face, mask, skin.reshape(mask.shape) & mask, moved.reshape(*mask.shape, 2))
+
+
+class _Plan(NamedTuple):
+    motion: Motion
+    new: Motion
+    scene: Scene
+    strength: np.ndarray  # (T,)
+
+
+class _Context:
+    """The network with what it keeps from frame to frame."""
+
+    def __init__(self, net: Generator, size: int):
+        self._net, self._size = net, size
+        self.clear()
+
+    def clear(self) -> None:
+        self._last: int | None = None
+        self._conditions: list[torch.Tensor] = []
+        self._pictures: list[torch.Tensor] = []
+
+    def draw(self, conditions: np.ndarray, t: int, shot: np.ndarray | None) -> Image:
+        """Conditions (10, S, S) of frame t -> (S, S, 3) uint8 RGB."""
+        follows = self._last is not None and t == self._last + 1 and (shot is None or shot[t] == shot[self._last])
+        if not follows:
+            self.clear()
+        device = next(self._net.parameters()).device
+        here = torch.from_numpy(conditions).to(device)
+        nothing = here.new_full((3, self._size, self._size), -1.0)
+        seen = (self._conditions or [here] * (FRAMES - 1)) + [here]  # before the first frame: as in it
+        pictures = self._pictures or [nothing] * PREVIOUS
+        with torch.inference_mode():
+            made = self._net(torch.cat(seen)[None], torch.cat(pictures)[None])[0]
+        self._last, self._conditions, self._pictures = t, seen[1:], [*pictures[1:], made]
+        levels = ((made.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        return levels.permute(1, 2, 0).cpu().numpy()
+
+
+def shown_strength(motion: Motion, new: Motion) -> np.ndarray:
+    """(T,) in [0, 1]: how much of the painted face shows. It fades in with the weight of the edit, and with what the
+    edit does at all, so that a very small one is nearly the source."""
+    change = np.abs(new.coefficients - motion.coefficients).max(1, initial=0.0)
+    if new.lip_gain is not None:
+        change = np.maximum(change, np.abs(new.lip_gain - 1))
+    lively = float(np.quantile(change[motion.weight > 0], 0.9)) if (motion.weight > 0).any() else 0.0
+    return _eased(motion.weight / FADE) * _eased(np.array(lively / NOTICEABLE))
+
+
+def _eased(x: np.ndarray) -> np.ndarray:
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)

@@ -1,0 +1,136 @@
+"""One step of NED's renderer: draw a window frame by frame, then what everybody says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from asccl.face.crop import SIZE
+from asccl.metric.align import warp
+from asccl.metric.loss import ASCCLLoss
+from asccl.nets.ned_renderer import FRAMES, PREVIOUS, SEEN, Discriminator, Sizes
+from training import losses
+from training.perceptual import Perceptual
+from training.portraits import RendererWindow, mouth_side
+
+Told = list[list[torch.Tensor]]
+
+
+class Shown(NamedTuple):
+    """The N frames of a batch that are drawn. seen: (N, 9, S, S) conditions. mask: (N, 1, S, S). real: (N, 3, S, S),
+    the whole frame. face: (N, 3, S, S), what is to be drawn: -1 outside of the mask. mouth: (N, 2). crop: (N, 2, 3)."""
+
+    seen: torch.Tensor
+    mask: torch.Tensor
+    real: torch.Tensor
+    face: torch.Tensor
+    mouth: torch.Tensor
+    crop: torch.Tensor
+
+
+def shown(batch: RendererWindow) -> Shown:
+    drawn = [part[:, PREVIOUS:].flatten(0, 1) for part in batch]
+    conditions, real, mouth, crop = drawn
+    mask = conditions[:, SEEN:]
+    return Shown(conditions[:, :SEEN], mask, real, real * mask - (1 - mask), mouth, crop)
+
+
+def draw(generator: nn.Module, batch: RendererWindow, cold: torch.Tensor | None = None) -> torch.Tensor:
+    """(B, T - 2, 3, S, S): each frame sees its own and two earlier conditions and the two outputs before it, through
+    which no gradient flows, as in NED. Before the first come the real frames; black where cold (B,) says so, as at the
+    start of a clip."""
+    first = batch.frames[:, :PREVIOUS] * batch.conditions[:, :PREVIOUS, SEEN:]
+    first = first - (1 - batch.conditions[:, :PREVIOUS, SEEN:])
+    if cold is not None:
+        first = torch.where(cold[:, None, None, None, None], -1, first)
+    made = list(first.unbind(1))
+    for t in range(FRAMES, batch.conditions.shape[1] + 1):
+        before = torch.cat([x.detach() for x in made[-PREVIOUS:]], 1)
+        made.append(generator(batch.conditions[:, t - FRAMES : t].flatten(1, 2), before))
+    return torch.stack(made[PREVIOUS:], 1)
+
+
+def mouths(picture: torch.Tensor, corner: torch.Tensor) -> torch.Tensor:
+    """(N, C, S, S) and (N, 2) rows and columns -> (N, C, s, s), the square round each mouth."""
+    side = mouth_side(picture.shape[-1])
+    return torch.stack([p[:, y : y + side, x : x + side] for p, (y, x) in zip(picture, corner.tolist(), strict=True)])
+
+
+class Critics(nn.Module):
+    """NED's two discriminators, of the picture and of the mouth."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__()
+        self.picture, self.mouth = Discriminator(sizes), Discriminator(sizes)
+
+    def told(self, shown: Shown, face: torch.Tensor) -> tuple[Told, Told]:
+        """What each says of faces (N, 3, S, S)."""
+        near = mouths(torch.cat([shown.seen, face], 1), shown.mouth)
+        return self.picture(shown.seen, face), self.mouth(near[:, :SEEN], near[:, SEEN:])
+
+    def forward(self, batch: RendererWindow, made: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Its own losses, "real" and "fake", each the mean of both discriminators'. made: (B, T - 2, 3, S, S)."""
+        there = shown(batch)
+        real = [losses.on_scales(losses.lsgan_real, told) for told in self.told(there, there.face)]
+        fake = [losses.on_scales(losses.lsgan_fake, told) for told in self.told(there, made.detach().flatten(0, 1))]
+        return {"real": torch.stack(real).mean(), "fake": torch.stack(fake).mean()}
+
+
+@contextmanager
+def constant(module: nn.Module) -> Iterator[None]:
+    """Gradients pass through, and leave none in the module."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+def generator_losses(
+    generator: nn.Module,
+    critics: Critics | None,
+    batch: RendererWindow,
+    rng: torch.Generator,
+    asccl: ASCCLLoss | None = None,
+    vgg: Perceptual | None = None,
+    cold: float = 0.5,
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """-> losses "pixels"; with critics "adversarial" and "features", also with "mouth_" before them; on demand "vgg",
+    "asccl"; and what was drawn, (B, T - 2, 3, S, S).
+
+    cold: share of the windows that begin without frames before them. ASCCL is between the real frame and the same with
+    the drawn face in it, both cropped as ArcFace wants them. Gradients reach the generator alone.
+    """
+    begins = torch.rand(len(batch.frames), generator=rng, device=rng.device) < cold
+    made = draw(generator, batch, begins)
+    face, there = made.flatten(0, 1), shown(batch)
+    found = {"pixels": losses.inside(there.mask, face, there.face)}
+    if critics is not None:
+        found |= _adversarial(critics, there, face)
+    if vgg is not None:
+        found["vgg"] = vgg(face, there.face)
+    if asccl is not None:
+        whole = there.mask * face + (1 - there.mask) * there.real
+        with torch.no_grad():
+            source, valid = warp(there.real, there.crop, (SIZE, SIZE))
+        found["asccl"] = asccl(source, warp(whole, there.crop, (SIZE, SIZE))[0], rng, valid)
+    return found, made
+
+
+def _adversarial(critics: Critics, there: Shown, face: torch.Tensor) -> dict[str, torch.Tensor]:
+    with torch.no_grad():
+        wanted = critics.told(there, there.face)
+    with constant(critics):
+        told = critics.told(there, face)
+    found = {}
+    for prefix, fake, real in zip(("", "mouth_"), told, wanted, strict=True):
+        found[prefix + "adversarial"] = losses.on_scales(losses.lsgan_real, fake)
+        found[prefix + "features"] = losses.feature_matching(fake, real)
+    return found
