@@ -65,13 +65,14 @@ class LoopSettings:
 @dataclass(frozen=True)
 class Turn:
     """One update. losses(batch, rng) -> named scalars; weights: of each name, 1 where none is given. schedule: of the
-    learning rate, one move a step; it must be registered for checkpoints."""
+    learning rate, one move a step; it must be registered for checkpoints. after: called once the update is made."""
 
     name: str
     optimizer: torch.optim.Optimizer
     losses: Losses
     weights: Mapping[str, float] = field(default_factory=dict)
     schedule: torch.optim.lr_scheduler.LRScheduler | None = None
+    after: Callable[[], None] | None = None
 
 
 def accelerator(settings: LoopSettings) -> Accelerator:
@@ -154,6 +155,8 @@ def _update(
     turn.optimizer.step()
     if turn.schedule is not None:
         turn.schedule.step()
+    if turn.after is not None:
+        turn.after()
     return {f"{turn.name}/{name}": value.detach() for name, value in losses.items()}
 
 

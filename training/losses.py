@@ -92,7 +92,7 @@ def feature_matching(made: Sequence[Sequence[torch.Tensor]], real: Sequence[Sequ
 
 def inside(mask: torch.Tensor, made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     """Mean absolute difference of pictures (B, 3, H, W) where the mask (B, 1, H, W) is 1 -> scalar."""
-    return (mask * (made - real).abs()).sum() / (3 * mask.sum()).clamp(min=1)
+    return (mask * (made - real).abs()).sum() / (3 * mean_count(mask.sum())).clamp(min=1)
 
 
 def perceptual(made: Sequence[torch.Tensor], real: Sequence[torch.Tensor], weights: Sequence[float]) -> torch.Tensor:

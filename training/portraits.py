@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from asccl.data.clips import ClipFolder, PreparedClip
 from asccl.errors import InputError
 from asccl.face.crop import SIZE, arcface_matrix
 from asccl.face.mesh import LIPS
 from asccl.nets.ned_renderer import CONDITIONS, PREVIOUS
+from asccl.renderers.conditions import FaceSurface, Scene
+from asccl.renderers.gaze import Gaze
 
-MOUTH = 5 / 16  # side of the square round the mouth, in sides of the picture
+MOUTH = 3 / 8  # side of the square round the mouth, in sides of the picture
 
 
 class RendererWindow(NamedTuple):
@@ -37,28 +42,41 @@ def mouth_side(size: int) -> int:
     return round(MOUTH * size)
 
 
+class Portrait(Protocol):
+    """N frames in a row of one person, without a cut."""
+
+    @property
+    def size(self) -> int:
+        """Pixels of a side."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def window(self, first: int = 0, last: int | None = None) -> RendererWindow:
+        """Frames first..last-1, all by default. Raises UnreadableError."""
+        ...
+
+
 @dataclass(frozen=True)
-class Portrait:
-    """One clip of one person, N frames without a cut. frames: (N, 3, S, S) uint8 RGB. conditions: (N, 10, S, S) uint8,
-    255 for 1. landmarks: (N, 468, 2) float32 pixels. name: who it is, or the clip's. Raises InputError."""
+class InMemory:
+    """A portrait. frames: (N, 3, S, S) uint8 RGB. conditions: (N, 10, S, S) uint8, 255 for 1. landmarks: (N, 468, 2)
+    float32 pixels. name: of the clip, for errors. Raises InputError."""
 
     frames: np.ndarray
     conditions: np.ndarray
     landmarks: np.ndarray
-    name: str = ""
+    name: str = "the portrait"
 
     def __post_init__(self) -> None:
         count, colours, *size = self.frames.shape
-        right = (count, CONDITIONS, *size)
-        if colours != 3 or len(size) != 2 or size[0] != size[1] or self.conditions.shape != right:
+        if colours != 3 or len(size) != 2 or size[0] != size[1] or self.conditions.shape != (count, CONDITIONS, *size):
             raise InputError(
-                f"{self.name or 'the portrait'} has frames {self.frames.shape} and conditions {self.conditions.shape}",
+                f"{self.name} has frames {self.frames.shape} and conditions {self.conditions.shape}",
                 f"prepare it anew: N square RGB frames, and {CONDITIONS} condition channels of each at the same size",
             )
         if self.landmarks.shape[0] != count or not np.isfinite(self.landmarks).all():
             raise InputError(
-                f"{self.name or 'the portrait'} has {count} frames and landmarks {self.landmarks.shape}, or not finite",
-                "prepare it anew",
+                f"{self.name} has {count} frames and landmarks {self.landmarks.shape}, or not finite", "prepare it anew"
             )
 
     def __len__(self) -> int:
@@ -68,20 +86,88 @@ class Portrait:
     def size(self) -> int:
         return self.frames.shape[-1]
 
-    def part(self, start: int, stop: int) -> Portrait:
-        return Portrait(self.frames[start:stop], self.conditions[start:stop], self.landmarks[start:stop], self.name)
+    def window(self, first: int = 0, last: int | None = None) -> RendererWindow:
+        part = slice(first, last)
+        conditions = torch.from_numpy(self.conditions[part]).float() / 255
+        return window_of(conditions, self.frames[part], self.landmarks[part])
 
-    def window(self, start: int = 0, stop: int | None = None) -> RendererWindow:
-        part = slice(start, stop)
-        places, side = self.landmarks[part], mouth_side(self.size)
-        corner = places[:, list(LIPS)].mean(1)[:, ::-1] - (side - 1) / 2
-        face = np.stack([arcface_matrix(points, SIZE) for points in places])
-        return RendererWindow(
-            torch.from_numpy(self.conditions[part]).float() / 255,
-            torch.from_numpy(self.frames[part]).float() / 127.5 - 1,
-            torch.from_numpy(np.rint(corner).clip(0, self.size - side)).long(),
-            torch.from_numpy(face).float(),
-        )
+
+class Prepared:
+    """A portrait in a folder of `training.prepare`: frames first..last-1 of a clip. Its conditions are drawn when they
+    are asked for, as the renderer will draw them of a tracked face."""
+
+    def __init__(self, clip: PreparedClip, surface: FaceSurface, gaze: Gaze, first: int, last: int):
+        self.clip, self.surface, self.gaze, self.first, self.last = clip, surface, gaze, first, last
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    @property
+    def size(self) -> int:
+        return self.clip.row.size
+
+    @cached_property
+    def scene(self) -> Scene:
+        tracked = Scene.tracked(self.surface, self.clip.motion(), self.size)
+        return Scene(self.surface, tracked.rest, tracked.views, self.clip.read("crop"), self.size)
+
+    def window(self, first: int = 0, last: int | None = None) -> RendererWindow:
+        frames = np.arange(self.first, self.last)[first:last]
+        points = self.clip.read("landmarks", int(frames[0]), int(frames[-1]) + 1)
+        drawn = []
+        for t, seen in zip(frames, points, strict=True):
+            looking = self.gaze(self.scene.rest, self.clip.coefficients[t], self.scene.views[t], seen)
+            drawn.append(self.scene.draw(looking, t))
+        pictures = self.clip.pictures(frames).transpose(0, 3, 1, 2)
+        return window_of(torch.from_numpy(np.stack(drawn)), pictures, self.clip.landmarks(frames))
+
+
+def prepared(folder: Path, surface: FaceSurface, people: str = "", verify: bool = True) -> list[Prepared]:
+    """Every stretch of a folder's clips in which a face is to be seen. Raises InputError."""
+    clips, gaze = ClipFolder(folder, surface.head.names, people, verify).clips, Gaze(surface)
+    return [Prepared(clip, surface, gaze, first, last) for clip in clips for first, last in clip.runs]
+
+
+def window_of(conditions: torch.Tensor, frames: np.ndarray, landmarks: np.ndarray) -> RendererWindow:
+    """conditions: (T, 10, S, S) float32 in [0, 1]. frames: (T, 3, S, S) uint8. landmarks: (T, 468+, 2) pixels."""
+    size = frames.shape[-1]
+    side = mouth_side(size)
+    lips = landmarks[:, list(LIPS), ::-1]
+    corner = (lips.min(1) + lips.max(1)) / 2 - (side - 1) / 2
+    face = np.stack([arcface_matrix(points, SIZE) for points in landmarks])
+    return RendererWindow(
+        conditions,
+        torch.from_numpy(np.ascontiguousarray(frames)).float() / 127.5 - 1,
+        torch.from_numpy(np.rint(corner).clip(0, size - side)).long(),
+        torch.from_numpy(face).float(),
+    )
+
+
+@dataclass(frozen=True)
+class Part:
+    """Frames first..last-1 of a portrait."""
+
+    whole: Portrait
+    first: int
+    last: int
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    @property
+    def size(self) -> int:
+        return self.whole.size
+
+    def window(self, first: int = 0, last: int | None = None) -> RendererWindow:
+        here = range(self.first, self.last)[first:last]
+        return self.whole.window(here.start, here.stop)
+
+
+def split(portraits: Sequence[Portrait], share: float) -> tuple[list[Portrait], list[Portrait]]:
+    """The beginning of each to train on, and the end, that share of it, to look at only."""
+    middles = [round((1 - share) * len(one)) for one in portraits]
+    train: list[Portrait] = [Part(one, 0, m) for one, m in zip(portraits, middles, strict=True)]
+    return train, [Part(one, m, len(one)) for one, m in zip(portraits, middles, strict=True)]
 
 
 class RendererWindows(Dataset):

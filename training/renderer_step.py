@@ -13,7 +13,7 @@ from asccl.face.crop import SIZE
 from asccl.metric.align import warp
 from asccl.metric.loss import ASCCLLoss
 from asccl.nets.ned_renderer import FRAMES, PREVIOUS, SEEN, Discriminator, Sizes
-from training import losses
+from training import devices, losses
 from training.perceptual import Perceptual
 from training.portraits import RendererWindow, mouth_side
 
@@ -108,8 +108,8 @@ def generator_losses(
     cold: share of the windows that begin without frames before them. ASCCL is between the real frame and the same with
     the drawn face in it, both cropped as ArcFace wants them. Gradients reach the generator alone.
     """
-    begins = torch.rand(len(batch.frames), generator=rng, device=rng.device) < cold
-    made = draw(generator, batch, begins)
+    begins = devices.drawn(lambda n: torch.rand(n, generator=rng, device=rng.device), len(batch.frames))
+    made = draw(generator, batch, begins < cold)
     face, there = made.flatten(0, 1), shown(batch)
     found = {"pixels": losses.inside(there.mask, face, there.face)}
     if critics is not None:

@@ -17,7 +17,7 @@ from asccl.morphable.anny_head import AnnyHead
 from asccl.renderers.conditions import FaceSurface, Scene
 from asccl.renderers.framing import SIDE
 from asccl.types import EMOTIONS
-from training.portraits import Portrait
+from training.portraits import InMemory
 
 MOOD = 40  # frames that an emotion lasts
 CHANGE = 5.0  # frames over which it gives way to the next (Gaussian)
@@ -25,7 +25,7 @@ MOVES = np.deg2rad((5.0, 3.5, 2.5))  # deviation of pitch, yaw and roll
 SLOW = 10.0  # frames over which the head moves (Gaussian)
 
 
-def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: FaceSurface) -> Portrait:
+def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: FaceSurface) -> InMemory:
     """Person `number` of a seed; the same picture for picture every time. Emotions follow one another; each of the
     seven comes once before one comes again."""
     head = surface.head
@@ -41,7 +41,7 @@ def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: 
         pictures.append(sitting.picture(w, near).transpose(2, 0, 1))
         places.append(sitting.landmarks(w, near))
     drawn = scene.conditions(coefficients).channels
-    return Portrait(
+    return InMemory(
         np.stack(pictures), np.rint(drawn * 255).astype(np.uint8), np.float32(places), f"synthetic {seed}-{number}"
     )
 

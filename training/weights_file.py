@@ -8,12 +8,13 @@ from pathlib import Path
 
 import torch
 
+from asccl.data.clips import write_whole
 from asccl.interop.files import serialise
 
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
-    """Writes a safetensors file and prints what `asccl.hub` and checkpoints/README.md state about it."""
+    """Writes a safetensors file, whole or not at all, and prints what `asccl.hub` and checkpoints/README.md state about
+    it. Raises OutputError."""
     data = serialise(tensors, metadata)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    write_whole(path, data)
     print(f"{path}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}")

