@@ -28,7 +28,7 @@ from asccl.video import Reader, open_writer, probe, read_tags
 
 REPORT_KEYS = {
     "output", "software", "request", "source", "frames", "fit", "speech", "identity", "emotion", "curves", "seconds",
-    "strength",
+    "strength", "renderer",
     "weights",
 }  # fmt: skip
 

@@ -24,7 +24,8 @@ SKIN_EDGE = 0.02  # of the side, likewise: eyes and mouth keep this distance fro
 REACH = 3.0  # the motion fades over so many times itself ...
 LEAST_REACH = 0.04  # ... or over this share of the side
 STILL = 0.03  # pixels that count as no motion
-DETAIL = 1.0  # pixels of the square: finer detail than this is the source's
+DETAIL = 1.5  # pixels of the square: finer detail than this is the source's, where ...
+AGREE = (2.5, 40.0)  # ... pictures smoothed by so many pixels of the square differ by less than so many levels
 
 
 class Painted(NamedTuple):
@@ -81,7 +82,7 @@ def layered(image: Image, painted: Painted, crop: np.ndarray) -> Layers | None:
     face = out_of_square(_filled(painted.face, painted.mask), cv2.INTER_CUBIC, cv2.BORDER_REPLICATE).astype(np.float32)
     pixel = 1 / np.sqrt(abs(np.linalg.det(crop[:, :2])))  # side of the square's pixel in the frame
     face = match_tone(face, moved, alpha, skin, TONE * size * pixel)
-    face = lend_detail(face, moved, skin, DETAIL * pixel)
+    face = lend_detail(face, moved, alpha, pixel)
     return Layers(moved, face, alpha[..., None], box)
 
 
@@ -118,12 +119,16 @@ def match_tone(face: np.ndarray, moved: np.ndarray, alpha: np.ndarray, skin: np.
     return face + coarse[..., :3] / np.maximum(coarse[..., 3:], 1e-6) * np.clip(coarse[..., 3:] / 0.02, 0, 1)
 
 
-def lend_detail(face: np.ndarray, moved: np.ndarray, skin: np.ndarray, sigma: float) -> np.ndarray:
-    """The painted face with what the moved frame has of detail finer than sigma pixels, where both show skin."""
-    if sigma < 0.5:
+def lend_detail(face: np.ndarray, moved: np.ndarray, alpha: np.ndarray, pixel: float) -> np.ndarray:
+    """The painted face with the finest detail of the moved frame, where both show the same thing: not where a lid now
+    opens or lips part. pixel: side of the square's pixel in pixels of the frame."""
+    reach, most = AGREE
+    if DETAIL * pixel < 0.5:
         return face
-    fine = moved - cv2.GaussianBlur(moved, (0, 0), sigma)
-    return face + skin[..., None] * (cv2.GaussianBlur(face, (0, 0), sigma) + fine - face)
+    apart = np.abs(cv2.GaussianBlur(moved - face, (0, 0), reach * pixel)).max(-1)
+    same = alpha * np.clip(2 - 2 * apart / most, 0, 1)
+    missing = moved - face
+    return face + same[..., None] * (missing - cv2.GaussianBlur(missing, (0, 0), DETAIL * pixel))
 
 
 def _box(crop: np.ndarray, size: int, shape: tuple[int, ...]) -> Box:
