@@ -23,10 +23,10 @@ class Supervision:
 NONE = "none"
 SUPERVISIONS: dict[str, Supervision | None] = {
     NONE: None,
-    "untrained": Supervision("random", "paper", {"manipulator": 0.28, "renderer": 0.28}),
+    "untrained": Supervision("random", "paper", {"manipulator": 0.17, "renderer": 0.34}),
     "trained": Supervision("trained", "paper", {"manipulator": 1.0, "renderer": 1.0}),
-    "without DAAS": Supervision("trained", "off", {"manipulator": 0.84, "renderer": 0.84}),
-    "authors' DAAS": Supervision("trained", "authors", {"manipulator": 0.61, "renderer": 0.61}),
+    "without DAAS": Supervision("trained", "off", {"manipulator": 1.2, "renderer": 1.3}),
+    "authors' DAAS": Supervision("trained", "authors", {"manipulator": 0.9, "renderer": 0.62}),
 }
 
 

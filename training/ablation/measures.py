@@ -16,6 +16,7 @@ from asccl.readout import lip_distance
 from asccl.zoo import load_embedder, load_expression_net
 
 MOVES = 0.02  # cm: deviation of an opening of the lips below which its correlation says nothing
+RESTS = 1e-6  # deviation of an opening that does not move at all
 SEEN_MOVES = 0.01  # likewise in eye distances, as read from a picture
 
 
@@ -32,11 +33,14 @@ def likeness(a: np.ndarray, b: np.ndarray) -> float:
     return float(x.mean(0) @ y.mean(0))
 
 
-def together(a: np.ndarray, b: np.ndarray, moves: float) -> float:
-    """Correlation of two openings (T,), not a number where one hardly moves."""
-    known = np.isfinite(a) & np.isfinite(b)
-    a, b = a[known], b[known]
-    return float(np.corrcoef(a, b)[0, 1]) if len(a) > 2 and min(a.std(), b.std()) > moves else np.nan
+def together(made: np.ndarray, truth: np.ndarray, moves: float) -> float:
+    """Correlation of two openings (T,): 0 for lips that rest while the true ones move, not a number where these do not
+    move by more than `moves`, one standard deviation."""
+    known = np.isfinite(made) & np.isfinite(truth)
+    made, truth = made[known], truth[known]
+    if len(truth) < 3 or truth.std() <= moves:
+        return np.nan
+    return float(np.corrcoef(made, truth)[0, 1]) if made.std() > RESTS else 0.0
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,8 @@ def of_coefficients(made: Sequence[np.ndarray], truth: Sequence[np.ndarray], hea
 def of_pictures(made: Sequence[Seen], truth: Sequence[Seen], references: Sequence[Seen], emotions: Sequence[int]) \
         -> dict[str, float]:  # fmt: skip
     """Of the whole edit: "fad", Frechet distance of identity features, of all cases of an emotion together, then the
-    mean over emotions; "csim", likeness of expression features to the reference; "mouth" and "lips" as for coefficients,
-    both as FaceMesh reads them."""
+    mean over emotions; "csim", likeness of expression features to the reference; "mouth" and "lips" as
+    of coefficients, both as FaceMesh reads them."""
     fad = []
     for emotion in sorted(set(emotions)):
         mine = [k for k, e in enumerate(emotions) if e == emotion]

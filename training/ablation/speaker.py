@@ -6,6 +6,7 @@ should look like is therefore known, frame by frame.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,14 +28,29 @@ SHOWN = 8  # of them, those of which pictures are made
 
 
 @dataclass(frozen=True)
+class Reference:
+    """Who shows the wanted emotion. coefficients: (R, 52). pictures: (n, S, S, 3) uint8 RGB of some of these frames.
+    places: (n, 468, 2) landmarks in them."""
+
+    coefficients: np.ndarray
+    pictures: np.ndarray
+    places: np.ndarray
+
+
+@dataclass(frozen=True)
 class Case:
     """source, truth: (T, 52), the same words with the emotion that is and the one that is wanted, an index into
-    `EMOTIONS`. references: (HEARD, 52) each, other words with the wanted emotion, by setting."""
+    `EMOTIONS`. before, after: (T, S, S, 3) uint8 RGB, both in pictures. places: (T, 468, 2) landmarks of the truth.
+    conditions: (T, 52) -> (T, 10, S, S) of this person before this camera. references: by setting."""
 
     source: np.ndarray
     truth: np.ndarray
     emotion: int
-    references: dict[str, np.ndarray]
+    before: np.ndarray
+    after: np.ndarray
+    places: np.ndarray
+    conditions: Callable[[np.ndarray], np.ndarray]
+    references: dict[str, Reference]
 
 
 class Sight:
@@ -62,24 +78,30 @@ class Sight:
         return np.stack([self.scene.draw(w, 0) for w in coefficients])
 
 
-class Speaker:
-    """The person of the renderers' trainings with this seed. frames: T of each case. each: cases of every emotion."""
-
-    def __init__(self, seed: int, frames: int, each: int, size: int, surface: FaceSurface):
-        self.seed, self.head = seed, surface.head
-        self.seen = Sight(np.random.default_rng((seed, 0, 6)), surface, size)  # as `synthetic_portrait` draws them
-        self.other = Sight(np.random.default_rng((seed, 0, 10)), surface, size)
-        self.cases = [_case(seed, emotion, n, frames, self.head) for emotion in range(len(EMOTIONS)) for n in range(each)]
-
-    def reference(self, case: Case, setting: str) -> tuple[Sight, np.ndarray]:
-        """Who it is, and the coefficients (SHOWN, 52) of some of its frames."""
-        return self.seen if setting == INTRA else self.other, case.references[setting][:: HEARD // SHOWN]
+def cases(seed: int, emotions: int, frames: int, each: int, size: int, surface: FaceSurface) -> list[Case]:
+    """Of the person whom the renderers of a seed are taught. emotions: how many are wanted. frames: T. each: cases of
+    every wanted emotion."""
+    speaker = Sight(np.random.default_rng((seed, 0, 6)), surface, size)  # as `synthetic_portrait` draws them
+    other = Sight(np.random.default_rng((seed, 0, 10)), surface, size)
+    return [
+        _case(np.random.default_rng((seed, emotion, n, 9)), emotion, frames, speaker, other, surface.head)
+        for emotion in range(emotions)
+        for n in range(each)
+    ]
 
 
-def _case(seed: int, emotion: int, number: int, frames: int, head: AnnyHead) -> Case:
-    rng = np.random.default_rng((seed, emotion, number, 9))
-    before = int(rng.choice([e for e in range(len(EMOTIONS)) if e != emotion]))
+def _case(rng: np.random.Generator, emotion: int, frames: int, speaker: Sight, other: Sight, head: AnnyHead) -> Case:
+    calm = int(rng.choice([e for e in range(len(EMOTIONS)) if e != emotion]))
     said, more, theirs = (words(rng, n, head) for n in (frames, HEARD, HEARD))
-    first, second, somebody = (draw_manner(rng, EMOTIONS[e], head) for e in (before, emotion, emotion))
-    references = {INTRA: with_emotion(more, second, head), CROSS: with_emotion(theirs, somebody, head)}
-    return Case(with_emotion(said, first, head), with_emotion(said, second, head), emotion, references)
+    first, second, somebody = (draw_manner(rng, EMOTIONS[e], head) for e in (calm, emotion, emotion))
+    source, truth = with_emotion(said, first, head), with_emotion(said, second, head)
+    intra, cross = with_emotion(more, second, head), with_emotion(theirs, somebody, head)
+    return Case(
+        source, truth, emotion, speaker.pictures(source), speaker.pictures(truth), speaker.landmarks(truth),
+        speaker.conditions, {INTRA: _shown(speaker, intra), CROSS: _shown(other, cross)},
+    )  # fmt: skip
+
+
+def _shown(who: Sight, coefficients: np.ndarray) -> Reference:
+    some = coefficients[:: HEARD // SHOWN]
+    return Reference(coefficients, who.pictures(some), who.landmarks(some))
