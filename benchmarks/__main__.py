@@ -12,6 +12,7 @@ synthetic  what a synthetic pair costs, and whether the networks take made-up pe
 iresnet  what folding the batch normalisation of the paper's backbone saves
 correlation  what it costs to compare two videos; `python -m benchmarks.correlation --alignment` for how to lay them
 manipulator  NED's manipulator against presets, where the true answer is known
+prepare  what it costs to prepare a video for trainings, in one process and in two
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ NAMES = {
     "study": "study",
     "study-statistics": "study_statistics",
     "manipulator": "manipulator",
+    "prepare": "prepare",
 }
 
 

@@ -12,6 +12,11 @@ def several() -> bool:
     return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
 
 
+def first() -> bool:
+    """Whether this process is the one that looks at files on behalf of all."""
+    return not several() or distributed.get_rank() == 0
+
+
 def drawn(draw: Callable[[int], torch.Tensor], items: int) -> torch.Tensor:
     """Random numbers of this device's `items`, out of those of all devices. draw: n -> (n, ...) for n items, from a
     generator that is in the same state on every device."""

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, ClassVar
 
 import torch
@@ -24,7 +25,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from asccl.errors import AscclError, OutputError, SettingError
+from asccl.errors import AscclError, OutputError, SettingError, WeightsError
 from training.loading import following, loader_of
 
 KEEP = 2  # checkpoints
@@ -103,7 +104,7 @@ def train(
     """Until `settings.steps` are done, from the newest checkpoint in `settings.output` if there is one.
 
     modules: everything that trains, already prepared by `run`, like the optimisers of the turns. evaluate: called on
-    the main process alone, now and then and at the end; its numbers are logged.
+    the main process alone, now and then and at the end; its numbers are logged. Every process must have one, or none.
     Raises DivergedError; the last checkpoint is intact then.
     """
     loader = run.prepare(loader_of(data, settings.batch, settings.workers))
@@ -148,10 +149,11 @@ def _update(
             f"step {step + 1}: {turn.name} is {total.item():g} ({parts})",
             f"lower the learning rate and give another --output; the last checkpoint in {settings.output} is intact",
         )
-    turn.optimizer.zero_grad(set_to_none=True)
+    for module in modules:  # those of other turns, too, which a resumed run would not have
+        module.zero_grad(set_to_none=True)
     run.backward(total)
     if settings.clip:
-        run.clip_grad_norm_([p for module in modules for p in module.parameters()], settings.clip)
+        run.clip_grad_norm_([p for group in turn.optimizer.param_groups for p in group["params"]], settings.clip)
     turn.optimizer.step()
     if turn.schedule is not None:
         turn.schedule.step()
@@ -179,8 +181,11 @@ def _log(run: Accelerator, settings: LoopSettings, step: int, values: Mapping[st
     if not run.is_main_process:
         return
     run.log(dict(values), step=step)
-    with (settings.output / "log.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"step": step, **values}) + "\n")
+    try:
+        with (settings.output / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
+    except OSError as error:
+        raise OutputError(f"{settings.output} cannot be written to ({error})", "free some space, then go on") from error
     if bar is not None:
         bar.set_postfix({name.split("/")[-1]: f"{value:.4g}" for name, value in values.items()})
 
@@ -201,7 +206,7 @@ def save(run: Accelerator, folder: Path, step: int) -> None:
         shutil.rmtree(part, ignore_errors=True)
         last = saved(folder)[-1].name if saved(folder) else "none"
         raise OutputError(
-            f"the checkpoint of step {step} cannot be written ({str(error).splitlines()[0]})",
+            f"the checkpoint of step {step} cannot be written ({_short(error)})",
             f"free some space in {folder}, then start again; the last one ({last}) is intact",
         ) from error
     run.wait_for_everyone()
@@ -221,13 +226,19 @@ def saved(folder: Path) -> list[Path]:
 
 def resume(run: Accelerator, settings: LoopSettings) -> int:
     """Load the newest checkpoint; the number of steps done, 0 without one. Raises SettingError where it belongs to a
-    training with other settings."""
+    training with other settings, WeightsError where it is damaged."""
     folder = settings.output
     folder.mkdir(parents=True, exist_ok=True)
     done = saved(folder)
     if done:
         _compare(folder / SETTINGS, settings)
-        run.load_state(str(done[-1]))
+        try:
+            run.load_state(str(done[-1]))
+        except (OSError, EOFError, KeyError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
+            raise WeightsError(
+                f"the checkpoint {done[-1]} is damaged, or of other networks ({_short(error)})",
+                "delete it, then start again: the one before it is taken" if len(done) > 1 else "delete it, then start",
+            ) from error
     step = int(done[-1].name.split("-")[1]) if done else 0
     if run.is_main_process:
         told = {"training": _training(settings)} | {name: str(value) for name, value in asdict(settings).items()}
@@ -249,6 +260,11 @@ def _compare(path: Path, settings: LoopSettings) -> None:
                 f"{path.parent} holds a training with {name} {before.get(name)}, not {value}",
                 "give that value, or another --output, or delete the folder",
             )
+
+
+def _short(error: Exception) -> str:
+    """Its first line; its name where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _training(settings: LoopSettings) -> str:

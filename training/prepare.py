@@ -81,7 +81,8 @@ def main(settings: PrepareSettings) -> int:
 
 
 def find_videos(given: tuple[Path, ...]) -> dict[str, Path]:
-    """Name in the manifest -> file: the path below the folder that holds everything given. Raises InputError."""
+    """Name in the manifest -> file: the path below the folder that holds everything given; in MEAD, from the person on.
+    Raises InputError, SettingError."""
     missing = [str(path) for path in given if not path.exists()]
     if missing:
         raise InputError(f"there is no {', '.join(missing)}", "check the names")
@@ -89,7 +90,7 @@ def find_videos(given: tuple[Path, ...]) -> dict[str, Path]:
     if not files:
         raise InputError(f"no videos in {', '.join(map(str, given))}", f"give {', '.join(sorted(SUFFIXES))} files")
     root = Path(os.path.commonpath([(path if path.is_dir() else path.parent).absolute() for path in given]))
-    names = {file.relative_to(root).as_posix(): file for file in files}
+    names = {mead.name(file) or file.relative_to(root).as_posix(): file for file in files}
     stems: dict[Path, str] = {}
     for name in names:
         twin = stems.setdefault(Path(name).with_suffix(""), name)

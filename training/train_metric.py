@@ -190,7 +190,7 @@ def main(settings: MetricSettings) -> None:
         return learner(takes, rng)
 
     turn = loop.Turn("metric", optimizer, losses, {"frames": settings.frames_weight}, schedule)
-    loop.train(run, [learner], [turn], takes, settings, held_out and (lambda: held_out(metric)))
+    loop.train(run, [learner], [turn], takes, settings, lambda: held_out(metric))
     if run.is_main_process:
         calibrate(metric, held_out.pictures[:, 0, ::4].flatten(0, 1))
         tensors = {name: value for name, value in metric.state_dict().items() if not name.endswith(COUNTER)}

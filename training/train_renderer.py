@@ -48,8 +48,8 @@ FACES = 64  # frames whose mean embedding tells the person
 @dataclass(frozen=True)
 class RendererSettings(loop.LoopSettings):
     """data: folder of `training.prepare`; without one, people are made up. people, verify: see `ClipFolder`.
-    speakers, clip, size: how many to make up, frames of each, pixels of a side. held_out: share of each clip, its end,
-    that is only looked at; looks: frames of it, at most. drawn: frames in a row that a window draws.
+    speakers, frames, size: how many to make up, frames of each, pixels of a side. held_out: share of each clip, its
+    end, that is only looked at; looks: frames of it, at most. drawn: frames in a row that a window draws.
     ngf, downsamplings, blocks, ndf, scales, layers, running: see `Sizes`. learning_rate: of Adam, with betas (momentum,
     0.999), falling in a straight line over the second half. average: decay of the averaged generator, which is what is
     written. cold: share of windows that begin without frames before them.
@@ -68,7 +68,7 @@ class RendererSettings(loop.LoopSettings):
     people: str = ""
     verify: bool = True
     speakers: int = 1
-    clip: int = 280
+    frames: int = 280
     size: int = 256
     held_out: float = 0.2
     looks: int = 60
@@ -147,7 +147,7 @@ def portraits_of(settings: RendererSettings) -> tuple[list[Portrait], list[Portr
     everybody: Sequence[Portrait]
     if settings.data is None:
         everybody = [
-            synthetic_portrait(settings.seed, n, settings.clip, settings.size, surface)
+            synthetic_portrait(settings.seed, n, settings.frames, settings.size, surface)
             for n in range(settings.speakers)
         ]
     else:
@@ -229,7 +229,7 @@ def main(settings: RendererSettings) -> None:
     averaged = AveragedModel(generator, multi_avg_fn=warming(settings.average))
     averaged.module.eval()
     run.register_for_checkpointing(*schedules, averaged)
-    looks = Looks(averaged, others, settings) if run.is_main_process else None
+    looks = Looks(averaged, others, settings)
     last: list[torch.Tensor] = []  # what was drawn in this step
 
     def paint(batch: RendererWindow, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
@@ -242,7 +242,7 @@ def main(settings: RendererSettings) -> None:
 
     def painted() -> None:
         averaged.update_parameters(generator)
-        if looks and int(averaged.n_averaged) == settings.preview:
+        if run.is_main_process and int(averaged.n_averaged) == settings.preview:
             looks()
 
     turns = [loop.Turn("renderer", adams[0], paint, settings.of_losses(), schedules[0], painted)]

@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import cv2
-import torch
 
 from asccl.errors import AscclError, SettingError
 
@@ -62,30 +62,39 @@ def _pool(function: Callable[[J], R], waiting: deque[J], workers: int) -> Genera
     """Until all are done, or a worker dies; returns the jobs that were at work then."""
     running: dict[Future[R], J] = {}
     spawn = multiprocessing.get_context("spawn")  # threads and networks of this process are not to be copied
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))  # for the new processes: each has a core to itself
-    try:
-        with ProcessPoolExecutor(workers, spawn, _alone) as pool:
-            while waiting or running:
-                while waiting and len(running) < workers:
-                    job = waiting.popleft()
+    with _one_thread_each(), ProcessPoolExecutor(workers, spawn, _alone) as pool:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                job = waiting.popleft()
+                try:
                     running[pool.submit(function, job)] = job
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    error = future.exception()
-                    if isinstance(error, BrokenProcessPool):
-                        return list(running.values())
-                    yield Done(running.pop(future), None if error else future.result(), error)
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+                except BrokenProcessPool:  # a worker died since the last look
+                    return [job, *running.values()]
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                error = future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    return list(running.values())
+                yield Done(running.pop(future), None if error else future.result(), error)
     return []
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that are started meanwhile have a core to themselves."""
+    before = dict(os.environ)
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name in THREADS:
+            os.environ.pop(name)
+        os.environ.update({name: before[name] for name in THREADS if name in before})
 
 
 def _alone() -> None:
     """A worker's start: one thread, no Ctrl-C of its own, and no life beyond its parent's, even a killed one's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
-    torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

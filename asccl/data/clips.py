@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,7 @@ from safetensors.numpy import save
 
 from asccl.data.pairing import STEP, Utterance, mouth_motion
 from asccl.errors import InputError, OutputError, UnreadableError
+from asccl.face import mesh
 from asccl.types import EMOTIONS, Image, Motion
 
 MANIFEST = "manifest.jsonl"
@@ -140,7 +142,8 @@ def write_whole(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise OutputError(f"{path} cannot be written ({error})", "free some space or give another folder") from error
 
 
@@ -157,12 +160,26 @@ class PreparedClip:
     def __len__(self) -> int:
         return self.row.frames
 
+    def check(self, units: int) -> None:
+        """Raises InputError where a tensor has another shape than the others, or than the manifest says."""
+        t = self.row.frames
+        expected = {
+            "coefficients": (t, units),
+            "landmarks": (t, mesh.ALL_POINTS, 3),
+            "crop": (t, 2, 3),
+            "picture_end": (t,),
+        }
+        with safe_open(self.path, framework="np") as file:
+            for name, shape in expected.items():
+                found = tuple(file.get_slice(name).get_shape()) if name in file.keys() else None  # noqa: SIM118
+                if found != shape:
+                    raise InputError(f"{self.path} has {name} of shape {found}, not {shape}", "prepare the videos anew")
+
     def read(self, name: str, first: int = 0, last: int | None = None) -> np.ndarray:
         """Rows first..last-1 of a tensor; all of it by default."""
         try:
             with safe_open(self.path, framework="np") as file:
-                part = file.get_slice(name)
-                return part[first : part.get_shape()[0] if last is None else last]
+                return file.get_tensor(name)[first:] if last is None else file.get_slice(name)[first:last]
         except (SafetensorError, OSError) as error:
             raise UnreadableError(f"{self.path} is missing or damaged ({error})", REMAKE) from error
 
@@ -242,6 +259,8 @@ class ClipFolder:
         if verify:
             _refuse(folder, [row.file for row in rows if not is_whole(folder, row)])
         self.clips = [PreparedClip(folder, row) for row in rows if _chosen(row.person, people)]
+        for clip in self.clips if verify else ():
+            clip.check(len(units))
         if not self.clips:
             raise InputError(f"{folder} holds no clip of {people}", "see the persons in its manifest")
 

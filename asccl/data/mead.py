@@ -11,6 +11,12 @@ SHARED = 3  # sentences, the first ones, are the same text in every emotion
 NAME = re.compile(r"(?P<person>[MW]\d{3})/video/(?P<view>\w+)/(?P<emotion>[a-z]+)/level_(?P<level>\d)/(?P<n>\d{3})$")
 
 
+def name(path: Path) -> str | None:
+    """The part of a path that MEAD's folders make, wherever they lie; None elsewhere."""
+    found = NAME.search(path.with_suffix("").as_posix())
+    return found and found.group() + path.suffix
+
+
 def labels(path: Path) -> Labels | None:
     """Of a clip in MEAD's folders; None elsewhere. The eighth emotion, contempt, is told as it is."""
     found = NAME.search(path.with_suffix("").as_posix())

@@ -82,6 +82,12 @@ def _ned_discriminator(state: State) -> Imported:
     return convert_discriminator(state)
 
 
+def _vgg(state: State) -> Imported:
+    from asccl.interop.vgg import convert_vgg
+
+    return convert_vgg(state)
+
+
 _TABLE = (
     Kind(
         "scc",
@@ -113,6 +119,12 @@ _TABLE = (
         "NED's and SCMCL's NN_net_D.pth or NN_net_Dm.pth, to train a renderer further",
         ("scale0_layer0.0.weight", "scale1_layer0.0.weight"),
         _ned_discriminator,
+    ),
+    Kind(
+        "vgg19",
+        "torchvision's vgg19-dcbb9e9d.pth, for the perceptual loss of a renderer's training",
+        ("features.0.weight", "features.28.weight"),
+        _vgg,
     ),
 )
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _TABLE})
