@@ -79,19 +79,14 @@ def test_a_clip_knows_who_says_what_with_which_face(prepared):
     assert mask[y, x] == 1 and mask[0].max() == 0
 
 
-def test_several_processes_make_the_same_bytes(videos, prepared, tmp_path):
-    assert main(PrepareSettings((videos,), tmp_path, SIZE, workers=2)) == 0
-    assert everything(tmp_path) == everything(prepared)
-
-
 def test_ray_makes_the_same_bytes(videos, prepared, tmp_path):
     pytest.importorskip("ray")
     assert main(PrepareSettings((videos,), tmp_path, SIZE, ray="local")) == 0
     assert everything(tmp_path) == everything(prepared)
 
 
-def test_killed_it_goes_on_to_the_same_bytes(videos, prepared, tmp_path):
-    run = start(videos, tmp_path, "--workers", "1")
+def test_killed_in_two_processes_it_goes_on_to_the_same_bytes(videos, prepared, tmp_path):
+    run = start(videos, tmp_path, "--workers", "2")
     while not list(tmp_path.glob("clips/**/*.safetensors")) and run.poll() is None:
         time.sleep(0.01)
     run.send_signal(signal.SIGKILL)
