@@ -128,6 +128,9 @@ def _add_edit(commands: argparse._SubParsersAction) -> None:
         "renderers beside the weights, else frames are warped",
     )
     how.add_argument(
+        "--device", default="cpu", metavar="NAME", help="where that renderer runs: cpu or cuda; default cpu"
+    )
+    how.add_argument(
         "--seed", type=int, default=0, metavar="N", help="another natural variant of the emotion; default 0"
     )
     how.add_argument("--badge", action="store_true", help="print a small visible mark into a corner")

@@ -68,14 +68,14 @@ def cast(person: np.ndarray | None, given: Path | None = None) -> Cast:
         return Cast(None, _warped("no frame shows the face plainly enough to tell who it is"))
     files = [path for folder in _folders() for path in sorted(folder.glob("*.safetensors"))]
     if not files:
-        return Cast(None, _warped(f"there is no renderer in {' or '.join(map(str, _folders()))}"))
+        return Cast(None, _warped(f"there is no renderer in the folder {FOLDER} beside the weights"))
     likest: tuple[float, Path | None] = (-1.0, None)
     passed = []
     for path in files:
         try:
             likest = max(likest, (card_of(path).likeness(person), path), key=lambda pair: pair[0])
         except InputError as error:
-            passed.append(str(error))
+            passed.append(str(error).replace(str(path), path.name))  # a report goes out into the world
     similarity, found = likest
     if found is not None and similarity >= FITS:
         return Cast(found, {**_served(found, similarity, "it was taught this person"), "passed_over": passed})

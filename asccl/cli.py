@@ -37,7 +37,7 @@ def edit(arguments: argparse.Namespace) -> int:
     ):
         from asccl.pipeline import Editor
 
-        editor, status = Editor(), 0
+        editor, status = Editor(device=arguments.device), 0
         guard = _Guard(requests, report.path)
         for request in requests:
             try:

@@ -103,6 +103,8 @@ class Editor:
                 target = self._target(request)
             if request.renderer is not None:
                 casting.card_of(request.renderer)  # before all the work
+            if request.generator == "ned":
+                zoo.check_device(self.device)
             warp, few = WarpRenderer(self._get_fitter().head), _Few()
             with clock("track and fit"):
                 clip = self._analyse(request, warp, few, progress)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from asccl import hub
-from asccl.errors import WeightsError
+from asccl.errors import SettingError, WeightsError
 from asccl.nets.protocols import Embedder, ExpressionNet
 from asccl.types import EMOTIONS
 
@@ -162,10 +162,22 @@ def _load_manipulator(path: Path, _sha256: str, device: str) -> Manipulator:
 
 def load_renderer(source: str | Path, device: str | torch.device = "cpu") -> tuple[Generator, Card]:
     """NED's renderer of one person, frozen, and what its file says. source: as for `hub.resolve`; a file that draws
-    from the open head's conditions (`casting.card_of` tells). Raises WeightsError, KeyError, ValueError."""
+    from the open head's conditions (`casting.card_of` tells). Raises SettingError (device),
+    WeightsError, KeyError, ValueError."""
     path = hub.resolve(source)
+    check_device(str(device))
     with _loading:
         return _load_renderer(path, hub.sha256(path), str(device))
+
+
+def check_device(name: str) -> None:
+    """Raises SettingError where there is no such device: "cpu", "cuda", "cuda:1", "mps"."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:  # unknown to PyTorch, or PyTorch was built without it
+        raise SettingError(f"the device {name!r} cannot be used here", "choose cpu, or leave it out") from error
 
 
 @cache

@@ -11,7 +11,9 @@ mouth    what it is for: how far the mouth goes astray without it
 synthetic  what a synthetic pair costs, and whether the networks take made-up people for people
 iresnet  what folding the batch normalisation of the paper's backbone saves
 correlation  what it costs to compare two videos; `python -m benchmarks.correlation --alignment` for how to lay them
+neural   NED's renderer: what a frame costs, and whether its rim shows
 manipulator  NED's manipulator against presets, where the true answer is known
+ned-cost  what the ASCCL term costs in a training of NED, and how hard it pulls, at both levels
 prepare  what it costs to prepare a video for trainings, in one process and in two
 """
 
@@ -36,6 +38,8 @@ NAMES = {
     "study-statistics": "study_statistics",
     "manipulator": "manipulator",
     "prepare": "prepare",
+    "neural": "neural",
+    "ned-cost": "ned_cost",
 }
 
 

@@ -61,6 +61,10 @@ def test_the_engine_needs_neither_gradio_nor_the_hub() -> None:
     assert not loaded & OUTSIDE
 
 
+def test_an_editor_alone_brings_no_torch() -> None:
+    assert "torch" not in modules_after("from asccl import Editor; Editor()")
+
+
 def test_what_is_offered_exists() -> None:
     import asccl
 

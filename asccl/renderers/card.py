@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asccl.nets.ned_renderer import Sizes
+if TYPE_CHECKING:  # brings torch
+    from asccl.nets.ned_renderer import Sizes
 
 KIND = "ned-renderer"
 CONDITIONS = "anny-1"  # the condition images of `conditions.py`; another number when they come to mean something else
@@ -40,6 +42,8 @@ class Card:
     @classmethod
     def read(cls, told: Mapping[str, str]) -> Card:
         """From a weights file's metadata, whose kind and conditions were looked at. Raises KeyError, ValueError."""
+        from asccl.nets.ned_renderer import Sizes
+
         person = np.frombuffer(base64.b64decode(told["person"], validate=True), "<f4")
         length = float(np.linalg.norm(person))
         if told["embedder"] != EMBEDDER or person.shape != (WIDTH,) or not abs(length - 1) < 1e-3:

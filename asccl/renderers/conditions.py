@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from scipy.interpolate import RBFInterpolator
 
@@ -22,6 +23,8 @@ CHANNELS = 10  # of a frame: NMFC 3, shape 3, eyes 3, mask 1
 BALLS = ("eyeball right", "eyeball left")
 IRIS = 0.60  # cm
 LIT = {"mouth cavity": 0.25, "tongue": 0.6, "teeth upper": 1.0, "teeth lower": 1.0}  # brightness of the shape
+SAME = 2.5  # pixels, on the surface at rest, within which two points count as the same
+TORN = 1.0  # pixels that neighbours may move apart, likewise
 FACING = np.array([[0.5], [0.5], [-0.5]], np.float32)  # of a normal, turned to the camera
 PRIOR = 1.0  # cm^2 that a standard deviation of identity costs when a mesh is fitted to landmarks
 FOREHEAD = ((0.0, -1.0), (7.5, 7.3))  # centre and radii (x, y) of the ellipse that ends the face above, cm
@@ -146,6 +149,22 @@ class FaceSurface:
         out = np.zeros((CHANNELS, seen.size * seen.size), np.float32)
         out[:, seen.at] = self._coloured(values, seen.kind, 1 / view_scale(view, crop))
         return out.reshape(CHANNELS, seen.size, seen.size)
+
+    def still_seen(self, now: Seen, before: Seen, moved: np.ndarray) -> np.ndarray:
+        """(S, S) bool: where `before` showed the same point of the surface as `now` does, `moved` (S, S, 2) float32
+        pixels of the square away."""
+        maps = []
+        for seen in (now, before):
+            places = np.full((seen.size * seen.size, 3), np.nan, np.float32)
+            places[seen.at] = seen.spread(self.rest).T
+            maps.append(places.reshape(seen.size, seen.size, 3))
+        y, x = np.mgrid[: now.size, : now.size].astype(np.float32)
+        x, y = x - moved[..., 0], y - moved[..., 1]
+        was = cv2.remap(maps[1], x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        pixel = self.rest[:, 1].ptp() / now.size  # about, cm; nan compares false
+        around = np.ones((3, 3), np.uint8)
+        torn = cv2.dilate(moved, around) - cv2.erode(moved, around) > TORN  # a lid passes over its eyeball
+        return (((maps[0] - was) ** 2).sum(-1) < (SAME * pixel) ** 2) & ~torn.any(-1)
 
     def is_skin(self, kind: np.ndarray) -> np.ndarray:
         """(n,) bool from (n,) regions: not eyes, nor lids, lips and what lies behind them."""

@@ -48,7 +48,12 @@ class NeuralRenderer:
         if not np.isfinite(landmarks[0, 0]) or strength <= 0:
             self._context.clear()
             return image
-        return paste(image, self.paint(landmarks, t), self._plan.scene.crops[t], strength)
+        return paste(image, self.paint(landmarks, t), self.crop(t), strength)
+
+    def crop(self, t: int) -> np.ndarray:
+        """(2, 3) from the pixels of frame t to those of the square that is painted."""
+        assert self._plan is not None, "plan first"
+        return self._plan.scene.crops[t]
 
     def paint(self, landmarks: np.ndarray, t: int) -> Painted:
         """The face of frame t alone, in its square."""
@@ -64,11 +69,14 @@ class NeuralRenderer:
         conditions = surface.colour(after, seen, view, crop)
         moved = np.zeros((self._size * self._size, 2), np.float32)
         moved[seen.at] = seen.spread(view.project(after)[0] - view.project(before)[0]).T
+        earlier = surface.look(before, view, crop, self._size)
         mask = conditions[-1] > 0
         skin = np.zeros(mask.size, bool)
         skin[seen.at] = surface.is_skin(seen.kind)
         face = self._context.draw(conditions, t, motion.shot)
-        return Painted(face, mask, skin.reshape(mask.shape) & mask, moved.reshape(*mask.shape, 2))
+        moved = moved.reshape(*mask.shape, 2)
+        shown = surface.still_seen(seen, earlier, (moved @ crop[:, :2].T).astype(np.float32)) & mask
+        return Painted(face, mask, skin.reshape(mask.shape) & mask, moved, shown)
 
 
 class _Plan(NamedTuple):

@@ -144,6 +144,9 @@ def details(report: dict[str, Any]) -> str:
         f'<td><code title="{escape(weight["sha256"])}">{escape(weight["sha256"][:12])}…</code></td></tr>'
         for weight in report["weights"]
     )
+    who = {"neural": "a network", "warp": "warping"}
+    drawn = report.get("renderer") or {"sought": False}
+    why = f"<p>Rendered by {who[drawn['name']]}: {escape(drawn['why'])}.</p>" if drawn["sought"] else ""
     size = f"{source['width']} × {source['height']} pixels"
     if source.get("duration"):
         size += f", {clock(source['duration'])}, {float(Fraction(str(source['frame_rate']))):.4g} frames a second"
@@ -151,7 +154,7 @@ def details(report: dict[str, Any]) -> str:
     return (
         f'<details><summary>{total} · time and networks in detail</summary><div class="inside"><p>{size}</p>'
         + (f"<h4>Left as they were</h4><ul>{spans}</ul>" if spans else "")
-        + f"<h4>Time</h4><table>{stages}</table><h4>Networks used</h4><table>{weights}</table></div></details>"
+        + f"<h4>Time</h4><table>{stages}</table><h4>Networks used</h4><table>{weights}</table>{why}</div></details>"
     )
 
 
