@@ -2,6 +2,7 @@
 
     python -m training.ablate --preset cpu       # under two hours on two cores
     python -m training.ablate --preset smoke     # a minute or two; its numbers mean nothing
+    python -m training.ablate --preset paper --data build/mead --person M003
 
 Kill it at any moment: the same command goes on. Every network and every measured row is kept in --output, a training
 that was cut off goes on from its checkpoint. At the end --output holds scores.jsonl, table.md and chart.png.
@@ -18,7 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from asccl.errors import AscclError
+from asccl.errors import AscclError, SettingError
 from training import train_manipulator, train_renderer
 from training.ablation import report, score
 from training.ablation.design import SUPERVISIONS, Stage, trainings
@@ -38,7 +39,8 @@ class AblateSettings:
     """recipe: presets/ablation/RECIPE.toml says how each network is trained. seeds: how often everything is done; a
     seed is of data, networks and speaker. jobs: processes of one thread each; 0 does all in this one, with as many
     threads as there are. weight_3dmm, weight_image: of ASCCL at either level, before the pull of `ablation/design.py`.
-    emotions, frames, each: see `ScoreSettings`. device: that the edits are made on."""
+    emotions, frames, each: see `ScoreSettings`. device: that the edits are made on. data: folder of `training.prepare`;
+    without one everybody is made up. person: of its labels, whom the renderers are taught and the edits are made of."""
 
     output: Path = Path("build/ablation")
     recipe: str = "cpu"
@@ -50,6 +52,8 @@ class AblateSettings:
     frames: int = 16
     each: int = 2
     device: str = "cpu"
+    data: Path | None = None
+    person: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ def trained(settings: AblateSettings, job: Job) -> ManipulatorSettings | Rendere
     kind = ManipulatorSettings if job.stage == "manipulator" else RendererSettings
     table: dict[str, Any] = load_preset(kind, str(PRESETS / "ablation" / f"{settings.recipe}.toml"))
     table |= {"seed": job.seed, "weights": job.target, "output": settings.output / "trainings" / job.name}
+    if settings.data is not None:
+        table |= {"data": settings.data, "people": settings.person if job.stage == "renderer" else "", "verify": False}
     asccl = SUPERVISIONS[job.supervision]
     if asccl is not None and job.stage is not None:
         weight = settings.weight_3dmm if job.stage == "manipulator" else settings.weight_image
@@ -86,7 +92,7 @@ def trained(settings: AblateSettings, job: Job) -> ManipulatorSettings | Rendere
 def judged(settings: AblateSettings, seed: int) -> ScoreSettings:
     return ScoreSettings(
         settings.output / "networks", settings.output / f"scores-{seed}.jsonl", seed, settings.emotions,
-        settings.frames, settings.each, settings.device,
+        settings.frames, settings.each, settings.device, settings.data, settings.person,
     )  # fmt: skip
 
 
@@ -122,6 +128,8 @@ def run(settings: AblateSettings, jobs: Sequence[Job]) -> None:
 
 
 def main(settings: AblateSettings) -> None:
+    if settings.data is not None and not settings.person:
+        raise SettingError("nobody is named in --person", "name the one whom the renderers are to be taught")
     (settings.output / "logs").mkdir(parents=True, exist_ok=True)
     left, scorings = jobs_of(settings)
     run(settings, left)

