@@ -14,6 +14,7 @@ correlation  what it costs to compare two videos; `python -m benchmarks.correlat
 neural   NED's renderer: what a frame costs, and whether its rim shows
 manipulator  NED's manipulator against presets, where the true answer is known
 ned-cost  what the ASCCL term costs in a training of NED, and how hard it pulls, at both levels
+renderer  NED's renderer, taught for minutes: held-out frames; `python -m benchmarks.renderer VIDEO ...` for videos
 prepare  what it costs to prepare a video for trainings, in one process and in two
 """
 
@@ -37,6 +38,7 @@ NAMES = {
     "study": "study",
     "study-statistics": "study_statistics",
     "manipulator": "manipulator",
+    "renderer": "renderer",
     "prepare": "prepare",
     "neural": "neural",
     "ned-cost": "ned_cost",

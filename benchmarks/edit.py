@@ -24,6 +24,7 @@ from benchmarks.talking import talking_clip
 
 SIZE, SECONDS = (1280, 720), 10.0
 EDITS, FORWARDS = 1, 3
+SIDE = 256  # of NED's pictures, pixels
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,19 @@ def copy(source: Path, target: Path) -> None:
 
 
 def forward(repeats: int = FORWARDS) -> list[Spent]:
-    """One frame through the NED-sized renderer, on one core or on all, whichever is faster just now."""
+    """One frame through an untaught renderer of NED's size, on one core or on all, whichever is faster just now."""
     import torch
 
-    from benchmarks.renderer import MAPS, PREVIOUS, SIDE, build
+    from asccl.nets.ned_renderer import CONDITIONS, FRAMES, PREVIOUS, Generator
 
-    net = build()
-    maps, previous = torch.rand(1, MAPS, SIDE, SIDE), torch.rand(1, PREVIOUS, SIDE, SIDE)
+    net = Generator().eval()
+    conditions, previous = torch.rand(1, FRAMES * CONDITIONS, SIDE, SIDE), torch.rand(1, PREVIOUS * 3, SIDE, SIDE)
     tries = []
     with torch.inference_mode():
         for threads in sorted({1, cores()}):
             torch.set_num_threads(threads)
-            net(maps, previous)  # warms up
-            tries.append([timed(lambda: net(maps, previous)) for _ in range(repeats)])
+            net(conditions, previous)  # warms up
+            tries.append([timed(lambda: net(conditions, previous)) for _ in range(repeats)])
     return min(tries, key=lambda spent: median(s.clock for s in spent))
 
 

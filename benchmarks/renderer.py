@@ -1,70 +1,91 @@
-"""A network of the size of NED's renderer, with random weights, to have something to compare the time with.
+"""Does NED's renderer learn a face? Frames that it was not taught: a made-up head, and videos that are handed in.
 
-Its layers have the shapes of the published one: two encoders (27 and 6 channels; three downsamplings and five residual
-blocks each), their sum, four more blocks, three upsamplings; 64 to 512 channels; instance norm; 70.8 million
-parameters.
+Each is taught by `training.train_renderer --preset cpu` for some minutes from the first four fifths of its frames (the
+last fifth is held out), or taken as it was left in --folder. What it draws of the held-out frames, one after the other
+out of nothing, stands against the mean frame of the taught ones and against the same network untaught: PSNR inside the
+mask and in the mouth's square, and the distance of the faces' feature maps in the bundled MobileFaceNet (0 is equal).
+Last, what one frame costs at NED's size.
+
+    python -m benchmarks.renderer [VIDEO ...] [--steps 400] [--folder DIR] [--json FILE]
 """
 
 from __future__ import annotations
 
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
 import torch
-from torch import Tensor, nn
 
-PARAMETERS = 70_834_755  # of the published generator, every shared one counted once
-MAPS, PREVIOUS = 27, 6  # channels: three frames of nine maps; the two frames before
-SIDE = 256  # pixels
-BASE = 64  # channels
+from asccl.nets.ned_renderer import PREVIOUS, Generator
+from asccl.zoo import load_renderer
+from benchmarks.edit import SIDE, forward
+from benchmarks.report import tell
+from training import prepare, train_renderer
+from training.renderer_eval import Distance, drawn, from_the_start, grid, mean_face, measure
+from training.settings import load_preset
+from training.train_renderer import RendererSettings, portraits_of
 
-
-def norm(channels: int) -> nn.Module:
-    return nn.InstanceNorm2d(channels, affine=False, track_running_stats=True)
-
-
-class Block(nn.Module):
-    """Residual block."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3),
-            norm(channels),
-            nn.ReLU(),
-            nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3),
-            norm(channels),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
+MADE_UP = "rendered head"
 
 
-def encoder(channels: int) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(channels, BASE, 7), norm(BASE), nn.ReLU()]
-    for n in (BASE, 2 * BASE, 4 * BASE):
-        layers += [nn.Conv2d(n, 2 * n, 3, stride=2, padding=1), norm(2 * n), nn.ReLU()]
-    return nn.Sequential(*layers, *(Block(8 * BASE) for _ in range(5)))
+def taught(name: str, video: Path | None, folder: Path, steps: int) -> RendererSettings:
+    """Prepares the video, trains where that was not done, and says with which settings."""
+    data = folder / f"{name}-prepared"
+    table = load_preset(RendererSettings, "cpu") | {"output": folder / name, "weights": folder / f"{name}.safetensors"}
+    settings = replace(RendererSettings(**table), steps=steps, data=data if video else None, evaluate_every=steps)
+    if video is not None and not data.exists():
+        prepare.main(prepare.PrepareSettings((video,), data, size=settings.size, workers=0))
+    if not settings.weights.exists():
+        train_renderer.main(settings)
+    return settings
 
 
-class SizedLikeNed(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.maps, self.previous = encoder(MAPS), encoder(PREVIOUS)
-        layers: list[nn.Module] = [Block(8 * BASE) for _ in range(4)]
-        for n in (8 * BASE, 4 * BASE, 2 * BASE):
-            up = nn.ConvTranspose2d(n, n // 2, 3, stride=2, padding=1, output_padding=1)
-            layers += [up, norm(n // 2), nn.ReLU()]
-        self.decoder = nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(BASE, 3, 7), nn.Tanh())
+def compare(settings: RendererSettings) -> dict[str, float]:
+    """Held-out frames of the longest portrait by the three."""
+    train, others = portraits_of(settings)
+    number = max(range(len(others)), key=lambda n: len(others[n]))
+    one, device = others[number], torch.device("cpu")
+    batch = from_the_start(one, len(one), device)
+    torch.manual_seed(settings.seed)
+    untaught = Generator(settings.sizes()).eval()
+    net, _ = load_renderer(settings.weights)
+    mean = mean_face([train[number]]).expand(len(one), -1, -1, -1)
+    mask = batch.conditions[0, PREVIOUS:, -1:]
+    faces = {"taught": drawn(net, batch), "mean frame": mean * mask - (1 - mask), "untaught": drawn(untaught, batch)}
+    distance = Distance(device)
+    rows: dict[str, float] = {"held-out frames": float(len(one))}
+    for way, face in faces.items():
+        rows |= {f"{way}: {measured}": value for measured, value in measure(face, batch, distance).items()}
+    grid(settings.output / "samples" / "held-out.png", faces["taught"], batch)
+    return rows
 
-    def forward(self, maps: Tensor, previous: Tensor) -> Tensor:
-        """(B, 27, 256, 256), (B, 6, 256, 256) -> (B, 3, 256, 256)."""
-        return self.decoder(self.maps(maps) + self.previous(previous))
+
+def cost() -> dict[str, float]:
+    """One frame through a generator of NED's size, the median of some."""
+    spent = forward()
+    clock, cpu = (1e3 * median(getattr(s, kind) for s in spent) for kind in ("clock", "cpu"))
+    parameters = sum(p.numel() for p in Generator().parameters())
+    return {"NED's, million parameters": parameters / 1e6, f"a frame of {SIDE}, ms": clock, "the same, CPU ms": cpu}
 
 
-def build() -> SizedLikeNed:
-    """In eval mode, with weights from a fixed seed."""
-    torch.manual_seed(0)
-    net = SizedLikeNed().eval()
-    found = sum(p.numel() for p in net.parameters())
-    assert found == PARAMETERS, found
-    return net
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("videos", nargs="*", type=Path, metavar="VIDEO", help="of one talking face each")
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--folder", type=Path, help="keeps what was taught, and takes what is there")
+    parser.add_argument("--json", type=Path, help="append the JSON lines to this file, too")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.folder or Path(scratch)
+        for name, video in [(MADE_UP, None), *((video.stem, video) for video in arguments.videos)]:
+            print(f"-- {name}", flush=True)
+            rows = compare(taught(name.replace(" ", "-"), video, folder, arguments.steps))
+            tell("renderer", {"of": name, **rows}, arguments.json)
+    tell("renderer-cost", cost(), arguments.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 
     python -m training.train_renderer --preset cpu --data build/prepared --weights checkpoints/anna.safetensors
     accelerate launch -m training.train_renderer --preset paper --data /data/prepared --people M003
-    python -m training.train_renderer --preset cpu --data build/other --start build/meta.safetensors
+    python -m training.train_renderer --preset cpu --data build/other --start-from build/meta.safetensors
 
 Without --data it draws made-up people. It goes on from the newest checkpoint in --output; delete that folder to begin
 anew. Pictures to look at appear in its folder samples.
@@ -56,7 +56,7 @@ class RendererSettings(loop.LoopSettings):
     adversarial_weight, features_weight, pixels_weight: of picture and mouth. vgg_weight: NED has 10, and needs vgg, a
     name or file, see docs/ned.md. asccl_weight: of ASCCL between the real frame and the drawn; asccl_pictures: of how
     many frames of a batch, at most; metric, heads: for it, see `load_metric`; daas: see `LossSettings`.
-    start: renderer's file to go on from; discriminators are taken from the files beside it, NAME-D and NAME-Dm.
+    start_from: renderer's file to go on from; discriminators are taken from the files beside it, NAME-D and NAME-Dm.
     preview: step after which the first samples appear. weights: file for the finished renderer."""
 
     free = loop.LoopSettings.free | {"preview", "looks", "verify"}
@@ -94,7 +94,7 @@ class RendererSettings(loop.LoopSettings):
     metric: str = METRIC
     heads: str = "trained"
     daas: str = "paper"
-    start: str = ""
+    start_from: str = ""
     preview: int = 20
 
     def sizes(self) -> Sizes:
@@ -179,7 +179,7 @@ def begin(source: str, generator: Generator, critics: Critics | None) -> list[Pa
         told = hub.metadata(file)
         if told.get("kind") != kind:
             raise WeightsError(
-                f"{file} is of the kind {told.get('kind')}, not {kind}", "give a renderer's file to --start"
+                f"{file} is of the kind {told.get('kind')}, not {kind}", "give a renderer's file to --start-from"
             )
         names = {name: tuple(value.shape) for name, value in net.state_dict().items() if not name.endswith(COUNTER)}
         net.load_state_dict(hub.load_safetensors(file, names), strict=False)
@@ -217,8 +217,8 @@ def main(settings: RendererSettings) -> None:
     generator = Generator(sizes)
     judged = settings.adversarial_weight > 0 or settings.features_weight > 0
     critics = Critics(sizes) if judged else None
-    if settings.start and not loop.saved(settings.output):
-        run.print("started from", *begin(settings.start, generator, critics))
+    if settings.start_from and not loop.saved(settings.output):
+        run.print("started from", *begin(settings.start_from, generator, critics))
     asccl = supervision(settings, run.device) if settings.asccl_weight else None
     vgg = load_perceptual(settings.vgg).to(run.device) if settings.vgg_weight else None
 

@@ -103,7 +103,9 @@ class Generator(Freezable):
         """
         frames = conditions.unflatten(1, (FRAMES, CONDITIONS))
         seen, mask = frames[:, :, :SEEN].flatten(1, 2), frames[:, -1, SEEN:]
-        features = self.model_res_img(self.model_down_seg(seen) + self.model_down_img(previous))
+        # an even picture has no contrast to normalise: at the start of a clip rounding errors would speak
+        known = (previous > -1).flatten(1).any(1)[:, None, None, None]
+        features = self.model_res_img(self.model_down_seg(seen) + self.model_down_img(previous) * known)
         return self.model_final_img(self.model_up_img(features)) * mask - (1 - mask)
 
 

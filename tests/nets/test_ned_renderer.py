@@ -63,6 +63,18 @@ def test_a_picture_is_normalised_by_itself_on_demand():
         assert torch.allclose(net.eval()(conditions, previous), trained, atol=1e-5) is not running
 
 
+def test_at_the_start_of_a_clip_the_conditions_alone_speak():
+    net = Generator(Sizes(ngf=8, downsamplings=2, blocks=3, running=False))
+    conditions = torch.rand(1, 30, 32, 32)
+    first = net(conditions, torch.full((1, 6, 32, 32), -1.0))
+    first.sum().backward()
+    assert all(p.grad.abs().sum() == 0 for p in net.model_down_img.parameters())
+    for p in net.model_down_img.parameters():
+        p.data += 1
+    assert torch.equal(net(conditions, torch.full((1, 6, 32, 32), -1.0)), first)
+    assert not torch.allclose(net(conditions, torch.rand(1, 6, 32, 32)), first)
+
+
 def test_every_layer_of_every_scale_is_told():
     told = Discriminator(SMALL)(torch.rand(1, 9, 24, 32), torch.rand(1, 3, 24, 32))
     assert [len(scale) for scale in told] == [4, 4]

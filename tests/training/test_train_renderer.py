@@ -79,12 +79,15 @@ def test_killed_it_goes_on_to_the_same_losses_and_the_same_file(done, tmp_path, 
         assert (tmp_path / f"{name}.safetensors").read_bytes() == (done / f"{name}.safetensors").read_bytes()
 
 
-def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
+def test_gradients_of_two_processes_are_those_of_one_with_twice_the_batch(done, tmp_path):
     def run(name: str, batch: int, processes: int) -> dict[str, torch.Tensor]:
+        start = [sys.executable, "-m"]
+        if processes > 1:
+            start += ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m"]
         command = [
-            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes),
-            "-m", "training.train_renderer", "--preset", "smoke", "--output", str(tmp_path / name),
-            "--weights", str(tmp_path / f"{name}.safetensors"), "--batch", str(batch), "--steps", "3",
+            *start, "tests.training.plain_descent", "renderer", "--preset", "smoke", "--batch", str(batch),
+            "--steps", "2", "--output", str(tmp_path / name), "--weights", str(tmp_path / f"{name}.safetensors"),
+            "--start-from", str(done / "a.safetensors"),
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
         ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -93,30 +96,34 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
 
     one, two = run("one", 4, 1), run("two", 2, 2)
     for name, tensors in one.items():
+        before, moved = load_file(done / f"a{name}.safetensors"), 0
         for key, value in tensors.items():
-            torch.testing.assert_close(two[name][key], value, atol=2e-4, rtol=0, msg=f"{name} {key}")
+            change = (value - before[key]).abs().max()
+            moved += bool(change > 1e-5)
+            assert (value - two[name][key]).abs().max() <= 5e-3 * change + 1e-6, f"{name} {key}"
+        assert moved > 5
 
 
 def test_it_starts_from_a_file_with_what_lies_beside_it(done, tmp_path):
-    given = settings(tmp_path, "b", start=str(done / "a.safetensors"), steps=1)
+    given = settings(tmp_path, "b", start_from=str(done / "a.safetensors"), steps=1)
     main(given)
     looked = losses(tmp_path / "b")[0]
     assert looked["psnr"] == pytest.approx(losses(done / "a")[-1]["psnr"], abs=1e-4)
     generator, critics = train_renderer.Generator(given.sizes()), train_renderer.Critics(given.sizes())
-    names = [path.name for path in begin(given.start, generator, critics)]
+    names = [path.name for path in begin(given.start_from, generator, critics)]
     assert names == ["a.safetensors", "a-D.safetensors", "a-Dm.safetensors"]
-    assert begin(given.start, generator, None) == [done / "a.safetensors"]
+    assert begin(given.start_from, generator, None) == [done / "a.safetensors"]
     first = "scale0_layer0.0.weight"
     assert torch.equal(critics.mouth.get_parameter(first), load_file(done / "a-Dm.safetensors")[first])
 
 
 def test_another_kind_or_size_of_file_is_no_start(done, tmp_path):
     with pytest.raises(WeightsError, match="is of the kind ned-manipulator, not ned-renderer"):
-        main(settings(tmp_path, "b", start="ned-manipulator"))
+        main(settings(tmp_path, "b", start_from="ned-manipulator"))
     with pytest.raises(WeightsError, match="is of the kind ned-discriminator"):
-        main(settings(tmp_path, "b", start=str(done / "a-D.safetensors")))
+        main(settings(tmp_path, "b", start_from=str(done / "a-D.safetensors")))
     with pytest.raises(WeightsError, match=r"is \(4, 27, 7, 7\), not \(8, 27, 7, 7\)"):
-        main(settings(tmp_path, "b", start=str(done / "a.safetensors"), ngf=8))
+        main(settings(tmp_path, "b", start_from=str(done / "a.safetensors"), ngf=8))
 
 
 @pytest.mark.parametrize(
