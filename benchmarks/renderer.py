@@ -6,7 +6,7 @@ out of nothing, stands against the mean frame of the taught ones and against the
 mask and in the mouth's square, and the distance of the faces' feature maps in the bundled MobileFaceNet (0 is equal).
 Last, what one frame costs at NED's size.
 
-    python -m benchmarks.renderer [VIDEO ...] [--steps 400] [--folder DIR] [--json FILE]
+    python -m benchmarks.renderer [VIDEO ...] [--steps 250] [--folder DIR] [--json FILE]
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def cost() -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", nargs="*", type=Path, metavar="VIDEO", help="of one talking face each")
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--folder", type=Path, help="keeps what was taught, and takes what is there")
     parser.add_argument("--json", type=Path, help="append the JSON lines to this file, too")
     arguments = parser.parse_args()
