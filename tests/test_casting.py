@@ -168,7 +168,7 @@ def test_a_still_and_its_preview_show_the_same_face(still, tmp_path, person, fol
     before, after = (np.array(Image.open(path)).astype(int) for path in (still, tmp_path / "out.png"))
     shown = editor.preview(request, 0.0).edited.astype(int)
     assert np.abs(after - before).max() > 30
-    assert np.abs(shown - after).mean() < 0.3 * np.abs(after - before).mean()
+    assert np.abs(shown - after).mean() < 0.7 * np.abs(after - before).mean()  # of other frames: docs/ned.md
 
 
 def test_a_preview_follows_the_renderer_that_is_given(still, tmp_path, person, editor):

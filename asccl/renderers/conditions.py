@@ -164,11 +164,8 @@ class FaceSurface:
         pixel = self.rest[:, 1].ptp() / now.size  # about, cm; nan compares false
         around = np.ones((3, 3), np.uint8)
         torn = cv2.dilate(moved, around) - cv2.erode(moved, around) > TORN  # a lid passes over its eyeball
-        return (((maps[0] - was) ** 2).sum(-1) < (SAME * pixel) ** 2) & ~torn.any(-1)
-
-    def is_skin(self, kind: np.ndarray) -> np.ndarray:
-        """(n,) bool from (n,) regions: not eyes, nor lids, lips and what lies behind them."""
-        return kind == self.head.regions.index("skin")
+        same = (((maps[0] - was) ** 2).sum(-1) < (SAME * pixel) ** 2) & ~torn.any(-1)
+        return cv2.morphologyEx(same.astype(np.uint8), cv2.MORPH_CLOSE, around) > 0  # specks are the raster's
 
     def _coloured(self, values: np.ndarray, kind: np.ndarray, pixel: float) -> np.ndarray:
         """(12, n) as interpolated -> (10, n) channels. kind: (n,) regions. pixel: its side in cm."""

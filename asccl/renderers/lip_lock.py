@@ -29,10 +29,9 @@ class LipLock:
             [_carry(surface.rest, row, side & outside) for row, side in zip(middle, (~lower, lower), strict=True)]
         )
 
-    def __call__(self, before: np.ndarray, after: np.ndarray, gain: float) -> np.ndarray:
-        """Vertices (V, 3) of the source and of the edit -> (V, 3) cm to add to those of the edit."""
+    def __call__(self, before: np.ndarray, after: np.ndarray, gain: float, parted: np.ndarray) -> np.ndarray:
+        """Vertices (V, 3) of the source and of the edit, and from `parted` -> (V, 3) cm to add to those of the edit."""
         gap, moved = (np.subtract(*self._rows(vertices)[::-1])[:, 1] for vertices in (before, after))
-        parted = np.clip(gap - SHUT * EYES_APART, 0, None)
         excess = 0.5 * (moved - gap - (gain - 1) * parted)
         out = np.zeros_like(after)
         out[:, 1] = (self._carry[0] - self._carry[1]) @ excess
@@ -41,6 +40,14 @@ class LipLock:
     def _rows(self, vertices: np.ndarray) -> np.ndarray:
         """(2, 9, 3) the inner lips, upper and lower."""
         return np.einsum("rnk,rnkc->rnc", self._share, vertices[self._corners])
+
+
+def parted(landmarks: np.ndarray, scale: float, rotation: np.ndarray) -> np.ndarray:
+    """(9,) cm that the lips of a frame are apart, beyond what counts as closed; the landmarks (478, 3) pixels know it
+    better than the mesh. scale: pixels per cm. rotation: (3, 3)."""
+    down = rotation[:2, 1] / max(float(rotation[:2, 1] @ rotation[:2, 1]), 0.1)
+    gap = landmarks[list(mesh.LOWER_INNER), :2] - landmarks[list(mesh.UPPER_INNER), :2]
+    return np.clip(gap @ down / scale - SHUT * EYES_APART, 0, None)
 
 
 def _carry(rest: np.ndarray, row: np.ndarray, side: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """NED's second stage: a network that was taught one person paints the face as it should move.
 
 It sees the condition images of three frames and its own last two pictures, so frames must come in order; it begins
-anew after a gap and at a cut.
+anew after a gap and at a cut. Beside the edit it paints the source, so that `paste` knows what is the edit's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from asccl.nets.ned_renderer import FRAMES, PREVIOUS, Generator
 from asccl.renderers.card import Card
 from asccl.renderers.conditions import FaceSurface, Scene
 from asccl.renderers.gaze import Gaze
-from asccl.renderers.lip_lock import LipLock
+from asccl.renderers.lip_lock import LipLock, parted
 from asccl.renderers.paste import Painted, paste
 from asccl.types import Image, Motion
 
@@ -32,7 +32,7 @@ class NeuralRenderer:
         self._surface = FaceSurface(head)
         self._gaze, self._lips = Gaze(self._surface), LipLock(self._surface)
         self._plan: _Plan | None = None
-        self._context = _Context(net, card.size)
+        self._context = _Context(net)
 
     def study(self, image: Image, landmarks: np.ndarray) -> None:
         """The network has been taught the person; there is nothing to look for."""
@@ -64,19 +64,17 @@ class NeuralRenderer:
         before = surface.shape(scene.rest, looking)
         after = surface.shape(scene.rest, new.coefficients[t] + looking - source)
         gain = 1.0 if new.lip_gain is None else float(new.lip_gain[t])
-        after = after + self._lips(before, after, gain)
-        seen = surface.look(after, view, crop, self._size)
+        after = after + self._lips(before, after, gain, parted(landmarks, float(motion.scale[t]), motion.rotation[t]))
+        seen, earlier = (surface.look(vertices, view, crop, self._size) for vertices in (after, before))
         conditions = surface.colour(after, seen, view, crop)
+        as_it_is = surface.colour(before, earlier, view, crop)
+        face, source_face = self._context.draw(np.stack([conditions, as_it_is]), t, motion.shot)
         moved = np.zeros((self._size * self._size, 2), np.float32)
         moved[seen.at] = seen.spread(view.project(after)[0] - view.project(before)[0]).T
-        earlier = surface.look(before, view, crop, self._size)
-        mask = conditions[-1] > 0
-        skin = np.zeros(mask.size, bool)
-        skin[seen.at] = surface.is_skin(seen.kind)
-        face = self._context.draw(conditions, t, motion.shot)
-        moved = moved.reshape(*mask.shape, 2)
+        moved = moved.reshape(self._size, self._size, 2)
+        mask, mask_before = conditions[-1] > 0, as_it_is[-1] > 0
         shown = surface.still_seen(seen, earlier, (moved @ crop[:, :2].T).astype(np.float32)) & mask
-        return Painted(face, mask, skin.reshape(mask.shape) & mask, moved, shown)
+        return Painted(face, source_face, mask, mask_before, moved, shown)
 
 
 class _Plan(NamedTuple):
@@ -87,10 +85,10 @@ class _Plan(NamedTuple):
 
 
 class _Context:
-    """The network with what it keeps from frame to frame."""
+    """The network with what it keeps from frame to frame, of several films of equal length at once."""
 
-    def __init__(self, net: Generator, size: int):
-        self._net, self._size = net, size
+    def __init__(self, net: Generator):
+        self._net = net
         self.clear()
 
     def clear(self) -> None:
@@ -98,21 +96,21 @@ class _Context:
         self._conditions: list[torch.Tensor] = []
         self._pictures: list[torch.Tensor] = []
 
-    def draw(self, conditions: np.ndarray, t: int, shot: np.ndarray | None) -> Image:
-        """Conditions (10, S, S) of frame t -> (S, S, 3) uint8 RGB."""
+    def draw(self, conditions: np.ndarray, t: int, shot: np.ndarray | None) -> np.ndarray:
+        """Conditions (B, 10, S, S) of frame t of each film -> (B, S, S, 3) uint8 RGB."""
         follows = self._last is not None and t == self._last + 1 and (shot is None or shot[t] == shot[self._last])
         if not follows:
             self.clear()
         device = next(self._net.parameters()).device
         here = torch.from_numpy(conditions).to(device)
-        nothing = here.new_full((3, self._size, self._size), -1.0)
+        nothing = torch.full_like(here[:, :3], -1.0)
         seen = (self._conditions or [here] * (FRAMES - 1)) + [here]  # before the first frame: as in it
         pictures = self._pictures or [nothing] * PREVIOUS
         with torch.inference_mode():
-            made = self._net(torch.cat(seen)[None], torch.cat(pictures)[None])[0]
+            made = self._net(torch.cat(seen, 1), torch.cat(pictures, 1))
         self._last, self._conditions, self._pictures = t, seen[1:], [*pictures[1:], made]
         levels = ((made.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return levels.permute(1, 2, 0).cpu().numpy()
+        return levels.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def shown_strength(motion: Motion, new: Motion) -> np.ndarray:

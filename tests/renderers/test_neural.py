@@ -50,11 +50,15 @@ class Recorder(nn.Module):
     def __init__(self):
         super().__init__()
         self.device = nn.Parameter(torch.zeros(1))
-        self.calls: list[tuple[np.ndarray, np.ndarray]] = []
+        self.calls: list[tuple[np.ndarray, np.ndarray]] = []  # of the edit
+        self.sources: list[tuple[np.ndarray, np.ndarray]] = []
 
     def forward(self, conditions, previous):
         self.calls.append((conditions[0].numpy(), previous[0].numpy()))
-        return torch.full_like(previous[:, :3], 0.01 * len(self.calls))
+        self.sources.append((conditions[1].numpy(), previous[1].numpy()))
+        made = torch.full_like(previous[:, :3], 0.01 * len(self.calls))
+        made[1] += 0.5
+        return made
 
 
 def happy(motion: Motion, intensity: float = 1.0) -> Motion:
@@ -81,6 +85,18 @@ def test_the_network_sees_three_frames_and_its_last_two_pictures(shown):
     assert (one[:3] == -1).all() and np.allclose(one[3:], 0.01)
     assert np.allclose(two[:3], 0.01) and np.allclose(two[3:], 0.02)
     assert np.allclose(three[:3], 0.02) and np.allclose(three[3:], 0.03)
+
+
+def test_the_source_is_painted_beside_the_edit(shown):
+    """In a film of its own: from its conditions, and its last pictures."""
+    net = Recorder()
+    rendered(net, shown, range(4))
+    (edit, _), (source, before) = net.calls[3], net.sources[3]
+    assert np.allclose(before[:3], 0.52) and np.allclose(before[3:], 0.53)
+    assert not np.array_equal(edit, source)
+    still = Recorder()
+    rendered(still, shown, range(4), new=replace(happy(shown[2]), coefficients=shown[2].coefficients))
+    assert np.array_equal(still.sources[3][0], source)
 
 
 def test_a_gap_a_cut_and_a_jump_begin_anew(shown):
@@ -170,6 +186,7 @@ def test_strength_grows_with_weight_and_change(shown):
     motion = replace(shown[2], weight=np.linspace(0, 1, FRAMES).astype(np.float32))
     strength = shown_strength(motion, happy(motion))
     assert strength[0] == 0 and (np.diff(strength) >= 0).all() and (strength[-4:] == 1).all()
+    assert 0 < strength[1] < strength[2] < 0.6  # weights 1/8 and 1/4
     assert (shown_strength(motion, motion) == 0).all()
 
 
@@ -184,6 +201,6 @@ def test_closed_lips_stay_closed_in_the_conditions(shown):
         renderer = NeuralRenderer(HEAD, Recorder(), CARD)
         renderer.plan(motion, replace(motion, coefficients=w, lip_gain=np.full(FRAMES, gain, np.float32)))
         renderer.paint(shown[1][0], 0)
-        painted[gain] = renderer._context._conditions[-1].numpy()
+        painted[gain] = renderer._context._conditions[-1][0].numpy()
     inside = {gain: (seen[2] > 0.3)[SIZE // 2 :].sum() for gain, seen in painted.items()}  # deep in the head
     assert inside[3.0] > inside[1.0]
