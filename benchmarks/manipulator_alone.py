@@ -3,8 +3,8 @@
     python -m benchmarks.manipulator_alone FILE ... [--sequences 100] [--json FILE]
 
 Synthetic speakers that no training saw say the same words with two emotions; 40 frames are edited in the style of the
-other 40. For each file: correlation of the lips' opening with the truth's, distance of the lips' points in percent of the eye
-distance, of the coefficients, and the share of edits whose style is nearest to the wanted emotion's.
+other 40. For each file: correlation of the lips' opening with the truth's, distance of the lips' points in percent of
+the eye distance, of the coefficients, and the share of edits whose style is nearest to the wanted emotion's.
 """
 
 from __future__ import annotations
