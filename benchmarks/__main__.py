@@ -13,6 +13,7 @@ iresnet  what folding the batch normalisation of the paper's backbone saves
 correlation  what it costs to compare two videos; `python -m benchmarks.correlation --alignment` for how to lay them
 neural   NED's renderer: what a frame costs, and whether its rim shows
 manipulator  NED's manipulator against presets, where the true answer is known
+ned-cost  what the ASCCL term costs in a training of NED, and how hard it pulls, at both levels
 renderer  NED's renderer, taught for minutes: held-out frames; `python -m benchmarks.renderer VIDEO ...` for videos
 prepare  what it costs to prepare a video for trainings, in one process and in two
 """
@@ -37,9 +38,10 @@ NAMES = {
     "study": "study",
     "study-statistics": "study_statistics",
     "manipulator": "manipulator",
-    "neural": "neural",
     "renderer": "renderer",
     "prepare": "prepare",
+    "neural": "neural",
+    "ned-cost": "ned_cost",
 }
 
 

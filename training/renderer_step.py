@@ -101,12 +101,14 @@ def generator_losses(
     asccl: ASCCLLoss | None = None,
     vgg: Perceptual | None = None,
     cold: float = 0.5,
+    most: int | None = None,
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """-> losses "pixels"; with critics "adversarial" and "features", also with "mouth_" before them; on demand "vgg",
     "asccl"; and what was drawn, (B, T - 2, 3, S, S).
 
     cold: share of the windows that begin without frames before them. ASCCL is between the real frame and the same with
-    the drawn face in it, both cropped as ArcFace wants them. Gradients reach the generator alone.
+    the drawn face in it, both cropped as ArcFace wants them; of the first `most` frames.
+    Gradients reach the generator alone.
     """
     begins = devices.drawn(lambda n: torch.rand(n, generator=rng, device=rng.device), len(batch.frames))
     made = draw(generator, batch, begins < cold)
@@ -117,10 +119,11 @@ def generator_losses(
     if vgg is not None:
         found["vgg"] = vgg(face, there.face)
     if asccl is not None:
-        whole = there.mask * face + (1 - there.mask) * there.real
+        mask, real, crop = there.mask[:most], there.real[:most], there.crop[:most]
         with torch.no_grad():
-            source, valid = warp(there.real, there.crop, (SIZE, SIZE))
-        found["asccl"] = asccl(source, warp(whole, there.crop, (SIZE, SIZE))[0], rng, valid)
+            source, valid = warp(real, crop, (SIZE, SIZE))
+        whole = mask * face[:most] + (1 - mask) * real
+        found["asccl"] = asccl(source, warp(whole, crop, (SIZE, SIZE))[0], rng, valid)
     return found, made
 
 

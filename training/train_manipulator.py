@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from asccl.metric.loss import ASCCLLoss
+from asccl.face.crop import SIZE
+from asccl.metric.loss import ASCCLLoss, LossSettings
 from asccl.metric.scc import SCCMetric
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.render import HeadPicture
@@ -42,8 +43,9 @@ class ManipulatorSettings(loop.LoopSettings):
     learning_rate: of Adam, with betas (momentum, 0.99), falling in a straight line over the second half.
     adversarial_weight, style_weight, cycle_weight, mouth_weight: of NED's terms, all 1 there. paired_weight: of the
     squared distance to the true answer, where the same words were said with both emotions; 0 is NED's training alone.
-    asccl_weight: of ASCCL between pictures of the head, one frame of each sequence before and after; 0 leaves it out.
-    metric: for it, see `load_metric`. weights: file for the finished networks."""
+    asccl_weight: of ASCCL between pictures of the head before and after; 0 leaves it out. asccl_pictures: how many in a
+    step, each of another sequence. asccl_size: their side, pixels. metric, heads: see `load_metric`. daas: see
+    `LossSettings`. weights: file for the finished networks."""
 
     output: Path = Path("build/manipulator")
     weights: Path = Path("build/ned-manipulator.safetensors")
@@ -63,18 +65,26 @@ class ManipulatorSettings(loop.LoopSettings):
     mouth_weight: float = 1.0
     paired_weight: float = 0.0
     asccl_weight: float = 0.0
+    asccl_pictures: int = 8
+    asccl_size: int = SIZE
     metric: str = METRIC
+    heads: str = "trained"
+    daas: str = "paper"
 
 
 class OnPictures(nn.Module):
-    """ASCCL at the level of the 3DMM (paper, Table 5): of pictures of the head, not of its numbers."""
+    """ASCCL at the level of the 3DMM (paper, Table 5): of pictures of the head, not of its numbers.
 
-    def __init__(self, head: AnnyHead, metric: SCCMetric):
+    pictures: at most so many of a batch. size: of each, pixels."""
+
+    def __init__(self, head: AnnyHead, metric: SCCMetric, daas: str = "paper", pictures: int = 8, size: int = SIZE):
         super().__init__()
-        self.picture, self.loss = HeadPicture(head), ASCCLLoss(metric)
+        self.picture, self.pictures = HeadPicture(head, size), pictures
+        self.loss = ASCCLLoss(metric, LossSettings(daas=daas))  # type: ignore[arg-type]
 
     def forward(self, source: torch.Tensor, made: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-        """(B, T, 52) both -> scalar, with gradient to `made`. One frame of each sequence is drawn."""
+        """(B, T, 52) both -> scalar, with gradient to `made`. One frame of each of the first sequences is drawn."""
+        source, made = source[: self.pictures], made[: self.pictures]
         frame = devices.drawn(
             lambda n: torch.randint(source.shape[1], (n,), generator=rng, device=rng.device), len(source)
         )
@@ -198,7 +208,9 @@ def main(settings: ManipulatorSettings) -> None:
 
     on_pictures = None
     if settings.asccl_weight > 0:
-        on_pictures = OnPictures(head, load_metric(settings.metric, run.device)).to(run.device)
+        metric = load_metric(settings.metric, run.device, settings.heads)  # type: ignore[arg-type]
+        on_pictures = OnPictures(head, metric, settings.daas, settings.asccl_pictures, settings.asccl_size)
+        on_pictures.to(run.device)
 
     def judge(batch: Window, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
         with torch.no_grad():

@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 from asccl import hub
 from asccl.errors import SettingError, WeightsError
 from asccl.face.crop import SIZE, warp_crop
-from asccl.metric.loss import ASCCLLoss
+from asccl.metric.loss import ASCCLLoss, LossSettings
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_renderer import Generator, Sizes
 from asccl.renderers.card import KIND, Card
@@ -54,7 +54,8 @@ class RendererSettings(loop.LoopSettings):
     0.999), falling in a straight line over the second half. average: decay of the averaged generator, which is what is
     written. cold: share of windows that begin without frames before them.
     adversarial_weight, features_weight, pixels_weight: of picture and mouth. vgg_weight: NED has 10, and needs vgg, a
-    name or file, see docs/ned.md. asccl_weight: of ASCCL between the real frame and the drawn; metric: for it.
+    name or file, see docs/ned.md. asccl_weight: of ASCCL between the real frame and the drawn; asccl_pictures: of how
+    many frames of a batch, at most; metric, heads: for it, see `load_metric`; daas: see `LossSettings`.
     start_from: renderer's file to go on from; discriminators are taken from the files beside it, NAME-D and NAME-Dm.
     preview: step after which the first samples appear. weights: file for the finished renderer."""
 
@@ -89,7 +90,10 @@ class RendererSettings(loop.LoopSettings):
     vgg_weight: float = 0.0
     vgg: str = ""
     asccl_weight: float = 0.0
+    asccl_pictures: int = 8
     metric: str = METRIC
+    heads: str = "trained"
+    daas: str = "paper"
     start_from: str = ""
     preview: int = 20
 
@@ -182,6 +186,12 @@ def begin(source: str, generator: Generator, critics: Critics | None) -> list[Pa
     return list(files)
 
 
+def supervision(settings: RendererSettings, device: torch.device) -> ASCCLLoss:
+    """Raises WeightsError, ValueError."""
+    metric = load_metric(settings.metric, device, settings.heads)  # type: ignore[arg-type]
+    return ASCCLLoss(metric, LossSettings(daas=settings.daas))  # type: ignore[arg-type]
+
+
 def settled(settings: RendererSettings) -> None:
     """Raises SettingError."""
     step = 2**settings.downsamplings
@@ -209,7 +219,7 @@ def main(settings: RendererSettings) -> None:
     critics = Critics(sizes) if judged else None
     if settings.start_from and not loop.saved(settings.output):
         run.print("started from", *begin(settings.start_from, generator, critics))
-    asccl = ASCCLLoss(load_metric(settings.metric, run.device)) if settings.asccl_weight else None
+    asccl = supervision(settings, run.device) if settings.asccl_weight else None
     vgg = load_perceptual(settings.vgg).to(run.device) if settings.vgg_weight else None
 
     modules: list[nn.Module] = [Learner(generator), *([critics] if critics is not None else [])]
@@ -223,7 +233,7 @@ def main(settings: RendererSettings) -> None:
     last: list[torch.Tensor] = []  # what was drawn in this step
 
     def paint(batch: RendererWindow, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
-        found, made = modules[0](critics, batch, rng, asccl, vgg, settings.cold)
+        found, made = modules[0](critics, batch, rng, asccl, vgg, settings.cold, settings.asccl_pictures)
         last[:] = [made.detach()]
         return found
 

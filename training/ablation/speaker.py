@@ -1,0 +1,75 @@
+"""Whom an ablation is judged on: a made-up speaker who says the same words with two emotions, before one camera.
+
+The speaker is the one whom the renderers of the same seed were taught, with words that no training heard. What the edit
+should look like is therefore known, frame by frame.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asccl.data.camera import Camera
+from asccl.data.person import SyntheticPerson
+from asccl.data.studio import Sitting
+from asccl.data.synthetic import FRAME_SIDE, words
+from asccl.data.talk import draw_manner, with_emotion
+from asccl.morphable.anny_head import AnnyHead
+from asccl.renderers.conditions import FaceSurface, Scene
+from asccl.renderers.framing import view_scale
+from asccl.types import EMOTIONS
+from training.ablation.cases import CROSS, HEARD, INTRA, SHOWN, Case, Reference
+
+
+class Sight:
+    """A person in the square that a renderer paints. rng: draws person and camera."""
+
+    def __init__(self, rng: np.random.Generator, surface: FaceSurface, size: int):
+        self.person = SyntheticPerson.draw(rng, surface.head)
+        far = Camera.draw(rng, FRAME_SIDE)
+        self.scene = Scene.made_up(surface, self.person.identity, [far], size)
+        crop = self.scene.crops[0]
+        matrix = np.column_stack([crop[:, :2] @ far.matrix[:, :2], crop[:, :2] @ far.matrix[:, 2] + crop[:, 2]])
+        self._camera = Camera(far.rotation, far.distance, matrix, (size, size))
+        self._sitting = Sitting(self.person, surface.head, view_scale(far, crop))
+
+    def pictures(self, coefficients: np.ndarray) -> np.ndarray:
+        """(n, 52) -> (n, S, S, 3) uint8 RGB."""
+        return np.stack([self._sitting.picture(w, self._camera) for w in coefficients])
+
+    def landmarks(self, coefficients: np.ndarray) -> np.ndarray:
+        """(n, 52) -> (n, 468, 2) pixels, true."""
+        return np.stack([self._sitting.landmarks(w, self._camera) for w in coefficients])
+
+    def conditions(self, coefficients: np.ndarray) -> np.ndarray:
+        """(n, 52) -> (n, 10, S, S) float32 in [0, 1], what the renderer paints from."""
+        return np.stack([self.scene.draw(w, 0) for w in coefficients])
+
+
+def synthetic_cases(seed: int, emotions: int, frames: int, each: int, size: int, surface: FaceSurface) -> list[Case]:
+    """Of the person whom the renderers of a seed are taught. emotions: how many are wanted. frames: T. each: cases of
+    every wanted emotion."""
+    speaker = Sight(np.random.default_rng((seed, 0, 6)), surface, size)  # as `synthetic_portrait` draws them
+    other = Sight(np.random.default_rng((seed, 0, 10)), surface, size)
+    return [
+        _case(np.random.default_rng((seed, emotion, n, 9)), emotion, frames, speaker, other, surface.head)
+        for emotion in range(emotions)
+        for n in range(each)
+    ]
+
+
+def _case(rng: np.random.Generator, emotion: int, frames: int, speaker: Sight, other: Sight, head: AnnyHead) -> Case:
+    calm = int(rng.choice([e for e in range(len(EMOTIONS)) if e != emotion]))
+    said, more, theirs = (words(rng, n, head) for n in (frames, HEARD, HEARD))
+    first, second, somebody = (draw_manner(rng, EMOTIONS[e], head) for e in (calm, emotion, emotion))
+    source, truth = with_emotion(said, first, head), with_emotion(said, second, head)
+    intra, cross = with_emotion(more, second, head), with_emotion(theirs, somebody, head)
+    places = speaker.landmarks(truth)
+    return Case(
+        source, truth, emotion, speaker.pictures(source), speaker.pictures(truth), places, places,
+        speaker.conditions, {INTRA: _shown(speaker, intra), CROSS: _shown(other, cross)},
+    )  # fmt: skip
+
+
+def _shown(who: Sight, coefficients: np.ndarray) -> Reference:
+    some = coefficients[:: HEARD // SHOWN]
+    return Reference(coefficients, who.pictures(some), who.landmarks(some))
