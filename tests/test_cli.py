@@ -59,7 +59,7 @@ def sound(path: Path) -> list[tuple[int, bytes]]:
 @pytest.fixture
 def shared(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> Editor:
     """The command line takes the tests' editor, so that the networks load once."""
-    monkeypatch.setattr("asccl.pipeline.Editor", lambda: editor)
+    monkeypatch.setattr("asccl.pipeline.Editor", lambda device: editor)
     return editor
 
 
