@@ -25,6 +25,7 @@ AGREE, DISAGREE = 0.18, 0.38  # mean difference of the two there, over the brigh
 BRIGHT_REACH = 0.045  # of the face size
 DONORS = 5
 ACROSS = 0.3  # share of the middle of the mouth that is teeth, above which the rows do not part there
+DEEP = 0.7  # of the way to the lower lip: teeth down to there fill the mouth, and a donor must agree with all of it
 RIGID = (2, 98, 327, 94, 168, 6, 33, 263)  # the base of the nose, near the teeth, and what gives scale and turn
 CHIN = (152, 148, 377, 176, 400, 199, 175)
 REACH = 0.62, 0.34  # half width and height of a row's picture, of the face size
@@ -77,8 +78,8 @@ class Row:
         if teeth < LEAST_TEETH:
             return
         soft = cv2.GaussianBlur(shown.astype(np.float32), (0, 0), max(0.7, 0.01 * self._size))
-        self._donors.append(_Donor(teeth, picture, soft * shown))
-        self._donors = sorted(self._donors, key=lambda d: -d.teeth)[:DONORS]
+        donor = _Donor(teeth, picture, soft * shown)
+        self._donors = sorted([*self._donors, donor], key=lambda d: -d.teeth)[:DONORS]
         self._whole = None
 
     @property
@@ -126,10 +127,10 @@ class Row:
         return self._whole
 
     def fitted(
-        self, frame: Image, known: np.ndarray, ring: np.ndarray, landmarks: np.ndarray, corner: np.ndarray
+        self, frame: Image, known: np.ndarray, side: np.ndarray, landmarks: np.ndarray, corner: np.ndarray
     ) -> Fit | None:
         """The row where this frame has it, in the frame's light; frame: (h, w, 3), the pixels from corner (2,) on.
-        known: (h, w) where it shows what lies between its lips (20, 2)."""
+        known: (h, w) where it shows what lies between its lips, side: (h, w) or () what of that is this row's."""
         if not self._donors:
             return None
         matrix = self.placed(landmarks)
@@ -137,9 +138,8 @@ class Row:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = known.shape[::-1]
         picture, shown = (cv2.warpAffine(x, matrix, size, flags=flags) for x in self.whole())
-        both = shown * known * self.half(ring, known.shape)
-        area = float(both.sum())
-        if area < 4:
+        both = shown * known * side
+        if (area := float(both.sum())) < 4:
             return None
         here, there = ((x * both[..., None]).sum((0, 1)) / area for x in (frame, picture))
         picture = picture * np.clip(here / np.maximum(there, 1.0), 0.1, 1.15)
@@ -178,9 +178,11 @@ class Teeth:
             return
         part, shift = (slice(y0, y1), slice(x0, x1)), np.array([x0, y0], np.float32)
         known = np.clip((_inside(old - shift, (y1 - y0, x1 - x0)) - RIM * size) / max(1.0, 0.015 * size), 0, 1)
-        here = landmarks[:, :2] - origin
-        rows = self.rows[:1] if upper_teeth_cover(source, old, skin_colour(source, here)) else self.rows
-        fits = [row.fitted(source[part], known, old - shift, landmarks, origin + shift) for row in rows]
+        skin = skin_colour(source, landmarks[:, :2] - origin)
+        rows = self.rows[:1] if upper_teeth_cover(source, old, skin) else self.rows
+        full = len(rows) == 1 and upper_teeth_cover(source, old, skin, DEEP)
+        sides = [np.ones(()) if full else row.half(old - shift, known.shape) for row in rows]
+        fits = [r.fitted(source[part], known, s, landmarks, origin + shift) for r, s in zip(rows, sides, strict=True)]
         trust = max((fit.trust for fit in fits if fit), default=0.0)
         if trust == 0:
             return
@@ -222,9 +224,9 @@ def tooth_like(picture: Image, skin: np.ndarray) -> np.ndarray:
     return (total > 0.65 * skin.sum()) & (p[..., 0] / np.maximum(total, 1) < 0.97 * skin[0] / max(skin.sum(), 1.0))
 
 
-def upper_teeth_cover(picture: Image, ring: np.ndarray, skin: np.ndarray) -> bool:
-    """Whether teeth reach across the middle of the mouth (20, 2): then its lower half shows the upper row, too."""
-    middle = 0.5 * (ring[1:10] + ring[11:][::-1])[2:7]
+def upper_teeth_cover(picture: Image, ring: np.ndarray, skin: np.ndarray, down: float = 0.5) -> bool:
+    """Whether teeth reach across the mouth (20, 2) this far down: then its lower half shows the upper row, too."""
+    middle = ((1 - down) * ring[1:10] + down * ring[11:][::-1])[2:7]
     at = np.clip(np.round(middle).astype(int), 0, np.array(picture.shape[1::-1]) - 1)
     return bool(tooth_like(picture[at[:, 1], at[:, 0]], skin).mean() > ACROSS)
 

@@ -9,7 +9,7 @@ import pytest
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.field import Box
-from asccl.renderers.teeth import Teeth, upper_teeth_cover
+from asccl.renderers.teeth import Row, Teeth, upper_teeth_cover
 
 HEAD = load_anny_head()
 SKIN, CAVITY, SIZE, SCALE = (200, 140, 110), (30, 12, 12), (360, 360), 22.0
@@ -146,3 +146,25 @@ def test_upper_teeth_that_reach_below_the_middle_are_not_taken_for_lower_ones(bo
     picture[10:bottom] = (235, 230, 220)
     assert len(ring) == 20
     assert upper_teeth_cover(picture, ring, np.array([200.0, 150, 130])) is covered
+
+
+def test_a_donor_must_agree_with_all_of_a_mouth_full_of_teeth(monkeypatch):
+    """The upper half of the mouth, as the donor has it, is not enough where dim teeth fill the lower half."""
+    rows, donor, before, after = Teeth(), landmarks(**OPEN), landmarks(**TALKING), landmarks(**RAISED)
+    rows.study(picture(donor), donor)
+    image, trusts, fitted = picture(before), [], Row.fitted
+
+    def spied(row: Row, *given):
+        fit = fitted(row, *given)
+        trusts.append(fit.trust if fit else 0.0)
+        return fit
+
+    monkeypatch.setattr(Row, "fitted", spied)
+    middle = int(0.5 * (before[13, 1] + before[14, 1]))
+    below = (image[middle:] != SKIN).any(-1)[..., None]
+    filled = np.concatenate([image[:middle], np.where(below, (110, 130, 130), image[middle:]).astype(np.uint8)])
+    rows.keep(image, np.full((*SIZE, 3), 255, np.uint8), before, after, BOX)
+    alone = trusts[0]
+    trusts.clear()
+    rows.keep(filled, np.full((*SIZE, 3), 255, np.uint8), before, after, BOX)
+    assert len(trusts) == 1 and trusts[0] < 0.8 * alone
