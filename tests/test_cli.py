@@ -305,7 +305,7 @@ def test_a_signal_stops_cleanly(
 
 
 def test_a_bug_is_one_line_and_a_traceback_only_on_demand(monkeypatch, still: Path, capsys) -> None:
-    def broken() -> None:
+    def broken(device: str) -> None:
         raise ZeroDivisionError("by\nzero")
 
     monkeypatch.setattr("asccl.pipeline.Editor", broken)
