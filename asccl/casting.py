@@ -13,7 +13,7 @@ from asccl.errors import InputError, WeightsError
 from asccl.face.crop import arcface_crop
 from asccl.face.tracker import Embed
 from asccl.likeness import Sample
-from asccl.renderers.card import CONDITIONS, KIND, Card
+from asccl.renderers.card import CONDITIONS, CRITIC, KIND, Card
 
 FITS = 0.5  # cosine of the embeddings from which on two clips show one person (checkpoints/README.md)
 FOLDER = "renderers"  # in the folders where weights are looked for
@@ -66,7 +66,7 @@ def cast(person: np.ndarray | None, given: Path | None = None) -> Cast:
         return _given(person, given)
     if person is None:
         return Cast(None, _warped("no frame shows the face plainly enough to tell who it is"))
-    files = [path for folder in _folders() for path in sorted(folder.glob("*.safetensors"))]
+    files = [path for folder in _folders() for path in sorted(folder.glob("*.safetensors")) if not _is_critic(path)]
     if not files:
         return Cast(None, _warped(f"there is no renderer in the folder {FOLDER} beside the weights"))
     likest: tuple[float, Path | None] = (-1.0, None)
@@ -116,6 +116,13 @@ def _served(path: Path, similarity: float, why: str) -> dict[str, Any]:
 
 def _warped(why: str, similarity: float | None = None) -> dict[str, Any]:
     return {**WARP, "sought": True, "similarity": None if similarity is None else round(similarity, 4), "why": why}
+
+
+def _is_critic(path: Path) -> bool:
+    try:
+        return hub.metadata(path).get("kind") == CRITIC
+    except WeightsError:  # `card_of` says it better
+        return False
 
 
 def _folders() -> list[Path]:

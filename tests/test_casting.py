@@ -18,7 +18,7 @@ from asccl.face.crop import arcface_crop
 from asccl.glance import Eyes
 from asccl.interop.files import serialise
 from asccl.nets.ned_renderer import Generator, Sizes
-from asccl.renderers.card import WIDTH, Card
+from asccl.renderers.card import CRITIC, WIDTH, Card
 
 SIZES = Sizes(ngf=4, downsamplings=2, blocks=2, running=False)
 
@@ -71,6 +71,7 @@ def test_the_likest_that_fits_serves(folder, person):
     best = renderer(folder / "b.safetensors", likeness(person, 0.9))
     renderer(folder / "c.safetensors", likeness(person, 0.2))
     (folder / "d.safetensors").write_bytes(b"nothing")
+    renderer(folder / "b-D.safetensors", person, kind=CRITIC)  # as a training leaves it beside b
     found, report = casting.cast(person)
     assert found == best
     assert report["name"] == "neural" and report["file"] == "b.safetensors" and report["sha256"] == hub.sha256(best)

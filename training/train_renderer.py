@@ -1,6 +1,6 @@
 """Teach NED's renderer (stage 2) to draw one person, or several as a start for others, from condition images.
 
-    python -m training.train_renderer --preset cpu --data build/prepared --weights checkpoints/anna.safetensors
+    python -m training.train_renderer --preset cpu --data build/prepared --weights checkpoints/renderers/a.safetensors
     accelerate launch -m training.train_renderer --preset paper --data /data/prepared --people M003
     python -m training.train_renderer --preset cpu --data build/other --start-from build/meta.safetensors
 
@@ -26,7 +26,7 @@ from asccl.face.crop import SIZE, warp_crop
 from asccl.metric.loss import ASCCLLoss, LossSettings
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_renderer import Generator, Sizes
-from asccl.renderers.card import KIND, Card
+from asccl.renderers.card import CRITIC, KIND, Card
 from asccl.renderers.conditions import FaceSurface
 from asccl.zoo import COUNTER, METRIC, load_embedder, load_metric
 from training import loop
@@ -39,7 +39,6 @@ from training.synthetic_portraits import synthetic_portrait
 from training.train_manipulator import falling
 from training.weights_file import write
 
-CRITIC = "ned-discriminator"
 CRITICS = {"picture": "-D", "mouth": "-Dm"}  # after the name of the renderer's file
 LOOKED_AT = 8  # portraits, at most, when the averaged generator is measured
 FACES = 64  # frames whose mean embedding tells the person

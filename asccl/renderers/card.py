@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # brings torch
     from asccl.nets.ned_renderer import Sizes
 
 KIND = "ned-renderer"
+CRITIC = "ned-discriminator"  # of the files that a training leaves beside a renderer's
 CONDITIONS = "anny-1"  # the condition images of `conditions.py`; another number when they come to mean something else
 EMBEDDER = "mobilefacenet-arcface"  # which network's embedding tells the person
 WIDTH = 192  # of that embedding
