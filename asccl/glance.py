@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -109,19 +110,27 @@ def reference_style(seen: Glance, net: ExpressionNet) -> ReferenceStyle:
     """Style of a reference from some of its frames."""
     crops = np.stack([expression_crop(i, p) for i, p in zip(seen.images, seen.landmarks, strict=True)])
     probabilities, features = net.read(crops)
-    shown = seen.motion.coefficients
-    return ReferenceStyle(shown.mean(0), probabilities.mean(0), features.sum(0), shown)
+    coefficients = seen.motion.coefficients
+    return ReferenceStyle(coefficients.mean(0), probabilities.mean(0), features.sum(0), coefficients)
+
+
+def shown_emotions(samples: Sequence[Sample], net: ExpressionNet) -> np.ndarray | None:
+    """Probability (7,) of each emotion in the order of `EMOTIONS`, over some frames; None without any."""
+    if not samples:
+        return None
+    return net.read(np.stack([expression_crop(s.image, s.landmarks) for s in samples]))[0].mean(0)
 
 
 class PreviewStudio:
     """One face of one file, ready to show any frame edited. Threads must not share one."""
 
     def __init__(
-        self, path: Path, seen: Glance, renderer: Renderer, judged_by: Renderer, fitter: Fitter, limits: Limits
-    ):
-        """judged_by: the renderer by which the strength of an edit is judged; may be the same."""
+        self, path: Path, seen: Glance, renderer: Renderer, judged_by: Renderer, fitter: Fitter, limits: Limits,
+        shown: np.ndarray | None,
+    ):  # fmt: skip
+        """judged_by: the renderer by which the strength of an edit is judged; may be the same. shown: see `Target`."""
         self._path, self._seen, self._fitter, self._limits = path, seen, fitter, limits
-        self._renderer, self._judged_by = renderer, judged_by
+        self._renderer, self._judged_by, self._shown = renderer, judged_by, shown
         for image, landmarks in zip(seen.images, seen.landmarks, strict=True):
             judged_by.study(image, landmarks)
         self._strength: dict[tuple, float] = {}
@@ -136,6 +145,7 @@ class PreviewStudio:
         presence = turned_share(landmarks)
         here = _still_motion(landmarks[None], self._fitter, self._seen.motion.identity.astype(np.float64))
         motion = _together(self._seen.motion, here, presence)
+        target = replace(target, shown=self._shown)
         target = replace(target, intensity=target.intensity * self._bearable(director, target, embed))
         new = director(motion, target)
         self._renderer.plan(motion, new)

@@ -1,8 +1,8 @@
 """How strong an edit may be before the person stops looking like themselves.
 
-The same preset costs one face more likeness than another. At intensity 1 an edit is therefore held back, for the whole
-clip at once, to where a face-recognition network still sees the same person on a few sample frames. The user's own
-intensity comes on top: who asks for 2 gets twice of that.
+The same preset costs one face more likeness than another, and shows less on one than on another. At intensity 1 an edit
+therefore goes, for the whole clip at once, as far as a face-recognition network still sees the same person on a few
+sample frames, within bounds. The user's own intensity comes on top: who asks for 2 gets twice of that.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from asccl.renderers.base import Renderer
 from asccl.types import Image, Motion
 
 BUDGET = 0.89  # least mean cosine between source and edit at intensity 1
-WEAKEST = 0.4  # an edit is never held back further than to this share
-STEPS = 4  # halvings of the search
+WEAKEST, STRONGEST = 0.4, 1.35  # an edit is never weaker or stronger than this share of what its director says
+LOOKS = 3  # at most, until the strength is found
+NEAR = 0.03  # of the strength that counts as found
 
 
 class Sample(NamedTuple):
@@ -39,22 +40,22 @@ def bearable_strength(
     samples: Sequence[Sample],
     embed: Callable[[np.ndarray], np.ndarray],
 ) -> float:
-    """Share in [WEAKEST, 1] of the edit that keeps the person, whatever `target.intensity` is. The renderer must have
-    studied the clip; it is left with another plan."""
+    """Share in [WEAKEST, STRONGEST] of the edit that keeps the person, whatever `target.intensity` is; 1 without
+    samples. The renderer must have studied the clip; it is left with another plan."""
     if not samples:
         return 1.0
     full = replace(motion, weight=np.ones_like(motion.weight))
     before = embed(np.stack([arcface_crop(s.image, s.landmarks) for s in samples]))
 
-    def likeness(strength: float) -> float:
+    def lost(strength: float) -> float:
         renderer.plan(full, director(full, replace(target, intensity=strength)))
         after = [arcface_crop(renderer.render(s.image, s.landmarks, s.t), s.landmarks) for s in samples]
-        return float((embed(np.stack(after)) * before).sum(1).mean())
+        return 1 - float((embed(np.stack(after)) * before).sum(1).mean())
 
-    if likeness(1.0) >= BUDGET:
-        return 1.0
-    low, high = WEAKEST, 1.0
-    for _ in range(STEPS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if likeness(middle) >= BUDGET else (low, middle)
-    return low
+    strength = 1.0
+    for _ in range(LOOKS):  # what is lost grows about with the square of the strength
+        last, loss = strength, max(lost(strength), 1e-6)
+        strength = float(np.clip(strength * np.sqrt((1 - BUDGET) / loss), WEAKEST, STRONGEST))
+        if abs(strength - last) < NEAR * last:
+            break
+    return strength

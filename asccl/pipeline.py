@@ -24,7 +24,7 @@ from asccl.directors.reference import ReferenceDirector
 from asccl.errors import SettingError
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.face.tracker import FaceMeshTracker, choose
-from asccl.glance import Eyes, PreviewStudio, glance, reference_style
+from asccl.glance import Eyes, PreviewStudio, glance, reference_style, shown_emotions
 from asccl.likeness import Sample, bearable_strength
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
@@ -115,6 +115,7 @@ class Editor:
                 with clock("direct"):
                     director = self._director(request)
                     samples = few.samples(clip)
+                    target = replace(target, shown=shown_emotions(samples, zoo.load_expression_net()))
                     strength = self._strength(clip, director, target, warp, samples)
                     renderer, served = self._renderer(request, warp, samples)
                     motion = replace(clip.motion, weight=clip.motion.weight * time_range(clip.times, request))
@@ -260,7 +261,8 @@ class Editor:
             warp = WarpRenderer(self._get_fitter().head)
             samples = [Sample(t, *frame) for t, frame in enumerate(zip(seen.images, seen.landmarks, strict=True))]
             renderer, _ = self._renderer(request, warp, samples)
-            return PreviewStudio(path, seen, renderer, warp, self._get_fitter(), self.limits)
+            shown = shown_emotions(samples, zoo.load_expression_net())
+            return PreviewStudio(path, seen, renderer, warp, self._get_fitter(), self.limits, shown)
 
         taught = () if request.renderer is None else _key(request.renderer)
         return _remember(self._studios, (*_key(path), request.face, request.generator, *taught), look)

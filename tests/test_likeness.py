@@ -1,4 +1,4 @@
-"""An edit is held back where the person would be lost, and only there."""
+"""An edit goes as far as the person is not lost, within bounds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asccl.directors.base import Target
-from asccl.likeness import BUDGET, WEAKEST, Sample, bearable_strength
+from asccl.likeness import BUDGET, STRONGEST, WEAKEST, Sample, bearable_strength
 from asccl.types import Motion
 
 
@@ -44,8 +44,13 @@ def strength(loss: float, intensity: float = 1.0, samples: int = 3) -> float:
     return bearable_strength(motion, both, Target("happy", intensity=intensity), both, few, embed_with(loss))
 
 
-def test_a_harmless_edit_keeps_its_strength():
-    assert strength(0.5 * (1 - BUDGET)) == 1.0
+def test_an_edit_within_the_budget_keeps_its_strength():
+    assert strength(1 - BUDGET) == pytest.approx(1.0, abs=0.03)
+
+
+def test_a_harmless_one_becomes_stronger_but_not_without_end():
+    assert strength((1 - BUDGET) / 1.2) == pytest.approx(1.2, abs=0.06)
+    assert strength(0.1 * (1 - BUDGET)) == STRONGEST
 
 
 def test_a_harmful_one_is_held_to_the_budget():
@@ -60,5 +65,5 @@ def test_the_users_intensity_does_not_matter():
     assert strength(1.5 * (1 - BUDGET), intensity=2.0) == strength(1.5 * (1 - BUDGET), intensity=0.3)
 
 
-def test_without_samples_nothing_is_held_back():
+def test_without_samples_the_strength_stays():
     assert strength(1.0, samples=0) == 1.0

@@ -24,12 +24,14 @@ class ReferenceStyle:
 
 @dataclass(frozen=True)
 class Target:
-    """emotion, reference: at least one. intensity: 0 to 2. seed: which natural variant; 0 is the plain one."""
+    """emotion, reference: at least one. intensity: 0 to 2. seed: which natural variant; 0 is the plain one.
+    shown: probability (7,) of each emotion that the source itself shows, in the order of `EMOTIONS`; None: unknown."""
 
     emotion: str | None = None
     reference: ReferenceStyle | None = None
     intensity: float = 1.0
     seed: int = 0
+    shown: np.ndarray | None = None
 
 
 class Director(Protocol):

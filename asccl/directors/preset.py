@@ -4,6 +4,10 @@ Targets are absolute where an offset fails. A unit that the emotion asks for is 
 this person's resting face already has part of it, but never by less than `LEAST` of it; a unit that speaks against
 the emotion is taken down to the tolerated resting level. The movement around the resting level (speech, life) stays.
 The table is `asccl.morphable.emotions`.
+
+Whoever smiles through a whole clip looks, to a fit, like a person with such a face: part of a lasting expression ends
+up in the identity, where no coefficient can take it back. What the source shows, as the expression network reads it,
+is therefore taken away on top, and a coefficient may fall below 0.
 """
 
 from __future__ import annotations
@@ -16,12 +20,13 @@ from asccl.directors.base import Target
 from asccl.morphable.emotions import BOUNDS, PRESETS, spread, variant
 from asccl.morphable.head import HeadModel
 from asccl.morphable.speech import spare_speech
-from asccl.types import Motion
+from asccl.types import EMOTIONS, Motion
 
 RESTING = 0.15  # a resting face reads up to this much of any unit ...
 SPEAKING = {"mouthUpperUp": 0.45, "mouthShrugUpper": 0.2}  # ... and a calm speaker up to this much of these
 LEAST = 0.55
-CEILING = 1.6
+LEAVING = 0.65  # share of the preset of what the source shows that is taken away
+FLOOR, CEILING = -0.7, 1.6  # of a coefficient
 
 
 def resting_level(motion: Motion) -> np.ndarray:
@@ -36,14 +41,28 @@ def resting(names: tuple[str, ...]) -> np.ndarray:
 
 
 def change_towards(
-    rest: np.ndarray, wanted: np.ndarray, kept: np.ndarray, bounds: np.ndarray, calm: np.ndarray
-) -> np.ndarray:
-    """Change of the resting level (52,) that an emotion asks for. kept: share of the excess over rest that stays.
-    bounds: (52,) the most that is wanted of each. calm: (52,) see `resting`."""
+    rest: np.ndarray, wanted: np.ndarray, kept: np.ndarray, bounds: np.ndarray, calm: np.ndarray,
+    shown: np.ndarray | float = 0.0,
+) -> np.ndarray:  # fmt: skip
+    """Change of the resting level (52,) that an emotion asks for. wanted: (52,) to which each is raised, or, below 0,
+    by how much it falls. kept: share of the excess over rest that stays. bounds: (52,) the most that is wanted of each.
+    calm: (52,) see `resting`. shown: (52,) see `shown_units`."""
     excess = np.clip(rest - calm, 0, None)
     wanted = np.minimum(wanted, bounds)
     raised = np.maximum(wanted - excess, LEAST * wanted)
-    return np.where(wanted > 0, np.minimum(raised, CEILING - rest), (kept - 1) * excess)
+    lowered = (kept - 1) * excess + wanted - LEAVING * shown
+    return np.where(wanted > 0, np.minimum(raised, CEILING - rest), lowered)
+
+
+def shown_units(target: Target, shares: np.ndarray, names: tuple[str, ...]) -> np.ndarray | float:
+    """(52,) what an edit has to take away: the presets of the emotions that the source shows, but for the share (7,)
+    of each that the edit wants. 0 if unknown."""
+    if target.shown is None:
+        return 0.0
+    return sum(
+        p * (1 - share) * np.maximum(spread(preset.units, names), 0)
+        for p, share, preset in zip(target.shown, shares, PRESETS.values(), strict=True)
+    )  # neutral's has no units
 
 
 class PresetDirector:
@@ -59,7 +78,9 @@ class PresetDirector:
         wanted = spread(preset.units, self.names) * variant(target.seed, self.names)
         kept = spread(preset.against, self.names, default=1.0)
         rest = resting_level(motion)
-        change = change_towards(rest, wanted, kept, spread(BOUNDS, self.names, default=CEILING), resting(self.names))
+        shown = shown_units(target, np.eye(len(EMOTIONS))[EMOTIONS.index(target.emotion)], self.names)
+        bounds = spread(BOUNDS, self.names, default=CEILING)
+        change = change_towards(rest, wanted, kept, bounds, resting(self.names), shown)
         return apply_change(motion, change, preset.liveliness, preset.lip_gain, target.intensity, self.names)
 
 
@@ -72,7 +93,7 @@ def apply_change(
     per_frame = change + (liveliness - 1) * (w - rest)
     per_frame = spare_speech(per_frame, motion, names)
     amount = intensity * motion.weight
-    new = np.clip(w + amount[:, None] * per_frame, 0, CEILING)
+    new = np.clip(w + amount[:, None] * per_frame, FLOOR, CEILING)
     new = np.where(amount[:, None] > 0, new, w).astype(np.float32)
     gain = 1 + amount * (lip_gain - 1)
     return replace(motion, coefficients=new, lip_gain=gain.astype(np.float32))

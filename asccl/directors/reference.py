@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from asccl.directors.base import Target
-from asccl.directors.preset import apply_change, change_towards, resting, resting_level
+from asccl.directors.preset import apply_change, change_towards, resting, resting_level, shown_units
 from asccl.morphable.emotions import BOUNDS, PRESETS, spread, variant
 from asccl.morphable.head import HeadModel
 from asccl.types import EMOTIONS, Motion
@@ -53,9 +53,10 @@ class ReferenceDirector:
         mean = 0.5 * (target.reference.mean + target.reference.mean[self.mirror])
         special = np.clip(mean - resting(self.names), 0, None)
         wanted = (DIRECTION * direction + SPECIAL * special) * variant(target.seed, self.names)
-        wanted = np.where(wanted > 0.05, wanted, 0)
+        wanted = np.where(np.abs(wanted) > 0.05, wanted, 0)
         bounds = spread(BOUNDS, self.names, default=MOST)
-        change = change_towards(resting_level(motion), wanted, kept, bounds, resting(self.names))
+        shown = shown_units(target, shares, self.names)
+        change = change_towards(resting_level(motion), wanted, kept, bounds, resting(self.names), shown)
         gain = float(sum(s * p.lip_gain for s, p in zip(shares, table, strict=True)))
         liveliness = float(sum(s * p.liveliness for s, p in zip(shares, table, strict=True)))
         return apply_change(motion, change, liveliness, gain, target.intensity, self.names)

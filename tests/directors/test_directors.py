@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asccl.directors.base import ReferenceStyle, Target
-from asccl.directors.preset import CEILING, PresetDirector
+from asccl.directors.preset import CEILING, FLOOR, PresetDirector
 from asccl.directors.reference import ReferenceDirector, emotion_shares
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.emotions import PRESETS
@@ -80,6 +80,28 @@ def test_neutral_takes_emotion_away():
     new = PRESET(source, Target("neutral"))
     for name in ("browDownLeft", "mouthFrownLeft", "eyeWideLeft"):
         assert level(new, name) < 0.3
+
+
+def shown(emotion: str) -> np.ndarray:
+    return np.eye(len(EMOTIONS))[EMOTIONS.index(emotion)]
+
+
+@pytest.mark.parametrize("wanted", ["neutral", "sad", "angry"])
+def test_a_smile_that_the_fit_took_for_the_face_itself_is_taken_away_too(wanted):
+    source = motion()  # every coefficient of the face says calm ...
+    plain, seen = PRESET(source, Target(wanted)), PRESET(source, Target(wanted, shown=shown("happy")))
+    for name in ("mouthSmileLeft", "mouthSmileRight"):  # ... but the network sees a happy one
+        assert level(seen, name) < level(plain, name) - 0.2
+    assert seen.coefficients.min() >= FLOOR
+    by_reference = REFERENCE(source, Target(wanted, style(wanted), shown=shown("happy")))
+    assert level(by_reference, "mouthSmileLeft") < -0.2
+
+
+def test_what_is_wanted_is_not_taken_away():
+    source = motion()
+    for emotion in EMOTIONS:
+        plain, seen = PRESET(source, Target(emotion)), PRESET(source, Target(emotion, shown=shown(emotion)))
+        assert (plain.coefficients == seen.coefficients).all()
 
 
 def test_who_frowns_already_is_changed_less_but_still_changed():
