@@ -25,7 +25,6 @@ from asccl.types import EMOTIONS, Motion
 RESTING = 0.15  # a resting face reads up to this much of any unit ...
 SPEAKING = {"mouthUpperUp": 0.45, "mouthShrugUpper": 0.2}  # ... and a calm speaker up to this much of these
 LEAST = 0.55
-LEAVING = 0.65  # share of the preset of what the source shows that is taken away
 FLOOR, CEILING = -0.7, 1.6  # of a coefficient
 
 
@@ -50,18 +49,20 @@ def change_towards(
     excess = np.clip(rest - calm, 0, None)
     wanted = np.minimum(wanted, bounds)
     raised = np.maximum(wanted - excess, LEAST * wanted)
-    lowered = (kept - 1) * excess + wanted - LEAVING * shown
+    lowered = (kept - 1) * excess + wanted - shown
     return np.where(wanted > 0, np.minimum(raised, CEILING - rest), lowered)
 
 
 def shown_units(target: Target, shares: np.ndarray, names: tuple[str, ...]) -> np.ndarray | float:
-    """(52,) what an edit has to take away: the presets of the emotions that the source shows, but for the share (7,)
-    of each that the edit wants. 0 if unknown."""
+    """(52,) what an edit takes away: part of the presets of what the source shows, but for the share (7,) of each
+    emotion that the edit wants. 0 if unknown."""
     if target.shown is None:
         return 0.0
-    return sum(
+    presets = PRESETS.values()
+    leaving = sum(share * preset.leaving for share, preset in zip(shares, presets, strict=True))
+    return leaving * sum(
         p * (1 - share) * np.maximum(spread(preset.units, names), 0)
-        for p, share, preset in zip(target.shown, shares, PRESETS.values(), strict=True)
+        for p, share, preset in zip(target.shown, shares, presets, strict=True)
     )  # neutral's has no units
 
 
