@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from asccl.face.mesh import OUTER_EYE_CORNERS
-from asccl.types import Image
+from asccl.types import Image, Picture
 
 SIDE = 192  # the network's input, pixels
 MARGIN = 1.5  # window side over the larger side of the face's box, as the network was trained
@@ -139,10 +139,10 @@ class FaceMesh:
             self._time = 0
             self._run(np.zeros((SIDE, SIDE, 3), np.uint8))  # the first run greets, too
 
-    def look(self, image: Image, window: Window) -> tuple[np.ndarray | None, float, Image]:
+    def look(self, image: Picture, window: Window) -> tuple[np.ndarray | None, float, Image]:
         """Find the face that fills a window.
 
-        image: (H, W, 3) uint8 RGB. Returns landmarks (478, 3) float32 in pixels of the image (z too, smaller is
+        image: (H, W, 3). Returns landmarks (478, 3) float32 in pixels of the image (z too, smaller is
         nearer) or None, the network's certainty in [0, 1] that this is a face, and the crop (192, 192, 3) it saw.
         """
         crop, to_frame = cut(image, window)
@@ -174,7 +174,7 @@ class FaceMesh:
             self._graph = None
 
 
-def cut(image: Image, window: Window, size: int = SIDE) -> tuple[Image, np.ndarray]:
+def cut(image: Picture, window: Window, size: int = SIDE) -> tuple[Image, np.ndarray]:
     """Cut a window out of a picture, repeating its border where the window hangs over.
 
     Returns the crop (size, size, 3) uint8 RGB and the (2, 3) float32 matrix from its pixels to the picture's.
@@ -186,19 +186,18 @@ def cut(image: Image, window: Window, size: int = SIDE) -> tuple[Image, np.ndarr
     to_frame = np.array(
         [[c, -s, window.x - c * half + s * half], [s, c, window.y - s * half - c * half]],
     )
-    source, matrix = image, to_frame
-    shrink = int(step)
-    if shrink >= 2:
-        reach = window.side / 2 * (abs(math.cos(window.angle)) + abs(math.sin(window.angle))) + shrink
-        height, width = image.shape[:2]
-        x0, x1 = (int(np.clip(v, 0, width)) for v in (window.x - reach, window.x + reach))
-        y0, y1 = (int(np.clip(v, 0, height)) for v in (window.y - reach, window.y + reach))
-        part = image[y0:y1, x0:x1]
-        if part.shape[0] >= shrink and part.shape[1] >= shrink:
-            h, w = part.shape[0] // shrink, part.shape[1] // shrink
-            source = cv2.resize(part[: h * shrink, : w * shrink], (w, h), interpolation=cv2.INTER_AREA)
-            matrix = to_frame / shrink
-            matrix[:, 2] = (to_frame[:, 2] - (x0, y0) - (shrink - 1) / 2) / shrink
+    shrink = max(int(step), 1)
+    reach = window.side / 2 * (abs(math.cos(window.angle)) + abs(math.sin(window.angle))) + max(shrink, 2)
+    height, width = image.shape[:2]
+    (x0, x1), (y0, y1) = _span(window.x, reach, width), _span(window.y, reach, height)
+    source = image[y0:y1, x0:x1]
+    matrix = to_frame.copy()
+    matrix[:, 2] -= x0, y0
+    if shrink >= 2 and min(source.shape[:2]) >= shrink:
+        h, w = source.shape[0] // shrink, source.shape[1] // shrink
+        source = cv2.resize(source[: h * shrink, : w * shrink], (w, h), interpolation=cv2.INTER_AREA)
+        matrix[:, 2] -= (shrink - 1) / 2
+        matrix /= shrink
     crop = cv2.warpAffine(
         source,
         matrix,
@@ -207,3 +206,9 @@ def cut(image: Image, window: Window, size: int = SIDE) -> tuple[Image, np.ndarr
         borderMode=cv2.BORDER_REPLICATE,
     )
     return crop, to_frame.astype(np.float32)
+
+
+def _span(middle: float, reach: float, length: int) -> tuple[int, int]:
+    """First and one past the last of the pixels in [0, length) within reach; the nearest one where none is."""
+    first = int(np.clip(middle - reach, 0, length - 1))
+    return first, int(np.clip(middle + reach, first + 1, length))
