@@ -18,7 +18,7 @@ from asccl.video import Limits, Reader, StillWriter, Writer, draw_badge
 from asccl.video.ahead import Behind, ahead
 
 LOOKS_A_SECOND = 15  # at which the read-out follows the lips, at most
-READINGS = 32  # edited frames that the networks read, about
+READINGS = 16  # edited frames that the networks read, about
 
 
 def rewrite(

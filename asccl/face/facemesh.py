@@ -27,6 +27,8 @@ from asccl.types import Image, Picture
 SIDE = 192  # the network's input, pixels
 MARGIN = 1.5  # window side over the larger side of the face's box, as the network was trained
 _SCORE = "facelandmarkcpu__face_presence_score"  # a stream inside MediaPipe's subgraph; the version is pinned
+# a `NormalizedLandmark` inside its list, as protobuf writes it: ten times faster than 478 Python objects
+_LANDMARK = np.dtype([("start", "V3"), ("x", "<f4"), ("y_tag", "V1"), ("y", "<f4"), ("z_tag", "V1"), ("z", "<f4")])
 _GREETING = re.compile(rb"INFO: Created TensorFlow|WARNING: All log messages before absl|[IW]\d{4,} .*\.cc:\d+\]")
 _detour = threading.Lock()
 _GRAPH = """
@@ -129,6 +131,7 @@ class FaceMesh:
 
             resource_util.set_resource_dir(os.path.dirname(os.path.dirname(os.path.abspath(mediapipe.__file__))))
             self._creator, self._getter = packet_creator, packet_getter
+            self._serialized = packet_getter._packet_getter._get_serialized_proto
             self._format = image_frame.ImageFormat.SRGB
             self._whole = NormalizedRect(x_center=0.5, y_center=0.5, width=1.0, height=1.0)
             self._graph: Any = calculator_graph.CalculatorGraph(graph_config=_GRAPH)
@@ -165,8 +168,8 @@ class FaceMesh:
         score = self._getter.get_float(self._packets[_SCORE]) if _SCORE in self._packets else 0.0
         if "landmarks" not in self._packets:
             return None, score
-        found = self._getter.get_proto(self._packets["landmarks"]).landmark
-        return np.array([(p.x, p.y, p.z) for p in found], np.float32), score
+        found = np.frombuffer(self._serialized(self._packets["landmarks"]), _LANDMARK)
+        return np.stack([found[axis] for axis in "xyz"], 1), score
 
     def close(self) -> None:
         if self._graph is not None:
