@@ -121,7 +121,7 @@ def _watch(
     every = max(1, info.frames // LOOKS)
     evidence, stamps, due = [], [], 0
     for frame in frames:
-        landmarks, seen = tracker.push(frame.image)
+        landmarks, seen = tracker.push(frame.picture)
         raw.append(landmarks)
         evidence.append(seen)
         stamps.append(frame.pts)

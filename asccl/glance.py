@@ -20,7 +20,7 @@ from asccl.likeness import Sample, bearable_strength
 from asccl.morphable.fit import Fitter
 from asccl.nets.protocols import ExpressionNet
 from asccl.renderers.base import Renderer
-from asccl.types import FoundFace, Image, Motion, Preview, Track
+from asccl.types import FoundFace, Image, Motion, Preview, Track, whole
 from asccl.video import Limits, read_at, sample
 
 JUDGED = 4  # of them, by which the strength of an edit is judged
@@ -149,7 +149,7 @@ class PreviewStudio:
         target = replace(target, intensity=target.intensity * self._bearable(director, target, embed))
         new = director(motion, target)
         self._renderer.plan(motion, new)
-        return Preview(image, self._renderer.render(image, landmarks, len(motion) - 1), presence)
+        return Preview(image, whole(self._renderer.render(image, landmarks, len(motion) - 1)), presence)
 
     def _bearable(self, director: Director, target: Target, embed: Embed) -> float:
         """Found out once for every emotion, reference and variant."""

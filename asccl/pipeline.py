@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +21,20 @@ from asccl.directors.base import Director, ReferenceStyle, Target
 from asccl.directors.preset import PresetDirector
 from asccl.directors.reference import ReferenceDirector
 from asccl.errors import SettingError
-from asccl.face.facemesh import FaceMesh, Window
 from asccl.face.tracker import FaceMeshTracker, choose
 from asccl.glance import Eyes, PreviewStudio, glance, reference_style, shown_emotions
 from asccl.likeness import Sample, bearable_strength
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.readout import Readout
 from asccl.renderers.base import Renderer
 from asccl.renderers.warp import WarpRenderer
 from asccl.report import Clock, describe, edit_tags, weights_used
-from asccl.types import EditRequest, EditResult, FoundFace, Frame, Image, MediaInfo, Preview, Progress
-from asccl.video import EncodeSettings, Limits, Reader, default_output, draw_badge, open_writer, probe, sample
-from asccl.video.ahead import Behind, ahead
+from asccl.rewrite import rewrite
+from asccl.types import EditRequest, EditResult, FoundFace, Image, MediaInfo, Preview, Progress, whole
+from asccl.video import EncodeSettings, Limits, default_output, draw_badge, open_writer, probe, sample
 
 SOFT_END = 0.3  # seconds in which an edit fades at the ends of its time range
-LOOKS_A_SECOND = 15  # at which the read-out follows the lips, at most
 JUDGED = 4  # frames by which the strength of an edit is judged, at least; less than twice as many
-READINGS = 32  # edited frames that the networks read, about
 REMEMBERED = 8  # files whose faces are kept ready for previews
 
 
@@ -86,7 +81,7 @@ class Editor:
             target = replace(target, intensity=target.intensity * amount)
             shown = studio.show(time, self._get_eyes(), self._director(request), target, zoo.load_embedder().embed)
         if request.badge:
-            shown = replace(shown, edited=draw_badge(shown.edited))
+            shown = replace(shown, edited=whole(draw_badge(shown.edited)))
         return shown
 
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
@@ -121,8 +116,7 @@ class Editor:
                     motion = replace(clip.motion, weight=clip.motion.weight * time_range(clip.times, request))
                     target = replace(target, intensity=target.intensity * strength)
                     renderer.plan(motion, director(motion, target))
-                readout = self._readout(clip)
-                self._render(request, clip, renderer, writer, readout, progress, clock)
+                readout = rewrite(request, clip, renderer, writer, self.limits, progress, clock)
                 with clock("read out"):
                     features = target.reference.features if target.reference else None
                     measured = readout.report(request.emotion, features)
@@ -156,39 +150,6 @@ class Editor:
     ) -> float:
         """Judged by warping, whoever renders: how much a network blurs a face says nothing about the emotion."""
         return bearable_strength(clip.motion, director, target, renderer, samples, zoo.load_embedder().embed)
-
-    def _render(
-        self, request: EditRequest, clip: Clip, renderer: Renderer, writer: Any, readout: Readout, progress: Progress,
-        clock: Clock,
-    ) -> None:  # fmt: skip
-        """Decode, render and finish in three threads: frames wait for each other, not the processor for a thread."""
-        every = max(1, round(float(clip.info.frame_rate) / LOOKS_A_SECOND))
-        mesh = FaceMesh()
-
-        def finish(item: tuple[Frame, Image, np.ndarray]) -> None:
-            frame, edited, landmarks = item
-            if edited is not frame.image and frame.index % every == 0:
-                with clock("read out"):
-                    after, _, _ = mesh.look(edited, Window.around(landmarks))
-                    readout.add(float(clip.times[frame.index]), frame.image, edited, landmarks, after)
-            with clock("encode"):
-                writer.write(replace(frame, image=draw_badge(edited) if request.badge else edited))
-
-        try:
-            with Reader(request.source, self.limits) as reader, Behind(finish) as behind:
-                for frame in ahead(islice(reader, len(clip.times))):
-                    landmarks = clip.landmarks.read(frame.index, frame.index + 1)[0]
-                    with clock("render"):
-                        edited = renderer.render(frame.image, landmarks, frame.index)
-                    behind.put((frame, edited, landmarks))
-                    progress("render", (frame.index + 1) / len(clip.times))
-        finally:
-            mesh.close()
-
-    def _readout(self, clip: Clip) -> Readout:
-        looks = len(clip.times) / max(1, round(float(clip.info.frame_rate) / LOOKS_A_SECOND))
-        every = max(1, round(looks / READINGS))
-        return Readout(zoo.load_embedder().embed, zoo.load_expression_net().read, every)
 
     def _renderer(
         self, request: EditRequest, warp: WarpRenderer, samples: list[Sample]

@@ -9,7 +9,7 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.face.crop import arcface_crop, expression_crop
-from asccl.types import EMOTIONS, Image
+from asccl.types import EMOTIONS, Image, Picture
 
 CLOSED = 0.03  # lip opening over eye distance below which the lips count as closed
 CURVE_POINTS = 1000  # of a plotted curve
@@ -40,7 +40,7 @@ class Readout:
         self._features: list[np.ndarray] = []
         self._features_before: list[np.ndarray] = []
 
-    def add(self, time: float, source: Image, edited: Image, before: np.ndarray, after: np.ndarray | None) -> None:
+    def add(self, time: float, source: Picture, edited: Picture, before: np.ndarray, after: np.ndarray | None) -> None:
         """One edited frame at `time` seconds. before, after: landmarks (478, 3) pixels found in the source and in the
         edited frame; after is None where the edited face was not found again."""
         if after is None:

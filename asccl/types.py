@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,17 +21,38 @@ INTENSITY_RANGE = (0.0, 2.0)
 Image = np.ndarray  # (H, W, 3) uint8 RGB
 
 
+class Picture(Protocol):
+    """An image that is looked at in parts: `picture[y0:y1, x0:x1]` is (h, w, 3) uint8 RGB. An `Image` is one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, 3)."""
+        ...
+
+    def __getitem__(self, part: tuple[slice, slice], /) -> Image: ...
+
+
+def whole(picture: Picture) -> Image:
+    """All of a picture, (H, W, 3) uint8 RGB; the very same array where it is one."""
+    return picture if isinstance(picture, np.ndarray) else picture[:, :]
+
+
 @dataclass(frozen=True)
 class Frame:
     """One decoded picture: upright, 8-bit, alpha flattened.
 
-    image: (H, W, 3) uint8 RGB. index: 0, 1, 2, ... in presentation order.
+    picture: in colours of its own until looked at, or an array. index: 0, 1, 2, ... in presentation order.
     pts: presentation time stamp in units of `MediaInfo.time_base`; never re-timed.
     """
 
-    image: Image
+    picture: Picture
     index: int
     pts: int
+
+    @cached_property
+    def image(self) -> Image:
+        """All of the picture, (H, W, 3) uint8 RGB."""
+        return whole(self.picture)
 
 
 @dataclass(frozen=True)

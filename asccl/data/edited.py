@@ -12,7 +12,7 @@ from asccl.errors import NoFaceError
 from asccl.face.crop import SIZE, arcface_crop, arcface_matrix
 from asccl.face.mesh import POINTS
 from asccl.face.tracker import FaceMeshTracker
-from asccl.types import EMOTIONS, Image
+from asccl.types import EMOTIONS, Image, Picture
 from asccl.video import Reader
 
 Edit = Callable[[Path, str, Path], object]  # source, emotion, output: writes the edited clip
@@ -76,14 +76,14 @@ class EditedPairs:
                 for frame in reader:
                     if frame.index % self.every:
                         continue
-                    landmarks = tracker.push(frame.image).landmarks
+                    landmarks = tracker.push(frame.picture).landmarks
                     if landmarks is not None:
-                        yield frame.index, aligned(frame.image, landmarks[:POINTS], self.size)
+                        yield frame.index, aligned(frame.picture, landmarks[:POINTS], self.size)
         finally:
             tracker.close()
 
 
-def aligned(image: Image, landmarks: np.ndarray, size: int) -> tuple[Image, np.ndarray]:
+def aligned(image: Picture, landmarks: np.ndarray, size: int) -> tuple[Image, np.ndarray]:
     """(H, W, 3) uint8 RGB and (468, 2+) pixels -> its ArcFace crop and the landmarks (468, 2) float32 in the crop."""
     matrix = arcface_matrix(landmarks, size)
     return arcface_crop(image, landmarks, size), (landmarks[:, :2] @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)

@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 
 from asccl.face.mesh import ARCFACE_POINTS, five_points
-from asccl.types import Image
+from asccl.types import Image, Picture
 
 SIZE = 112
 
 
-def arcface_crop(image: Image, landmarks: np.ndarray, size: int = SIZE) -> Image:
+def arcface_crop(image: Picture, landmarks: np.ndarray, size: int = SIZE) -> Image:
     """The face turned upright, with eyes, nose and mouth where ArcFace expects them.
 
-    image: (H, W, 3) uint8 RGB. landmarks: (478, 2+) pixels of it. Returns (size, size, 3); what lies outside the image
+    image: (H, W, 3). landmarks: (478, 2+) pixels of it. Returns (size, size, 3); what lies outside the image
     repeats its border. Raises ValueError where the landmarks are not finite.
     """
     return warp_crop(image, arcface_matrix(landmarks, size), size)
@@ -25,7 +25,7 @@ def arcface_matrix(landmarks: np.ndarray, size: int = SIZE) -> np.ndarray:
     return similarity(five_points(landmarks), ARCFACE_POINTS * (size / SIZE))
 
 
-def expression_crop(image: Image, landmarks: np.ndarray, size: int = SIZE) -> Image:
+def expression_crop(image: Picture, landmarks: np.ndarray, size: int = SIZE) -> Image:
     """The smallest upright square round all landmarks, about their centre. Arguments as for `arcface_crop`."""
     low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
     scale = size / (high - low).max()
@@ -41,18 +41,16 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.array([[c.real, -c.imag, d.real], [c.imag, c.real, d.imag]])
 
 
-def warp_crop(image: Image, matrix: np.ndarray, size: int) -> Image:
+def warp_crop(image: Picture, matrix: np.ndarray, size: int) -> Image:
     """The square of the image that the similarity (image -> crop) shows. Where it shrinks by two or more, whole blocks
     of pixels are averaged first, so that nothing is skipped."""
     if not np.isfinite(matrix).all():
         raise ValueError("expected finite landmarks of different places; take only frames with a face in them")
-    block = int(1 / np.hypot(*matrix[:, 0]))
-    if block > 1:
-        image, matrix = _shrink(image, matrix, size, block)
-    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    part, matrix = _needed(image, matrix, size, max(int(1 / np.hypot(*matrix[:, 0])), 1))
+    return cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _shrink(image: Image, matrix: np.ndarray, size: int, block: int) -> tuple[Image, np.ndarray]:
+def _needed(image: Picture, matrix: np.ndarray, size: int, block: int) -> tuple[Image, np.ndarray]:
     """What the crop needs of the image, each block x block pixels averaged to one, and the matrix from there to it."""
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]]) - matrix[:, 2]
     corners = corners @ np.linalg.inv(matrix[:, :2]).T
@@ -60,6 +58,8 @@ def _shrink(image: Image, matrix: np.ndarray, size: int, block: int) -> tuple[Im
     start = np.clip(np.floor(corners.min(0)).astype(int) - 2 * block, 0, shape - 1)
     stop = np.clip(np.ceil(corners.max(0)).astype(int) + 2 * block, start + 1, shape)
     part = image[start[1] : stop[1], start[0] : stop[0]]
+    if block == 1:
+        return part, np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ start])
     columns, rows = -(stop - start) % block  # short of whole blocks, at the image's end
     part = cv2.copyMakeBorder(part, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
     small = cv2.resize(part, (part.shape[1] // block, part.shape[0] // block), interpolation=cv2.INTER_AREA)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from asccl.face.facemesh import MARGIN, Window, quiet_start
-from asccl.types import Image
+from asccl.types import Image, Picture, whole
 
 SMALLEST = 36  # pixels of face side in frames up to 1080p; BlazeFace's box runs from brow to chin
 FINEST_SHARE = 9  # the full-range network finds faces down to a ninth of the side of what it sees
@@ -31,24 +31,25 @@ class Detector:
             self._short.process(blank)
             self._full.process(blank)
 
-    def levels(self, image: Image, size: float | None = None) -> Iterator[list[Window]]:
-        """(H, W, 3) uint8 RGB -> windows around faces, level by level, large faces first, most certain first in each.
+    def levels(self, image: Picture, size: float | None = None) -> Iterator[list[Window]]:
+        """(H, W, 3) -> windows around faces, level by level, large faces first, most certain first in each.
 
         size: look for faces of about this many pixels alone (half to twice); None looks for all.
         """
+        image = whole(image)
         height, width = image.shape[:2]
-        whole = max(height, width)
-        if size is None or size * 2 * FINEST_SHARE > whole:
-            pad = round(0.15 * whole)
+        longer = max(height, width)
+        if size is None or size * 2 * FINEST_SHARE > longer:
+            pad = round(0.15 * longer)
             padded = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
             yield _distinct(self._run(self._short, padded, -pad, -pad) + self._run(self._full, image, 0, 0))
-        for side in _tiles(whole, min(height, width), size):
+        for side in _tiles(longer, min(height, width), size):
             found: list[tuple[float, Window]] = []
             for x, y in _corners(width, height, side):
                 found += self._run(self._full, image[y : y + side, x : x + side], x, y)
             yield _distinct(found)
 
-    def near(self, image: Image, window: Window) -> list[Window]:
+    def near(self, image: Picture, window: Window) -> list[Window]:
         """Look only around a window (to twice its side): cheap enough for every frame."""
         side = max(int(2 * window.side), 16)
         x, y = int(window.x - side / 2), int(window.y - side / 2)
@@ -90,10 +91,10 @@ class Detector:
         self._short = self._full = None
 
 
-def _tiles(whole: int, short: int, size: float | None) -> list[int]:
+def _tiles(longer: int, short: int, size: float | None) -> list[int]:
     """Sides of the tiles of each level, largest first."""
     side, sides = round(FINEST_SHARE * SMALLEST * max(1.0, short / 1080)), []
-    while side < 0.8 * whole:
+    while side < 0.8 * longer:
         sides.append(side)
         side *= 2
     if size is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from asccl.errors import NoFaceError
 from asccl.face.facemesh import Window, cut
 from asccl.face.pose import Pose
-from asccl.types import FoundFace, Image
+from asccl.types import FoundFace, Image, Picture
 
 SAME = 0.5  # cosine to a person's mean embedding from which on it is the person
 THUMBNAIL = 96
@@ -69,7 +69,7 @@ class Sightings:
     portrait: Image = field(default_factory=lambda: np.zeros((THUMBNAIL, THUMBNAIL, 3), np.uint8))
     worth: float = -1.0  # of the portrait
 
-    def add(self, time: float, face: Face, image: Image, embedding: np.ndarray | None) -> None:
+    def add(self, time: float, face: Face, image: Picture, embedding: np.ndarray | None) -> None:
         worth = face.score * box_side(face.landmarks) / (1 + (face.pose.yaw**2 + face.pose.pitch**2) / 400)
         self.times.append(time)
         self.boxes.append(box_of(face.landmarks))
@@ -92,7 +92,7 @@ class Sightings:
 
 
 def assign(
-    time: float, image: Image, faces: Sequence[Face], embeddings: Sequence[np.ndarray | None], groups: list[Sightings]
+    time: float, image: Picture, faces: Sequence[Face], embeddings: Sequence[np.ndarray | None], groups: list[Sightings]
 ) -> None:
     """Give each face of a frame to the person it fits best, at most one each; the rest are new people."""
     fits = [

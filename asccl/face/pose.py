@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ FRONTAL = np.array(
         (0.105, 0.04, -0.433),
     ]
 )
+CENTRED = FRONTAL - FRONTAL.mean(0)
+STABLE_POINTS = np.array(STABLE)
 
 
 class Pose(NamedTuple):
@@ -38,16 +41,19 @@ class Pose(NamedTuple):
 
 def head_pose(landmarks: np.ndarray) -> Pose:
     """(468+, 3) pixels -> Pose, by a rigid fit (Kabsch) of the points that expressions hardly move."""
-    points = landmarks[list(STABLE)].astype(np.float64)
+    points = landmarks[STABLE_POINTS].astype(np.float64)
     points -= points.mean(0)
-    points /= max(np.sqrt((points**2).sum(1).mean()), 1e-9)
-    frontal = FRONTAL - FRONTAL.mean(0)
-    u, _, vt = np.linalg.svd(points.T @ frontal)
-    rotation = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt  # frontal -> seen
-    nose = -rotation[:, 2]
-    right = rotation[:, 0]
-    yaw = np.degrees(np.arctan2(nose[0], -nose[2]))
-    pitch = np.degrees(np.arcsin(np.clip(nose[1], -1, 1)))
-    roll = np.degrees(np.arctan2(right[1], right[0]))
-    misfit = np.sqrt(((frontal @ rotation.T - points) ** 2).sum(1).mean())
-    return Pose(float(yaw), float(pitch), float(roll), float(misfit))
+    points /= max(math.sqrt(np.vdot(points, points) / len(points)), 1e-9)
+    u, _, vt = np.linalg.svd(points.T @ CENTRED)
+    (a, b, c), (d, e, f), (g, h, i) = (u @ vt).tolist()
+    if a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0:  # the determinant: no mirror images
+        u[:, 2] *= -1
+    rotation = u @ vt  # frontal -> seen
+    (right_x, _, away_x), (right_y, _, away_y), (_, _, away_z) = rotation.tolist()  # the nose points along -away
+    off = CENTRED @ rotation.T - points
+    return Pose(
+        math.degrees(math.atan2(-away_x, away_z)),
+        math.degrees(math.asin(min(max(-away_y, -1.0), 1.0))),
+        math.degrees(math.atan2(right_y, right_x)),
+        math.sqrt(np.vdot(off, off) / len(points)),
+    )

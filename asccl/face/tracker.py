@@ -4,7 +4,7 @@
     people = tracker.find(sampled_frames, time_base)        # who is there; number 0 is the largest
     tracker.start(choose(people, face, source))
     for frame in reader:
-        seen = tracker.push(frame.image)                    # landmarks: keep them on disk; evidence: in a list
+        seen = tracker.push(frame.picture)                  # landmarks: keep them on disk; evidence: in a list
     presence = judge(evidence, frame_rate)                  # asccl.face.presence
     landmarks = smooth_landmarks(window, shot_window)       # asccl.face.smooth, window by window
 
@@ -28,7 +28,7 @@ from asccl.face.people import SAME, Face, Person, Sightings, apart, as_people, a
 from asccl.face.people import choose as choose
 from asccl.face.pose import head_pose
 from asccl.face.presence import CHANGE, SURE, Cover, Evidence, share_outside
-from asccl.types import Frame, Image
+from asccl.types import Frame, Picture
 
 Embed = Callable[[np.ndarray], np.ndarray]  # (N, 112, 112, 3) uint8 RGB -> (N, D), each of length 1
 
@@ -61,7 +61,7 @@ class Tracker(Protocol):
 
     def start(self, person: Person | None = None) -> None: ...
 
-    def push(self, image: Image) -> Observation: ...
+    def push(self, image: Picture) -> Observation: ...
 
     def close(self) -> None: ...
 
@@ -114,8 +114,8 @@ class FaceMeshTracker:
         self._thumbs: list[np.ndarray] = []
         self._cover.forget()
 
-    def push(self, image: Image) -> Observation:
-        """The next frame, (H, W, 3) uint8 RGB."""
+    def push(self, image: Picture) -> Observation:
+        """The next frame, (H, W, 3)."""
         change, back = self._changes(image)
         before = self._box
         if change > CHANGE:
@@ -187,7 +187,7 @@ class FaceMeshTracker:
         self._window, self._box = face.seen.follow(ahead), box
         self._lost, self._met = 0, True
 
-    def _follow(self, image: Image) -> tuple[Face | None, bool]:
+    def _follow(self, image: Picture) -> tuple[Face | None, bool]:
         """The face near its last window, and whether it moved so far that it may be another one's."""
         assert self._window is not None
         before = self._window
@@ -202,7 +202,7 @@ class FaceMeshTracker:
             face = self._look(image, face.window) or face
         return face, before.distance(face.window) > LEAP
 
-    def _look(self, image: Image, window: Window) -> Face | None:
+    def _look(self, image: Picture, window: Window) -> Face | None:
         """The face in this very window; its own window is the one to look at next."""
         landmarks, score, crop = self._mesh.look(image, window)
         if landmarks is None or score < SURE or box_side(landmarks) < SMALLEST_MESH:
@@ -212,7 +212,7 @@ class FaceMeshTracker:
             return None
         return Face(landmarks, score, Window.around(landmarks), crop, window, pose)
 
-    def _settled(self, image: Image, window: Window) -> Face | None:
+    def _settled(self, image: Picture, window: Window) -> Face | None:
         """The face in a detector's window, looked at until its own window fits."""
         face = None
         for _ in range(3):
@@ -222,14 +222,14 @@ class FaceMeshTracker:
             window = Window.around(face.landmarks)
         return face
 
-    def _verify(self, image: Image, windows: Iterable[Window], faces: list[Face]) -> None:
+    def _verify(self, image: Picture, windows: Iterable[Window], faces: list[Face]) -> None:
         """Add the windows' faces to those that are known, each once."""
         for window in windows:
             face = self._settled(image, window)
             if face is not None and not any(same_place(box_of(face.landmarks), box_of(f.landmarks)) for f in faces):
                 faces.append(face)
 
-    def _search(self, image: Image) -> Face | None:
+    def _search(self, image: Picture) -> Face | None:
         """Look for the person; in the whole frame now and then, else near the last place. None where they are not."""
         faces: list[Face] = []
         if self._lost % (SEARCH if self._lost < RECENT else 2 * SEARCH):
@@ -247,7 +247,7 @@ class FaceMeshTracker:
                 return chosen
         return None
 
-    def _pick(self, image: Image, faces: list[Face]) -> Face | None:
+    def _pick(self, image: Picture, faces: list[Face]) -> Face | None:
         """Which of these faces is the person, if any."""
         if not faces:
             return None
@@ -268,7 +268,7 @@ class FaceMeshTracker:
             return faces[int(np.argmin(far))]
         return near[0] if near else None
 
-    def _recognise(self, image: Image, face: Face, leapt: bool) -> tuple[Face | None, float]:
+    def _recognise(self, image: Picture, face: Face, leapt: bool) -> tuple[Face | None, float]:
         """Now and then, make sure that the face is still the person's: (face, likeness or NaN);
         the face is another one, or None, where it is a stranger's."""
         self._checked += 1
@@ -293,7 +293,7 @@ class FaceMeshTracker:
         self._doubts = 0
         return self._settle_doubt(image, face, likeness)
 
-    def _settle_doubt(self, image: Image, face: Face, likeness: float) -> tuple[Face | None, float]:
+    def _settle_doubt(self, image: Picture, face: Face, likeness: float) -> tuple[Face | None, float]:
         """The face does not look like the person: is somebody else here more like them, or are they gone?"""
         kept = self._window, self._box
         self._lost, self._box = 0, None
@@ -306,11 +306,11 @@ class FaceMeshTracker:
         self._window, self._lost = None, 1
         return None, np.nan
 
-    def _identify(self, image: Image, faces: Sequence[Face]) -> np.ndarray:
+    def _identify(self, image: Picture, faces: Sequence[Face]) -> np.ndarray:
         assert self._embed is not None
         return self._embed(np.stack([arcface_crop(image, f.landmarks) for f in faces]))
 
-    def _changes(self, image: Image) -> tuple[float, float]:
+    def _changes(self, image: Picture) -> tuple[float, float]:
         """How different the frame is from the one before, and from the one before that."""
         thumb = _thumb(image)
         around = _surroundings(self._box if self._lost == 0 else None, *image.shape[:2])
@@ -327,7 +327,7 @@ def _in_crop(face: Face) -> np.ndarray:
     return off @ np.array([[c, -s], [s, c]]) * (SIDE / face.seen.side) + (SIDE - 1) / 2
 
 
-def _thumb(image: Image) -> np.ndarray:
+def _thumb(image: Picture) -> np.ndarray:
     """(18, 32, 3) float32, of mean 1, so that a change of light leaves it as it is."""
     height, width = image.shape[:2]
     sparse = image[:: max(height // 72, 1), :: max(width // 128, 1)]

@@ -3,7 +3,8 @@
 The camera is a weak perspective, `landmarks = scale * R @ (identity + sum_i c_i E_i) + translation`. Identity and
 expression explain some of the same landmarks. Three things keep expression out of the identity: the identity basis
 is penalised far more than the coefficients; what the basis leaves over may only move the identity where no
-expression unit could (the orthogonal complement of E); and a known neutral of the same person can be given.
+expression unit could (units push one way: a chin that is shorter than the basis allows is the person's own, one that
+is longer may be an open jaw); and a known neutral of the same person can be given.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.optimize import nnls
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
@@ -20,6 +22,7 @@ from asccl.types import Motion, Track
 UNOBSERVED = ("eyeLook", "tongueOut")  # not to be seen in the 468 points
 RARE = ("jawLeft", "jawRight", "jawForward", "mouthLeft", "mouthRight", "cheekPuff", "mouthClose", "mouthShrugLower",
         "mouthShrugUpper", "mouthRollUpper", "mouthRollLower")  # fmt: skip
+OWN_SHARE = 0.7  # of what neither basis nor expression explains, that counts as the person's own
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,8 @@ class Fitter:
         ) * settings.identity_prior * self._w.sum() * 0.004
         self._identity_solver = np.linalg.solve(identity_gram, basis * self._w)
         self._identity_basis = basis
-        root = np.sqrt(self._w)
-        self._expression_span = np.linalg.qr((flat[self.upper > 0] * root).T)[0]  # (3N, k)
+        self._root = np.sqrt(self._w)
+        self._units = (flat[self.upper > 0] * self._root).T  # (3N, k)
 
     def identity(self, landmarks: np.ndarray) -> np.ndarray:
         """(T, >=468, 3) pixels, no NaN, frames of one person -> (468, 3) cm, this person at rest."""
@@ -119,21 +122,19 @@ class Fitter:
         y = y[pick]
         base = self.head.neutral.astype(np.float64)
         shape, w = base, np.zeros((len(y), len(self.upper)))
-        for turn in range(self.settings.rounds):
+        rest = base
+        for _ in range(self.settings.rounds):
             local, w = self._local(y, shape, w, coherence=0.0)
             rest = (local - np.tensordot(w, self.expression, 1)).mean(0)
             a = self._identity_solver @ (rest - base).ravel()
             shape = base + (a @ self._identity_basis).reshape(-1, 3)
-            if turn >= 2 and len(y) > 1:
-                shape = shape + self._unexplained(rest - shape)
-        return shape
+        return shape + OWN_SHARE * self._unexplained(rest - shape) if len(y) > 1 else shape
 
     def _unexplained(self, offset: np.ndarray) -> np.ndarray:
-        """The part of a landmark offset (468, 3) that no expression unit can make."""
-        root = np.sqrt(self._w)
-        v = offset.ravel() * root
-        v = v - self._expression_span @ (self._expression_span.T @ v)
-        return 0.7 * (v / root).reshape(-1, 3)
+        """The part of a landmark offset (468, 3) that no coefficients >= 0 can make or come nearer to."""
+        v = offset.ravel() * self._root
+        v = v - self._units @ nnls(self._units, v)[0]
+        return (v / self._root).reshape(-1, 3)
 
     def _local(self, y: np.ndarray, shape: np.ndarray, w: np.ndarray, coherence: float):
         """Landmarks in the head's own frame, and coefficients given the shape."""

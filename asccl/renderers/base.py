@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from asccl.types import Image, Motion
+from asccl.types import Image, Motion, Picture
 
 
 class Renderer(Protocol):
@@ -20,6 +20,7 @@ class Renderer(Protocol):
         """Take the motion of the source and of the edit, T frames each."""
         ...
 
-    def render(self, image: Image, landmarks: np.ndarray, t: int) -> Image:
-        """Frame t of the source -> frame t of the edit; the very same array where nothing changes."""
+    def render(self, picture: Picture, landmarks: np.ndarray, t: int) -> Picture:
+        """Frame t of the source -> frame t of the edit; the very same object where nothing changes. An array gives an
+        array."""
         ...

@@ -18,7 +18,7 @@ from asccl.renderers.conditions import FaceSurface, Scene
 from asccl.renderers.gaze import Gaze
 from asccl.renderers.lip_lock import LipLock, parted
 from asccl.renderers.paste import Painted, paste
-from asccl.types import Image, Motion
+from asccl.types import Image, Motion, Picture, whole
 
 FADE = 0.5  # weight of an edit from which on the painted face shows fully
 NOTICEABLE = 0.15  # change of a coefficient, in the liveliest frames of a clip, likewise
@@ -42,13 +42,13 @@ class NeuralRenderer:
         self._plan = _Plan(motion, new, scene, shown_strength(motion, new))
         self._context.clear()
 
-    def render(self, image: Image, landmarks: np.ndarray, t: int) -> Image:
+    def render(self, picture: Picture, landmarks: np.ndarray, t: int) -> Picture:
         assert self._plan is not None, "plan first"
         strength = float(self._plan.strength[t])
         if not np.isfinite(landmarks[0, 0]) or strength <= 0:
             self._context.clear()
-            return image
-        return paste(image, self.paint(landmarks, t), self.crop(t), strength)
+            return picture
+        return paste(whole(picture), self.paint(landmarks, t), self.crop(t), strength)
 
     def crop(self, t: int) -> np.ndarray:
         """(2, 3) from the pixels of frame t to those of the square that is painted."""

@@ -15,7 +15,8 @@ from asccl.renderers.field import Box, FaceField, enlarge, face_size, resample
 from asccl.renderers.geometry import Displacement
 from asccl.renderers.skin import OWN_DETAIL, Skin
 from asccl.renderers.teeth import Teeth
-from asccl.types import Image, Motion
+from asccl.types import Image, Motion, Picture
+from asccl.video.picture import patched
 
 STILL = 0.03  # pixels that count as no motion
 # a shadow on skin keeps more red than blue: brightness -> 1 + (brightness - 1) * share, for R, G, B
@@ -40,30 +41,28 @@ class WarpRenderer:
     def plan(self, motion: Motion, new: Motion) -> None:
         self._motion, self._new = motion, new
 
-    def render(self, image: Image, landmarks: np.ndarray, t: int) -> Image:
+    def render(self, picture: Picture, landmarks: np.ndarray, t: int) -> Picture:
         assert self._motion is not None and self._new is not None, "plan first"
         change = self._new.coefficients[t] - self._motion.coefficients[t]
         gain = 1.0 if self._new.lip_gain is None else float(self._new.lip_gain[t])
         if not np.isfinite(landmarks[0, 0]) or (np.abs(change).max() < 1e-4 and abs(gain - 1) < 1e-4):
-            return image
+            return picture
         d = self._displacement(self._motion, self._new, t, landmarks) * self.skin.bareness
         points = landmarks[: mesh.POINTS]
         moved = points + d
-        box = self._field.box(landmarks, moved, image.shape)
+        box = self._field.box(landmarks, moved, picture.shape)
         if box.empty:
-            return image
+            return picture
         values = np.concatenate([d[:, :2], self.skin.shading(points, moved)[:, None] - 1], 1)
         field = self._field.spread(landmarks, moved, values, box)
         box, field = busy_part(field, box)
         if box.empty:
-            return image
-        out = image.copy()
-        out[box.slices] = self._paint(image, landmarks, moved, field, change, box)
-        return out
+            return picture
+        return patched(picture, box.x0, box.y0, self._paint(picture, landmarks, moved, field, change, box))
 
-    def _paint(self, image, landmarks, moved, field, change, box: Box) -> Image:
-        source, size = image[box.slices], face_size(landmarks)
-        warped = warp(image, enlarge(field[..., :2], box), box)
+    def _paint(self, picture: Picture, landmarks, moved, field, change, box: Box) -> Image:
+        size = face_size(landmarks)
+        source, warped = warp(picture, enlarge(field[..., :2], box), box)
         keep_eyeballs(source, warped, landmarks, moved, box)
         self.teeth.keep(source, warped, landmarks, moved, box)
         factor, depth, fine = self.skin.folds(moved, change, box, size)
@@ -85,12 +84,18 @@ def busy_part(field: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
     return Box(px0, py0, px1, py1, box.cell, (px0 - box.x0, py0 - box.y0)), field
 
 
-def warp(image: Image, field: np.ndarray, box: Box) -> Image:
-    """Backward warp: output pixel p of the box takes the frame's pixel p - field(p). field: (h, w, 2) pixels."""
+def warp(picture: Picture, field: np.ndarray, box: Box) -> tuple[Image, Image]:
+    """The pixels of the box before and after a backward warp: p takes what is at p - field(p), field (h, w, 2)."""
     dx, dy = cv2.split(field)
-    map_x = np.arange(box.x0, box.x1, dtype=np.float32)[None] - dx
-    map_y = np.arange(box.y0, box.y1, dtype=np.float32)[:, None] - dy
-    return cv2.remap(image, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    reach = int(np.ceil(max(cv2.norm(dx, cv2.NORM_INF), cv2.norm(dy, cv2.NORM_INF)))) + 2  # a cubic looks at two
+    x0, y0 = max(box.x0 - reach, 0), max(box.y0 - reach, 0)
+    around = picture[y0 : box.y1 + reach, x0 : box.x1 + reach]
+    left, top = box.x0 - x0, box.y0 - y0
+    h, w = dx.shape
+    map_x = np.arange(left, left + w, dtype=np.float32)[None] - dx
+    map_y = np.arange(top, top + h, dtype=np.float32)[:, None] - dy
+    warped = cv2.remap(around, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return around[top : top + h, left : left + w], warped
 
 
 def relight(image: Image, light: np.ndarray, depth: np.ndarray, size: float) -> Image:

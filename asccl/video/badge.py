@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from asccl.types import Image
+from asccl.types import Picture
+from asccl.video.picture import patched
 
 TEXT = "edited with ASCCL"
 TEXT_HEIGHT = 0.035  # of the shorter side
@@ -19,17 +20,15 @@ BACKGROUND = 110  # opacity, 0 to 255
 FOREGROUND = 215
 
 
-def draw_badge(image: Image, text: str = TEXT) -> Image:
-    """(H, W, 3) uint8 RGB -> a copy with a small half-transparent mark in the lower right corner. Any size."""
-    height, width = image.shape[:2]
+def draw_badge(picture: Picture, text: str = TEXT) -> Picture:
+    """A copy with a small half-transparent mark in the lower right corner. Any size. An array gives an array."""
+    height, width = picture.shape[:2]
     light, opacity = _patch(width, height, text)
     rows, columns = light.shape[:2]
     margin = min(rows // 3, height - rows, width - columns)
     top, left = height - rows - margin, width - columns - margin
-    marked = image.copy()
-    corner = marked[top : top + rows, left : left + columns]
-    corner[:] = (corner * (1 - opacity) + light * opacity + 0.5).astype(np.uint8)
-    return marked
+    corner = picture[top : top + rows, left : left + columns]
+    return patched(picture, left, top, (corner * (1 - opacity) + light * opacity + 0.5).astype(np.uint8))
 
 
 @lru_cache(maxsize=16)

@@ -65,6 +65,9 @@ def colour_of(codec: Any) -> Colour:
     return Colour(matrix, primaries, transfer)
 
 
+Planes = tuple[np.ndarray, np.ndarray, np.ndarray]  # luma (h, w), Cb and Cr (h / 2, w / 2 rounded up), uint8
+
+
 class Decoder:
     """av.VideoFrame -> (H, W, 3) uint8 RGB, alpha flattened over black. Holds scaling tables: one for each thread."""
 
@@ -74,24 +77,22 @@ class Decoder:
 
     def __call__(self, frame: av.VideoFrame, width: int, height: int) -> Image:
         """width, height: of the result before rotation; a frame of another size (it may change midway) is scaled."""
-        same_size = frame.width == width and frame.height == height
-        if frame.format.name in ("yuv420p", "yuvj420p") and same_size and self.colour.matrix in WEIGHTS:
-            image = self._from_420(frame)
+        if self._plain(frame, width, height):
+            image = from_planes(planes_of(frame), self.colour.matrix, _is_full(frame))
         else:
             image = self._from_any(frame, width, height)
         if self.colour.needs_mapping:
             image = np.asarray(Pillow.fromarray(image).filter(_hdr_table(self.colour)))
         return image
 
-    def _from_420(self, frame: av.VideoFrame) -> Image:
-        height, width = frame.height, frame.width
-        luma, *chroma = (_values(plane) for plane in frame.planes)
-        half_height, half_width = chroma[0].shape
-        wide = [
-            cv2.resize(c, (2 * half_width, 2 * half_height), interpolation=cv2.INTER_NEAREST)[:height, :width]
-            for c in chroma
-        ]
-        return cv2.transform(cv2.merge([luma, *wide]), _to_rgb(self.colour.matrix, _is_full(frame)))
+    def encodable(self, frame: av.VideoFrame, width: int, height: int) -> bool:
+        """Whether the frame's own values can be encoded again under the tags of `colour.encodable()`."""
+        even = width % 2 == 0 == height % 2
+        return even and self._plain(frame, width, height) and not (_is_full(frame) or self.colour.needs_mapping)
+
+    def _plain(self, frame: av.VideoFrame, width: int, height: int) -> bool:
+        same_size = frame.width == width and frame.height == height
+        return frame.format.name in ("yuv420p", "yuvj420p") and same_size and self.colour.matrix in WEIGHTS
 
     def _from_any(self, frame: av.VideoFrame, width: int, height: int) -> Image:
         alpha = any(component.is_alpha for component in frame.format.components)
@@ -118,20 +119,45 @@ def flatten(rgba: np.ndarray) -> Image:
 
 def to_420(image: Image, colour: Colour) -> av.VideoFrame:
     """(H, W, 3) uint8 RGB, even sizes -> a limited-range yuv420p frame with the tags of `colour`."""
-    height, width = image.shape[:2]
-    luma, *chroma = cv2.split(cv2.transform(image, _from_rgb(colour.matrix)))
-    half = [cv2.resize(c, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for c in chroma]
+    frame = blank_420(image.shape[1], image.shape[0], colour)
+    for plane, values in zip(planes_of(frame), to_planes(image, colour.matrix), strict=True):
+        plane[:] = values
+    return frame
+
+
+def blank_420(width: int, height: int, colour: Colour) -> av.VideoFrame:
+    """A limited-range yuv420p frame with the tags of `colour`, holding anything."""
     frame = av.VideoFrame(width, height, "yuv420p")
-    for plane, values in zip(frame.planes, (luma, *half), strict=True):
-        _values(plane)[:] = values
     frame.colorspace, frame.color_range = colour.matrix, LIMITED
     frame.color_primaries, frame.color_trc = colour.primaries, colour.transfer
     return frame
 
 
-def _values(plane: Any) -> np.ndarray:
-    """(h, w) uint8 view of a plane of an 8-bit planar frame."""
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+def planes_of(frame: av.VideoFrame) -> Planes:
+    """Views of an 8-bit 4:2:0 frame."""
+
+    def values(plane: Any) -> np.ndarray:
+        return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+
+    luma, u, v = map(values, frame.planes)
+    return luma, u, v
+
+
+def from_planes(planes: Planes, matrix: int, full: bool = False) -> Image:
+    """(h, w, 3) uint8 RGB. Chroma of luma's own size is taken as it is, else each value stands for 2 x 2 pixels."""
+    luma, *chroma = planes
+    height, width = luma.shape
+    if chroma[0].shape != luma.shape:
+        wide = 2 * chroma[0].shape[1], 2 * chroma[0].shape[0]
+        chroma = [cv2.resize(c, wide, interpolation=cv2.INTER_NEAREST)[:height, :width] for c in chroma]
+    return cv2.transform(cv2.merge([luma, *chroma]), _to_rgb(matrix, full))
+
+
+def to_planes(image: Image, matrix: int) -> Planes:
+    """(h, w, 3) uint8 RGB, even sizes -> limited-range planes."""
+    luma, u, v = cv2.split(cv2.transform(image, _from_rgb(matrix)))
+    half = image.shape[1] // 2, image.shape[0] // 2
+    return luma, cv2.resize(u, half, interpolation=cv2.INTER_AREA), cv2.resize(v, half, interpolation=cv2.INTER_AREA)
 
 
 def _is_full(frame: av.VideoFrame) -> bool:

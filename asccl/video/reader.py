@@ -1,4 +1,7 @@
-"""Pictures in: a video or a still as a lazy row of upright 8-bit RGB frames. Memory does not grow with length."""
+"""Pictures in: a video or a still as a lazy row of upright 8-bit RGB frames. Memory does not grow with length.
+
+The usual 8-bit 4:2:0 stays as it was decoded until somebody looks at it (picture.py).
+"""
 
 from __future__ import annotations
 

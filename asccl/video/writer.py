@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import Any
 
 import av
-import cv2
 
 from asccl.errors import SettingError, UnreadableError
-from asccl.types import Frame, Image, MediaInfo
-from asccl.video.colour import Colour, colour_of, to_420
+from asccl.types import Frame, MediaInfo
+from asccl.video.colour import Colour, colour_of
 from asccl.video.limits import UNLIMITED
+from asccl.video.picture import to_frame
 from asccl.video.sound import Sound
 from asccl.video.source import Source, open_container, orientation
 from asccl.video.stills import STILL_SUFFIXES, StillWriter, read_still_tags
@@ -86,16 +86,16 @@ class Writer:
             raise
 
     def write(self, frame: Frame) -> None:
-        """frame.image: (H, W, 3) uint8 RGB of the size in `info`; pts must grow."""
+        """frame.picture: of the size in `info`, (H, W, 3); pts must grow. Decoded pixels are encoded as they are."""
         expected = (self.info.height, self.info.width, 3)
-        if frame.image.shape != expected:
-            raise ValueError(f"frame {frame.index} has shape {frame.image.shape}, expected {expected}")
+        if frame.picture.shape != expected:
+            raise ValueError(f"frame {frame.index} has shape {frame.picture.shape}, expected {expected}")
         time = frame.pts * self.info.time_base
         if self._origin is None:
             sound = self._sound.start if self._sound else None
             self._origin = time if sound is None or time < 0 else min(time, sound)
             self._clock.start(time, self._origin)
-        coded = to_420(_even(frame.image), self._colour)
+        coded = to_frame(frame.picture, self._colour)
         coded.pts, coded.time_base = self._clock(time), self._clock.time_base
         with self._target.errors():
             self._output.mux(self._stream.encode(coded))
@@ -246,10 +246,3 @@ def _look(path: Path) -> tuple[Colour, Fraction]:
 def _inherited(source: Path) -> dict[str, str]:
     with open_container(source, UNLIMITED.max_pixels) as container:
         return {key: value for key, value in container.metadata.items() if key.lower() not in OWN_KEYS}
-
-
-def _even(image: Image) -> Image:
-    height, width = image.shape[:2]
-    if height % 2 or width % 2:
-        return cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    return image

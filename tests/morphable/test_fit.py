@@ -57,6 +57,21 @@ def test_speech_and_a_steady_smile_are_found_on_a_stranger():
     assert FITTER.error(motion, landmarks).mean() < 1.6
 
 
+def test_a_face_that_only_negative_units_could_make_is_the_person():
+    short = -0.5 * HEAD.expression[HEAD.names.index("jawOpen")]  # chin and lower lip higher than the basis allows
+    frames = 60
+    smile = 0.5 * (1 + np.sin(np.arange(frames) / 6)) / 2
+    w = units(frames, mouthSmileLeft=smile, mouthSmileRight=smile, browInnerUp=0.5)
+    landmarks = make(w)
+    landmarks[:, :468] += 10.0 * np.einsum("tij,nj->tni", np.stack([turn(15 * np.sin(t / 9), 5 * np.cos(t / 7))
+                                                                  for t in range(frames)]), short)  # fmt: skip
+    motion = fitted(landmarks)
+    assert FITTER.error(motion, landmarks).mean() < 0.3
+    found = motion.coefficients[:, [HEAD.names.index(n) for n in ("mouthSmileLeft", "browInnerUp")]]
+    assert np.corrcoef(found[:, 0], smile)[0, 1] > 0.98
+    assert np.abs(found[:, 0].mean() - smile.mean()) < 0.1 and found[:, 1].mean() > 0.25
+
+
 def test_a_face_at_rest_reads_as_rest():
     motion = fitted(make(units(20)))
     assert motion.coefficients.max() < 0.1

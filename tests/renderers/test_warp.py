@@ -172,7 +172,8 @@ def test_a_warp_by_whole_pixels_is_a_shift():
     image = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
     field = np.zeros((20, 20, 2), np.float32)
     field[..., 0] = 3
-    out = warp(image, field, Box(10, 10, 30, 30, 1.0))
+    before, out = warp(image, field, Box(10, 10, 30, 30, 1.0))
+    assert (before == image[10:30, 10:30]).all()
     assert (out == image[10:30, 7:27]).all()
 
 

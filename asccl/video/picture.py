@@ -1,0 +1,108 @@
+"""Pictures that are looked at in parts: a decoder's own, and patches over them.
+
+RGB is made only where somebody looks. An edit lies over the decoded picture as a patch, and the writer encodes the
+decoder's own pixels wherever there is none.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import av
+import cv2
+import numpy as np
+
+from asccl.types import Image, Picture, whole
+from asccl.video.colour import Colour, Planes, blank_420, from_planes, planes_of, to_420, to_planes
+
+
+class Decoded:
+    """A decoder's yuv420p frame as a `Picture`: limited range, of even size, upright; shares the frame's memory.
+
+    matrix: one of `colour.WEIGHTS`.
+    """
+
+    def __init__(self, frame: av.VideoFrame, matrix: int):
+        self.matrix = matrix
+        self.planes: Planes = planes_of(frame)
+        self.shape = *self.planes[0].shape, 3
+
+    def __getitem__(self, part: tuple[slice, slice]) -> Image:
+        y, x = (range(*s.indices(n)) for s, n in zip(part, self.shape, strict=False))
+        luma, u, v = self.planes
+        if not y or not x:
+            return np.zeros((len(y), len(x), 3), np.uint8)
+        if y.step != 1 or x.step != 1:  # single pixels
+            at = np.ix_(y, x)
+            half = at[0] // 2, at[1] // 2
+            return from_planes((luma[at], u[half], v[half]), self.matrix)
+        rows, columns = slice(y.start // 2, (y.stop + 1) // 2), slice(x.start // 2, (x.stop + 1) // 2)
+        cut = luma[2 * rows.start : 2 * rows.stop, 2 * columns.start : 2 * columns.stop]
+        image = from_planes((cut, u[rows, columns], v[rows, columns]), self.matrix)
+        return image[y.start % 2 :, x.start % 2 :][: len(y), : len(x)]
+
+
+class Patch(NamedTuple):
+    """pixels: (h, w, 3) uint8 RGB, which lie inside the picture from (x, y) on."""
+
+    x: int
+    y: int
+    pixels: Image
+
+
+class Patched:
+    """A decoded picture with patches over it, later ones on top. Made by `patched`."""
+
+    def __init__(self, below: Decoded, patches: tuple[Patch, ...]):
+        self.below, self.patches, self.shape = below, patches, below.shape
+
+    def __getitem__(self, part: tuple[slice, slice]) -> Image:
+        (y0, y1, down), (x0, x1, right) = (s.indices(n) for s, n in zip(part, self.shape, strict=False))
+        if down != 1 or right != 1:
+            return self[:, :][part]
+        image = self.below[part]
+        for x, y, pixels in self.patches:
+            top, left = max(y, y0), max(x, x0)
+            seen = pixels[top - y : max(y1 - y, 0), left - x : max(x1 - x, 0)]
+            image[top - y0 : top - y0 + seen.shape[0], left - x0 : left - x0 + seen.shape[1]] = seen
+        return image
+
+
+def patched(picture: Picture, x: int, y: int, pixels: Image) -> Picture:
+    """The picture with other pixels (h, w, 3) from (x, y) on, all inside it. An array gives an array."""
+    if isinstance(picture, Decoded):
+        return Patched(picture, (Patch(x, y, pixels),))
+    if isinstance(picture, Patched):
+        return Patched(picture.below, (*picture.patches, Patch(x, y, pixels)))
+    image = whole(picture).copy()
+    image[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
+    return image
+
+
+def to_frame(picture: Picture, colour: Colour) -> av.VideoFrame:
+    """A limited-range yuv420p frame with the tags of `colour`; an odd width or height grows by a copy of the last.
+
+    What was decoded in the matrix of `colour` keeps its very values, but in patches and the odd pixel beside them.
+    """
+    below, patches = (picture.below, picture.patches) if isinstance(picture, Patched) else (picture, ())
+    if not isinstance(below, Decoded) or below.matrix != colour.matrix:
+        return to_420(_even(whole(picture)), colour)
+    frame = blank_420(below.shape[1], below.shape[0], colour)
+    planes = planes_of(frame)
+    for plane, values in zip(planes, below.planes, strict=True):
+        plane[:] = values
+    for x, y, pixels in patches:
+        rows, columns = (slice(a // 2, (a + n + 1) // 2) for a, n in ((y, pixels.shape[0]), (x, pixels.shape[1])))
+        full = slice(2 * rows.start, 2 * rows.stop), slice(2 * columns.start, 2 * columns.stop)
+        for plane, at, values in zip(
+            planes, (full, (rows, columns), (rows, columns)), to_planes(picture[full], colour.matrix), strict=True
+        ):
+            plane[at] = values
+    return frame
+
+
+def _even(image: Image) -> Image:
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        return cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    return image

@@ -1,0 +1,102 @@
+"""A decoded picture in parts is the picture; what no patch covers is encoded as it was decoded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from asccl.types import whole
+from asccl.video import Reader, draw_badge, open_writer
+from asccl.video.colour import Colour, planes_of
+from asccl.video.picture import Decoded, patched, to_frame
+from tests.video.video_clips import make_clip
+
+BT601 = 6
+
+
+def decoded(width: int = 64, height: int = 48) -> Decoded:
+    rng = np.random.default_rng(0)
+    frame = av.VideoFrame(width, height, "yuv420p")
+    for plane in planes_of(frame):
+        plane[:] = rng.integers(16, 240, plane.shape)
+    return Decoded(frame, 1)
+
+
+@pytest.mark.parametrize("rows", [slice(0, 48), slice(3, 10), slice(4, 5), slice(5, 200), slice(7, 7), slice(0, 48, 5)])
+@pytest.mark.parametrize("columns", [slice(0, 64), slice(1, 2), slice(9, 40), slice(60, 10), slice(2, 64, 3)])
+def test_a_part_is_a_part_of_the_whole(rows, columns):
+    picture = decoded()
+    np.testing.assert_array_equal(picture[rows, columns], whole(picture)[rows, columns])
+
+
+@pytest.mark.parametrize("rows", [slice(0, 48), slice(6, 9), slice(0, 6), slice(30, 48), slice(1, 48, 4)])
+@pytest.mark.parametrize("columns", [slice(0, 64), slice(12, 14), slice(0, 9), slice(40, 64), slice(3, 64, 2)])
+def test_patches_lie_over_a_picture_in_order(rows, columns):
+    low, high = np.full((9, 20, 3), 30, np.uint8), np.full((5, 6, 3), 220, np.uint8)
+    expected = whole(decoded()).copy()
+    expected[5:14, 10:30], expected[12:17, 27:33] = 30, 220
+    picture = patched(patched(decoded(), 10, 5, low), 27, 12, high)
+    np.testing.assert_array_equal(picture[rows, columns], expected[rows, columns])
+    np.testing.assert_array_equal(patched(patched(whole(decoded()), 10, 5, low), 27, 12, high), expected)
+
+
+def test_what_no_patch_covers_is_encoded_as_it_was_decoded():
+    source = decoded()
+    got = planes_of(to_frame(patched(source, 11, 7, np.full((8, 13, 3), 200, np.uint8)), Colour()))
+    for step, values, before in zip((1, 2, 2), got, source.planes, strict=True):
+        changed = values != before
+        changed[6 // step : 16 // step, 10 // step : 24 // step] = False
+        assert not changed.any()
+    inside = whole(Decoded(to_frame(patched(source, 11, 7, np.full((8, 13, 3), 200, np.uint8)), Colour()), 1))
+    assert np.abs(inside[8:14, 12:22].astype(int) - 200).max() <= 1
+
+
+def test_another_matrix_is_converted():
+    red = np.zeros((48, 64, 3), np.uint8) + np.uint8([200, 30, 40])
+    source = Decoded(to_frame(red, Colour()), 1)
+    there = Decoded(to_frame(source, Colour(BT601, BT601, BT601)), BT601)
+    assert np.abs(whole(there).astype(int) - red).max() <= 3
+    assert not np.array_equal(there.planes[0], source.planes[0])
+
+
+PASSING = {"pix_fmt": "yuv420p"}
+OTHERS = [
+    {"pix_fmt": "yuv444p"}, {"pix_fmt": "yuv420p10le"}, {"full": True}, {"rotation": 90},
+    {"size": (63, 48), "codec": "ffv1"},
+    {"primaries": 9, "transfer": 16, "matrix": 9, "pix_fmt": "yuv420p10le"}, {"primaries": 9},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [PASSING, {"matrix": BT601}, *OTHERS], ids=str)
+def test_only_what_can_be_encoded_as_it_is_stays_as_decoded(tmp_path, options):
+    with Reader(make_clip(tmp_path / "a.mkv", **options)) as reader:
+        picture = next(iter(reader)).picture
+    assert isinstance(picture, Decoded) == (options not in OTHERS)
+
+
+def test_a_copy_hands_the_decoders_values_to_the_encoder(tmp_path, monkeypatch):
+    clip, seen = make_clip(tmp_path / "a.mp4", frames=3), []
+    real = to_frame
+    monkeypatch.setattr("asccl.video.writer.to_frame", lambda *args: seen.append(real(*args)) or seen[-1])
+    with Reader(clip) as reader, open_writer(tmp_path / "b.mp4", reader.info, clip) as writer:
+        for frame in reader:
+            writer.write(frame)
+    with av.open(str(clip)) as container:
+        for before, after in zip(container.decode(video=0), seen, strict=True):
+            for a, b in zip(planes_of(before), planes_of(after), strict=True):
+                np.testing.assert_array_equal(a, b)
+            assert int(after.pict_type) == 0  # the encoder chooses its own key frames
+
+
+def test_a_badge_changes_its_corner_alone(tmp_path):
+    clip = make_clip(tmp_path / "a.mp4", size=(320, 240), rate=Fraction(25), frames=1)
+    with Reader(clip) as reader:
+        frame = next(iter(reader))
+    marked = replace(frame, picture=draw_badge(frame.picture))
+    np.testing.assert_array_equal(marked.image, draw_badge(frame.image))
+    luma, before = (planes_of(to_frame(f.picture, Colour()))[0] for f in (marked, frame))
+    assert (luma != before).any() and np.array_equal(luma[:200], before[:200])
