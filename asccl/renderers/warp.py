@@ -58,15 +58,16 @@ class WarpRenderer:
         if box.empty:
             return image
         out = image.copy()
-        out[box.slices] = self._paint(image, landmarks, moved, field, change, box)
+        creased = self._displacement.steady(self._motion, t, moved, d)
+        out[box.slices] = self._paint(image, landmarks, moved, creased, field, change, box)
         return out
 
-    def _paint(self, image, landmarks, moved, field, change, box: Box) -> Image:
+    def _paint(self, image, landmarks, moved, creased, field, change, box: Box) -> Image:
         source, size = image[box.slices], face_size(landmarks)
         warped = warp(image, enlarge(field[..., :2], box), box)
         keep_eyeballs(source, warped, landmarks, moved, box)
         self.teeth.keep(source, warped, landmarks, moved, box)
-        factor, depth, fine = self.skin.folds(moved, change, box, size)
+        factor, depth, fine = self.skin.folds(creased, change, box, size)
         light = factor * (1 + resample(field[..., 2], box, fine))
         light, depth = cv2.split(enlarge(cv2.merge([light, depth]), fine))
         return relight(warped, light, depth, size)
