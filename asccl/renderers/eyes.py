@@ -13,10 +13,10 @@ EYES = ((mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS))
 LASHES = 0.016  # of the face size: this much inside the lid's line belongs to lid and lashes
 SHADE = 0.05  # of the face size: so far into the eye a lid darkens it
 CLOSED, OPEN = 0.035, 0.075  # lid opening over the face size: below, no eyeball shows; above, all of it
-FINE = 160  # pixels across the mask of an eye, about: lids move by less than a pixel of a small face
+FINE = 100  # pixels across the mask of an eye, about: lids move by less than a pixel of a small face
 RINGS, RIM = 5, 0.95  # of an iris; of its radius: what lies inside is surely not the white
 RADIUS = (0.95, 1.3)  # an iris's over that of the mesh
-CATCH_LIGHT = 12  # levels above the mean of its ring: a catch light has no twin on the other side
+CATCH_LIGHT = 12  # levels above the mean: so much brighter is a catch light, which has no twin on the other side
 
 
 def keep_eyeballs(source: Image, edited: Image, landmarks: np.ndarray, moved: np.ndarray, box: Box) -> None:
@@ -45,7 +45,7 @@ def keep_eyeballs(source: Image, edited: Image, landmarks: np.ndarray, moved: np
 def _redraw(source, edited, old, new, circle, down, size, showing) -> None:
     h, w = source.shape[:2]
     corner = np.concatenate([old, new])
-    pad = 3 + int(0.05 * size)
+    pad = 2
     x0, y0 = np.maximum(np.floor(corner.min(0)).astype(int) - pad, 0)
     x1, y1 = np.minimum(np.ceil(corner.max(0)).astype(int) + pad, (w, h))
     if x1 - x0 < 4 or y1 - y0 < 4:
@@ -65,13 +65,13 @@ def _redraw(source, edited, old, new, circle, down, size, showing) -> None:
     alpha *= showing
     eyeball = source[part].astype(np.float32)
     unsure = revealed * np.clip(1 - (before - margin) / (SHADE * size), 0, 1)  # lashes and shade of the old line
-    if unsure.max() > 0:
+    if (unsure * alpha).max() > 0.02:
         depth = np.maximum(before - margin, 0) / (SHADE * size)
         whole = complete_eyeball(source[part], known, np.minimum(depth, 1), circle - shift, down)
-        whole = np.where(known[..., None], np.maximum(whole, eyeball), whole)  # catch lights
+        whole = np.maximum(whole, eyeball * known[..., None])  # catch lights
         eyeball += (whole - eyeball) * unsure[..., None]
     mixed = edited[part] + (eyeball - edited[part]) * alpha[..., None]
-    edited[part] = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
+    edited[part] = np.minimum(mixed + 0.5, 255).astype(np.uint8)
 
 
 def complete_eyeball(
@@ -90,31 +90,31 @@ def complete_eyeball(
     whole = _white(image, known * depth * (distance > 1.15 * radius), known, radius)
     iris = distance < 1.15 * radius
     shown = known & (distance < RIM * radius)
-    if shown.sum() >= 6:
-        profile = _radial_profile(image[shown], distance[shown], radius)
+    if np.count_nonzero(shown) >= 6:
+        away = distance[iris]
+        colours = _radial_profile(image[shown], distance[shown], radius)(away)
         gy, gx = np.nonzero(iris)
-        at, from_centre = np.stack([gx, gy], 1), np.stack([gx, gy], 1) - centre
-        colours = profile(distance[iris])
-        mirrored = np.round(at - 2 * (from_centre @ down)[:, None] * down).astype(int)
-        mx, my = np.clip(mirrored[:, 0], 0, known.shape[1] - 1), np.clip(mirrored[:, 1], 0, known.shape[0] - 1)
-        twin = known[my, mx] & (distance[iris] < RIM * radius)
+        twice = 2 * ((gx - centre[0]) * down[0] + (gy - centre[1]) * down[1])
+        mx = np.clip((gx - twice * down[0] + 0.5).astype(int), 0, known.shape[1] - 1)
+        my = np.clip((gy - twice * down[1] + 0.5).astype(int), 0, known.shape[0] - 1)
+        twin = known[my, mx] & (away < RIM * radius)
         colours[twin] += 0.5 * np.clip(image[my[twin], mx[twin]] - colours[twin], -30, CATCH_LIGHT)
-        rim = np.clip((1.05 * radius - distance[iris]) / max(1.0, 0.25 * radius) + 0.5, 0, 1)[:, None]
+        rim = np.clip((1.05 * radius - away) / max(1.0, 0.25 * radius) + 0.5, 0, 1)[:, None]
         whole[iris] += (colours - whole[iris]) * rim
     return whole
 
 
 def _true_radius(image: Image, known: np.ndarray, distance: np.ndarray) -> float:
     """An iris's radius over the mesh's, in `RADIUS`: where the dark ends. distance: (h, w) in radii of the mesh."""
-    gray = image.mean(2)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     dark, white = known & (distance < 0.8), known & (distance > RADIUS[1])
-    if dark.sum() < 6 or white.sum() < 6:
-        return 1.0
     edge = known & (distance > 0.8) & (distance < 1.1 * RADIUS[1])
-    order = np.argsort(distance[edge])
-    is_dark = gray[edge][order] < 0.5 * (np.median(gray[dark]) + np.median(gray[white]))
-    wrong = np.cumsum(~is_dark) - np.cumsum(is_dark)  # white inside less dark inside, were the radius here
-    return float(np.clip(distance[edge][order][np.argmin(wrong)], *RADIUS)) if len(order) else 1.0
+    if min(map(np.count_nonzero, (dark, white, edge))) < 6:
+        return 1.0
+    away, middle = distance[edge], 0.5 * (gray[dark].mean() + gray[white].mean())
+    order = np.argsort(away)
+    wrong = np.cumsum(np.where(gray[edge] < middle, -1, 1)[order])  # white inside less dark inside, were it here
+    return float(min(max(away[order[np.argmin(wrong)]], RADIUS[0]), RADIUS[1]))
 
 
 def _white(image: Image, weight: np.ndarray, known: np.ndarray, radius: float) -> np.ndarray:
@@ -133,12 +133,14 @@ def _white(image: Image, weight: np.ndarray, known: np.ndarray, radius: float) -
 
 
 def _radial_profile(colours: np.ndarray, distance: np.ndarray, radius: float):
-    """Usual colour of an iris by distance from its centre: (n, 3), (n,) -> function (m,) -> (m, 3)."""
-    ring = np.minimum((RINGS * distance / (RIM * radius)).astype(int), RINGS - 1)
-    full = np.unique(ring)
-    usual = np.stack([np.median(colours[ring == k], axis=0) for k in full])
+    """Colour of an iris by distance from its centre, catch lights left out: (n, 3), (n,) -> function (m,) -> (m, 3)."""
+    colours = np.minimum(colours, colours.mean(0) + CATCH_LIGHT)
+    ring = np.minimum((RINGS / (RIM * radius) * distance).astype(int), RINGS - 1)
+    count = np.bincount(ring, minlength=RINGS)
+    full = np.flatnonzero(count)
+    means = np.stack([np.bincount(ring, colours[:, c], RINGS)[full] / count[full] for c in range(3)], 1)
     middle = (full + 0.5) * RIM * radius / RINGS
-    return lambda r: np.stack([np.interp(r, middle, usual[:, c]) for c in range(3)], 1)
+    return lambda r: np.stack([np.interp(r, middle, means[:, c]) for c in range(3)], 1)
 
 
 def inside(polygon: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -49,7 +49,7 @@ FOREHEAD = (
 )  # fmt: skip
 FOREHEAD_WIDTH, FOREHEAD_DEPTH = 0.012, 0.18
 ONSET = 1.5  # skin folds late: depth grows as this power of what presses it in
-STEPS = (np.arange(24) + 0.6) / 24.2  # along a fold, from end to end
+STEPS = (np.arange(14) + 0.55) / 14.1  # along a fold, from end to end
 INK = np.sin(np.pi * STEPS) ** 0.8
 # no forehead has lines as straight and even as a ruler's: each fades and comes back at places of its own
 BROKEN = [
@@ -100,9 +100,9 @@ class Folds:
 def _press(
     valley: np.ndarray, xy: np.ndarray, line: tuple[Point, ...], width: float, depth: float, ink: np.ndarray
 ) -> None:
-    """Add a smooth, soft line through landmarks to `valley` (h, w), in place. ink: (24,) depth along it, up to 1."""
+    """Add a smooth, soft line through landmarks to `valley` (h, w), in place. ink: (n,) depth along it, up to 1."""
     knots = np.array([xy[p] if isinstance(p, int) else (1 - p[2]) * xy[p[0]] + p[2] * xy[p[1]] for p in line])
-    steps = np.linspace(0, len(knots) - 1, 25)
+    steps = np.linspace(0, len(knots) - 1, len(ink) + 1)
     path = np.stack([np.interp(steps, range(len(knots)), knots[:, k]) for k in (0, 1)], 1)
     path[1:-1] = 0.25 * path[:-2] + 0.5 * path[1:-1] + 0.25 * path[2:]
     sigma = max(0.7, 0.8 * width)

@@ -105,8 +105,8 @@ def test_what_showed_of_the_eyeball_stays_to_the_pixel():
 
 def test_a_lid_that_moves_by_a_fraction_of_a_pixel_shows_it():
     loop = landmarks()[list(mesh.RIGHT_EYE), :2] / 8
-    loop += 10 - loop.min(0)
+    loop += 4 - loop.min(0)
     x, y = np.round(loop.mean(0)).astype(int)
     lids = [loop + np.array([0, shift]) for shift in np.arange(0, 1.01, 0.25)]
-    depth = [float(inside(lid.astype(np.float32), (40, 60))[y + 1, x]) for lid in lids]
+    depth = [float(inside(lid.astype(np.float32), (16, 24))[y + 2, x]) for lid in lids]
     assert np.diff(depth) == pytest.approx(0.25, abs=0.13)
