@@ -11,15 +11,21 @@ from asccl.types import Image
 
 EYES = ((mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS))
 LASHES = 0.016  # of the face size: this much inside the lid's line belongs to lid and lashes
+SHADE = 0.05  # of the face size: so far into the eye a lid darkens it
 CLOSED, OPEN = 0.035, 0.075  # lid opening over the face size: below, no eyeball shows; above, all of it
+FINE = 100  # pixels across the mask of an eye, about: lids move by less than a pixel of a small face
+RINGS, RIM = 5, 0.95  # of an iris; of its radius: what lies inside is surely not the white
+RADIUS = (0.95, 1.3)  # an iris's over that of the mesh
+CATCH_LIGHT = 12  # levels above the mean: so much brighter is a catch light, which has no twin on the other side
 
 
 def keep_eyeballs(source: Image, edited: Image, landmarks: np.ndarray, moved: np.ndarray, box: Box) -> None:
     """Redraw both eyeballs in `edited`, in place.
 
     source, edited: (h, w, 3) uint8, the pixels of the box before and after the warp. landmarks: (478, 3), moved:
-    (468, 2+) pixels of the frame. Inside the new lids the source's eyeball shows unmoved; where the lids now reveal
-    more of it than the source shows, the iris is completed by its mirror image and the white by its nearest pixel.
+    (468, 2+) pixels of the frame. Inside the new lids the source's eyeball shows unmoved. Where the lids now reveal
+    more of it than the source shows, the iris is completed round and the white goes on, and the shade of the lid,
+    which the source has along the old line, comes to lie along the new one.
     """
     size = face_size(landmarks)
     origin = np.array([box.x0, box.y0], np.float32)
@@ -39,7 +45,7 @@ def keep_eyeballs(source: Image, edited: Image, landmarks: np.ndarray, moved: np
 def _redraw(source, edited, old, new, circle, down, size, showing) -> None:
     h, w = source.shape[:2]
     corner = np.concatenate([old, new])
-    pad = 3 + int(0.05 * size)
+    pad = 2
     x0, y0 = np.maximum(np.floor(corner.min(0)).astype(int) - pad, 0)
     x1, y1 = np.minimum(np.ceil(corner.max(0)).astype(int) + pad, (w, h))
     if x1 - x0 < 4 or y1 - y0 < 4:
@@ -47,59 +53,102 @@ def _redraw(source, edited, old, new, circle, down, size, showing) -> None:
     part = (slice(y0, y1), slice(x0, x1))
     shift = np.array([x0, y0], np.float32)
     margin = LASHES * size
-    known = _inside(old - shift, (y1 - y0, x1 - x0)) > margin
+    before, after = (inside(line - shift, (y1 - y0, x1 - x0)) for line in (old, new))
+    known = before > margin
     if known.sum() < 6:
         return
-    alpha = showing * np.clip((_inside(new - shift, known.shape) - margin) / max(1.0, 0.012 * size) + 0.5, 0, 1)
-    eyeball = complete_eyeball(source[part], known, circle - shift, down)
-    mixed = edited[part] * (1 - alpha[..., None]) + eyeball * alpha[..., None]
-    edited[part] = np.round(mixed).astype(np.uint8)
+    revealed = np.clip((after - before) / margin, 0, 1)
+    # where a lid opens, the warp has carried its shade along: it fades into the eye
+    alpha = np.clip(
+        (after - margin) / (max(1.0, 0.012 * size) + 0.85 * SHADE * size * revealed) + 0.5 - 0.4 * revealed, 0, 1
+    )
+    alpha *= showing
+    eyeball = source[part].astype(np.float32)
+    unsure = revealed * np.clip(1 - (before - margin) / (SHADE * size), 0, 1)  # lashes and shade of the old line
+    if (unsure * alpha).max() > 0.02:
+        depth = np.maximum(before - margin, 0) / (SHADE * size)
+        whole = complete_eyeball(source[part], known, np.minimum(depth, 1), circle - shift, down)
+        whole = np.maximum(whole, eyeball * known[..., None])  # catch lights
+        eyeball += (whole - eyeball) * unsure[..., None]
+    mixed = edited[part] + (eyeball - edited[part]) * alpha[..., None]
+    edited[part] = np.minimum(mixed + 0.5, 255).astype(np.uint8)
 
 
-def complete_eyeball(image: Image, known: np.ndarray, circle: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """Fill what the lids hide. image: (h, w, 3), known: (h, w) bool, circle: (5, 2) iris centre and rim -> float32."""
-    hidden = ~known
-    _, labels = cv2.distanceTransformWithLabels(hidden.view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    at = np.flatnonzero(known)
-    nearest = np.zeros(labels.max() + 1, np.int64)
-    nearest[labels.ravel()[at]] = at
-    picture = image.reshape(-1, 3)
-    spread = picture[nearest[labels.ravel()]].reshape(image.shape)
-    filled = np.where(known[..., None], image, cv2.GaussianBlur(spread, (0, 0), 1.2)).astype(np.float32)
+def complete_eyeball(
+    image: Image, known: np.ndarray, depth: np.ndarray, circle: np.ndarray, down: np.ndarray
+) -> np.ndarray:
+    """The eyeball as it would look without lids and their shade.
 
+    image: (h, w, 3), known: (h, w) bool, where it shows. depth: (h, w), 0 at the lids, 1 where they shade it no more.
+    circle: (5, 2) iris centre and rim. down: (2,) unit vector. -> (h, w, 3) float32.
+    """
     centre, radius = circle[0], float(np.linalg.norm(circle[1:] - circle[0], axis=1).mean())
     x = np.arange(known.shape[1], dtype=np.float32) - centre[0]
     y = np.arange(known.shape[0], dtype=np.float32)[:, None] - centre[1]
     distance = np.sqrt(x * x + y * y)
-    iris = distance < 1.05 * radius
-    shown, lost = iris & known, iris & hidden
-    if shown.sum() >= 6:
-        profile = _radial_profile(image[shown], distance[shown], radius)
-        gy, gx = np.nonzero(lost)
-        colours, from_centre = profile(distance[lost]), np.stack([gx, gy], 1) - centre
-        mirrored = np.round(np.stack([gx, gy], 1) - 2 * (from_centre @ down)[:, None] * down).astype(int)
-        mx, my = np.clip(mirrored[:, 0], 0, known.shape[1] - 1), np.clip(mirrored[:, 1], 0, known.shape[0] - 1)
-        twin = known[my, mx] & (distance[lost] > 0.45 * radius)  # a catch light near the pupil has no twin
-        colours[twin] = 0.5 * colours[twin] + 0.45 * image[my[twin], mx[twin]]
-        filled[lost] = colours
-        soft = cv2.GaussianBlur(filled, (0, 0), 0.7)
-        filled[hidden] = soft[hidden]
-    return filled
+    radius *= _true_radius(image, known & (depth > 0.1), distance / max(radius, 1.0))
+    whole = _white(image, known * depth * (distance > 1.15 * radius), known, radius)
+    iris = distance < 1.15 * radius
+    shown = known & (distance < RIM * radius)
+    if np.count_nonzero(shown) >= 6:
+        away = distance[iris]
+        colours = _radial_profile(image[shown], distance[shown], radius)(away)
+        gy, gx = np.nonzero(iris)
+        twice = 2 * ((gx - centre[0]) * down[0] + (gy - centre[1]) * down[1])
+        mx = np.clip((gx - twice * down[0] + 0.5).astype(int), 0, known.shape[1] - 1)
+        my = np.clip((gy - twice * down[1] + 0.5).astype(int), 0, known.shape[0] - 1)
+        twin = known[my, mx] & (away < RIM * radius)
+        colours[twin] += 0.5 * np.clip(image[my[twin], mx[twin]] - colours[twin], -30, CATCH_LIGHT)
+        rim = np.clip((1.05 * radius - away) / max(1.0, 0.25 * radius) + 0.5, 0, 1)[:, None]
+        whole[iris] += (colours - whole[iris]) * rim
+    return whole
+
+
+def _true_radius(image: Image, known: np.ndarray, distance: np.ndarray) -> float:
+    """An iris's radius over the mesh's, in `RADIUS`: where the dark ends. distance: (h, w) in radii of the mesh."""
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    dark, white = known & (distance < 0.8), known & (distance > RADIUS[1])
+    edge = known & (distance > 0.8) & (distance < 1.1 * RADIUS[1])
+    if min(map(np.count_nonzero, (dark, white, edge))) < 6:
+        return 1.0
+    away, middle = distance[edge], 0.5 * (gray[dark].mean() + gray[white].mean())
+    order = np.argsort(away)
+    wrong = np.cumsum(np.where(gray[edge] < middle, -1, 1)[order])  # white inside less dark inside, were it here
+    return float(min(max(away[order[np.argmin(wrong)]], RADIUS[0]), RADIUS[1]))
+
+
+def _white(image: Image, weight: np.ndarray, known: np.ndarray, radius: float) -> np.ndarray:
+    """The white of an eye, from where it shows, carried on under the lids: (h, w, 3) float32."""
+    if weight.sum() < 3:  # an iris from corner to corner: the brightest of what shows
+        bright = image.max(2) * known
+        weight = known * (bright >= np.quantile(bright[known], 0.8))
+    weight = weight.astype(np.float32)
+    mean = np.tensordot(weight, image, 2) / weight.sum()
+    reach = 2 * max(1, round(0.6 * radius)) + 1
+    near = cv2.merge([image * weight[..., None], weight])
+    for _ in range(2):
+        near = cv2.blur(near, (reach, reach), borderType=cv2.BORDER_CONSTANT)
+    little = 0.02
+    return ((near[..., :3] + little * mean) / (near[..., 3:] + little)).astype(np.float32)
 
 
 def _radial_profile(colours: np.ndarray, distance: np.ndarray, radius: float):
-    """Mean colour of an iris by distance from its centre: (n, 3), (n,) -> function (m,) -> (m, 3)."""
-    ring = np.minimum((distance / (0.21 * radius)).astype(int), 4)
-    count = np.bincount(ring, minlength=5)
+    """Colour of an iris by distance from its centre, catch lights left out: (n, 3), (n,) -> function (m,) -> (m, 3)."""
+    colours = np.minimum(colours, colours.mean(0) + CATCH_LIGHT)
+    ring = np.minimum((RINGS / (RIM * radius) * distance).astype(int), RINGS - 1)
+    count = np.bincount(ring, minlength=RINGS)
     full = np.flatnonzero(count)
-    means = np.stack([np.bincount(ring, colours[:, c], 5)[full] / count[full] for c in range(3)], 1)
-    middle = (full + 0.5) * 0.21 * radius
+    means = np.stack([np.bincount(ring, colours[:, c], RINGS)[full] / count[full] for c in range(3)], 1)
+    middle = (full + 0.5) * RIM * radius / RINGS
     return lambda r: np.stack([np.interp(r, middle, means[:, c]) for c in range(3)], 1)
 
 
-def _inside(polygon: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Distance to the polygon's line, positive inside, in pixels."""
-    mask = np.zeros(shape, np.uint8)
-    cv2.fillPoly(mask, [np.round(polygon * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
+def inside(polygon: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Distance to a polygon's line in pixels, positive inside, 0 outside: (n, 2) -> (h, w) float32, exact to a
+    fraction of a pixel."""
+    fine = max(1, round(FINE / shape[1]))
+    mask = np.zeros((shape[0] * fine, shape[1] * fine), np.uint8)
+    corners = np.round(((polygon + 0.5) * fine - 0.5) * 16).astype(np.int32)
+    cv2.fillPoly(mask, [corners], 255, cv2.LINE_8, 4)
     into = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
-    return into.astype(np.float32)
+    return cv2.resize(into, shape[::-1], interpolation=cv2.INTER_AREA) / fine

@@ -12,7 +12,8 @@ from asccl.types import Motion
 LID_REACH = 0.5  # cm; likewise for a correction of the lids
 LIP_REACH = 0.9  # cm; a lip correction is carried this far into the skin around (Gaussian)
 BROW_RIGIDITY = 0.85  # both rows of a brow move together by this share: a brow keeps its thickness
-MOST_OPENING = 0.4  # the lids open by at most this share of what they show in the source
+MOST_OPENING, MOST_CLOSING = 0.4, 0.45  # of what the lids show in the source: the most that they open and close
+WIDEST = 0.37  # of the eye's length: lids open no further than this, however wide they are in the source
 SHUT = 0.035  # of the face size: lips no further apart count as closed, and stay as they are
 SMILE_HOLD = 1.0  # of the lift that a smile gives the middle of the lips is taken back: a smile is in the corners
 OUTLINE_SHARE = 0.05  # of the motion that the outline of the face keeps: hair and background stay
@@ -31,6 +32,8 @@ class Displacement:
         for name in ("mouthSmileLeft", "mouthSmileRight"):
             self._hold_middle(head.names.index(name))
         self._carry_lids = [_carry_lids(neutral, eye) for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE)]
+        brows = neutral[list(mesh.BROWS), 1].min()
+        self._forehead = np.flatnonzero(neutral[:, 1] < brows - 0.2)
         self._outline = np.ones((mesh.POINTS, 1), np.float32)
         self._outline[list(mesh.OVAL)] = OUTLINE_SHARE
 
@@ -64,16 +67,27 @@ class Displacement:
         self._lock_lips(d, landmarks, motion.rotation[t], gain)
         return d
 
+    def steady(self, motion: Motion, t: int, moved: np.ndarray, d: np.ndarray) -> np.ndarray:
+        """Moved landmarks (468, 3) of frame t, with the forehead where the fitted head has it, moved likewise by d:
+        on skin without features a tracker's landmarks tremble."""
+        at, out = self._forehead, moved.copy()
+        shape = motion.identity[at] + np.einsum("k,knc->nc", motion.coefficients[t], self.expression[:, at])
+        out[at] = shape @ (motion.scale[t] * motion.rotation[t]).T + motion.translation[t] + d[at]
+        return out
+
     def _hold_lids(self, d: np.ndarray, landmarks: np.ndarray) -> None:
-        """A narrow eye has no eyeball to show: bound what its lids may open."""
+        """A narrow eye has no eyeball to show, and soon none to hide: bound what its lids may open and close."""
         for k, eye in enumerate((mesh.RIGHT_EYE, mesh.LEFT_EYE)):
             upper, lower = list(eye[9:16]), list(eye[7:0:-1])
             column = landmarks[lower, :2] - landmarks[upper, :2]
             opening = np.linalg.norm(column, axis=1)
             axis = column.mean(0) / max(float(opening.mean()), 1e-6)
             opened = float(((d[lower, :2] - d[upper, :2]) @ axis).mean())
-            excess = opened - MOST_OPENING * float(opening.mean())
-            if excess > 0:
+            shown = float(opening.mean())
+            length = float(np.linalg.norm(landmarks[eye[8]] - landmarks[eye[0]]))
+            most = min(MOST_OPENING * shown, max(WIDEST * length - shown, 0.0))
+            excess = opened - min(max(opened, -MOST_CLOSING * shown), most)
+            if excess != 0:
                 d[:, :2] += excess * self._carry_lids[k][:, None] * axis
 
     def _lock_lips(self, d: np.ndarray, landmarks: np.ndarray, rotation: np.ndarray, gain: float) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -11,59 +9,22 @@ from scipy.sparse import coo_matrix
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
 from asccl.renderers.field import Box, face_size
+from asccl.renderers.folds import Folds
 from asccl.types import Image
 
-Point = int | tuple[int, int, float]  # a landmark, or a mix (a, b, share of b)
 SKIN = (50, 280, 205, 425, 101, 330, 118, 347, 123, 352, 187, 411, 147, 376, 151, 9, 108, 337, 69, 299, 199, 200, 5, 4,
         195, 218, 438, 36, 266)  # fmt: skip
 DETAIL_CELLS = 90  # cells of the fold map per face size
-
-
-@dataclass(frozen=True)
-class Fold:
-    """A crease along landmarks. width: of the face size. depth: darkening at full strength.
-    units: how much each ARKit unit (side added) presses it in."""
-
-    right: tuple[Point, ...]
-    left: tuple[Point, ...]
-    width: float
-    depth: float
-    units: dict[str, float]
-
-
-FOLDS = (
-    Fold(((129, 203, 0.3), (203, 165, 0.25), (206, 92, 0.25), (216, 186, 0.25), (212, 57, 0.35)),
-         ((358, 423, 0.3), (423, 391, 0.25), (426, 322, 0.25), (436, 410, 0.25), (432, 287, 0.35)), 0.035, 0.25,
-         {"mouthSmile": 0.7, "cheekSquint": 0.35, "noseSneer": 0.45, "mouthUpperUp": 0.3}),
-    Fold(((55, 8, 0.45), (107, 9, 0.45), (108, 9, 0.5)), ((285, 8, 0.45), (336, 9, 0.45), (337, 9, 0.5)), 0.014, 0.32,
-         {"browDown": 1.0}),
-    Fold((193, (122, 193, 0.3), (188, 122, 0.5)), (417, (351, 417, 0.3), (412, 351, 0.5)), 0.015, 0.23,
-         {"noseSneer": 1.0}),
-    Fold(((130, 226, 0.4), 31, 228, 229, 230, 231), ((359, 446, 0.4), 261, 448, 449, 450, 451), 0.016, 0.15,
-         {"eyeSquint": 0.6, "cheekSquint": 0.6}),
-    Fold((130, (226, 35, 0.5), (35, 143, 0.5)), (359, (446, 265, 0.5), (265, 372, 0.5)), 0.012, 0.12,
-         {"cheekSquint": 0.8}),
-    Fold(((61, 57, 0.6), (43, 57, 0.3), (43, 106, 0.35)), ((291, 287, 0.6), (273, 287, 0.3), (273, 335, 0.35)), 0.018,
-         0.19, {"mouthFrown": 1.0}),
-)  # fmt: skip
-FOREHEAD = (
-    (((104, 63, 0.45), (69, 105, 0.4), (108, 66, 0.4), (151, 9, 0.3), (337, 296, 0.4), (299, 334, 0.4),
-      (333, 293, 0.45)), 0.8),
-    ((104, 69, 108, 151, 337, 299, 333), 1.0),
-    (((104, 103, 0.45), (69, 67, 0.45), (108, 109, 0.45), (151, 10, 0.45), (337, 338, 0.45), (299, 297, 0.45),
-      (333, 332, 0.45)), 0.7),
-)  # fmt: skip
-FOREHEAD_WIDTH, FOREHEAD_DEPTH = 0.012, 0.16
 MODELLING = 0.11  # strength of a fold's lit and shaded walls
-INK = (255 * np.sin(np.pi * (np.arange(24) + 0.6) / 24.2) ** 0.8).astype(int).tolist()  # along a fold
 OWN_DETAIL = 0.8  # how far a fold deepens the creases that the skin already has
+NOISE = 0.6  # grey levels that a smooth skin seems rough by in any picture
 
 
 class Skin:
     """What a renderer knows of one person's skin and light; filled by `study`."""
 
     def __init__(self, head: HeadModel):
-        self.names = head.names
+        self._folds = Folds(head)
         t = head.mesh
         rows = np.repeat(np.arange(len(t)), 3)
         self._incidence = coo_matrix((np.ones(t.size), (t.ravel(), rows)), (mesh.POINTS, len(t))).tocsr()
@@ -95,7 +56,7 @@ class Skin:
             return
         level = smooth[at[:, 1], at[:, 0]]
         self._samples.append((self.normals(landmarks[: mesh.POINTS])[index], level / max(level.mean(), 1.0)))
-        rough = np.abs(gray - smooth)[at[:, 1], at[:, 0]] / np.maximum(level, 8.0)
+        rough = np.maximum(np.abs(gray - smooth)[at[:, 1], at[:, 0]] - NOISE, 0) / np.maximum(level, 8.0)
         self._texture.append(float(np.median(rough)))
         self._alike.append(self._skin_likeness(image, landmarks, at))
         self._light = self._bareness = None
@@ -134,9 +95,9 @@ class Skin:
 
     @property
     def roughness(self) -> float:
-        """0.25 for very smooth skin to 1.2 for lined skin: how strong a drawn fold may be."""
-        texture = float(np.median(self._texture)) if self._texture else 0.012
-        return float(np.clip(0.1 + 75 * texture, 0.25, 1.3))
+        """0.4 for very smooth skin to 1.3 for lined skin: how strong a drawn fold may be."""
+        texture = float(np.median(self._texture)) if self._texture else 0.006
+        return float(np.clip(0.35 + 95 * texture, 0.4, 1.3))
 
     def shading(self, points: np.ndarray, moved: np.ndarray) -> np.ndarray:
         """Brightness (468,) of the moved surface over that of the source's, from the turn of the normals."""
@@ -152,50 +113,11 @@ class Skin:
         fine = Box(box.x0, box.y0, box.x1, box.y1, max(1.0, size / DETAIL_CELLS))
         xy = (moved[:, :2] - (box.x0, box.y0)) / fine.cell
         unit = size / fine.cell  # face size in cells
-        valley = np.zeros(fine.cells, np.float32)
-        for line, width, depth in self._lines(change):
-            _press(valley, xy, line, width * unit, depth)
+        bare = float(self.bareness[self._forehead].mean())
+        valley = self._folds.valley(xy, change, fine.cells, unit, self.roughness, bare)
         gx = cv2.Sobel(valley, cv2.CV_32F, 1, 0, scale=0.125) * unit * 0.018
         gy = cv2.Sobel(valley, cv2.CV_32F, 0, 1, scale=0.125) * unit * 0.018
         to_light = self.light[:2] if np.linalg.norm(self.light[:2]) > 0.05 else np.array([0.0, -1.0])
         to_light = to_light / np.linalg.norm(to_light)
         factor = 1 - self.roughness * (valley - MODELLING * 10 * (gx * to_light[0] + gy * to_light[1]))
         return np.clip(factor, 0.7, 1.2), np.clip(valley / 0.2, 0, 1), fine
-
-    def _lines(self, change: np.ndarray):
-        def risen(name: str) -> float:
-            return max(0.0, float(change[self.names.index(name)]))
-
-        for fold in FOLDS:
-            for line, side in ((fold.right, "Right"), (fold.left, "Left")):
-                strength = min(1.2, sum(k * risen(n + side) for n, k in fold.units.items()))
-                if strength > 0.03:
-                    yield line, fold.width, fold.depth * strength
-        outer = 0.5 * (risen("browOuterUpLeft") + risen("browOuterUpRight"))
-        inner = risen("browInnerUp")
-        bare = float(self.bareness[self._forehead].mean())
-        for line, share in FOREHEAD:
-            strength = min(1.2, 0.7 * outer + 0.5 * inner) * share * bare**2
-            if strength > 0.03:
-                yield (line if outer > 0.3 * inner else line[1:-1]), FOREHEAD_WIDTH, FOREHEAD_DEPTH * strength
-
-
-def _press(valley: np.ndarray, xy: np.ndarray, line: tuple[Point, ...], width: float, depth: float) -> None:
-    """Add a smooth, soft line through landmarks that fades towards both ends to `valley` (h, w), in place."""
-    knots = np.array([xy[p] if isinstance(p, int) else (1 - p[2]) * xy[p[0]] + p[2] * xy[p[1]] for p in line])
-    steps = np.linspace(0, len(knots) - 1, 25)
-    path = np.stack([np.interp(steps, range(len(knots)), knots[:, k]) for k in (0, 1)], 1)
-    path[1:-1] = 0.25 * path[:-2] + 0.5 * path[1:-1] + 0.25 * path[2:]
-    sigma = max(0.7, 0.75 * width)
-    pad = 2 + int(np.ceil(width + 3 * sigma))
-    x0, y0 = np.maximum(np.floor(path.min(0)).astype(int) - pad, 0)
-    x1, y1 = np.minimum(np.ceil(path.max(0)).astype(int) + pad, valley.shape[::-1])
-    if x1 <= x0 or y1 <= y0:
-        return
-    canvas = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    fixed = np.round((path - (x0, y0)) * 16).astype(np.int32).tolist()
-    thickness = max(1, round(width))
-    for a, b, level in zip(fixed[:-1], fixed[1:], INK, strict=True):
-        cv2.line(canvas, a, b, level, thickness, cv2.LINE_AA, 4)
-    soft = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), sigma)
-    valley[y0:y1, x0:x1] += depth / 255 * soft

@@ -58,14 +58,16 @@ class WarpRenderer:
         box, field = busy_part(field, box)
         if box.empty:
             return picture
-        return patched(picture, box.x0, box.y0, self._paint(picture, landmarks, moved, field, change, box))
+        creased = self._displacement.steady(self._motion, t, moved, d)
+        painted = self._paint(picture, landmarks, moved, creased, field, change, box)
+        return patched(picture, box.x0, box.y0, painted)
 
-    def _paint(self, picture: Picture, landmarks, moved, field, change, box: Box) -> Image:
+    def _paint(self, picture: Picture, landmarks, moved, creased, field, change, box: Box) -> Image:
         size = face_size(landmarks)
         source, warped = warp(picture, enlarge(field[..., :2], box), box)
         keep_eyeballs(source, warped, landmarks, moved, box)
         self.teeth.keep(source, warped, landmarks, moved, box)
-        factor, depth, fine = self.skin.folds(moved, change, box, size)
+        factor, depth, fine = self.skin.folds(creased, change, box, size)
         light = factor * (1 + resample(field[..., 2], box, fine))
         light, depth = cv2.split(enlarge(cv2.merge([light, depth]), fine))
         return relight(warped, light, depth, size)

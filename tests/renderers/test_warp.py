@@ -14,9 +14,9 @@ from asccl.face import mesh
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.renderers.eyes import complete_eyeball
 from asccl.renderers.field import Box, FaceField, enlarge, face_size
-from asccl.renderers.geometry import MOST_OPENING, SHUT, Displacement
+from asccl.renderers.folds import Folds
+from asccl.renderers.geometry import MOST_CLOSING, MOST_OPENING, SHUT, Displacement
 from asccl.renderers.skin import Skin
 from asccl.renderers.warp import WarpRenderer, relight, warp
 from asccl.types import EMOTIONS, Track
@@ -136,24 +136,33 @@ def test_lids_open_no_further_than_an_eye_has_to_show(head, face):
     assert 1.1 < opened / before < 1.12 + MOST_OPENING
 
 
+def test_eyes_that_are_wide_already_open_little_more(head, face):
+    _, landmarks, motion = face
+    wide = landmarks.copy()
+    upper, lower = list(mesh.LEFT_EYE[9:16]), list(mesh.LEFT_EYE[7:0:-1])
+    length = np.linalg.norm(landmarks[263] - landmarks[362])
+    wide[upper, 1] -= 0.36 * length - (landmarks[lower, 1] - landmarks[upper, 1]).mean()
+    w = motion.coefficients.copy()
+    w[0, head.index["eyeWideLeft"]] += 2
+    d = Displacement(head)(motion, replace(motion, coefficients=w), 0, wide)
+    assert (d[lower, 1] - d[upper, 1]).mean() < 0.06 * length
+
+
+def test_lids_never_squint_an_eye_shut(head, face):
+    _, landmarks, _ = face
+    d = moved(head, face, eyeSquintLeft=2.0, eyeBlinkLeft=0.5)
+    upper, lower = list(mesh.LEFT_EYE[9:16]), list(mesh.LEFT_EYE[7:0:-1])
+    before = (landmarks[lower, 1] - landmarks[upper, 1]).mean()
+    after = ((landmarks[:468] + d)[lower, 1] - (landmarks[:468] + d)[upper, 1]).mean()
+    assert 0.9 - MOST_CLOSING < after / before < 0.8
+
+
 def test_the_iris_stays_where_it_was(head, face):
     image, landmarks, _ = face
     out = edit(head, face, "surprised")
     for iris in (mesh.RIGHT_IRIS, mesh.LEFT_IRIS):
         x, y = np.round(landmarks[iris[0], :2]).astype(int)
         assert np.abs(out[y, x - 1 : x + 2].astype(int) - image[y, x - 1 : x + 2]).max() <= 6
-
-
-def test_a_covered_iris_is_completed_round():
-    yy, xx = np.mgrid[:40, :40]
-    whole = np.full((40, 40, 3), 220, np.uint8)
-    whole[np.hypot(xx - 20, yy - 20) < 10] = (60, 80, 40)
-    known = yy > 15
-    circle = np.array([[20, 20], [30, 20], [20, 10], [10, 20], [20, 30]], np.float32)
-    seen = np.where(known[..., None], whole, 150).astype(np.uint8)
-    filled = complete_eyeball(seen, known, circle, np.array([0.0, 1.0]))
-    ring = (np.hypot(xx - 20, yy - 20) < 8) & ~known
-    assert np.abs(filled[ring] - (60, 80, 40)).mean() < 15
 
 
 def test_a_field_gives_back_the_values_at_its_points(head, face):
@@ -195,6 +204,40 @@ def test_hair_over_the_forehead_is_held_still_and_gets_no_lines(head, face):
     bare.study(plain, landmarks)
     assert hairy.bareness[10] < 0.2 < 0.6 < bare.bareness[10]
     assert hairy.bareness[50] == 1  # cheeks always move
+
+
+def test_the_noise_of_a_dark_picture_does_not_make_skin_rough(head, face):
+    image, landmarks, _ = face
+    noise = np.random.default_rng(0).normal(50, 0.9, image.shape[:2]).round().astype(np.uint8)
+    dark = np.repeat(noise[..., None], 3, axis=2)
+    smooth = Skin(head)
+    smooth.study(dark, landmarks)
+    assert smooth.roughness < 0.5
+
+
+def test_a_fold_grows_with_the_face_without_a_jump(head, face):
+    _, landmarks, _ = face
+    change = np.zeros(52)
+    change[[head.index[name] for name in ("browOuterUpLeft", "browOuterUpRight", "browInnerUp")]] = 1
+    folds, deep = Folds(head), []
+    for scale in np.linspace(0.8, 3.2, 60):
+        xy = scale * (landmarks[:468, :2] - landmarks[:468, :2].min(0))
+        shape = tuple(int(x) + 4 for x in xy.max(0)[::-1])
+        deep.append(folds.valley(xy, change, shape, scale * face_size(landmarks), 1.0, 1.0).sum() / scale**2)
+    assert np.abs(np.diff(np.log(deep))).max() < 0.1
+
+
+def test_lines_of_the_forehead_stay_while_its_landmarks_tremble(head, face):
+    _, landmarks, motion = face
+    image = np.full((320, 320, 3), (200, 150, 130), np.uint8)
+    renderer = WarpRenderer(head)
+    renderer.plan(motion, PresetDirector(head)(motion, Target("surprised")))
+    shaken = landmarks.copy()
+    shaken[[69, 104, 108, 151, 299, 333, 337, 67, 103, 109, 10, 297, 332, 338], 1] += 1.2
+    y0, y1, x = landmarks[10, 1], landmarks[9, 1], landmarks[151, 0]
+    still, moved = (renderer.render(image, where, 0)[int(y0) : int(y1), int(x), 0] for where in (landmarks, shaken))
+    assert np.ptp(still.astype(int)) > 8
+    assert np.abs(still.astype(int) - moved).max() < 0.4 * np.ptp(still.astype(int))
 
 
 def test_a_turned_head_is_edited_too(head, face):

