@@ -14,7 +14,7 @@ from asccl.renderers.eyes import keep_eyeballs
 from asccl.renderers.field import Box, FaceField, enlarge, face_size, resample
 from asccl.renderers.geometry import Displacement
 from asccl.renderers.skin import OWN_DETAIL, Skin
-from asccl.renderers.teeth import Teeth
+from asccl.renderers.teeth import hold_teeth
 from asccl.types import Image, Motion
 
 STILL = 0.03  # pixels that count as no motion
@@ -29,13 +29,11 @@ class WarpRenderer:
         self._displacement = Displacement(head)
         self._field = FaceField(head)
         self.skin = Skin(head)
-        self.teeth = Teeth()
         self._motion: Motion | None = None
         self._new: Motion | None = None
 
     def study(self, image: Image, landmarks: np.ndarray) -> None:
         self.skin.study(image, landmarks)
-        self.teeth.study(image, landmarks)
 
     def plan(self, motion: Motion, new: Motion) -> None:
         self._motion, self._new = motion, new
@@ -63,9 +61,10 @@ class WarpRenderer:
 
     def _paint(self, image, landmarks, moved, field, change, box: Box) -> Image:
         source, size = image[box.slices], face_size(landmarks)
-        warped = warp(image, enlarge(field[..., :2], box), box)
+        motion = enlarge(field[..., :2], box)
+        hold_teeth(motion, landmarks, moved, box)
+        warped = warp(image, motion, box)
         keep_eyeballs(source, warped, landmarks, moved, box)
-        self.teeth.keep(source, warped, landmarks, moved, box)
         factor, depth, fine = self.skin.folds(moved, change, box, size)
         light = factor * (1 + resample(field[..., 2], box, fine))
         light, depth = cv2.split(enlarge(cv2.merge([light, depth]), fine))
