@@ -17,7 +17,7 @@ from asccl.renderers.field import Box, enlarge, face_size
 PARTED = 0.03, 0.09  # lip opening over the face size: below the first all is the skin's field, above the second none
 RIM = 0.03  # of the face size: this much inside the lip's line moves with the lip: its wet rim and its shadow on teeth
 FADE = 3.0  # times what the lip uncovers: the way on which its motion fades, so teeth grow by half there, not more
-MIDDLE = 0.35  # of the new opening: what was between the rows stays at least so far from both lips
+MIDDLE = 0.2  # of the lip opening: what lies still lies at least so far from both lips
 LINE = 0.012  # of the face size: the width of the border between the skin's field and that of the mouth
 SMOOTH = 0.08  # of the face size: the lips' lines are smoothed along the mouth by this
 
@@ -83,15 +83,13 @@ def _columns(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
     was = line - down
     opening, opened = np.maximum(was[1] - was[0], 0), np.maximum(line[1] - line[0], 0)
     rim = np.minimum(RIM * size, 0.3 * np.minimum(opening, opened))
-    middle = was.mean(0)
-    held = np.clip(middle, line[0] + MIDDLE * opened, line[1] - MIDDLE * opened)
-    sunk = held - middle
-    rows = []
-    for k, sign in ((0, 1.0), (1, -1.0)):  # inwards is down from the upper lip, up from the lower one
-        uncovered = sign * (sunk - down[k])
-        start = line[k] + sign * rim
-        end = start + sign * np.maximum(rim, FADE * uncovered)
-        end = np.minimum(end, held) if k == 0 else np.maximum(end, held)
-        rows.append(np.stack([end, 1 / np.maximum(np.abs(end - start), 0.5), down[k] - sunk], 1))
+    inwards = np.array([[1.0], [-1.0]], np.float32)  # down from the upper lip, up from the lower one
+    start = line + inwards * rim
+    way = np.maximum(rim, -inwards * FADE * down)
+    way *= np.minimum(1, (start[1] - start[0]) / np.maximum(way.sum(0), 1e-3))  # where both meet, each its part
+    end = start + inwards * way
+    middle = end.mean(0)
+    sunk = middle - np.clip(middle, was[0] + MIDDLE * opening, was[1] - MIDDLE * opening)
+    rows = [np.stack([end[k], 1 / np.maximum(way[k], 0.5), down[k] - sunk], 1) for k in (0, 1)]
     share = np.clip((opening / size - PARTED[0]) / (PARTED[1] - PARTED[0]), 0, 1)
     return rows[0], rows[1], np.stack([sunk, along.mean(0), share], 1), line.T.copy()

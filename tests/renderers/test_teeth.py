@@ -95,9 +95,9 @@ def test_no_row_of_teeth_shows_twice(after):
     assert np.abs(np.diff(bright.astype(int))).sum() == 2  # teeth, dark, teeth
 
 
-@pytest.mark.parametrize(("after", "least"), [(RAISED, 0.4), (SMILING, 0.5), (FROWNING, 0.5)])
+@pytest.mark.parametrize("after", [RAISED, SMILING, FROWNING])
 @pytest.mark.parametrize("roll", [0, 35, -80])
-def test_between_the_lips_nothing_folds_and_nothing_is_drawn_out_far(after, least, roll):
+def test_between_the_lips_nothing_folds_and_nothing_is_drawn_out_far(after, roll):
     before, after = landmarks(roll, **TALKING), landmarks(roll, **after)
     _, held, _ = fields(before, after)
     for upper, lower in zip(mesh.UPPER_INNER[2:7], mesh.LOWER_INNER[2:7], strict=True):
@@ -106,7 +106,7 @@ def test_between_the_lips_nothing_folds_and_nothing_is_drawn_out_far(after, leas
         motion = cv2.remap(held, line[:, :1], line[:, 1:], cv2.INTER_LINEAR)[:, 0]
         taken = (line - motion) @ (before[lower, :2] - before[upper, :2])
         pace = np.diff(taken) / np.linalg.norm(before[lower, :2] - before[upper, :2])
-        assert (pace > least).all() and (pace < 6).all()
+        assert (pace > 0.4).all() and (pace < 6).all()
 
 
 def test_what_is_next_to_a_lip_moves_with_it():
