@@ -15,7 +15,7 @@ from asccl.face import mesh
 from asccl.renderers.field import Box, enlarge, face_size
 
 PARTED = 0.03, 0.09  # lip opening over the face size: below the first all is the skin's field, above the second none
-RIM = 0.03  # of the face size: this much inside the lip's line moves with the lip: its wet rim and its shadow on teeth
+RIM = 0.02  # of the face size: this much inside the lip's line moves with the lip: its wet rim and its shadow on teeth
 FADE = 3.0  # times what the lip uncovers: the way on which its motion fades, so teeth grow by half there, not more
 MIDDLE = 0.2  # of the lip opening: what lies still lies at least so far from both lips
 LINE = 0.012  # of the face size: the width of the border between the skin's field and that of the mouth

@@ -112,7 +112,7 @@ def test_between_the_lips_nothing_folds_and_nothing_is_drawn_out_far(after, roll
 def test_what_is_next_to_a_lip_moves_with_it():
     before, after = landmarks(**TALKING), landmarks(**RAISED)
     _, held, _ = fields(before, after)
-    rim = 0.025 * face_size(before)
+    rim = 0.015 * face_size(before)
     for point, inwards in ((13, 1), (14, -1)):
         x, y = after[point, :2] + (0, inwards * rim)
         assert held[round(float(y)), round(float(x))] == pytest.approx((after - before)[point, :2], abs=0.5)
