@@ -11,6 +11,7 @@ from asccl.types import Motion
 
 LID_REACH = 0.5  # cm; likewise for a correction of the lids
 LIP_REACH = 0.9  # cm; a lip correction is carried this far into the skin around (Gaussian)
+LIP_SPAN = 0.5  # cm; and by so much along the lip (likewise)
 BROW_RIGIDITY = 0.85  # both rows of a brow move together by this share: a brow keeps its thickness
 MOST_OPENING, MOST_CLOSING = 0.4, 0.45  # of what the lids show in the source: the most that they open and close
 WIDEST = 0.37  # of the eye's length: lids open no further than this, however wide they are in the source
@@ -27,6 +28,7 @@ class Displacement:
         neutral = head.neutral
         jaw = head.expression[head.names.index("jawOpen")][:, 1]
         lower = jaw > 0.5 * jaw[17]
+        lower[list(mesh.LOWER_OUTER)] = True
         self._carry_upper = _carry(neutral, mesh.UPPER_INNER, ~lower)
         self._carry_lower = _carry(neutral, mesh.LOWER_INNER, lower)
         for name in ("mouthSmileLeft", "mouthSmileRight"):
@@ -101,13 +103,15 @@ class Displacement:
 
 
 def _carry(neutral: np.ndarray, inner: tuple[int, ...], side: np.ndarray) -> np.ndarray:
-    """(468, 9) weights that hand a correction of 9 inner-lip points to the skin on their side of the mouth."""
-    distance = np.linalg.norm(neutral[:, None] - neutral[list(inner)][None], axis=-1)
-    weights = np.exp(-((distance / LIP_REACH) ** 2)) * side[:, None]
-    weights /= np.maximum(1.0, weights.sum(1, keepdims=True))
-    weights[list(mesh.INNER_CORNERS)] = 0
-    weights[list(inner)] = np.eye(len(inner))
-    return weights.astype(np.float32)
+    """(468, 9) weights that hand a correction of 9 inner-lip points to the skin on their side of the mouth. The corners
+    of the mouth take none, and the lips next to them little: lips must not slide past their corners."""
+    line = [*inner, *mesh.INNER_CORNERS]
+    distance = np.linalg.norm(neutral[:, None] - neutral[line][None], axis=-1)
+    weights = np.exp(-((distance**2 - distance.min(1, keepdims=True) ** 2) / LIP_SPAN**2))
+    weights /= weights.sum(1, keepdims=True)
+    weights *= np.minimum(1.0, np.exp(-((distance / LIP_REACH) ** 2)).sum(1, keepdims=True)) * side[:, None]
+    weights[line] = np.eye(len(line))
+    return weights[:, : len(inner)].astype(np.float32)
 
 
 def _carry_lids(neutral: np.ndarray, eye: tuple[int, ...]) -> np.ndarray:

@@ -1,250 +1,95 @@
-"""Teeth: the lips move over rows of teeth that stay where they are, the upper with the skull, the lower with the jaw.
+"""Teeth: the lips move over rows of teeth that stay where they are.
 
-What the moved lips reveal and the frame itself does not show comes from donors: other frames of the same clip.
+The field that moves the skin ends at the lips. Between them only what lies next to a lip moves with it; further in the
+field fades to nothing, so that the rows stay with the skull and the jaw. What a lip uncovers is stretched from what
+the frame shows next to it, never by much. All of it follows from the landmarks of the frame alone and changes as
+smoothly as they do.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from asccl.face import mesh
-from asccl.face.crop import similarity
-from asccl.renderers.field import Box, face_size
-from asccl.types import Image
+from asccl.renderers.field import Box, enlarge, face_size
 
-PARTED = 0.09  # lip opening over the face size from which a frame may be a donor
-CLOSED, OPEN = 0.05, 0.11  # likewise: below the mouth is left to the warp, above it is redrawn whole
-LIP = 0.012  # of the face size: this much inside the lip's line belongs to the moved lip
-RIM = 0.035  # likewise, and more: the rim of a lip that hides teeth, and its shadow on them, which must not stay behind
-LEAST_TEETH = 0.0015  # of the face size squared: teeth that a donor must show
-SURE_OVERLAP = 0.004  # of the face size squared: what frame and donor must share for a full match of their light
-AGREE, DISAGREE = 0.18, 0.38  # mean difference of the two there, over the brightness: fully used, not used
-BRIGHT_REACH = 0.045  # of the face size
-DONORS = 5
-ACROSS = 0.3  # share of the middle of the mouth that is teeth, above which the rows do not part there
-DEEP = 0.7  # of the way to the lower lip: teeth down to there fill the mouth, and a donor must agree with all of it
-RIGID = (2, 98, 327, 94, 168, 6, 33, 263)  # the base of the nose, near the teeth, and what gives scale and turn
-CHIN = (152, 148, 377, 176, 400, 199, 175)
-REACH = 0.62, 0.34  # half width and height of a row's picture, of the face size
+PARTED = 0.03, 0.09  # lip opening over the face size: below the first all is the skin's field, above the second none
+RIM = 0.02  # of the face size: this much inside the lip's line moves with the lip: its wet rim and its shadow on teeth
+FADE = 3.0  # times what the lip uncovers: the way on which its motion fades, so teeth grow by half there, not more
+MIDDLE = 0.2  # of the lip opening: what lies still lies at least so far from both lips
+LINE = 0.012  # of the face size: the width of the border between the skin's field and that of the mouth
+SMOOTH = 0.08  # of the face size: the lips' lines are smoothed along the mouth by this
+
+UPPER = [mesh.INNER_CORNERS[0], *mesh.UPPER_INNER, mesh.INNER_CORNERS[1]]
+LOWER = [mesh.INNER_CORNERS[0], *mesh.LOWER_INNER, mesh.INNER_CORNERS[1]]
 
 
-@dataclass(frozen=True)
-class _Donor:
-    """A row of teeth, upright at a common place and scale: (h, w, 3) uint8, (h, w) in [0, 1] where it shows."""
+def hold_teeth(field: np.ndarray, landmarks: np.ndarray, moved: np.ndarray, box: Box) -> None:
+    """Rewrite between the moved lips, in place, how far each pixel of the box moved.
 
-    teeth: float
-    picture: Image
-    shown: np.ndarray
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A row laid on a frame: (h, w, 3) float32, (h, w) in [0, 1] where it is known, and how far it agrees with it."""
-
-    picture: np.ndarray
-    shown: np.ndarray
-    trust: float
-
-
-class Row:
-    """The upper or the lower row of one person, as far as the studied frames show it."""
-
-    def __init__(self, lower: bool):
-        self.lower = lower
-        self._size = 0.0
-        self._donors: list[_Donor] = []
-        self._whole: tuple[np.ndarray, np.ndarray] | None = None
-
-    def study(self, image: Image, landmarks: np.ndarray) -> None:
-        """Keep the row that a frame shows, if it shows more teeth than what is kept."""
-        size = face_size(landmarks)
-        inside, depth = mouth(landmarks[: mesh.POINTS, :2])
-        if depth.max() < PARTED * size:
-            return
-        self._size = self._size or size
-        matrix = self.placed(landmarks)
-        shape = self._shape
-        picture = cv2.warpAffine(image, matrix, shape, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        ring = inside @ matrix[:, :2].T + matrix[:, 2]
-        shown = _inside(ring, shape[::-1]) > RIM * self._size
-        shown &= self.half(ring, shape[::-1]) > 0
-        skin = skin_colour(image, landmarks)
-        if self.lower and upper_teeth_cover(picture, ring, skin):
-            return
-        teeth = float((tooth_like(picture, skin) & shown).sum()) / self._size**2
-        if teeth < LEAST_TEETH:
-            return
-        soft = cv2.GaussianBlur(shown.astype(np.float32), (0, 0), max(0.7, 0.01 * self._size))
-        donor = _Donor(teeth, picture, soft * shown)
-        self._donors = sorted([*self._donors, donor], key=lambda d: -d.teeth)[:DONORS]
-        self._whole = None
-
-    @property
-    def known(self) -> bool:
-        return bool(self._donors)
-
-    @property
-    def _shape(self) -> tuple[int, int]:
-        return int(2 * REACH[0] * self._size), int(2 * REACH[1] * self._size)
-
-    def half(self, ring: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """(h, w) uint8, 1 in the half of the mouth (20, 2) on this row's side."""
-        upper, lower = ring[1:10], ring[11:][::-1]
-        middle = 0.5 * (upper + lower)
-        side = np.concatenate([ring[:1], lower if self.lower else upper, ring[10:11], middle[::-1]])
-        return cv2.fillPoly(np.zeros(shape, np.uint8), [np.round(side).astype(np.int32)], 1)
-
-    def placed(self, landmarks: np.ndarray) -> np.ndarray:
-        """(2, 3) from the frame to the row's picture. The skull, or the jaw, is at the same place in every frame."""
-        xy = landmarks[..., :2].astype(np.float64)
-        upright = np.array([[-0.5, 0.0], [0.5, 0.0]]) * self._size
-        matrix = similarity(xy[[33, 263]], upright)
-        fixed = CHIN if self.lower else (2, 98, 327, 94)
-        anchor = xy[list(fixed)].mean(0)
-        w, h = self._shape
-        place = np.array([w / 2, 0.72 * h if self.lower else 0.18 * h])
-        scale = self._size / face_size(landmarks)  # a turn of the head narrows the eyes, not the scale
-        turn = matrix[:, :2] / max(float(np.hypot(*matrix[:, 0])), 1e-9) * scale
-        return np.column_stack([turn, place - turn @ anchor])
-
-    def whole(self) -> tuple[np.ndarray, np.ndarray]:
-        """The donors together, best on top, in the light of the best: (h, w, 3) float32, (h, w) in [0, 1]."""
-        if self._whole is None:
-            best = self._donors[0]
-            picture, shown = best.picture.astype(np.float32), best.shown.copy()
-            for donor in self._donors[1:]:
-                both = (shown > 0.5) & (donor.shown > 0.5)
-                if both.sum() < SURE_OVERLAP * self._size**2:
-                    continue
-                light = np.clip(picture[both].mean() / max(donor.picture[both].mean(), 1.0), 0.6, 1.6)
-                share = ((1 - shown) * donor.shown)[..., None]
-                picture = picture * (1 - share) + light * donor.picture * share
-                shown = np.maximum(shown, donor.shown)
-            self._whole = picture, shown
-        return self._whole
-
-    def fitted(
-        self, frame: Image, known: np.ndarray, side: np.ndarray, landmarks: np.ndarray, corner: np.ndarray
-    ) -> Fit | None:
-        """The row where this frame has it, in the frame's light; frame: (h, w, 3), the pixels from corner (2,) on.
-        known: (h, w) where it shows what lies between its lips, side: (h, w) or () what of that is this row's."""
-        if not self._donors:
-            return None
-        matrix = self.placed(landmarks)
-        matrix[:, 2] += matrix[:, :2] @ corner
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        size = known.shape[::-1]
-        picture, shown = (cv2.warpAffine(x, matrix, size, flags=flags) for x in self.whole())
-        both = shown * known * side
-        if (area := float(both.sum())) < 4:
-            return None
-        here, there = ((x * both[..., None]).sum((0, 1)) / area for x in (frame, picture))
-        picture = picture * np.clip(here / np.maximum(there, 1.0), 0.1, 1.15)
-        difference = float((np.abs(picture - frame).mean(-1) * both).sum() / area / max(here.mean(), 1.0))
-        trust = np.clip((DISAGREE - difference) / (DISAGREE - AGREE), 0, 1)
-        return Fit(picture, shown, float(trust * min(area / (SURE_OVERLAP * face_size(landmarks) ** 2), 1.0)))
+    field: (h, w, 2) float32 pixels. landmarks: (478, 3), moved: (468, 2+) pixels of the frame.
+    """
+    size = face_size(landmarks)
+    corner = np.array([box.x0, box.y0], np.float32)
+    before, after = (p[[UPPER, LOWER], :2] - corner for p in (landmarks, moved))
+    if np.abs(after - before).max() < 0.1:
+        return
+    ends = after.reshape(-1, 2)
+    x0, y0 = np.maximum(np.floor(ends.min(0)).astype(int) - 1, 0)
+    x1, y1 = np.minimum(np.ceil(ends.max(0)).astype(int) + 2, field.shape[1::-1])
+    between = Box(x0, y0, x1, y1, max(1.0, LINE * size))
+    if between.empty:
+        return
+    across = after[0, -1] - after[0, 0]
+    across = across / max(float(np.linalg.norm(across)), 1e-6)
+    axes = np.stack([across, [-across[1], across[0]]])  # along the mouth and down
+    h, w = between.cells
+    x, y = x0 + between.cell * np.arange(w), y0 + between.cell * np.arange(h)[:, None]
+    u, v = ((axis[0] * x + axis[1] * y).astype(np.float32) for axis in axes)
+    grid = np.arange(float(u.min()), float(u.max()) + 1, dtype=np.float32)
+    column, zero = u - grid[0], np.zeros_like(u)
+    upper, lower, middle, lines = (
+        cv2.remap(values[None], column, zero, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for values in _columns(before @ axes.T, after @ axes.T, grid, size)
+    )
+    near_upper = np.clip((upper[..., 0] - v) * upper[..., 1], 0, 1)
+    near_lower = np.clip((v - lower[..., 0]) * lower[..., 1], 0, 1)
+    down = middle[..., 0] + near_upper * upper[..., 2] + near_lower * lower[..., 2]
+    inside = np.minimum(v - lines[..., 0], lines[..., 1] - v) / between.cell
+    dx, dy = axes.T.astype(np.float32)
+    along = middle[..., 1]
+    share = middle[..., 2] * np.clip(inside, 0, 1)
+    held = enlarge(cv2.merge([along * dx[0] + down * dx[1], along * dy[0] + down * dy[1], share]), between)
+    part = field[y0:y1, x0:x1]
+    part += held[..., 2:] * (held[..., :2] - part)
 
 
-class Teeth:
-    """Both rows of one person; filled by `study`."""
+def _columns(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: float) -> tuple[np.ndarray, ...]:
+    """What holds at each place along the mouth, (n,), all (n, k) float32 in pixels.
 
-    def __init__(self) -> None:
-        self.rows = Row(lower=False), Row(lower=True)
-
-    def study(self, image: Image, landmarks: np.ndarray) -> None:
-        for row in self.rows:
-            row.study(image, landmarks)
-
-    def keep(self, source: Image, edited: Image, landmarks: np.ndarray, moved: np.ndarray, box: Box) -> None:
-        """Redraw what lies between the moved lips, in place; without a donor the warp's picture stays.
-
-        source, edited: (h, w, 3) uint8, the pixels of the box before and after the warp. landmarks: (478, 3), moved:
-        (468, 2+) pixels of the frame. What the source's lips show stays unmoved; what is revealed is a donor's, in
-        the light that the two share. Where donor and frame do not agree the warp's picture stays, too.
-        """
-        size = face_size(landmarks)
-        origin = np.array([box.x0, box.y0], np.float32)
-        (old, depth), (new, _) = (mouth(p[: mesh.POINTS, :2] - origin) for p in (landmarks, moved))
-        showing = float(np.clip((depth.max() / size - CLOSED) / (OPEN - CLOSED), 0, 1))
-        if showing == 0 or np.abs(new - old).max() < 0.1 or not any(row.known for row in self.rows):
-            return
-        corners = np.concatenate([old, new])
-        x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int) - 3, 0)
-        x1, y1 = np.minimum(np.ceil(corners.max(0)).astype(int) + 4, (source.shape[1], source.shape[0]))
-        if x1 - x0 < 4 or y1 - y0 < 4:
-            return
-        part, shift = (slice(y0, y1), slice(x0, x1)), np.array([x0, y0], np.float32)
-        known = np.clip((_inside(old - shift, (y1 - y0, x1 - x0)) - RIM * size) / max(1.0, 0.015 * size), 0, 1)
-        skin = skin_colour(source, landmarks[:, :2] - origin)
-        rows = self.rows[:1] if upper_teeth_cover(source, old, skin) else self.rows
-        full = len(rows) == 1 and upper_teeth_cover(source, old, skin, DEEP)
-        sides = [np.ones(()) if full else row.half(old - shift, known.shape) for row in rows]
-        fits = [r.fitted(source[part], known, s, landmarks, origin + shift) for r, s in zip(rows, sides, strict=True)]
-        trust = max((fit.trust for fit in fits if fit), default=0.0)
-        if trust == 0:
-            return
-        deep = _inside(new - shift, known.shape)
-        picture = self._behind(source[part], edited[part], known, fits, new - shift, deep, trust, size)
-        within = np.clip((deep - LIP * size) / max(1.0, 0.012 * size) + 0.5, 0, 1)
-        mixed = _mix(edited[part], picture, trust * showing * within)
-        edited[part] = np.round(np.clip(mixed, 0, 255)).astype(np.uint8)
-
-    def _behind(self, frame, warped, known, fits, ring, deep, trust: float, size: float) -> np.ndarray:
-        """What lies behind the moved lips (20, 2), (h, w, 3) float32."""
-        stretched = warped.astype(np.float32)
-        picture, brightest = _mix(stretched, frame, known), nearby_light(stretched, deep > RIM * size, size)
-        for row, fit in zip(self.rows, fits, strict=False):  # without the lower row where it is covered
-            if fit:
-                half = row.half(ring, known.shape)
-                lit = np.minimum(fit.picture, brightest)
-                picture = _mix(picture, lit, fit.trust / trust * fit.shown * (1 - known) * half)
-        return picture
-
-
-def mouth(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(468, 2) -> the loop of the inner lips (20, 2), and how far they are apart at nine columns (9,)."""
-    depth = np.linalg.norm(points[list(mesh.LOWER_INNER)] - points[list(mesh.UPPER_INNER)], axis=1)
-    return points[list(mesh.INNER_LIPS)], depth
-
-
-def skin_colour(image: Image, landmarks: np.ndarray) -> np.ndarray:
-    """(3,) median colour beside nose and chin."""
-    at = np.round(landmarks[[50, 280, 205, 425, 101, 330, 199, 5, 4], :2]).astype(int)
-    at = np.clip(at, 0, np.array(image.shape[1::-1]) - 1)
-    return np.median(image[at[:, 1], at[:, 0]].astype(np.float32), axis=0)
-
-
-def tooth_like(picture: Image, skin: np.ndarray) -> np.ndarray:
-    """(..., 3) -> (...) bool: about as bright as the skin or brighter, and less red than it."""
-    p = picture.astype(np.float32)
-    total = p.sum(-1)
-    return (total > 0.65 * skin.sum()) & (p[..., 0] / np.maximum(total, 1) < 0.97 * skin[0] / max(skin.sum(), 1.0))
-
-
-def upper_teeth_cover(picture: Image, ring: np.ndarray, skin: np.ndarray, down: float = 0.5) -> bool:
-    """Whether teeth reach across the mouth (20, 2) this far down: then its lower half shows the upper row, too."""
-    middle = ((1 - down) * ring[1:10] + down * ring[11:][::-1])[2:7]
-    at = np.clip(np.round(middle).astype(int), 0, np.array(picture.shape[1::-1]) - 1)
-    return bool(tooth_like(picture[at[:, 1], at[:, 0]], skin).mean() > ACROSS)
-
-
-def nearby_light(picture: np.ndarray, within: np.ndarray, size: float) -> np.ndarray:
-    """(h, w, 3): how bright it may be next to what the warp shows well within the lips (h, w). The corners of a mouth
-    lie in the shade."""
-    reach = 2 * max(1, round(BRIGHT_REACH * size)) + 1
-    brightest = cv2.dilate(picture * within[..., None], np.ones((reach, reach), np.uint8))
-    return cv2.GaussianBlur(brightest, (0, 0), 0.5 * reach)
-
-
-def _mix(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndarray:
-    return below + share[..., None] * (above.astype(np.float32) - below)
-
-
-def _inside(polygon: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Distance to the polygon's line, 0 outside, in pixels."""
-    mask = np.zeros(shape, np.uint8)
-    cv2.fillPoly(mask, [np.round(polygon * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
-    return cv2.distanceTransform(mask, cv2.DIST_L2, 5)
+    before, after: (2, 11, 2) the lips' lines, upper and lower, along the mouth and down.
+    Returns for each lip where its motion ends, 1 over the way on which it fades, and how much further it goes down than
+    the middle; then how far the middle goes down, how far all goes along the mouth, and the share of this field; last
+    the two lines.
+    """
+    wide = 2 * max(1, round(0.5 * SMOOTH * size)) + 1
+    line, along, down = np.empty((3, 2, len(grid)), np.float32)
+    for k in (0, 1):
+        order = np.argsort(after[k, :, 0], kind="stable")
+        knots = np.concatenate([after[k, :, 1:], after[k] - before[k]], 1)[order].T
+        values = np.stack([np.interp(grid, after[k, order, 0], knot) for knot in knots]).astype(np.float32)
+        line[k], along[k], down[k] = cv2.blur(values, (wide, 1), borderType=cv2.BORDER_REPLICATE)
+    was = line - down
+    opening, opened = np.maximum(was[1] - was[0], 0), np.maximum(line[1] - line[0], 0)
+    rim = np.minimum(RIM * size, 0.3 * np.minimum(opening, opened))
+    inwards = np.array([[1.0], [-1.0]], np.float32)  # down from the upper lip, up from the lower one
+    start = line + inwards * rim
+    way = np.maximum(rim, -inwards * FADE * down)
+    way *= np.minimum(1, (start[1] - start[0]) / np.maximum(way.sum(0), 1e-3))  # where both meet, each its part
+    end = start + inwards * way
+    middle = end.mean(0)
+    sunk = middle - np.clip(middle, was[0] + MIDDLE * opening, was[1] - MIDDLE * opening)
+    rows = [np.stack([end[k], 1 / np.maximum(way[k], 0.5), down[k] - sunk], 1) for k in (0, 1)]
+    share = np.clip((opening / size - PARTED[0]) / (PARTED[1] - PARTED[0]), 0, 1)
+    return rows[0], rows[1], np.stack([sunk, along.mean(0), share], 1), line.T.copy()

@@ -14,9 +14,13 @@ from asccl.renderers.eyes import keep_eyeballs
 from asccl.renderers.field import Box, FaceField, enlarge, face_size, resample
 from asccl.renderers.geometry import Displacement
 from asccl.renderers.skin import OWN_DETAIL, Skin
-from asccl.renderers.teeth import Teeth
-from asccl.types import Image, Motion, Picture
-from asccl.video.picture import patched
+    def _paint(self, picture: Picture, landmarks, moved, creased, field, change, box: Box) -> Image:
+        size = face_size(landmarks)
+        motion = enlarge(field[..., :2], box)
+        hold_teeth(motion, landmarks, moved, box)
+        source, warped = warp(picture, motion, box)
+        keep_eyeballs(source, warped, landmarks, moved, box)
+        factor, depth, fine = self.skin.folds(creased, change, box, size)
 
 STILL = 0.03  # pixels that count as no motion
 # a shadow on skin keeps more red than blue: brightness -> 1 + (brightness - 1) * share, for R, G, B
@@ -30,13 +34,11 @@ class WarpRenderer:
         self._displacement = Displacement(head)
         self._field = FaceField(head)
         self.skin = Skin(head)
-        self.teeth = Teeth()
         self._motion: Motion | None = None
         self._new: Motion | None = None
 
     def study(self, image: Image, landmarks: np.ndarray) -> None:
         self.skin.study(image, landmarks)
-        self.teeth.study(image, landmarks)
 
     def plan(self, motion: Motion, new: Motion) -> None:
         self._motion, self._new = motion, new
@@ -62,12 +64,22 @@ class WarpRenderer:
         painted = self._paint(picture, landmarks, moved, creased, field, change, box)
         return patched(picture, box.x0, box.y0, painted)
 
+<<<<<<< HEAD
     def _paint(self, picture: Picture, landmarks, moved, creased, field, change, box: Box) -> Image:
         size = face_size(landmarks)
         source, warped = warp(picture, enlarge(field[..., :2], box), box)
         keep_eyeballs(source, warped, landmarks, moved, box)
         self.teeth.keep(source, warped, landmarks, moved, box)
         factor, depth, fine = self.skin.folds(creased, change, box, size)
+=======
+    def _paint(self, image, landmarks, moved, field, change, box: Box) -> Image:
+        source, size = image[box.slices], face_size(landmarks)
+        motion = enlarge(field[..., :2], box)
+        hold_teeth(motion, landmarks, moved, box)
+        warped = warp(image, motion, box)
+        keep_eyeballs(source, warped, landmarks, moved, box)
+        factor, depth, fine = self.skin.folds(moved, change, box, size)
+>>>>>>> mouth
         light = factor * (1 + resample(field[..., 2], box, fine))
         light, depth = cv2.split(enlarge(cv2.merge([light, depth]), fine))
         return relight(warped, light, depth, size)

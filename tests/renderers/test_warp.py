@@ -127,6 +127,20 @@ def test_a_smile_lifts_the_corners_and_leaves_the_middle_of_the_lips(head, face)
     assert np.abs(middle).max() < 0.15 * np.abs(corners).min()
 
 
+def test_lips_next_to_a_corner_of_the_mouth_move_with_it(head):
+    """Or they slide past it, and the corner stands out as a line in the cheek."""
+    units = [head.index["mouthSmileLeft"], head.index["mouthSmileRight"]]
+    raw, held = head.expression[units].sum(0), Displacement(head).expression[units].sum(0)
+    outer, inner = list(mesh.OUTER_CORNERS), list(mesh.INNER_CORNERS)
+    assert held[outer, 1] == pytest.approx(raw[outer, 1], rel=0.03)
+    assert held[inner, 1] == pytest.approx(raw[inner, 1], rel=0.001)
+    middle = [mesh.UPPER_OUTER[4], mesh.LOWER_OUTER[4]]
+    for row, sign in ((mesh.UPPER_OUTER, 1), (mesh.LOWER_OUTER, -1)):  # the ends of both rows keep their side of it
+        ends = head.neutral[[row[0], row[-1]], 1] + 0.5 * held[[row[0], row[-1]], 1]
+        assert (sign * (head.neutral[inner, 1] + 0.5 * held[inner, 1] - ends) > 0).all()
+    assert (np.abs(held[middle, 1]) < 0.75 * np.abs(raw[middle, 1])).all()  # while the middle of the lips is held
+
+
 def test_lids_open_no_further_than_an_eye_has_to_show(head, face):
     _, landmarks, _ = face
     d = moved(head, face, eyeWideLeft=2.0)
