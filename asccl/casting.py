@@ -66,7 +66,7 @@ def cast(person: np.ndarray | None, given: Path | None = None) -> Cast:
         return _given(person, given)
     if person is None:
         return Cast(None, _warped("no frame shows the face plainly enough to tell who it is"))
-    files = [path for folder in _folders() for path in sorted(folder.glob("*.safetensors")) if not _is_critic(path)]
+    files = [path for path in candidates() if not _is_critic(path)]
     if not files:
         return Cast(None, _warped(f"there is no renderer in the folder {FOLDER} beside the weights"))
     likest: tuple[float, Path | None] = (-1.0, None)
@@ -82,6 +82,11 @@ def cast(person: np.ndarray | None, given: Path | None = None) -> Cast:
     why = f"of {len(files)} renderers none was taught this person"
     told = _warped(why, None if found is None else similarity)
     return Cast(None, {**told, "passed_over": passed})
+
+
+def candidates() -> list[Path]:
+    """The files in the folders that may be renderers."""
+    return [path for folder in _folders() for path in sorted(folder.glob("*.safetensors"))]
 
 
 def person_of(samples: Sequence[Sample], embed: Embed) -> np.ndarray | None:

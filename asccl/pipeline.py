@@ -225,8 +225,8 @@ class Editor:
             shown = shown_emotions(samples, zoo.load_expression_net())
             return PreviewStudio(path, seen, renderer, warp, self._get_fitter(), self.limits, shown)
 
-        taught = () if request.renderer is None else _key(request.renderer)
-        return _remember(self._studios, (*_key(path), request.face, request.generator, *taught), look)
+        taught = [] if request.generator != "ned" else [request.renderer] if request.renderer else casting.candidates()
+        return _remember(self._studios, (*_key(path), request.face, request.generator, *map(_key, taught)), look)
 
 
 def _key(path: Path) -> tuple:

@@ -12,6 +12,7 @@ from asccl.face.crop import arcface_crop, expression_crop
 from asccl.types import EMOTIONS, Image, Picture
 
 CLOSED = 0.03  # lip opening over eye distance below which the lips count as closed
+NARROWEST = 1.0  # pixels between the eyes below which landmarks are no face
 CURVE_POINTS = 1000  # of a plotted curve
 BATCH = 8
 
@@ -42,8 +43,8 @@ class Readout:
 
     def add(self, time: float, source: Picture, edited: Picture, before: np.ndarray, after: np.ndarray | None) -> None:
         """One edited frame at `time` seconds. before, after: landmarks (478, 3) pixels found in the source and in the
-        edited frame; after is None where the edited face was not found again."""
-        if after is None:
+        edited frame; after is None where the edited face was not found again. A face with eyes in one place is none."""
+        if after is None or not np.minimum(mesh.eye_distance(before), mesh.eye_distance(after)) >= NARROWEST:
             return
         if len(self._times) % self._every == 0:
             self._crops.append((

@@ -172,6 +172,17 @@ def test_a_still_and_its_preview_show_the_same_face(still, tmp_path, person, fol
     assert np.abs(shown - after).mean() < 0.7 * np.abs(after - before).mean()  # of other frames: docs/ned.md
 
 
+def test_a_preview_sees_a_renderer_that_comes_and_goes(still, person, folder, editor):
+    request = EditRequest(still, emotion="happy", generator="ned")
+    shown = [editor.preview(request, 0.0).edited]
+    taught = renderer(folder / "astronaut.safetensors", person)
+    shown.append(editor.preview(request, 0.0).edited)
+    taught.unlink()
+    shown.append(editor.preview(request, 0.0).edited)
+    warped, drawn, again = (each.astype(int) for each in shown)
+    assert abs(warped - drawn).max() > 20 and (warped == again).all()
+
+
 def test_a_preview_follows_the_renderer_that_is_given(still, tmp_path, person, editor):
     fits = renderer(tmp_path / "fits.safetensors", person)
     wrong = renderer(tmp_path / "wrong.safetensors", likeness(person, 0.1))

@@ -172,10 +172,11 @@ def control_panel(made: dict[str, Any], limits: Limits) -> None:
             elem_id="generator",
         )  # fmt: skip
         made["badge"] = gr.Checkbox(True, label="Visible mark that says the video was edited")
-    with gr.Row(elem_id="actions"):
-        made["render"] = gr.Button("Render", variant="primary", elem_id="render", scale=3)
-        made["cancel"] = gr.Button("Cancel", variant="stop", elem_id="cancel", visible=False, scale=1)
-    made["status"] = markup(status("idle", ""), elem_id="status")
+    with gr.Column(elem_id="actions"):  # stays in sight, and how far the edit is with it
+        made["status"] = markup(status("idle", ""), elem_id="status")
+        with gr.Row():
+            made["render"] = gr.Button("Render", variant="primary", elem_id="render", scale=3)
+            made["cancel"] = gr.Button("Cancel", variant="stop", elem_id="cancel", visible=False, scale=1, min_width=96)
 
 
 def result_panel(made: dict[str, Any]) -> None:
@@ -202,7 +203,6 @@ def wire(w: Widgets, handlers: Handlers) -> None:
         handlers.preview, [*choices, w.time], [w.compare, w.preview_note],
         api_name="first_preview", concurrency_id="preview", concurrency_limit=PREVIEWS, **quiet,
     )  # fmt: skip
-    opened.then(hide_result, None, [w.result, w.status], queue=False, **quiet)
     gr.on(
         [widget.change for widget in (*choices[1:], w.time)],
         handlers.preview, [*choices, w.time], [w.compare, w.preview_note],
@@ -219,12 +219,14 @@ def wire(w: Widgets, handlers: Handlers) -> None:
     for ended in (run.success, run.failure):  # `then` alone does not follow a generator that fails
         ended(rest, None, [w.render, w.cancel], queue=False, **quiet)
     w.cancel.click(stopped, None, [w.render, w.cancel, w.status], queue=False, cancels=[run], **quiet)
+    dropped = w.source.change(None, None, None, cancels=[run], **quiet)
+    dropped.then(other_source, None, [w.render, w.cancel, w.status, w.result], queue=False, **quiet)
     w.reference.change(
         handlers.open_reference, [w.reference, w.emotion], [w.reference_card, w.emotion, w.reference_note],
         concurrency_id="probe", concurrency_limit=PROBES, **quiet,
     )  # fmt: skip
     w.webcam.stop_recording(lambda recorded: recorded, [w.webcam], [w.source], **quiet)
-    w.examples.pick(load, None, [w.source], queue=False, **quiet)
+    w.examples.pick(load, None, [w.source, w.emotion], queue=False, **quiet)
     w.gallery.select(pick, None, [w.face], queue=False, **quiet)
 
 
@@ -252,8 +254,9 @@ def stopped() -> tuple[Any, Any, str]:
     return *rest(), status("stopped", "Cancelled. Nothing was kept.")
 
 
-def hide_result() -> tuple[Any, str]:
-    return gr.Column(visible=False), status("idle", "")
+def other_source() -> tuple[Any, Any, str, Any]:
+    """The edit of the file before, and its result, go with that file."""
+    return *rest(), status("idle", ""), gr.Column(visible=False)
 
 
 def pick(event: gr.SelectData) -> int:

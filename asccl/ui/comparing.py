@@ -147,7 +147,7 @@ class Comparing:
         except Exception as error:
             text = sentence(error)
             yield *EMPTY, words.status("failed", text), *blank
-            raise gr.Error(text, title="Not compared", print_exception=False) from None
+            raise gr.Error(text, visible=False, print_exception=False) from None  # the status line shows it
         finally:
             if run is not None:
                 self.runs.remove(page.session_hash or "", run)

@@ -16,14 +16,17 @@ FOLDER = Path(__file__).parents[2] / "examples"
 
 @dataclass(frozen=True)
 class Example:
+    """emotion: one that shows at once what an edit does; a click chooses it."""
+
     label: str
     path: Path
+    emotion: str
 
 
 CANDIDATES = (
-    Example("Astronaut, video", FOLDER / "astronaut.mp4"),
-    Example("Astronaut, photo", FOLDER / "astronaut.jpg"),
-    Example("Rendered head", FOLDER / "rendered.mp4"),
+    Example("Astronaut, video", FOLDER / "astronaut.mp4", "sad"),
+    Example("Astronaut, photo", FOLDER / "astronaut.jpg", "sad"),
+    Example("Rendered head", FOLDER / "rendered.mp4", "happy"),
 )
 # an installed package comes without the examples folder
 EXAMPLES = tuple(example for example in CANDIDATES if example.path.exists())
@@ -51,9 +54,9 @@ def poster(path: Path) -> str:
         return picture(shrink(next(iter(reader)).image, 160))
 
 
-def load(event: gr.EventData) -> str:
-    """The clicked example's file. Anything but a number of ours is refused."""
+def load(event: gr.EventData) -> tuple[str, str]:
+    """The clicked example's file and emotion. Anything but a number of ours is refused."""
     number = event.index  # type: ignore[attr-defined]
     if not isinstance(number, int) or not 0 <= number < len(EXAMPLES):
         raise gr.Error("There is no such example", print_exception=False)
-    return str(EXAMPLES[number].path)
+    return str(EXAMPLES[number].path), EXAMPLES[number].emotion

@@ -121,7 +121,7 @@ class Handlers:
         """Renders the whole file: video file, report file, status line, player, comparison, read-out.
 
         Yields where it stands. Closing this generator (cancel, a closed browser) stops the engine and removes its
-        files. Raises gr.Error with one clear line.
+        files. Raises gr.Error with one clear line, for programs.
         """
         nothing = (None, None)
         run = None
@@ -145,7 +145,7 @@ class Handlers:
         except Exception as error:
             text = sentence(error)
             yield (*nothing, words.status("failed", text), None, None, "")
-            raise gr.Error(text, title="Not edited", print_exception=False) from None
+            raise gr.Error(text, visible=False, print_exception=False) from None  # the status line shows it
         finally:
             if run is not None:
                 self.runs.remove(page.session_hash or "", run)

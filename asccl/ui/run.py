@@ -16,6 +16,7 @@ from asccl.types import Progress
 
 # What a whole edit spends on each stage, roughly: only the bar and the remaining time depend on it.
 STAGES = {"open": 0.02, "track": 0.3, "fit": 0.03, "render": 0.65}
+LOADING = 0.02  # share of the whole within which models are loaded
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Run:
         self._done = threading.Event()
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        self._began = time.monotonic()
+        self._moved: tuple[float, float] | None = None  # when the first stage that counts was under way, and how far
         self._latest = ("start", 0.0)
         self._reached = 0.0
         self._thread = threading.Thread(target=self._body, args=(work,), name="asccl-run", daemon=True)
@@ -82,9 +83,13 @@ class Run:
     def standing(self) -> Standing:
         stage, done = self._latest
         self._reached = max(self._reached, overall(stage, done, self._stages))
-        elapsed = time.monotonic() - self._began
-        known = self._reached > 0.05 and elapsed > 1.0
-        return Standing(stage, self._reached, elapsed * (1 / self._reached - 1) if known else None)
+        now = time.monotonic()
+        if self._moved is None and self._reached > LOADING:  # what comes before takes its time once, on long videos too
+            self._moved = now, self._reached
+        begun, first = self._moved or (now, self._reached)
+        gained = self._reached - first
+        known = gained > 0.03 and now - begun > 1.0
+        return Standing(stage, self._reached, (now - begun) * (1 - self._reached) / gained if known else None)
 
 
 class Runs:

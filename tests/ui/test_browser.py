@@ -9,6 +9,7 @@ import pytest
 from fake_editor import FakeEditor
 from test_endpoints import wait_until
 
+from asccl.ui.examples import EXAMPLES
 from asccl.video.reader import probe
 
 pytestmark = pytest.mark.browser
@@ -207,6 +208,54 @@ def test_cancel_leaves_nothing(serve_page, media, visit):
     page.editor.delay = 0.0
     person.page.click("#render")
     person.page.wait_for_selector("#player video")
+    assert person.errors == []
+
+
+def test_how_far_it_is_can_be_seen_where_render_was_clicked(serve_page, media, visit):
+    """Both stay at the lower edge of a window that is too low for all the controls."""
+    person = visit(serve_page(FakeEditor(delay=0.05)).url, viewport={"width": 1280, "height": 960})
+    person.upload(media / "talk.mp4")
+    person.page.wait_for_selector("#compare img")
+
+    def press(selector: str) -> None:
+        person.page.evaluate(f"() => document.querySelector('{selector}').click()")  # a click of playwright's scrolls
+
+    def in_sight(selector: str) -> bool:
+        box = person.page.locator(selector).bounding_box()
+        return box is not None and box["y"] >= 0 and box["y"] + box["height"] <= 960
+
+    person.page.evaluate("() => scrollTo(0, 0)")
+    press("#render")
+    person.page.wait_for_selector("#status [role=alert]")
+    assert in_sight("#status [role=alert]") and not person.page.locator(".toast-wrap [role=alert]").is_visible()
+    press("#consent input")
+    press("#render")
+    person.page.wait_for_selector("[role=progressbar]")
+    assert in_sight("[role=progressbar]") and in_sight("#cancel")
+
+
+def test_another_file_stops_the_edit_of_the_one_before(serve_page, media, visit):
+    page = serve_page(FakeEditor(delay=0.1))
+    person = visit(page.url)
+    person.upload(media / "talk.mp4")
+    person.page.wait_for_selector("#compare img")
+    person.render()
+    assert page.editor.running.wait(60)
+    person.page.locator("#examples button", has_text="photo").click()
+    assert page.editor.stopped.wait(60)
+    person.page.wait_for_selector("#source-card:has-text('astronaut.jpg')")
+    assert person.text("#status .status") == "" and not person.page.locator("#result-panel").is_visible()
+    page.editor.delay = 0.0
+    person.page.click("#render:not([disabled])")
+    person.page.wait_for_selector("#still img")
+    assert person.page.locator("#player video").count() == 0 and person.errors == []
+
+
+def test_an_example_brings_an_emotion_that_shows(serve_page, visit):
+    person = visit(serve_page().url)
+    person.page.locator("#examples button").first.click()
+    person.page.wait_for_selector("#compare img")
+    assert person.page.locator("#emotion input:checked").get_attribute("value") == EXAMPLES[0].emotion != "happy"
     assert person.errors == []
 
 

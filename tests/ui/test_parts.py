@@ -78,6 +78,35 @@ def test_the_bar_never_runs_backwards():
     assert shares == sorted(shares) and shares[0] == 0.0 and shares[-1] == pytest.approx(1.0)
 
 
+def test_the_time_left_does_not_count_what_happens_once(tmp_path, monkeypatch):
+    """Loading takes a minute, then a whole edit at one rate takes a hundred seconds."""
+    now, step, go = [0.0], threading.Event(), threading.Semaphore(0)
+
+    def work(folder: Path, progress) -> None:
+        for stage, done in (("open", 0.0), ("track", 0.1), ("track", 0.5), ("render", 0.5)):
+            go.acquire()
+            progress(stage, done)
+            step.set()
+        go.acquire()
+
+    monkeypatch.setattr("asccl.ui.run.time.monotonic", lambda: now[0])
+    run = Run(work, tmp_path)
+
+    def at(seconds: float) -> float | None:
+        now[0] = seconds
+        go.release()
+        assert step.wait(60)
+        step.clear()
+        return run.standing().remaining
+
+    assert at(0) is None and at(60) is None
+    assert at(60 + 100 * 0.3 * 0.4) == pytest.approx(100 * (1 - overall("track", 0.5)))
+    assert at(60 + 100 * (0.9 * 0.3 + 0.03 + 0.5 * 0.65)) == pytest.approx(100 * (1 - overall("render", 0.5)))
+    go.release()
+    assert run.wait(60)
+    run.close()
+
+
 def test_a_run_keeps_its_folder_until_closed_and_no_longer(tmp_path):
     run = Run(lambda folder, progress: EditResult(folder / "out.mp4"), tmp_path)
     assert run.wait(60) and run.result is not None and run.folder.exists()
