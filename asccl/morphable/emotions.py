@@ -1,8 +1,8 @@
 """The seven emotions in ARKit units: the table that presets reach for.
 
 Values follow the action units of the emotions (Ekman and Friesen 1978). A unit's share was weighed by what it costs in
-likeness, over 17 clips of eleven people and with two expression networks, a third checking: brows, nose and lip corners cost most, lids and the
-lips' own shape least.
+likeness, over 17 clips of eleven people and with two expression networks, a third checking: brows, nose and lip corners
+cost most, lids and the lips' own shape least.
 """
 
 from __future__ import annotations

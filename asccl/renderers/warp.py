@@ -14,13 +14,9 @@ from asccl.renderers.eyes import keep_eyeballs
 from asccl.renderers.field import Box, FaceField, enlarge, face_size, resample
 from asccl.renderers.geometry import Displacement
 from asccl.renderers.skin import OWN_DETAIL, Skin
-    def _paint(self, picture: Picture, landmarks, moved, creased, field, change, box: Box) -> Image:
-        size = face_size(landmarks)
-        motion = enlarge(field[..., :2], box)
-        hold_teeth(motion, landmarks, moved, box)
-        source, warped = warp(picture, motion, box)
-        keep_eyeballs(source, warped, landmarks, moved, box)
-        factor, depth, fine = self.skin.folds(creased, change, box, size)
+from asccl.renderers.teeth import hold_teeth
+from asccl.types import Image, Motion, Picture
+from asccl.video.picture import patched
 
 STILL = 0.03  # pixels that count as no motion
 # a shadow on skin keeps more red than blue: brightness -> 1 + (brightness - 1) * share, for R, G, B
@@ -64,22 +60,13 @@ class WarpRenderer:
         painted = self._paint(picture, landmarks, moved, creased, field, change, box)
         return patched(picture, box.x0, box.y0, painted)
 
-<<<<<<< HEAD
     def _paint(self, picture: Picture, landmarks, moved, creased, field, change, box: Box) -> Image:
         size = face_size(landmarks)
-        source, warped = warp(picture, enlarge(field[..., :2], box), box)
-        keep_eyeballs(source, warped, landmarks, moved, box)
-        self.teeth.keep(source, warped, landmarks, moved, box)
-        factor, depth, fine = self.skin.folds(creased, change, box, size)
-=======
-    def _paint(self, image, landmarks, moved, field, change, box: Box) -> Image:
-        source, size = image[box.slices], face_size(landmarks)
         motion = enlarge(field[..., :2], box)
         hold_teeth(motion, landmarks, moved, box)
-        warped = warp(image, motion, box)
+        source, warped = warp(picture, motion, box)
         keep_eyeballs(source, warped, landmarks, moved, box)
-        factor, depth, fine = self.skin.folds(moved, change, box, size)
->>>>>>> mouth
+        factor, depth, fine = self.skin.folds(creased, change, box, size)
         light = factor * (1 + resample(field[..., 2], box, fine))
         light, depth = cv2.split(enlarge(cv2.merge([light, depth]), fine))
         return relight(warped, light, depth, size)

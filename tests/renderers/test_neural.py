@@ -156,7 +156,7 @@ def test_nothing_outside_of_the_face_changes(shown, edited):
         assert out.shape == image.shape and out.dtype == np.uint8
         oval = points[list(mesh.OVAL), :2]
         low, high = oval.min(0), oval.max(0)
-        far = 0.3 * (high - low)
+        far = 0.35 * (high - low)
         y, x = np.mgrid[: image.shape[0], : image.shape[1]]
         outside = ((np.stack([x, y], -1) < low - far) | (np.stack([x, y], -1) > high + far)).any(-1)
         assert (out[outside] == image[outside]).all()

@@ -62,7 +62,7 @@ def fields(before: np.ndarray, after: np.ndarray):
 def edited(before: np.ndarray, after: np.ndarray, held: bool = True) -> np.ndarray:
     skin, teeth, box = fields(before, after)
     image = picture(before).copy()
-    image[box.slices] = warp(picture(before), (teeth if held else skin)[box.slices], box)
+    _, image[box.slices] = warp(picture(before), (teeth if held else skin)[box.slices], box)
     return image
 
 
