@@ -37,8 +37,11 @@ _LOWER = ("mouthSmile", "mouthFrown", "mouthUpperUp", "mouthStretch", "mouthDimp
 PRESETS: dict[str, Preset] = {
     "neutral": Preset({}, dict.fromkeys(_UPPER + _LOWER, 0.0), lip_gain=0.9, liveliness=0.6, leaving=1.0),
     "angry": Preset(
-        {"browDown": 0.8, "browInnerUp": -0.3, "browOuterUp": 0.35, "eyeSquint": 0.75, "eyeWide": -0.25,
-         "noseSneer": 0.4, "cheekSquint": -0.2, "mouthUpperUp": 0.75, "mouthLowerDown": 0.55, "mouthFrown": 0.15,
+        {"browDown": 0.8, "browInnerUp": -0.1, "browOuterUp": 0.5, "eyeSquint": 1.0, "eyeWide": -0.25,
+         "noseSneer": 0.15, "cheekSquint": -0.2, "mouthUpperUp": 0.75, "mouthLowerDown": 0.55, "mouthFrown": 0.15,
+         "mouthShrugLower": 0.25, "mouthShrugUpper": 0.3, "mouthDimple": -0.3},
+        {"mouthSmile": 0.0, "browInnerUp": 0.0, "eyeWide": 0.5, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.4),
+    "noseSneer": 0.4, "cheekSquint": -0.2, "mouthUpperUp": 0.75, "mouthLowerDown": 0.55, "mouthFrown": 0.15,
          "mouthShrugLower": 0.25, "mouthShrugUpper": 0.3, "mouthDimple": -0.15},
         {"mouthSmile": 0.0, "browInnerUp": 0.0, "eyeWide": 0.5, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.4),
     "disgusted": Preset(
@@ -47,8 +50,11 @@ PRESETS: dict[str, Preset] = {
          "mouthLowerDown": 0.1, "mouthShrugUpper": 0.2, "mouthShrugLower": 0.12, "mouthStretch": -0.15},
         {"mouthSmile": 0.0, "eyeWide": 0.0, "mouthDimple": 0.0, "mouthPress": 0.0}, 0.95),
     "fear": Preset(
-        {"browInnerUp": 1.45, "browOuterUp": 0.4, "browDown": 0.75, "eyeWide": 1.5, "cheekSquint": -0.35,
-         "noseSneer": -0.2, "mouthStretch": 0.55, "mouthFrown": 0.35, "mouthLowerDown": 0.35, "mouthUpperUp": 0.15,
+        {"browInnerUp": 1.45, "browOuterUp": 0.6, "browDown": 0.75, "eyeWide": 1.5, "cheekSquint": -0.15,
+         "noseSneer": -0.1, "mouthStretch": 0.55, "mouthFrown": 0.35, "mouthLowerDown": 0.35, "mouthUpperUp": 0.1,
+         "mouthShrugLower": 0.4, "mouthPress": -0.3},
+        {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.12),
+    "noseSneer": -0.2, "mouthStretch": 0.55, "mouthFrown": 0.35, "mouthLowerDown": 0.35, "mouthUpperUp": 0.15,
          "mouthShrugLower": 0.4, "mouthPress": -0.3},
         {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.12),
     "happy": Preset(
@@ -62,10 +68,11 @@ PRESETS: dict[str, Preset] = {
          "mouthStretch": -0.1},
         {"mouthSmile": 0.0, "eyeWide": 0.0, "cheekSquint": 0.1, "mouthUpperUp": 0.2, "mouthPress": 0.0}, 0.88),
     "surprised": Preset(
-        {"browInnerUp": 1.25, "browOuterUp": 0.75, "eyeWide": 1.6, "eyeSquint": -0.25, "eyeBlink": -0.1,
-         "mouthLowerDown": 0.35, "mouthFrown": -0.3, "mouthShrugLower": -0.2, "mouthShrugUpper": -0.1},
+        {"browInnerUp": 1.0, "browOuterUp": 0.65, "eyeWide": 1.55, "eyeSquint": -0.4, "cheekSquint": 0.1,
+         "mouthLowerDown": 0.3, "mouthStretch": 0.1, "mouthFrown": -0.4, "mouthShrugLower": -0.15,
+         "mouthShrugUpper": -0.05, "eyeBlink": -0.1},
         {"browDown": 0.0, "eyeSquint": 0.0, "mouthSmile": 0.1, "mouthFrown": 0.4, "noseSneer": 0.0,
-         "mouthDimple": 0.0, "mouthPress": 0.0, "mouthStretch": 0.2}, 1.53),
+         "mouthDimple": 0.0, "mouthPress": 0.0}, 1.53),
 }  # fmt: skip
 assert tuple(PRESETS) == EMOTIONS
 
