@@ -41,9 +41,6 @@ PRESETS: dict[str, Preset] = {
          "noseSneer": 0.15, "cheekSquint": -0.2, "mouthUpperUp": 0.75, "mouthLowerDown": 0.55, "mouthFrown": 0.15,
          "mouthShrugLower": 0.25, "mouthShrugUpper": 0.3, "mouthDimple": -0.3},
         {"mouthSmile": 0.0, "browInnerUp": 0.0, "eyeWide": 0.5, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.4),
-    "noseSneer": 0.4, "cheekSquint": -0.2, "mouthUpperUp": 0.75, "mouthLowerDown": 0.55, "mouthFrown": 0.15,
-         "mouthShrugLower": 0.25, "mouthShrugUpper": 0.3, "mouthDimple": -0.15},
-        {"mouthSmile": 0.0, "browInnerUp": 0.0, "eyeWide": 0.5, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.4),
     "disgusted": Preset(
         {"noseSneer": 0.65, "mouthUpperUp": 1.2, "eyeSquint": 0.65, "eyeWide": -0.3, "eyeBlink": 0.1,
          "cheekSquint": 0.2, "browDown": 0.1, "browInnerUp": 0.2, "browOuterUp": 0.15, "mouthFrown": 0.25,
@@ -52,9 +49,6 @@ PRESETS: dict[str, Preset] = {
     "fear": Preset(
         {"browInnerUp": 1.45, "browOuterUp": 0.6, "browDown": 0.75, "eyeWide": 1.5, "cheekSquint": -0.15,
          "noseSneer": -0.1, "mouthStretch": 0.55, "mouthFrown": 0.35, "mouthLowerDown": 0.35, "mouthUpperUp": 0.1,
-         "mouthShrugLower": 0.4, "mouthPress": -0.3},
-        {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.12),
-    "noseSneer": -0.2, "mouthStretch": 0.55, "mouthFrown": 0.35, "mouthLowerDown": 0.35, "mouthUpperUp": 0.15,
          "mouthShrugLower": 0.4, "mouthPress": -0.3},
         {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.12),
     "happy": Preset(
