@@ -2,7 +2,7 @@
 
 The field that moves the skin ends at the lips. Between them only what lies next to a lip moves with it; further in the
 field fades to nothing, so that the rows stay with the skull and the jaw. What a lip uncovers is stretched from what
-the frame shows next to it, never by much. All of it follows from the landmarks of the frame alone and changes as
+the frame shows next to it. All of it follows from the landmarks of the frame alone and changes as
 smoothly as they do.
 """
 
@@ -16,7 +16,8 @@ from asccl.renderers.field import Box, enlarge, face_size
 
 PARTED = 0.03, 0.09  # lip opening over the face size: below the first all is the skin's field, above the second none
 RIM = 0.02  # of the face size: this much inside the lip's line moves with the lip: its wet rim and its shadow on teeth
-FADE = 3.0  # times what the lip uncovers: the way on which its motion fades, so teeth grow by half there, not more
+FADE = 3.0  # times what the lip uncovers: the way on which its motion fades. Teeth grow by half there, more where
+# the mouth is too narrow for that
 MIDDLE = 0.2  # of the lip opening: what lies still lies at least so far from both lips
 LINE = 0.012  # of the face size: the width of the border between the skin's field and that of the mouth
 SMOOTH = 0.08  # of the face size: the lips' lines are smoothed along the mouth by this
