@@ -244,6 +244,8 @@ def readings(report: dict[str, Any]) -> dict[str, str]:
     """The key numbers of a report in words; what was not measured is left out."""
     frames, speech, emotion = report["frames"], report["speech"], report["emotion"]
     said = {"edited": f"{frames['edited']} of {frames['total']} frames"}
+    if lost := frames["unreadable"]:
+        said["missing"] = f"{lost} frames that could not be read: the file is damaged or cut off"
     parts = [
         _words("lip opening r {:.2f}", speech["lip_gap_correlation"]),
         _words("lips moved {:.1f} % of the eye distance", speech["lip_distance_percent"]),

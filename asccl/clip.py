@@ -27,13 +27,15 @@ Study = Callable[[int, Image, np.ndarray], None]  # number of the frame, the fra
 @dataclass
 class Followed:
     """A face tracked through T looked-at frames. times: (T,) seconds after the first frame. landmarks: smoothed, on
-    disk, NaN where there is no face. every: each so manieth frame of the file was looked at."""
+    disk, NaN where there is no face. every: each so manieth frame of the file was looked at. unreadable: frames that
+    the file ought to have and that could not be read."""
 
     info: MediaInfo
     times: np.ndarray
     track: Track
     landmarks: LandmarkStore
     every: int = 1
+    unreadable: int = 0
 
     def __enter__(self) -> Followed:
         return self
@@ -45,7 +47,8 @@ class Followed:
 @dataclass
 class Clip:
     """A tracked and fitted face of T frames. times: (T,) seconds after the first frame. landmarks: smoothed, on disk,
-    NaN where there is no face. error: of the fit, mean landmark distance in percent of the eye distance."""
+    NaN where there is no face. error: of the fit, mean landmark distance in percent of the eye distance. unreadable: as
+    in `Followed`."""
 
     info: MediaInfo
     times: np.ndarray
@@ -53,6 +56,7 @@ class Clip:
     motion: Motion
     landmarks: LandmarkStore
     error: float
+    unreadable: int = 0
 
     def __enter__(self) -> Clip:
         return self
@@ -81,7 +85,7 @@ def analyse(
     except BaseException:
         seen.landmarks.close()
         raise
-    return Clip(seen.info, seen.times, seen.track, motion, seen.landmarks, error)
+    return Clip(seen.info, seen.times, seen.track, motion, seen.landmarks, error, seen.unreadable)
 
 
 def follow(
@@ -111,7 +115,8 @@ def follow(
         except BaseException:
             landmarks.close()
             raise
-    return Followed(reader.info, times, Track(judged.presence, judged.shot, judged.reasons), landmarks, every)
+    track = Track(judged.presence, judged.shot, judged.reasons)
+    return Followed(reader.info, times, track, landmarks, every, reader.skipped)
 
 
 def _watch(

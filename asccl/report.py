@@ -45,7 +45,10 @@ def describe(request: EditRequest, clip: Clip, motion: Motion) -> dict[str, Any]
             "width": info.width, "height": info.height, "frame_rate": str(info.frame_rate),
             "duration": round(info.duration, 3), "frames": total,
         },
-        "frames": {"total": total, "edited": edited, "passed_through": total - edited, "spans": spans},
+        "frames": {
+            "total": total, "edited": edited, "passed_through": total - edited, "unreadable": clip.unreadable,
+            "spans": spans,
+        },
         "fit": {"landmark_error_percent": clip.error},
     }  # fmt: skip
 

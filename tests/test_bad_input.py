@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from media import ROOT, astronaut, write_clip
 
-from asccl import Editor, EditRequest
+from asccl import Editor, EditRequest, cli
 from asccl.__main__ import main
 from asccl.errors import Cancelled, OutputError
 from asccl.types import Progress
@@ -330,6 +330,15 @@ def test_an_old_output_survives_a_failure(refused, clip: Path, editor: Editor, t
         editor.edit(EditRequest(clip, old, emotion="sad"), Progress(None, lambda: True))
     assert refused(3, no_face(tmp_path), "-o", tmp_path / "out.png")
     assert old.read_bytes() == b"what was there"
+
+
+def test_what_is_left_of_a_cut_off_video_is_edited_and_the_loss_told(editor: Editor, tmp_path: Path) -> None:
+    whole = (ROOT / "examples" / "astronaut.mp4").read_bytes()  # its table of contents lies at the start
+    source = tmp_path / "cut.mp4"
+    source.write_bytes(whole[: len(whole) // 3])
+    report = editor.edit(EditRequest(source, tmp_path / "out.mp4", emotion="sad")).report
+    assert report["frames"]["total"] + report["frames"]["unreadable"] == 80 and report["frames"]["unreadable"] > 20
+    assert f"{report['frames']['unreadable']} frames that could not be read" in cli.readings(report)["missing"]
 
 
 def test_as_a_user_sees_it(tmp_path: Path) -> None:

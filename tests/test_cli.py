@@ -127,7 +127,7 @@ def test_says_in_the_file_that_it_was_edited(edited: EditResult) -> None:
 def test_report_is_json_with_everything(edited: EditResult) -> None:
     report = json.loads(json.dumps(edited.report, allow_nan=False))
     assert set(report) == REPORT_KEYS - {"output"}
-    assert report["frames"] == {"total": FRAMES, "edited": FRAMES, "passed_through": 0, "spans": []}
+    assert report["frames"] == {"total": FRAMES, "edited": FRAMES, "passed_through": 0, "unreadable": 0, "spans": []}
     assert report["emotion"]["target"] == "surprised"
     assert sum(report["emotion"]["probabilities_after"].values()) == pytest.approx(1, abs=1e-4)
     assert 0.5 < report["identity"]["similarity"] <= 1
@@ -344,7 +344,7 @@ def test_a_terminal_sees_a_bar_and_a_table(still: Path, tmp_path: Path) -> None:
 
 def test_table_lists_what_was_passed_through() -> None:
     report = {
-        "frames": {"total": 90, "edited": 60, "passed_through": 30,
+        "frames": {"total": 90, "edited": 60, "passed_through": 30, "unreadable": 7,
                    "spans": [{"first": 0, "last": 29, "start": 0.0, "end": 1.0, "reason": "turned"}] * 6},
         "speech": {"lip_gap_correlation": 0.987, "lip_distance_percent": None, "closures_kept": 0.961},
         "identity": {"similarity": 0.91},
@@ -354,6 +354,7 @@ def test_table_lists_what_was_passed_through() -> None:
     assert cli.table(Path("o.mp4"), report).splitlines() == [
         "o.mp4",
         "  edited     60 of 90 frames",
+        "  missing    7 frames that could not be read: the file is damaged or cut off",
         "  speech     lip opening r 0.99, closures kept 96%",
         "  identity   0.91",
         "  happy      0.10 -> 0.84",
@@ -377,7 +378,7 @@ def test_stop_asks_first_and_insists_the_second_time() -> None:
 
 def test_readings_leave_out_what_was_not_measured() -> None:
     nothing = SimpleNamespace(
-        frames={"total": 1, "edited": 0},
+        frames={"total": 1, "edited": 0, "unreadable": 0},
         speech=dict.fromkeys(("lip_gap_correlation", "lip_distance_percent", "closures_kept")),
         identity={"similarity": None},
         emotion={"target": "sad", "before": None, "after": None},

@@ -50,6 +50,7 @@ class Widgets:
     preview_note: gr.HTML
     emotion: gr.Radio
     intensity: gr.Slider
+    reference_box: gr.Accordion
     reference: gr.File
     reference_card: gr.HTML
     reference_note: gr.HTML
@@ -154,7 +155,7 @@ def control_panel(made: dict[str, Any], limits: Limits) -> None:
         low, high, 1.0, step=0.05, label="Intensity", info="0 changes nothing, 1 is natural, 2 is theatrical",
         elem_id="intensity", buttons=[],
     )  # fmt: skip
-    with gr.Accordion("Reference clip or photo", open=False, elem_id="reference-box"):
+    with gr.Accordion("Reference clip or photo", open=False, elem_id="reference-box") as made["reference_box"]:
         text("Its expression is taken over. Choose an emotion above as well, to have both.")
         made["reference"] = gr.File(label="Reference", file_types=MEDIA, height=120, elem_id="reference")
         made["reference_card"] = card(elem_id="reference-card")
@@ -225,6 +226,7 @@ def wire(w: Widgets, handlers: Handlers) -> None:
         handlers.open_reference, [w.reference, w.emotion], [w.reference_card, w.emotion, w.reference_note],
         concurrency_id="probe", concurrency_limit=PROBES, **quiet,
     )  # fmt: skip
+    w.emotion.input(open_box, [w.emotion], [w.reference_box], queue=False, **quiet)
     w.webcam.stop_recording(lambda recorded: recorded, [w.webcam], [w.source], **quiet)
     w.examples.pick(load, None, [w.source, w.emotion], queue=False, **quiet)
     w.gallery.select(pick, None, [w.face], queue=False, **quiet)
@@ -257,6 +259,11 @@ def stopped() -> tuple[Any, Any, str]:
 def other_source() -> tuple[Any, Any, str, Any]:
     """The edit of the file before, and its result, go with that file."""
     return *rest(), status("idle", ""), gr.Column(visible=False)
+
+
+def open_box(emotion: str) -> Any:
+    """Who asks for the emotion of a clip is shown where to put it."""
+    return gr.Accordion(open=True) if emotion == FROM_REFERENCE else gr.skip()
 
 
 def pick(event: gr.SelectData) -> int:

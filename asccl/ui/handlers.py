@@ -89,7 +89,7 @@ class Handlers:
         if not source:
             return None, ""
         if emotion == FROM_REFERENCE and not reference:
-            return gr.skip(), note("Add a reference below: a clip or photo whose expression you like.")  # type: ignore
+            return gr.skip(), note("Add a reference clip or photo: one whose expression you like.")  # type: ignore
         try:
             request = self.request(source, emotion, reference, intensity, start, end, face, variant, generator)
             seen = self.editor.preview(request, float(time or 0))

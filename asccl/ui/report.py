@@ -66,6 +66,8 @@ def rows(report: dict[str, Any]) -> list[str]:
         share = f"{frames['edited']} of {frames['total']}"
         left = frames["passed_through"]
         found.append(("Frames edited", share, f"{left} left as they were" if left else "all of them", None))
+    if lost := frames["unreadable"]:
+        found.append(("Frames missing", f"{lost}", "could not be read: the file is damaged or cut off", None))
     return [row(*each) for each in found]
 
 

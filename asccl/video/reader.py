@@ -34,8 +34,9 @@ class Reader:
     """Iterates over the frames of a video, or the one frame of a still; each `iter()` starts at the first.
 
     Frames are upright, of one size, 8-bit RGB, with alpha over black. A damaged packet is skipped; after the last
-    frame, `skipped` has their number. Raises UnreadableError; LimitError (also midway, where a file lied about its
-    length). every: gives each `every`-th frame alone, the first one included; the others are not converted.
+    frame, `skipped` has their number, and that of frames behind the place where a file breaks off. every: gives each
+    `every`-th frame alone, the first one included; the others are not converted. Raises UnreadableError; LimitError
+    (also midway, where a file lied about its length).
     """
 
     def __init__(self, path: Path | str, limits: Limits | None = None, every: int = 1):
@@ -79,7 +80,7 @@ class Reader:
                 self.limits.check_length(path, float((pts - start) * source.time_base), index + 1)
                 if index % self.every == 0:
                     yield Frame(convert(picture), index, pts)
-            self.skipped = source.skipped
+            self.skipped = max(source.skipped, source.missing(index + 1, pts - start))
 
 
 def read_at(path: Path | str, seconds: float, limits: Limits | None = None) -> Frame:

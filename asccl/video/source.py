@@ -26,6 +26,7 @@ FORMATS = (
 NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 FALLBACK_RATE = Fraction(25)
 SANE_RATE = 1000
+ABRUPT = 0.2  # seconds; a file that ends so much too early was cut off
 
 
 class Source:
@@ -98,6 +99,12 @@ class Source:
         self.container.seek(pts, stream=self.stream)
         if self._decoder is not None:
             self._decoder.flush_buffers()
+
+    def missing(self, frames: int, last: int) -> int:
+        """How many more frames the file promises than the `frames` that came, where it breaks off well before the end
+        that it names. last: pts of the last one, counted from the first."""
+        left = self.duration - float(last * self.time_base)
+        return max(0, (self.stream.frames or 0) - frames) if left > max(ABRUPT, 3 / self.rate) else 0
 
     def converter(self, first: av.VideoFrame) -> Converter:
         """Bound to the size and rotation of the first frame."""

@@ -114,7 +114,7 @@ def report(request: EditRequest, info: MediaInfo) -> dict:
         },
         "frames": {
             "total": info.frames, "edited": info.frames - 5 if moving else 1,
-            "passed_through": 5 if moving else 0, "spans": [span] if moving else [],
+            "passed_through": 5 if moving else 0, "unreadable": 0, "spans": [span] if moving else [],
         },
         "speech": {
             "lip_gap_correlation": 0.987 if moving else None, "lip_distance_percent": 2.2,

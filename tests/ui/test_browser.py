@@ -144,7 +144,11 @@ def test_several_faces_can_be_chosen_from(serve_page, media, visit):
     person = visit(page.url)
     person.upload(media / "talk.mp4")
     person.page.wait_for_selector("#faces button img")
-    person.page.locator("#faces button:has(img)").nth(2).click()
+    faces, label = person.page.locator("#faces button:has(img)"), person.page.locator("#faces label")
+    whole, below = person.page.locator("#faces").bounding_box(), label.bounding_box()
+    for box in (faces.nth(n).bounding_box() for n in range(3)):
+        assert box["y"] >= below["y"] + below["height"] and box["y"] + box["height"] <= whole["y"] + whole["height"]
+    faces.nth(2).click()
     person.page.wait_for_selector("#compare img")
     person.render()
     person.page.wait_for_selector("#player video")
@@ -156,7 +160,8 @@ def test_a_reference_chooses_its_own_button(serve_page, media, visit):
     person = visit(page.url)
     person.upload(media / "talk.mp4")
     person.page.wait_for_selector("#compare img")
-    person.page.click("#reference-box > button")
+    assert not person.page.locator("#reference").is_visible()
+    person.choose("From a clip")
     person.page.set_input_files("#reference input[type=file]", str(media / "face.jpg"))
     person.page.wait_for_selector("#reference-card img")
     person.page.wait_for_selector("#emotion input[value=reference]:checked")

@@ -37,6 +37,13 @@ def test_readout_leaves_out_what_was_not_measured():
 def test_readout_says_in_words_what_was_passed_through():
     text = readout(report(EditRequest(Path("a.mp4"), emotion="sad"), info()))
     assert "face turned too far" in text and "0.4 s to 0.6 s" in text and "15 of 20" in text
+    assert "Frames missing" not in text
+
+
+def test_readout_tells_of_frames_that_could_not_be_read():
+    found = report(EditRequest(Path("a.mp4"), emotion="sad"), info())
+    found["frames"]["unreadable"] = 45
+    assert ">45<" in readout(found) and "cut off" in readout(found)
 
 
 def test_nothing_a_file_is_called_becomes_markup():

@@ -1,6 +1,7 @@
 """What comes out of the reader, for every kind of video that people have."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -9,6 +10,8 @@ from video_clips import BLUE, GREEN, RED, WHITE, make_clip, quarters
 
 from asccl.errors import LimitError, UnreadableError
 from asccl.video import Limits, Reader, probe, read_at, sample
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def corners(image):
@@ -269,6 +272,15 @@ def test_a_frame_that_cannot_be_decoded_is_counted(tmp_path):
     path.write_bytes(content[:third] + b"\0" * 40 + content[third + 40 :])
     reader = Reader(path)
     assert len(list(reader)) == 11 and reader.skipped == 1
+
+
+def test_frames_behind_the_place_where_a_file_breaks_off_are_counted(tmp_path):
+    whole = EXAMPLES / "astronaut.mp4"  # its table of contents lies at the start
+    assert len(list(reader := Reader(whole))) == 80 and reader.skipped == 0
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    there = len(list(reader := Reader(cut)))
+    assert 0 < there < 60 and reader.skipped == 80 - there
 
 
 def test_content_decides_not_the_name(tmp_path):
