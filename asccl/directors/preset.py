@@ -25,7 +25,7 @@ from asccl.types import EMOTIONS, Motion
 RESTING = 0.15  # a resting face reads up to this much of any unit ...
 SPEAKING = {"mouthUpperUp": 0.45, "mouthShrugUpper": 0.2}  # ... and a calm speaker up to this much of these
 LEAST = 0.55
-FLOOR, CEILING = -0.7, 1.6  # of a coefficient
+FLOOR, CEILING = -0.5, 1.6  # of a coefficient
 
 
 def resting_level(motion: Motion) -> np.ndarray:

@@ -27,7 +27,7 @@ class Preset:
     against: dict[str, float] = field(default_factory=dict)
     lip_gain: float = 1.0
     liveliness: float = 1.0
-    leaving: float = 0.65
+    leaving: float = 0.5
 
 
 _UPPER = ("browDown", "browInnerUp", "browOuterUp", "eyeWide", "eyeSquint", "cheekSquint", "noseSneer")
@@ -38,9 +38,9 @@ PRESETS: dict[str, Preset] = {
     "neutral": Preset({}, dict.fromkeys(_UPPER + _LOWER, 0.0), lip_gain=0.9, liveliness=0.6, leaving=1.0),
     "angry": Preset(
         {"browDown": 0.8, "browInnerUp": -0.1, "browOuterUp": 0.5, "eyeSquint": 1.0, "eyeWide": -0.25,
-         "noseSneer": 0.15, "cheekSquint": -0.2, "mouthUpperUp": 0.75, "mouthLowerDown": 0.55, "mouthFrown": 0.15,
-         "mouthShrugLower": 0.25, "mouthShrugUpper": 0.3, "mouthDimple": -0.3},
-        {"mouthSmile": 0.0, "browInnerUp": 0.0, "eyeWide": 0.5, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.4),
+         "noseSneer": 0.15, "cheekSquint": -0.2, "mouthUpperUp": 0.75, "mouthLowerDown": 0.45, "mouthFrown": 0.15,
+         "mouthShrugLower": 0.25, "mouthShrugUpper": 0.2, "mouthDimple": -0.1},
+        {"mouthSmile": 0.0, "browInnerUp": 0.0, "eyeWide": 0.5, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.25),
     "disgusted": Preset(
         {"noseSneer": 0.65, "mouthUpperUp": 1.2, "eyeSquint": 0.65, "eyeWide": -0.3, "eyeBlink": 0.1,
          "cheekSquint": 0.2, "browDown": 0.1, "browInnerUp": 0.2, "browOuterUp": 0.15, "mouthFrown": 0.25,
@@ -48,14 +48,14 @@ PRESETS: dict[str, Preset] = {
         {"mouthSmile": 0.0, "eyeWide": 0.0, "mouthDimple": 0.0, "mouthPress": 0.0}, 0.95),
     "fear": Preset(
         {"browInnerUp": 1.45, "browOuterUp": 0.6, "browDown": 0.75, "eyeWide": 1.5, "cheekSquint": -0.15,
-         "noseSneer": -0.1, "mouthStretch": 0.55, "mouthFrown": 0.35, "mouthLowerDown": 0.35, "mouthUpperUp": 0.1,
-         "mouthShrugLower": 0.4, "mouthPress": -0.3},
-        {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.12),
+         "noseSneer": -0.1, "mouthStretch": 0.55, "mouthFrown": 0.28, "mouthLowerDown": 0.1, "mouthUpperUp": 0.1,
+         "mouthShrugLower": 0.5, "mouthPress": -0.2},
+        {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.1),
     "happy": Preset(
-        {"mouthSmile": 0.52, "cheekSquint": 0.75, "eyeSquint": 0.3, "noseSneer": 0.25, "mouthStretch": 0.3,
+        {"mouthSmile": 0.47, "cheekSquint": 0.75, "eyeSquint": 0.3, "noseSneer": 0.25, "mouthStretch": 0.3,
          "mouthDimple": 0.35, "mouthUpperUp": 0.1, "mouthFrown": -0.4, "mouthShrugLower": -0.45, "mouthPress": -0.4,
          "browDown": -0.25, "browOuterUp": -0.2},
-        {"mouthFrown": 0.0, "browDown": 0.2, "mouthShrugLower": 0.0}, 1.05),
+        {"mouthFrown": 0.0, "browDown": 0.2, "mouthShrugLower": 0.0}),
     "sad": Preset(
         {"browInnerUp": 1.2, "browDown": 0.85, "browOuterUp": 0.2, "eyeSquint": 0.3, "eyeBlink": 0.4,
          "mouthFrown": 0.9, "mouthDimple": 0.2, "mouthShrugLower": 0.2, "mouthShrugUpper": 0.1, "mouthPress": -0.3,
