@@ -13,6 +13,7 @@ from asccl.morphable.head import HeadModel
 from asccl.renderers.eyes import keep_eyeballs
 from asccl.renderers.field import Box, FaceField, enlarge, face_size, resample
 from asccl.renderers.geometry import Displacement
+from asccl.renderers.glasses import Glasses
 from asccl.renderers.skin import OWN_DETAIL, Skin
 from asccl.renderers.teeth import Teeth
 from asccl.types import Image, Motion
@@ -30,12 +31,14 @@ class WarpRenderer:
         self._field = FaceField(head)
         self.skin = Skin(head)
         self.teeth = Teeth()
+        self.glasses = Glasses()
         self._motion: Motion | None = None
         self._new: Motion | None = None
 
     def study(self, image: Image, landmarks: np.ndarray) -> None:
         self.skin.study(image, landmarks)
         self.teeth.study(image, landmarks)
+        self.glasses.study(image, landmarks)
 
     def plan(self, motion: Motion, new: Motion) -> None:
         self._motion, self._new = motion, new
@@ -54,6 +57,11 @@ class WarpRenderer:
             return image
         values = np.concatenate([d[:, :2], self.skin.shading(points, moved)[:, None] - 1], 1)
         field = self._field.spread(landmarks, moved, values, box)
+        free = self.glasses.freedom(landmarks, box)
+        if free is not None:
+            field[..., :2] *= free[..., None]
+            d *= sample(free, moved, box)[:, None]
+            moved = points + d
         box, field = busy_part(field, box)
         if box.empty:
             return image
@@ -71,6 +79,12 @@ class WarpRenderer:
         light = factor * (1 + resample(field[..., 2], box, fine))
         light, depth = cv2.split(enlarge(cv2.merge([light, depth]), fine))
         return relight(warped, light, depth, size)
+
+
+def sample(field: np.ndarray, points: np.ndarray, box: Box) -> np.ndarray:
+    """Values (n,) of a coarse field (h, w) over the box at points (n, 2+) of the frame."""
+    at = ((points[:, :2] - (box.x0, box.y0)) / box.cell).astype(np.float32)
+    return cv2.remap(field, at[:, 0], at[:, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
 
 
 def busy_part(field: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
