@@ -106,7 +106,7 @@ def _press(
     path = np.stack([np.interp(steps, range(len(knots)), knots[:, k]) for k in (0, 1)], 1)
     path[1:-1] = 0.25 * path[:-2] + 0.5 * path[1:-1] + 0.25 * path[2:]
     sigma = max(0.7, 0.8 * width)
-    pad = 2 + int(np.ceil(width + 3 * sigma))
+    pad = 2 + int(np.ceil(3 * sigma))
     x0, y0 = np.maximum(np.floor(path.min(0)).astype(int) - pad, 0)
     x1, y1 = np.minimum(np.ceil(path.max(0)).astype(int) + pad, valley.shape[::-1])
     if x1 <= x0 or y1 <= y0:

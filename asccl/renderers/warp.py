@@ -10,7 +10,7 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
-from asccl.renderers.eyes import keep_eyeballs
+from asccl.renderers.eyes import Eyes, keep_eyeballs
 from asccl.renderers.field import Box, FaceField, enlarge, face_size, resample
 from asccl.renderers.geometry import Displacement
 from asccl.renderers.glasses import Glasses
@@ -31,6 +31,7 @@ class WarpRenderer:
         self._field = FaceField(head)
         self.skin = Skin(head)
         self.teeth = Teeth()
+        self.eyes = Eyes()
         self.glasses = Glasses()
         self._motion: Motion | None = None
         self._new: Motion | None = None
@@ -38,6 +39,7 @@ class WarpRenderer:
     def study(self, image: Image, landmarks: np.ndarray) -> None:
         self.skin.study(image, landmarks)
         self.teeth.study(image, landmarks)
+        self.eyes.study(image, landmarks)
         self.glasses.study(image, landmarks)
 
     def plan(self, motion: Motion, new: Motion) -> None:
@@ -73,7 +75,7 @@ class WarpRenderer:
     def _paint(self, image, landmarks, moved, creased, field, change, box: Box) -> Image:
         source, size = image[box.slices], face_size(landmarks)
         warped = warp(image, enlarge(field[..., :2], box), box)
-        keep_eyeballs(source, warped, landmarks, moved, box)
+        keep_eyeballs(source, warped, landmarks, moved, box, self.eyes.radius)
         self.teeth.keep(source, warped, landmarks, moved, box)
         factor, depth, fine = self.skin.folds(creased, change, box, size)
         light = factor * (1 + resample(field[..., 2], box, fine))
