@@ -24,6 +24,7 @@ class Eyes:
 
     def __init__(self) -> None:
         self._radius: list[float] = []
+        self.radius = 1.0  # of the irises, over that of the mesh's
 
     def study(self, image: Image, landmarks: np.ndarray) -> None:
         """Measure the irises in a frame. landmarks: (478, 3)."""
@@ -40,11 +41,7 @@ class Eyes:
             radius = true_radius(part, shown, landmarks[list(iris), :2] - corner)
             if radius is not None:
                 self._radius.append(radius)
-
-    @property
-    def radius(self) -> float:
-        """Of the irises, over that of the mesh's."""
-        return float(np.median(self._radius)) if self._radius else 1.0
+                self.radius = float(np.median(self._radius))
 
 
 def keep_eyeballs(

@@ -27,6 +27,7 @@ class Glasses:
     def __init__(self) -> None:
         self._rims: list[np.ndarray] = []
         self._contrast: list[float] = []
+        self._usual: np.ndarray | None = None  # (2, RAYS) radii of both rims, where glasses are worn
 
     def study(self, image: Image, landmarks: np.ndarray) -> None:
         """Look for rims in a frame. landmarks: (478, 3)."""
@@ -41,6 +42,8 @@ class Glasses:
         found = [self._trace(thin, loop - np.array([x0, y0], np.float32)) for loop in loops]
         self._rims.append(np.stack([path for path, _ in found]))
         self._contrast.append(min(contrast for _, contrast in found))
+        worn = np.median(self._contrast) > WORN
+        self._usual = np.median(self._rims, axis=0) if worn else None
 
     def _trace(self, thin: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, float]:
         strength = cv2.remap(thin, at[..., 0], at[..., 1], cv2.INTER_LINEAR)
@@ -51,12 +54,13 @@ class Glasses:
 
     @property
     def worn(self) -> bool:
-        return bool(self._contrast) and float(np.median(self._contrast)) > WORN
+        return self._usual is not None
 
     def rims(self, landmarks: np.ndarray) -> list[np.ndarray]:
-        """Two loops (RAYS, 2) in pixels of a frame, around the right and the left eye. Study first."""
-        radii = np.median(self._rims, axis=0)
-        return [rays(landmarks, eye, radius[:, None])[:, 0] for eye, radius in zip(EYES, radii, strict=True)]
+        """Two loops (RAYS, 2) in pixels of a frame, around the right and the left eye; none without glasses."""
+        if self._usual is None:
+            return []
+        return [rays(landmarks, eye, radius[:, None])[:, 0] for eye, radius in zip(EYES, self._usual, strict=True)]
 
     def freedom(self, landmarks: np.ndarray, box: Box) -> np.ndarray | None:
         """The share (h, w) of its motion that a cell of a coarse field over the box may make: 0 at the rims, 1 far
