@@ -75,6 +75,16 @@ class Glasses:
         return 1 - np.exp(-(distance**2))
 
 
+def even_brows(d: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Motion d (468, C), of which each point may make a share (468, 1): the upper rows of the brows are slowed so that
+    they move no further than the lower ones, which lie closer to the rims."""
+    out = d.copy()
+    for top, low in ((mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW), (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW)):
+        upper, lower = share[list(top)], share[list(low)]
+        out[list(top)] *= np.minimum(lower / np.maximum(upper, 1e-3), 1)
+    return out
+
+
 def rays(landmarks: np.ndarray, eye: tuple[int, ...], radii: np.ndarray) -> np.ndarray:
     """Points of the plane of a lens: radii (R,) or (RAYS, R) in face sizes -> (RAYS, R, 2) float32 pixels."""
     across = landmarks[263] - landmarks[33]

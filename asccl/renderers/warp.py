@@ -13,7 +13,7 @@ from asccl.morphable.head import HeadModel
 from asccl.renderers.eyes import Eyes, keep_eyeballs
 from asccl.renderers.field import Box, FaceField, enlarge, face_size, resample
 from asccl.renderers.geometry import Displacement
-from asccl.renderers.glasses import Glasses
+from asccl.renderers.glasses import Glasses, even_brows
 from asccl.renderers.skin import OWN_DETAIL, Skin
 from asccl.renderers.teeth import Teeth
 from asccl.types import Image, Motion
@@ -57,12 +57,15 @@ class WarpRenderer:
         box = self._field.box(landmarks, moved, image.shape)
         if box.empty:
             return image
-        values = np.concatenate([d[:, :2], self.skin.shading(points, moved)[:, None] - 1], 1)
-        field = self._field.spread(landmarks, moved, values, box)
         free = self.glasses.freedom(landmarks, box)
         if free is not None:
+            share = sample(free, moved, box)[:, None]
+            d = even_brows(d, share)
+        values = np.concatenate([d[:, :2], self.skin.shading(points, moved)[:, None] - 1], 1)
+        field = self._field.spread(landmarks, moved, values, box)
+        if free is not None:
             field[..., :2] *= free[..., None]
-            d *= sample(free, moved, box)[:, None]
+            d = d * share
             moved = points + d
         box, field = busy_part(field, box)
         if box.empty:

@@ -13,7 +13,7 @@ from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.renderers.field import face_size
-from asccl.renderers.glasses import ANGLES, Glasses, rays, smoothest_path
+from asccl.renderers.glasses import ANGLES, Glasses, even_brows, rays, smoothest_path
 from asccl.renderers.warp import WarpRenderer
 from asccl.types import Track
 
@@ -76,6 +76,15 @@ def test_rims_stay_where_they_are(face, emotion):
     kept = out.max(2)[rim] < 90
     assert kept.mean() > 0.9
     assert np.abs(out.astype(int) - worn).max() > 40  # and the face moves
+
+
+def test_brows_above_rims_keep_their_thickness():
+    share = np.full((468, 1), 0.8)
+    share[list(mesh.LEFT_BROW_LOW)] = 0.3
+    moved = share * even_brows(np.full((468, 2), 5.0), share)
+    top, low = moved[list(mesh.LEFT_BROW_TOP)], moved[list(mesh.LEFT_BROW_LOW)]
+    assert top == pytest.approx(low)
+    assert moved[list(mesh.RIGHT_BROW_TOP)] == pytest.approx(4.0)
 
 
 def test_a_path_closes_and_follows_the_strongest_line():
