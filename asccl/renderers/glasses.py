@@ -13,6 +13,7 @@ RAYS, NEAR, FAR, STEPS = 48, 0.13, 0.46, 36  # from the middle of an eye outward
 STANDOFF = 0.2  # of the face size: so far before the lids is a lens
 THIN = 0.035  # of the face size: a rim is thinner than this
 WORN = 1.9  # contrast of nearly all of the lower rims over the skin around them, from which glasses are believed in
+LOOKS = 6
 HELD = 0.1  # of the face size: about so far from a rim the skin moves again; near to it, brows hardly do
 
 EYES = (mesh.RIGHT_EYE, mesh.LEFT_EYE)
@@ -30,7 +31,9 @@ class Glasses:
         self._usual: np.ndarray | None = None  # (2, RAYS) radii of both rims, where glasses are worn
 
     def study(self, image: Image, landmarks: np.ndarray) -> None:
-        """Look for rims in a frame. landmarks: (478, 3)."""
+        """Look for rims in a frame. landmarks: (478, 3). After `LOOKS` frames without any it looks no more."""
+        if len(self._contrast) >= LOOKS and max(self._contrast) < WORN:
+            return
         loops = [rays(landmarks, eye, RADII) for eye in EYES]
         corners = np.concatenate(loops).reshape(-1, 2)
         x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int) - 9, 0)
