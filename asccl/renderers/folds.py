@@ -116,5 +116,5 @@ def _press(
     levels = (255 * ink).astype(int).tolist()
     for a, b, level in zip(fixed[:-1], fixed[1:], levels, strict=True):
         cv2.line(canvas, a, b, level, 1, cv2.LINE_AA, 4)
-    soft = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), sigma)
-    valley[y0:y1, x0:x1] += depth * width / 255 * soft
+    soft = cv2.GaussianBlur(canvas, (0, 0), sigma)
+    valley[y0:y1, x0:x1] += np.float32(depth * width / 255) * soft
