@@ -19,13 +19,40 @@ RADIUS = (0.95, 1.3)  # an iris's over that of the mesh
 CATCH_LIGHT = 12  # levels above the mean: so much brighter is a catch light, which has no twin on the other side
 
 
-def keep_eyeballs(source: Image, edited: Image, landmarks: np.ndarray, moved: np.ndarray, box: Box) -> None:
+class Eyes:
+    """The eyes of one person; filled by `study`."""
+
+    def __init__(self) -> None:
+        self._radius: list[float] = []
+        self.radius = 1.0  # of the irises, over that of the mesh's
+
+    def study(self, image: Image, landmarks: np.ndarray) -> None:
+        """Measure the irises in a frame. landmarks: (478, 3)."""
+        reach = round(0.05 * face_size(landmarks))
+        for lids, iris in EYES:
+            loop = landmarks[list(lids), :2]
+            x0, y0 = np.maximum(np.floor(loop.min(0)).astype(int) - reach, 0)
+            x1, y1 = np.maximum(np.ceil(loop.max(0)).astype(int) + reach, 0)
+            part = np.ascontiguousarray(image[y0:y1, x0:x1])
+            if min(part.shape[:2]) < 4:
+                continue
+            corner = np.array([x0, y0], np.float32)
+            shown = inside(loop - corner, part.shape[:2]) > 1.3 * LASHES * face_size(landmarks)
+            radius = true_radius(part, shown, landmarks[list(iris), :2] - corner)
+            if radius is not None:
+                self._radius.append(radius)
+                self.radius = float(np.median(self._radius))
+
+
+def keep_eyeballs(
+    source: Image, edited: Image, landmarks: np.ndarray, moved: np.ndarray, box: Box, radius: float = 1.0
+) -> None:
     """Redraw both eyeballs in `edited`, in place.
 
     source, edited: (h, w, 3) uint8, the pixels of the box before and after the warp. landmarks: (478, 3), moved:
-    (468, 2+) pixels of the frame. Inside the new lids the source's eyeball shows unmoved. Where the lids now reveal
-    more of it than the source shows, the iris is completed round and the white goes on, and the shade of the lid,
-    which the source has along the old line, comes to lie along the new one.
+    (468, 2+) pixels of the frame. radius: of the irises over that of the mesh's. Inside the new lids the source's
+    eyeball shows unmoved. Where the lids now reveal more of it than the source shows, the iris is completed round, the
+    white goes on, and the shade of the lid, which the source has along the old line, comes to lie along the new one.
     """
     size = face_size(landmarks)
     origin = np.array([box.x0, box.y0], np.float32)
@@ -39,6 +66,7 @@ def keep_eyeballs(source: Image, edited: Image, landmarks: np.ndarray, moved: np
         showing = float(np.clip((opening - CLOSED) / (OPEN - CLOSED), 0, 1))
         if showing > 0:
             circle = landmarks[list(iris), :2] - origin
+            circle = circle[0] + radius * (circle - circle[0])
             _redraw(source, edited, old, new, circle, down, size, showing)
 
 
@@ -86,7 +114,6 @@ def complete_eyeball(
     x = np.arange(known.shape[1], dtype=np.float32) - centre[0]
     y = np.arange(known.shape[0], dtype=np.float32)[:, None] - centre[1]
     distance = np.sqrt(x * x + y * y)
-    radius *= _true_radius(image, known & (depth > 0.1), distance / max(radius, 1.0))
     whole = _white(image, known * depth * (distance > 1.15 * radius), known, radius)
     iris = distance < 1.15 * radius
     shown = known & (distance < RIM * radius)
@@ -104,17 +131,22 @@ def complete_eyeball(
     return whole
 
 
-def _true_radius(image: Image, known: np.ndarray, distance: np.ndarray) -> float:
-    """An iris's radius over the mesh's, in `RADIUS`: where the dark ends. distance: (h, w) in radii of the mesh."""
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    dark, white = known & (distance < 0.8), known & (distance > RADIUS[1])
-    edge = known & (distance > 0.8) & (distance < 1.1 * RADIUS[1])
+def true_radius(image: Image, known: np.ndarray, circle: np.ndarray) -> float | None:
+    """An iris's radius over that of a circle (5, 2), in `RADIUS`: where the dark ends. None where too little shows.
+
+    image: (h, w, 3). known: (h, w) bool, where the eyeball shows.
+    """
+    y, x = np.nonzero(known)
+    radius = float(np.linalg.norm(circle[1:] - circle[0], axis=1).mean())
+    away = np.hypot(x - circle[0, 0], y - circle[0, 1]) / max(radius, 1.0)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[y, x]
+    dark, white, edge = away < 0.8, away > RADIUS[1], (away > 0.8) & (away < 1.1 * RADIUS[1])
     if min(map(np.count_nonzero, (dark, white, edge))) < 6:
-        return 1.0
-    away, middle = distance[edge], 0.5 * (gray[dark].mean() + gray[white].mean())
-    order = np.argsort(away)
-    wrong = np.cumsum(np.where(gray[edge] < middle, -1, 1)[order])  # white inside less dark inside, were it here
-    return float(min(max(away[order[np.argmin(wrong)]], RADIUS[0]), RADIUS[1]))
+        return None
+    order = np.argsort(away[edge])
+    is_dark = gray[edge][order] < 0.5 * (np.median(gray[dark]) + np.median(gray[white]))
+    wrong = np.cumsum(np.where(is_dark, -1, 1))  # white inside less dark inside, were the radius here
+    return float(np.clip(away[edge][order[np.argmin(wrong)]], *RADIUS))
 
 
 def _white(image: Image, weight: np.ndarray, known: np.ndarray, radius: float) -> np.ndarray:

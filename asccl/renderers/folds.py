@@ -106,7 +106,7 @@ def _press(
     path = np.stack([np.interp(steps, range(len(knots)), knots[:, k]) for k in (0, 1)], 1)
     path[1:-1] = 0.25 * path[:-2] + 0.5 * path[1:-1] + 0.25 * path[2:]
     sigma = max(0.7, 0.8 * width)
-    pad = 2 + int(np.ceil(width + 3 * sigma))
+    pad = 2 + int(np.ceil(3 * sigma))
     x0, y0 = np.maximum(np.floor(path.min(0)).astype(int) - pad, 0)
     x1, y1 = np.minimum(np.ceil(path.max(0)).astype(int) + pad, valley.shape[::-1])
     if x1 <= x0 or y1 <= y0:
@@ -116,5 +116,5 @@ def _press(
     levels = (255 * ink).astype(int).tolist()
     for a, b, level in zip(fixed[:-1], fixed[1:], levels, strict=True):
         cv2.line(canvas, a, b, level, 1, cv2.LINE_AA, 4)
-    soft = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), sigma)
-    valley[y0:y1, x0:x1] += depth * width / 255 * soft
+    soft = cv2.GaussianBlur(canvas, (0, 0), sigma)
+    valley[y0:y1, x0:x1] += np.float32(depth * width / 255) * soft

@@ -36,6 +36,7 @@ class Displacement:
         self._carry_lids = [_carry_lids(neutral, eye) for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE)]
         brows = neutral[list(mesh.BROWS), 1].min()
         self._forehead = np.flatnonzero(neutral[:, 1] < brows - 0.2)
+        self._forehead_units = self.expression[:, self._forehead].reshape(len(head.names), -1)
         self._outline = np.ones((mesh.POINTS, 1), np.float32)
         self._outline[list(mesh.OVAL)] = OUTLINE_SHARE
 
@@ -73,7 +74,7 @@ class Displacement:
         """Moved landmarks (468, 3) of frame t, with the forehead where the fitted head has it, moved likewise by d:
         on skin without features a tracker's landmarks tremble."""
         at, out = self._forehead, moved.copy()
-        shape = motion.identity[at] + np.einsum("k,knc->nc", motion.coefficients[t], self.expression[:, at])
+        shape = motion.identity[at] + (motion.coefficients[t] @ self._forehead_units).reshape(-1, 3)
         out[at] = shape @ (motion.scale[t] * motion.rotation[t]).T + motion.translation[t] + d[at]
         return out
 

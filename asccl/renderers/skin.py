@@ -47,16 +47,20 @@ class Skin:
     def study(self, image: Image, landmarks: np.ndarray) -> None:
         """Take light and texture from a frame."""
         size = face_size(landmarks)
-        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        smooth = cv2.GaussianBlur(gray, (0, 0), max(1.0, 0.02 * size))
         at = np.round(landmarks[list(SKIN), :2]).astype(int)
-        inside = (at >= 0).all(1) & (at[:, 0] < gray.shape[1]) & (at[:, 1] < gray.shape[0])
+        inside = (at >= 0).all(1) & (at[:, 0] < image.shape[1]) & (at[:, 1] < image.shape[0])
         at, index = at[inside], np.array(SKIN)[inside]
         if len(at) < 12:
             return
-        level = smooth[at[:, 1], at[:, 0]]
+        sigma = max(1.0, 0.02 * size)
+        x0, y0 = np.maximum(at.min(0) - int(4 * sigma + 1), 0)
+        x1, y1 = at.max(0) + int(4 * sigma + 2)
+        gray = cv2.cvtColor(np.ascontiguousarray(image[y0:y1, x0:x1]), cv2.COLOR_RGB2GRAY).astype(np.float32)
+        smooth = cv2.GaussianBlur(gray, (0, 0), sigma)
+        y, x = at[:, 1] - y0, at[:, 0] - x0
+        level = smooth[y, x]
         self._samples.append((self.normals(landmarks[: mesh.POINTS])[index], level / max(level.mean(), 1.0)))
-        rough = np.maximum(np.abs(gray - smooth)[at[:, 1], at[:, 0]] - NOISE, 0) / np.maximum(level, 8.0)
+        rough = np.maximum(np.abs(gray - smooth)[y, x] - NOISE, 0) / np.maximum(level, 8.0)
         self._texture.append(float(np.median(rough)))
         self._alike.append(self._skin_likeness(image, landmarks, at))
         self._light = self._bareness = None

@@ -10,9 +10,10 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
-from asccl.renderers.eyes import keep_eyeballs
+from asccl.renderers.eyes import Eyes, keep_eyeballs
 from asccl.renderers.field import Box, FaceField, enlarge, face_size, resample
 from asccl.renderers.geometry import Displacement
+from asccl.renderers.glasses import Glasses, even_brows
 from asccl.renderers.skin import OWN_DETAIL, Skin
 from asccl.renderers.teeth import hold_teeth
 from asccl.types import Image, Motion, Picture
@@ -30,11 +31,15 @@ class WarpRenderer:
         self._displacement = Displacement(head)
         self._field = FaceField(head)
         self.skin = Skin(head)
+        self.eyes = Eyes()
+        self.glasses = Glasses()
         self._motion: Motion | None = None
         self._new: Motion | None = None
 
     def study(self, image: Image, landmarks: np.ndarray) -> None:
         self.skin.study(image, landmarks)
+        self.eyes.study(image, landmarks)
+        self.glasses.study(image, landmarks)
 
     def plan(self, motion: Motion, new: Motion) -> None:
         self._motion, self._new = motion, new
@@ -51,8 +56,16 @@ class WarpRenderer:
         box = self._field.box(landmarks, moved, picture.shape)
         if box.empty:
             return picture
+        free = self.glasses.freedom(landmarks, box)
+        if free is not None:
+            share = sample(free, moved, box)[:, None]
+            d = even_brows(d, share)
         values = np.concatenate([d[:, :2], self.skin.shading(points, moved)[:, None] - 1], 1)
         field = self._field.spread(landmarks, moved, values, box)
+        if free is not None:
+            field[..., :2] *= free[..., None]
+            d = d * share
+            moved = points + d
         box, field = busy_part(field, box)
         if box.empty:
             return picture
@@ -65,11 +78,17 @@ class WarpRenderer:
         motion = enlarge(field[..., :2], box)
         hold_teeth(motion, landmarks, moved, box)
         source, warped = warp(picture, motion, box)
-        keep_eyeballs(source, warped, landmarks, moved, box)
+        keep_eyeballs(source, warped, landmarks, moved, box, self.eyes.radius)
         factor, depth, fine = self.skin.folds(creased, change, box, size)
         light = factor * (1 + resample(field[..., 2], box, fine))
         light, depth = cv2.split(enlarge(cv2.merge([light, depth]), fine))
         return relight(warped, light, depth, size)
+
+
+def sample(field: np.ndarray, points: np.ndarray, box: Box) -> np.ndarray:
+    """Values (n,) of a coarse field (h, w) over the box at points (n, 2+) of the frame."""
+    at = ((points[:, :2] - (box.x0, box.y0)) / box.cell).astype(np.float32)
+    return cv2.remap(field, at[:, 0], at[:, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
 
 
 def busy_part(field: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:

