@@ -103,7 +103,7 @@ class Source:
         """How many more frames the file promises than the `frames` that came, where it breaks off well before the end
         that it names. last: pts of the last one, counted from the first."""
         left = self.duration - float(last * self.time_base)
-        return max(0, (self.stream.frames or 0) - frames) if left > max(ABRUPT, 3 / self.rate) else 0
+        return max(0, (self.stream.frames or 0) - frames) if left > max(ABRUPT, float(3 / self.rate)) else 0
 
     def converter(self, first: av.VideoFrame) -> Converter:
         """Bound to the size and rotation of the first frame."""
