@@ -18,8 +18,11 @@ def main() -> None:
     parser.add_argument("--study-only", action="store_true", help="serve the pages of user studies and nothing else")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped server cleans up after itself, too
+    from asccl.ui.address import refusal
     from asccl.ui.study.serve import alone, beside
 
+    if said := refusal(arguments.host, arguments.port):
+        raise SystemExit(f"app.py: {said}")
     if arguments.study_only:
         return alone(arguments.host, arguments.port)
     with tempfile.TemporaryDirectory(prefix="asccl-app-", ignore_cleanup_errors=True) as folder:

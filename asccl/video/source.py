@@ -13,10 +13,9 @@ import cv2
 from av.stream import Disposition
 
 from asccl.errors import LimitError, UnreadableError
-from asccl.types import MediaInfo, Picture
+from asccl.types import Image, MediaInfo
 from asccl.video.colour import Decoder, colour_of
 from asccl.video.limits import Limits
-from asccl.video.picture import Decoded
 
 # Formats that hold everything themselves. Playlists (HLS, DASH, concat) may name other files or hosts: never opened.
 FORMATS = (
@@ -104,7 +103,7 @@ class Source:
         """How many more frames the file promises than the `frames` that came, where it breaks off well before the end
         that it names. last: pts of the last one, counted from the first."""
         left = self.duration - float(last * self.time_base)
-        return max(0, (self.stream.frames or 0) - frames) if left > max(ABRUPT, 3 / float(self.rate)) else 0
+        return max(0, (self.stream.frames or 0) - frames) if left > max(ABRUPT, float(3 / self.rate)) else 0
 
     def converter(self, first: av.VideoFrame) -> Converter:
         """Bound to the size and rotation of the first frame."""
@@ -154,16 +153,14 @@ class Source:
 
 
 class Converter:
-    """av.VideoFrame -> upright `Picture`, always of one size: the frame itself where it can be encoded as it is."""
+    """av.VideoFrame -> upright (H, W, 3) uint8 RGB, always of one size."""
 
     def __init__(self, decoder: Decoder, first: av.VideoFrame):
         self._decoder = decoder
         self._size = first.width, first.height
         self._orientation = orientation(first)
 
-    def __call__(self, frame: av.VideoFrame) -> Picture:
-        if not any(self._orientation) and self._decoder.encodable(frame, *self._size):
-            return Decoded(frame, self._decoder.colour.matrix)
+    def __call__(self, frame: av.VideoFrame) -> Image:
         image = self._decoder(frame, *self._size)
         transposed, mirrored, upended = self._orientation
         if transposed:

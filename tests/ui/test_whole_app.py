@@ -45,6 +45,17 @@ def app(tmp_path: Path):
     assert list(tmp_path.glob("asccl-*")) == []
 
 
+@pytest.mark.parametrize("options", [[], ["--study-only"]])
+def test_a_taken_port_is_one_line(options):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        command = [sys.executable, "app.py", "--port", port, *options]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith(f"app.py: cannot listen on port {port} of 127.0.0.1")
+    assert done.stderr.count("\n") == 1 and "--port" in done.stderr
+
+
 def test_an_example_becomes_sad(app, chromium):
     address, folder = app
     person = Visitor(chromium, address)
