@@ -14,7 +14,7 @@ import numpy as np
 from asccl.types import EMOTIONS
 
 # at intensity 1 these are raised no higher: they carry the lips furthest from the words
-BOUNDS = {"mouthSmile": 0.55, "mouthFrown": 1.0, "mouthPress": 0.3, "mouthDimple": 0.4, "mouthStretch": 0.6}
+BOUNDS = {"mouthSmile": 0.46, "mouthFrown": 1.0, "mouthPress": 0.3, "mouthDimple": 0.4, "mouthStretch": 0.6}
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Preset:
     against: dict[str, float] = field(default_factory=dict)
     lip_gain: float = 1.0
     liveliness: float = 1.0
-    leaving: float = 0.35
+    leaving: float = 0.25
 
 
 _UPPER = ("browDown", "browInnerUp", "browOuterUp", "eyeWide", "eyeSquint", "cheekSquint", "noseSneer")
