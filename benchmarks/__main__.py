@@ -1,7 +1,7 @@
 """Runs benchmarks, each in a process of its own: `python -m benchmarks [NAME ...] [--clip FILE] [--json FILE]`.
 
 import   CPU seconds of `import asccl`
-edit     a whole edit of a 720p clip against decoding and encoding it, and against a NED-sized renderer
+edit     whole edits, at 720p and 256 pixels, against decoding and encoding, and against a NED-sized renderer
 memory   peak memory and cost per frame, from 10 seconds to 10 minutes
 study    100 participants at once on the study pages, the server killed in the middle
 study-statistics  coverage and false alarms of a study's statistics over simulated studies; takes long
