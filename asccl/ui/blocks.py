@@ -219,7 +219,9 @@ def wire(w: Widgets, handlers: Handlers) -> None:
     shown.then(None, js=SHOW_RESULT, **quiet)
     for ended in (run.success, run.failure):  # `then` alone does not follow a generator that fails
         ended(rest, None, [w.render, w.cancel], queue=False, **quiet)
-    w.cancel.click(stopped, None, [w.render, w.cancel, w.status], queue=False, cancels=[run], **quiet)
+    # first the edit ends, then it is said: its last word would come after ours
+    cancelled = w.cancel.click(None, None, None, cancels=[run], **quiet)
+    cancelled.then(stopped, None, [w.render, w.cancel, w.status], queue=False, **quiet)
     dropped = w.source.change(None, None, None, cancels=[run], **quiet)
     dropped.then(other_source, None, [w.render, w.cancel, w.status, w.result], queue=False, **quiet)
     w.reference.change(
