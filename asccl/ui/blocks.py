@@ -195,6 +195,20 @@ def wire(w: Widgets, handlers: Handlers) -> None:
     """Which event calls which handler. Public endpoints are /faces, /preview and /edit."""
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     choices = [w.source, w.emotion, w.reference, w.intensity, w.start, w.end, w.face, w.variant, w.generator]
+    begun = w.render.click(begin, None, [w.render, w.cancel, w.status], queue=False, **quiet)
+    run = begun.then(
+        handlers.edit, [*choices, w.badge, w.consent], [w.video, w.report, w.status, w.player, w.still, w.readout],
+        api_name="edit", show_progress="hidden", concurrency_id="render", concurrency_limit=RENDERS,
+    )  # fmt: skip
+    shown = run.success(lambda: gr.Column(visible=True), None, [w.result], queue=False, **quiet)
+    shown.then(None, js=SHOW_RESULT, **quiet)
+    for ended in (run.success, run.failure):  # `then` alone does not follow a generator that fails
+        ended(rest, None, [w.render, w.cancel], queue=False, **quiet)
+    # first the edit ends, then it is said: its last word would come after ours
+    cancelled = w.cancel.click(None, None, None, cancels=[run], **quiet)
+    cancelled.then(stopped, None, [w.render, w.cancel, w.status], queue=False, **quiet)
+    dropped = w.source.change(None, None, None, cancels=[run], **quiet)  # stands before what looks at the new file
+    dropped.then(other_source, None, [w.render, w.cancel, w.status, w.result], queue=False, **quiet)
     opened = w.source.change(
         handlers.open, [w.source], [w.card, w.gallery, w.face, w.time, w.start, w.end, w.span, w.source_note],
         api_name="faces", show_progress="hidden", trigger_mode="always_last",
@@ -210,18 +224,6 @@ def wire(w: Widgets, handlers: Handlers) -> None:
         api_name="preview", show_progress="hidden", trigger_mode="always_last",
         concurrency_id="preview", concurrency_limit=PREVIEWS,
     )  # fmt: skip
-    begun = w.render.click(begin, None, [w.render, w.cancel, w.status], queue=False, **quiet)
-    run = begun.then(
-        handlers.edit, [*choices, w.badge, w.consent], [w.video, w.report, w.status, w.player, w.still, w.readout],
-        api_name="edit", show_progress="hidden", concurrency_id="render", concurrency_limit=RENDERS,
-    )  # fmt: skip
-    shown = run.success(lambda: gr.Column(visible=True), None, [w.result], queue=False, **quiet)
-    shown.then(None, js=SHOW_RESULT, **quiet)
-    for ended in (run.success, run.failure):  # `then` alone does not follow a generator that fails
-        ended(rest, None, [w.render, w.cancel], queue=False, **quiet)
-    w.cancel.click(stopped, None, [w.render, w.cancel, w.status], queue=False, cancels=[run], **quiet)
-    dropped = w.source.change(None, None, None, cancels=[run], **quiet)
-    dropped.then(other_source, None, [w.render, w.cancel, w.status, w.result], queue=False, **quiet)
     w.reference.change(
         handlers.open_reference, [w.reference, w.emotion], [w.reference_card, w.emotion, w.reference_note],
         concurrency_id="probe", concurrency_limit=PROBES, **quiet,

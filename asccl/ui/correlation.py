@@ -152,7 +152,8 @@ def wire(w: Widgets, handlers: Comparing) -> None:
         for ended in (run.success, run.failure):
             ended(rest, None, busy[:3], queue=False, **quiet)
         runs.append(run)
-    w.cancel.click(stopped, None, busy[:4], queue=False, cancels=runs, **quiet)
+    cancelled = w.cancel.click(None, None, None, cancels=runs, **quiet)
+    cancelled.then(stopped, None, busy[:4], queue=False, **quiet)  # not before: the last word of a run would come after
     picked = w.charts.pick(pick, None, [w.at, w.at_generated, w.moment_note], queue=False, **quiet)
     picked.then(
         handlers.moment, [w.source, w.generated, w.used, w.at, w.at_generated], [w.face, w.preview, w.moment_note],

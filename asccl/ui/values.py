@@ -67,7 +67,7 @@ def choice(faces: list[FoundFace]) -> tuple[Any, int]:
     """The gallery shows only where there is a choice; the first face is the largest and is taken unless told."""
     if len(faces) < 2:
         return no_faces()
-    shown = [(face.thumbnail, f"{face.number + 1}, at {clock(face.time)}") for face in faces]
+    shown = [(face.thumbnail, f"Face {face.number + 1}, {clock(face.time)}") for face in faces]
     return gr.Gallery(value=shown, visible=True, selected_index=0), faces[0].number
 
 

@@ -209,6 +209,8 @@ def test_cancel_leaves_nothing(serve_page, media, visit):
     assert page.editor.stopped.wait(60)
     wait_until(lambda: not page.leftovers())
     person.page.wait_for_selector("#status .stopped")
+    person.page.wait_for_timeout(1500)  # what the stopped edit had still to tell does not come after this
+    assert person.text("#status .status").startswith("Cancelled")
     assert person.page.locator("#render").is_enabled() and not person.page.locator("#cancel").is_visible()
     page.editor.delay = 0.0
     person.page.click("#render")

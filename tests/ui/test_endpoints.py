@@ -28,7 +28,7 @@ def test_faces_lists_what_can_be_chosen(serve_page, media):
         handle_file(media / "talk.mp4"), api_name="/faces"
     )
     assert card["name"] == "talk.mp4" and "160 × 160" in card["facts"] and "10 fps" in card["facts"]
-    assert len(gallery["value"]) == 2 and gallery["value"][1]["caption"] == "Face 2, from 0.5 s"
+    assert len(gallery["value"]) == 2 and gallery["value"][1]["caption"] == "Face 2, 0.5 s"
     assert face == 0
     assert (start["maximum"], end["value"]) == (2.0, 2.0) and 0 < moment["maximum"] < 2
 
