@@ -19,7 +19,7 @@ from asccl.renderers.base import Renderer
 from asccl.types import Image, Motion
 
 BUDGET = 0.912  # least mean cosine between source and edit at intensity 1
-WEAKEST, STRONGEST = 0.65, 1.3  # an edit is never weaker or stronger than this share of what its director says
+WEAKEST, STRONGEST = 0.55, 1.3  # an edit is never weaker or stronger than this share of what its director says
 LOOKS = 3  # at most, until the strength is found
 NEAR = 0.03  # of the strength that counts as found
 

@@ -16,7 +16,7 @@ from asccl.morphable.head import HeadModel
 from asccl.types import EMOTIONS, Motion
 
 DIRECTION = 1.0  # share of the preset
-SPECIAL = 0.25  # gain of the reference's own expression beyond a resting face
+SPECIAL = 0.2  # gain of the reference's own expression beyond a resting face
 MOST = 1.4  # of any unit
 CALM = 0.5  # probability of neutral up to which a reference counts as emotional through and through
 SHARPEN = 2.5  # exponent on the read probabilities
