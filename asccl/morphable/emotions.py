@@ -53,14 +53,14 @@ PRESETS: dict[str, Preset] = {
         {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.1),
     "happy": Preset(
         {"mouthSmile": 0.4, "cheekSquint": 0.75, "eyeSquint": 0.3, "noseSneer": 0.25, "mouthStretch": 0.3,
-         "mouthDimple": 0.35, "mouthUpperUp": 0.1, "mouthFrown": -0.4, "mouthShrugLower": -0.45, "mouthPress": -0.4,
+         "mouthDimple": 0.35, "mouthUpperUp": 0.1, "mouthFrown": -0.4, "mouthShrugLower": -0.35, "mouthPress": -0.25,
          "browDown": -0.25, "browOuterUp": -0.2},
-        {"mouthFrown": 0.0, "browDown": 0.2, "mouthShrugLower": 0.0}),
+        {"mouthFrown": 0.0, "browDown": 0.2, "mouthShrugLower": 0.0}, 1.12),
     "sad": Preset(
         {"browInnerUp": 1.2, "browDown": 0.85, "browOuterUp": 0.2, "eyeSquint": 0.3, "eyeBlink": 0.4,
          "mouthFrown": 0.9, "mouthDimple": 0.2, "mouthShrugLower": 0.2, "mouthShrugUpper": 0.1, "mouthPress": -0.3,
          "mouthStretch": -0.1},
-        {"mouthSmile": 0.0, "eyeWide": 0.0, "cheekSquint": 0.1, "mouthUpperUp": 0.2, "mouthPress": 0.0}, 0.88),
+        {"mouthSmile": 0.0, "eyeWide": 0.0, "cheekSquint": 0.1, "mouthUpperUp": 0.2, "mouthPress": 0.0}, 0.95),
     "surprised": Preset(
         {"browInnerUp": 1.0, "browOuterUp": 0.65, "eyeWide": 1.55, "eyeSquint": -0.4, "cheekSquint": 0.1,
          "mouthLowerDown": 0.3, "mouthStretch": 0.1, "mouthFrown": -0.4, "mouthShrugLower": -0.15,
