@@ -13,9 +13,10 @@ import cv2
 from av.stream import Disposition
 
 from asccl.errors import LimitError, UnreadableError
-from asccl.types import Image, MediaInfo
+from asccl.types import MediaInfo, Picture
 from asccl.video.colour import Decoder, colour_of
 from asccl.video.limits import Limits
+from asccl.video.picture import Decoded
 
 # Formats that hold everything themselves. Playlists (HLS, DASH, concat) may name other files or hosts: never opened.
 FORMATS = (
@@ -153,14 +154,16 @@ class Source:
 
 
 class Converter:
-    """av.VideoFrame -> upright (H, W, 3) uint8 RGB, always of one size."""
+    """av.VideoFrame -> upright `Picture`, always of one size: the frame itself where it can be encoded as it is."""
 
     def __init__(self, decoder: Decoder, first: av.VideoFrame):
         self._decoder = decoder
         self._size = first.width, first.height
         self._orientation = orientation(first)
 
-    def __call__(self, frame: av.VideoFrame) -> Image:
+    def __call__(self, frame: av.VideoFrame) -> Picture:
+        if not any(self._orientation) and self._decoder.encodable(frame, *self._size):
+            return Decoded(frame, self._decoder.colour.matrix)
         image = self._decoder(frame, *self._size)
         transposed, mirrored, upended = self._orientation
         if transposed:
