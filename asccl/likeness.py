@@ -21,7 +21,7 @@ from asccl.types import Image, Motion
 BUDGET = 0.912  # least mean cosine between source and edit at intensity 1
 WEAKEST, STRONGEST = 0.55, 1.3  # an edit is never weaker or stronger than this share of what its director says
 LOOKS = 3  # at most, until the strength is found
-NEAR = 0.03  # of the strength that counts as found
+NEAR = 0.05  # of the strength that counts as found
 
 
 class Sample(NamedTuple):

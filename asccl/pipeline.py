@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from asccl import casting, zoo
 from asccl.clip import FINDING, Clip, analyse
@@ -40,14 +41,16 @@ REMEMBERED = 8  # files whose faces are kept ready for previews
 
 class Editor:
     """Edits the emotion of talking faces. One editor serves any number of threads and keeps no request's settings.
-    Making one switches OpenCV's own threads off for the process.
+    Making one switches the own threads of OpenCV and of numpy's BLAS off for the process.
 
     limits: what is refused as too large. encode: quality of the written video. device: of a neural renderer.
     """
 
     def __init__(self, limits: Limits | None = None, encode: EncodeSettings | None = None, device: str = "cpu"):
         self.device = device
-        cv2.setNumThreads(1)  # the steps of an edit have threads of their own; more would only wait for each other
+        # the steps of an edit have threads of their own; more would only wait for each other, those of BLAS busily
+        cv2.setNumThreads(1)
+        threadpool_limits(1, "blas")
         self.limits = limits or Limits()
         self.encode = encode or EncodeSettings()
         self._head: AnnyHead | None = None

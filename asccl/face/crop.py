@@ -53,7 +53,7 @@ def warp_crop(image: Picture, matrix: np.ndarray, size: int) -> Image:
 def _needed(image: Picture, matrix: np.ndarray, size: int, block: int) -> tuple[Image, np.ndarray]:
     """What the crop needs of the image, each block x block pixels averaged to one, and the matrix from there to it."""
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]]) - matrix[:, 2]
-    corners = corners @ np.linalg.inv(matrix[:, :2]).T
+    corners = corners @ cv2.invertAffineTransform(matrix)[:, :2].T
     shape = np.array(image.shape[1::-1])
     start = np.clip(np.floor(corners.min(0)).astype(int) - 2 * block, 0, shape - 1)
     stop = np.clip(np.ceil(corners.max(0)).astype(int) + 2 * block, start + 1, shape)
