@@ -14,7 +14,7 @@ import numpy as np
 from asccl.types import EMOTIONS
 
 # at intensity 1 these are raised no higher: they carry the lips furthest from the words
-BOUNDS = {"mouthSmile": 0.38, "mouthFrown": 1.0, "mouthPress": 0.3, "mouthDimple": 0.4, "mouthStretch": 0.6}
+BOUNDS = {"mouthSmile": 0.35, "mouthFrown": 1.0, "mouthPress": 0.3, "mouthDimple": 0.4, "mouthStretch": 0.6}
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Preset:
     against: dict[str, float] = field(default_factory=dict)
     lip_gain: float = 1.0
     liveliness: float = 1.0
-    leaving: float = 0.3
+    leaving: float = 0.25
 
 
 _UPPER = ("browDown", "browInnerUp", "browOuterUp", "eyeWide", "eyeSquint", "cheekSquint", "noseSneer")
@@ -52,7 +52,7 @@ PRESETS: dict[str, Preset] = {
          "mouthShrugLower": 0.5, "mouthPress": -0.2},
         {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.1),
     "happy": Preset(
-        {"mouthSmile": 0.38, "cheekSquint": 0.75, "eyeSquint": 0.3, "noseSneer": 0.25, "mouthStretch": 0.3,
+        {"mouthSmile": 0.35, "cheekSquint": 0.75, "eyeSquint": 0.3, "noseSneer": 0.25, "mouthStretch": 0.3,
          "mouthDimple": 0.35, "mouthUpperUp": 0.1, "mouthFrown": -0.4, "mouthShrugLower": -0.4, "mouthPress": -0.35,
          "browDown": -0.25, "browOuterUp": -0.2},
         {"mouthFrown": 0.0, "browDown": 0.2, "mouthShrugLower": 0.0}, 1.05),
