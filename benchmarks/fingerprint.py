@@ -1,0 +1,196 @@
+"""Fingerprint every result that a refactoring must not change.
+
+    python -m benchmarks.fingerprint record build/before.json     # on the old commit
+    python -m benchmarks.fingerprint compare build/before.json    # on the new one, on the same machine
+
+SHA-256 of the decoded pixels and of the sound packets of the examples edited to every emotion and to one reference, of a
+preview, of an analysis report, of the tensors that every smoke training writes, and of the bundled files. Reports are
+compared key by key: every key recorded before must still exist with its value, new keys may appear. Only interfaces that
+are declared stable are called (the commands, `Editor.preview`, the training scripts), so the script runs on both sides
+of a move. Floating-point results depend on processor and library versions: record and compare on one machine.
+
+`--bake` also runs the recipe of the bundled head, which takes minutes and needs the extra `train`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import io
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ("astronaut.jpg", "astronaut.mp4", "rendered.mp4")
+EMOTIONS = ("neutral", "angry", "disgusted", "fear", "happy", "sad", "surprised")
+REFERENCE = "rendered.mp4"
+PREVIEW_TIME = 1.0  # seconds
+TRAININGS = ("train_metric", "train_manipulator", "train_renderer")
+VOLATILE_KEYS = {"seconds", "software", "output", "source", "generated"}  # times, versions and paths
+TOLERANCE = 0.0
+
+
+def digest(*parts: bytes) -> str:
+    """SHA-256 of all parts, in hex."""
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(part)
+    return sha.hexdigest()
+
+
+def media_digests(path: Path) -> dict[str, str]:
+    """SHA-256 of the decoded frames (RGB, with their time stamps) and of the sound packets of a video or still."""
+    pixels, sound = hashlib.sha256(), hashlib.sha256()
+    with av.open(str(path)) as container:
+        for packet in container.demux():
+            if packet.stream.type == "audio" and packet.size:
+                sound.update(bytes(packet) + str(packet.pts).encode())
+            if packet.stream.type == "video":
+                for frame in packet.decode():
+                    pixels.update(frame.to_ndarray(format="rgb24").tobytes() + str(frame.pts).encode())
+    return {"frames": pixels.hexdigest(), "sound": sound.hexdigest()}
+
+
+def tensor_digest(path: Path) -> str:
+    """SHA-256 of names, types and values of all tensors of a safetensors file, whatever its metadata."""
+    from safetensors.numpy import load_file
+
+    tensors = load_file(path)
+    return digest(*(f"{k} {v.dtype} {v.shape}".encode() + np.ascontiguousarray(v).tobytes()
+                    for k, v in sorted(tensors.items())))  # fmt: skip
+
+
+def run_command(*arguments: str) -> None:
+    """One `python -m asccl` command in this process. Raises SystemExit when it fails."""
+    from asccl.__main__ import main
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        status = main(list(arguments))
+    if status:
+        raise SystemExit(f"`asccl {' '.join(arguments)}` exits with status {status}")
+
+
+def edits(folder: Path) -> Iterator[tuple[str, Any]]:
+    """Edits of all examples: media digests and reports."""
+    for name in EXAMPLES:
+        source = ROOT / "examples" / name
+        targets = [(emotion, ("--emotion", emotion)) for emotion in EMOTIONS]
+        targets.append(("reference", ("--reference", str(ROOT / "examples" / REFERENCE))))
+        for label, options in targets:
+            output, report = folder / f"{source.stem}-{label}{source.suffix}", folder / "report.json"
+            run_command("edit", str(source), *options, "-o", str(output), "--json", str(report))
+            yield f"edit/{name}/{label}", media_digests(output)
+            yield f"report/{name}/{label}", json.loads(report.read_text())
+
+
+def preview() -> Iterator[tuple[str, Any]]:
+    """Previews of one moment, whole range and soft end."""
+    from asccl import Editor, EditRequest
+
+    editor, source = Editor(), ROOT / "examples" / "astronaut.mp4"
+    for label, options in (("whole", {}), ("range", {"start": 0.5, "end": 2.5}), ("ned", {"generator": "ned"})):
+        shown = editor.preview(EditRequest(source, emotion="happy", **options), PREVIEW_TIME)
+        yield f"preview/{label}", digest(shown.source.tobytes(), shown.edited.tobytes())
+
+
+def analysis(folder: Path) -> Iterator[tuple[str, Any]]:
+    """The report of comparing an example with its edit."""
+    report = folder / "analysis.json"
+    source, edited = ROOT / "examples" / "astronaut.mp4", folder / "astronaut-happy.mp4"
+    run_command("analyze", str(source), str(edited), "-o", str(report))
+    yield "analysis", json.loads(report.read_text())
+
+
+def trainings(folder: Path) -> Iterator[tuple[str, Any]]:
+    """The tensors that every smoke training writes."""
+    for name in TRAININGS:
+        weights = folder / f"{name}.safetensors"
+        command = [sys.executable, "-m", f"training.{name}", "--preset", "smoke", "--output", str(folder / name)]
+        subprocess.run([*command, "--weights", str(weights)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        yield f"training/{name}", tensor_digest(weights)
+
+
+def bundled() -> Iterator[tuple[str, Any]]:
+    """The files of `checkpoints/` and `examples/`, byte by byte, and the recipes that the former carry."""
+    from safetensors import safe_open
+
+    for path in sorted((ROOT / "checkpoints").glob("*.safetensors")):
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+        yield f"bundled/{path.name}", {"sha256": digest(path.read_bytes()), "recipe": metadata.get("recipe")}
+    for name in EXAMPLES:
+        yield f"bundled/{name}", digest((ROOT / "examples" / name).read_bytes())
+
+
+def baking(folder: Path, module: str) -> Iterator[tuple[str, Any]]:
+    """The bundled head made again by its recipe."""
+    output = folder / "head.safetensors"
+    subprocess.run([sys.executable, "-m", module, "-o", str(output)], cwd=ROOT, check=True)
+    yield "baked/head-anny", digest(output.read_bytes())
+
+
+def fingerprint(bake_module: str | None = None) -> dict[str, Any]:
+    """All fingerprints by name."""
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        steps = [bundled(), edits(folder), preview(), analysis(folder), trainings(folder)]
+        if bake_module:
+            steps.append(baking(folder, bake_module))
+        for step in steps:
+            for key, value in step:
+                print(key, flush=True)
+                results[key] = value
+    return results
+
+
+def differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """Where `after` lacks or changes what `before` has; keys that only `after` has are no difference."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key, value in before.items():
+            if key in VOLATILE_KEYS:
+                continue
+            if key not in after:
+                yield f"{path}/{key}: missing"
+            else:
+                yield from differences(value, after[key], f"{path}/{key}")
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (a, b) in enumerate(zip(before, after, strict=True)):
+            yield from differences(a, b, f"{path}/{index}")
+    elif isinstance(before, float) and isinstance(after, float):
+        if not math.isclose(before, after, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+            yield f"{path}: {before!r} -> {after!r}"
+    elif before != after:
+        yield f"{path}: {before!r} -> {after!r}"
+
+
+def main() -> int:
+    """Record or compare. Returns the exit status: 1 where a fingerprint differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["record", "compare"])
+    parser.add_argument("file", type=Path, help="JSON file of fingerprints")
+    parser.add_argument("--bake", metavar="MODULE", help="also run this recipe of the bundled head")
+    arguments = parser.parse_args()
+    results = fingerprint(arguments.bake)
+    if arguments.action == "record":
+        arguments.file.parent.mkdir(parents=True, exist_ok=True)
+        arguments.file.write_text(json.dumps(results, indent=1), encoding="utf-8")
+        print(f"{len(results)} fingerprints recorded in {arguments.file}")
+        return 0
+    changes = list(differences(json.loads(arguments.file.read_text()), results))
+    print("\n".join(changes) or f"all {len(results)} fingerprints are equal")
+    return int(bool(changes))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
