@@ -211,7 +211,7 @@ class Report:
     def __enter__(self) -> Report:
         self._target = None
         if self.path is not None:
-            from asccl.video.target import Target
+            from asccl.files import Target
 
             self._target = Target(self.path)
         return self

@@ -133,7 +133,7 @@ def _compare(pair: EmotionPair, settings: Settings, stop: cli.Stop) -> Correlati
 def _write_plots(found: list[tuple[str, Correlation]], folder: Path) -> None:
     """All files of the folder come at once, when they are whole."""
     from asccl.analysis.files import write_plots
-    from asccl.video.target import Target
+    from asccl.files import Target
 
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from asccl.face.tracker import Tracker, choose
 from asccl.morphable.fit import Fitter
 from asccl.types import Frame, Image, MediaInfo, Motion, Progress, Track
 from asccl.video import Limits, Reader, sample
-from asccl.video.ahead import ahead
+from asccl.video.threads import ahead
 
 LOOKS = 24  # frames that are shown to `study`, about
 FINDING = 8  # frames in which faces are looked for

@@ -15,7 +15,7 @@ from asccl.renderers.base import Renderer
 from asccl.report import Clock
 from asccl.types import EditRequest, Frame, Picture, Progress
 from asccl.video import Limits, Reader, StillWriter, Writer, draw_badge
-from asccl.video.ahead import Behind, ahead
+from asccl.video.threads import Behind, ahead
 
 LOOKS_A_SECOND = 15  # at which the read-out follows the lips, at most
 READINGS = 16  # edited frames that the networks read, about

@@ -26,7 +26,7 @@ from asccl.face.tracker import FaceMeshTracker
 from asccl.glance import Eyes
 from asccl.types import Image, MediaInfo, Progress
 from asccl.video import Limits, Reader, probe, read_at
-from asccl.video.ahead import ahead
+from asccl.video.threads import ahead
 
 __all__ = ["Correlation", "Settings", "analyse", "moment"]
 

@@ -144,7 +144,7 @@ def import_weights(kind: str, source: Path, output: Path) -> list[str]:
         raise SettingError(f"{output.name} is the input as well", "choose another name after -o")
     from asccl import hub
     from asccl.interop.files import read_state, serialise
-    from asccl.video.target import Target
+    from asccl.files import Target
 
     state, notes = read_state(source, KINDS[kind].read)
     try:

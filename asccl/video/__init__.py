@@ -1,6 +1,6 @@
 """Video and stills in and out, through PyAV and Pillow. Start reading at reader.py and writer.py."""
 
-from asccl.video.badge import draw_badge
+from asccl.video.watermark import draw_badge
 from asccl.video.limits import Limits
 from asccl.video.reader import Reader, probe, read_at, sample
 from asccl.video.stills import StillWriter

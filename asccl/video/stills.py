@@ -22,7 +22,7 @@ from asccl.errors import LimitError, UnreadableError
 from asccl.types import Frame, Image, MediaInfo
 from asccl.video.colour import flatten
 from asccl.video.limits import UNLIMITED, Limits
-from asccl.video.target import Target
+from asccl.files import Target
 
 STILL_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 READABLE = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM")

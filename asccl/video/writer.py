@@ -20,7 +20,7 @@ from asccl.video.picture import to_frame
 from asccl.video.sound import Sound
 from asccl.video.source import Source, open_container, orientation
 from asccl.video.stills import STILL_SUFFIXES, StillWriter, read_still_tags
-from asccl.video.target import Target
+from asccl.files import Target
 
 VIDEO_SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
 OWN_KEYS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate"}

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from asccl.video.ahead import IN_FLIGHT, Behind, ahead
+from asccl.video.threads import IN_FLIGHT, Behind, ahead
 
 
 def test_items_come_in_order():
