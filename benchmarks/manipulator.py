@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asccl.data.talk import lip_opening
+from asccl.synthetic.speech import lip_opening
 from asccl.directors.base import Director, ReferenceStyle, Target
 from asccl.directors.manipulator import ManipulatorDirector
 from asccl.directors.preset import PresetDirector

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from asccl.data.talk import CEILING
+from asccl.synthetic.speech import CEILING
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import style_of, translate
 from asccl.zoo import load_manipulator

@@ -22,10 +22,10 @@ import torch.nn.functional as F
 from scipy.interpolate import LinearNDInterpolator
 
 from asccl import LossSettings, load_metric
-from asccl.data.person import SyntheticPerson
-from asccl.data.studio import Camera, Sitting
-from asccl.data.synthetic import words
-from asccl.data.talk import draw_manner, with_emotion
+from asccl.synthetic.person import SyntheticPerson
+from asccl.synthetic.head_renderer import Camera, Sitting
+from asccl.synthetic.datasets import words
+from asccl.synthetic.speech import draw_manner, with_emotion
 from asccl.face.crop import SIZE
 from asccl.face.mesh import BROWS, LEFT_EYE, LIPS, RIGHT_EYE, eye_distance
 from asccl.metric.loss import asccl_loss

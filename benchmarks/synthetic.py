@@ -18,10 +18,10 @@ import cv2
 import mediapipe
 import numpy as np
 
-from asccl.data.camera import Camera
-from asccl.data.capture import Capture
-from asccl.data.synthetic import Pair, SyntheticPairs, SyntheticSequences, render_frame
-from asccl.data.talk import lip_opening
+from asccl.synthetic.camera import Camera
+from asccl.synthetic.degradation import Capture
+from asccl.synthetic.datasets import Pair, SyntheticPairs, SyntheticSequences, render_frame
+from asccl.synthetic.speech import lip_opening
 from asccl.face import mesh
 from asccl.face.crop import expression_crop
 from asccl.zoo import load_embedder, load_expression_net

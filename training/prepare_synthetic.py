@@ -16,7 +16,7 @@ import cv2
 from tqdm import tqdm
 
 from asccl.data.stored import INDEX, SHARD, write_shard
-from asccl.data.synthetic import SyntheticPairs
+from asccl.synthetic.datasets import SyntheticPairs
 from asccl.errors import AscclError, SettingError
 from asccl.face.crop import SIZE
 

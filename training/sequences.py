@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from asccl.data.synthetic import SyntheticSequences
+from asccl.synthetic.datasets import SyntheticSequences
 from asccl.nets.ned_manipulator import WINDOW
 
 FRAMES = 80  # of a sequence

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from asccl.data.camera import Camera
-from asccl.data.person import SyntheticPerson
-from asccl.data.studio import Sitting
-from asccl.data.synthetic import FRAME_SIDE, words
-from asccl.data.talk import CEILING, draw_manner, emotion_offset
+from asccl.synthetic.camera import Camera
+from asccl.synthetic.person import SyntheticPerson
+from asccl.synthetic.head_renderer import Sitting
+from asccl.synthetic.datasets import FRAME_SIDE, words
+from asccl.synthetic.speech import CEILING, draw_manner, emotion_offset
 from asccl.morphable.anny_head import AnnyHead
 from asccl.renderers.conditions import FaceSurface, Scene
 from asccl.renderers.framing import SIDE

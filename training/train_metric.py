@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from asccl import hub
-from asccl.data.takes import SyntheticTakes
+from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.metric.loss import LossSettings, sccl_of
 from asccl.metric.scc import Mapping, Samples, SCCMetric, unit
 from asccl.morphable.anny_head import load_anny_head

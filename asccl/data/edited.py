@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asccl.data.synthetic import Pair
+from asccl.synthetic.datasets import Pair
 from asccl.errors import NoFaceError
 from asccl.face.crop import SIZE, arcface_crop, arcface_matrix
 from asccl.face.mesh import POINTS

@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 import cv2
 import numpy as np
 
-from asccl.data.synthetic import Pair
+from asccl.synthetic.datasets import Pair
 from asccl.errors import InputError, OutputError, UnreadableError
 from asccl.types import Image
 

@@ -11,7 +11,7 @@ from media import ROOT
 
 from asccl.data.edited import AS_FILMED, EditedPairs
 from asccl.data.stored import StoredPairs
-from asccl.data.synthetic import SyntheticPairs
+from asccl.synthetic.datasets import SyntheticPairs
 from asccl.errors import InputError, SettingError, UnreadableError
 from asccl.face import mesh
 from asccl.face.crop import similarity

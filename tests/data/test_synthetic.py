@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from asccl.data.camera import Camera
-from asccl.data.capture import Capture
-from asccl.data.person import SyntheticPerson
-from asccl.data.synthetic import (
+from asccl.synthetic.camera import Camera
+from asccl.synthetic.degradation import Capture
+from asccl.synthetic.person import SyntheticPerson
+from asccl.synthetic.datasets import (
     Pair,
     SyntheticPairs,
     SyntheticSequences,
@@ -19,7 +19,7 @@ from asccl.data.synthetic import (
     render_frame,
     words,
 )
-from asccl.data.talk import CLOSED_LIPS, draw_manner, emotion_offset, lip_opening, speech_track, with_emotion
+from asccl.synthetic.speech import CLOSED_LIPS, draw_manner, emotion_offset, lip_opening, speech_track, with_emotion
 from asccl.face import mesh
 from asccl.face.crop import arcface_crop, similarity
 from asccl.morphable.anny_head import load_anny_head

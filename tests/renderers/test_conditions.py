@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion, binary_fill_holes
 
-from asccl.data.camera import Camera
+from asccl.synthetic.camera import Camera
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from asccl import load_metric
-from asccl.data.takes import SyntheticTakes
+from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.metric.daas import daas_weight
 from asccl.nets.iresnet import IResNet
 from asccl.zoo import new_metric

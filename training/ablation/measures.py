@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asccl.data.talk import lip_opening
+from asccl.synthetic.speech import lip_opening
 from asccl.face import mesh
 from asccl.face.crop import arcface_crop, expression_crop
 from asccl.face.facemesh import FaceMesh, Window

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asccl.data.talk import CEILING
+from asccl.synthetic.speech import CEILING
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import style_of, translate
 from asccl.nets.ned_renderer import FRAMES, PREVIOUS, SEEN, Generator

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from asccl.data.camera import Camera
-from asccl.data.person import SyntheticPerson
-from asccl.data.studio import Sitting
-from asccl.data.synthetic import FRAME_SIDE, words
-from asccl.data.talk import draw_manner, with_emotion
+from asccl.synthetic.camera import Camera
+from asccl.synthetic.person import SyntheticPerson
+from asccl.synthetic.head_renderer import Sitting
+from asccl.synthetic.datasets import FRAME_SIDE, words
+from asccl.synthetic.speech import draw_manner, with_emotion
 from asccl.morphable.anny_head import AnnyHead
 from asccl.renderers.conditions import FaceSurface, Scene
 from asccl.renderers.framing import view_scale

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 import cv2
 import numpy as np
 
-from asccl.data.person import SyntheticPerson
+from asccl.synthetic.person import SyntheticPerson
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.portrait import BROW, EYELIDS, LIPS, SKIN
 from asccl.morphable.raster import interpolate, rasterise

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asccl.data.camera import Camera
-from asccl.data.capture import Capture
-from asccl.data.person import SyntheticPerson
-from asccl.data.studio import Sitting
-from asccl.data.talk import blink_track, draw_manner, gaze_track, life_track, speech_track, with_emotion
+from asccl.synthetic.camera import Camera
+from asccl.synthetic.degradation import Capture
+from asccl.synthetic.person import SyntheticPerson
+from asccl.synthetic.head_renderer import Sitting
+from asccl.synthetic.speech import blink_track, draw_manner, gaze_track, life_track, speech_track, with_emotion
 from asccl.face.crop import SIZE
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.types import EMOTIONS, Image

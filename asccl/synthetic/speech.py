@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asccl.data.acting import ACTED, BOUNDS
+from asccl.synthetic.emotions import ACTED, BOUNDS
 from asccl.face import mesh
 from asccl.morphable.emotions import sides, spread
 from asccl.morphable.head import HeadModel

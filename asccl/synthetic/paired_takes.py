@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asccl.data.capture import Capture
-from asccl.data.person import SyntheticPerson
-from asccl.data.studio import Camera, Sitting
-from asccl.data.synthetic import FRAME_SIDE, two_emotions, words
-from asccl.data.talk import draw_manner, with_emotion
+from asccl.synthetic.degradation import Capture
+from asccl.synthetic.person import SyntheticPerson
+from asccl.synthetic.head_renderer import Camera, Sitting
+from asccl.synthetic.datasets import FRAME_SIDE, two_emotions, words
+from asccl.synthetic.speech import draw_manner, with_emotion
 from asccl.face.crop import SIZE
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.types import EMOTIONS

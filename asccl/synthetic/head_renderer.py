@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from asccl.data.camera import Camera
-from asccl.data.paint import hair_cover, paint, unrolled
-from asccl.data.person import SyntheticPerson
+from asccl.synthetic.camera import Camera
+from asccl.synthetic.skin_texture import hair_cover, paint, unrolled
+from asccl.synthetic.person import SyntheticPerson
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.portrait import (
     CAVITY,
