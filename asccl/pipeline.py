@@ -163,7 +163,7 @@ class Editor:
         chosen = casting.cast(casting.person_of(samples, zoo.load_embedder().embed), request.renderer)
         if chosen.renderer is None:
             return warp, chosen.report
-        from asccl.renderers.neural import NeuralRenderer  # brings torch
+        from asccl.renderers.neural.renderer import NeuralRenderer  # brings torch
 
         net, card = zoo.load_renderer(chosen.renderer, self.device)
         return NeuralRenderer(self._get_head(), net, card), chosen.report

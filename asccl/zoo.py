@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, so only the functions that n
     from asccl.nets.blocks import Freezable
     from asccl.nets.ned_manipulator import Manipulator
     from asccl.nets.ned_renderer import Generator
-    from asccl.renderers.card import Card
+    from asccl.renderers.neural.checkpoint import Card
 
 CROP = (112, 112, 3)
 COUNTER = "num_batches_tracked"  # of batch normalisation; a frozen network has no use for it
@@ -183,7 +183,7 @@ def check_device(name: str) -> None:
 @cache
 def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[Generator, Card]:
     from asccl.nets.ned_renderer import Generator
-    from asccl.renderers.card import Card
+    from asccl.renderers.neural.checkpoint import Card
 
     card = Card.read(hub.metadata(path))
     return _fill(path, Generator(card.sizes), device), card

@@ -20,7 +20,7 @@ import numpy as np
 
 from asccl.data.clips import ClipFolder, PreparedClip, read_manifest
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.conditions import FaceSurface, Scene
+from asccl.renderers.neural.conditions import FaceSurface, Scene
 from benchmarks.report import tell
 from benchmarks.talking import talking_clip
 from training.prepare import PrepareSettings

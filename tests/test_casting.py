@@ -18,7 +18,7 @@ from asccl.face.crop import arcface_crop
 from asccl.glance import Eyes
 from asccl.interop.files import serialise
 from asccl.nets.ned_renderer import Generator, Sizes
-from asccl.renderers.card import CRITIC, WIDTH, Card
+from asccl.renderers.neural.checkpoint import CRITIC, WIDTH, Card
 
 SIZES = Sizes(ngf=4, downsamplings=2, blocks=2, running=False)
 

@@ -17,8 +17,8 @@ from asccl.errors import InputError
 from asccl.face.crop import SIZE, arcface_matrix
 from asccl.face.mesh import LIPS
 from asccl.nets.ned_renderer import CONDITIONS, PREVIOUS
-from asccl.renderers.conditions import FaceSurface, Scene
-from asccl.renderers.gaze import Gaze
+from asccl.renderers.neural.conditions import FaceSurface, Scene
+from asccl.renderers.neural.gaze import Gaze
 
 MOUTH = 3 / 8  # side of the square round the mouth, in sides of the picture
 

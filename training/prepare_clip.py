@@ -19,7 +19,7 @@ from asccl.face.crop import warp_crop
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.renderers.framing import Posed, frame_heads
+from asccl.renderers.neural.head_crop import Posed, frame_heads
 from asccl.types import Image, Motion, Progress
 from asccl.video import Limits, Reader, probe
 from asccl.video.waveform import read_sound

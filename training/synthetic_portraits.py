@@ -14,8 +14,8 @@ from asccl.synthetic.head_renderer import Sitting
 from asccl.synthetic.datasets import FRAME_SIDE, words
 from asccl.synthetic.speech import CEILING, draw_manner, emotion_offset
 from asccl.morphable.anny_head import AnnyHead
-from asccl.renderers.conditions import FaceSurface, Scene
-from asccl.renderers.framing import SIDE
+from asccl.renderers.neural.conditions import FaceSurface, Scene
+from asccl.renderers.neural.head_crop import SIDE
 from asccl.types import EMOTIONS
 from training.portraits import InMemory
 

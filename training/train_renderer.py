@@ -26,8 +26,8 @@ from asccl.face.crop import SIZE, warp_crop
 from asccl.metric.loss import ASCCLLoss, LossSettings
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_renderer import Generator, Sizes
-from asccl.renderers.card import CRITIC, KIND, Card
-from asccl.renderers.conditions import FaceSurface
+from asccl.renderers.neural.checkpoint import CRITIC, KIND, Card
+from asccl.renderers.neural.conditions import FaceSurface
 from asccl.zoo import COUNTER, METRIC, load_embedder, load_metric
 from training import loop
 from training.perceptual import load_perceptual

@@ -17,8 +17,8 @@ from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.nets.ned_renderer import Generator, Sizes
-from asccl.renderers.card import WIDTH, Card
-from asccl.renderers.neural import NeuralRenderer, shown_strength
+from asccl.renderers.neural.checkpoint import WIDTH, Card
+from asccl.renderers.neural.renderer import NeuralRenderer, shown_strength
 from asccl.types import Motion, Track
 
 HEAD = load_anny_head()

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from asccl.renderers.paste import Painted, layered, paste, spread_motion
+from asccl.renderers.neural.compositing import Painted, layered, paste, spread_motion
 
 SIZE, SIDE = 64, 200  # of the square and of the frame
 CROP = np.array([[SIZE / 160, 0, -20 * SIZE / 160], [0, SIZE / 160, -20 * SIZE / 160]])  # frame -> square

@@ -11,7 +11,7 @@ from recordings import HEAD, record, spoken
 from asccl.data.labels import Labels
 from asccl.errors import InputError, SettingError
 from asccl.face import mesh
-from asccl.renderers.conditions import FaceSurface
+from asccl.renderers.neural.conditions import FaceSurface
 from asccl.types import EMOTIONS
 from asccl.zoo import load_embedder
 from training import ablate

@@ -19,7 +19,7 @@ from media import ROOT, astronaut, write_clip
 from asccl.data.clips import ClipFolder, read_manifest
 from asccl.errors import InputError, SettingError
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.conditions import FaceSurface, Scene
+from asccl.renderers.neural.conditions import FaceSurface, Scene
 from tests.training.jobs import job
 from training import portraits
 from training.prepare import PrepareSettings, main

@@ -10,7 +10,7 @@ from asccl.face.mesh import LIPS
 from asccl.metric.loss import ASCCLLoss
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_renderer import Discriminator, Generator, Sizes
-from asccl.renderers.conditions import FaceSurface
+from asccl.renderers.neural.conditions import FaceSurface
 from asccl.zoo import new_metric
 from training import losses
 from training.portraits import InMemory, Part, RendererWindow, RendererWindows, mouth_side

@@ -18,8 +18,8 @@ from asccl.__main__ import main as asccl
 from asccl.errors import InputError, OutputError, SettingError, WeightsError
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_renderer import Sizes
-from asccl.renderers.card import Card
-from asccl.renderers.conditions import FaceSurface
+from asccl.renderers.neural.checkpoint import Card
+from asccl.renderers.neural.conditions import FaceSurface
 from asccl.zoo import load_renderer
 from training import loop, train_renderer
 from training.perceptual import load_perceptual

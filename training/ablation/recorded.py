@@ -15,8 +15,8 @@ from asccl.data.clips import PreparedClip
 from asccl.errors import InputError
 from asccl.face.mesh import POINTS
 from asccl.nets.ned_manipulator import WINDOW
-from asccl.renderers.conditions import FaceSurface
-from asccl.renderers.gaze import Gaze
+from asccl.renderers.neural.conditions import FaceSurface
+from asccl.renderers.neural.gaze import Gaze
 from asccl.types import EMOTIONS
 from training.ablation.cases import CROSS, HEARD, INTRA, SHOWN, Case, Reference
 from training.portraits import Prepared

@@ -14,7 +14,7 @@ from asccl.synthetic.speech import CEILING
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import style_of, translate
 from asccl.nets.ned_renderer import FRAMES, PREVIOUS, SEEN, Generator
-from asccl.renderers.conditions import FaceSurface
+from asccl.renderers.neural.conditions import FaceSurface
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator, load_renderer
 from training.ablation.cases import SETTINGS, Case, Reference

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from asccl.face import mesh
-from asccl.renderers.conditions import FaceSurface
+from asccl.renderers.neural.conditions import FaceSurface
 from asccl.renderers.geometry import LIP_REACH, SHUT
 
 EYES_APART = 9.0  # cm between the outer corners of the eyes

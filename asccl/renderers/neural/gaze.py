@@ -6,8 +6,8 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
-from asccl.renderers.conditions import BALLS, FaceSurface, iris_of
-from asccl.renderers.framing import View
+from asccl.renderers.neural.conditions import BALLS, FaceSurface, iris_of
+from asccl.renderers.neural.head_crop import View
 
 SIDES = ("Right", "Left")  # the person's own, as BALLS
 PULL = 0.02  # of the units towards 0, beside their reach squared

@@ -16,7 +16,7 @@ from scipy.interpolate import RBFInterpolator
 
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.raster import rasterise, vertex_normals
-from asccl.renderers.framing import Posed, View, frame_heads, view_scale
+from asccl.renderers.neural.head_crop import Posed, View, frame_heads, view_scale
 from asccl.types import Motion
 
 CHANNELS = 10  # of a frame: NMFC 3, shape 3, eyes 3, mask 1
