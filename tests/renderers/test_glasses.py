@@ -12,9 +12,9 @@ from asccl.face import mesh
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.renderers.field import face_size
-from asccl.renderers.glasses import ANGLES, Glasses, even_brows, rays, smoothest_path
-from asccl.renderers.warp import WarpRenderer
+from asccl.renderers.warp.field import face_size
+from asccl.renderers.warp.glasses import ANGLES, Glasses, even_brows, rays, smoothest_path
+from asccl.renderers.warp.renderer import WarpRenderer
 from asccl.types import Track
 
 HEAD = load_anny_head()

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from asccl.face.crop import warp_crop
-from asccl.renderers.field import Box
+from asccl.renderers.warp.field import Box
 from asccl.types import Image
 
 FEATHER = 0.05  # of the square's side: from the edge of the mask inwards the painted face fades in

@@ -6,7 +6,7 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.renderers.neural.conditions import FaceSurface
-from asccl.renderers.geometry import LIP_REACH, SHUT
+from asccl.renderers.warp.displacement import LIP_REACH, SHUT
 
 EYES_APART = 9.0  # cm between the outer corners of the eyes
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
-from asccl.renderers.eyes import Eyes, keep_eyeballs
-from asccl.renderers.field import Box, FaceField, enlarge, face_size, resample
-from asccl.renderers.geometry import Displacement
-from asccl.renderers.glasses import Glasses, even_brows
-from asccl.renderers.skin import OWN_DETAIL, Skin
-from asccl.renderers.teeth import hold_teeth
+from asccl.renderers.warp.eyes import Eyes, keep_eyeballs
+from asccl.renderers.warp.field import Box, FaceField, enlarge, face_size, resample
+from asccl.renderers.warp.displacement import Displacement
+from asccl.renderers.warp.glasses import Glasses, even_brows
+from asccl.renderers.warp.shading import OWN_DETAIL, Skin
+from asccl.renderers.warp.teeth import hold_teeth
 from asccl.types import Image, Motion, Picture
 from asccl.video.picture import patched
 

@@ -8,8 +8,8 @@ from scipy.sparse import coo_matrix
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
-from asccl.renderers.field import Box, face_size
-from asccl.renderers.folds import Folds
+from asccl.renderers.warp.field import Box, face_size
+from asccl.renderers.warp.wrinkles import Folds
 from asccl.types import Image
 
 SKIN = (50, 280, 205, 425, 101, 330, 118, 347, 123, 352, 187, 411, 147, 376, 151, 9, 108, 337, 69, 299, 199, 200, 5, 4,

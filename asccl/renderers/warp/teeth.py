@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from asccl.face import mesh
-from asccl.renderers.field import Box, enlarge, face_size
+from asccl.renderers.warp.field import Box, enlarge, face_size
 
 PARTED = 0.03, 0.09  # lip opening over the face size: below the first all is the skin's field, above the second none
 RIM = 0.02  # of the face size: this much inside the lip's line moves with the lip: its wet rim and its shadow on teeth

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from asccl.face import mesh
-from asccl.renderers.field import Box, face_size
+from asccl.renderers.warp.field import Box, face_size
 from asccl.types import Image
 
 RAYS, NEAR, FAR, STEPS = 48, 0.13, 0.46, 36  # from the middle of an eye outwards, in face sizes

@@ -6,7 +6,7 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
-from asccl.renderers.field import face_size
+from asccl.renderers.warp.field import face_size
 from asccl.types import Motion
 
 LID_REACH = 0.5  # cm; likewise for a correction of the lids

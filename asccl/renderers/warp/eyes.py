@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from asccl.face import mesh
-from asccl.renderers.field import Box, face_size
+from asccl.renderers.warp.field import Box, face_size
 from asccl.types import Image
 
 EYES = ((mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS))
