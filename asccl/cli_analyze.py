@@ -15,7 +15,7 @@ from asccl.types import Progress
 
 if TYPE_CHECKING:
     from asccl.analysis.correlation import Settings
-    from asccl.analysis.emotions import EmotionPair
+    from asccl.analysis.clip_pairs import EmotionPair
     from asccl.analysis.result import Correlation
 
 # Where each stage begins on the bar and how much of it it takes.
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plots is not None and Path(arguments.plots).exists() and not Path(arguments.plots).is_dir():
         raise SettingError(f"{arguments.plots} is a file", "give a folder after --plots")
     from asccl.analysis.correlation import Settings
-    from asccl.analysis.emotions import EmotionPair, pairs_in
+    from asccl.analysis.clip_pairs import EmotionPair, pairs_in
 
     settings = Settings(
         pairing=arguments.pair, alignment=arguments.align, stride=arguments.stride, offset=arguments.offset,
@@ -132,7 +132,7 @@ def _compare(pair: EmotionPair, settings: Settings, stop: cli.Stop) -> Correlati
 
 def _write_plots(found: list[tuple[str, Correlation]], folder: Path) -> None:
     """All files of the folder come at once, when they are whole."""
-    from asccl.analysis.files import write_plots
+    from asccl.analysis.export import write_plots
     from asccl.files import Target
 
     made = not folder.exists()

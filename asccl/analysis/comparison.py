@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from asccl.analysis.framing import Alignment, Framing, framing
-from asccl.analysis.heads import Head
+from asccl.analysis.face_alignment import Alignment, Framing, framing
+from asccl.analysis.mappings import Head
 from asccl.analysis.result import Correlation, Curves, Moments
 from asccl.analysis.settings import Settings
-from asccl.analysis.sums import MapSums, compare
+from asccl.analysis.statistics import MapSums, compare
 from asccl.face.mesh import lip_gap
 from asccl.metric.loss import valid_pairs
 from asccl.types import Image, MediaInfo

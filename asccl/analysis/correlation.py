@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from asccl.analysis.comparison import Comparison, FramePair
-from asccl.analysis.framing import ASIDE, Alignment, aside, scale_between
-from asccl.analysis.heads import heads_of
+from asccl.analysis.face_alignment import ASIDE, Alignment, aside, scale_between
+from asccl.analysis.mappings import heads_of
 from asccl.analysis.result import Correlation
 from asccl.analysis.settings import Settings
-from asccl.analysis.timing import Pairing, pair, thin
+from asccl.analysis.temporal_alignment import Pairing, pair, thin
 from asccl.clip import Followed, follow
 from asccl.errors import InputError, NoFaceError
 from asccl.face.tracker import FaceMeshTracker

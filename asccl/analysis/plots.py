@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asccl.analysis.result import Correlation, rounded
-from asccl.analysis.sums import SIDES
+from asccl.analysis.statistics import SIDES
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asccl.analysis.heads import HEADS, weights_of
+from asccl.analysis.mappings import HEADS, weights_of
 from asccl.analysis.settings import Settings
-from asccl.analysis.sums import MEASURES, SIDES, MapSums, Spread, overall
+from asccl.analysis.statistics import MEASURES, SIDES, MapSums, Spread, overall
 from asccl.types import Image, MediaInfo
 from asccl.version import __version__
 

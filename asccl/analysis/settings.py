@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asccl.analysis.timing import PAIRINGS
+from asccl.analysis.temporal_alignment import PAIRINGS
 from asccl.errors import SettingError
 from asccl.face.crop import SIZE
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from asccl.analysis import plots
 from asccl.analysis.result import Correlation
-from asccl.analysis.sums import MEASURES, SIDES
+from asccl.analysis.statistics import MEASURES, SIDES
 from asccl.ui.components import Value, markup, picture, script, shrink
 from asccl.ui.limits import clock
 

@@ -12,8 +12,8 @@ from typing import Any
 import gradio as gr
 
 from asccl.analysis.correlation import Correlation, Settings, analyse, check_alike, moment
-from asccl.analysis.emotions import label, pairs_of
-from asccl.analysis.files import table, timeline
+from asccl.analysis.clip_pairs import label, pairs_of
+from asccl.analysis.export import table, timeline
 from asccl.errors import InputError, SettingError
 from asccl.glance import Eyes
 from asccl.types import Progress

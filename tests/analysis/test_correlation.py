@@ -11,7 +11,7 @@ from media import astronaut, write_clip
 from PIL import Image
 
 from asccl.__main__ import main
-from asccl.analysis import files, printed
+from asccl.analysis import export, static_plots
 from asccl.analysis.correlation import Correlation, Settings, analyse, moment
 from asccl.errors import Cancelled, InputError, SettingError
 from asccl.glance import Eyes
@@ -82,10 +82,10 @@ def test_one_moment_alone_agrees_with_the_whole(short_clip, edited, found):
 
 
 def test_charts_are_drawn_without_a_browser(found, tmp_path):
-    figures = files.figures([("source – happy", found)])
+    figures = export.figures([("source – happy", found)])
     assert {"time", "maps-bare-cosine", "mappings-pearson", "face-daas-map4"} <= set(figures)
     for name in ("time", "maps-bare-cosine", "face-corresponding-map2"):
-        printed.draw(figures[name], tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
+        static_plots.draw(figures[name], tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
         assert np.asarray(Image.open(tmp_path / f"{name}.png").convert("L")).std() > 5
         assert "</svg>" in (tmp_path / f"{name}.svg").read_text()
 

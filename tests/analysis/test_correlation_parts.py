@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from media import astronaut
 
-from asccl.analysis.emotions import label, pairs_in, pairs_of
-from asccl.analysis.framing import TEMPLATE, framing
+from asccl.analysis.clip_pairs import label, pairs_in, pairs_of
+from asccl.analysis.face_alignment import TEMPLATE, framing
 from asccl.analysis.result import WORST, Moments
-from asccl.analysis.timing import pair, thin
+from asccl.analysis.temporal_alignment import pair, thin
 from asccl.clip import Followed
 from asccl.errors import InputError
 from asccl.face import mesh

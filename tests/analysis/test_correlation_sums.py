@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from asccl.analysis.sums import MapSums, Spread, compare, overall
+from asccl.analysis.statistics import MapSums, Spread, compare, overall
 from asccl.metric.pairs import choose
 from asccl.metric.scc import Disparities, visual_disparity
 

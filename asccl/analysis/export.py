@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asccl.analysis import plots, printed
+from asccl.analysis import plots
+from asccl.analysis import static_plots
 from asccl.analysis.result import Correlation
 from asccl.types import Image
 
@@ -75,7 +76,7 @@ def write_plots(found: Labelled, folder: Path) -> list[Path]:
     for name, figure in figures(found).items():
         paths = [folder / f"{name}{suffix}" for suffix in (".html", ".png", ".svg")]
         figure.write_html(paths[0], include_plotlyjs="directory", config={"displaylogo": False})
-        printed.draw(figure, *paths[1:])
+        static_plots.draw(figure, *paths[1:])
         written += paths
     for name, text in (("similarity.csv", table(found)), ("frames.csv", timeline(found))):
         (folder / name).write_text(text, encoding="utf-8")
