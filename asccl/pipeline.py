@@ -17,7 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from asccl import casting, zoo
-from asccl.clip import FINDING, Clip, analyse
+from asccl.morphable.reconstruct import FINDING, Clip, analyse
 from asccl.directors.base import Director, ReferenceStyle, Target
 from asccl.directors.preset import PresetDirector
 from asccl.directors.reference import ReferenceDirector

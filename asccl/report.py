@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from asccl import hub
-from asccl.clip import Clip
+from asccl.morphable.reconstruct import Clip
 from asccl.types import EditRequest, Motion
 from asccl.version import __version__
 

@@ -8,9 +8,9 @@ from itertools import islice
 import numpy as np
 
 from asccl import zoo
-from asccl.clip import Clip
+from asccl.morphable.reconstruct import Clip
 from asccl.face.facemesh import FaceMesh, Window
-from asccl.readout import Readout
+from asccl.evaluation.edit_metrics import Readout
 from asccl.renderers.base import Renderer
 from asccl.report import Clock
 from asccl.types import EditRequest, Frame, Picture, Progress

@@ -19,7 +19,7 @@ import torch
 
 from asccl import zoo
 from asccl.casting import card_of
-from asccl.clip import Clip, analyse
+from asccl.morphable.reconstruct import Clip, analyse
 from asccl.directors.base import Target
 from asccl.directors.manipulator import ManipulatorDirector
 from asccl.face.tracker import FaceMeshTracker

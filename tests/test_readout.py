@@ -9,7 +9,7 @@ import numpy as np
 from media import astronaut
 
 from asccl.glance import Eyes
-from asccl.readout import Readout
+from asccl.evaluation.edit_metrics import Readout
 
 
 def test_a_face_that_fell_into_a_point_is_not_measured() -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asccl import zoo
-from asccl.clip import Clip, analyse
+from asccl.morphable.reconstruct import Clip, analyse
 from asccl.data.clips import CLIPS, QUALITY, unit_names, write_clip
 from asccl.data.pairing import CEPSTRA, mfcc
 from asccl.errors import InputError

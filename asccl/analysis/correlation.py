@@ -20,7 +20,7 @@ from asccl.analysis.mappings import heads_of
 from asccl.analysis.result import Correlation
 from asccl.analysis.settings import Settings
 from asccl.analysis.temporal_alignment import Pairing, pair, thin
-from asccl.clip import Followed, follow
+from asccl.morphable.reconstruct import Followed, follow
 from asccl.errors import InputError, NoFaceError
 from asccl.face.tracker import FaceMeshTracker
 from asccl.glance import Eyes

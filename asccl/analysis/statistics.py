@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from asccl.metric.daas import daas_weight
-from asccl.metric.pairs import Pairs
+from asccl.metric.neighbours import Pairs
 from asccl.metric.scc import Disparities, unit
 
 MEASURES = ("cosine", "pearson")

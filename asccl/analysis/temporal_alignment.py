@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from asccl.clip import Followed
+from asccl.morphable.reconstruct import Followed
 from asccl.data.pairing import STEP, Utterance, mfcc, mouth_motion, paired_frames
 from asccl.errors import InputError
 from asccl.video.waveform import read_sound

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from asccl.metric.daas import LAMBDA, POWER, authors_weight, daas_weight
-from asccl.metric.pairs import Pairs
+from asccl.metric.neighbours import Pairs
 from asccl.metric.scc import SAMPLES, Disparities, Samples, SCCMetric, unit, visual_disparity
 
 TEMPERATURE = 0.07

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from asccl.metric.pairs import Pairs, choose
+from asccl.metric.neighbours import Pairs, choose
 from asccl.nets.blocks import Freezable
 
 SAMPLES = 1024  # regions of a map, at most, unless told

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from asccl.analysis.statistics import MapSums, Spread, compare, overall
-from asccl.metric.pairs import choose
+from asccl.metric.neighbours import choose
 from asccl.metric.scc import Disparities, visual_disparity
 
 SIZE, CHANNELS, FRAMES = (3, 4), 5, 3

@@ -6,7 +6,7 @@ import torch
 
 from asccl.metric.daas import daas_weight
 from asccl.metric.loss import LossSettings, asccl_loss, asccl_maps, contrast, sccl_loss
-from asccl.metric.pairs import choose
+from asccl.metric.neighbours import choose
 from asccl.metric.scc import similarity, visual_disparity
 from tests.metric import plain
 from tests.metric.small import pictures, small_metric

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from asccl.metric.loss import LossSettings, asccl_maps
-from asccl.metric.pairs import at
+from asccl.metric.neighbours import at
 from asccl.metric.scc import SCCMetric
 from asccl.nets.iresnet import MAP_CHANNELS, IResNet
 from tests import official

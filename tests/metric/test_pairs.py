@@ -1,6 +1,6 @@
 import torch
 
-from asccl.metric.pairs import NEIGHBOURS, at, choose
+from asccl.metric.neighbours import NEIGHBOURS, at, choose
 
 
 def test_every_neighbour_lies_where_it_should_and_borders_do_not_wrap():
