@@ -27,7 +27,7 @@ def main() -> None:
         return alone(arguments.host, arguments.port)
     with tempfile.TemporaryDirectory(prefix="asccl-app-", ignore_cleanup_errors=True) as folder:
         os.environ["GRADIO_TEMP_DIR"] = f"{folder}/uploads"
-        from asccl.pipeline import Editor
+        from asccl.editing.editor import Editor
         from asccl.ui.blocks import build
         from asccl.ui.serve import serve
 

@@ -20,12 +20,12 @@ from asccl.version import __version__
 
 if TYPE_CHECKING:
     from asccl.metric.loss import ASCCLLoss, LossSettings
-    from asccl.pipeline import Editor
+    from asccl.editing.editor import Editor
     from asccl.zoo import load_metric
 
 _LATER = {
     "ASCCLLoss": "asccl.metric.loss",
-    "Editor": "asccl.pipeline",
+    "Editor": "asccl.editing.editor",
     "LossSettings": "asccl.metric.loss",
     "load_metric": "asccl.zoo",
 }

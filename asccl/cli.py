@@ -19,7 +19,7 @@ from asccl.errors import AscclError, Cancelled, OutputError, SettingError
 from asccl.types import EditRequest, Progress
 
 if TYPE_CHECKING:  # the pipeline takes a second to import: not before the arguments are known to be sound
-    from asccl.pipeline import Editor
+    from asccl.editing.editor import Editor
 
 # Where each stage begins on the bar and how much of it it takes, as on a long clip.
 STAGES = {"open": (0.0, 0.0), "track": (0.0, 0.4), "fit": (0.4, 0.05), "render": (0.45, 0.55), "done": (1.0, 0.0)}
@@ -35,7 +35,7 @@ def edit(arguments: argparse.Namespace) -> int:
         Report(arguments.json, several) as report,
         Stop() as stop,
     ):
-        from asccl.pipeline import Editor
+        from asccl.editing.editor import Editor
 
         editor, status = Editor(device=arguments.device), 0
         guard = _Guard(requests, report.path)

@@ -132,7 +132,7 @@ def _create(arguments: argparse.Namespace) -> int:
 
 
 def _edits(arguments: argparse.Namespace) -> int:
-    from asccl.pipeline import Editor
+    from asccl.editing.editor import Editor
     from asccl.study.edits import make_edits, parse_method, references_in
 
     methods = [parse_method(text) for text in arguments.method]

@@ -28,7 +28,7 @@ import torch
 from asccl import Editor, EditRequest, load_metric
 from asccl.face.crop import arcface_crop
 from asccl.face.mesh import lip_gap
-from asccl.glance import Eyes
+from asccl.editing.preview import Eyes
 from asccl.metric.scc import SCCMetric, unit
 from asccl.types import Image
 from asccl.video import Limits, Reader

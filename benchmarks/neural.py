@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from asccl import zoo
-from asccl.casting import card_of
+from asccl.editing.renderer_selection import card_of
 from asccl.morphable.reconstruct import Clip, analyse
 from asccl.directors.base import Target
 from asccl.directors.manipulator import ManipulatorDirector

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from asccl.pipeline import Editor
+    from asccl.editing.editor import Editor
 
 ROOT = Path(__file__).parent.parent
 RATE = Fraction(30000, 1001)

@@ -29,7 +29,7 @@ def refused(
     editor: Editor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, temporary: Path, capsys: pytest.CaptureFixture
 ) -> Callable[..., str]:
     """refused(status, source, *options) -> what stderr says, after all else that must hold has been checked."""
-    monkeypatch.setattr("asccl.pipeline.Editor", lambda device: editor)
+    monkeypatch.setattr("asccl.editing.editor.Editor", lambda device: editor)
 
     def run(status: int, source: Path, *options: object) -> str:
         folders = {path.parent for path in (source, *map(Path, map(str, options)))} | {tmp_path}

@@ -11,11 +11,12 @@ import torch
 from media import astronaut
 from PIL import Image
 
-from asccl import EditRequest, casting, hub, zoo
+from asccl import EditRequest, hub, zoo
+from asccl.editing import renderer_selection
 from asccl.__main__ import main
 from asccl.errors import InputError, SettingError
 from asccl.face.crop import arcface_crop
-from asccl.glance import Eyes
+from asccl.editing.preview import Eyes
 from asccl.interop.files import serialise
 from asccl.nets.ned_renderer import Generator, Sizes
 from asccl.renderers.neural.checkpoint import CRITIC, WIDTH, Card
@@ -51,7 +52,7 @@ def likeness(person: np.ndarray, cosine: float) -> np.ndarray:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ASCCL_CHECKPOINTS", str(tmp_path))
-    return tmp_path / casting.FOLDER
+    return tmp_path / renderer_selection.FOLDER
 
 
 def test_a_card_comes_back_as_it_was_told(person):
@@ -66,13 +67,13 @@ def test_a_card_comes_back_as_it_was_told(person):
 
 
 def test_the_likest_that_fits_serves(folder, person):
-    assert "no renderer in" in casting.cast(person).report["why"]
+    assert "no renderer in" in renderer_selection.cast(person).report["why"]
     renderer(folder / "a.safetensors", likeness(person, 0.6))
     best = renderer(folder / "b.safetensors", likeness(person, 0.9))
     renderer(folder / "c.safetensors", likeness(person, 0.2))
     (folder / "d.safetensors").write_bytes(b"nothing")
     renderer(folder / "b-D.safetensors", person, kind=CRITIC)  # as a training leaves it beside b
-    found, report = casting.cast(person)
+    found, report = renderer_selection.cast(person)
     assert found == best
     assert report["name"] == "neural" and report["file"] == "b.safetensors" and report["sha256"] == hub.sha256(best)
     assert report["similarity"] == pytest.approx(0.9, abs=1e-3) and "taught this person" in report["why"]
@@ -82,19 +83,19 @@ def test_the_likest_that_fits_serves(folder, person):
 
 
 def test_without_one_that_fits_frames_are_warped(folder, person):
-    renderer(folder / "c.safetensors", likeness(person, casting.FITS - 0.02))
-    found, report = casting.cast(person)
+    renderer(folder / "c.safetensors", likeness(person, renderer_selection.FITS - 0.02))
+    found, report = renderer_selection.cast(person)
     assert found is None and report["name"] == "warp" and "none was taught this person" in report["why"]
-    assert report["similarity"] == pytest.approx(casting.FITS - 0.02, abs=1e-3)
-    assert casting.cast(None).report["name"] == "warp"
+    assert report["similarity"] == pytest.approx(renderer_selection.FITS - 0.02, abs=1e-3)
+    assert renderer_selection.cast(None).report["name"] == "warp"
 
 
 def test_a_given_one_that_does_not_fit_is_refused(tmp_path, person):
     wrong = renderer(tmp_path / "w.safetensors", likeness(person, 0.3))
     with pytest.raises(InputError, match=r"another person \(likeness 0.30"):
-        casting.cast(person, wrong)
+        renderer_selection.cast(person, wrong)
     with pytest.raises(InputError, match="no frame shows"):
-        casting.cast(None, wrong)
+        renderer_selection.cast(None, wrong)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def sound(path: Path) -> list[tuple[int, bytes]]:
 @pytest.fixture
 def shared(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> Editor:
     """The command line takes the tests' editor, so that the networks load once."""
-    monkeypatch.setattr("asccl.pipeline.Editor", lambda device: editor)
+    monkeypatch.setattr("asccl.editing.editor.Editor", lambda device: editor)
     return editor
 
 
@@ -81,7 +81,7 @@ def pixels(editor: Editor, monkeypatch: pytest.MonkeyPatch):
         def __exit__(self, *exception: object) -> None:
             """Nothing to close."""
 
-    monkeypatch.setattr("asccl.pipeline.open_writer", lambda output, *_: Collector(output))
+    monkeypatch.setattr("asccl.editing.editor.open_writer", lambda output, *_: Collector(output))
     count = iter(range(1000))
 
     def edit(request: EditRequest) -> list[np.ndarray]:
@@ -308,7 +308,7 @@ def test_a_bug_is_one_line_and_a_traceback_only_on_demand(monkeypatch, still: Pa
     def broken(device: str) -> None:
         raise ZeroDivisionError("by\nzero")
 
-    monkeypatch.setattr("asccl.pipeline.Editor", broken)
+    monkeypatch.setattr("asccl.editing.editor.Editor", broken)
     assert main(["edit", str(still), "--emotion", "sad"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("asccl: this is a bug (ZeroDivisionError: by zero): ") and said.count("\n") == 1

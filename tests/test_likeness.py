@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asccl.directors.base import Target
-from asccl.likeness import BUDGET, STRONGEST, WEAKEST, Sample, bearable_strength
+from asccl.editing.strength import BUDGET, STRONGEST, WEAKEST, Sample, bearable_strength
 from asccl.types import Motion
 
 

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 from media import astronaut
 
-from asccl.glance import Eyes
+from asccl.editing.preview import Eyes
 from asccl.evaluation.edit_metrics import Readout
 
 

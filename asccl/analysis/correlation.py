@@ -23,7 +23,7 @@ from asccl.analysis.temporal_alignment import Pairing, pair, thin
 from asccl.morphable.reconstruct import Followed, follow
 from asccl.errors import InputError, NoFaceError
 from asccl.face.tracker import FaceMeshTracker
-from asccl.glance import Eyes
+from asccl.editing.preview import Eyes
 from asccl.types import Image, MediaInfo, Progress
 from asccl.video import Limits, Reader, probe, read_at
 from asccl.video.threads import ahead

@@ -15,7 +15,7 @@ from asccl.analysis.correlation import Correlation, Settings, analyse, check_ali
 from asccl.analysis.clip_pairs import label, pairs_of
 from asccl.analysis.export import table, timeline
 from asccl.errors import InputError, SettingError
-from asccl.glance import Eyes
+from asccl.editing.preview import Eyes
 from asccl.types import Progress
 from asccl.ui import report as words
 from asccl.ui.charts import drawn, drawn_emotions, mapped

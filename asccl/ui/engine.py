@@ -1,4 +1,4 @@
-"""What the web app asks of an editor; `asccl.pipeline.Editor` is one."""
+"""What the web app asks of an editor; `asccl.editing.editor.Editor` is one."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from asccl.__main__ import main
 from asccl.analysis import export, static_plots
 from asccl.analysis.correlation import Correlation, Settings, analyse, moment
 from asccl.errors import Cancelled, InputError, SettingError
-from asccl.glance import Eyes
+from asccl.editing.preview import Eyes
 from asccl.types import Progress
 
 

@@ -16,7 +16,7 @@ from asccl.face.facemesh import FaceMesh, Window
 from asccl.face.pose import head_pose
 from asccl.face.presence import PITCH, SURE, YAW
 from asccl.face.tracker import Embed
-from asccl.likeness import Sample, bearable_strength
+from asccl.editing.strength import Sample, bearable_strength
 from asccl.morphable.fit import Fitter
 from asccl.nets.protocols import ExpressionNet
 from asccl.renderers.base import Renderer

@@ -16,21 +16,22 @@ import cv2
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from asccl import casting, zoo
+from asccl import zoo
+from asccl.editing import renderer_selection
 from asccl.morphable.reconstruct import FINDING, Clip, analyse
 from asccl.directors.base import Director, ReferenceStyle, Target
 from asccl.directors.preset import PresetDirector
 from asccl.directors.reference import ReferenceDirector
 from asccl.errors import SettingError
 from asccl.face.tracker import FaceMeshTracker, choose
-from asccl.glance import Eyes, PreviewStudio, glance, reference_style, shown_emotions
-from asccl.likeness import Sample, bearable_strength
+from asccl.editing.preview import Eyes, PreviewStudio, glance, reference_style, shown_emotions
+from asccl.editing.strength import Sample, bearable_strength
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.renderers.base import Renderer
 from asccl.renderers.warp.renderer import WarpRenderer
-from asccl.report import Clock, describe, edit_tags, weights_used
-from asccl.rewrite import rewrite
+from asccl.editing.report import Clock, describe, edit_tags, weights_used
+from asccl.editing.render_pass import rewrite
 from asccl.types import EditRequest, EditResult, FoundFace, Image, MediaInfo, Preview, Progress, whole
 from asccl.video import EncodeSettings, Limits, default_output, draw_badge, open_writer, probe, sample
 
@@ -103,7 +104,7 @@ class Editor:
             with clock("reference"), self._looking:
                 target = self._target(request)
             if request.renderer is not None:
-                casting.card_of(request.renderer)  # before all the work
+                renderer_selection.card_of(request.renderer)  # before all the work
             if request.generator == "ned":
                 zoo.check_device(self.device)
             warp, few = WarpRenderer(self._get_fitter().head), _Few()
@@ -159,8 +160,8 @@ class Editor:
     ) -> tuple[Renderer, dict[str, Any]]:
         """Who renders the person of some frames, and what the report says of it."""
         if request.generator != "ned":
-            return warp, casting.WARP
-        chosen = casting.cast(casting.person_of(samples, zoo.load_embedder().embed), request.renderer)
+            return warp, renderer_selection.WARP
+        chosen = renderer_selection.cast(renderer_selection.person_of(samples, zoo.load_embedder().embed), request.renderer)
         if chosen.renderer is None:
             return warp, chosen.report
         from asccl.renderers.neural.renderer import NeuralRenderer  # brings torch
@@ -228,7 +229,7 @@ class Editor:
             shown = shown_emotions(samples, zoo.load_expression_net())
             return PreviewStudio(path, seen, renderer, warp, self._get_fitter(), self.limits, shown)
 
-        taught = [] if request.generator != "ned" else [request.renderer] if request.renderer else casting.candidates()
+        taught = [] if request.generator != "ned" else [request.renderer] if request.renderer else renderer_selection.candidates()
         return _remember(self._studios, (*_key(path), request.face, request.generator, *map(_key, taught)), look)
 
 

@@ -12,7 +12,7 @@ from asccl.morphable.reconstruct import Clip
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.evaluation.edit_metrics import Readout
 from asccl.renderers.base import Renderer
-from asccl.report import Clock
+from asccl.editing.report import Clock
 from asccl.types import EditRequest, Frame, Picture, Progress
 from asccl.video import Limits, Reader, StillWriter, Writer, draw_badge
 from asccl.video.threads import Behind, ahead

@@ -12,7 +12,7 @@ from asccl import hub
 from asccl.errors import InputError, WeightsError
 from asccl.face.crop import arcface_crop
 from asccl.face.tracker import Embed
-from asccl.likeness import Sample
+from asccl.editing.strength import Sample
 from asccl.renderers.neural.checkpoint import CONDITIONS, CRITIC, KIND, Card
 
 FITS = 0.5  # cosine of the embeddings from which on two clips show one person (checkpoints/README.md)
