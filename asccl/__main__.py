@@ -6,7 +6,8 @@ import argparse
 import sys
 from typing import NoReturn
 
-from asccl import __version__, cli, cli_analyze, study_cli
+from asccl import __version__
+from asccl.commands import edit, analyze, study
 from asccl.interop.kinds import KINDS
 from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE
 
@@ -79,9 +80,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"asccl {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     _add_edit(commands)
-    cli_analyze.add(commands)
+    analyze.add(commands)
     _add_import(commands)
-    study_cli.add(commands)
+    study.add(commands)
     return parser
 
 
@@ -142,7 +143,7 @@ def _add_edit(commands: argparse._SubParsersAction) -> None:
         "a failed one has the key `error`",
     )
     told.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    edit.set_defaults(run=cli.edit)
+    edit.set_defaults(run=edit.edit)
 
 
 def _add_import(commands: argparse._SubParsersAction) -> None:
@@ -158,7 +159,7 @@ def _add_import(commands: argparse._SubParsersAction) -> None:
     importer.add_argument("file", metavar="FILE", help="the checkpoint")
     importer.add_argument("-o", "--output", required=True, metavar="OUT.safetensors", help="file to write")
     importer.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    importer.set_defaults(run=cli.import_weights)
+    importer.set_defaults(run=edit.import_weights)
 
 
 def _face(text: str) -> int | None:
@@ -176,9 +177,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments)
     except KeyboardInterrupt:
-        return cli.stopped()
+        return edit.stopped()
     except Exception as error:
-        return cli.explain(error, arguments.debug)
+        return edit.explain(error, arguments.debug)
 
 
 if __name__ == "__main__":

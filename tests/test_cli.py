@@ -21,7 +21,8 @@ import pytest
 from media import FRAMES, RATE, ROOT, SIZE
 from PIL import Image
 
-from asccl import Editor, EditRequest, EditResult, cli
+from asccl import Editor, EditRequest, EditResult
+from asccl.commands import edit
 from asccl.__main__ import main
 from asccl.types import Frame
 from asccl.video import Reader, open_writer, probe, read_tags
@@ -285,7 +286,7 @@ def test_a_signal_stops_cleanly(
 ) -> None:
     """The signal comes in the middle of rendering."""
     before = signal.getsignal(number)
-    real = cli.Progress
+    real = edit.Progress
 
     def progress(show, asked):
         def told(stage: str, done: float) -> None:
@@ -351,7 +352,7 @@ def test_table_lists_what_was_passed_through() -> None:
         "emotion": {"target": "happy", "before": 0.1, "after": 0.84},
         "seconds": {"total": 3.21},
     }  # fmt: skip
-    assert cli.table(Path("o.mp4"), report).splitlines() == [
+    assert edit.table(Path("o.mp4"), report).splitlines() == [
         "o.mp4",
         "  edited     60 of 90 frames",
         "  missing    7 frames that could not be read: the file is damaged or cut off",
@@ -365,7 +366,7 @@ def test_table_lists_what_was_passed_through() -> None:
 
 
 def test_stop_asks_first_and_insists_the_second_time() -> None:
-    with cli.Stop() as stop:
+    with edit.Stop() as stop:
         assert not stop.asked()
         os.kill(os.getpid(), signal.SIGINT)
         deadline = time.monotonic() + 10
@@ -384,4 +385,4 @@ def test_readings_leave_out_what_was_not_measured() -> None:
         emotion={"target": "sad", "before": None, "after": None},
         seconds={"total": 1.0},
     )
-    assert cli.readings(vars(nothing)) == {"edited": "0 of 1 frames", "time": "1.0 s"}
+    assert edit.readings(vars(nothing)) == {"edited": "0 of 1 frames", "time": "1.0 s"}

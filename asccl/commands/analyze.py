@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asccl import cli
+from asccl.commands import edit
 from asccl.errors import Cancelled, SettingError
 from asccl.types import Progress
 
@@ -95,15 +95,15 @@ def run(arguments: argparse.Namespace) -> int:
     written = Path(arguments.output) if arguments.output not in (None, "-") else None
     if written is not None and any(written.resolve() in (p.source.resolve(), p.generated.resolve()) for p in pairs):
         raise SettingError(f"{written.name} is read and cannot be the report as well", "choose another name")
-    with cli.Report(arguments.output, several, say) as report, cli.Stop() as stop:
+    with edit.Report(arguments.output, several, say) as report, edit.Stop() as stop:
         status, found = 0, []
         for each in pairs:
             try:
                 result = _compare(each, settings, stop)
             except Cancelled:
-                return cli.stopped(stop.signal)
+                return edit.stopped(stop.signal)
             except Exception as error:
-                failed = cli.explain(error, arguments.debug)
+                failed = edit.explain(error, arguments.debug)
                 status = max(status, failed)
                 report.failed(each.generated, error, failed)
             else:
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
         return status
 
 
-def _compare(pair: EmotionPair, settings: Settings, stop: cli.Stop) -> Correlation:
+def _compare(pair: EmotionPair, settings: Settings, stop: edit.Stop) -> Correlation:
     from tqdm import tqdm
 
     from asccl.analysis.correlation import analyse
