@@ -19,7 +19,7 @@ def main() -> None:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped server cleans up after itself, too
     from asccl.ui.address import refusal
-    from asccl.ui.study.serve import alone, beside
+    from asccl.study.web.serve import alone, beside
 
     if said := refusal(arguments.host, arguments.port):
         raise SystemExit(f"app.py: {said}")

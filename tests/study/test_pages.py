@@ -17,10 +17,10 @@ from walker import enter, finish
 
 from asccl.study import people, session, studies, tokens
 from asccl.study.results import read_votes
-from asccl.ui.study import admin as administrator
-from asccl.ui.study import pages as participant
-from asccl.ui.study.guard import BODY, Pace
-from asccl.ui.study.serve import beside, pages
+from asccl.study.web import admin as administrator
+from asccl.study.web import pages as participant
+from asccl.study.web.guard import BODY, Pace
+from asccl.study.web.serve import beside, pages
 
 pytestmark = pytest.mark.usefixtures("unhurried")
 NASTY = "'; DROP TABLE votes; -- <script>alert(1)</script> {{7*7}} \"><img src=x onerror=alert(1)> ../../etc/passwd"

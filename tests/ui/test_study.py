@@ -28,7 +28,7 @@ from asccl.study import session, stats
 from asccl.study.design import BROKEN
 from asccl.study.results import read_votes
 from asccl.study.store import Store
-from asccl.ui.study.serve import pages
+from asccl.study.web.serve import pages
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90_000  # milliseconds: only a hang runs into it

@@ -13,9 +13,9 @@ from asccl.errors import AscclError
 from asccl.study import mirror, store
 from asccl.study.edits import CanEdit
 from asccl.study.store import Store
-from asccl.ui.study.admin import Admin
-from asccl.ui.study.guard import Guard
-from asccl.ui.study.pages import Pages
+from asccl.study.web.admin import Admin
+from asccl.study.web.guard import Guard
+from asccl.study.web.pages import Pages
 
 ADMIN = "/study/admin"
 
