@@ -55,7 +55,7 @@ _TABLE = (
         sha256="fcce381ef8e2f39a41bc7864b30847b06c28be2bbf934ccb32d847c327b0715d",
         licence="MIT",
         size=4134360,
-        recipe="python -m training.convert_mobilefacenet",
+        recipe="python -m training.assets.convert_mobilefacenet",
     ),
     Weight(
         name="expression-faceapi",
@@ -65,7 +65,7 @@ _TABLE = (
         sha256="bab1d990f9aa59c5f16168d37dc9060060eb5793d305eff54a08a55dc6122167",
         licence="MIT",
         size=1299596,
-        recipe="python -m training.convert_expression_net",
+        recipe="python -m training.assets.convert_expression_net",
     ),
     Weight(
         name="scc-mobilefacenet",
@@ -85,7 +85,7 @@ _TABLE = (
         sha256="c813e186f3f286f469d192d01deb7198b7912b71b67e68bb12130c59cd0a9342",
         licence="Apache-2.0 (code), CC0-1.0 (data)",
         size=3740052,
-        recipe="python -m training.bake_head",
+        recipe="python -m training.assets.bake_head",
     ),
     Weight(
         name="ned-manipulator",

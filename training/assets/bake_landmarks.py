@@ -18,7 +18,7 @@ from scipy.optimize import linear_sum_assignment
 from asccl.face import mesh
 from asccl.morphable.portrait import Look, View, shade
 from asccl.morphable.raster import rasterise, vertex_normals
-from training.bake_source import REGIONS, Source
+from training.assets.bake_source import REGIONS, Source
 
 # of the average head: yaw, pitch, jawOpen, weight. Frontal views of drawn heads decide; these steady the sides.
 VIEWS = tuple((yaw, pitch, jaw, 0.15) for jaw in (0.0, 0.35) for yaw in (-20, 20) for pitch in (0, 12))

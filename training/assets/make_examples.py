@@ -3,7 +3,7 @@
 a smooth made-up rhythm, and a quiet babble in step with it; the same clip edited to be sad. And a rendered head
 (`checkpoints/head-anny.safetensors`) that says the same.
 
-    python -m training.make_examples examples
+    python -m training.assets.make_examples examples
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The 8-bit weights are expanded to float32 and the classes put into the order of `asccl.types.EMOTIONS`.
 
-    python -m training.convert_expression_net [FOLDER or TARBALL] [-o OUT]
+    python -m training.assets.convert_expression_net [FOLDER or TARBALL] [-o OUT]
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import torch
 
 from asccl.nets.expression import ExpressionNet
 from asccl.types import EMOTIONS
-from training.tfjs import Package, convolution, depthwise, parse_arguments, read_manifest, read_package, read_weights
-from training.weights_file import write
+from training.assets.tfjs import Package, convolution, depthwise, parse_arguments, read_manifest, read_package, read_weights
+from training.assets.weights_file import write
 
 PACKAGE = Package(
     "@vladmandic/face-api",
@@ -57,7 +57,7 @@ def main() -> None:
     weights = read_weights(manifest, files["face_expression_model.bin"])
     net = ExpressionNet()
     net.load_state_dict(convert(weights))
-    write(arguments.output, net.state_dict(), PACKAGE.metadata("python -m training.convert_expression_net"))
+    write(arguments.output, net.state_dict(), PACKAGE.metadata("python -m training.assets.convert_expression_net"))
 
 
 if __name__ == "__main__":
