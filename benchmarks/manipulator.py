@@ -26,7 +26,7 @@ from asccl.morphable.speech import kept_units
 from asccl.types import EMOTIONS, Motion
 from asccl.zoo import load_manipulator
 from benchmarks.report import tell
-from training.sequences import FRAMES, SyntheticWindows
+from training.datasets.windows import FRAMES, SyntheticWindows
 
 SEED = 2_000_000  # neither trained on nor looked at in training
 EDITED = FRAMES // 2  # frames; the others of a sequence are the reference

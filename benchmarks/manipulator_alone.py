@@ -21,7 +21,7 @@ from asccl.zoo import load_manipulator
 from benchmarks.manipulator import EDITED
 from benchmarks.report import tell
 from training.ablation.measures import of_coefficients
-from training.sequences import SyntheticWindows
+from training.datasets.windows import SyntheticWindows
 
 SEED = 6_000_000
 

@@ -29,10 +29,10 @@ from asccl.zoo import load_manipulator, load_metric
 from benchmarks.report import tell
 from training import losses, train_manipulator, train_renderer
 from training.ablation.design import SUPERVISIONS
-from training.portraits import RendererWindow, RendererWindows
+from training.datasets.portraits import RendererWindow, RendererWindows
 from training.renderer_step import Critics, generator_losses
-from training.sequences import SyntheticWindows, Window
-from training.settings import PRESETS, load_preset
+from training.datasets.windows import SyntheticWindows, Window
+from training.engine.settings import PRESETS, load_preset
 from training.train_manipulator import Learner, ManipulatorSettings, OnPictures
 from training.train_renderer import RendererSettings
 

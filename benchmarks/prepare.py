@@ -23,8 +23,8 @@ from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.neural.conditions import FaceSurface, Scene
 from benchmarks.report import tell
 from benchmarks.talking import talking_clip
-from training.prepare import PrepareSettings
-from training.prepare import main as prepare
+from training.preprocess.run import PrepareSettings
+from training.preprocess.run import main as prepare
 
 WIDTH, HEIGHT, SIZE = 640, 480, 256
 LOOKS = 20  # frames whose condition images are made

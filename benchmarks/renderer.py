@@ -24,9 +24,10 @@ from asccl.nets.ned_renderer import PREVIOUS, Generator
 from asccl.zoo import load_renderer
 from benchmarks.edit import SIDE, forward
 from benchmarks.report import tell
-from training import prepare, train_renderer
+from training import train_renderer
+from training.preprocess import run
 from training.renderer_eval import Distance, drawn, from_the_start, grid, mean_face, measure
-from training.settings import load_preset
+from training.engine.settings import load_preset
 from training.train_renderer import RendererSettings, portraits_of
 
 MADE_UP = "rendered head"
@@ -43,7 +44,7 @@ def taught(name: str, video: Path | None, folder: Path, steps: int, **other: obj
     table |= {"output": folder / name, "weights": folder / f"{name}.safetensors", **other}
     settings = replace(RendererSettings(**table), steps=steps, data=data if video else None, evaluate_every=steps)
     if video is not None and not data.exists():
-        prepare.main(prepare.PrepareSettings((video,), data, size=settings.size, workers=0))
+        run.main(run.PrepareSettings((video,), data, size=settings.size, workers=0))
     if not settings.weights.exists():
         train_renderer.main(settings)
     return settings

@@ -13,7 +13,7 @@ from asccl.synthetic.speech import draw_manner, with_emotion
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.types import Motion
-from training.prepare_clip import crops, settings_of
+from training.preprocess.clip import crops, settings_of
 
 RATE, SCALE, SIZE = 25.0, 8.0, 48
 HEAD = load_anny_head()

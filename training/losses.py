@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from asccl.metric.loss import TEMPERATURE
 from asccl.metric.scc import unit
-from training.devices import mean_count
+from training.engine.distributed import mean_count
 
 RESTING_JAW = 0.01  # root mean square of its movement, below which it counts as still
 

@@ -15,7 +15,7 @@ from asccl.metric.align import warp
 from asccl.metric.scc import unit
 from asccl.nets.ned_renderer import PREVIOUS
 from asccl.zoo import load_backbone
-from training.portraits import Portrait, RendererWindow
+from training.datasets.portraits import Portrait, RendererWindow
 from training.renderer_step import draw, mouths, shown
 
 PICTURES = 6  # rows of a grid

@@ -13,9 +13,10 @@ from asccl.face.crop import SIZE
 from asccl.metric.align import warp
 from asccl.metric.loss import ASCCLLoss
 from asccl.nets.ned_renderer import FRAMES, PREVIOUS, SEEN, Discriminator, Sizes
-from training import devices, losses
+from training import losses
+from training.engine import distributed
 from training.perceptual import Perceptual
-from training.portraits import RendererWindow, mouth_side
+from training.datasets.portraits import RendererWindow, mouth_side
 
 Told = list[list[torch.Tensor]]
 
@@ -110,7 +111,7 @@ def generator_losses(
     the drawn face in it, both cropped as ArcFace wants them; of the first `most` frames.
     Gradients reach the generator alone.
     """
-    begins = devices.drawn(lambda n: torch.rand(n, generator=rng, device=rng.device), len(batch.frames))
+    begins = distributed.drawn(lambda n: torch.rand(n, generator=rng, device=rng.device), len(batch.frames))
     made = draw(generator, batch, begins < cold)
     face, there = made.flatten(0, 1), shown(batch)
     found = {"pixels": losses.inside(there.mask, face, there.face)}

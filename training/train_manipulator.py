@@ -26,10 +26,11 @@ from asccl.morphable.render import HeadPicture
 from asccl.nets.ned_manipulator import Manipulator, Sizes, style_of, translate
 from asccl.types import EMOTIONS
 from asccl.zoo import METRIC, load_metric
-from training import devices, loop, losses
-from training.recorded import RecordedWindows, labelled, split
-from training.sequences import SyntheticWindows, Window
-from training.settings import command
+from training import losses
+from training.engine import distributed, loop
+from training.datasets.recorded import RecordedWindows, labelled, split
+from training.datasets.windows import SyntheticWindows, Window
+from training.engine.settings import command
 from training.assets.weights_file import write
 
 HELD_OUT = 1_000_000  # added to the seed of the sequences that are not trained on
@@ -38,7 +39,7 @@ UNCHANGED = 0.25  # share of the paired term in which the source already shows t
 
 @dataclass(frozen=True)
 class ManipulatorSettings(loop.LoopSettings):
-    """data: folder of `training.prepare`; without one, sequences are made up. people, verify: see `ClipFolder`.
+    """data: folder of `training.preprocess.run`; without one, sequences are made up. people, verify: see `ClipFolder`.
     sequences, held_out: how many are made up to train on, and to look at only. width, residual: see `Sizes`.
     learning_rate: of Adam, with betas (momentum, 0.99), falling in a straight line over the second half.
     adversarial_weight, style_weight, cycle_weight, mouth_weight: of NED's terms, all 1 there. paired_weight: of the
@@ -85,7 +86,7 @@ class OnPictures(nn.Module):
     def forward(self, source: torch.Tensor, made: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         """(B, T, 52) both -> scalar, with gradient to `made`. One frame of each of the first sequences is drawn."""
         source, made = source[: self.pictures], made[: self.pictures]
-        frame = devices.drawn(
+        frame = distributed.drawn(
             lambda n: torch.randint(source.shape[1], (n,), generator=rng, device=rng.device), len(source)
         )
         before, after = (x[torch.arange(len(x), device=x.device), frame] for x in (source, made))
@@ -107,7 +108,7 @@ class Learner(nn.Module):
 
     def fake(self, batch: Window, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """The sources in a style drawn for their target emotion, (B, T, C) and (B, style)."""
-        z = devices.drawn(lambda n: torch.randn(n, self.latent, generator=rng, device=rng.device), len(batch.source))
+        z = distributed.drawn(lambda n: torch.randn(n, self.latent, generator=rng, device=rng.device), len(batch.source))
         style = self.mapping_network(z, batch.target_emotion)
         return self.generator(batch.source, style), style
 
@@ -130,7 +131,7 @@ class Learner(nn.Module):
             "mouth_back": losses.mouth_back(returned, made, self.jaw),
         }
         if paired:
-            chance = devices.drawn(lambda n: torch.rand(n, 1, 1, generator=rng, device=rng.device), len(style))
+            chance = distributed.drawn(lambda n: torch.rand(n, 1, 1, generator=rng, device=rng.device), len(style))
             given = torch.where(chance < UNCHANGED, batch.target, batch.source)
             answer = self.generator(given, self.style_encoder(batch.reference))
             found["paired"] = (F.mse_loss(answer, batch.target, reduction="none").mean((1, 2)) * batch.paired).mean()

@@ -1,4 +1,4 @@
-"""Jobs for `training.workers`, in a module that its processes import quickly."""
+"""Jobs for `training.preprocess.workers`, in a module that its processes import quickly."""
 
 from __future__ import annotations
 

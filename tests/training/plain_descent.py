@@ -10,7 +10,7 @@ import torch
 from torch.optim import SGD
 
 from training import train_manipulator, train_metric, train_renderer
-from training.settings import command
+from training.engine.settings import command
 
 RATE = 0.01
 PROGRAMS = {

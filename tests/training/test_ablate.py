@@ -14,15 +14,15 @@ from asccl.face import mesh
 from asccl.renderers.neural.conditions import FaceSurface
 from asccl.types import EMOTIONS
 from asccl.zoo import load_embedder
-from training import ablate
-from training.ablate import AblateSettings, PartError, jobs_of, trained
+from training.ablation import run
+from training.ablation.run import AblateSettings, PartError, jobs_of, trained
 from training.ablation import measures, report
 from training.ablation.cases import CROSS, INTRA, SETTINGS
 from training.ablation.design import BASELINE, ROWS, STAGES, SUPERVISIONS, trainings
-from training.ablation.recorded import recorded_cases
-from training.ablation.speaker import synthetic_cases
-from training.settings import load_preset
-from training.synthetic_portraits import synthetic_portrait
+from training.ablation.recorded_cases import recorded_cases
+from training.ablation.synthetic_cases import synthetic_cases
+from training.engine.settings import load_preset
+from training.datasets.synthetic_portraits import synthetic_portrait
 
 SURFACE = FaceSurface(HEAD)
 
@@ -112,7 +112,7 @@ def test_the_speaker_is_whom_the_renderers_are_taught(cases):
 def test_one_command_trains_scores_tells_and_goes_on_where_it_was_cut_off(tmp_path):
     table = load_preset(AblateSettings, "smoke") | {"output": tmp_path, "seeds": 1, "emotions": 1, "jobs": 0}
     settings = AblateSettings(**table)
-    ablate.main(settings)
+    run.main(settings)
     text, lines = (tmp_path / "table.md").read_text(), (tmp_path / "scores-0.jsonl").read_text()
     assert len(lines.splitlines()) == len(SETTINGS) * (len(ROWS) + 1) and (tmp_path / "chart.png").stat().st_size > 5000
     assert all(row.name in text for row in ROWS)
@@ -128,7 +128,7 @@ def test_one_command_trains_scores_tells_and_goes_on_where_it_was_cut_off(tmp_pa
     checkpoints[-1].rmdir()
     (tmp_path / "scores-0.jsonl").write_text("".join(lines.splitlines(keepends=True)[:-1]) + '{"seed": 0, "set')
     before = {path: path.stat().st_mtime_ns for path in networks if not path.stem.startswith(cut.stem)}
-    ablate.main(settings)
+    run.main(settings)
     assert cut.read_bytes() == networks[cut] and (tmp_path / "scores-0.jsonl").read_text() == lines
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert (tmp_path / "table.md").read_text() == text
@@ -138,10 +138,10 @@ def test_a_part_that_fails_is_named_with_its_log(tmp_path, monkeypatch, capsys):
     def fail(settings):
         raise SettingError("no disk is large enough", "buy one")
 
-    monkeypatch.setattr(ablate.train_manipulator, "main", fail)
-    monkeypatch.setattr(ablate.train_renderer, "main", lambda settings: None)
+    monkeypatch.setattr(run.train_manipulator, "main", fail)
+    monkeypatch.setattr(run.train_renderer, "main", lambda settings: None)
     with pytest.raises(PartError, match="5 of 10 parts failed, first manipulator-none-0"):
-        ablate.main(AblateSettings(output=tmp_path, recipe="smoke", seeds=1, jobs=0))
+        run.main(AblateSettings(output=tmp_path, recipe="smoke", seeds=1, jobs=0))
     assert "no disk is large enough" in capsys.readouterr().out
     assert "Traceback" in (tmp_path / "logs" / "manipulator-none-0.log").read_text()
 
@@ -190,4 +190,4 @@ def test_recorded_trainings_see_the_folder_and_the_renderers_one_person(tmp_path
     assert told["manipulator-none-0"].data == told["renderer-none-0"].data == folder
     assert told["manipulator-none-0"].people == "" and told["renderer-none-0"].people == "Ann"
     with pytest.raises(SettingError, match="nobody is named"):
-        ablate.main(replace(settings, person=""))
+        run.main(replace(settings, person=""))

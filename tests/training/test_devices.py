@@ -15,7 +15,8 @@ from torch import distributed
 
 from asccl.nets.ned_manipulator import Manipulator, Sizes
 from asccl.zoo import new_metric
-from training import devices, losses
+from training import losses
+from training.engine import distributed
 
 SMALL = {
     "manipulator": ["--sequences", "2", "--held-out", "1", "--width", "16", "--residual", "--paired-weight", "1"],
@@ -76,6 +77,6 @@ def test_a_mean_over_those_that_count_is_over_all_devices(tmp_path):
 
 def test_one_device_draws_what_it_always_did():
     rng = torch.Generator().manual_seed(3)
-    drawn = devices.drawn(lambda n: torch.rand(n, 2, generator=rng), 5)
+    drawn = distributed.drawn(lambda n: torch.rand(n, 2, generator=rng), 5)
     assert torch.equal(drawn, torch.rand(5, 2, generator=torch.Generator().manual_seed(3)))
-    assert devices.mean_count(torch.tensor(3)).item() == 3
+    assert distributed.mean_count(torch.tensor(3)).item() == 3

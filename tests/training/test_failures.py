@@ -27,9 +27,9 @@ from asccl.data.labels import Labels
 from asccl.errors import AscclError, InputError, SettingError, WeightsError
 from asccl.types import EMOTIONS
 from training import train_manipulator, train_metric
-from training.loading import LoaderError, following, loader_of
-from training.loop import DivergedError, saved
-from training.settings import load_preset
+from training.engine.dataloader import LoaderError, following, loader_of
+from training.engine.loop import DivergedError, saved
+from training.engine.settings import load_preset
 from training.train_manipulator import ManipulatorSettings
 from training.train_metric import MetricSettings
 

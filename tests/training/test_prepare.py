@@ -21,9 +21,9 @@ from asccl.errors import InputError, SettingError
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.neural.conditions import FaceSurface, Scene
 from tests.training.jobs import job
-from training import portraits
-from training.prepare import PrepareSettings, main
-from training.workers import WorkerDiedError, here, in_processes
+from training.datasets import portraits
+from training.preprocess.run import PrepareSettings, main
+from training.preprocess.workers import WorkerDiedError, here, in_processes
 
 FRAMES = 10
 SIZE = 64
@@ -52,7 +52,7 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 def start(videos: Path, folder: Path, *options: str, **more: object) -> subprocess.Popen:
-    command = [sys.executable, "-m", "training.prepare", str(videos), "-o", str(folder), "--size", str(SIZE), *options]
+    command = [sys.executable, "-m", "training.preprocess.run", str(videos), "-o", str(folder), "--size", str(SIZE), *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, **more)
 

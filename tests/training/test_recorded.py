@@ -16,8 +16,8 @@ from asccl.data.labels import Labels
 from asccl.errors import InputError
 from asccl.nets.ned_manipulator import WINDOW, Manipulator, Sizes
 from asccl.types import EMOTIONS
-from training.recorded import RecordedTakes, RecordedWindows, aligned, in_pairs, labelled, partners, split
-from training.sequences import Window
+from training.datasets.recorded import RecordedTakes, RecordedWindows, aligned, in_pairs, labelled, partners, split
+from training.datasets.windows import Window
 from training.train_manipulator import Learner, held_out_errors, mean_styles
 
 JAW = HEAD.index["jawOpen"]

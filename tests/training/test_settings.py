@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from asccl.errors import SettingError
-from training.settings import parse
+from training.engine.settings import parse
 
 
 @dataclass(frozen=True)

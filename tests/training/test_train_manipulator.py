@@ -10,8 +10,8 @@ from asccl.nets.ned_manipulator import Manipulator, Sizes
 from asccl.types import EMOTIONS
 from asccl.zoo import new_metric
 from training import losses
-from training.sequences import FRAMES, SyntheticWindows
-from training.settings import load_preset
+from training.datasets.windows import FRAMES, SyntheticWindows
+from training.engine.settings import load_preset
 from training.train_manipulator import Learner, ManipulatorSettings, OnPictures, held_out_errors, main, mean_styles
 
 JAW = 17

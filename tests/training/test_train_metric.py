@@ -12,7 +12,7 @@ from asccl.metric.daas import daas_weight
 from asccl.nets.iresnet import IResNet
 from asccl.zoo import new_metric
 from training.losses import frames_contrast
-from training.settings import load_preset
+from training.engine.settings import load_preset
 from training.train_metric import Learner, MetricSettings, Remembered, calibrate, main
 
 

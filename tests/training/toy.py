@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from training import loop
-from training.settings import parse
+from training.engine import loop
+from training.engine.settings import parse
 
 
 @dataclass(frozen=True)

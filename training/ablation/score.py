@@ -20,8 +20,8 @@ from asccl.zoo import load_manipulator, load_renderer
 from training.ablation.cases import SETTINGS, Case, Reference
 from training.ablation.design import ROWS, Row, Stage
 from training.ablation.measures import Eyes, Seen, of_coefficients, of_pictures, psnr
-from training.ablation.recorded import recorded_cases
-from training.ablation.speaker import synthetic_cases
+from training.ablation.recorded_cases import recorded_cases
+from training.ablation.synthetic_cases import synthetic_cases
 
 SOURCE = "source as it is"
 
@@ -30,7 +30,7 @@ SOURCE = "source as it is"
 class ScoreSettings:
     """networks: folder of their files. lines: file that the results are added to. seed: of networks and speaker.
     emotions: how many are wanted, the first ones of `EMOTIONS`. frames, each: of a case; cases of every wanted emotion.
-    device: that the networks run on. data, person: folder of `training.prepare`, and who in it; made up without."""
+    device: that the networks run on. data, person: folder of `training.preprocess.run`, and who in it; made up without."""
 
     networks: Path = Path("build/ablation/networks")
     lines: Path = Path("build/ablation/scores-0.jsonl")

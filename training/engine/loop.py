@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from asccl.errors import AscclError, OutputError, SettingError, WeightsError
-from training.loading import following, loader_of
+from training.engine.dataloader import following, loader_of
 
 KEEP = 2  # checkpoints
 SETTINGS = "settings.json"  # in the output folder

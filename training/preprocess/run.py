@@ -1,7 +1,7 @@
 """Turn videos into what trainings read: tracked crops, coefficients, poses, sound, labels, and a manifest.
 
-    python -m training.prepare VIDEOS_OR_FOLDERS -o build/prepared --preset cpu
-    python -m training.prepare /data/MEAD/*/video/front -o /data/prepared --preset paper --ray auto
+    python -m training.preprocess.run VIDEOS_OR_FOLDERS -o build/prepared --preset cpu
+    python -m training.preprocess.run /data/MEAD/*/video/front -o /data/prepared --preset paper --ray auto
 
 Stop it, kill it, start it again: what is done stays done. Names of MEAD's and RAVDESS's files say who is to be seen
 with which emotion; for others give --labels. What cannot be used is named in failed.jsonl, and the others go on.
@@ -24,9 +24,9 @@ from asccl.data.clips import CLIPS, MANIFEST, Row, is_whole, read_manifest, writ
 from asccl.data.labels import Labels, read_table
 from asccl.errors import AscclError, InputError, OutputError, SettingError
 from asccl.types import EMOTIONS
-from training.prepare_clip import Job, prepare_clip, settings_of
-from training.settings import command
-from training.workers import Done, cores, here, in_processes, on_ray
+from training.preprocess.clip import Job, prepare_clip, settings_of
+from training.engine.settings import command
+from training.preprocess.workers import Done, cores, here, in_processes, on_ray
 
 FAILED = "failed.jsonl"
 SUFFIXES = {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}

@@ -19,12 +19,12 @@ from asccl.renderers.neural.conditions import FaceSurface
 from asccl.renderers.neural.gaze import Gaze
 from asccl.types import EMOTIONS
 from training.ablation.cases import CROSS, HEARD, INTRA, SHOWN, Case, Reference
-from training.portraits import Prepared
-from training.recorded import LABELS, aligned, labelled, partners, split
+from training.datasets.portraits import Prepared
+from training.datasets.recorded import LABELS, aligned, labelled, partners, split
 
 
 def recorded_cases(folder: Path, person: str, frames: int, each: int, surface: FaceSurface) -> list[Case]:
-    """folder: of `training.prepare`. person: of its labels. frames: of a case, at the end of the clips, which the
+    """folder: of `training.preprocess.run`. person: of its labels. frames: of a case, at the end of the clips, which the
     renderer is not taught. each: cases of an emotion, at most. Raises InputError."""
     everybody, gaze = labelled(folder, surface.head), Gaze(surface)
     clips = split([clip for clip in everybody if clip.row.person == person], True)

@@ -23,17 +23,17 @@ from asccl.face.crop import arcface_crop
 from asccl.morphable.head import HeadModel
 from asccl.nets.ned_manipulator import WINDOW
 from asccl.types import EMOTIONS
-from training import devices
-from training.sequences import SPACING, Window
+from training.engine import distributed
+from training.datasets.windows import SPACING, Window
 
 HELD_OUT = 10  # one of so many groups of clips is not trained on, where there are at least SPLIT
 SPLIT = 4
-LABELS = "name the files as MEAD or RAVDESS do, or give training.prepare a table by --labels"
+LABELS = "name the files as MEAD or RAVDESS do, or give training.preprocess.run a table by --labels"
 
 
 def labelled(folder: Path, head: HeadModel, people: str = "", verify: bool = True) -> list[PreparedClip]:
     """The clips of a folder that show a known emotion in enough frames. Raises InputError."""
-    found = ClipFolder(folder, head.names, people, verify and devices.first())
+    found = ClipFolder(folder, head.names, people, verify and distributed.first())
     clips = [clip for clip in found.clips if clip.row.emotion is not None]
     clips = [clip for clip in clips if clip.row.valid >= WINDOW and any(b - a >= WINDOW for a, b in clip.runs)]
     shown = {clip.row.emotion for clip in clips}

@@ -17,7 +17,7 @@ from asccl.morphable.anny_head import AnnyHead
 from asccl.renderers.neural.conditions import FaceSurface, Scene
 from asccl.renderers.neural.head_crop import SIDE
 from asccl.types import EMOTIONS
-from training.portraits import InMemory
+from training.datasets.portraits import InMemory
 
 MOOD = 40  # frames that an emotion lasts
 CHANGE = 5.0  # frames over which it gives way to the next (Gaussian)
