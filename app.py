@@ -18,8 +18,8 @@ def main() -> None:
     parser.add_argument("--study-only", action="store_true", help="serve the pages of user studies and nothing else")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped server cleans up after itself, too
-    from asccl.ui.address import refusal
     from asccl.study.web.serve import alone, beside
+    from asccl.ui.address import refusal
 
     if said := refusal(arguments.host, arguments.port):
         raise SystemExit(f"app.py: {said}")

@@ -19,8 +19,8 @@ from asccl.types import EMOTIONS, EditRequest, EditResult
 from asccl.version import __version__
 
 if TYPE_CHECKING:
-    from asccl.metric.loss import ASCCLLoss, LossSettings
     from asccl.editing.editor import Editor
+    from asccl.metric.loss import ASCCLLoss, LossSettings
     from asccl.zoo import load_metric
 
 _LATER = {

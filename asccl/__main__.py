@@ -7,7 +7,7 @@ import sys
 from typing import NoReturn
 
 from asccl import __version__
-from asccl.commands import edit, analyze, study
+from asccl.commands import analyze, edit, study
 from asccl.interop.kinds import KINDS
 from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE
 

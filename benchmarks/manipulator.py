@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from asccl.synthetic.speech import lip_opening
 from asccl.directors.base import Director, ReferenceStyle, Target
 from asccl.directors.manipulator import ManipulatorDirector
 from asccl.directors.preset import PresetDirector
 from asccl.directors.reference import ReferenceDirector
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.speech import kept_units
+from asccl.synthetic.speech import lip_opening
 from asccl.types import EMOTIONS, Motion
 from asccl.zoo import load_manipulator
 from benchmarks.report import tell

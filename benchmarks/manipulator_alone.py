@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
-from asccl.synthetic.speech import CEILING
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import style_of, translate
+from asccl.synthetic.speech import CEILING
 from asccl.zoo import load_manipulator
 from benchmarks.manipulator import EDITED
 from benchmarks.report import tell

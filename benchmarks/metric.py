@@ -26,9 +26,9 @@ import numpy as np
 import torch
 
 from asccl import Editor, EditRequest, load_metric
+from asccl.editing.preview import Eyes
 from asccl.face.crop import arcface_crop
 from asccl.face.mesh import lip_gap
-from asccl.editing.preview import Eyes
 from asccl.metric.scc import SCCMetric, unit
 from asccl.types import Image
 from asccl.video import Limits, Reader

@@ -22,15 +22,15 @@ import torch.nn.functional as F
 from scipy.interpolate import LinearNDInterpolator
 
 from asccl import LossSettings, load_metric
-from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.head_renderer import Camera, Sitting
-from asccl.synthetic.datasets import words
-from asccl.synthetic.speech import draw_manner, with_emotion
 from asccl.face.crop import SIZE
 from asccl.face.mesh import BROWS, LEFT_EYE, LIPS, RIGHT_EYE, eye_distance
 from asccl.metric.loss import asccl_loss
 from asccl.metric.scc import SCCMetric
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
+from asccl.synthetic.datasets import words
+from asccl.synthetic.head_renderer import Camera, Sitting
+from asccl.synthetic.person import SyntheticPerson
+from asccl.synthetic.speech import draw_manner, with_emotion
 from asccl.types import EMOTIONS
 from benchmarks.report import tell
 

@@ -30,9 +30,9 @@ from benchmarks.report import tell
 from training import losses, train_manipulator, train_renderer
 from training.ablation.design import SUPERVISIONS
 from training.datasets.portraits import RendererWindow, RendererWindows
-from training.renderer_step import Critics, generator_losses
 from training.datasets.windows import SyntheticWindows, Window
 from training.engine.settings import PRESETS, load_preset
+from training.renderer_step import Critics, generator_losses
 from training.train_manipulator import Learner, ManipulatorSettings, OnPictures
 from training.train_renderer import RendererSettings
 

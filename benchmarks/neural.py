@@ -18,19 +18,19 @@ import numpy as np
 import torch
 
 from asccl import zoo
-from asccl.editing.renderer_selection import card_of
-from asccl.morphable.reconstruct import Clip, analyse
 from asccl.directors.base import Target
 from asccl.directors.manipulator import ManipulatorDirector
+from asccl.editing.renderer_selection import card_of
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
+from asccl.morphable.reconstruct import Clip, analyse
 from asccl.nets.ned_renderer import CONDITIONS, FRAMES, PREVIOUS, Generator, Sizes
 from asccl.renderers.neural.checkpoint import WIDTH, Card
+from asccl.renderers.neural.compositing import Painted, layered, paste
 from asccl.renderers.neural.conditions import FaceSurface, Scene
 from asccl.renderers.neural.gaze import Gaze
 from asccl.renderers.neural.renderer import NeuralRenderer
-from asccl.renderers.neural.compositing import Painted, layered, paste
 from asccl.types import Image, Progress
 from asccl.video import Limits, Reader
 from benchmarks.report import tell

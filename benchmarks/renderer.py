@@ -25,9 +25,9 @@ from asccl.zoo import load_renderer
 from benchmarks.edit import SIDE, forward
 from benchmarks.report import tell
 from training import train_renderer
+from training.engine.settings import load_preset
 from training.preprocess import run
 from training.renderer_eval import Distance, drawn, from_the_start, grid, mean_face, measure
-from training.engine.settings import load_preset
 from training.train_renderer import RendererSettings, portraits_of
 
 MADE_UP = "rendered head"

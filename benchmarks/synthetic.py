@@ -18,12 +18,12 @@ import cv2
 import mediapipe
 import numpy as np
 
-from asccl.synthetic.camera import Camera
-from asccl.synthetic.degradation import Capture
-from asccl.synthetic.datasets import Pair, SyntheticPairs, SyntheticSequences, render_frame
-from asccl.synthetic.speech import lip_opening
 from asccl.face import mesh
 from asccl.face.crop import expression_crop
+from asccl.synthetic.camera import Camera
+from asccl.synthetic.datasets import Pair, SyntheticPairs, SyntheticSequences, render_frame
+from asccl.synthetic.degradation import Capture
+from asccl.synthetic.speech import lip_opening
 from asccl.zoo import load_embedder, load_expression_net
 from benchmarks.report import tell
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from asccl.data.clips import MANIFEST, Row, unit_names, write_clip
 from asccl.data.labels import Labels
-from asccl.synthetic.datasets import words
-from asccl.synthetic.speech import draw_manner, with_emotion
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
+from asccl.synthetic.datasets import words
+from asccl.synthetic.speech import draw_manner, with_emotion
 from asccl.types import Motion
 from training.preprocess.clip import crops, settings_of
 

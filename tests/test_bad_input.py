@@ -18,8 +18,8 @@ import pytest
 from media import ROOT, astronaut, write_clip
 
 from asccl import Editor, EditRequest
-from asccl.commands import edit
 from asccl.__main__ import main
+from asccl.commands import edit
 from asccl.errors import Cancelled, OutputError
 from asccl.types import Progress
 from asccl.video import EncodeSettings, Limits

@@ -12,11 +12,11 @@ from media import astronaut
 from PIL import Image
 
 from asccl import EditRequest, hub, zoo
-from asccl.editing import renderer_selection
 from asccl.__main__ import main
+from asccl.editing import renderer_selection
+from asccl.editing.preview import Eyes
 from asccl.errors import InputError, SettingError
 from asccl.face.crop import arcface_crop
-from asccl.editing.preview import Eyes
 from asccl.interop.files import serialise
 from asccl.nets.ned_renderer import Generator, Sizes
 from asccl.renderers.neural.checkpoint import CRITIC, WIDTH, Card

@@ -22,8 +22,8 @@ from media import FRAMES, RATE, ROOT, SIZE
 from PIL import Image
 
 from asccl import Editor, EditRequest, EditResult
-from asccl.commands import edit
 from asccl.__main__ import main
+from asccl.commands import edit
 from asccl.types import Frame
 from asccl.video import Reader, open_writer, probe, read_tags
 
@@ -296,7 +296,7 @@ def test_a_signal_stops_cleanly(
 
         return real(told, asked)
 
-    monkeypatch.setattr(cli, "Progress", progress)
+    monkeypatch.setattr(edit, "Progress", progress)
     out = tmp_path / "out"
     assert main(["edit", str(clip), "--emotion", "sad", "-o", f"{out}/", "--json", str(tmp_path / "r.json")]) == status
     said = capsys.readouterr()

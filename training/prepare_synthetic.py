@@ -16,9 +16,9 @@ import cv2
 from tqdm import tqdm
 
 from asccl.data.stored import INDEX, SHARD, write_shard
-from asccl.synthetic.datasets import SyntheticPairs
 from asccl.errors import AscclError, SettingError
 from asccl.face.crop import SIZE
+from asccl.synthetic.datasets import SyntheticPairs
 
 
 @dataclass(frozen=True)

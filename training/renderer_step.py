@@ -14,9 +14,9 @@ from asccl.metric.align import warp
 from asccl.metric.loss import ASCCLLoss
 from asccl.nets.ned_renderer import FRAMES, PREVIOUS, SEEN, Discriminator, Sizes
 from training import losses
+from training.datasets.portraits import RendererWindow, mouth_side
 from training.engine import distributed
 from training.perceptual import Perceptual
-from training.datasets.portraits import RendererWindow, mouth_side
 
 Told = list[list[torch.Tensor]]
 

@@ -27,11 +27,11 @@ from asccl.nets.ned_manipulator import Manipulator, Sizes, style_of, translate
 from asccl.types import EMOTIONS
 from asccl.zoo import METRIC, load_metric
 from training import losses
-from training.engine import distributed, loop
+from training.assets.weights_file import write
 from training.datasets.recorded import RecordedWindows, labelled, split
 from training.datasets.windows import SyntheticWindows, Window
+from training.engine import distributed, loop
 from training.engine.settings import command
-from training.assets.weights_file import write
 
 HELD_OUT = 1_000_000  # added to the seed of the sequences that are not trained on
 UNCHANGED = 0.25  # share of the paired term in which the source already shows the reference's emotion
@@ -39,7 +39,7 @@ UNCHANGED = 0.25  # share of the paired term in which the source already shows t
 
 @dataclass(frozen=True)
 class ManipulatorSettings(loop.LoopSettings):
-    """data: folder of `training.preprocess.run`; without one, sequences are made up. people, verify: see `ClipFolder`.
+    """data: folder of `training.prepare`; without one, sequences are made up. people, verify: see `ClipFolder`.
     sequences, held_out: how many are made up to train on, and to look at only. width, residual: see `Sizes`.
     learning_rate: of Adam, with betas (momentum, 0.99), falling in a straight line over the second half.
     adversarial_weight, style_weight, cycle_weight, mouth_weight: of NED's terms, all 1 there. paired_weight: of the
@@ -108,7 +108,9 @@ class Learner(nn.Module):
 
     def fake(self, batch: Window, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """The sources in a style drawn for their target emotion, (B, T, C) and (B, style)."""
-        z = distributed.drawn(lambda n: torch.randn(n, self.latent, generator=rng, device=rng.device), len(batch.source))
+        z = distributed.drawn(
+            lambda n: torch.randn(n, self.latent, generator=rng, device=rng.device), len(batch.source)
+        )
         style = self.mapping_network(z, batch.target_emotion)
         return self.generator(batch.source, style), style
 

@@ -16,23 +16,23 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from asccl import hub
-from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.metric.loss import LossSettings, sccl_of
 from asccl.metric.scc import Mapping, Samples, SCCMetric, unit
 from asccl.morphable.anny_head import load_anny_head
+from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.zoo import COUNTER, new_metric
-from training.engine import loop
-from training.losses import frames_contrast
-from training.datasets.recorded import RecordedTakes, in_pairs, labelled, split
-from training.engine.settings import command
 from training.assets.weights_file import write
+from training.datasets.recorded import RecordedTakes, in_pairs, labelled, split
+from training.engine import loop
+from training.engine.settings import command
+from training.losses import frames_contrast
 
 HELD_OUT = 1_000_000  # added to the seed of the speakers that are not trained on
 
 
 @dataclass(frozen=True)
 class MetricSettings(loop.LoopSettings):
-    """data: folder of `training.preprocess.run`; without one, takes are made up. people, verify: see `ClipFolder`.
+    """data: folder of `training.prepare`; without one, takes are made up. people, verify: see `ClipFolder`.
     backbone: name or file, see `asccl.zoo.new_metric`. train_backbone: the paper trains it, too. size: pixels of a
     crop, 112 or 224. takes, frames: speakers to make up, and pictures of each with either emotion; a batch holds
     `batch` takes. held_out: takes that are only looked at, at most. learning_rate: of Adam, falling along a cosine to

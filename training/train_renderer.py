@@ -29,15 +29,15 @@ from asccl.nets.ned_renderer import Generator, Sizes
 from asccl.renderers.neural.checkpoint import CRITIC, KIND, Card
 from asccl.renderers.neural.conditions import FaceSurface
 from asccl.zoo import COUNTER, METRIC, load_embedder, load_metric
-from training.engine import loop
-from training.perceptual import load_perceptual
+from training.assets.weights_file import write
 from training.datasets.portraits import Portrait, RendererWindow, RendererWindows, prepared, split
+from training.datasets.synthetic_portraits import synthetic_portrait
+from training.engine import loop
+from training.engine.settings import command
+from training.perceptual import load_perceptual
 from training.renderer_eval import Distance, drawn, from_the_start, grid, measure
 from training.renderer_step import Critics, generator_losses
-from training.engine.settings import command
-from training.datasets.synthetic_portraits import synthetic_portrait
 from training.train_manipulator import falling
-from training.assets.weights_file import write
 
 CRITICS = {"picture": "-D", "mouth": "-Dm"}  # after the name of the renderer's file
 LOOKED_AT = 8  # portraits, at most, when the averaged generator is measured
@@ -46,7 +46,7 @@ FACES = 64  # frames whose mean embedding tells the person
 
 @dataclass(frozen=True)
 class RendererSettings(loop.LoopSettings):
-    """data: folder of `training.preprocess.run`; without one, people are made up. people, verify: see `ClipFolder`.
+    """data: folder of `training.prepare`; without one, people are made up. people, verify: see `ClipFolder`.
     speakers, frames, size: how many to make up, frames of each, pixels of a side. held_out: share of each clip, its
     end, that is only looked at; looks: frames of it, at most. drawn: frames in a row that a window draws.
     ngf, downsamplings, blocks, ndf, scales, layers, running: see `Sizes`. learning_rate: of Adam, with betas (momentum,

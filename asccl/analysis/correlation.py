@@ -20,10 +20,10 @@ from asccl.analysis.mappings import heads_of
 from asccl.analysis.result import Correlation
 from asccl.analysis.settings import Settings
 from asccl.analysis.temporal_alignment import Pairing, pair, thin
-from asccl.morphable.reconstruct import Followed, follow
+from asccl.editing.preview import Eyes
 from asccl.errors import InputError, NoFaceError
 from asccl.face.tracker import FaceMeshTracker
-from asccl.editing.preview import Eyes
+from asccl.morphable.reconstruct import Followed, follow
 from asccl.types import Image, MediaInfo, Progress
 from asccl.video import Limits, Reader, probe, read_at
 from asccl.video.threads import ahead

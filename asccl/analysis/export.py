@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asccl.analysis import plots
-from asccl.analysis import static_plots
+from asccl.analysis import plots, static_plots
 from asccl.analysis.result import Correlation
 from asccl.types import Image
 

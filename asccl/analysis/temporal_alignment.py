@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from asccl.morphable.reconstruct import Followed
 from asccl.data.pairing import STEP, Utterance, mfcc, mouth_motion, paired_frames
 from asccl.errors import InputError
+from asccl.morphable.reconstruct import Followed
 from asccl.video.waveform import read_sound
 
 Pairing = Literal["time", "sound", "mouth"]

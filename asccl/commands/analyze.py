@@ -14,8 +14,8 @@ from asccl.errors import Cancelled, SettingError
 from asccl.types import Progress
 
 if TYPE_CHECKING:
-    from asccl.analysis.correlation import Settings
     from asccl.analysis.clip_pairs import EmotionPair
+    from asccl.analysis.correlation import Settings
     from asccl.analysis.result import Correlation
 
 # Where each stage begins on the bar and how much of it it takes.
@@ -83,8 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingError("only one file is given", "give SOURCE and GENERATED, or one folder of clips")
     if arguments.plots is not None and Path(arguments.plots).exists() and not Path(arguments.plots).is_dir():
         raise SettingError(f"{arguments.plots} is a file", "give a folder after --plots")
-    from asccl.analysis.correlation import Settings
     from asccl.analysis.clip_pairs import EmotionPair, pairs_in
+    from asccl.analysis.correlation import Settings
 
     settings = Settings(
         pairing=arguments.pair, alignment=arguments.align, stride=arguments.stride, offset=arguments.offset,

@@ -1,4 +1,4 @@
-"""Clips that `training.preprocess.run` made of videos: a folder with a manifest, and for each clip one file of tensors.
+"""Clips that `training.prepare` made of videos: a folder with a manifest, and for each clip one file of tensors.
 
     folder/manifest.jsonl     a line for each clip: `Row`
     folder/clips/NAME.safetensors
@@ -36,7 +36,7 @@ CLIPS = "clips"
 FORMAT = 1  # grows when the meaning of a tensor or a field changes
 QUALITY = 95  # of the pictures' JPEG
 NAMED = 5  # files in an error; the others are counted
-REMAKE = "run `python -m training.preprocess.run` on its videos again, it makes what is missing"
+REMAKE = "run `python -m training.prepare` on its videos again, it makes what is missing"
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,9 @@ class ClipFolder:
         self.folder = folder
         rows = read_manifest(folder)
         if not rows:
-            raise InputError(f"{folder} holds no clips", f"make them: python -m training.preprocess.run VIDEOS -o {folder}")
+            raise InputError(
+                f"{folder} holds no clips", f"make them: python -m training.prepare VIDEOS -o {folder}"
+            )
         if any(row.units != unit_names(units) for row in rows):
             raise InputError(f"the clips of {folder} have other coefficients than this head", "prepare the videos anew")
         if verify:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from asccl.synthetic.datasets import Pair
 from asccl.errors import NoFaceError
 from asccl.face.crop import SIZE, arcface_crop, arcface_matrix
 from asccl.face.mesh import POINTS
 from asccl.face.tracker import FaceMeshTracker
+from asccl.synthetic.datasets import Pair
 from asccl.types import EMOTIONS, Image, Picture
 from asccl.video import Reader
 

@@ -12,8 +12,8 @@ from zipfile import BadZipFile
 import cv2
 import numpy as np
 
-from asccl.synthetic.datasets import Pair
 from asccl.errors import InputError, OutputError, UnreadableError
+from asccl.synthetic.datasets import Pair
 from asccl.types import Image
 
 SHARD = 256  # pairs

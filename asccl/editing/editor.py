@@ -17,21 +17,21 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from asccl import zoo
-from asccl.editing import renderer_selection
-from asccl.morphable.reconstruct import FINDING, Clip, analyse
 from asccl.directors.base import Director, ReferenceStyle, Target
 from asccl.directors.preset import PresetDirector
 from asccl.directors.reference import ReferenceDirector
+from asccl.editing import renderer_selection
+from asccl.editing.preview import Eyes, PreviewStudio, glance, reference_style, shown_emotions
+from asccl.editing.render_pass import rewrite
+from asccl.editing.report import Clock, describe, edit_tags, weights_used
+from asccl.editing.strength import Sample, bearable_strength
 from asccl.errors import SettingError
 from asccl.face.tracker import FaceMeshTracker, choose
-from asccl.editing.preview import Eyes, PreviewStudio, glance, reference_style, shown_emotions
-from asccl.editing.strength import Sample, bearable_strength
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
+from asccl.morphable.reconstruct import FINDING, Clip, analyse
 from asccl.renderers.base import Renderer
 from asccl.renderers.warp.renderer import WarpRenderer
-from asccl.editing.report import Clock, describe, edit_tags, weights_used
-from asccl.editing.render_pass import rewrite
 from asccl.types import EditRequest, EditResult, FoundFace, Image, MediaInfo, Preview, Progress, whole
 from asccl.video import EncodeSettings, Limits, default_output, draw_badge, open_writer, probe, sample
 
@@ -161,7 +161,9 @@ class Editor:
         """Who renders the person of some frames, and what the report says of it."""
         if request.generator != "ned":
             return warp, renderer_selection.WARP
-        chosen = renderer_selection.cast(renderer_selection.person_of(samples, zoo.load_embedder().embed), request.renderer)
+        chosen = renderer_selection.cast(
+            renderer_selection.person_of(samples, zoo.load_embedder().embed), request.renderer
+        )
         if chosen.renderer is None:
             return warp, chosen.report
         from asccl.renderers.neural.renderer import NeuralRenderer  # brings torch
@@ -229,7 +231,13 @@ class Editor:
             shown = shown_emotions(samples, zoo.load_expression_net())
             return PreviewStudio(path, seen, renderer, warp, self._get_fitter(), self.limits, shown)
 
-        taught = [] if request.generator != "ned" else [request.renderer] if request.renderer else renderer_selection.candidates()
+        taught = (
+            []
+            if request.generator != "ned"
+            else [request.renderer]
+            if request.renderer
+            else renderer_selection.candidates()
+        )
         return _remember(self._studios, (*_key(path), request.face, request.generator, *map(_key, taught)), look)
 
 

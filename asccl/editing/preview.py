@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from asccl.directors.base import Director, ReferenceStyle, Target
+from asccl.editing.strength import Sample, bearable_strength
 from asccl.errors import NoFaceError
 from asccl.face.crop import expression_crop
 from asccl.face.detect import Detector
@@ -16,7 +17,6 @@ from asccl.face.facemesh import FaceMesh, Window
 from asccl.face.pose import head_pose
 from asccl.face.presence import PITCH, SURE, YAW
 from asccl.face.tracker import Embed
-from asccl.editing.strength import Sample, bearable_strength
 from asccl.morphable.fit import Fitter
 from asccl.nets.protocols import ExpressionNet
 from asccl.renderers.base import Renderer

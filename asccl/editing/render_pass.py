@@ -8,11 +8,11 @@ from itertools import islice
 import numpy as np
 
 from asccl import zoo
-from asccl.morphable.reconstruct import Clip
-from asccl.face.facemesh import FaceMesh, Window
-from asccl.evaluation.edit_metrics import Readout
-from asccl.renderers.base import Renderer
 from asccl.editing.report import Clock
+from asccl.evaluation.edit_metrics import Readout
+from asccl.face.facemesh import FaceMesh, Window
+from asccl.morphable.reconstruct import Clip
+from asccl.renderers.base import Renderer
 from asccl.types import EditRequest, Frame, Picture, Progress
 from asccl.video import Limits, Reader, StillWriter, Writer, draw_badge
 from asccl.video.threads import Behind, ahead

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asccl import hub
+from asccl.editing.strength import Sample
 from asccl.errors import InputError, WeightsError
 from asccl.face.crop import arcface_crop
 from asccl.face.tracker import Embed
-from asccl.editing.strength import Sample
 from asccl.renderers.neural.checkpoint import CONDITIONS, CRITIC, KIND, Card
 
 FITS = 0.5  # cosine of the embeddings from which on two clips show one person (checkpoints/README.md)

@@ -143,8 +143,8 @@ def import_weights(kind: str, source: Path, output: Path) -> list[str]:
     if output.resolve() == source.resolve():
         raise SettingError(f"{output.name} is the input as well", "choose another name after -o")
     from asccl import hub
-    from asccl.interop.files import read_state, serialise
     from asccl.files import Target
+    from asccl.interop.files import read_state, serialise
 
     state, notes = read_state(source, KINDS[kind].read)
     try:

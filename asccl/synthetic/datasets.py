@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asccl.synthetic.camera import Camera
-from asccl.synthetic.degradation import Capture
-from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.head_renderer import Sitting
-from asccl.synthetic.speech import blink_track, draw_manner, gaze_track, life_track, speech_track, with_emotion
 from asccl.face.crop import SIZE
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
+from asccl.synthetic.camera import Camera
+from asccl.synthetic.degradation import Capture
+from asccl.synthetic.head_renderer import Sitting
+from asccl.synthetic.person import SyntheticPerson
+from asccl.synthetic.speech import blink_track, draw_manner, gaze_track, life_track, speech_track, with_emotion
 from asccl.types import EMOTIONS, Image
 
 FRAME_SIDE = 256  # pixels of the picture that a pair's camera takes, before the crop

@@ -5,9 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from asccl.synthetic.camera import Camera
-from asccl.synthetic.skin_texture import hair_cover, paint, unrolled
-from asccl.synthetic.person import SyntheticPerson
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.portrait import (
     CAVITY,
@@ -27,6 +24,9 @@ from asccl.morphable.portrait import (
     region_shares,
 )
 from asccl.morphable.raster import rasterise, vertex_normals
+from asccl.synthetic.camera import Camera
+from asccl.synthetic.person import SyntheticPerson
+from asccl.synthetic.skin_texture import hair_cover, paint, unrolled
 from asccl.types import Image
 
 FINE = 1.5  # pixels are drawn so many times smaller, then averaged

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asccl.synthetic.degradation import Capture
-from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.head_renderer import Camera, Sitting
-from asccl.synthetic.datasets import FRAME_SIDE, two_emotions, words
-from asccl.synthetic.speech import draw_manner, with_emotion
 from asccl.face.crop import SIZE
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
+from asccl.synthetic.datasets import FRAME_SIDE, two_emotions, words
+from asccl.synthetic.degradation import Capture
+from asccl.synthetic.head_renderer import Camera, Sitting
+from asccl.synthetic.person import SyntheticPerson
+from asccl.synthetic.speech import draw_manner, with_emotion
 from asccl.types import EMOTIONS
 
 APART = 4  # frames of the words between two that are shown

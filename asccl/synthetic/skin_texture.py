@@ -8,10 +8,10 @@ from functools import cached_property, lru_cache
 import cv2
 import numpy as np
 
-from asccl.synthetic.person import SyntheticPerson
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.portrait import BROW, EYELIDS, LIPS, SKIN
 from asccl.morphable.raster import interpolate, rasterise
+from asccl.synthetic.person import SyntheticPerson
 
 AXIS = 8.0  # cm, z of the cylinder's axis
 TURN = 2.2  # radians to either side of the nose

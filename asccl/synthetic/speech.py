@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asccl.synthetic.emotions import ACTED, BOUNDS
 from asccl.face import mesh
 from asccl.morphable.emotions import sides, spread
 from asccl.morphable.head import HeadModel
 from asccl.morphable.speech import PARTING, spare_speech
+from asccl.synthetic.emotions import ACTED, BOUNDS
 from asccl.types import Motion
 
 RATE = 25.0  # frames a second

@@ -11,11 +11,11 @@ from typing import Any
 
 import gradio as gr
 
-from asccl.analysis.correlation import Correlation, Settings, analyse, check_alike, moment
 from asccl.analysis.clip_pairs import label, pairs_of
+from asccl.analysis.correlation import Correlation, Settings, analyse, check_alike, moment
 from asccl.analysis.export import table, timeline
-from asccl.errors import InputError, SettingError
 from asccl.editing.preview import Eyes
+from asccl.errors import InputError, SettingError
 from asccl.types import Progress
 from asccl.ui import report as words
 from asccl.ui.charts import drawn, drawn_emotions, mapped

@@ -1,9 +1,9 @@
 """Video and stills in and out, through PyAV and Pillow. Start reading at reader.py and writer.py."""
 
-from asccl.video.watermark import draw_badge
 from asccl.video.limits import Limits
 from asccl.video.reader import Reader, probe, read_at, sample
 from asccl.video.stills import StillWriter
+from asccl.video.watermark import draw_badge
 from asccl.video.writer import EncodeSettings, Writer, default_output, open_writer, read_tags
 
 __all__ = [

@@ -19,10 +19,10 @@ from PIL import ExifTags, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageE
 from PIL import Image as Pillow
 
 from asccl.errors import LimitError, UnreadableError
+from asccl.files import Target
 from asccl.types import Frame, Image, MediaInfo
 from asccl.video.colour import flatten
 from asccl.video.limits import UNLIMITED, Limits
-from asccl.files import Target
 
 STILL_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 READABLE = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM")

@@ -13,6 +13,7 @@ from typing import Any
 import av
 
 from asccl.errors import SettingError, UnreadableError
+from asccl.files import Target
 from asccl.types import Frame, MediaInfo
 from asccl.video.colour import Colour, colour_of
 from asccl.video.limits import UNLIMITED
@@ -20,7 +21,6 @@ from asccl.video.picture import to_frame
 from asccl.video.sound import Sound
 from asccl.video.source import Source, open_container, orientation
 from asccl.video.stills import STILL_SUFFIXES, StillWriter, read_still_tags
-from asccl.files import Target
 
 VIDEO_SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
 OWN_KEYS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate"}

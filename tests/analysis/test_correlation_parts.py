@@ -14,11 +14,11 @@ from asccl.analysis.clip_pairs import label, pairs_in, pairs_of
 from asccl.analysis.face_alignment import TEMPLATE, framing
 from asccl.analysis.result import WORST, Moments
 from asccl.analysis.temporal_alignment import pair, thin
-from asccl.morphable.reconstruct import Followed
 from asccl.errors import InputError
 from asccl.face import mesh
 from asccl.face.store import LandmarkStore
 from asccl.face.tracker import FaceMeshTracker
+from asccl.morphable.reconstruct import Followed
 from asccl.types import Track
 
 

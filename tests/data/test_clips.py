@@ -99,7 +99,7 @@ def test_an_unfinished_line_counts_only_where_it_may(folder):
 
 
 def test_an_empty_folder_says_how_to_fill_it(tmp_path):
-    with pytest.raises(InputError, match=r"holds no clips: make them: python -m training.preprocess.run"):
+    with pytest.raises(InputError, match=r"holds no clips: make them: python -m training.prepare"):
         ClipFolder(tmp_path, HEAD.names)
 
 

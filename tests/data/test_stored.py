@@ -11,10 +11,10 @@ from media import ROOT
 
 from asccl.data.edited import AS_FILMED, EditedPairs
 from asccl.data.stored import StoredPairs
-from asccl.synthetic.datasets import SyntheticPairs
 from asccl.errors import InputError, SettingError, UnreadableError
 from asccl.face import mesh
 from asccl.face.crop import similarity
+from asccl.synthetic.datasets import SyntheticPairs
 from asccl.types import EMOTIONS
 from training.prepare_synthetic import Recipe, prepare
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
+from asccl.face import mesh
+from asccl.face.crop import arcface_crop, similarity
+from asccl.morphable.anny_head import load_anny_head
+from asccl.morphable.speech import kept_units
 from asccl.synthetic.camera import Camera
-from asccl.synthetic.degradation import Capture
-from asccl.synthetic.person import SyntheticPerson
 from asccl.synthetic.datasets import (
     Pair,
     SyntheticPairs,
@@ -19,11 +21,9 @@ from asccl.synthetic.datasets import (
     render_frame,
     words,
 )
+from asccl.synthetic.degradation import Capture
+from asccl.synthetic.person import SyntheticPerson
 from asccl.synthetic.speech import CLOSED_LIPS, draw_manner, emotion_offset, lip_opening, speech_track, with_emotion
-from asccl.face import mesh
-from asccl.face.crop import arcface_crop, similarity
-from asccl.morphable.anny_head import load_anny_head
-from asccl.morphable.speech import kept_units
 from asccl.types import EMOTIONS
 from asccl.zoo import load_embedder
 

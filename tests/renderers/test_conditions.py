@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion, binary_fill_holes
 
-from asccl.synthetic.camera import Camera
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.renderers.neural.conditions import Conditions, FaceSurface, Scene
-from asccl.renderers.neural.head_crop import SIDE, Posed, frame_heads
 from asccl.renderers.neural.gaze import Gaze
+from asccl.renderers.neural.head_crop import SIDE, Posed, frame_heads
 from asccl.renderers.neural.lip_closure import LipLock, parted
+from asccl.synthetic.camera import Camera
 from asccl.types import Motion, Track
 
 HEAD = load_anny_head()

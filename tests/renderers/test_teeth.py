@@ -9,8 +9,8 @@ import pytest
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.warp.field import FaceField, enlarge, face_size
-from asccl.renderers.warp.teeth import hold_teeth
 from asccl.renderers.warp.renderer import warp
+from asccl.renderers.warp.teeth import hold_teeth
 
 HEAD = load_anny_head()
 FIELD = FaceField(HEAD)

@@ -14,11 +14,11 @@ from asccl.face import mesh
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.renderers.warp.field import Box, FaceField, enlarge, face_size
-from asccl.renderers.warp.wrinkles import Folds
 from asccl.renderers.warp.displacement import MOST_CLOSING, MOST_OPENING, SHUT, Displacement
-from asccl.renderers.warp.shading import Skin
+from asccl.renderers.warp.field import Box, FaceField, enlarge, face_size
 from asccl.renderers.warp.renderer import WarpRenderer, relight, warp
+from asccl.renderers.warp.shading import Skin
+from asccl.renderers.warp.wrinkles import Folds
 from asccl.types import EMOTIONS, Track, whole
 from asccl.video.colour import BT709, Colour, planes_of, to_420
 from asccl.video.picture import Decoded, to_frame

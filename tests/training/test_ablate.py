@@ -14,15 +14,14 @@ from asccl.face import mesh
 from asccl.renderers.neural.conditions import FaceSurface
 from asccl.types import EMOTIONS
 from asccl.zoo import load_embedder
-from training.ablation import run
-from training.ablation.run import AblateSettings, PartError, jobs_of, trained
-from training.ablation import measures, report
+from training.ablation import measures, report, run
 from training.ablation.cases import CROSS, INTRA, SETTINGS
 from training.ablation.design import BASELINE, ROWS, STAGES, SUPERVISIONS, trainings
 from training.ablation.recorded_cases import recorded_cases
+from training.ablation.run import AblateSettings, PartError, jobs_of, trained
 from training.ablation.synthetic_cases import synthetic_cases
-from training.engine.settings import load_preset
 from training.datasets.synthetic_portraits import synthetic_portrait
+from training.engine.settings import load_preset
 
 SURFACE = FaceSurface(HEAD)
 

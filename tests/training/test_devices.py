@@ -11,7 +11,7 @@ import pytest
 import torch
 from media import ROOT
 from safetensors.torch import load_file
-from torch import distributed
+from torch import distributed as torch_distributed
 
 from asccl.nets.ned_manipulator import Manipulator, Sizes
 from asccl.zoo import new_metric
@@ -63,10 +63,10 @@ def jaws() -> tuple[torch.Tensor, torch.Tensor]:
 
 def one_of_two(rank: int, folder: str) -> None:
     """A device that has half of the sequences."""
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    torch_distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     loss = losses.mouth_correlation(*(x.chunk(2)[rank] for x in jaws()))
     (Path(folder) / f"{rank}.txt").write_text(repr(loss.item()))
-    distributed.destroy_process_group()
+    torch_distributed.destroy_process_group()
 
 
 def test_a_mean_over_those_that_count_is_over_all_devices(tmp_path):

@@ -52,7 +52,17 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 def start(videos: Path, folder: Path, *options: str, **more: object) -> subprocess.Popen:
-    command = [sys.executable, "-m", "training.preprocess.run", str(videos), "-o", str(folder), "--size", str(SIZE), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "training.prepare",
+        str(videos),
+        "-o",
+        str(folder),
+        "--size",
+        str(SIZE),
+        *options,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, **more)
 

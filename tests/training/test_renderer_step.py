@@ -14,8 +14,8 @@ from asccl.renderers.neural.conditions import FaceSurface
 from asccl.zoo import new_metric
 from training import losses
 from training.datasets.portraits import InMemory, Part, RendererWindow, RendererWindows, mouth_side
-from training.renderer_step import Critics, draw, generator_losses, mouths, shown
 from training.datasets.synthetic_portraits import synthetic_portrait
+from training.renderer_step import Critics, draw, generator_losses, mouths, shown
 
 SIZES = Sizes(ngf=4, downsamplings=2, blocks=2, ndf=4, layers=2, running=False)
 SIZE = 48

@@ -7,12 +7,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from asccl import load_metric
-from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.metric.daas import daas_weight
 from asccl.nets.iresnet import IResNet
+from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.zoo import new_metric
-from training.losses import frames_contrast
 from training.engine.settings import load_preset
+from training.losses import frames_contrast
 from training.train_metric import Learner, MetricSettings, Remembered, calibrate, main
 
 

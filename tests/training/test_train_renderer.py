@@ -22,11 +22,11 @@ from asccl.renderers.neural.checkpoint import Card
 from asccl.renderers.neural.conditions import FaceSurface
 from asccl.zoo import load_renderer
 from training import train_renderer
+from training.datasets.synthetic_portraits import synthetic_portrait
 from training.engine import loop
+from training.engine.settings import load_preset
 from training.perceptual import load_perceptual
 from training.renderer_eval import Distance, drawn, from_the_start, measure
-from training.engine.settings import load_preset
-from training.datasets.synthetic_portraits import synthetic_portrait
 from training.train_renderer import RendererSettings, begin, main, settled, warming
 
 ROOT = Path(__file__).parents[2]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asccl.synthetic.speech import lip_opening
+from asccl.evaluation.edit_metrics import lip_distance
 from asccl.face import mesh
 from asccl.face.crop import arcface_crop, expression_crop
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import AnnyHead
-from asccl.evaluation.edit_metrics import lip_distance
+from asccl.synthetic.speech import lip_opening
 from asccl.zoo import load_embedder, load_expression_net
 
 MOVES = 0.02  # cm: deviation of an opening of the lips below which its correlation says nothing

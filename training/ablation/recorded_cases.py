@@ -24,7 +24,7 @@ from training.datasets.recorded import LABELS, aligned, labelled, partners, spli
 
 
 def recorded_cases(folder: Path, person: str, frames: int, each: int, surface: FaceSurface) -> list[Case]:
-    """folder: of `training.preprocess.run`. person: of its labels. frames: of a case, at the end of the clips, which the
+    """folder: of `training.prepare`. person: of its labels. frames: of a case, at the end of the clips, which the
     renderer is not taught. each: cases of an emotion, at most. Raises InputError."""
     everybody, gaze = labelled(folder, surface.head), Gaze(surface)
     clips = split([clip for clip in everybody if clip.row.person == person], True)

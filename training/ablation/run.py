@@ -1,8 +1,8 @@
 """The paper's ablations (Tables 4 to 6): train NED with and without ASCCL, make edits whose truth is known, measure.
 
-    python -m training.ablation.run --preset cpu       # under two hours on two cores
-    python -m training.ablation.run --preset smoke     # a minute or two; its numbers mean nothing
-    python -m training.ablation.run --preset paper --data build/mead --person M003
+    python -m training.ablate --preset cpu       # under two hours on two cores
+    python -m training.ablate --preset smoke     # a minute or two; its numbers mean nothing
+    python -m training.ablate --preset paper --data build/mead --person M003
 
 Kill it at any moment: the same command goes on. Every network and every measured row is kept in --output, a training
 that was cut off goes on from its checkpoint. At the end --output holds scores.jsonl, table.md and chart.png.
@@ -24,10 +24,10 @@ from training import train_manipulator, train_renderer
 from training.ablation import report, score
 from training.ablation.design import SUPERVISIONS, Stage, trainings
 from training.ablation.score import ScoreSettings, network, scored
-from training.engine.settings import PRESETS, command, load_preset
+from training.engine.settings import PRESETS, load_preset
+from training.preprocess.workers import Done, here, in_processes
 from training.train_manipulator import ManipulatorSettings
 from training.train_renderer import RendererSettings
-from training.preprocess.workers import Done, here, in_processes
 
 
 class PartError(AscclError):
@@ -39,7 +39,7 @@ class AblateSettings:
     """recipe: presets/ablation/RECIPE.toml says how each network is trained. seeds: how often everything is done; a
     seed is of data, networks and speaker. jobs: processes of one thread each; 0 does all in this one, with as many
     threads as there are. weight_3dmm, weight_image: of ASCCL at either level, before the pull of `ablation/design.py`.
-    emotions, frames, each: see `ScoreSettings`. device: that the edits are made on. data: folder of `training.preprocess.run`;
+    emotions, frames, each: see `ScoreSettings`. device: that the edits are made on. data: folder of `training.prepare`;
     without one everybody is made up. person: of its labels, whom the renderers are taught and the edits are made of."""
 
     output: Path = Path("build/ablation")
@@ -136,6 +136,3 @@ def main(settings: AblateSettings) -> None:
     run(settings, scorings)
     report.write([told for job in scorings for told in scored(judged(settings, job.seed).lines)], settings.output)
 
-
-if __name__ == "__main__":
-    command(main, AblateSettings, __doc__)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asccl.synthetic.speech import CEILING
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import style_of, translate
 from asccl.nets.ned_renderer import FRAMES, PREVIOUS, SEEN, Generator
 from asccl.renderers.neural.conditions import FaceSurface
+from asccl.synthetic.speech import CEILING
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator, load_renderer
 from training.ablation.cases import SETTINGS, Case, Reference
@@ -30,7 +30,7 @@ SOURCE = "source as it is"
 class ScoreSettings:
     """networks: folder of their files. lines: file that the results are added to. seed: of networks and speaker.
     emotions: how many are wanted, the first ones of `EMOTIONS`. frames, each: of a case; cases of every wanted emotion.
-    device: that the networks run on. data, person: folder of `training.preprocess.run`, and who in it; made up without."""
+    device: that the networks run on. data, person: folder of `training.prepare`, and who in it; made up without."""
 
     networks: Path = Path("build/ablation/networks")
     lines: Path = Path("build/ablation/scores-0.jsonl")

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from asccl.synthetic.camera import Camera
-from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.head_renderer import Sitting
-from asccl.synthetic.datasets import FRAME_SIDE, words
-from asccl.synthetic.speech import draw_manner, with_emotion
 from asccl.morphable.anny_head import AnnyHead
 from asccl.renderers.neural.conditions import FaceSurface, Scene
 from asccl.renderers.neural.head_crop import view_scale
+from asccl.synthetic.camera import Camera
+from asccl.synthetic.datasets import FRAME_SIDE, words
+from asccl.synthetic.head_renderer import Sitting
+from asccl.synthetic.person import SyntheticPerson
+from asccl.synthetic.speech import draw_manner, with_emotion
 from asccl.types import EMOTIONS
 from training.ablation.cases import CROSS, HEARD, INTRA, SHOWN, Case, Reference
 

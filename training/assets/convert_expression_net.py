@@ -12,7 +12,15 @@ import torch
 
 from asccl.nets.expression import ExpressionNet
 from asccl.types import EMOTIONS
-from training.assets.tfjs import Package, convolution, depthwise, parse_arguments, read_manifest, read_package, read_weights
+from training.assets.tfjs import (
+    Package,
+    convolution,
+    depthwise,
+    parse_arguments,
+    read_manifest,
+    read_package,
+    read_weights,
+)
 from training.assets.weights_file import write
 
 PACKAGE = Package(
@@ -57,7 +65,7 @@ def main() -> None:
     weights = read_weights(manifest, files["face_expression_model.bin"])
     net = ExpressionNet()
     net.load_state_dict(convert(weights))
-    write(arguments.output, net.state_dict(), PACKAGE.metadata("python -m training.assets.convert_expression_net"))
+    write(arguments.output, net.state_dict(), PACKAGE.metadata("python -m training.convert_expression_net"))
 
 
 if __name__ == "__main__":

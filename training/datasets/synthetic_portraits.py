@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from asccl.synthetic.camera import Camera
-from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.head_renderer import Sitting
-from asccl.synthetic.datasets import FRAME_SIDE, words
-from asccl.synthetic.speech import CEILING, draw_manner, emotion_offset
 from asccl.morphable.anny_head import AnnyHead
 from asccl.renderers.neural.conditions import FaceSurface, Scene
 from asccl.renderers.neural.head_crop import SIDE
+from asccl.synthetic.camera import Camera
+from asccl.synthetic.datasets import FRAME_SIDE, words
+from asccl.synthetic.head_renderer import Sitting
+from asccl.synthetic.person import SyntheticPerson
+from asccl.synthetic.speech import CEILING, draw_manner, emotion_offset
 from asccl.types import EMOTIONS
 from training.datasets.portraits import InMemory
 

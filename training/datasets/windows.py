@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from asccl.synthetic.datasets import SyntheticSequences
 from asccl.nets.ned_manipulator import WINDOW
+from asccl.synthetic.datasets import SyntheticSequences
 
 FRAMES = 80  # of a sequence
 SPACING = 4  # most frames from one frame of a reference to the next: looks at a clip need not be neighbours

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 from asccl.errors import AscclError, SettingError
 
-PRESETS = Path(__file__).parent / "presets"
+PRESETS = Path(__file__).parents[1] / "presets"
 T = TypeVar("T")
 INTERRUPTED = 130  # exit status, as of a shell's Ctrl-C
 

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asccl import zoo
-from asccl.morphable.reconstruct import Clip, analyse
 from asccl.data.clips import CLIPS, QUALITY, unit_names, write_clip
 from asccl.data.pairing import CEPSTRA, mfcc
 from asccl.errors import InputError
@@ -19,6 +18,7 @@ from asccl.face.crop import warp_crop
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
+from asccl.morphable.reconstruct import Clip, analyse
 from asccl.renderers.neural.head_crop import Posed, frame_heads
 from asccl.types import Image, Motion, Progress
 from asccl.video import Limits, Reader, probe

@@ -1,7 +1,7 @@
 """Turn videos into what trainings read: tracked crops, coefficients, poses, sound, labels, and a manifest.
 
-    python -m training.preprocess.run VIDEOS_OR_FOLDERS -o build/prepared --preset cpu
-    python -m training.preprocess.run /data/MEAD/*/video/front -o /data/prepared --preset paper --ray auto
+    python -m training.prepare VIDEOS_OR_FOLDERS -o build/prepared --preset cpu
+    python -m training.prepare /data/MEAD/*/video/front -o /data/prepared --preset paper --ray auto
 
 Stop it, kill it, start it again: what is done stays done. Names of MEAD's and RAVDESS's files say who is to be seen
 with which emotion; for others give --labels. What cannot be used is named in failed.jsonl, and the others go on.
@@ -25,7 +25,6 @@ from asccl.data.labels import Labels, read_table
 from asccl.errors import AscclError, InputError, OutputError, SettingError
 from asccl.types import EMOTIONS
 from training.preprocess.clip import Job, prepare_clip, settings_of
-from training.engine.settings import command
 from training.preprocess.workers import Done, cores, here, in_processes, on_ray
 
 FAILED = "failed.jsonl"
@@ -179,6 +178,3 @@ def finish(folder: Path, done: dict[str, Row], failed: list[dict[str, Any]]) -> 
 def _rewrite(folder: Path, done: dict[str, Row]) -> None:
     write_whole(folder / MANIFEST, "".join(done[name].line() for name in sorted(done)).encode())
 
-
-if __name__ == "__main__":
-    command(main, PrepareSettings, __doc__)

@@ -14,10 +14,10 @@ import torch
 from asccl.morphable.anny_head import AnnyHead
 from asccl.nets.ned_renderer import FRAMES, PREVIOUS, Generator
 from asccl.renderers.neural.checkpoint import Card
+from asccl.renderers.neural.compositing import Painted, paste
 from asccl.renderers.neural.conditions import FaceSurface, Scene
 from asccl.renderers.neural.gaze import Gaze
 from asccl.renderers.neural.lip_closure import LipLock, parted
-from asccl.renderers.neural.compositing import Painted, paste
 from asccl.types import Image, Motion, Picture, whole
 
 FADE = 0.5  # weight of an edit from which on the painted face shows fully

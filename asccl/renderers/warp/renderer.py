@@ -10,9 +10,9 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
+from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.eyes import Eyes, keep_eyeballs
 from asccl.renderers.warp.field import Box, FaceField, enlarge, face_size, resample
-from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.glasses import Glasses, even_brows
 from asccl.renderers.warp.shading import OWN_DETAIL, Skin
 from asccl.renderers.warp.teeth import hold_teeth

@@ -25,11 +25,11 @@ from asccl.study.manifest import read_items
 from asccl.study.plan import read_plan
 from asccl.study.results import results
 from asccl.study.store import Store
-from asccl.types import EMOTIONS
 from asccl.study.web.guard import Pace
 from asccl.study.web.jobs import Job, Jobs
 from asccl.study.web.render import page
 from asccl.study.web.uploads import keep, unpack
+from asccl.types import EMOTIONS
 
 COOKIE = "asccl_study_admin"
 LOGINS = Pace(rate=0.2, most=10)

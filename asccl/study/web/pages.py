@@ -18,9 +18,9 @@ from asccl.study import session
 from asccl.study.session import Answer, Refused, Visit
 from asccl.study.store import Store
 from asccl.study.studies import load
-from asccl.study.words import words
 from asccl.study.web.guard import Pace, log
 from asccl.study.web.render import beeps, page, static
+from asccl.study.words import words
 
 STATUS = {"invalid": 404, "closed": 403, "full": 403, "order": 409, "early": 422, "bad": 422, "busy": 429}
 STEADY = Pace(rate=20, most=200)  # requests of one link
