@@ -18,13 +18,13 @@ def main() -> None:
     parser.add_argument("--study-only", action="store_true", help="serve the pages of user studies and nothing else")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped server cleans up after itself, too
-    from asccl.study.web.serve import alone, beside
-    from asccl.ui.address import refusal
+    from asccl.study.web.serve import serve_standalone, study_routes
+    from asccl.ui.address import check_port
 
-    if said := refusal(arguments.host, arguments.port):
+    if said := check_port(arguments.host, arguments.port):
         raise SystemExit(f"app.py: {said}")
     if arguments.study_only:
-        return alone(arguments.host, arguments.port)
+        return serve_standalone(arguments.host, arguments.port)
     with tempfile.TemporaryDirectory(prefix="asccl-app-", ignore_cleanup_errors=True) as folder:
         os.environ["GRADIO_TEMP_DIR"] = f"{folder}/uploads"
         from asccl.editing.editor import Editor
@@ -32,7 +32,7 @@ def main() -> None:
         from asccl.ui.serve import serve
 
         page, where = build(editor := Editor(), folder=Path(folder)), (arguments.host, arguments.port)
-        serve(page, routes=beside(editor), server_name=where[0], server_port=where[1], share=arguments.share)
+        serve(page, routes=study_routes(editor), server_name=where[0], server_port=where[1], share=arguments.share)
 
 
 if __name__ == "__main__":

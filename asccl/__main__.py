@@ -177,9 +177,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments)
     except KeyboardInterrupt:
-        return edit.stopped()
+        return edit.print_cancelled()
     except Exception as error:
-        return edit.explain(error, arguments.debug)
+        return edit.print_error(error, arguments.debug)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-class Target:
+class AtomicFile:
     """`part` is a hidden file beside `path`, renamed to it when whole. Raises OutputError where it cannot be made."""
 
     def __init__(self, path: Path):

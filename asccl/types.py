@@ -21,7 +21,7 @@ INTENSITY_RANGE = (0.0, 2.0)
 Image = np.ndarray  # (H, W, 3) uint8 RGB
 
 
-class Picture(Protocol):
+class LazyImage(Protocol):
     """An image that is looked at in parts: `picture[y0:y1, x0:x1]` is (h, w, 3) uint8 RGB. An `Image` is one."""
 
     @property
@@ -32,7 +32,7 @@ class Picture(Protocol):
     def __getitem__(self, part: tuple[slice, slice], /) -> Image: ...
 
 
-def whole(picture: Picture) -> Image:
+def as_image(picture: LazyImage) -> Image:
     """All of a picture, (H, W, 3) uint8 RGB; the very same array where it is one."""
     return picture if isinstance(picture, np.ndarray) else picture[:, :]
 
@@ -41,18 +41,18 @@ def whole(picture: Picture) -> Image:
 class Frame:
     """One decoded picture: upright, 8-bit, alpha flattened.
 
-    picture: in colours of its own until looked at, or an array. index: 0, 1, 2, ... in presentation order.
+    pixels: in colours of its own until looked at, or an array. index: 0, 1, 2, ... in presentation order.
     pts: presentation time stamp in units of `MediaInfo.time_base`; never re-timed.
     """
 
-    picture: Picture
+    pixels: LazyImage
     index: int
     pts: int
 
     @cached_property
     def image(self) -> Image:
         """All of the picture, (H, W, 3) uint8 RGB."""
-        return whole(self.picture)
+        return as_image(self.pixels)
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class EditResult:
 
 
 @dataclass(frozen=True)
-class FoundFace:
+class DetectedFace:
     """A face that can be chosen: its number, a thumbnail (96, 96, 3) uint8 RGB, when it was seen first (seconds),
     the share of looked-at frames in which it was seen, and its box (x0, y0, x1, y1) in pixels there."""
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from asccl import hub
 from asccl.errors import SettingError, WeightsError
-from asccl.nets.protocols import Embedder, ExpressionNet
+from asccl.nets.protocols import Embedder, ExpressionClassifier
 from asccl.types import EMOTIONS
 
 if TYPE_CHECKING:  # torch takes seconds to import, so only the functions that need it do so
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, so only the functions that n
     from asccl.nets.blocks import Freezable
     from asccl.nets.ned_manipulator import Manipulator
     from asccl.nets.ned_renderer import Generator
-    from asccl.renderers.neural.checkpoint import Card
+    from asccl.renderers.neural.checkpoint import RendererMetadata
 
 CROP = (112, 112, 3)
 COUNTER = "num_batches_tracked"  # of batch normalisation; a frozen network has no use for it
@@ -41,7 +41,7 @@ def load_embedder(name: str = "mobilefacenet-arcface", device: str | torch.devic
         return _load_embedder(name, str(device))
 
 
-def load_expression_net(name: str = "expression-faceapi", device: str | torch.device = "cpu") -> ExpressionNet:
+def load_expression_net(name: str = "expression-faceapi", device: str | torch.device = "cpu") -> ExpressionClassifier:
     """The expression network of this name. Raises WeightsError."""
     with _loading:
         return _load_expression_net(name, str(device))
@@ -93,7 +93,7 @@ def _load_embedder(name: str, device: str) -> Embedder:
 
 
 @cache
-def _load_expression_net(name: str, device: str) -> ExpressionNet:
+def _load_expression_net(name: str, device: str) -> ExpressionClassifier:
     from asccl.nets.expression import ExpressionNet as Network
 
     return _ExpressionNet(name, _load(name, Network(), device))
@@ -141,7 +141,7 @@ def load_manipulator(source: str | Path = "ned-manipulator", device: str | torch
 
 @cache
 def _load_manipulator(path: Path, _sha256: str, device: str) -> Manipulator:
-    from asccl.nets.ned_manipulator import Manipulator, Sizes
+    from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 
     told = hub.metadata(path)
     if told.get("kind") != "ned-manipulator":
@@ -154,13 +154,13 @@ def _load_manipulator(path: Path, _sha256: str, device: str) -> Manipulator:
             "use it with that head by yourself (docs/ned.md), or train one with training/train_manipulator.py",
         )
     try:
-        net = Manipulator(Sizes.read(told))
+        net = Manipulator(ManipulatorSizes.from_metadata(told))
     except (KeyError, ValueError) as error:
         raise WeightsError(f"{path} does not say how large its networks are ({error})", "import it anew") from error
     return _fill(path, net, device)
 
 
-def load_renderer(source: str | Path, device: str | torch.device = "cpu") -> tuple[Generator, Card]:
+def load_renderer(source: str | Path, device: str | torch.device = "cpu") -> tuple[Generator, RendererMetadata]:
     """NED's renderer of one person, frozen, and what its file says. source: as for `hub.resolve`; a file that draws
     from the open head's conditions (`casting.card_of` tells). Raises SettingError (device),
     WeightsError, KeyError, ValueError."""
@@ -181,11 +181,11 @@ def check_device(name: str) -> None:
 
 
 @cache
-def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[Generator, Card]:
+def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[Generator, RendererMetadata]:
     from asccl.nets.ned_renderer import Generator
-    from asccl.renderers.neural.checkpoint import Card
+    from asccl.renderers.neural.checkpoint import RendererMetadata
 
-    card = Card.read(hub.metadata(path))
+    card = RendererMetadata.from_metadata(hub.metadata(path))
     return _fill(path, Generator(card.sizes), device), card
 
 

@@ -26,10 +26,10 @@ import torch
 
 from asccl import ASCCLLoss
 from asccl.metric.daas import daas_weight
-from asccl.metric.loss import contrast, masked_mean
+from asccl.metric.loss import contrastive_loss, masked_mean
 from asccl.metric.scc import SCCMetric
 from asccl.nets.iresnet import MAP_CHANNELS, IResNet
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 
 VARIANTS = ("backbone", "loss", "plain", "bfloat16")
 
@@ -71,7 +71,7 @@ def asccl_loss_both_sides(metric: SCCMetric, x: torch.Tensor, y: torch.Tensor) -
     total = torch.zeros(())
     for s, g in zip(metric.disparities(a, metric.pairs(a)), metric.disparities(b, metric.pairs(b)), strict=True):
         valid = s.pairs.inside.expand(len(x), -1, -1)
-        total = total + masked_mean(daas_weight(s.values) * contrast(g.values, s.values, valid), valid)
+        total = total + masked_mean(daas_weight(s.values) * contrastive_loss(g.values, s.values, valid), valid)
     return total
 
 
@@ -122,7 +122,7 @@ def main() -> None:
     rows["bfloat16: relative error of the loss"] = found["bfloat16"]["loss_error"]
     rows["bfloat16: relative error of the gradient"] = found["bfloat16"]["gradient_error"]
     rows["processor multiplies bfloat16 matrices"] = "yes" if _has_amx() else "no"
-    tell("asccl_loss", rows, arguments.json)
+    print_rows("asccl_loss", rows, arguments.json)
 
 
 def _has_amx() -> bool:

@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 
 from asccl import Editor, EditRequest
-from asccl.analysis.correlation import Settings, analyse
+from asccl.analysis.correlation import Settings, analyze
 from benchmarks.edit import timed
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 from benchmarks.talking import EXAMPLE, talking_clip
 
 EMOTIONS = ("happy", "angry", "sad", "surprised")
@@ -24,9 +24,9 @@ LATE = 0.28  # seconds: another moment of the same clip
 def cost(folder: Path, seconds: float, size: tuple[int, int]) -> dict[str, float | str]:
     """A clip against itself, as somebody with two videos would compare them: networks loaded, charts not drawn."""
     clip = talking_clip(folder / "clip.mp4", *size, seconds)
-    analyse(EXAMPLE.with_suffix(".jpg"), EXAMPLE.with_suffix(".jpg"))  # loads the networks, which a server does once
+    analyze(EXAMPLE.with_suffix(".jpg"), EXAMPLE.with_suffix(".jpg"))  # loads the networks, which a server does once
     found = []
-    spent = timed(lambda: found.append(analyse(clip, clip)))
+    spent = timed(lambda: found.append(analyze(clip, clip)))
     pairs = len(found[0].curves)
     return {
         "clips": f"two of {size[0]} x {size[1]}, {seconds:g} s, {pairs} pairs of frames compared",
@@ -46,7 +46,7 @@ def alignment(folder: Path) -> dict[str, float | str]:
         edited = editor.edit(EditRequest(EXAMPLE, folder / f"{emotion}.mp4", emotion=emotion)).output
         for how in ("place", "landmarks"):
             means = [
-                analyse(EXAMPLE, edited, Settings("time", how, stride=8, offset=offset))
+                analyze(EXAMPLE, edited, Settings("time", how, stride=8, offset=offset))
                 .spread("bare", "cosine", "corresponding")
                 .mean
                 for offset in (0.0, LATE)
@@ -65,9 +65,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="asccl-bench-") as folder:
         if arguments.alignment:
-            tell("correlation, alignment", alignment(Path(folder)), arguments.json)
+            print_rows("correlation, alignment", alignment(Path(folder)), arguments.json)
         else:
-            tell("correlation", cost(Path(folder), arguments.seconds, tuple(arguments.size)), arguments.json)
+            print_rows("correlation", cost(Path(folder), arguments.seconds, tuple(arguments.size)), arguments.json)
 
 
 if __name__ == "__main__":

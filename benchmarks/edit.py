@@ -22,7 +22,7 @@ from statistics import median
 
 from asccl import Editor, EditRequest
 from asccl.video import Reader, open_writer, probe
-from benchmarks.report import cores, tell
+from benchmarks.report import cores, print_rows
 from benchmarks.talking import talking_clip
 
 SIZES, SECONDS = ((1280, 720), (256, 256)), 10.0
@@ -48,7 +48,7 @@ def copy(source: Path, target: Path, rgb: bool = False) -> None:
     """Decodes a clip and encodes it again, with an edit's settings; the sound is copied. rgb: by way of RGB."""
     with Reader(source) as reader, open_writer(target, reader.info, source) as writer:
         for frame in reader:
-            writer.write(replace(frame, picture=frame.image) if rgb else frame)
+            writer.write(replace(frame, pixels=frame.image) if rgb else frame)
 
 
 def forward(repeats: int = FORWARDS) -> list[Spent]:
@@ -133,7 +133,7 @@ def main() -> None:
         measured = [measure(clip, Path(folder), editor) for clip in clips]
     forwards = forward()  # last, for its share of the memory
     for passes in measured:
-        tell("edit", rows(passes, forwards), arguments.json)
+        print_rows("edit", rows(passes, forwards), arguments.json)
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ from asccl.directors.manipulator import ManipulatorDirector
 from asccl.directors.preset import PresetDirector
 from asccl.directors.reference import ReferenceDirector
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
-from asccl.morphable.speech import kept_units
+from asccl.morphable.speech import speech_unit_mask
 from asccl.synthetic.speech import lip_opening
 from asccl.types import EMOTIONS, Motion
 from asccl.zoo import load_manipulator
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 from training.datasets.windows import FRAMES, SyntheticWindows
 
 SEED = 2_000_000  # neither trained on nor looked at in training
@@ -66,7 +66,7 @@ def main() -> None:
         "presets, label": (presets, False), "presets, reference": (ReferenceDirector(head), True),
         "manipulator, label": (ned, False), "manipulator, reference": (ned, True),
     }  # fmt: skip
-    free = ~kept_units(head.names)
+    free = ~speech_unit_mask(head.names)
     found: dict[str, list[float]] = defaultdict(list)
     for number in range(arguments.sequences):
         source, target, _, emotion = data.sequence(number)
@@ -78,7 +78,7 @@ def main() -> None:
         for way, coefficients in made.items():
             for name, value in measure(coefficients, target[:EDITED], head, free).items():
                 found[f"{way}: {name}"].append(value)
-    tell("manipulator", {label: float(np.nanmean(values)) for label, values in found.items()}, arguments.json)
+    print_rows("manipulator", {label: float(np.nanmean(values)) for label, values in found.items()}, arguments.json)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.ned_manipulator import style_of, translate
+from asccl.nets.ned_manipulator import encode_style, translate
 from asccl.synthetic.speech import CEILING
 from asccl.zoo import load_manipulator
 from benchmarks.manipulator import EDITED
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 from training.ablation.measures import of_coefficients
 from training.datasets.windows import SyntheticWindows
 
@@ -38,14 +38,14 @@ def main() -> None:
         net = load_manipulator(file)
         made, near = [], []
         for source, target, _, emotion in drawn:
-            style = style_of(net.style_encoder, torch.from_numpy(target[EDITED:]))
+            style = encode_style(net.style_encoder, torch.from_numpy(target[EDITED:]))
             edit = translate(net.generator, torch.from_numpy(source[:EDITED]), style).clamp(0, CEILING)
-            found = (net.mean_style - style_of(net.style_encoder, edit)).square().sum(1).argmin()
+            found = (net.mean_style - encode_style(net.style_encoder, edit)).square().sum(1).argmin()
             made.append(edit.numpy())
             near.append(int(found) == emotion)
         rows: dict[str, float | str] = {"file": file.stem}
         rows |= of_coefficients(made, [target[:EDITED] for _, target, _, _ in drawn], head)
-        tell("manipulator_alone", rows | {"style found": sum(near) / len(near)}, arguments.json)
+        print_rows("manipulator_alone", rows | {"style found": sum(near) / len(near)}, arguments.json)
 
 
 if __name__ == "__main__":

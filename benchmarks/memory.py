@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 from benchmarks.talking import talking_clip
 
 SIZE = 256, 256  # small, so that ten minutes of video take minutes
@@ -64,7 +64,7 @@ def main() -> None:
     rows[f"CPU a frame, {longest:g} s / {shortest:g} s (about 1)"] = (found[longest][2] / found[longest][0]) / (
         found[shortest][2] / found[shortest][0]
     )
-    tell("memory", rows, arguments.json)
+    print_rows("memory", rows, arguments.json)
 
 
 if __name__ == "__main__":

@@ -26,13 +26,13 @@ import numpy as np
 import torch
 
 from asccl import Editor, EditRequest, load_metric
-from asccl.editing.preview import Eyes
+from asccl.editing.preview import FaceLandmarker
 from asccl.face.crop import arcface_crop
 from asccl.face.mesh import lip_gap
-from asccl.metric.scc import SCCMetric, unit
+from asccl.metric.scc import SCCMetric, normalize
 from asccl.types import Image
 from asccl.video import Limits, Reader
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 
 HEADS = {"trained": "trained", "untrained": "random", "bare": "none"}
 EMOTIONS = ("happy", "angry")
@@ -44,7 +44,7 @@ OTHER_MOUTH, BIG = 0.03, 0.08  # of the eye distance
 class Face:
     """One face through a clip: crops (T, 112, 112, 3), opening of the lips (T,), NaN where no face was found."""
 
-    def __init__(self, images: list[Image], eyes: Eyes):
+    def __init__(self, images: list[Image], eyes: FaceLandmarker):
         crops, gaps, near = [], [], None
         for image in images:
             found = eyes.face(image, near)
@@ -61,7 +61,7 @@ class Face:
                 x = torch.from_numpy(self.crops[start : start + 8]).permute(0, 3, 1, 2).float() / 127.5 - 1
                 maps = metric.maps(x)
                 found = metric.disparities(maps, metric.pairs(maps, SAMPLES))
-                parts.append([unit(d.values)[:, d.pairs.inside] for d in found])
+                parts.append([normalize(d.values)[:, d.pairs.inside] for d in found])
         return [torch.cat(column) for column in zip(*parts, strict=True)]
 
 
@@ -80,7 +80,7 @@ def write(path: Path, images: list[Image]) -> None:
         file.mux(stream.encode())
 
 
-def faces(path: Path, limit: int, editor: Editor, eyes: Eyes) -> dict[str, Face]:
+def faces(path: Path, limit: int, editor: Editor, eyes: FaceLandmarker) -> dict[str, Face]:
     frames = read(path, limit)
     width = frames[0].shape[1] // 4
     panels = [[np.ascontiguousarray(f[:, k * width : (k + 1) * width]) for f in frames] for k in range(4)]
@@ -167,14 +167,14 @@ def main() -> None:
     parser.add_argument("--metric", default="scc-mobilefacenet")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    editor, eyes = Editor(), Eyes()
+    editor, eyes = Editor(), FaceLandmarker()
     paths = sorted(arguments.clips.rglob("*.mp4"))
     clips = [faces(path, arguments.frames, editor, eyes) for path in paths]
     rows: dict[str, float | str] = {"clips": float(len(clips)), "panels": float(2 * len(clips))}
     for name, heads in HEADS.items():
         for label, value in judge(load_metric(arguments.metric, heads=heads), clips):
             rows[f"{name}: {label}"] = float(value)
-    tell("metric", rows, arguments.json)
+    print_rows("metric", rows, arguments.json)
 
 
 if __name__ == "__main__":

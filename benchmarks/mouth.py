@@ -28,11 +28,11 @@ from asccl.metric.loss import asccl_loss
 from asccl.metric.scc import SCCMetric
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.synthetic.datasets import words
-from asccl.synthetic.head_renderer import Camera, Sitting
+from asccl.synthetic.head_renderer import Camera, HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import draw_manner, with_emotion
+from asccl.synthetic.speech import sample_style, with_emotion
 from asccl.types import EMOTIONS
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 
 RATE = 0.02  # of the optimiser
 REACHED = 0.9  # share of what the weakest variant reached, at which all are compared
@@ -75,10 +75,10 @@ def draw(seed: int, head: AnnyHead) -> Faces:
 
 
 def _face(rng: np.random.Generator, emotion: str, head: AnnyHead) -> tuple[np.ndarray, ...]:
-    sitting = Sitting(SyntheticPerson.draw(rng, head), head, SIZE / 20)
+    sitting = HeadRenderer(SyntheticPerson.draw(rng, head), head, SIZE / 20)
     camera = Camera.facing(*rng.normal(0, (6, 4, 3)), 256)
     track = words(rng, 60, head)[[20, 50]]
-    emotional = with_emotion(track, draw_manner(rng, emotion, head), head)
+    emotional = with_emotion(track, sample_style(rng, emotion, head), head)
     view = camera.aligned(sitting.landmarks(track[0], camera), SIZE)
     landmarks = sitting.landmarks(track[0], view)
     moves = np.stack([sitting.landmarks(track[0] + unit, view) - landmarks for unit in np.eye(52)])
@@ -176,7 +176,7 @@ def main() -> None:
         if name != "without":
             rows[f"{name} / without"] = float(values.mean() / all_lips["without"].mean())
             rows[f"faces better than without, {name}"] = float((values < all_lips["without"]).mean())
-    tell("mouth", rows, arguments.json)
+    print_rows("mouth", rows, arguments.json)
 
 
 if __name__ == "__main__":

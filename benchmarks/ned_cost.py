@@ -26,14 +26,14 @@ from asccl.metric.loss import ASCCLLoss
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_renderer import Generator
 from asccl.zoo import load_manipulator, load_metric
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 from training import losses, train_manipulator, train_renderer
 from training.ablation.design import SUPERVISIONS
 from training.datasets.portraits import RendererWindow, RendererWindows
 from training.datasets.windows import SyntheticWindows, Window
 from training.engine.settings import PRESETS, load_preset
-from training.renderer_step import Critics, generator_losses
-from training.train_manipulator import Learner, ManipulatorSettings, OnPictures
+from training.renderer_step import Discriminators, generator_losses
+from training.train_manipulator import ManipulatorObjective, ManipulatorSettings, RenderedASCCLLoss
 from training.train_renderer import RendererSettings
 
 Losses = Mapping[str, torch.Tensor]
@@ -53,7 +53,10 @@ class ManipulatorStage:
         train_manipulator.main(settings)
         self.settings, self.head = settings, load_anny_head()
         net = deepcopy(load_manipulator(settings.weights)).requires_grad_(True)
-        self.learner, self.critic = Learner(net, self.head.index["jawOpen"]).train(), net.discriminator.train()
+        self.learner, self.critic = (
+            ManipulatorObjective(net, self.head.index["jawOpen"]).train(),
+            net.discriminator.train(),
+        )
         self.generator: nn.Module = net.generator
         self.data = SyntheticWindows(settings.seed, settings.sequences)
         s = settings
@@ -62,10 +65,10 @@ class ManipulatorStage:
             "mouth_forward": s.mouth_weight, "mouth_back": s.mouth_weight, "paired": s.paired_weight,
         }  # fmt: skip
 
-    def supervision(self, heads: str, daas: str, pictures: int, size: int) -> OnPictures:
-        return OnPictures(self.head, load_metric(heads=heads), daas, pictures, size)  # type: ignore[arg-type]
+    def supervision(self, heads: str, daas: str, pictures: int, size: int) -> RenderedASCCLLoss:
+        return RenderedASCCLLoss(self.head, load_metric(heads=heads), daas, pictures, size)  # type: ignore[arg-type]
 
-    def losses(self, number: int, term: OnPictures | None) -> Losses:
+    def losses(self, number: int, term: RenderedASCCLLoss | None) -> Losses:
         batch, rng = some(self.data, Window, self.settings.batch, number), torch.Generator().manual_seed(number)
         return self.learner(batch, rng, self.critic, self.settings.paired_weight > 0, term)
 
@@ -83,7 +86,7 @@ class RendererStage:
     def __init__(self, settings: RendererSettings):
         train_renderer.main(settings)
         self.settings = settings
-        self.generator, self.critics = Generator(settings.sizes()), Critics(settings.sizes())
+        self.generator, self.critics = Generator(settings.sizes()), Discriminators(settings.sizes())
         train_renderer.begin(str(settings.weights), self.generator, self.critics)
         self.data = RendererWindows(train_renderer.portraits_of(settings)[0], settings.drawn)
         self.weights = settings.of_losses()
@@ -179,7 +182,7 @@ def main() -> None:
             small = (settings.asccl_pictures, getattr(settings, "asccl_size", 0))
             large = (8, 112) if name == "3DMM" else (settings.batch * settings.drawn, 0)  # type: ignore[union-attr]
             rows |= measure(name, make(settings), small, large, arguments.repeats)  # type: ignore[arg-type]
-    tell("ned_cost", rows, arguments.json)
+    print_rows("ned_cost", rows, arguments.json)
 
 
 if __name__ == "__main__":

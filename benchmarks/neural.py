@@ -20,24 +20,24 @@ import torch
 from asccl import zoo
 from asccl.directors.base import Target
 from asccl.directors.manipulator import ManipulatorDirector
-from asccl.editing.renderer_selection import card_of
+from asccl.editing.renderer_selection import read_metadata
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.morphable.reconstruct import Clip, analyse
-from asccl.nets.ned_renderer import CONDITIONS, FRAMES, PREVIOUS, Generator, Sizes
-from asccl.renderers.neural.checkpoint import WIDTH, Card
-from asccl.renderers.neural.compositing import Painted, layered, paste
+from asccl.morphable.reconstruct import FittedClip, reconstruct
+from asccl.nets.ned_renderer import CONDITIONS, FRAMES, PREVIOUS, Generator, RendererSizes
+from asccl.renderers.neural.checkpoint import EMBEDDING_SIZE, RendererMetadata
+from asccl.renderers.neural.compositing import RenderedFace, compose_layers, composite
 from asccl.renderers.neural.conditions import FaceSurface, Scene
 from asccl.renderers.neural.gaze import Gaze
 from asccl.renderers.neural.renderer import NeuralRenderer
 from asccl.types import Image, Progress
 from asccl.video import Limits, Reader
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 
 CLIP = Path(__file__).parent.parent / "examples" / "rendered.mp4"
 SIZES = (64, 128, 256)
-SMALL = Sizes(ngf=16, downsamplings=3, blocks=3, running=False)  # as the preset cpu, for 128 pixels
+SMALL = RendererSizes(ngf=16, downsamplings=3, blocks=3, running=False)  # as the preset cpu, for 128 pixels
 REPEATS = 20
 
 
@@ -61,7 +61,7 @@ def network(net: Generator, size: int) -> Callable[[], object]:
     return run
 
 
-def costs(head: AnnyHead, clip: Clip) -> dict[str, float]:
+def costs(head: AnnyHead, clip: FittedClip) -> dict[str, float]:
     surface = FaceSurface(head)
     gaze, told = Gaze(surface), {}
     landmarks = clip.landmarks.read(0, 1)[0]
@@ -72,7 +72,7 @@ def costs(head: AnnyHead, clip: Clip) -> dict[str, float]:
     told["gaze, ms"] = spent(lambda: gaze(scene.rest, clip.motion.coefficients[0], scene.views[0], landmarks))
     for size in SIZES[:2]:
         told[f"network of the preset cpu, {size} px, ms"] = spent(network(Generator(SMALL).freeze(), size))
-    told["network of NED, 256 px, ms"] = spent(network(Generator(Sizes()).freeze(), 256), 2)
+    told["network of NED, 256 px, ms"] = spent(network(Generator(RendererSizes()).freeze(), 256), 2)
     return told
 
 
@@ -86,9 +86,9 @@ def across(picture: np.ndarray, alpha: np.ndarray, rim: np.ndarray) -> float:
     return float(np.abs(change[rim]).mean())
 
 
-def seam(image: Image, painted: Painted, crop: np.ndarray) -> tuple[float, float, float]:
+def seam(image: Image, painted: RenderedFace, crop: np.ndarray) -> tuple[float, float, float]:
     """Of the source, of the edit, of the face put in as it is."""
-    layers = layered(image, painted, crop)
+    layers = compose_layers(image, painted, crop)
     assert layers is not None
     shape = image.shape[1::-1]
     back = cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC
@@ -98,7 +98,7 @@ def seam(image: Image, painted: Painted, crop: np.ndarray) -> tuple[float, float
     alpha = np.zeros(image.shape[:2], np.float32)
     alpha[layers.box.slices] = layers.alpha[..., 0]
     rim = (mask > 0.05) & (alpha < 0.95)
-    source, edit, put = (across(picture, mask, rim) for picture in (image, paste(image, painted, crop), bare))
+    source, edit, put = (across(picture, mask, rim) for picture in (image, composite(image, painted, crop), bare))
     return source, edit, put
 
 
@@ -112,19 +112,24 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     head = load_anny_head()
-    clip = analyse(arguments.clip, FaceMeshTracker(zoo.load_embedder().embed), Fitter(head), Progress(), Limits())
+    clip = reconstruct(arguments.clip, FaceMeshTracker(zoo.load_embedder().embed), Fitter(head), Progress(), Limits())
     if arguments.renderer is None:
-        net, card = Generator(SMALL).freeze(), Card.of(SMALL, 128, np.ones((1, WIDTH), np.float32))
+        net, card = (
+            Generator(SMALL).freeze(),
+            RendererMetadata.from_embeddings(SMALL, 128, np.ones((1, EMBEDDING_SIZE), np.float32)),
+        )
     else:
-        net, card = zoo.load_renderer(arguments.renderer)[0], card_of(arguments.renderer)
+        net, card = zoo.load_renderer(arguments.renderer)[0], read_metadata(arguments.renderer)
     rows: dict[str, float | str] = {"renderer": arguments.renderer.name if arguments.renderer else "untaught"}
     rows |= costs(head, clip)
     with clip, Reader(arguments.clip, Limits()) as reader:
         rows |= edit_of(clip, reader, NeuralRenderer(head, net, card), head, arguments.emotion)
-    tell("neural", rows, arguments.json)
+    print_rows("neural", rows, arguments.json)
 
 
-def edit_of(clip: Clip, reader: Reader, renderer: NeuralRenderer, head: AnnyHead, emotion: str) -> dict[str, float]:
+def edit_of(
+    clip: FittedClip, reader: Reader, renderer: NeuralRenderer, head: AnnyHead, emotion: str
+) -> dict[str, float]:
     motion = replace(clip.motion, weight=np.ones_like(clip.motion.weight))
     renderer.plan(motion, ManipulatorDirector(head, zoo.load_manipulator())(motion, Target(emotion)))
     seams, pasting, whole = [], [], []
@@ -139,7 +144,7 @@ def edit_of(clip: Clip, reader: Reader, renderer: NeuralRenderer, head: AnnyHead
         painted = renderer.paint(landmarks, t)
         middle = time.process_time()
         crop = renderer.crop(t)
-        paste(frame.image, painted, crop)
+        composite(frame.image, painted, crop)
         pasting.append(time.process_time() - middle)
         whole.append(time.process_time() - start)
         if t % 8 == 0:

@@ -21,7 +21,7 @@ import numpy as np
 from asccl.data.clips import ClipFolder, PreparedClip, read_manifest
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.neural.conditions import FaceSurface, Scene
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 from benchmarks.talking import talking_clip
 from training.preprocess.run import PrepareSettings
 from training.preprocess.run import main as prepare
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="append the JSON line to this file, too")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        tell("prepare", measure(Path(folder), arguments.clips, arguments.seconds), arguments.json)
+        print_rows("prepare", measure(Path(folder), arguments.clips, arguments.seconds), arguments.json)
 
 
 if __name__ == "__main__":

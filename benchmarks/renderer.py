@@ -23,7 +23,7 @@ import torch
 from asccl.nets.ned_renderer import PREVIOUS, Generator
 from asccl.zoo import load_renderer
 from benchmarks.edit import SIDE, forward
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 from training import train_renderer
 from training.engine.settings import load_preset
 from training.preprocess import run
@@ -102,10 +102,10 @@ def main() -> None:
         for name, video in [(MADE_UP, None), *((video.stem, video) for video in arguments.videos)]:
             print(f"-- {name}", flush=True)
             rows = compare(taught(name.replace(" ", "-"), video, folder, arguments.steps))
-            tell("renderer", {"of": name, **rows}, arguments.json)
+            print_rows("renderer", {"of": name, **rows}, arguments.json)
         if arguments.head_start:
-            tell("renderer-head-start", head_start(folder, arguments.steps), arguments.json)
-    tell("renderer-cost", cost(), arguments.json)
+            print_rows("renderer-head-start", head_start(folder, arguments.steps), arguments.json)
+    print_rows("renderer-cost", cost(), arguments.json)
 
 
 if __name__ == "__main__":

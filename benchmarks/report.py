@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def tell(name: str, rows: Mapping[str, float | str], to: Path | None = None) -> None:
+def print_rows(name: str, rows: Mapping[str, float | str], to: Path | None = None) -> None:
     """Prints the rows and the machine; appends the JSON line to the file `to` as well."""
     for label, value in rows.items():
         print(f"  {label:58} {value if isinstance(value, str) else format(value, '10.3f')}")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 
 RUNS = 5
 CODE = """
@@ -38,7 +38,7 @@ def main() -> None:
         "import asccl, CPU seconds": cpu_seconds("import asccl"),
         "from asccl import Editor, CPU seconds": cpu_seconds("from asccl import Editor"),
     }
-    tell("import", rows, arguments.json)
+    print_rows("import", rows, arguments.json)
 
 
 if __name__ == "__main__":

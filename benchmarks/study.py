@@ -33,7 +33,7 @@ from asccl.study.results import read_votes
 from asccl.study.store import Store
 from asccl.types import Frame, MediaInfo
 from asccl.video import Writer
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 
 ROOT = Path(__file__).parent.parent
 PEOPLE, ITEMS, QUOTA = 100, 12, 4
@@ -128,7 +128,7 @@ async def participant(client: httpx.AsyncClient, tally: Tally, study: str, token
 async def load(folder: Path, port: int, study: str, links: list[str], total: int, kill: bool) -> tuple[Tally, float]:
     tally = Tally()
     store = Store(folder / "data")
-    puzzles = [session.visit(store, study, token).puzzle() for token in links]
+    puzzles = [session.open_session(store, study, token).puzzle() for token in links]
     store.close()
     process, began = serve(folder, port), time.perf_counter()
     limits = httpx.Limits(max_connections=len(links), max_keepalive_connections=len(links))
@@ -175,7 +175,7 @@ def main() -> None:
         store.close()
     lost, twice = tally.acknowledged - stored, sum(count > 1 for count in stored.values())
     p50, p95, p99 = (1000 * float(np.quantile(tally.seconds, q)) for q in (0.5, 0.95, 0.99))
-    tell("study", {
+    print_rows("study", {
         "participants at once": float(arguments.people), "answers expected": float(total),
         "answers acknowledged": float(len(tally.acknowledged)), "answers stored": float(len(stored)),
         "acknowledged and not stored": float(sum(lost.values())), "stored twice": float(twice),

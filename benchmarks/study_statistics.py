@@ -21,7 +21,7 @@ import numpy as np
 
 from asccl.study.results import comparisons
 from asccl.types import EMOTIONS
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 
 ASPECTS = {"realism": 0.70, "emotion": 0.69, "mouth": 0.73}  # the paper's averages of Table 3
 METHODS = ("ASCCL", "NED")
@@ -97,7 +97,7 @@ def main() -> None:
             found = run(arguments.studies, truth, spread, seed)
             rows |= {f"spread {spread:g}: {label}": value for label, value in found.items()}
             print(f"spread {spread:g}, {'no difference' if seed else 'a difference'}: {found}", flush=True)
-    tell("study statistics", rows, arguments.json)
+    print_rows("study statistics", rows, arguments.json)
 
 
 if __name__ == "__main__":

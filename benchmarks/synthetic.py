@@ -21,11 +21,11 @@ import numpy as np
 from asccl.face import mesh
 from asccl.face.crop import expression_crop
 from asccl.synthetic.camera import Camera
-from asccl.synthetic.datasets import Pair, SyntheticPairs, SyntheticSequences, render_frame
-from asccl.synthetic.degradation import Capture
+from asccl.synthetic.datasets import SyntheticPair, SyntheticPairs, SyntheticSequences, render_frame
+from asccl.synthetic.degradation import CameraDegradation
 from asccl.synthetic.speech import lip_opening
 from asccl.zoo import load_embedder, load_expression_net
-from benchmarks.report import tell
+from benchmarks.report import print_rows
 
 TIMED = 64  # pairs
 FRAME = 256  # pixels
@@ -51,7 +51,7 @@ def sequence_cost() -> float:
     return 1e3 * (time.process_time() - start) / 30
 
 
-def likeness(pairs: list[Pair]) -> dict[str, float]:
+def likeness(pairs: list[SyntheticPair]) -> dict[str, float]:
     net = load_embedder()
     cosine = net.embed(np.stack([p.source for p in pairs])) @ net.embed(np.stack([p.target for p in pairs])).T
     own, other = np.diag(cosine), cosine[~np.eye(len(pairs), dtype=bool)]
@@ -62,7 +62,7 @@ def likeness(pairs: list[Pair]) -> dict[str, float]:
     }  # fmt: skip
 
 
-def tracking(data: SyntheticPairs, pairs: list[Pair]) -> dict[str, float]:
+def tracking(data: SyntheticPairs, pairs: list[SyntheticPair]) -> dict[str, float]:
     """On whole frames with the faults of a camera."""
     errors, named = [], []
     expressions = load_expression_net()
@@ -71,7 +71,7 @@ def tracking(data: SyntheticPairs, pairs: list[Pair]) -> dict[str, float]:
             rng = np.random.default_rng((2, pair.person))
             camera = Camera.draw(rng, FRAME)
             image, true = render_frame(data.person(pair.person), pair.target_coefficients, camera, data.head)
-            image = Capture.draw(rng)(image, rng)
+            image = CameraDegradation.draw(rng)(image, rng)
             named.append(
                 expressions.probabilities(expression_crop(image, true)[None])[0].argmax() == pair.target_emotion
             )
@@ -86,7 +86,7 @@ def tracking(data: SyntheticPairs, pairs: list[Pair]) -> dict[str, float]:
     }  # fmt: skip
 
 
-def words(data: SyntheticPairs, pairs: list[Pair]) -> dict[str, float]:
+def words(data: SyntheticPairs, pairs: list[SyntheticPair]) -> dict[str, float]:
     source, target = (lip_opening(np.stack([getattr(p, name) for p in pairs]), data.head)
                       for name in ("source_coefficients", "target_coefficients"))  # fmt: skip
     return {
@@ -96,7 +96,7 @@ def words(data: SyntheticPairs, pairs: list[Pair]) -> dict[str, float]:
     }  # fmt: skip
 
 
-def sheet(pairs: list[Pair], path: Path) -> None:
+def sheet(pairs: list[SyntheticPair], path: Path) -> None:
     """Pairs side by side, four to a row."""
     cells = [np.hstack([p.source, p.target]) for p in pairs]
     framed = [cv2.copyMakeBorder(cell, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(255, 255, 255)) for cell in cells]
@@ -117,7 +117,7 @@ def main() -> None:
             **tracking(data, pairs), **words(data, pairs)}  # fmt: skip
     if arguments.sheet:
         sheet(pairs[:20], arguments.sheet)
-    tell("synthetic", rows, arguments.json)
+    print_rows("synthetic", rows, arguments.json)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from asccl.data.clips import MANIFEST, Row, unit_names, write_clip
+from asccl.data.clips import MANIFEST, ClipRecord, unit_names, write_clip
 from asccl.data.labels import Labels
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.synthetic.datasets import words
-from asccl.synthetic.speech import draw_manner, with_emotion
+from asccl.synthetic.speech import sample_style, with_emotion
 from asccl.types import Motion
 from training.preprocess.clip import crops, settings_of
 
@@ -26,14 +26,14 @@ def spoken(number: int, frames: int = 40) -> np.ndarray:
 
 def record(
     folder: Path, labels: Labels, said: np.ndarray, seed: int = 0, sound: bool = True, hidden: slice = slice(0)
-) -> Row:
+) -> ClipRecord:
     """One clip more: words (T, 52) said with the emotion of the labels; the sound is the words, the brightness of a
     picture the number of its frame. hidden: frames without a face."""
     t = len(said)
     name = f"{labels.person}-{labels.words}-{labels.emotion}-{seed}"
     coefficients = said
     if labels.emotion is not None:
-        coefficients = with_emotion(said, draw_manner(np.random.default_rng(seed), labels.emotion, HEAD), HEAD)
+        coefficients = with_emotion(said, sample_style(np.random.default_rng(seed), labels.emotion, HEAD), HEAD)
     presence, shot = np.ones(t, np.float32), np.zeros(t, np.int32)
     presence[hidden] = 0
     place = np.array([80.0, 90.0, 0.0], np.float32)
@@ -54,7 +54,7 @@ def record(
     pictures = (np.full((SIZE, SIZE, 3), 5 * i % 256, np.uint8) if presence[i] else None for i in range(t))
     file = f"clips/{name}.safetensors"
     size, digest = write_clip(folder / file, pictures, tensors)
-    row = Row(
+    row = ClipRecord(
         file=file, source=f"{name}.mp4", source_bytes=1, sha256=digest, bytes=size, frames=t, valid=int(presence.sum()),
         rate=RATE, size=SIZE, error=1.0, settings=settings_of(SIZE), versions={}, units=unit_names(HEAD.names),
         **vars(labels),

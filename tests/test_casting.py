@@ -14,20 +14,20 @@ from PIL import Image
 from asccl import EditRequest, hub, zoo
 from asccl.__main__ import main
 from asccl.editing import renderer_selection
-from asccl.editing.preview import Eyes
+from asccl.editing.preview import FaceLandmarker
 from asccl.errors import InputError, SettingError
 from asccl.face.crop import arcface_crop
 from asccl.interop.files import serialise
-from asccl.nets.ned_renderer import Generator, Sizes
-from asccl.renderers.neural.checkpoint import CRITIC, WIDTH, Card
+from asccl.nets.ned_renderer import Generator, RendererSizes
+from asccl.renderers.neural.checkpoint import DISCRIMINATOR_KIND, EMBEDDING_SIZE, RendererMetadata
 
-SIZES = Sizes(ngf=4, downsamplings=2, blocks=2, running=False)
+SIZES = RendererSizes(ngf=4, downsamplings=2, blocks=2, running=False)
 
 
 @pytest.fixture(scope="module")
 def person() -> np.ndarray:
     """(192,) of the astronaut."""
-    eyes, image = Eyes(), astronaut()
+    eyes, image = FaceLandmarker(), astronaut()
     landmarks = eyes.face(image)
     eyes.close()
     assert landmarks is not None
@@ -38,13 +38,13 @@ def renderer(path: Path, whose: np.ndarray, **told: str) -> Path:
     torch.manual_seed(0)
     tensors = dict(Generator(SIZES).state_dict())
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(serialise(tensors, {**Card.of(SIZES, 32, whose[None]).told(), **told}))
+    path.write_bytes(serialise(tensors, {**RendererMetadata.from_embeddings(SIZES, 32, whose[None]).told(), **told}))
     return path
 
 
 def likeness(person: np.ndarray, cosine: float) -> np.ndarray:
     """An embedding of somebody who is that like a person."""
-    other = np.random.default_rng(0).standard_normal(WIDTH)
+    other = np.random.default_rng(0).standard_normal(EMBEDDING_SIZE)
     other -= (other @ person) * person / (person @ person)
     return cosine * person / np.linalg.norm(person) + np.sqrt(1 - cosine**2) * other / np.linalg.norm(other)
 
@@ -56,24 +56,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_card_comes_back_as_it_was_told(person):
-    card = Card.of(SIZES, 32, np.stack([person, person]))
-    again = Card.read(card.told())
+    card = RendererMetadata.from_embeddings(SIZES, 32, np.stack([person, person]))
+    again = RendererMetadata.from_metadata(card.to_metadata())
     assert (again.sizes, again.size) == (SIZES, 32)
-    assert again.likeness(3 * person) == pytest.approx(1, abs=1e-5)
-    told = card.told()
+    assert again.identity_cosine(3 * person) == pytest.approx(1, abs=1e-5)
+    told = card.to_metadata()
     for wrong in ({"size": "30"}, {"size": "8"}, {"person": "AAAA"}, {"embedder": "another"}, {"person": "?"}):
         with pytest.raises(ValueError):
-            Card.read(told | wrong)
+            RendererMetadata.from_metadata(told | wrong)
 
 
 def test_the_likest_that_fits_serves(folder, person):
-    assert "no renderer in" in renderer_selection.cast(person).report["why"]
+    assert "no renderer in" in renderer_selection.select_renderer(person).report["why"]
     renderer(folder / "a.safetensors", likeness(person, 0.6))
     best = renderer(folder / "b.safetensors", likeness(person, 0.9))
     renderer(folder / "c.safetensors", likeness(person, 0.2))
     (folder / "d.safetensors").write_bytes(b"nothing")
-    renderer(folder / "b-D.safetensors", person, kind=CRITIC)  # as a training leaves it beside b
-    found, report = renderer_selection.cast(person)
+    renderer(folder / "b-D.safetensors", person, kind=DISCRIMINATOR_KIND)  # as a training leaves it beside b
+    found, report = renderer_selection.select_renderer(person)
     assert found == best
     assert report["name"] == "neural" and report["file"] == "b.safetensors" and report["sha256"] == hub.sha256(best)
     assert report["similarity"] == pytest.approx(0.9, abs=1e-3) and "taught this person" in report["why"]
@@ -83,19 +83,19 @@ def test_the_likest_that_fits_serves(folder, person):
 
 
 def test_without_one_that_fits_frames_are_warped(folder, person):
-    renderer(folder / "c.safetensors", likeness(person, renderer_selection.FITS - 0.02))
-    found, report = renderer_selection.cast(person)
+    renderer(folder / "c.safetensors", likeness(person, renderer_selection.MIN_IDENTITY_COSINE - 0.02))
+    found, report = renderer_selection.select_renderer(person)
     assert found is None and report["name"] == "warp" and "none was taught this person" in report["why"]
-    assert report["similarity"] == pytest.approx(renderer_selection.FITS - 0.02, abs=1e-3)
-    assert renderer_selection.cast(None).report["name"] == "warp"
+    assert report["similarity"] == pytest.approx(renderer_selection.MIN_IDENTITY_COSINE - 0.02, abs=1e-3)
+    assert renderer_selection.select_renderer(None).report["name"] == "warp"
 
 
 def test_a_given_one_that_does_not_fit_is_refused(tmp_path, person):
     wrong = renderer(tmp_path / "w.safetensors", likeness(person, 0.3))
     with pytest.raises(InputError, match=r"another person \(likeness 0.30"):
-        renderer_selection.cast(person, wrong)
+        renderer_selection.select_renderer(person, wrong)
     with pytest.raises(InputError, match="no frame shows"):
-        renderer_selection.cast(None, wrong)
+        renderer_selection.select_renderer(None, wrong)
 
 
 @pytest.mark.parametrize(

@@ -352,7 +352,7 @@ def test_table_lists_what_was_passed_through() -> None:
         "emotion": {"target": "happy", "before": 0.1, "after": 0.84},
         "seconds": {"total": 3.21},
     }  # fmt: skip
-    assert edit.table(Path("o.mp4"), report).splitlines() == [
+    assert edit.format_table(Path("o.mp4"), report).splitlines() == [
         "o.mp4",
         "  edited     60 of 90 frames",
         "  missing    7 frames that could not be read: the file is damaged or cut off",
@@ -366,7 +366,7 @@ def test_table_lists_what_was_passed_through() -> None:
 
 
 def test_stop_asks_first_and_insists_the_second_time() -> None:
-    with edit.Stop() as stop:
+    with edit.InterruptHandler() as stop:
         assert not stop.asked()
         os.kill(os.getpid(), signal.SIGINT)
         deadline = time.monotonic() + 10
@@ -385,4 +385,4 @@ def test_readings_leave_out_what_was_not_measured() -> None:
         emotion={"target": "sad", "before": None, "after": None},
         seconds={"total": 1.0},
     )
-    assert edit.readings(vars(nothing)) == {"edited": "0 of 1 frames", "time": "1.0 s"}
+    assert edit.summarize_report(vars(nothing)) == {"edited": "0 of 1 frames", "time": "1.0 s"}

@@ -9,7 +9,7 @@ from asccl.__main__ import main
 from asccl.errors import WeightsError
 from asccl.interop import ned
 from asccl.nets import ned_renderer
-from asccl.nets.ned_manipulator import Manipulator, Sizes
+from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator
 from tests import official
@@ -27,7 +27,7 @@ def stand_in(prefix: str = "module.") -> dict:
 
 def small_renderer(net: str = "G", prefix: str = "module.") -> dict:
     """A quarter as wide as the published one; its residual blocks twice, as there."""
-    sizes = ned_renderer.Sizes(ngf=16, ndf=16)
+    sizes = ned_renderer.RendererSizes(ngf=16, ndf=16)
     made = (ned_renderer.Generator if net == "G" else ned_renderer.Discriminator)(sizes).state_dict()
     twins = {k.replace(".conv_block.", ".resnetblock_sequential."): v for k, v in made.items() if ".conv_block." in k}
     assert (made | twins).keys() == official.names("ned_renderer", net).keys()
@@ -49,7 +49,7 @@ def test_the_published_manipulator(tmp_path, capsys, prefix):
     path = tmp_path / "ned.safetensors"
     told = hub.metadata(path)
     assert told["kind"] == "ned-manipulator" and told["space"] == "flame"
-    net = Manipulator(Sizes.read(told))
+    net = Manipulator(ManipulatorSizes.from_metadata(told))
     net.load_state_dict(load_file(path))
     assert torch.equal(net.generator.LSTM.weight_hh_l1, stand_in()["generator"]["module.LSTM.weight_hh_l1"])
     assert net.mean_style.abs().sum() > 1
@@ -59,8 +59,8 @@ def test_the_editor_says_why_a_file_does_not_fit(tmp_path, capsys):
     imported(capsys, stand_in(), tmp_path)
     with pytest.raises(WeightsError, match=r"moves flame coefficients, not the open head's ARKit units.*docs/ned\.md"):
         load_manipulator(tmp_path / "ned.safetensors")
-    net, other = Manipulator(Sizes(width=16)), tmp_path / "other.safetensors"
-    told = {"kind": "ned-manipulator", "space": "arkit", "emotions": ",".join(EMOTIONS), **net.sizes.told()}
+    net, other = Manipulator(ManipulatorSizes(width=16)), tmp_path / "other.safetensors"
+    told = {"kind": "ned-manipulator", "space": "arkit", "emotions": ",".join(EMOTIONS), **net.sizes.to_metadata()}
     write(other, net.state_dict(), told)
     assert load_manipulator(other).frozen and load_manipulator(other) is load_manipulator(str(other))
     for change, words in (
@@ -99,7 +99,7 @@ def test_the_published_renderer(tmp_path, capsys, prefix):
     path = tmp_path / "ned.safetensors"
     told = hub.metadata(path)
     assert told["kind"] == "ned-renderer" and told["conditions"] == "flame"
-    net = ned_renderer.Generator(ned_renderer.Sizes.read(told))
+    net = ned_renderer.Generator(ned_renderer.RendererSizes.from_metadata(told))
     net.load_state_dict(load_file(path))
     name = "model_res_img.3.conv_block.5.weight"
     assert torch.equal(net.get_parameter(name), state[prefix + name])
@@ -107,16 +107,16 @@ def test_the_published_renderer(tmp_path, capsys, prefix):
 
 def test_the_published_sizes_are_read_from_the_shapes():
     state = official.made_up(official.names("ned_renderer", "G"))
-    assert ned._generator_sizes(state) == ned_renderer.Sizes()
+    assert ned._generator_sizes(state) == ned_renderer.RendererSizes()
     told = ned.convert_discriminator(official.made_up(official.names("ned_renderer", "D"))).metadata
-    assert ned_renderer.Sizes.read(told) == ned_renderer.Sizes()
+    assert ned_renderer.RendererSizes.from_metadata(told) == ned_renderer.RendererSizes()
 
 
 def test_the_published_discriminators(tmp_path, capsys):
     status, said = imported(capsys, small_renderer("D"), tmp_path, "ned-discriminator")
     assert status == 0 and "16 channels, 2 scales, 5 layers each" in said
     path = tmp_path / "ned.safetensors"
-    net = ned_renderer.Discriminator(ned_renderer.Sizes.read(hub.metadata(path)))
+    net = ned_renderer.Discriminator(ned_renderer.RendererSizes.from_metadata(hub.metadata(path)))
     net.load_state_dict(load_file(path))
 
 

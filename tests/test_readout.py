@@ -8,16 +8,16 @@ import warnings
 import numpy as np
 from media import astronaut
 
-from asccl.editing.preview import Eyes
-from asccl.evaluation.edit_metrics import Readout
+from asccl.editing.preview import FaceLandmarker
+from asccl.evaluation.edit_metrics import EditMetrics
 
 
 def test_a_face_that_fell_into_a_point_is_not_measured() -> None:
-    image, eyes = astronaut(), Eyes()
+    image, eyes = astronaut(), FaceLandmarker()
     face = eyes.face(image)
     eyes.close()
     assert face is not None
-    readout = Readout(
+    readout = EditMetrics(
         lambda crops: np.ones((len(crops), 1)), lambda crops: (np.full((len(crops), 7), 1 / 7), crops[:, 0, 0])
     )
     with warnings.catch_warnings():

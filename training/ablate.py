@@ -1,8 +1,8 @@
 """Train and score every row of the paper's ablations (Tables 4 to 6).
 
-    python -m training.ablate --preset cpu       # under two hours on two cores
-    python -m training.ablate --preset smoke     # a functional test of one or two minutes
-    python -m training.ablate --preset paper --data build/mead --person M003
+python -m training.ablate --preset cpu       # under two hours on two cores
+python -m training.ablate --preset smoke     # a functional test of one or two minutes
+python -m training.ablate --preset paper --data build/mead --person M003
 """
 
 from training.ablation.run import AblateSettings, main

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from asccl.metric.loss import TEMPERATURE
-from asccl.metric.scc import unit
+from asccl.metric.scc import normalize
 from training.engine.distributed import mean_count
 
 RESTING_JAW = 0.01  # root mean square of its movement, below which it counts as still
@@ -25,7 +25,7 @@ def frames_contrast(
     the mean of both directions; log K where frames do not differ.
     """
     with torch.autocast(x.device.type, enabled=False):
-        a, b = (unit(v[:, :, valid]).transpose(1, 2) for v in (x, y))  # (takes, P, K, C)
+        a, b = (normalize(v[:, :, valid]).transpose(1, 2) for v in (x, y))  # (takes, P, K, C)
         logits = (a @ b.mT / temperature).flatten(0, 1)
     same = torch.arange(x.shape[1], device=x.device).expand(len(logits), -1)
     return (F.cross_entropy(logits, same) + F.cross_entropy(logits.mT, same)) / 2

@@ -11,12 +11,12 @@ from PIL import Image
 from torch import nn
 
 from asccl.face.crop import SIZE
-from asccl.metric.align import warp
-from asccl.metric.scc import unit
+from asccl.metric.align import warp_affine
+from asccl.metric.scc import normalize
 from asccl.nets.ned_renderer import PREVIOUS
 from asccl.zoo import load_backbone
 from training.datasets.portraits import Portrait, RendererWindow
-from training.renderer_step import draw, mouths, shown
+from training.renderer_step import crop_mouths, draw, shown
 
 PICTURES = 6  # rows of a grid
 SHOWN = 128  # pixels of a picture in a grid, at least
@@ -61,7 +61,7 @@ class Distance:
 
 
 def _unit(x: torch.Tensor) -> torch.Tensor:
-    return unit(x.movedim(1, -1)).movedim(-1, 1)
+    return normalize(x.movedim(1, -1)).movedim(-1, 1)
 
 
 @torch.inference_mode()
@@ -71,10 +71,10 @@ def measure(face: torch.Tensor, batch: RendererWindow, distance: Distance) -> di
     there = shown(batch)
     wrong = torch.cat([((face - there.face) / 2).square().mean(1, keepdim=True) * there.mask, there.mask], 1)
     psnr, mouth = (
-        -10 * torch.log10(x[:, 0].sum((1, 2)) / x[:, 1].sum((1, 2))) for x in (wrong, mouths(wrong, there.mouth))
+        -10 * torch.log10(x[:, 0].sum((1, 2)) / x[:, 1].sum((1, 2))) for x in (wrong, crop_mouths(wrong, there.mouth))
     )
     whole = there.mask * face + (1 - there.mask) * there.real
-    made, real = (warp(x, there.crop, (SIZE, SIZE))[0] for x in (whole, there.real))
+    made, real = (warp_affine(x, there.crop, (SIZE, SIZE))[0] for x in (whole, there.real))
     return {
         "psnr": psnr.mean().item(), "mouth_psnr": mouth.mean().item(), "distance": distance(made, real).mean().item()
     }  # fmt: skip

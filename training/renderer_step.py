@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from asccl.face.crop import SIZE
-from asccl.metric.align import warp
+from asccl.metric.align import warp_affine
 from asccl.metric.loss import ASCCLLoss
-from asccl.nets.ned_renderer import FRAMES, PREVIOUS, SEEN, Discriminator, Sizes
+from asccl.nets.ned_renderer import FRAMES, PREVIOUS, SEEN, Discriminator, RendererSizes
 from training import losses
 from training.datasets.portraits import RendererWindow, mouth_side
 from training.engine import distributed
@@ -21,7 +21,7 @@ from training.perceptual import Perceptual
 Told = list[list[torch.Tensor]]
 
 
-class Shown(NamedTuple):
+class DrawnWindow(NamedTuple):
     """The N frames of a batch that are drawn. seen: (N, 9, S, S) conditions. mask: (N, 1, S, S). real: (N, 3, S, S),
     the whole frame. face: (N, 3, S, S), what is to be drawn: -1 outside of the mask. mouth: (N, 2). crop: (N, 2, 3)."""
 
@@ -33,11 +33,11 @@ class Shown(NamedTuple):
     crop: torch.Tensor
 
 
-def shown(batch: RendererWindow) -> Shown:
+def shown(batch: RendererWindow) -> DrawnWindow:
     drawn = [part[:, PREVIOUS:].flatten(0, 1) for part in batch]
     conditions, real, mouth, crop = drawn
     mask = conditions[:, SEEN:]
-    return Shown(conditions[:, :SEEN], mask, real, real * mask - (1 - mask), mouth, crop)
+    return DrawnWindow(conditions[:, :SEEN], mask, real, real * mask - (1 - mask), mouth, crop)
 
 
 def draw(generator: nn.Module, batch: RendererWindow, cold: torch.Tensor | None = None) -> torch.Tensor:
@@ -55,22 +55,22 @@ def draw(generator: nn.Module, batch: RendererWindow, cold: torch.Tensor | None 
     return torch.stack(made[PREVIOUS:], 1)
 
 
-def mouths(picture: torch.Tensor, corner: torch.Tensor) -> torch.Tensor:
+def crop_mouths(picture: torch.Tensor, corner: torch.Tensor) -> torch.Tensor:
     """(N, C, S, S) and (N, 2) rows and columns -> (N, C, s, s), the square round each mouth."""
     side = mouth_side(picture.shape[-1])
     return torch.stack([p[:, y : y + side, x : x + side] for p, (y, x) in zip(picture, corner.tolist(), strict=True)])
 
 
-class Critics(nn.Module):
+class Discriminators(nn.Module):
     """NED's two discriminators, of the picture and of the mouth."""
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, sizes: RendererSizes):
         super().__init__()
         self.picture, self.mouth = Discriminator(sizes), Discriminator(sizes)
 
-    def told(self, shown: Shown, face: torch.Tensor) -> tuple[Told, Told]:
+    def told(self, shown: DrawnWindow, face: torch.Tensor) -> tuple[Told, Told]:
         """What each says of faces (N, 3, S, S)."""
-        near = mouths(torch.cat([shown.seen, face], 1), shown.mouth)
+        near = crop_mouths(torch.cat([shown.seen, face], 1), shown.mouth)
         return self.picture(shown.seen, face), self.mouth(near[:, :SEEN], near[:, SEEN:])
 
     def forward(self, batch: RendererWindow, made: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -82,7 +82,7 @@ class Critics(nn.Module):
 
 
 @contextmanager
-def constant(module: nn.Module) -> Iterator[None]:
+def frozen(module: nn.Module) -> Iterator[None]:
     """Gradients pass through, and leave none in the module."""
     trained = [p for p in module.parameters() if p.requires_grad]
     for parameter in trained:
@@ -96,7 +96,7 @@ def constant(module: nn.Module) -> Iterator[None]:
 
 def generator_losses(
     generator: nn.Module,
-    critics: Critics | None,
+    critics: Discriminators | None,
     batch: RendererWindow,
     rng: torch.Generator,
     asccl: ASCCLLoss | None = None,
@@ -111,7 +111,7 @@ def generator_losses(
     the drawn face in it, both cropped as ArcFace wants them; of the first `most` frames.
     Gradients reach the generator alone.
     """
-    begins = distributed.drawn(lambda n: torch.rand(n, generator=rng, device=rng.device), len(batch.frames))
+    begins = distributed.rank_slice(lambda n: torch.rand(n, generator=rng, device=rng.device), len(batch.frames))
     made = draw(generator, batch, begins < cold)
     face, there = made.flatten(0, 1), shown(batch)
     found = {"pixels": losses.inside(there.mask, face, there.face)}
@@ -122,16 +122,16 @@ def generator_losses(
     if asccl is not None:
         mask, real, crop = there.mask[:most], there.real[:most], there.crop[:most]
         with torch.no_grad():
-            source, valid = warp(real, crop, (SIZE, SIZE))
+            source, valid = warp_affine(real, crop, (SIZE, SIZE))
         whole = mask * face[:most] + (1 - mask) * real
-        found["asccl"] = asccl(source, warp(whole, crop, (SIZE, SIZE))[0], rng, valid)
+        found["asccl"] = asccl(source, warp_affine(whole, crop, (SIZE, SIZE))[0], rng, valid)
     return found, made
 
 
-def _adversarial(critics: Critics, there: Shown, face: torch.Tensor) -> dict[str, torch.Tensor]:
+def _adversarial(critics: Discriminators, there: DrawnWindow, face: torch.Tensor) -> dict[str, torch.Tensor]:
     with torch.no_grad():
         wanted = critics.told(there, there.face)
-    with constant(critics):
+    with frozen(critics):
         told = critics.told(there, face)
     found = {}
     for prefix, fake, real in zip(("", "mouth_"), told, wanted, strict=True):

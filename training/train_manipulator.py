@@ -22,8 +22,8 @@ from asccl.face.crop import SIZE
 from asccl.metric.loss import ASCCLLoss, LossSettings
 from asccl.metric.scc import SCCMetric
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
-from asccl.morphable.render import HeadPicture
-from asccl.nets.ned_manipulator import Manipulator, Sizes, style_of, translate
+from asccl.morphable.render import FrontalHeadRenderer
+from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, encode_style, translate
 from asccl.types import EMOTIONS
 from asccl.zoo import METRIC, load_metric
 from training import losses
@@ -40,7 +40,7 @@ UNCHANGED = 0.25  # share of the paired term in which the source already shows t
 @dataclass(frozen=True)
 class ManipulatorSettings(loop.LoopSettings):
     """data: folder of `training.prepare`; without one, sequences are made up. people, verify: see `ClipFolder`.
-    sequences, held_out: how many are made up to train on, and to look at only. width, residual: see `Sizes`.
+    sequences, held_out: how many are made up to train on, and to look at only. width, residual: see `ManipulatorSizes`.
     learning_rate: of Adam, with betas (momentum, 0.99), falling in a straight line over the second half.
     adversarial_weight, style_weight, cycle_weight, mouth_weight: of NED's terms, all 1 there. paired_weight: of the
     squared distance to the true answer, where the same words were said with both emotions; 0 is NED's training alone.
@@ -73,20 +73,20 @@ class ManipulatorSettings(loop.LoopSettings):
     daas: str = "paper"
 
 
-class OnPictures(nn.Module):
+class RenderedASCCLLoss(nn.Module):
     """ASCCL at the level of the 3DMM (paper, Table 5): of pictures of the head, not of its numbers.
 
     pictures: at most so many of a batch. size: of each, pixels."""
 
     def __init__(self, head: AnnyHead, metric: SCCMetric, daas: str = "paper", pictures: int = 8, size: int = SIZE):
         super().__init__()
-        self.picture, self.pictures = HeadPicture(head, size), pictures
+        self.picture, self.pictures = FrontalHeadRenderer(head, size), pictures
         self.loss = ASCCLLoss(metric, LossSettings(daas=daas))  # type: ignore[arg-type]
 
     def forward(self, source: torch.Tensor, made: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         """(B, T, 52) both -> scalar, with gradient to `made`. One frame of each of the first sequences is drawn."""
         source, made = source[: self.pictures], made[: self.pictures]
-        frame = distributed.drawn(
+        frame = distributed.rank_slice(
             lambda n: torch.randint(source.shape[1], (n,), generator=rng, device=rng.device), len(source)
         )
         before, after = (x[torch.arange(len(x), device=x.device), frame] for x in (source, made))
@@ -95,7 +95,7 @@ class OnPictures(nn.Module):
         return self.loss(seen, self.picture(after), rng)
 
 
-class Learner(nn.Module):
+class ManipulatorObjective(nn.Module):
     """Generator, mapping network and style encoder with their losses in one module, so that several devices keep
     step."""
 
@@ -108,7 +108,7 @@ class Learner(nn.Module):
 
     def fake(self, batch: Window, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """The sources in a style drawn for their target emotion, (B, T, C) and (B, style)."""
-        z = distributed.drawn(
+        z = distributed.rank_slice(
             lambda n: torch.randn(n, self.latent, generator=rng, device=rng.device), len(batch.source)
         )
         style = self.mapping_network(z, batch.target_emotion)
@@ -120,7 +120,7 @@ class Learner(nn.Module):
         rng: torch.Generator,
         discriminator: nn.Module,
         paired: bool,
-        asccl: OnPictures | None = None,
+        asccl: RenderedASCCLLoss | None = None,
     ) -> dict[str, torch.Tensor]:
         """-> losses "adversarial", "style", "cycle", "mouth_forward", "mouth_back"; on demand "paired", "asccl"."""
         made, style = self.fake(batch, rng)
@@ -133,7 +133,7 @@ class Learner(nn.Module):
             "mouth_back": losses.mouth_back(returned, made, self.jaw),
         }
         if paired:
-            chance = distributed.drawn(lambda n: torch.rand(n, 1, 1, generator=rng, device=rng.device), len(style))
+            chance = distributed.rank_slice(lambda n: torch.rand(n, 1, 1, generator=rng, device=rng.device), len(style))
             given = torch.where(chance < UNCHANGED, batch.target, batch.source)
             answer = self.generator(given, self.style_encoder(batch.reference))
             found["paired"] = (F.mse_loss(answer, batch.target, reduction="none").mean((1, 2)) * batch.paired).mean()
@@ -150,7 +150,7 @@ def mean_styles(net: Manipulator, data: Windows) -> torch.Tensor:
     """(emotions, style): of the sequences that show each emotion. An emotion that none shows keeps its own."""
     found: list[list[torch.Tensor]] = [[] for _ in EMOTIONS]
     for coefficients, emotion in data.examples():
-        found[emotion].append(style_of(net.style_encoder, _on(net, coefficients)))
+        found[emotion].append(encode_style(net.style_encoder, _on(net, coefficients)))
     return torch.stack(
         [
             torch.stack(s).mean(0) if s else own
@@ -179,12 +179,12 @@ def held_out_errors(net: Manipulator, data: Windows, jaw: int) -> dict[str, floa
             found["copy_error"].append((x - y).abs().mean())
             found["error"].append((made - y).abs().mean())
         found["mouth_correlation"].append(torch.corrcoef(torch.stack([made[:, jaw], x[:, jaw]]))[0, 1])
-        nearest = (styles - style_of(net.style_encoder, made)).square().sum(1).argmin()
+        nearest = (styles - encode_style(net.style_encoder, made)).square().sum(1).argmin()
         found["style_found"].append((nearest == emotion).float())
     return {name: torch.stack(values).nanmean().item() for name, values in found.items()}
 
 
-def falling(steps: int):
+def linear_decay(steps: int):
     """Factor of the learning rate: 1 for the first half, then in a straight line to nothing."""
     return lambda step: min(1.0, 2 * (1 - step / steps))
 
@@ -202,17 +202,17 @@ def main(settings: ManipulatorSettings) -> None:
     run = loop.accelerator(settings)
     head = load_anny_head()
     jaw = head.index["jawOpen"]
-    net = Manipulator(Sizes(width=settings.width, residual=settings.residual))
-    modules: list[nn.Module] = [Learner(net, jaw), net.discriminator]
+    net = Manipulator(ManipulatorSizes(width=settings.width, residual=settings.residual))
+    modules: list[nn.Module] = [ManipulatorObjective(net, jaw), net.discriminator]
     adams = [torch.optim.Adam(m.parameters(), settings.learning_rate, (settings.momentum, 0.99)) for m in modules]
     learner, critic, *adams = run.prepare(*modules, *adams)
-    schedules = [torch.optim.lr_scheduler.LambdaLR(a, falling(settings.steps)) for a in adams]
+    schedules = [torch.optim.lr_scheduler.LambdaLR(a, linear_decay(settings.steps)) for a in adams]
     run.register_for_checkpointing(*schedules)
 
     on_pictures = None
     if settings.asccl_weight > 0:
         metric = load_metric(settings.metric, run.device, settings.heads)  # type: ignore[arg-type]
-        on_pictures = OnPictures(head, metric, settings.daas, settings.asccl_pictures, settings.asccl_size)
+        on_pictures = RenderedASCCLLoss(head, metric, settings.daas, settings.asccl_pictures, settings.asccl_size)
         on_pictures.to(run.device)
 
     def judge(batch: Window, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
@@ -231,14 +231,14 @@ def main(settings: ManipulatorSettings) -> None:
         "paired": settings.paired_weight, "asccl": settings.asccl_weight,
     }  # fmt: skip
     turns = [
-        loop.Turn("discriminator", adams[1], judge, schedule=schedules[1]),
-        loop.Turn("manipulator", adams[0], make, weights, schedules[0]),
+        loop.Phase("discriminator", adams[1], judge, schedule=schedules[1]),
+        loop.Phase("manipulator", adams[0], make, weights, schedules[0]),
     ]
     data, held_out = windows(settings, head)
     loop.train(run, [learner, critic], turns, data, settings, lambda: held_out_errors(net, held_out, jaw))
     if run.is_main_process:
         net.mean_style.copy_(mean_styles(net, data))
-        told = {"kind": "ned-manipulator", "space": "arkit", "emotions": ",".join(EMOTIONS), **net.sizes.told()}
+        told = {"kind": "ned-manipulator", "space": "arkit", "emotions": ",".join(EMOTIONS), **net.sizes.to_metadata()}
         write(settings.weights, net.state_dict(), told)
 
 

@@ -16,8 +16,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from asccl import hub
-from asccl.metric.loss import LossSettings, sccl_of
-from asccl.metric.scc import Mapping, Samples, SCCMetric, unit
+from asccl.metric.loss import LossSettings, sccl_from_disparities
+from asccl.metric.scc import DisparityHead, Samples, SCCMetric, normalize
 from asccl.morphable.anny_head import load_anny_head
 from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.zoo import COUNTER, new_metric
@@ -57,7 +57,7 @@ class MetricSettings(loop.LoopSettings):
     frames_weight: float = 1.0
 
 
-class Remembered(Dataset):
+class CachedTakes(Dataset):
     """Takes as (2, K, 3, S, S) uint8, source and target; each is rendered once in a process."""
 
     def __init__(self, takes: SyntheticTakes):
@@ -75,7 +75,7 @@ class Remembered(Dataset):
         return self._seen[index]
 
 
-class Learner(nn.Module):
+class MetricObjective(nn.Module):
     """The metric and its losses in one module, so that several devices keep step."""
 
     def __init__(self, metric: SCCMetric, settings: MetricSettings):
@@ -89,7 +89,7 @@ class Learner(nn.Module):
         pairs = self.metric.pairs(a, self.settings.samples, rng)
         x, y = self.metric.disparities(a, pairs), self.metric.disparities(b, pairs)
         contrast = LossSettings(query="both", negatives=self.settings.negatives)  # type: ignore[arg-type]
-        losses = {"regions": sccl_of(x, y, contrast)}
+        losses = {"regions": sccl_from_disparities(x, y, contrast)}
         if self.settings.frames_weight:
             apart = [[part.values.unflatten(0, (batch, frames)) for part in side] for side in (x, y)]
             across = [frames_contrast(s, t, p.inside) for s, t, p in zip(*apart, pairs, strict=True)]
@@ -97,7 +97,7 @@ class Learner(nn.Module):
         return losses
 
 
-Takes = Remembered | RecordedTakes
+Takes = CachedTakes | RecordedTakes
 
 
 def takes_of(settings: MetricSettings) -> tuple[Takes, Takes]:
@@ -105,7 +105,7 @@ def takes_of(settings: MetricSettings) -> tuple[Takes, Takes]:
     if settings.data is None:
         seeds, counts = (settings.seed, settings.seed + HELD_OUT), (settings.takes, settings.held_out)
         train, held_out = (
-            Remembered(SyntheticTakes(seed, settings.size, count, settings.frames))
+            CachedTakes(SyntheticTakes(seed, settings.size, count, settings.frames))
             for seed, count in zip(seeds, counts, strict=True)
         )
         return train, held_out
@@ -133,7 +133,7 @@ class HeldOut:
             pairs = metric.pairs(a, samples)
             score = torch.zeros(len(take[0]), len(take[0]), device=device)
             for s, t in zip(metric.disparities(a, pairs), metric.disparities(b, pairs), strict=True):
-                x, y, inside = unit(s.values), unit(t.values), s.pairs.inside
+                x, y, inside = normalize(s.values), normalize(t.values), s.pairs.inside
                 cosine = x @ y.mT
                 others = inside[:, :, None] & inside[:, None, :] & ~torch.eye(8, dtype=torch.bool, device=device)
                 positive.append(cosine.diagonal(dim1=-2, dim2=-1)[:, inside].mean())
@@ -157,7 +157,7 @@ def calibrate(metric: SCCMetric, pictures: torch.Tensor) -> None:
     metric.eval()
     maps = metric.maps(pictures.to(next(metric.parameters()).device).float() / 127.5 - 1)
     for part, head in zip(metric.disparities(maps, metric.pairs(maps)), metric.heads, strict=True):
-        assert isinstance(head, Mapping)
+        assert isinstance(head, DisparityHead)
         middle = part.values[:, part.pairs.inside].square().mean(-1).sqrt().median()
         head[-1].weight /= middle
         head[-1].bias /= middle
@@ -178,7 +178,7 @@ def main(settings: MetricSettings) -> None:
         only_maps(metric.backbone)
     else:
         metric.backbone.freeze()
-    learner = Learner(metric, settings)
+    learner = MetricObjective(metric, settings)
     trained = [p for p in learner.parameters() if p.requires_grad]
     learner, optimizer = run.prepare(learner, torch.optim.Adam(trained, settings.learning_rate))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
@@ -189,7 +189,7 @@ def main(settings: MetricSettings) -> None:
     def losses(takes: torch.Tensor, rng: torch.Generator) -> dict[str, torch.Tensor]:
         return learner(takes, rng)
 
-    turn = loop.Turn("metric", optimizer, losses, {"frames": settings.frames_weight}, schedule)
+    turn = loop.Phase("metric", optimizer, losses, {"frames": settings.frames_weight}, schedule)
     loop.train(run, [learner], [turn], takes, settings, lambda: held_out(metric))
     if run.is_main_process:
         calibrate(metric, held_out.pictures[:, 0, ::4].flatten(0, 1))

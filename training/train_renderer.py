@@ -25,8 +25,8 @@ from asccl.errors import SettingError, WeightsError
 from asccl.face.crop import SIZE, warp_crop
 from asccl.metric.loss import ASCCLLoss, LossSettings
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.ned_renderer import Generator, Sizes
-from asccl.renderers.neural.checkpoint import CRITIC, KIND, Card
+from asccl.nets.ned_renderer import Generator, RendererSizes
+from asccl.renderers.neural.checkpoint import DISCRIMINATOR_KIND, RENDERER_KIND, RendererMetadata
 from asccl.renderers.neural.conditions import FaceSurface
 from asccl.zoo import COUNTER, METRIC, load_embedder, load_metric
 from training.assets.weights_file import write
@@ -36,8 +36,8 @@ from training.engine import loop
 from training.engine.settings import command
 from training.perceptual import load_perceptual
 from training.renderer_eval import Distance, drawn, from_the_start, grid, measure
-from training.renderer_step import Critics, generator_losses
-from training.train_manipulator import falling
+from training.renderer_step import Discriminators, generator_losses
+from training.train_manipulator import linear_decay
 
 CRITICS = {"picture": "-D", "mouth": "-Dm"}  # after the name of the renderer's file
 LOOKED_AT = 8  # portraits, at most, when the averaged generator is measured
@@ -49,7 +49,7 @@ class RendererSettings(loop.LoopSettings):
     """data: folder of `training.prepare`; without one, people are made up. people, verify: see `ClipFolder`.
     speakers, frames, size: how many to make up, frames of each, pixels of a side. held_out: share of each clip, its
     end, that is only looked at; looks: frames of it, at most. drawn: frames in a row that a window draws.
-    ngf, downsamplings, blocks, ndf, scales, layers, running: see `Sizes`. learning_rate: of Adam, with betas (momentum,
+    ngf, downsamplings, blocks, ndf, scales, layers, running: see `RendererSizes`. learning_rate: of Adam, with betas (momentum,
     0.999), falling in a straight line over the second half. average: decay of the averaged generator, which is what is
     written. cold: share of windows that begin without frames before them.
     adversarial_weight, features_weight, pixels_weight: of picture and mouth. vgg_weight: NED has 10, and needs vgg, a
@@ -96,8 +96,8 @@ class RendererSettings(loop.LoopSettings):
     start_from: str = ""
     preview: int = 20
 
-    def sizes(self) -> Sizes:
-        return Sizes(**{field.name: getattr(self, field.name) for field in fields(Sizes)})
+    def sizes(self) -> RendererSizes:
+        return RendererSizes(**{field.name: getattr(self, field.name) for field in fields(RendererSizes)})
 
     def of_losses(self) -> dict[str, float]:
         return {
@@ -107,7 +107,7 @@ class RendererSettings(loop.LoopSettings):
         }  # fmt: skip
 
 
-class Learner(nn.Module):
+class RendererObjective(nn.Module):
     """The generator with its losses, so that several devices keep step."""
 
     def __init__(self, generator: Generator):
@@ -119,7 +119,7 @@ class Learner(nn.Module):
         return generator_losses(self.generator, *given)
 
 
-class Looks:
+class ValidationCallback:
     """The averaged generator on frames that it is not taught."""
 
     def __init__(self, averaged: AveragedModel, portraits: Sequence[Portrait], settings: RendererSettings):
@@ -154,7 +154,7 @@ def portraits_of(settings: RendererSettings) -> tuple[list[Portrait], list[Portr
     return split(everybody, settings.held_out)
 
 
-def card_of(sizes: Sizes, portraits: Sequence[Portrait]) -> Card:
+def build_metadata(sizes: RendererSizes, portraits: Sequence[Portrait]) -> RendererMetadata:
     """What the renderer's file says of itself: the person's embedding is the mean over frames."""
     crops = []
     for one in portraits:
@@ -162,18 +162,18 @@ def card_of(sizes: Sizes, portraits: Sequence[Portrait]) -> Card:
             window = one.window(t, t + 1)
             picture = ((window.frames[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
             crops.append(warp_crop(picture, window.face[0].double().numpy(), SIZE))
-    return Card.of(sizes, portraits[0].size, load_embedder().embed(np.stack(crops)))
+    return RendererMetadata.from_embeddings(sizes, portraits[0].size, load_embedder().embed(np.stack(crops)))
 
 
-def begin(source: str, generator: Generator, critics: Critics | None) -> list[Path]:
+def begin(source: str, generator: Generator, critics: Discriminators | None) -> list[Path]:
     """Fill the networks from a renderer's file and, where they are there, those of its discriminators beside it; which
     files were read. Raises WeightsError."""
     path = hub.resolve(source)
-    files = {path: (KIND, generator)}
+    files = {path: (RENDERER_KIND, generator)}
     for name, after in CRITICS.items():
         beside = path.with_name(f"{path.stem}{after}{path.suffix}")
         if critics is not None and beside.is_file():
-            files[beside] = (CRITIC, critics.get_submodule(name))
+            files[beside] = (DISCRIMINATOR_KIND, critics.get_submodule(name))
     for file, (kind, net) in files.items():
         told = hub.metadata(file)
         if told.get("kind") != kind:
@@ -191,7 +191,7 @@ def supervision(settings: RendererSettings, device: torch.device) -> ASCCLLoss:
     return ASCCLLoss(metric, LossSettings(daas=settings.daas))  # type: ignore[arg-type]
 
 
-def settled(settings: RendererSettings) -> None:
+def validate_settings(settings: RendererSettings) -> None:
     """Raises SettingError."""
     step = 2**settings.downsamplings
     if settings.size % step or settings.size < max(4 * step, 32):
@@ -208,27 +208,27 @@ def settled(settings: RendererSettings) -> None:
 
 
 def main(settings: RendererSettings) -> None:
-    settled(settings)
+    validate_settings(settings)
     run = loop.accelerator(settings)
     sizes = settings.sizes()
     train, others = portraits_of(settings)
     windows = RendererWindows(train, settings.drawn)
     generator = Generator(sizes)
     judged = settings.adversarial_weight > 0 or settings.features_weight > 0
-    critics = Critics(sizes) if judged else None
+    critics = Discriminators(sizes) if judged else None
     if settings.start_from and not loop.saved(settings.output):
         run.print("started from", *begin(settings.start_from, generator, critics))
     asccl = supervision(settings, run.device) if settings.asccl_weight else None
     vgg = load_perceptual(settings.vgg).to(run.device) if settings.vgg_weight else None
 
-    modules: list[nn.Module] = [Learner(generator), *([critics] if critics is not None else [])]
+    modules: list[nn.Module] = [RendererObjective(generator), *([critics] if critics is not None else [])]
     adams = [torch.optim.Adam(m.parameters(), settings.learning_rate, (settings.momentum, 0.999)) for m in modules]
     modules, adams = [run.prepare(m) for m in modules], [run.prepare(a) for a in adams]
-    schedules = [torch.optim.lr_scheduler.LambdaLR(a, falling(settings.steps)) for a in adams]
-    averaged = AveragedModel(generator, multi_avg_fn=warming(settings.average))
+    schedules = [torch.optim.lr_scheduler.LambdaLR(a, linear_decay(settings.steps)) for a in adams]
+    averaged = AveragedModel(generator, multi_avg_fn=ema_decay(settings.average))
     averaged.module.eval()
     run.register_for_checkpointing(*schedules, averaged)
-    looks = Looks(averaged, others, settings)
+    looks = ValidationCallback(averaged, others, settings)
     last: list[torch.Tensor] = []  # what was drawn in this step
 
     def paint(batch: RendererWindow, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
@@ -244,23 +244,23 @@ def main(settings: RendererSettings) -> None:
         if run.is_main_process and int(averaged.n_averaged) == settings.preview:
             looks()
 
-    turns = [loop.Turn("renderer", adams[0], paint, settings.of_losses(), schedules[0], painted)]
+    turns = [loop.Phase("renderer", adams[0], paint, settings.of_losses(), schedules[0], painted)]
     if critics is not None:
-        turns.append(loop.Turn("discriminators", adams[1], judge, schedule=schedules[1]))
+        turns.append(loop.Phase("discriminators", adams[1], judge, schedule=schedules[1]))
     loop.train(run, modules, turns, windows, settings, looks)
     if run.is_main_process:
         finish(settings, averaged.module, critics, train)
 
 
 def finish(
-    settings: RendererSettings, generator: Generator, critics: Critics | None, train: Sequence[Portrait]
+    settings: RendererSettings, generator: Generator, critics: Discriminators | None, train: Sequence[Portrait]
 ) -> None:
     """Write the renderer's file and, beside it, those of its discriminators. Raises OutputError."""
-    told = card_of(generator.sizes, train).told()
+    told = build_metadata(generator.sizes, train).to_metadata()
     write(settings.weights, tensors(generator), told)
     for name, after in CRITICS.items() if critics is not None else ():
         file = settings.weights.with_name(f"{settings.weights.stem}{after}{settings.weights.suffix}")
-        mine = {"kind": CRITIC, "conditions": told["conditions"], **generator.sizes.told()}
+        mine = {"kind": DISCRIMINATOR_KIND, "conditions": told["conditions"], **generator.sizes.to_metadata()}
         write(file, tensors(critics.get_submodule(name)), mine)  # type: ignore[union-attr]
 
 
@@ -269,7 +269,7 @@ def tensors(net: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value for name, value in net.state_dict().items() if not name.endswith(COUNTER)}
 
 
-def warming(decay: float):
+def ema_decay(decay: float):
     """An exponential mean that is short at first: after n updates it looks back over n / 9 of them, until `decay`."""
 
     def update(averaged: list[torch.Tensor], current: list[torch.Tensor], n: torch.Tensor) -> None:

@@ -11,9 +11,9 @@ import torch
 
 from asccl.analysis.face_alignment import Alignment, Framing, framing
 from asccl.analysis.mappings import Head
-from asccl.analysis.result import Correlation, Curves, Moments
+from asccl.analysis.result import Correlation, Curves, WorstFrames
 from asccl.analysis.settings import Settings
-from asccl.analysis.statistics import MapSums, compare
+from asccl.analysis.statistics import RegionStatistics, compare
 from asccl.face.mesh import lip_gap
 from asccl.metric.loss import valid_pairs
 from asccl.types import Image, MediaInfo
@@ -35,9 +35,9 @@ class Comparison:
 
     def __init__(self, heads: Sequence[Head], alignment: Alignment, scale: float, size: int):
         self._heads, self._alignment, self._scale, self._size = heads, alignment, scale, size
-        self._sums: dict[str, list[MapSums]] = {}
+        self._sums: dict[str, list[RegionStatistics]] = {}
         self._curves = Curves([head.name for head in heads])
-        self._moments = Moments()
+        self._moments = WorstFrames()
 
     @property
     def frames(self) -> int:
@@ -68,7 +68,7 @@ class Comparison:
         pairs = head.metric.pairs(maps[0])
         disparities = [head.metric.disparities(m, pairs) for m in maps]
         if head.name not in self._sums:
-            self._sums[head.name] = [MapSums(d.size, d.pairs) for d in disparities[0]]
+            self._sums[head.name] = [RegionStatistics(d.size, d.pairs) for d in disparities[0]]
         means = []
         for sums, x, y in zip(self._sums[head.name], *disparities, strict=True):
             counts = x.pairs.inside & valid_pairs(valid, x.pairs, x.size)

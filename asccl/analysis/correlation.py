@@ -1,6 +1,6 @@
 """How well a generated face keeps what the source's says: the correlations of the paper's Figures 2 and 6.
 
-Start reading at `analyse`: follow both faces, pair the frames, cut each pair in one pose, compare, add up. Frames
+Start reading at `analyze`: follow both faces, pair the frames, cut each pair in one pose, compare, add up. Frames
 pass one by one, so memory does not grow with the length of the videos.
 """
 
@@ -15,20 +15,20 @@ from pathlib import Path
 import numpy as np
 
 from asccl.analysis.comparison import Comparison, FramePair
-from asccl.analysis.face_alignment import ASIDE, Alignment, aside, scale_between
+from asccl.analysis.face_alignment import MAX_HEAD_OFFSET, Alignment, aside, scale_between
 from asccl.analysis.mappings import heads_of
 from asccl.analysis.result import Correlation
 from asccl.analysis.settings import Settings
-from asccl.analysis.temporal_alignment import Pairing, pair, thin
-from asccl.editing.preview import Eyes
+from asccl.analysis.temporal_alignment import Pairing, align_frames, subsample
+from asccl.editing.preview import FaceLandmarker
 from asccl.errors import InputError, NoFaceError
 from asccl.face.tracker import FaceMeshTracker
-from asccl.morphable.reconstruct import Followed, follow
+from asccl.morphable.reconstruct import TrackedClip, track_face
 from asccl.types import Image, MediaInfo, Progress
 from asccl.video import Limits, Reader, probe, read_at
 from asccl.video.threads import ahead
 
-__all__ = ["Correlation", "Settings", "analyse", "moment"]
+__all__ = ["Correlation", "Settings", "analyze", "moment"]
 
 ENOUGH = 300  # pairs of frames that are compared, unless a stride is given
 TAKE_RATE = 15.0  # looks a second at a take, so that its mouth can be followed
@@ -37,7 +37,7 @@ SAME_LENGTH = 0.02  # an edit is as long as its source, to within this share or 
 SAME_FRAMES = 2
 
 
-def analyse(
+def analyze(
     source: Path | str,
     generated: Path | str,
     settings: Settings | None = None,
@@ -77,11 +77,16 @@ def analyse(
 
 
 def moment(
-    source: Path, generated: Path, times: tuple[float, float], used: Settings, eyes: Eyes, limits: Limits | None = None
+    source: Path,
+    generated: Path,
+    times: tuple[float, float],
+    used: Settings,
+    eyes: FaceLandmarker,
+    limits: Limits | None = None,
 ) -> Correlation:
     """One moment of a comparison alone. times: seconds in the two. used: settings as `Correlation` tells them.
 
-    Raises as `analyse` does.
+    Raises as `analyze` does.
     """
     limits = limits or Limits()
     infos = probe(source, limits), probe(generated, limits)
@@ -130,49 +135,49 @@ def _same_length(source: MediaInfo, generated: MediaInfo) -> bool:
 
 def _follow(
     info: MediaInfo, face: int | None, every: int, stage: str, progress: Progress, limits: Limits
-) -> Followed:  # fmt: skip
+) -> TrackedClip:  # fmt: skip
     tracker = FaceMeshTracker()
     try:
         told = Progress(lambda _, done: progress(stage, done))
-        return follow(info.path, tracker, told, limits, face, every=every)
+        return track_face(info.path, tracker, told, limits, face, every=every)
     finally:
         tracker.close()
 
 
-def _plan(a: Followed, b: Followed, settings: Settings) -> tuple[Pairing, np.ndarray, Alignment]:
+def _plan(a: TrackedClip, b: TrackedClip, settings: Settings) -> tuple[Pairing, np.ndarray, Alignment]:
     """How to pair and align, with the pairs of looked-at frames that have both faces."""
     how, still = settings.pairing, a.info.is_still
-    timed = _usable(a, b, pair(a, b, "time", settings.offset))
+    timed = _usable(a, b, align_frames(a, b, "time", settings.offset))
     edited = _in_place(a, b, timed)
     if still or (how == "auto" and edited and _same_length(a.info, b.info)):
         how = "time"
     elif how == "auto":
         how = "sound" if a.info.audio_tracks and b.info.audio_tracks else "mouth"
-    pairs = timed if how == "time" else _usable(a, b, pair(a, b, how))  # type: ignore[arg-type]
+    pairs = timed if how == "time" else _usable(a, b, align_frames(a, b, how))  # type: ignore[arg-type]
     alignment = settings.alignment
     if alignment == "auto":
         alignment = "place" if how == "time" and edited else "landmarks"
     most = None if settings.stride is not None else ENOUGH
-    return how, thin(pairs, most), alignment  # type: ignore[return-value]
+    return how, subsample(pairs, most), alignment  # type: ignore[return-value]
 
 
-def _usable(a: Followed, b: Followed, pairs: np.ndarray) -> np.ndarray:
+def _usable(a: TrackedClip, b: TrackedClip, pairs: np.ndarray) -> np.ndarray:
     seen = (a.track.presence[pairs[:, 0]] > 0) & (b.track.presence[pairs[:, 1]] > 0)
     return pairs[seen]
 
 
-def _in_place(a: Followed, b: Followed, pairs: np.ndarray) -> bool:
+def _in_place(a: TrackedClip, b: TrackedClip, pairs: np.ndarray) -> bool:
     """Whether the head of the second is where that of the first is."""
     scale = scale_between(a.info, b.info)
     if scale is None or not len(pairs):
         return False
-    some = thin(pairs, 60)
+    some = subsample(pairs, 60)
     apart = aside(a.landmarks.rows(some[:, 0]), b.landmarks.rows(some[:, 1]), scale)
-    return float(np.nanmedian(apart)) < ASIDE
+    return float(np.nanmedian(apart)) < MAX_HEAD_OFFSET
 
 
 def _pairs_of_frames(
-    a: Followed, b: Followed, pairs: np.ndarray, progress: Progress, limits: Limits
+    a: TrackedClip, b: TrackedClip, pairs: np.ndarray, progress: Progress, limits: Limits
 ) -> Iterator[FramePair]:  # fmt: skip
     """Both files once more, side by side."""
     with (

@@ -75,7 +75,7 @@ def write_plots(found: Labelled, folder: Path) -> list[Path]:
     for name, figure in figures(found).items():
         paths = [folder / f"{name}{suffix}" for suffix in (".html", ".png", ".svg")]
         figure.write_html(paths[0], include_plotlyjs="directory", config={"displaylogo": False})
-        static_plots.draw(figure, *paths[1:])
+        static_plots.save_static(figure, *paths[1:])
         written += paths
     for name, text in (("similarity.csv", table(found)), ("frames.csv", timeline(found))):
         (folder / name).write_text(text, encoding="utf-8")

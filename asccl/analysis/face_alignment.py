@@ -10,15 +10,15 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from asccl.face.crop import SIZE, similarity, warp_crop
+from asccl.face.crop import SIZE, fit_similarity, warp_crop
 from asccl.face.mesh import ANCHORS, ARCFACE_POINTS, NOSE_TIP, STABLE, eye_distance
 from asccl.face.pose import FRONTAL
-from asccl.metric.align import affine
+from asccl.metric.align import estimate_affine
 from asccl.types import Image, MediaInfo
 
 Alignment = Literal["place", "landmarks"]
-ASIDE = 0.1  # of the eye distance: the head of an edit lies closer to that of its source
-ALIKE = 0.01  # by which the shapes of two pictures may differ
+MAX_HEAD_OFFSET = 0.1  # of the eye distance: the head of an edit lies closer to that of its source
+ASPECT_TOLERANCE = 0.01  # by which the shapes of two pictures may differ
 
 
 class Framing(NamedTuple):
@@ -49,12 +49,12 @@ def framing(
     """Where to cut. source, generated: landmarks (478, 3) pixels. scale: pixels of the generated frame to one of the
     source's; it counts for "place". The mouth has no say in where the face lies: emotions move it."""
     stable = list(STABLE)
-    matrix = similarity(source[stable, :2], TEMPLATE * (size / SIZE))
+    matrix = fit_similarity(source[stable, :2], TEMPLATE * (size / SIZE))
     if alignment == "place":
         other = matrix.copy()
         other[:, :2] /= scale
         return Framing(matrix, other, size)
-    return Framing(matrix, _after(matrix, affine(generated, source)), size)
+    return Framing(matrix, _after(matrix, estimate_affine(generated, source)), size)
 
 
 def aside(source: np.ndarray, generated: np.ndarray, scale: float = 1.0) -> np.ndarray:
@@ -67,14 +67,14 @@ def aside(source: np.ndarray, generated: np.ndarray, scale: float = 1.0) -> np.n
 def scale_between(source: MediaInfo, generated: MediaInfo) -> float | None:
     """Pixels of the generated picture to one of the source's; None where they have not the same shape."""
     across, down = generated.width / source.width, generated.height / source.height
-    return across if abs(across / down - 1) < ALIKE else None
+    return across if abs(across / down - 1) < ASPECT_TOLERANCE else None
 
 
 def _template() -> np.ndarray:
     """(30, 2) where the stable points lie in a 112-pixel crop that has eyes and nose where ArcFace wants them."""
     at = {point: FRONTAL[row, :2] for row, point in enumerate(STABLE)}
     three = np.stack([(at[33] + at[133]) / 2, (at[362] + at[263]) / 2, at[NOSE_TIP]])
-    matrix = similarity(three, ARCFACE_POINTS[:3])
+    matrix = fit_similarity(three, ARCFACE_POINTS[:3])
     return FRONTAL[:, :2] @ matrix[:, :2].T + matrix[:, 2]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from asccl.analysis.mappings import HEADS, weights_of
 from asccl.analysis.settings import Settings
-from asccl.analysis.statistics import MEASURES, SIDES, MapSums, Spread, overall
+from asccl.analysis.statistics import MEASURES, SIDES, MeanStd, RegionStatistics, overall
 from asccl.types import Image, MediaInfo
 from asccl.version import __version__
 
@@ -40,7 +40,7 @@ class Moment(NamedTuple):
     crops: tuple[Image, Image]
 
 
-class Moments:
+class WorstFrames:
     """Keeps the worst moments, not too close to each other, and the first one; their crops alone are held."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class Correlation:
     generated: MediaInfo
     settings: Settings
     pairs: int
-    maps: dict[str, list[MapSums]]
+    maps: dict[str, list[RegionStatistics]]
     curves: Curves
     shown: Moment
     worst: list[Moment]
@@ -110,7 +110,7 @@ class Correlation:
         """The leading one first."""
         return list(self.maps)
 
-    def spread(self, head: str, measure: str, side: str, number: int | None = None) -> Spread:
+    def spread(self, head: str, measure: str, side: str, number: int | None = None) -> MeanStd:
         """Of one map (0 to 3), or overall."""
         if number is not None:
             return self.maps[head][number].spread(measure, side)
@@ -181,7 +181,7 @@ def describe(info: MediaInfo) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _regions(sums: MapSums) -> dict[str, Any]:
+def _regions(sums: RegionStatistics) -> dict[str, Any]:
     corresponding, non_corresponding, daas = sums.grid()
     return {
         "corresponding": rounded(corresponding, 3), "non_corresponding": rounded(non_corresponding, 3),

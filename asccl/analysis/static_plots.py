@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT, DOTS = 9.0, 4.6, 150  # inches, dots an inch
 
 
-def draw(figure: go.Figure, *paths: Path) -> None:
+def save_static(figure: go.Figure, *paths: Path) -> None:
     """Write a figure; each path's suffix says how (.png, .svg)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import LinearSegmentedColormap

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 
 from asccl.metric.daas import daas_weight
-from asccl.metric.neighbours import Pairs
-from asccl.metric.scc import Disparities, unit
+from asccl.metric.neighbours import NeighbourPairs
+from asccl.metric.scc import Disparities, normalize
 
 MEASURES = ("cosine", "pearson")
 SIDES = ("corresponding", "non_corresponding")
 
 
 @dataclass(frozen=True)
-class Spread:
+class MeanStd:
     """mean over pairs of regions; deviation over them; frame_deviation: of the means of single frames."""
 
     mean: float
@@ -47,13 +47,15 @@ def compare(source: Disparities, generated: Disparities, counts: torch.Tensor) -
     """Similarities along the channels: of the vectors as they are, and of the same with their own mean taken off."""
     x, y = source.values, generated.values
     centred = [v - v.mean(-1, keepdim=True) for v in (x, y)]
-    return Compared(unit(x) @ unit(y).mT, unit(centred[0]) @ unit(centred[1]).mT, counts, daas_weight(x))
+    return Compared(
+        normalize(x) @ normalize(y).mT, normalize(centred[0]) @ normalize(centred[1]).mT, counts, daas_weight(x)
+    )
 
 
-class MapSums:
+class RegionStatistics:
     """What one feature map has added up to. regions: (N, 8) sums over frames of s^p, of s^n, of DAAS, and how many."""
 
-    def __init__(self, size: tuple[int, int], pairs: Pairs):
+    def __init__(self, size: tuple[int, int], pairs: NeighbourPairs):
         self.size, self.pairs = size, pairs
         shape = tuple(pairs.neighbour.shape)
         self._totals = np.zeros((len(MEASURES), len(SIDES), 3))  # count, sum, sum of squares
@@ -88,10 +90,10 @@ class MapSums:
         for row, values in enumerate((here, rest, weight, batch.counts.double())):
             self._regions[row] += values.sum(0).cpu().numpy()
 
-    def spread(self, measure: str, side: str) -> Spread:
+    def spread(self, measure: str, side: str) -> MeanStd:
         m, s = MEASURES.index(measure), SIDES.index(side)
         mean, deviation = _moments(self._totals[m, s])
-        return Spread(mean, deviation, _moments(self._frames[m, s])[1])
+        return MeanStd(mean, deviation, _moments(self._frames[m, s])[1])
 
     def neighbours(self) -> np.ndarray:
         """(3, N, 8): mean s^p, s^n and DAAS of each region's pairs; NaN where none counts."""
@@ -116,11 +118,11 @@ class MapSums:
         return np.stack([(place % width + 0.5) / width, (place // width + 0.5) / height], 1)
 
 
-def overall(spreads: Sequence[Spread], frame_deviation: float) -> Spread:
+def overall(spreads: Sequence[MeanStd], frame_deviation: float) -> MeanStd:
     """Every map counts the same. frame_deviation: of the frames' means over maps."""
     mean = float(np.mean([s.mean for s in spreads]))
     square = float(np.mean([s.deviation**2 + s.mean**2 for s in spreads]))
-    return Spread(mean, math.sqrt(max(square - mean**2, 0.0)), frame_deviation)
+    return MeanStd(mean, math.sqrt(max(square - mean**2, 0.0)), frame_deviation)
 
 
 def _moments(sums: Any) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from asccl.data.pairing import STEP, Utterance, mfcc, mouth_motion, paired_frames
 from asccl.errors import InputError
-from asccl.morphable.reconstruct import Followed
+from asccl.morphable.reconstruct import TrackedClip
 from asccl.video.waveform import read_sound
 
 Pairing = Literal["time", "sound", "mouth"]
@@ -16,7 +16,7 @@ PAIRINGS = ("time", "sound", "mouth")
 ROWS = 2000  # of a table of costs, at most: what is longer is warped in coarser steps
 
 
-def pair(source: Followed, generated: Followed, how: Pairing, offset: float = 0.0) -> np.ndarray:
+def align_frames(source: TrackedClip, generated: TrackedClip, how: Pairing, offset: float = 0.0) -> np.ndarray:
     """(K, 2) numbers of looked-at frames of the two, in order, one pair for each of the source that has a partner.
 
     offset: seconds by which the generated video runs ahead; it counts for "time". Raises InputError, UnreadableError.
@@ -28,7 +28,7 @@ def pair(source: Followed, generated: Followed, how: Pairing, offset: float = 0.
     return paired_frames(_mouth(source), _mouth(generated))
 
 
-def thin(pairs: np.ndarray, most: int | None) -> np.ndarray:
+def subsample(pairs: np.ndarray, most: int | None) -> np.ndarray:
     """At most so many pairs, evenly spread."""
     if most is None or len(pairs) <= most:
         return pairs
@@ -45,11 +45,11 @@ def _by_time(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.stack([np.arange(len(a)), nearest], 1)[np.abs(b[nearest] - a) <= 0.75 * usual]
 
 
-def _rate(seen: Followed) -> float:
+def _rate(seen: TrackedClip) -> float:
     return float(seen.info.frame_rate) / seen.every
 
 
-def _sound(seen: Followed) -> Utterance:
+def _sound(seen: TrackedClip) -> Utterance:
     wave = read_sound(seen.info.path)
     if wave is None or not len(wave):
         raise InputError(f"{seen.info.path.name} has no sound to pair by", "pair by the mouth instead")
@@ -57,7 +57,7 @@ def _sound(seen: Followed) -> Utterance:
     return Utterance(mfcc(wave, step=step), step, _rate(seen), len(seen.times))
 
 
-def _mouth(seen: Followed) -> Utterance:
+def _mouth(seen: TrackedClip) -> Utterance:
     every = -(-len(seen.times) // ROWS)
     rows = np.arange(0, len(seen.times), every)
     return Utterance(mouth_motion(seen.landmarks.rows(rows)), every / _rate(seen), _rate(seen), len(seen.times))

@@ -95,15 +95,15 @@ def run(arguments: argparse.Namespace) -> int:
     written = Path(arguments.output) if arguments.output not in (None, "-") else None
     if written is not None and any(written.resolve() in (p.source.resolve(), p.generated.resolve()) for p in pairs):
         raise SettingError(f"{written.name} is read and cannot be the report as well", "choose another name")
-    with edit.Report(arguments.output, several, say) as report, edit.Stop() as stop:
+    with edit.ReportWriter(arguments.output, several, say) as report, edit.InterruptHandler() as stop:
         status, found = 0, []
         for each in pairs:
             try:
                 result = _compare(each, settings, stop)
             except Cancelled:
-                return edit.stopped(stop.signal)
+                return edit.print_cancelled(stop.signal)
             except Exception as error:
-                failed = edit.explain(error, arguments.debug)
+                failed = edit.print_error(error, arguments.debug)
                 status = max(status, failed)
                 report.failed(each.generated, error, failed)
             else:
@@ -114,10 +114,10 @@ def run(arguments: argparse.Namespace) -> int:
         return status
 
 
-def _compare(pair: EmotionPair, settings: Settings, stop: edit.Stop) -> Correlation:
+def _compare(pair: EmotionPair, settings: Settings, stop: edit.InterruptHandler) -> Correlation:
     from tqdm import tqdm
 
-    from asccl.analysis.correlation import analyse
+    from asccl.analysis.correlation import analyze
 
     shape = "{desc} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
     with tqdm(total=1.0, disable=None, leave=False, bar_format=shape, dynamic_ncols=True) as bar:
@@ -127,13 +127,13 @@ def _compare(pair: EmotionPair, settings: Settings, stop: edit.Stop) -> Correlat
             bar.set_description(f"{pair.generated.name}: {stage}", refresh=False)
             bar.update(first + share * done - bar.n)
 
-        return analyse(pair.source, pair.generated, settings, Progress(show, stop.asked))
+        return analyze(pair.source, pair.generated, settings, Progress(show, stop.asked))
 
 
 def _write_plots(found: list[tuple[str, Correlation]], folder: Path) -> None:
     """All files of the folder come at once, when they are whole."""
     from asccl.analysis.export import write_plots
-    from asccl.files import Target
+    from asccl.files import AtomicFile
 
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ def _write_plots(found: list[tuple[str, Correlation]], folder: Path) -> None:
     except OSError as error:
         if made and not any(folder.iterdir()):
             folder.rmdir()
-        raise Target.explain(folder, error) from error
+        raise AtomicFile.explain(folder, error) from error
 
 
 def say(output: Path, report: dict[str, Any]) -> str:

@@ -32,8 +32,8 @@ def edit(arguments: argparse.Namespace) -> int:
     several = len(requests) > 1
     with (
         _place(arguments.output, several) as (file, folder),
-        Report(arguments.json, several) as report,
-        Stop() as stop,
+        ReportWriter(arguments.json, several) as report,
+        InterruptHandler() as stop,
     ):
         from asccl.editing.editor import Editor
 
@@ -44,9 +44,9 @@ def edit(arguments: argparse.Namespace) -> int:
                 named = replace(request, output=guard(request, file or _name(editor, request, folder)))
                 result = _edit(editor, named, stop)
             except Cancelled:
-                return stopped(stop.signal)
+                return print_cancelled(stop.signal)
             except Exception as error:
-                failed = explain(error, arguments.debug)
+                failed = print_error(error, arguments.debug)
                 status = max(status, failed)
                 report.failed(request.source, error, failed)
             else:
@@ -64,7 +64,7 @@ def import_weights(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def explain(error: Exception, debug: bool = False) -> int:
+def print_error(error: Exception, debug: bool = False) -> int:
     """One line on stderr. Returns the exit status."""
     if debug:
         traceback.print_exception(error, file=sys.stderr)
@@ -80,7 +80,7 @@ def explain(error: Exception, debug: bool = False) -> int:
     return 1
 
 
-def stopped(by: int = signal.SIGINT) -> int:
+def print_cancelled(by: int = signal.SIGINT) -> int:
     """One line on stderr. Returns the exit status of a program that a signal ended."""
     print(f"asccl: {Cancelled()}", file=sys.stderr)
     return 128 + by
@@ -155,7 +155,7 @@ class _Guard:
         return output
 
 
-def _edit(editor: Editor, request: EditRequest, stop: Stop) -> Any:
+def _edit(editor: Editor, request: EditRequest, stop: InterruptHandler) -> Any:
     from tqdm import tqdm
 
     shape = "{desc} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
@@ -173,12 +173,12 @@ def _edit(editor: Editor, request: EditRequest, stop: Stop) -> Any:
         return editor.edit(request, Progress(show, stop.asked))
 
 
-class Stop:
+class InterruptHandler:
     """The first Ctrl-C or `kill` ends the edit at its next frame, so that it can clean up; a second one at once."""
 
     signal = 0
 
-    def __enter__(self) -> Stop:
+    def __enter__(self) -> InterruptHandler:
         self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
@@ -195,7 +195,7 @@ class Stop:
         self.signal = number
 
 
-class Report:
+class ReportWriter:
     """The read-outs of a call: to people line by line, to programs as one JSON file that appears whole or not at all.
 
     say: a read-out for people; by default that of an edit. Raises OutputError, at the start where the file cannot be
@@ -203,17 +203,17 @@ class Report:
     """
 
     def __init__(self, path: str | None, several: bool, say: Callable[[Path, dict[str, Any]], str] | None = None):
-        self._say = say or told
+        self._say = say or format_report
         self.path = Path(path) if path not in (None, "-") else None
         self._to_stdout, self._several = path == "-", several
         self._entries: list[dict[str, Any]] = []
 
-    def __enter__(self) -> Report:
+    def __enter__(self) -> ReportWriter:
         self._target = None
         if self.path is not None:
-            from asccl.files import Target
+            from asccl.files import AtomicFile
 
-            self._target = Target(self.path)
+            self._target = AtomicFile(self.path)
         return self
 
     def done(self, output: Path, report: dict[str, Any]) -> None:
@@ -235,12 +235,12 @@ class Report:
             sys.stdout.write(text)
 
 
-def told(output: Path, report: dict[str, Any]) -> str:
+def format_report(output: Path, report: dict[str, Any]) -> str:
     """An edit's read-out: a table for a terminal, a line for a log."""
-    return table(output, report) if sys.stdout.isatty() else line(output, report)
+    return format_table(output, report) if sys.stdout.isatty() else format_line(output, report)
 
 
-def readings(report: dict[str, Any]) -> dict[str, str]:
+def summarize_report(report: dict[str, Any]) -> dict[str, str]:
     """The key numbers of a report in words; what was not measured is left out."""
     frames, speech, emotion = report["frames"], report["speech"], report["emotion"]
     said = {"edited": f"{frames['edited']} of {frames['total']} frames"}
@@ -255,26 +255,26 @@ def readings(report: dict[str, Any]) -> dict[str, str]:
     said["identity"] = _words("{:.2f}", report["identity"]["similarity"])
     if emotion["after"] is not None:
         said[emotion["target"]] = f"{emotion['before']:.2f} -> {emotion['after']:.2f}"
-    said["renderer"] = rendered(report.get("renderer"))
+    said["renderer"] = describe_renderer(report.get("renderer"))
     said["time"] = f"{report['seconds']['total']:.1f} s"
     return {label: text for label, text in said.items() if text}
 
 
-def rendered(renderer: dict[str, Any] | None) -> str:
+def describe_renderer(renderer: dict[str, Any] | None) -> str:
     """Which renderer served, in words; empty where there is no choice."""
     if renderer is None or renderer["name"] == "warp":
         return f"warp, for {renderer['why']}" if renderer and renderer["sought"] else ""
     return f"{renderer['file']}, likeness {renderer['similarity']:.2f}"
 
 
-def line(output: Path, report: dict[str, Any]) -> str:
+def format_line(output: Path, report: dict[str, Any]) -> str:
     """One line for a log: the path, then the readings, with tabs between."""
-    return "\t".join([str(output), *(f"{label} {text}" for label, text in readings(report).items())])
+    return "\t".join([str(output), *(f"{label} {text}" for label, text in summarize_report(report).items())])
 
 
-def table(output: Path, report: dict[str, Any]) -> str:
+def format_table(output: Path, report: dict[str, Any]) -> str:
     """A few lines for a terminal, with the spans that were passed through."""
-    rows = list(readings(report).items())
+    rows = list(summarize_report(report).items())
     spans = report["frames"]["spans"]
     for span in spans[:SPANS_SHOWN]:
         rows.append(("unchanged", f"{span['start']:.2f} to {span['end']:.2f} s, face {span['reason']}"))

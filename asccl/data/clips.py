@@ -1,6 +1,6 @@
 """Clips that `training.prepare` made of videos: a folder with a manifest, and for each clip one file of tensors.
 
-    folder/manifest.jsonl     a line for each clip: `Row`
+    folder/manifest.jsonl     a line for each clip: `ClipRecord`
     folder/clips/NAME.safetensors
 
 Tensors of a clip of T frames: pictures (bytes), picture_end (T,); coefficients (T, 52), scale (T,), rotation (T, 3, 3),
@@ -40,7 +40,7 @@ REMAKE = "run `python -m training.prepare` on its videos again, it makes what is
 
 
 @dataclass(frozen=True)
-class Row:
+class ClipRecord:
     """A clip's line. file: in the folder. source: the video, under the folder that was handed in, and its size.
     sha256, bytes: of the file. frames: T; valid: of them with a face that can be edited. rate: frames a second.
     size: pixels of a picture's side. error: of the fit, percent of the eye distance. person, emotion, words, level,
@@ -72,7 +72,7 @@ class Row:
         return json.dumps(asdict(self), sort_keys=True) + "\n"
 
 
-def read_manifest(folder: Path, partial: bool = False) -> list[Row]:
+def read_manifest(folder: Path, partial: bool = False) -> list[ClipRecord]:
     """The clips of a folder, none where there is no manifest. partial: a last line that was never finished is left out.
     Raises InputError, which names the line."""
     path = folder / MANIFEST
@@ -84,7 +84,7 @@ def read_manifest(folder: Path, partial: bool = False) -> list[Row]:
     return [_row(f"{path} line {number}", line) for number, line in enumerate(lines, 1)]
 
 
-def _row(where: str, line: str) -> Row:
+def _row(where: str, line: str) -> ClipRecord:
     try:
         told = json.loads(line)
         if told.get("format") != FORMAT:
@@ -94,7 +94,7 @@ def _row(where: str, line: str) -> Row:
                 f"{where} has the emotions in the order {', '.join(told['emotions'])}, not {', '.join(EMOTIONS)}",
                 "prepare the videos anew with this version",
             )
-        row = Row(**told | {"emotions": EMOTIONS})
+        row = ClipRecord(**told | {"emotions": EMOTIONS})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{where} is damaged ({type(error).__name__}: {error})", "delete the line, then " + REMAKE
@@ -104,7 +104,7 @@ def _row(where: str, line: str) -> Row:
     return row
 
 
-def is_whole(folder: Path, row: Row) -> bool:
+def is_intact(folder: Path, row: ClipRecord) -> bool:
     """Whether a clip's file is there, and is the very one that the manifest means."""
     path = folder / row.file
     try:
@@ -127,11 +127,11 @@ def write_clip(path: Path, pictures: Iterable[Image | None], tensors: Mapping[st
         "pictures": np.frombuffer(b"".join(encoded), np.uint8), "picture_end": ends,
         **{name: np.ascontiguousarray(value) for name, value in tensors.items()},
     })  # fmt: skip
-    write_whole(path, data)
+    write_atomic(path, data)
     return len(data), hashlib.sha256(data).hexdigest()
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes) -> None:
     """A file that appears whole or not at all, and stays. Raises OutputError."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -154,7 +154,7 @@ def _encoded(picture: Image) -> bytes:
 class PreparedClip:
     """One clip, read piece by piece. Raises UnreadableError where the file is damaged."""
 
-    def __init__(self, folder: Path, row: Row):
+    def __init__(self, folder: Path, row: ClipRecord):
         self.path, self.row = folder / row.file, row
 
     def __len__(self) -> int:
@@ -253,13 +253,11 @@ class ClipFolder:
         self.folder = folder
         rows = read_manifest(folder)
         if not rows:
-            raise InputError(
-                f"{folder} holds no clips", f"make them: python -m training.prepare VIDEOS -o {folder}"
-            )
+            raise InputError(f"{folder} holds no clips", f"make them: python -m training.prepare VIDEOS -o {folder}")
         if any(row.units != unit_names(units) for row in rows):
             raise InputError(f"the clips of {folder} have other coefficients than this head", "prepare the videos anew")
         if verify:
-            _refuse(folder, [row.file for row in rows if not is_whole(folder, row)])
+            _refuse(folder, [row.file for row in rows if not is_intact(folder, row)])
         self.clips = [PreparedClip(folder, row) for row in rows if _chosen(row.person, people)]
         for clip in self.clips if verify else ():
             clip.check(len(units))

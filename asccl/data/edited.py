@@ -11,8 +11,8 @@ from asccl.errors import NoFaceError
 from asccl.face.crop import SIZE, arcface_crop, arcface_matrix
 from asccl.face.mesh import POINTS
 from asccl.face.tracker import FaceMeshTracker
-from asccl.synthetic.datasets import Pair
-from asccl.types import EMOTIONS, Image, Picture
+from asccl.synthetic.datasets import SyntheticPair
+from asccl.types import EMOTIONS, Image, LazyImage
 from asccl.video import Reader
 
 Edit = Callable[[Path, str, Path], object]  # source, emotion, output: writes the edited clip
@@ -20,7 +20,7 @@ AS_FILMED = -1  # the emotion of a frame that nobody named
 
 
 class EditedPairs:
-    """A map-style data set of `Pair`. What is not known of a real face, its coefficients, is NaN;
+    """A map-style data set of `SyntheticPair`. What is not known of a real face, its coefficients, is NaN;
     landmarks are measured.
 
     clips: files with one face; use only faces that you may use. edit: such as `Editor().edit` in an `EditRequest`.
@@ -37,7 +37,7 @@ class EditedPairs:
         emotions: tuple[str, ...] = EMOTIONS[1:],
     ):
         self.size, self.every = size, every
-        self._pairs: list[Pair] = []
+        self._pairs: list[SyntheticPair] = []
         folder.mkdir(parents=True, exist_ok=True)
         for number, clip in enumerate(clips):
             source = dict(self._crops(clip))
@@ -49,7 +49,7 @@ class EditedPairs:
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def __getitem__(self, index: int) -> Pair:
+    def __getitem__(self, index: int) -> SyntheticPair:
         return self._pairs[index]
 
     def _edited(self, clip: Path, emotion: str, edit: Edit, folder: Path) -> Path:
@@ -60,12 +60,12 @@ class EditedPairs:
 
     def _of_edit(
         self, source: dict[int, tuple[Image, np.ndarray]], edited: Path, number: int, emotion: str
-    ) -> Iterator[Pair]:
+    ) -> Iterator[SyntheticPair]:
         unknown = np.full(52, np.nan, np.float32)
         for frame, (crop, landmarks) in self._crops(edited):
             if frame in source:
                 before, there = source[frame]
-                yield Pair(before, crop, AS_FILMED, EMOTIONS.index(emotion), number, frame, unknown, unknown, unknown,
+                yield SyntheticPair(before, crop, AS_FILMED, EMOTIONS.index(emotion), number, frame, unknown, unknown, unknown,
                            there, landmarks)  # fmt: skip
 
     def _crops(self, clip: Path) -> Iterator[tuple[int, tuple[Image, np.ndarray]]]:
@@ -76,14 +76,14 @@ class EditedPairs:
                 for frame in reader:
                     if frame.index % self.every:
                         continue
-                    landmarks = tracker.push(frame.picture).landmarks
+                    landmarks = tracker.push(frame.pixels).landmarks
                     if landmarks is not None:
-                        yield frame.index, aligned(frame.picture, landmarks[:POINTS], self.size)
+                        yield frame.index, aligned(frame.pixels, landmarks[:POINTS], self.size)
         finally:
             tracker.close()
 
 
-def aligned(image: Picture, landmarks: np.ndarray, size: int) -> tuple[Image, np.ndarray]:
+def aligned(image: LazyImage, landmarks: np.ndarray, size: int) -> tuple[Image, np.ndarray]:
     """(H, W, 3) uint8 RGB and (468, 2+) pixels -> its ArcFace crop and the landmarks (468, 2) float32 in the crop."""
     matrix = arcface_matrix(landmarks, size)
     return arcface_crop(image, landmarks, size), (landmarks[:, :2] @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from asccl.errors import InputError, OutputError, UnreadableError
-from asccl.synthetic.datasets import Pair
+from asccl.synthetic.datasets import SyntheticPair
 from asccl.types import Image
 
 SHARD = 256  # pairs
@@ -22,10 +22,10 @@ INDEX = "pairs.json"
 PICTURES = ("source", "target")
 
 
-def write_shard(pairs: Sequence[Pair], folder: Path, number: int) -> Path:
+def write_shard(pairs: Sequence[SyntheticPair], folder: Path, number: int) -> Path:
     """shard-00000.npz, ...; appears whole or not at all. Raises OutputError."""
     columns: dict[str, np.ndarray] = {}
-    for name in Pair._fields:
+    for name in SyntheticPair._fields:
         values = [getattr(pair, name) for pair in pairs]
         if name in PICTURES:
             files = [_encoded(value) for value in values]
@@ -47,7 +47,7 @@ def write_shard(pairs: Sequence[Pair], folder: Path, number: int) -> Path:
 
 
 class StoredPairs:
-    """A map-style data set of the `Pair`s in a folder. A shard is read when first needed and then kept, encoded.
+    """A map-style data set of the `SyntheticPair`s in a folder. A shard is read when first needed and then kept, encoded.
 
     Raises InputError where the folder has none or a shard is damaged.
     """
@@ -66,16 +66,16 @@ class StoredPairs:
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> Pair:
+    def __getitem__(self, index: int) -> SyntheticPair:
         if not 0 <= index < self.count:
             raise IndexError(f"item {index} of {self.count}")
         number, row = divmod(index, self.shard)
         columns = self._read(number)
         values: dict[str, Any] = {
             name: _decoded(columns, name, row) if name in PICTURES else _plain(columns[name][row])
-            for name in Pair._fields
+            for name in SyntheticPair._fields
         }
-        return Pair(**values)
+        return SyntheticPair(**values)
 
     def _read(self, number: int) -> dict[str, np.ndarray]:
         if number not in self._shards:

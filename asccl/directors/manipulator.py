@@ -15,10 +15,10 @@ import torch
 from asccl.directors.base import Target
 from asccl.directors.preset import CEILING
 from asccl.directors.reference import emotion_shares
-from asccl.morphable.emotions import PRESETS, variant
+from asccl.morphable.emotions import PRESETS, variant_factors
 from asccl.morphable.head import HeadModel
-from asccl.morphable.speech import spare_speech
-from asccl.nets.ned_manipulator import Manipulator, style_of, translate
+from asccl.morphable.speech import protect_speech
+from asccl.nets.ned_manipulator import Manipulator, encode_style, translate
 from asccl.types import EMOTIONS, Motion
 
 
@@ -33,8 +33,8 @@ class ManipulatorDirector:
         """See `Director`. Up to intensity 1 the style goes from the face's own to the wanted one; from there on the
         change grows."""
         share, beyond = min(target.intensity, 1.0), max(target.intensity, 1.0)
-        change = self._change(motion, self.style(target), share) * beyond * variant(target.seed, self.names)
-        change = spare_speech(change, motion, self.names)
+        change = self._change(motion, self.style(target), share) * beyond * variant_factors(target.seed, self.names)
+        change = protect_speech(change, motion, self.names)
         amount = (motion.weight if target.intensity > 0 else 0 * motion.weight)[:, None]
         w = motion.coefficients
         new = np.where(amount > 0, np.clip(w + amount * change, 0, CEILING), w)
@@ -62,7 +62,7 @@ class ManipulatorDirector:
         return (after - (1 - share) * before).cpu().numpy()
 
     def _style_of(self, coefficients: np.ndarray) -> torch.Tensor:
-        return style_of(self.net.style_encoder, self._tensor(coefficients))
+        return encode_style(self.net.style_encoder, self._tensor(coefficients))
 
     def _tensor(self, coefficients: np.ndarray) -> torch.Tensor:
         return torch.tensor(coefficients, dtype=torch.float32, device=self.net.mean_style.device)

@@ -17,9 +17,9 @@ from dataclasses import replace
 import numpy as np
 
 from asccl.directors.base import Target
-from asccl.morphable.emotions import BOUNDS, PRESETS, spread, variant
+from asccl.morphable.emotions import MAX_UNIT_TARGETS, PRESETS, expand_units, variant_factors
 from asccl.morphable.head import HeadModel
-from asccl.morphable.speech import spare_speech
+from asccl.morphable.speech import protect_speech
 from asccl.types import EMOTIONS, Motion
 
 RESTING = 0.15  # a resting face reads up to this much of any unit ...
@@ -36,7 +36,7 @@ def resting_level(motion: Motion) -> np.ndarray:
 
 def resting(names: tuple[str, ...]) -> np.ndarray:
     """(52,) what a calm face reads up to."""
-    return spread(SPEAKING, names, default=RESTING)
+    return expand_units(SPEAKING, names, default=RESTING)
 
 
 def change_towards(
@@ -61,7 +61,7 @@ def shown_units(target: Target, shares: np.ndarray, names: tuple[str, ...]) -> n
     presets = PRESETS.values()
     leaving = sum(share * preset.leaving for share, preset in zip(shares, presets, strict=True))
     return leaving * sum(
-        p * (1 - share) * np.maximum(spread(preset.units, names), 0)
+        p * (1 - share) * np.maximum(expand_units(preset.units, names), 0)
         for p, share, preset in zip(target.shown, shares, presets, strict=True)
     )  # neutral's has no units
 
@@ -76,11 +76,11 @@ class PresetDirector:
         """Needs `target.emotion`; see `Director`."""
         assert target.emotion is not None
         preset = PRESETS[target.emotion]
-        wanted = spread(preset.units, self.names) * variant(target.seed, self.names)
-        kept = spread(preset.against, self.names, default=1.0)
+        wanted = expand_units(preset.units, self.names) * variant_factors(target.seed, self.names)
+        kept = expand_units(preset.against, self.names, default=1.0)
         rest = resting_level(motion)
         shown = shown_units(target, np.eye(len(EMOTIONS))[EMOTIONS.index(target.emotion)], self.names)
-        bounds = spread(BOUNDS, self.names, default=CEILING)
+        bounds = expand_units(MAX_UNIT_TARGETS, self.names, default=CEILING)
         change = change_towards(rest, wanted, kept, bounds, resting(self.names), shown)
         return apply_change(motion, change, preset.liveliness, preset.lip_gain, target.intensity, self.names)
 
@@ -92,7 +92,7 @@ def apply_change(
     w = motion.coefficients
     rest = resting_level(motion)
     per_frame = change + (liveliness - 1) * (w - rest)
-    per_frame = spare_speech(per_frame, motion, names)
+    per_frame = protect_speech(per_frame, motion, names)
     amount = intensity * motion.weight
     new = np.clip(w + amount[:, None] * per_frame, FLOOR, CEILING)
     new = np.where(amount[:, None] > 0, new, w).astype(np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 
 from asccl.directors.base import Target
 from asccl.directors.preset import apply_change, change_towards, resting, resting_level, shown_units
-from asccl.morphable.emotions import BOUNDS, PRESETS, spread, variant
+from asccl.morphable.emotions import MAX_UNIT_TARGETS, PRESETS, expand_units, variant_factors
 from asccl.morphable.head import HeadModel
 from asccl.types import EMOTIONS, Motion
 
@@ -48,13 +48,13 @@ class ReferenceDirector:
         assert target.reference is not None
         shares = emotion_shares(target)
         table = [PRESETS[e] for e in EMOTIONS]
-        direction = sum(s * spread(p.units, self.names) for s, p in zip(shares, table, strict=True))
-        kept = sum(s * spread(p.against, self.names, default=1.0) for s, p in zip(shares, table, strict=True))
+        direction = sum(s * expand_units(p.units, self.names) for s, p in zip(shares, table, strict=True))
+        kept = sum(s * expand_units(p.against, self.names, default=1.0) for s, p in zip(shares, table, strict=True))
         mean = 0.5 * (target.reference.mean + target.reference.mean[self.mirror])
         special = np.clip(mean - resting(self.names), 0, None)
-        wanted = (DIRECTION * direction + SPECIAL * special) * variant(target.seed, self.names)
+        wanted = (DIRECTION * direction + SPECIAL * special) * variant_factors(target.seed, self.names)
         wanted = np.where(np.abs(wanted) > 0.05, wanted, 0)
-        bounds = spread(BOUNDS, self.names, default=MOST)
+        bounds = expand_units(MAX_UNIT_TARGETS, self.names, default=MOST)
         shown = shown_units(target, shares, self.names)
         change = change_towards(resting_level(motion), wanted, kept, bounds, resting(self.names), shown)
         gain = float(sum(s * p.lip_gain for s, p in zip(shares, table, strict=True)))

@@ -21,23 +21,30 @@ from asccl.directors.base import Director, ReferenceStyle, Target
 from asccl.directors.preset import PresetDirector
 from asccl.directors.reference import ReferenceDirector
 from asccl.editing import renderer_selection
-from asccl.editing.preview import Eyes, PreviewStudio, glance, reference_style, shown_emotions
-from asccl.editing.render_pass import rewrite
-from asccl.editing.report import Clock, describe, edit_tags, weights_used
-from asccl.editing.strength import Sample, bearable_strength
+from asccl.editing.preview import (
+    FaceLandmarker,
+    PreviewSession,
+    fit_sampled_frames,
+    reference_style,
+    source_emotion_probabilities,
+)
+from asccl.editing.render_pass import render_clip
+from asccl.editing.report import StageTimer, describe_edit, edit_metadata, weights_used
+from asccl.editing.strength import FaceSample, identity_preserving_strength
 from asccl.errors import SettingError
-from asccl.face.tracker import FaceMeshTracker, choose
+from asccl.face.people import select_person
+from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.morphable.reconstruct import FINDING, Clip, analyse
+from asccl.morphable.reconstruct import SEARCHED_FRAMES, FittedClip, reconstruct
 from asccl.renderers.base import Renderer
 from asccl.renderers.warp.renderer import WarpRenderer
-from asccl.types import EditRequest, EditResult, FoundFace, Image, MediaInfo, Preview, Progress, whole
+from asccl.types import DetectedFace, EditRequest, EditResult, Image, MediaInfo, Preview, Progress, as_image
 from asccl.video import EncodeSettings, Limits, default_output, draw_badge, open_writer, probe, sample
 
-SOFT_END = 0.3  # seconds in which an edit fades at the ends of its time range
-JUDGED = 4  # frames by which the strength of an edit is judged, at least; less than twice as many
-REMEMBERED = 8  # files whose faces are kept ready for previews
+FADE_SECONDS = 0.3  # seconds in which an edit fades at the ends of its time range
+MIN_STRENGTH_SAMPLES = 4  # frames by which the strength of an edit is judged, at least; less than twice as many
+CACHE_SIZE = 8  # files whose faces are kept ready for previews
 
 
 class Editor:
@@ -56,22 +63,22 @@ class Editor:
         self.encode = encode or EncodeSettings()
         self._head: AnnyHead | None = None
         self._fitter: Fitter | None = None
-        self._eyes: Eyes | None = None
+        self._eyes: FaceLandmarker | None = None
         self._looking = threading.Lock()  # guards what follows and what only one thread may use
         self._people: OrderedDict[tuple, list] = OrderedDict()
         self._styles: OrderedDict[tuple, ReferenceStyle] = OrderedDict()
-        self._studios: OrderedDict[tuple, PreviewStudio] = OrderedDict()
+        self._studios: OrderedDict[tuple, PreviewSession] = OrderedDict()
 
     def probe(self, source: Path) -> MediaInfo:
         """What a file holds. Raises UnreadableError, LimitError."""
         return probe(source, self.limits)
 
-    def faces(self, source: Path) -> list[FoundFace]:
+    def faces(self, source: Path) -> list[DetectedFace]:
         """The people in a file, number 0 with the largest face. Raises NoFaceError, UnreadableError, LimitError."""
         with self._looking:
             people = self._find(Path(source))
-        choose(people, None, Path(source).name)
-        return [person.found for person in people]
+        select_person(people, None, Path(source).name)
+        return [person.detected for person in people]
 
     def preview(self, request: EditRequest, time: float) -> Preview:
         """One frame, `time` seconds after the first, before and after. The same errors as `edit`.
@@ -81,11 +88,11 @@ class Editor:
         with self._looking:
             target = self._target(request)
             studio = self._studio(request)
-            amount = float(time_range(np.array([time]), request)[0])
+            amount = float(time_range_weight(np.array([time]), request)[0])
             target = replace(target, intensity=target.intensity * amount)
             shown = studio.show(time, self._get_eyes(), self._director(request), target, zoo.load_embedder().embed)
         if request.badge:
-            shown = replace(shown, edited=whole(draw_badge(shown.edited)))
+            shown = replace(shown, edited=as_image(draw_badge(shown.edited)))
         return shown
 
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
@@ -93,39 +100,39 @@ class Editor:
 
         Raises SettingError, UnreadableError, NoFaceError, LimitError, OutputError, WeightsError, Cancelled.
         """
-        progress, clock = progress or Progress(), Clock()
+        progress, clock = progress or Progress(), StageTimer()
         info = self.probe(request.source)
-        check_times(request, info)
+        check_time_range(request, info)
         progress("open", 0.0)
         output = request.output or default_output(info, f"-{request.emotion or 'reference'}")
         if request.reference is not None and output.exists() and output.samefile(request.reference):
             raise SettingError(f"{output.name} would replace the reference", "choose another name")
-        with open_writer(output, info, info.path, edit_tags(request), self.encode) as writer:
+        with open_writer(output, info, info.path, edit_metadata(request), self.encode) as writer:
             with clock("reference"), self._looking:
                 target = self._target(request)
             if request.renderer is not None:
-                renderer_selection.card_of(request.renderer)  # before all the work
+                renderer_selection.read_metadata(request.renderer)  # before all the work
             if request.generator == "ned":
                 zoo.check_device(self.device)
-            warp, few = WarpRenderer(self._get_fitter().head), _Few()
+            warp, few = WarpRenderer(self._get_fitter().head), FrameSampler()
             with clock("track and fit"):
                 clip = self._analyse(request, warp, few, progress)
             with clip:
                 with clock("direct"):
                     director = self._director(request)
                     samples = few.samples(clip)
-                    target = replace(target, shown=shown_emotions(samples, zoo.load_expression_net()))
+                    target = replace(target, shown=source_emotion_probabilities(samples, zoo.load_expression_net()))
                     strength = self._strength(clip, director, target, warp, samples)
                     renderer, served = self._renderer(request, warp, samples)
-                    motion = replace(clip.motion, weight=clip.motion.weight * time_range(clip.times, request))
+                    motion = replace(clip.motion, weight=clip.motion.weight * time_range_weight(clip.times, request))
                     target = replace(target, intensity=target.intensity * strength)
                     renderer.plan(motion, director(motion, target))
-                readout = rewrite(request, clip, renderer, writer, self.limits, progress, clock)
+                readout = render_clip(request, clip, renderer, writer, self.limits, progress, clock)
                 with clock("read out"):
                     features = target.reference.features if target.reference else None
                     measured = readout.report(request.emotion, features)
         report = {
-            **describe(request, clip, motion),
+            **describe_edit(request, clip, motion),
             "strength": strength,
             "renderer": served,
             **measured,
@@ -137,32 +144,32 @@ class Editor:
 
     # the steps of an edit
 
-    def _analyse(self, request: EditRequest, renderer: Renderer, few: _Few, progress: Progress) -> Clip:
+    def _analyse(self, request: EditRequest, renderer: Renderer, few: FrameSampler, progress: Progress) -> FittedClip:
         def study(index: int, image: Image, landmarks: np.ndarray) -> None:
-            renderer.study(image, landmarks)
+            renderer.observe(image, landmarks)
             few.keep(index, image)
 
         tracker = FaceMeshTracker(zoo.load_embedder().embed)
         try:
             fitter = self._get_fitter()
-            return analyse(request.source, tracker, fitter, progress, self.limits, request.face, study)
+            return reconstruct(request.source, tracker, fitter, progress, self.limits, request.face, study)
         finally:
             tracker.close()
 
     def _strength(
-        self, clip: Clip, director: Director, target: Target, renderer: Renderer, samples: list[Sample]
+        self, clip: FittedClip, director: Director, target: Target, renderer: Renderer, samples: list[FaceSample]
     ) -> float:
         """Judged by warping, whoever renders: how much a network blurs a face says nothing about the emotion."""
-        return bearable_strength(clip.motion, director, target, renderer, samples, zoo.load_embedder().embed)
+        return identity_preserving_strength(clip.motion, director, target, renderer, samples, zoo.load_embedder().embed)
 
     def _renderer(
-        self, request: EditRequest, warp: WarpRenderer, samples: list[Sample]
+        self, request: EditRequest, warp: WarpRenderer, samples: list[FaceSample]
     ) -> tuple[Renderer, dict[str, Any]]:
         """Who renders the person of some frames, and what the report says of it."""
         if request.generator != "ned":
-            return warp, renderer_selection.WARP
-        chosen = renderer_selection.cast(
-            renderer_selection.person_of(samples, zoo.load_embedder().embed), request.renderer
+            return warp, renderer_selection.WARP_SELECTION
+        chosen = renderer_selection.select_renderer(
+            renderer_selection.mean_embedding(samples, zoo.load_embedder().embed), request.renderer
         )
         if chosen.renderer is None:
             return warp, chosen.report
@@ -191,9 +198,9 @@ class Editor:
             self._head = load_anny_head()
         return self._head
 
-    def _get_eyes(self) -> Eyes:
+    def _get_eyes(self) -> FaceLandmarker:
         if self._eyes is None:
-            self._eyes = Eyes()
+            self._eyes = FaceLandmarker()
         return self._eyes
 
     def _find(self, source: Path) -> list:
@@ -201,7 +208,7 @@ class Editor:
             tracker = FaceMeshTracker(zoo.load_embedder().embed)
             try:
                 info = self.probe(source)
-                return tracker.find(sample(source, FINDING, self.limits), info.time_base)
+                return tracker.find(sample(source, SEARCHED_FRAMES, self.limits), info.time_base)
             finally:
                 tracker.close()
 
@@ -213,30 +220,30 @@ class Editor:
             path = request.reference
 
             def look() -> ReferenceStyle:
-                seen = glance(path, self._get_eyes(), self._get_fitter(), self.limits)
+                seen = fit_sampled_frames(path, self._get_eyes(), self._get_fitter(), self.limits)
                 return reference_style(seen, zoo.load_expression_net())
 
             style = _remember(self._styles, _key(path), look)
         return Target(request.emotion, style, request.intensity, request.seed)
 
-    def _studio(self, request: EditRequest) -> PreviewStudio:
+    def _studio(self, request: EditRequest) -> PreviewSession:
         path = request.source
 
-        def look() -> PreviewStudio:
-            face = choose(self._find(path), request.face, path.name).found
-            seen = glance(path, self._get_eyes(), self._get_fitter(), self.limits, face)
+        def look() -> PreviewSession:
+            face = select_person(self._find(path), request.face, path.name).detected
+            seen = fit_sampled_frames(path, self._get_eyes(), self._get_fitter(), self.limits, face)
             warp = WarpRenderer(self._get_fitter().head)
-            samples = [Sample(t, *frame) for t, frame in enumerate(zip(seen.images, seen.landmarks, strict=True))]
+            samples = [FaceSample(t, *frame) for t, frame in enumerate(zip(seen.images, seen.landmarks, strict=True))]
             renderer, _ = self._renderer(request, warp, samples)
-            shown = shown_emotions(samples, zoo.load_expression_net())
-            return PreviewStudio(path, seen, renderer, warp, self._get_fitter(), self.limits, shown)
+            shown = source_emotion_probabilities(samples, zoo.load_expression_net())
+            return PreviewSession(path, seen, renderer, warp, self._get_fitter(), self.limits, shown)
 
         taught = (
             []
             if request.generator != "ned"
             else [request.renderer]
             if request.renderer
-            else renderer_selection.candidates()
+            else renderer_selection.renderer_files()
         )
         return _remember(self._studios, (*_key(path), request.face, request.generator, *map(_key, taught)), look)
 
@@ -253,12 +260,12 @@ def _remember(cache: OrderedDict, key: tuple, make: Any) -> Any:
     if key not in cache:
         cache[key] = make()
     cache.move_to_end(key)
-    while len(cache) > REMEMBERED:
+    while len(cache) > CACHE_SIZE:
         cache.popitem(last=False)
     return cache[key]
 
 
-def check_times(request: EditRequest, info: MediaInfo) -> None:
+def check_time_range(request: EditRequest, info: MediaInfo) -> None:
     """Raises SettingError where the time range lies behind the end."""
     if not info.is_still and info.duration and request.start >= info.duration:
         raise SettingError(
@@ -267,19 +274,19 @@ def check_times(request: EditRequest, info: MediaInfo) -> None:
         )
 
 
-def time_range(times: np.ndarray, request: EditRequest) -> np.ndarray:
+def time_range_weight(times: np.ndarray, request: EditRequest) -> np.ndarray:
     """(T,) seconds -> (T,) float32 in [0, 1]: 1 inside the request's range, with soft ends inside it."""
     out = np.ones(len(times))
     if request.start > 0:
-        out = np.minimum(out, (times - request.start) / SOFT_END)
+        out = np.minimum(out, (times - request.start) / FADE_SECONDS)
     if request.end is not None:
-        out = np.minimum(out, (request.end - times) / SOFT_END)
+        out = np.minimum(out, (request.end - times) / FADE_SECONDS)
     out = np.clip(out, 0, 1)
     return (out * out * (3 - 2 * out)).astype(np.float32)
 
 
-class _Few:
-    """Between `JUDGED` and twice as many frames, evenly spread over however many come."""
+class FrameSampler:
+    """Between `MIN_STRENGTH_SAMPLES` and twice as many frames, evenly spread over however many come."""
 
     def __init__(self) -> None:
         self.frames: list[tuple[int, Image]] = []
@@ -288,14 +295,14 @@ class _Few:
     def keep(self, index: int, image: Image) -> None:
         if self._seen % self._every == 0:
             self.frames.append((index, image))
-            if len(self.frames) > 2 * JUDGED - 1:
+            if len(self.frames) > 2 * MIN_STRENGTH_SAMPLES - 1:
                 self.frames, self._every = self.frames[::2], 2 * self._every
         self._seen += 1
 
-    def samples(self, clip: Clip) -> list[Sample]:
+    def samples(self, clip: FittedClip) -> list[FaceSample]:
         """Those that show the face plainly."""
         return [
-            Sample(t, image, clip.landmarks.read(t, t + 1)[0])
+            FaceSample(t, image, clip.landmarks.read(t, t + 1)[0])
             for t, image in self.frames
             if clip.track.presence[t] > 0.5
         ]

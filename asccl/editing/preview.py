@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from asccl.directors.base import Director, ReferenceStyle, Target
-from asccl.editing.strength import Sample, bearable_strength
+from asccl.editing.strength import FaceSample, identity_preserving_strength
 from asccl.errors import NoFaceError
 from asccl.face.crop import expression_crop
 from asccl.face.detect import Detector
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.face.pose import head_pose
-from asccl.face.presence import PITCH, SURE, YAW
+from asccl.face.presence import MIN_FACE_SCORE, PITCH, YAW
 from asccl.face.tracker import Embed
 from asccl.morphable.fit import Fitter
-from asccl.nets.protocols import ExpressionNet
+from asccl.nets.protocols import ExpressionClassifier
 from asccl.renderers.base import Renderer
-from asccl.types import FoundFace, Image, Motion, Preview, Track, whole
+from asccl.types import DetectedFace, Image, Motion, Preview, Track, as_image
 from asccl.video import Limits, read_at, sample
 
 JUDGED = 4  # of them, by which the strength of an edit is judged
@@ -28,7 +28,7 @@ SEVERAL = 16  # frames of a clip that stand for it
 SETTLE = 2  # looks after which the window sits well on a face
 
 
-class Eyes:
+class FaceLandmarker:
     """A detector and a landmark network for single frames. Threads must not share one."""
 
     def __init__(self) -> None:
@@ -52,8 +52,8 @@ class Eyes:
 
     def _settle(self, image: Image, window: Window) -> np.ndarray | None:
         for _ in range(SETTLE + 1):
-            landmarks, score, _ = self._mesh.look(image, window)
-            if landmarks is None or score < SURE:
+            landmarks, score, _ = self._mesh.detect(image, window)
+            if landmarks is None or score < MIN_FACE_SCORE:
                 return None
             window = Window.around(landmarks)
         return landmarks
@@ -64,7 +64,7 @@ class Eyes:
 
 
 @dataclass(frozen=True)
-class Glance:
+class SampledFrames:
     """Some frames that show the face: landmarks (n, 478, 3) pixels, motion of n frames."""
 
     images: list[Image]
@@ -72,7 +72,9 @@ class Glance:
     motion: Motion
 
 
-def glance(path: Path, eyes: Eyes, fitter: Fitter, limits: Limits, face: FoundFace | None = None) -> Glance:
+def fit_sampled_frames(
+    path: Path, eyes: FaceLandmarker, fitter: Fitter, limits: Limits, face: DetectedFace | None = None
+) -> SampledFrames:
     """Look at `SEVERAL` frames of a file. Raises NoFaceError, UnreadableError, LimitError."""
     images, found, near = [], [], None
     for frame in sample(path, SEVERAL, limits):
@@ -86,7 +88,7 @@ def glance(path: Path, eyes: Eyes, fitter: Fitter, limits: Limits, face: FoundFa
     if not found:
         raise NoFaceError(f"{path.name} shows no face", "give a video or picture with a face that is plain to see")
     landmarks = np.stack(found)
-    return Glance(images, landmarks, _still_motion(landmarks, fitter, fitter.identity(landmarks)))
+    return SampledFrames(images, landmarks, _still_motion(landmarks, fitter, fitter.identity(landmarks)))
 
 
 def _still_motion(landmarks: np.ndarray, fitter: Fitter, identity: np.ndarray) -> Motion:
@@ -96,7 +98,7 @@ def _still_motion(landmarks: np.ndarray, fitter: Fitter, identity: np.ndarray) -
     return fitter.motion(track, lambda first, last: landmarks[first:last], identity)
 
 
-def _stand_in(face: FoundFace) -> np.ndarray:
+def _stand_in(face: DetectedFace) -> np.ndarray:
     """Landmarks that only say where a found face is."""
     x0, y0, x1, y1 = face.box
     grid = np.zeros((478, 3), np.float32)
@@ -106,7 +108,7 @@ def _stand_in(face: FoundFace) -> np.ndarray:
     return grid
 
 
-def reference_style(seen: Glance, net: ExpressionNet) -> ReferenceStyle:
+def reference_style(seen: SampledFrames, net: ExpressionClassifier) -> ReferenceStyle:
     """Style of a reference from some of its frames."""
     crops = np.stack([expression_crop(i, p) for i, p in zip(seen.images, seen.landmarks, strict=True)])
     probabilities, features = net.read(crops)
@@ -114,42 +116,42 @@ def reference_style(seen: Glance, net: ExpressionNet) -> ReferenceStyle:
     return ReferenceStyle(coefficients.mean(0), probabilities.mean(0), features.sum(0), coefficients)
 
 
-def shown_emotions(samples: Sequence[Sample], net: ExpressionNet) -> np.ndarray | None:
+def source_emotion_probabilities(samples: Sequence[FaceSample], net: ExpressionClassifier) -> np.ndarray | None:
     """Probability (7,) of each emotion in the order of `EMOTIONS`, over some frames; None without any."""
     if not samples:
         return None
     return net.read(np.stack([expression_crop(s.image, s.landmarks) for s in samples]))[0].mean(0)
 
 
-class PreviewStudio:
+class PreviewSession:
     """One face of one file, ready to show any frame edited. Threads must not share one."""
 
     def __init__(
-        self, path: Path, seen: Glance, renderer: Renderer, judged_by: Renderer, fitter: Fitter, limits: Limits,
+        self, path: Path, seen: SampledFrames, renderer: Renderer, judged_by: Renderer, fitter: Fitter, limits: Limits,
         shown: np.ndarray | None,
     ):  # fmt: skip
         """judged_by: the renderer by which the strength of an edit is judged; may be the same. shown: see `Target`."""
         self._path, self._seen, self._fitter, self._limits = path, seen, fitter, limits
         self._renderer, self._judged_by, self._shown = renderer, judged_by, shown
         for image, landmarks in zip(seen.images, seen.landmarks, strict=True):
-            judged_by.study(image, landmarks)
+            judged_by.observe(image, landmarks)
         self._strength: dict[tuple, float] = {}
 
-    def show(self, time: float, eyes: Eyes, director: Director, target: Target, embed: Embed) -> Preview:
+    def show(self, time: float, eyes: FaceLandmarker, director: Director, target: Target, embed: Embed) -> Preview:
         """The frame `time` seconds after the first, before and after the edit."""
         image = read_at(self._path, time, self._limits).image
         size = np.linalg.norm(np.ptp(self._seen.landmarks[..., :2], axis=1), axis=1)
         landmarks = eyes.face(image, self._seen.landmarks[int(np.argsort(size)[len(size) // 2])])
         if landmarks is None:
             return Preview(image, image, 0.0)
-        presence = turned_share(landmarks)
+        presence = pose_weight(landmarks)
         here = _still_motion(landmarks[None], self._fitter, self._seen.motion.identity.astype(np.float64))
         motion = _together(self._seen.motion, here, presence)
         target = replace(target, shown=self._shown)
         target = replace(target, intensity=target.intensity * self._bearable(director, target, embed))
         new = director(motion, target)
         self._renderer.plan(motion, new)
-        return Preview(image, whole(self._renderer.render(image, landmarks, len(motion) - 1)), presence)
+        return Preview(image, as_image(self._renderer.render(image, landmarks, len(motion) - 1)), presence)
 
     def _bearable(self, director: Director, target: Target, embed: Embed) -> float:
         """Found out once for every emotion, reference and variant."""
@@ -158,8 +160,10 @@ class PreviewStudio:
         if key not in self._strength:
             seen = self._seen
             pick = np.unique(np.linspace(0, len(seen.images) - 1, JUDGED).round().astype(int))
-            samples = [Sample(int(t), seen.images[t], seen.landmarks[t]) for t in pick]
-            self._strength[key] = bearable_strength(seen.motion, director, target, self._judged_by, samples, embed)
+            samples = [FaceSample(int(t), seen.images[t], seen.landmarks[t]) for t in pick]
+            self._strength[key] = identity_preserving_strength(
+                seen.motion, director, target, self._judged_by, samples, embed
+            )
         return self._strength[key]
 
 
@@ -174,7 +178,7 @@ def _together(seen: Motion, here: Motion, presence: float) -> Motion:
     return replace(seen, weight=weight, shot=shot, **both)
 
 
-def turned_share(landmarks: np.ndarray) -> float:
+def pose_weight(landmarks: np.ndarray) -> float:
     """How far the turn of the head (478, 3) allows an edit, in [0, 1]."""
     pose = head_pose(landmarks)
     shares = [(none - abs(angle)) / (none - full) for angle, (full, none) in ((pose.yaw, YAW), (pose.pitch, PITCH))]

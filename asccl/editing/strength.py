@@ -18,13 +18,13 @@ from asccl.face.crop import arcface_crop
 from asccl.renderers.base import Renderer
 from asccl.types import Image, Motion
 
-BUDGET = 0.912  # least mean cosine between source and edit at intensity 1
-WEAKEST, STRONGEST = 0.55, 1.3  # an edit is never weaker or stronger than this share of what its director says
-LOOKS = 3  # at most, until the strength is found
-NEAR = 0.05  # of the strength that counts as found
+MIN_MEAN_COSINE = 0.912  # least mean cosine between source and edit at intensity 1
+MIN_STRENGTH, MAX_STRENGTH = 0.55, 1.3  # an edit is never weaker or stronger than this share of what its director says
+MAX_ITERATIONS = 3  # at most, until the strength is found
+RELATIVE_TOLERANCE = 0.05  # of the strength that counts as found
 
 
-class Sample(NamedTuple):
+class FaceSample(NamedTuple):
     """A frame to judge by: its number in the motion, (H, W, 3) uint8 RGB, landmarks (478, 3) pixels."""
 
     t: int
@@ -32,12 +32,12 @@ class Sample(NamedTuple):
     landmarks: np.ndarray
 
 
-def bearable_strength(
+def identity_preserving_strength(
     motion: Motion,
     director: Director,
     target: Target,
     renderer: Renderer,
-    samples: Sequence[Sample],
+    samples: Sequence[FaceSample],
     embed: Callable[[np.ndarray], np.ndarray],
 ) -> float:
     """Share in [WEAKEST, STRONGEST] of the edit that keeps the person, whatever `target.intensity` is; 1 without
@@ -53,9 +53,9 @@ def bearable_strength(
         return 1 - float((embed(np.stack(after)) * before).sum(1).mean())
 
     strength = 1.0
-    for _ in range(LOOKS):  # what is lost grows about with the square of the strength
+    for _ in range(MAX_ITERATIONS):  # what is lost grows about with the square of the strength
         last, loss = strength, max(lost(strength), 1e-6)
-        strength = float(np.clip(strength * np.sqrt((1 - BUDGET) / loss), WEAKEST, STRONGEST))
-        if abs(strength - last) < NEAR * last:
+        strength = float(np.clip(strength * np.sqrt((1 - MIN_MEAN_COSINE) / loss), MIN_STRENGTH, MAX_STRENGTH))
+        if abs(strength - last) < RELATIVE_TOLERANCE * last:
             break
     return strength

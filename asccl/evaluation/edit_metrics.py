@@ -9,7 +9,7 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.face.crop import arcface_crop, expression_crop
-from asccl.types import EMOTIONS, Image, Picture
+from asccl.types import EMOTIONS, Image, LazyImage
 
 CLOSED = 0.03  # lip opening over eye distance below which the lips count as closed
 NARROWEST = 1.0  # pixels between the eyes below which landmarks are no face
@@ -17,7 +17,7 @@ CURVE_POINTS = 1000  # of a plotted curve
 BATCH = 8
 
 
-class Readout:
+class EditMetrics:
     """Collects pairs of source and edited frames; constant memory but for three numbers a frame.
 
     every: the networks look at each `every`-th edited frame. embed: crops (N, 112, 112, 3) -> (N, D) unit vectors.
@@ -41,7 +41,9 @@ class Readout:
         self._features: list[np.ndarray] = []
         self._features_before: list[np.ndarray] = []
 
-    def add(self, time: float, source: Picture, edited: Picture, before: np.ndarray, after: np.ndarray | None) -> None:
+    def add(
+        self, time: float, source: LazyImage, edited: LazyImage, before: np.ndarray, after: np.ndarray | None
+    ) -> None:
         """One edited frame at `time` seconds. before, after: landmarks (478, 3) pixels found in the source and in the
         edited frame; after is None where the edited face was not found again. A face with eyes in one place is none."""
         if after is None or not np.minimum(mesh.eye_distance(before), mesh.eye_distance(after)) >= NARROWEST:

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 
 from asccl.face.mesh import ARCFACE_POINTS, five_points
-from asccl.types import Image, Picture
+from asccl.types import Image, LazyImage
 
 SIZE = 112
 
 
-def arcface_crop(image: Picture, landmarks: np.ndarray, size: int = SIZE) -> Image:
+def arcface_crop(image: LazyImage, landmarks: np.ndarray, size: int = SIZE) -> Image:
     """The face turned upright, with eyes, nose and mouth where ArcFace expects them.
 
     image: (H, W, 3). landmarks: (478, 2+) pixels of it. Returns (size, size, 3); what lies outside the image
@@ -22,17 +22,17 @@ def arcface_crop(image: Picture, landmarks: np.ndarray, size: int = SIZE) -> Ima
 
 def arcface_matrix(landmarks: np.ndarray, size: int = SIZE) -> np.ndarray:
     """The similarity (2, 3) from pixels of the image to those of its ArcFace crop."""
-    return similarity(five_points(landmarks), ARCFACE_POINTS * (size / SIZE))
+    return fit_similarity(five_points(landmarks), ARCFACE_POINTS * (size / SIZE))
 
 
-def expression_crop(image: Picture, landmarks: np.ndarray, size: int = SIZE) -> Image:
+def expression_crop(image: LazyImage, landmarks: np.ndarray, size: int = SIZE) -> Image:
     """The smallest upright square round all landmarks, about their centre. Arguments as for `arcface_crop`."""
     low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
     scale = size / (high - low).max()
     return warp_crop(image, np.column_stack([scale * np.eye(2), size / 2 - scale * (low + high) / 2]), size)
 
 
-def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+def fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The (2, 3) turn, scale and shift, without mirroring, that takes points (N, 2) closest to others (N, 2)."""
     a, b = (points.astype(np.float64) @ (1, 1j) for points in (source, target))  # x + iy: a similarity is b = c a + d
     spread = a - a.mean()
@@ -41,7 +41,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.array([[c.real, -c.imag, d.real], [c.imag, c.real, d.imag]])
 
 
-def warp_crop(image: Picture, matrix: np.ndarray, size: int) -> Image:
+def warp_crop(image: LazyImage, matrix: np.ndarray, size: int) -> Image:
     """The square of the image that the similarity (image -> crop) shows. Where it shrinks by two or more, whole blocks
     of pixels are averaged first, so that nothing is skipped."""
     if not np.isfinite(matrix).all():
@@ -50,7 +50,7 @@ def warp_crop(image: Picture, matrix: np.ndarray, size: int) -> Image:
     return cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _needed(image: Picture, matrix: np.ndarray, size: int, block: int) -> tuple[Image, np.ndarray]:
+def _needed(image: LazyImage, matrix: np.ndarray, size: int, block: int) -> tuple[Image, np.ndarray]:
     """What the crop needs of the image, each block x block pixels averaged to one, and the matrix from there to it."""
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]]) - matrix[:, 2]
     corners = corners @ cv2.invertAffineTransform(matrix)[:, :2].T

@@ -9,10 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from asccl.face.facemesh import MARGIN, Window, quiet_start
-from asccl.types import Image, Picture, whole
+from asccl.face.facemesh import MARGIN, Window, suppress_startup_log
+from asccl.types import Image, LazyImage, as_image
 
-SMALLEST = 36  # pixels of face side in frames up to 1080p; BlazeFace's box runs from brow to chin
+MIN_FACE_SIZE = 36  # pixels of face side in frames up to 1080p; BlazeFace's box runs from brow to chin
 FINEST_SHARE = 9  # the full-range network finds faces down to a ninth of the side of what it sees
 OVERLAP = 0.25
 CERTAIN = 0.4  # low, as the landmark network judges every find again
@@ -22,7 +22,7 @@ class Detector:
     """BlazeFace, short and full range. Threads must not share it. Call `close()`."""
 
     def __init__(self) -> None:
-        with quiet_start():
+        with suppress_startup_log():
             from mediapipe.python.solutions.face_detection import FaceDetection
 
             self._short: Any = FaceDetection(min_detection_confidence=CERTAIN, model_selection=0)
@@ -31,12 +31,12 @@ class Detector:
             self._short.process(blank)
             self._full.process(blank)
 
-    def levels(self, image: Picture, size: float | None = None) -> Iterator[list[Window]]:
+    def levels(self, image: LazyImage, size: float | None = None) -> Iterator[list[Window]]:
         """(H, W, 3) -> windows around faces, level by level, large faces first, most certain first in each.
 
         size: look for faces of about this many pixels alone (half to twice); None looks for all.
         """
-        image = whole(image)
+        image = as_image(image)
         height, width = image.shape[:2]
         longer = max(height, width)
         if size is None or size * 2 * FINEST_SHARE > longer:
@@ -49,7 +49,7 @@ class Detector:
                 found += self._run(self._full, image[y : y + side, x : x + side], x, y)
             yield _distinct(found)
 
-    def near(self, image: Picture, window: Window) -> list[Window]:
+    def near(self, image: LazyImage, window: Window) -> list[Window]:
         """Look only around a window (to twice its side): cheap enough for every frame."""
         side = max(int(2 * window.side), 16)
         x, y = int(window.x - side / 2), int(window.y - side / 2)
@@ -93,7 +93,7 @@ class Detector:
 
 def _tiles(longer: int, short: int, size: float | None) -> list[int]:
     """Sides of the tiles of each level, largest first."""
-    side, sides = round(FINEST_SHARE * SMALLEST * max(1.0, short / 1080)), []
+    side, sides = round(FINEST_SHARE * MIN_FACE_SIZE * max(1.0, short / 1080)), []
     while side < 0.8 * longer:
         sides.append(side)
         side *= 2

@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 
 from asccl.face.mesh import OUTER_EYE_CORNERS
-from asccl.types import Image, Picture
+from asccl.types import Image, LazyImage
 
-SIDE = 192  # the network's input, pixels
+INPUT_SIZE = 192  # the network's input, pixels
 MARGIN = 1.5  # window side over the larger side of the face's box, as the network was trained
 _SCORE = "facelandmarkcpu__face_presence_score"  # a stream inside MediaPipe's subgraph; the version is pinned
 # a `NormalizedLandmark` inside its list, as protobuf writes it: ten times faster than 478 Python objects
@@ -46,7 +46,7 @@ node {
 
 
 @contextlib.contextmanager
-def quiet_start() -> Iterator[None]:
+def suppress_startup_log() -> Iterator[None]:
     """Keep the greetings that TensorFlow Lite prints while a graph starts off stderr, and nothing else.
 
     They are written by C++ straight to file descriptor 2, which belongs to the whole process, hence the detour: what
@@ -123,7 +123,7 @@ class FaceMesh:
     """One network on one CPU. Threads must not share it; several may each have their own. Call `close()`."""
 
     def __init__(self) -> None:
-        with quiet_start():
+        with suppress_startup_log():
             import mediapipe
             from mediapipe.framework.formats.rect_pb2 import NormalizedRect
             from mediapipe.python import packet_creator, packet_getter
@@ -140,22 +140,22 @@ class FaceMesh:
                 self._graph.observe_output_stream(name, self._packets.__setitem__, False)
             self._graph.start_run({"with_attention": packet_creator.create_bool(True)})
             self._time = 0
-            self._run(np.zeros((SIDE, SIDE, 3), np.uint8))  # the first run greets, too
+            self._run(np.zeros((INPUT_SIZE, INPUT_SIZE, 3), np.uint8))  # the first run greets, too
 
-    def look(self, image: Picture, window: Window) -> tuple[np.ndarray | None, float, Image]:
+    def detect(self, image: LazyImage, window: Window) -> tuple[np.ndarray | None, float, Image]:
         """Find the face that fills a window.
 
         image: (H, W, 3). Returns landmarks (478, 3) float32 in pixels of the image (z too, smaller is
         nearer) or None, the network's certainty in [0, 1] that this is a face, and the crop (192, 192, 3) it saw.
         """
-        crop, to_frame = cut(image, window)
+        crop, to_frame = cut_window(image, window)
         points, score = self._run(crop)
         if points is None:
             return None, score, crop
-        points *= SIDE
+        points *= INPUT_SIZE
         landmarks = np.empty_like(points)
         landmarks[:, :2] = (points[:, :2] - 0.5) @ to_frame[:, :2].T + to_frame[:, 2]
-        landmarks[:, 2] = points[:, 2] * (window.side / SIDE)
+        landmarks[:, 2] = points[:, 2] * (window.side / INPUT_SIZE)
         return landmarks, score, crop
 
     def _run(self, crop: Image) -> tuple[np.ndarray | None, float]:
@@ -177,7 +177,7 @@ class FaceMesh:
             self._graph = None
 
 
-def cut(image: Picture, window: Window, size: int = SIDE) -> tuple[Image, np.ndarray]:
+def cut_window(image: LazyImage, window: Window, size: int = INPUT_SIZE) -> tuple[Image, np.ndarray]:
     """Cut a window out of a picture, repeating its border where the window hangs over.
 
     Returns the crop (size, size, 3) uint8 RGB and the (2, 3) float32 matrix from its pixels to the picture's.

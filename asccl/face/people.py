@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from asccl.errors import NoFaceError
-from asccl.face.facemesh import Window, cut
+from asccl.face.facemesh import Window, cut_window
 from asccl.face.pose import Pose
-from asccl.types import FoundFace, Image, Picture
+from asccl.types import DetectedFace, Image, LazyImage
 
-SAME = 0.5  # cosine to a person's mean embedding from which on it is the person
+SAME_PERSON_COSINE = 0.5  # cosine to a person's mean embedding from which on it is the person
 THUMBNAIL = 96
 
 
@@ -20,11 +20,11 @@ THUMBNAIL = 96
 class Person:
     """Somebody who can be followed: what the picker shows, and how to know them again (None without an embedder)."""
 
-    found: FoundFace
+    detected: DetectedFace
     embedding: np.ndarray | None = None
 
 
-def choose(people: Sequence[Person], face: int | None, source: str) -> Person:
+def select_person(people: Sequence[Person], face: int | None, source: str) -> Person:
     """The person that was asked for; None takes the largest. source: name of the input, for the error.
 
     Raises NoFaceError where nobody was found, or fewer than asked for.
@@ -60,7 +60,7 @@ class Face:
 
 
 @dataclass
-class Sightings:
+class PersonDetections:
     """What the sampled frames show of one person."""
 
     times: list[float] = field(default_factory=list)
@@ -69,15 +69,15 @@ class Sightings:
     portrait: Image = field(default_factory=lambda: np.zeros((THUMBNAIL, THUMBNAIL, 3), np.uint8))
     worth: float = -1.0  # of the portrait
 
-    def add(self, time: float, face: Face, image: Picture, embedding: np.ndarray | None) -> None:
+    def add(self, time: float, face: Face, image: LazyImage, embedding: np.ndarray | None) -> None:
         worth = face.score * box_side(face.landmarks) / (1 + (face.pose.yaw**2 + face.pose.pitch**2) / 400)
         self.times.append(time)
-        self.boxes.append(box_of(face.landmarks))
+        self.boxes.append(bounding_box(face.landmarks))
         if embedding is not None:
             self.embeddings.append(embedding)
         if worth > self.worth:
             upright = Window(face.window.x, face.window.y, face.window.side)
-            self.worth, self.portrait = worth, cut(image, upright, THUMBNAIL)[0]
+            self.worth, self.portrait = worth, cut_window(image, upright, THUMBNAIL)[0]
 
     @property
     def size(self) -> float:
@@ -87,12 +87,16 @@ class Sightings:
         """How well a face fits; above 0 it may be the same person. By identity where known, else by place and size."""
         mean = _mean(self.embeddings)
         if mean is not None and embedding is not None:
-            return float(mean @ embedding) - SAME
-        return 1.0 - apart(box_of(face.landmarks), self.boxes[-1])
+            return float(mean @ embedding) - SAME_PERSON_COSINE
+        return 1.0 - box_separation(bounding_box(face.landmarks), self.boxes[-1])
 
 
-def assign(
-    time: float, image: Picture, faces: Sequence[Face], embeddings: Sequence[np.ndarray | None], groups: list[Sightings]
+def assign_faces(
+    time: float,
+    image: LazyImage,
+    faces: Sequence[Face],
+    embeddings: Sequence[np.ndarray | None],
+    groups: list[PersonDetections],
 ) -> None:
     """Give each face of a frame to the person it fits best, at most one each; the rest are new people."""
     fits = [
@@ -106,16 +110,16 @@ def assign(
             given[i] = j
     for i, (face, embedding) in enumerate(zip(faces, embeddings, strict=True)):
         if i not in given:
-            groups.append(Sightings())
+            groups.append(PersonDetections())
         groups[given.get(i, len(groups) - 1)].add(time, face, image, embedding)
 
 
-def as_people(groups: Sequence[Sightings], looked: int) -> list[Person]:
+def rank_people(groups: Sequence[PersonDetections], looked: int) -> list[Person]:
     """Numbered; the largest by typical size times share first. looked: frames that were looked at."""
     ranked = sorted(groups, key=lambda g: -g.size * len(g.times))
     return [
         Person(
-            FoundFace(
+            DetectedFace(
                 number=number,
                 thumbnail=group.portrait,
                 time=group.times[0],
@@ -133,18 +137,18 @@ def box_side(landmarks: np.ndarray) -> float:
     return float(np.ptp(landmarks[:, :2], axis=0).max())
 
 
-def box_of(landmarks: np.ndarray) -> np.ndarray:
+def bounding_box(landmarks: np.ndarray) -> np.ndarray:
     return np.concatenate([landmarks[:, :2].min(0), landmarks[:, :2].max(0)]).astype(np.float64)
 
 
-def apart(a: np.ndarray, b: np.ndarray) -> float:
+def box_separation(a: np.ndarray, b: np.ndarray) -> float:
     """Distance of two boxes' centres over the mean size, or twice the log size ratio: 0 same, above 1 unrelated."""
     size_a, size_b = (max(float(max(box[2:] - box[:2])), 1e-6) for box in (a, b))
     centre = np.hypot(*((a[:2] + a[2:]) - (b[:2] + b[2:]))) / (size_a + size_b)
     return float(max(centre, abs(np.log(size_a / size_b)) * 2))
 
 
-def same_place(a: np.ndarray, b: np.ndarray) -> bool:
+def boxes_overlap(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether the centre of the smaller box lies in the larger one: heads do not overlap that much."""
     small, large = sorted((a, b), key=lambda box: float(np.prod(box[2:] - box[:2])))
     centre = (small[:2] + small[2:]) / 2

@@ -11,17 +11,17 @@ import cv2
 import numpy as np
 
 from asccl.face.mesh import OVAL
-from asccl.face.smooth import BRIDGE
+from asccl.face.smooth import MAX_GAP
 from asccl.types import Image
 
 MISSING, CUT_OFF, TURNED, HIDDEN = "missing", "cut off", "turned", "hidden"
 YAW, PITCH = (48.0, 60.0), (38.0, 48.0)  # degrees: full strength up to the first, none from the second on
-SURE = 0.5  # certainty of the network that it sees a face
+MIN_FACE_SCORE = 0.5  # certainty of the network that it sees a face
 OUTSIDE = (0.06, 0.14)  # share of the oval's area beyond the frame: full strength up to the first, none from the second
 COVERED = (0.13, 0.07)  # share of the skin that changed: hidden from the first on, until below the second
 RAMP = 1 / 6  # seconds in which an edit fades
 SHORTEST = 0.3  # seconds: what shows for less than this is not worth an edit
-CHANGE = 0.28  # a cut changes the picture by more than this (movement: up to 0.15) ...
+CUT_THRESHOLD = 0.28  # a cut changes the picture by more than this (movement: up to 0.15) ...
 OUTSTANDING = 2.5  # ... and so many times more than the frames around it (a fast pan does not) ...
 LOOKALIKE = 0.5  # ... and for good: after a flash the picture is like before by half of the change
 
@@ -46,7 +46,7 @@ class Evidence(NamedTuple):
 
     @property
     def found(self) -> bool:
-        return self.score >= SURE
+        return self.score >= MIN_FACE_SCORE
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Presence:
     reasons: tuple[tuple[int, int, str], ...]
 
 
-def judge(evidence: Sequence[Evidence], frame_rate: float) -> Presence:
+def compute_presence(evidence: Sequence[Evidence], frame_rate: float) -> Presence:
     """Evidence of all frames, in order -> how far the face can be edited in each. frame_rate: a second, 0 for a still.
 
-    Frames without a face, or with a stranger's, gaps up to `smooth.BRIDGE` frames apart, cannot be edited; neither can
+    Frames without a face, or with a stranger's, gaps up to `smooth.MAX_GAP` frames apart, cannot be edited; neither can
     what is cut off by the frame, turned too far or hidden. Towards such frames the presence falls over RAMP seconds,
     inside the good frames, but not across a cut.
     """
@@ -93,21 +93,21 @@ def shots(evidence: Sequence[Evidence]) -> np.ndarray:
     """(T,) int32: grows by one at each cut. A flash, after which the picture is as before, is none; nor is a pan."""
     change = np.array([e.change for e in evidence])
     back = np.array([e.back for e in evidence])
-    cut = change > CHANGE
+    cut = change > CUT_THRESHOLD
     for i in np.flatnonzero(cut):
         around = np.concatenate([change[max(i - 3, 1) : i], change[i + 1 : i + 4]])
         pan = len(around) and change[i] < OUTSTANDING * np.median(around)
         flash = i + 1 < len(change) and back[i + 1] < LOOKALIKE * change[i]
-        after = change[i - 1] > CHANGE and back[i] < LOOKALIKE * change[i - 1]
+        after = change[i - 1] > CUT_THRESHOLD and back[i] < LOOKALIKE * change[i - 1]
         cut[i] = i > 0 and not (pan or flash or after)
     return np.cumsum(cut).astype(np.int32)
 
 
 def _missing(column: dict[str, np.ndarray], shot: np.ndarray) -> np.ndarray:
-    missing = column["score"] < SURE
+    missing = column["score"] < MIN_FACE_SCORE
     for first, last in _runs(np.where(missing, -1, shot)):  # short gaps inside a shot are bridged
         inside = first > 0 and last + 1 < len(shot) and shot[first - 1] == shot[last + 1]
-        if missing[first] and last - first < BRIDGE and inside:
+        if missing[first] and last - first < MAX_GAP and inside:
             missing[first : last + 1] = False
     # a stranger counts back to where the person was last recognised, or where the face was searched for
     recognised, jumped = np.isfinite(column["likeness"]), column["jumped"] > 0
@@ -230,7 +230,7 @@ SKIN = (
 )
 
 
-class Cover:
+class OcclusionDetector:
     """Notices what comes in front of a face, by the colour of its skin at places that move with it.
 
     Of every place the usual colour in this shot is learnt, slowly; what differs from it strongly (log ratio, after the
@@ -243,14 +243,14 @@ class Cover:
     PATIENCE = 90  # frames after which the cover is taken for the face
 
     def __init__(self) -> None:
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         self._usual: np.ndarray | None = None
         self._seen = 0
         self._covered_for = 0
 
-    def look(self, crop: Image, points: np.ndarray, yaw: float) -> float:
+    def update(self, crop: Image, points: np.ndarray, yaw: float) -> float:
         """crop: (S, S, 3) uint8 RGB; points: (468+, 2) in its pixels -> share of the visible skin that changed."""
         blurred = cv2.blur(crop, (7, 7))
         side = crop.shape[0]
@@ -269,7 +269,7 @@ class Cover:
         covered = share > COVERED[1]
         self._covered_for = self._covered_for + 1 if covered else 0
         if self._covered_for > self.PATIENCE:
-            self.forget()
+            self.reset()
         elif not covered:
             self._seen += 1
             self._usual = self._usual + (colour - self._usual) / min(self._seen, self.MEMORY)

@@ -9,15 +9,15 @@ import numpy as np
 from asccl.face.mesh import STABLE, eye_distance
 from asccl.face.pose import FRONTAL
 
-REACH = 4  # frames to either side that a smoothed frame depends on: give windows this much overlap
-BRIDGE = 2  # gaps of at most so many frames are interpolated
+SMOOTHING_RADIUS = 4  # frames to either side that a smoothed frame depends on: give windows this much overlap
+MAX_GAP = 2  # gaps of at most so many frames are interpolated
 STRETCH = 1.6  # frames, standard deviation of the weights in time
 # standard deviations of the weights in movement, as shares of the eye distance: what is smaller is tremble
 HEAD_TREMBLE = 0.004
 LOCAL_TREMBLE = 0.004
 
 
-def bridge(landmarks: np.ndarray, shot: np.ndarray) -> np.ndarray:
+def interpolate_gaps(landmarks: np.ndarray, shot: np.ndarray) -> np.ndarray:
     """Interpolate gaps of at most BRIDGE frames within a shot.
 
     landmarks: (T, N, 3), NaN where missing. shot: (T,). Returns a copy.
@@ -25,7 +25,7 @@ def bridge(landmarks: np.ndarray, shot: np.ndarray) -> np.ndarray:
     out = landmarks.copy()
     have = np.flatnonzero(np.isfinite(landmarks[:, 0, 0]))
     for a, b in pairwise(have):
-        if 1 < b - a <= BRIDGE + 1 and shot[a] == shot[b]:
+        if 1 < b - a <= MAX_GAP + 1 and shot[a] == shot[b]:
             share = (np.arange(1, b - a) / (b - a))[:, None, None]
             out[a + 1 : b] = (1 - share) * landmarks[a] + share * landmarks[b]
     return out
@@ -38,7 +38,7 @@ def smooth_landmarks(landmarks: np.ndarray, shot: np.ndarray) -> np.ndarray:
     value crosses a cut. Returns (T, N, 3) of the same type. A frame depends on the REACH + BRIDGE frames on either side
     alone, so a long clip can be smoothed in windows that overlap by that much, with the same result.
     """
-    x = bridge(landmarks.astype(np.float64), shot)
+    x = interpolate_gaps(landmarks.astype(np.float64), shot)
     if len(x) < 2:
         return x.astype(landmarks.dtype)
     seen = np.isfinite(x[:, 0, 0])
@@ -86,7 +86,7 @@ def _bilateral(x: np.ndarray, shot: np.ndarray, seen: np.ndarray, tremble: np.nd
     total, weights = x.copy(), np.ones(x.shape[:2])
     frames = len(x)
     judged = slice(0, 2) if x.shape[-1] == 3 else slice(None)  # depth trembles most and says least
-    for step in range(1, min(REACH, frames - 1) + 1):
+    for step in range(1, min(SMOOTHING_RADIUS, frames - 1) + 1):
         near = np.exp(-0.5 * (step / STRETCH) ** 2)
         a, b = slice(0, frames - step), slice(step, frames)
         same = (shot[a] == shot[b]) & seen[a] & seen[b]

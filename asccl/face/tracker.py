@@ -2,9 +2,9 @@
 
     tracker = FaceMeshTracker(embed)
     people = tracker.find(sampled_frames, time_base)        # who is there; number 0 is the largest
-    tracker.start(choose(people, face, source))
+    tracker.start(select_person(people, face, source))
     for frame in reader:
-        seen = tracker.push(frame.picture)                  # landmarks: keep them on disk; evidence: in a list
+        seen = tracker.push(frame.pixels)                  # landmarks: keep them on disk; evidence: in a list
     presence = judge(evidence, frame_rate)                  # asccl.face.presence
     landmarks = smooth_landmarks(window, shot_window)       # asccl.face.smooth, window by window
 
@@ -23,26 +23,40 @@ import numpy as np
 
 from asccl.face.crop import arcface_crop
 from asccl.face.detect import Detector
-from asccl.face.facemesh import SIDE, FaceMesh, Window
-from asccl.face.people import SAME, Face, Person, Sightings, apart, as_people, assign, box_of, box_side, same_place
-from asccl.face.people import choose as choose
+from asccl.face.facemesh import INPUT_SIZE, FaceMesh, Window
+from asccl.face.people import (
+    SAME_PERSON_COSINE,
+    Face,
+    Person,
+    PersonDetections,
+    assign_faces,
+    bounding_box,
+    box_separation,
+    box_side,
+    boxes_overlap,
+    rank_people,
+)
 from asccl.face.pose import head_pose
-from asccl.face.presence import CHANGE, SURE, Cover, Evidence, share_outside
-from asccl.types import Frame, Picture
+from asccl.face.presence import CUT_THRESHOLD, MIN_FACE_SCORE, Evidence, OcclusionDetector, share_outside
+from asccl.types import Frame, LazyImage
 
 Embed = Callable[[np.ndarray], np.ndarray]  # (N, 112, 112, 3) uint8 RGB -> (N, D), each of length 1
 
 CHECK = 30  # frames between two looks at the identity
-STRANGER = 0.35  # cosine below which it is somebody else; from there to `people.SAME` the place decides
+MIN_IDENTITY_COSINE = (
+    0.35  # cosine below which it is somebody else; from there to `people.SAME_PERSON_COSINE` the place decides
+)
 SEARCH = 5  # frames between two searches of the whole frame while the face is lost; twice as many after RECENT frames
 ONWARD = 0.8  # share of the last movement that the next is expected to repeat
 UNMOVED = 0.3  # boxes this close after a cut may well be the same face with something before it
-LEAP = 0.35  # a window that moves by more than this share of its side within a frame deserves a look at the identity
+JUMP_THRESHOLD = (
+    0.35  # a window that moves by more than this share of its side within a frame deserves a look at the identity
+)
 SMALLEST_MESH = 16.0  # pixels of face side; less than this holds no face worth the name
 MEMORY = 8  # looks that make up a target embedding that nobody handed in
 RECENT = 30  # frames for which a lost face is expected near its last place
 SETTLED = 0.12  # a window closer than this to the face's own, as a share of its side, needs no second look
-DOUBTS = 3  # looks in a row that must fail before the face counts as a stranger's
+MISMATCH_PATIENCE = 3  # looks in a row that must fail before the face counts as a stranger's
 CLEAR = 32.0  # pixels of face side from which on an embedding means something
 MISFIT = 0.2  # a rigid head further off than this is no head
 
@@ -61,7 +75,7 @@ class Tracker(Protocol):
 
     def start(self, person: Person | None = None) -> None: ...
 
-    def push(self, image: Picture) -> Observation: ...
+    def push(self, image: LazyImage) -> Observation: ...
 
     def close(self) -> None: ...
 
@@ -76,7 +90,7 @@ class FaceMeshTracker:
         self._embed = embed
         self._mesh = FaceMesh()
         self._detector: Detector | None = None  # made when first needed
-        self._cover = Cover()
+        self._cover = OcclusionDetector()
         self.start(None)
 
     def find(self, frames: Iterable[Frame], time_base: Fraction = Fraction(1), everybody: bool = True) -> list[Person]:
@@ -85,7 +99,7 @@ class FaceMeshTracker:
         time_base: seconds per unit of `Frame.pts`. everybody: also look for faces smaller than the largest ones, which
         takes about 0.1 s a frame at 720p; False when the largest is all you want. Empty where there is no face.
         """
-        groups: list[Sightings] = []
+        groups: list[PersonDetections] = []
         looked = 0
         for frame in frames:
             looked += 1
@@ -95,8 +109,8 @@ class FaceMeshTracker:
                 if faces and not everybody:
                     break
             embeddings = list(self._identify(frame.image, faces)) if self._embed and faces else [None] * len(faces)
-            assign(float(frame.pts * time_base), frame.image, faces, embeddings, groups)
-        return as_people(groups, looked)
+            assign_faces(float(frame.pts * time_base), frame.image, faces, embeddings, groups)
+        return rank_people(groups, looked)
 
     def start(self, person: Person | None = None) -> None:
         """Begin a clip: follow this person; None follows the largest face of the first frame that has one."""
@@ -106,19 +120,19 @@ class FaceMeshTracker:
         self._window: Window | None = None
         self._box: np.ndarray | None = None  # where the face was last, or is to be expected
         if person is not None:
-            self._box = np.array(person.found.box)
+            self._box = np.array(person.detected.box)
         self._lost = 0  # frames since the face was last there; counts from the start, too
         self._met = False  # ever
         self._checked = 0  # frames since the identity was last looked at
         self._doubts = 0
         self._thumbs: list[np.ndarray] = []
-        self._cover.forget()
+        self._cover.reset()
 
-    def push(self, image: Picture) -> Observation:
+    def push(self, image: LazyImage) -> Observation:
         """The next frame, (H, W, 3)."""
         change, back = self._changes(image)
         before = self._box
-        if change > CHANGE:
+        if change > CUT_THRESHOLD:
             self._window, self._lost, self._box = None, 0, None
         face, leapt, jumped = None, False, False
         if self._window is not None and self._lost == 0:
@@ -126,8 +140,10 @@ class FaceMeshTracker:
         if face is None:
             face = self._search(image)
             jumped = face is not None
-        if change > CHANGE and not (face and before is not None and apart(box_of(face.landmarks), before) < UNMOVED):
-            self._cover.forget()
+        if change > CUT_THRESHOLD and not (
+            face and before is not None and box_separation(bounding_box(face.landmarks), before) < UNMOVED
+        ):
+            self._cover.reset()
         if face is None:
             self._lost += 1
             return Observation(None, Evidence(change=change, back=back))
@@ -139,7 +155,7 @@ class FaceMeshTracker:
         if face is None:
             return Observation(None, Evidence(change=change, back=back, stranger=True))
         self._keep(face)
-        box, pose = box_of(face.landmarks), face.pose
+        box, pose = bounding_box(face.landmarks), face.pose
         return Observation(
             face.landmarks,
             Evidence(
@@ -151,7 +167,7 @@ class FaceMeshTracker:
                 y=float(box[1] + box[3]) / 2,
                 size=float(max(box[2] - box[0], box[3] - box[1])),
                 outside=share_outside(face.landmarks, *image.shape[:2]),
-                covered=self._cover.look(face.crop, _in_crop(face), pose.yaw),
+                covered=self._cover.update(face.crop, _in_crop(face), pose.yaw),
                 likeness=likeness,
                 change=change,
                 back=back,
@@ -179,15 +195,15 @@ class FaceMeshTracker:
 
     def _keep(self, face: Face) -> None:
         """Remember where the face is, and where it will be if it moves on as it did."""
-        box = box_of(face.landmarks)
+        box = bounding_box(face.landmarks)
         ahead = Window.around(face.landmarks)
-        if self._box is not None and self._met and self._lost == 0 and apart(box, self._box) < LEAP:
+        if self._box is not None and self._met and self._lost == 0 and box_separation(box, self._box) < JUMP_THRESHOLD:
             dx, dy = ONWARD * ((box[:2] + box[2:]) - (self._box[:2] + self._box[2:])) / 2
             ahead = replace(ahead, x=ahead.x + float(dx), y=ahead.y + float(dy))
         self._window, self._box = face.seen.follow(ahead), box
         self._lost, self._met = 0, True
 
-    def _follow(self, image: Picture) -> tuple[Face | None, bool]:
+    def _follow(self, image: LazyImage) -> tuple[Face | None, bool]:
         """The face near its last window, and whether it moved so far that it may be another one's."""
         assert self._window is not None
         before = self._window
@@ -200,19 +216,19 @@ class FaceMeshTracker:
         moved = before.distance(face.window)
         if moved > SETTLED:  # seen askew: look again from where it is
             face = self._look(image, face.window) or face
-        return face, before.distance(face.window) > LEAP
+        return face, before.distance(face.window) > JUMP_THRESHOLD
 
-    def _look(self, image: Picture, window: Window) -> Face | None:
+    def _look(self, image: LazyImage, window: Window) -> Face | None:
         """The face in this very window; its own window is the one to look at next."""
-        landmarks, score, crop = self._mesh.look(image, window)
-        if landmarks is None or score < SURE or box_side(landmarks) < SMALLEST_MESH:
+        landmarks, score, crop = self._mesh.detect(image, window)
+        if landmarks is None or score < MIN_FACE_SCORE or box_side(landmarks) < SMALLEST_MESH:
             return None
         pose = head_pose(landmarks)
         if pose.misfit > MISFIT:
             return None
         return Face(landmarks, score, Window.around(landmarks), crop, window, pose)
 
-    def _settled(self, image: Picture, window: Window) -> Face | None:
+    def _settled(self, image: LazyImage, window: Window) -> Face | None:
         """The face in a detector's window, looked at until its own window fits."""
         face = None
         for _ in range(3):
@@ -222,14 +238,16 @@ class FaceMeshTracker:
             window = Window.around(face.landmarks)
         return face
 
-    def _verify(self, image: Picture, windows: Iterable[Window], faces: list[Face]) -> None:
+    def _verify(self, image: LazyImage, windows: Iterable[Window], faces: list[Face]) -> None:
         """Add the windows' faces to those that are known, each once."""
         for window in windows:
             face = self._settled(image, window)
-            if face is not None and not any(same_place(box_of(face.landmarks), box_of(f.landmarks)) for f in faces):
+            if face is not None and not any(
+                boxes_overlap(bounding_box(face.landmarks), bounding_box(f.landmarks)) for f in faces
+            ):
                 faces.append(face)
 
-    def _search(self, image: Picture) -> Face | None:
+    def _search(self, image: LazyImage) -> Face | None:
         """Look for the person; in the whole frame now and then, else near the last place. None where they are not."""
         faces: list[Face] = []
         if self._lost % (SEARCH if self._lost < RECENT else 2 * SEARCH):
@@ -247,20 +265,20 @@ class FaceMeshTracker:
                 return chosen
         return None
 
-    def _pick(self, image: Picture, faces: list[Face]) -> Face | None:
+    def _pick(self, image: LazyImage, faces: list[Face]) -> Face | None:
         """Which of these faces is the person, if any."""
         if not faces:
             return None
         largest = max(faces, key=lambda f: box_side(f.landmarks))
-        far = [np.inf if self._box is None else apart(box_of(f.landmarks), self._box) for f in faces]
+        far = [np.inf if self._box is None else box_separation(bounding_box(f.landmarks), self._box) for f in faces]
         near = [faces[i] for i in np.argsort(far) if far[i] < 1]
         fresh = self._met and self._box is not None and self._lost < RECENT
         if self._embed is not None and self._target is not None:
             likeness = self._identify(image, faces) @ self._target
             best = int(np.argmax(likeness))
-            if likeness[best] >= SAME:
+            if likeness[best] >= SAME_PERSON_COSINE:
                 return faces[best]
-            plausible = [f for f, like in zip(faces, likeness, strict=True) if like >= STRANGER or f.turned]
+            plausible = [f for f, like in zip(faces, likeness, strict=True) if like >= MIN_IDENTITY_COSINE or f.turned]
             return next((f for f in near if fresh and any(f is p for p in plausible)), None)
         if (self._met and not fresh) or (self._person is None and not self._met):
             return largest
@@ -268,7 +286,7 @@ class FaceMeshTracker:
             return faces[int(np.argmin(far))]
         return near[0] if near else None
 
-    def _recognise(self, image: Picture, face: Face, leapt: bool) -> tuple[Face | None, float]:
+    def _recognise(self, image: LazyImage, face: Face, leapt: bool) -> tuple[Face | None, float]:
         """Now and then, make sure that the face is still the person's: (face, likeness or NaN);
         the face is another one, or None, where it is a stranger's."""
         self._checked += 1
@@ -281,36 +299,36 @@ class FaceMeshTracker:
             self._target, self._known = embedding, 1
             return face, 1.0
         likeness = float(embedding @ self._target)
-        if likeness >= SAME:
+        if likeness >= SAME_PERSON_COSINE:
             self._doubts = 0
             if self._known < MEMORY:
                 total = self._target * self._known + embedding
                 self._target, self._known = total / np.linalg.norm(total), self._known + 1
             return face, likeness
         self._doubts += 1
-        if self._doubts < DOUBTS:
+        if self._doubts < MISMATCH_PATIENCE:
             return face, np.nan
         self._doubts = 0
         return self._settle_doubt(image, face, likeness)
 
-    def _settle_doubt(self, image: Picture, face: Face, likeness: float) -> tuple[Face | None, float]:
+    def _settle_doubt(self, image: LazyImage, face: Face, likeness: float) -> tuple[Face | None, float]:
         """The face does not look like the person: is somebody else here more like them, or are they gone?"""
         kept = self._window, self._box
         self._lost, self._box = 0, None
         other = self._search(image)
-        if other is not None and not same_place(box_of(other.landmarks), box_of(face.landmarks)):
+        if other is not None and not boxes_overlap(bounding_box(other.landmarks), bounding_box(face.landmarks)):
             return other, np.nan
-        if likeness >= STRANGER:
+        if likeness >= MIN_IDENTITY_COSINE:
             self._window, self._box = kept
             return face, likeness
         self._window, self._lost = None, 1
         return None, np.nan
 
-    def _identify(self, image: Picture, faces: Sequence[Face]) -> np.ndarray:
+    def _identify(self, image: LazyImage, faces: Sequence[Face]) -> np.ndarray:
         assert self._embed is not None
         return self._embed(np.stack([arcface_crop(image, f.landmarks) for f in faces]))
 
-    def _changes(self, image: Picture) -> tuple[float, float]:
+    def _changes(self, image: LazyImage) -> tuple[float, float]:
         """How different the frame is from the one before, and from the one before that."""
         thumb = _thumb(image)
         around = _surroundings(self._box if self._lost == 0 else None, *image.shape[:2])
@@ -328,10 +346,10 @@ def _in_crop(face: Face) -> np.ndarray:
     """(478, 2) landmarks in pixels of the crop that they were seen in."""
     c, s = np.cos(face.seen.angle), np.sin(face.seen.angle)
     off = face.landmarks[:, :2] - (face.seen.x, face.seen.y)
-    return off @ np.array([[c, -s], [s, c]]) * (SIDE / face.seen.side) + (SIDE - 1) / 2
+    return off @ np.array([[c, -s], [s, c]]) * (INPUT_SIZE / face.seen.side) + (INPUT_SIZE - 1) / 2
 
 
-def _thumb(image: Picture) -> np.ndarray:
+def _thumb(image: LazyImage) -> np.ndarray:
     """(18, 32, 3) float32, of mean 1, so that a change of light leaves it as it is."""
     height, width = image.shape[:2]
     sparse = image[:: max(height // 72, 1), :: max(width // 128, 1)]

@@ -143,7 +143,7 @@ def import_weights(kind: str, source: Path, output: Path) -> list[str]:
     if output.resolve() == source.resolve():
         raise SettingError(f"{output.name} is the input as well", "choose another name after -o")
     from asccl import hub
-    from asccl.files import Target
+    from asccl.files import AtomicFile
     from asccl.interop.files import read_state, serialise
 
     state, notes = read_state(source, KINDS[kind].read)
@@ -152,7 +152,7 @@ def import_weights(kind: str, source: Path, output: Path) -> list[str]:
     except Unfit as reason:
         raise _refusal(kind, source, state, reason) from reason
     origin = {"origin": source.name, "origin_sha256": hub.sha256(source)}
-    target = Target(output)
+    target = AtomicFile(output)
     with target.kept(True):
         target.part.write_bytes(serialise(made.tensors, {"kind": kind, **made.metadata, **origin}))
     return [*notes, *made.notes]

@@ -9,7 +9,7 @@ import torch
 from asccl.interop.fitting import fitting
 from asccl.interop.kinds import Imported, Unfit
 from asccl.nets import ned_renderer
-from asccl.nets.ned_manipulator import Manipulator, Sizes, mapped_styles
+from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, mean_styles
 from asccl.types import EMOTIONS
 
 SPACES = {51: "flame", 52: "arkit"}  # which coefficients, by their number
@@ -24,11 +24,11 @@ def convert_manipulator(state: dict[str, torch.Tensor]) -> Imported:
     net = Manipulator(sizes)
     tensors = fitting(state, net, without=("mean_style",))
     net.load_state_dict({**tensors, "mean_style": net.mean_style})
-    tensors["mean_style"] = mapped_styles(net.mapping_network, sizes.latent)
+    tensors["mean_style"] = mean_styles(net.mapping_network, sizes.latent)
     space = SPACES.get(sizes.coefficients, "unknown")
     return Imported(
         tensors,
-        {"space": space, "emotions": ",".join(EMOTIONS), **sizes.told()},
+        {"space": space, "emotions": ",".join(EMOTIONS), **sizes.to_metadata()},
         (
             f"{sizes.coefficients} coefficients ({space}), style of {sizes.style}, width {sizes.width}",
             f"took its emotions to be in the order {', '.join(EMOTIONS)}: a file does not say",
@@ -37,7 +37,7 @@ def convert_manipulator(state: dict[str, torch.Tensor]) -> Imported:
     )
 
 
-def _sizes(state: dict[str, torch.Tensor]) -> Sizes:
+def _sizes(state: dict[str, torch.Tensor]) -> ManipulatorSizes:
     try:
         width, _ = state["generator.seq1.0.weight"].shape
         hidden, latent = state["mapping_network.shared.0.weight"].shape
@@ -50,7 +50,7 @@ def _sizes(state: dict[str, torch.Tensor]) -> Sizes:
         raise Unfit(f"it knows {emotions} emotions, not {len(EMOTIONS)}")
     if width % 8:
         raise Unfit(f"its generator is {width} wide, no multiple of 8")
-    return Sizes(coefficients, width, style, latent, hidden)
+    return ManipulatorSizes(coefficients, width, style, latent, hidden)
 
 
 def convert_renderer(state: dict[str, torch.Tensor]) -> Imported:
@@ -61,7 +61,7 @@ def convert_renderer(state: dict[str, torch.Tensor]) -> Imported:
         net = ned_renderer.Generator(sizes)
     return Imported(
         fitting(own, net),
-        {"conditions": "flame", **sizes.told()},
+        {"conditions": "flame", **sizes.to_metadata()},
         (
             f"{sizes.ngf} channels, {sizes.downsamplings} downsamplings, {sizes.blocks} blocks",
             f"dropped {len(state) - len(own)} tensors that the file holds twice (resnetblock_sequential)",
@@ -81,14 +81,14 @@ def convert_discriminator(state: dict[str, torch.Tensor]) -> Imported:
         raise Unfit(f"its first layer takes {inputs} channels, not {ned_renderer.SEEN + 3}")
     scales = sum(1 for _ in _counted(state, "scale{}_layer0.0.weight"))
     layers = sum(1 for _ in _counted(state, "scale0_layer{}.0.weight")) - 2
-    sizes = ned_renderer.Sizes(ndf=ndf, scales=scales, layers=layers)
+    sizes = ned_renderer.RendererSizes(ndf=ndf, scales=scales, layers=layers)
     with torch.device("meta"):
         net = ned_renderer.Discriminator(sizes)
     told = f"{ndf} channels, {scales} scales, {layers + 2} layers each"
-    return Imported(fitting(state, net), {"conditions": "flame", **sizes.told()}, (told,))
+    return Imported(fitting(state, net), {"conditions": "flame", **sizes.to_metadata()}, (told,))
 
 
-def _generator_sizes(state: dict[str, torch.Tensor]) -> ned_renderer.Sizes:
+def _generator_sizes(state: dict[str, torch.Tensor]) -> ned_renderer.RendererSizes:
     """Of a generator that normalises by running statistics, as NED's do. Raises Unfit."""
     try:
         ngf, conditions = state["model_down_seg.1.weight"].shape[:2]
@@ -103,7 +103,7 @@ def _generator_sizes(state: dict[str, torch.Tensor]) -> ned_renderer.Sizes:
     after = sum(1 for _ in _counted(state, "model_res_img.{}.conv_block.1.weight"))
     if before - after not in (0, 1):
         raise Unfit(f"it has {before} residual blocks before its encoders meet and {after} after")
-    return ned_renderer.Sizes(ngf, downs, before + after)
+    return ned_renderer.RendererSizes(ngf, downs, before + after)
 
 
 def _counted(state: dict[str, torch.Tensor], name: str, start: int = 0, step: int = 1) -> Iterator[str]:

@@ -11,7 +11,7 @@ from asccl.face.mesh import STABLE
 from asccl.metric.scc import at_least_float32
 
 
-def affine(landmarks: np.ndarray, target: np.ndarray) -> np.ndarray:
+def estimate_affine(landmarks: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The affine map that takes one face's pose to another's, from points that no expression moves.
 
     landmarks, target: (468 or more, 2 or more) FaceMesh points in pixels. Returns (2, 3) float32, pixels to pixels.
@@ -28,10 +28,10 @@ def affine(landmarks: np.ndarray, target: np.ndarray) -> np.ndarray:
     return matrix.astype(np.float32)
 
 
-def warp(image: torch.Tensor, matrix: torch.Tensor, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+def warp_affine(image: torch.Tensor, matrix: torch.Tensor, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Move a picture by an affine map, bilinear, with gradients to the picture.
 
-    image: (B, C, H, W). matrix: (B, 2, 3), from `affine`: pixels of the image to pixels of the result, pixel centres at
+    image: (B, C, H, W). matrix: (B, 2, 3), from `estimate_affine`: pixels of the image to pixels of the result, pixel centres at
     whole numbers. size: (height, width) of the result. Returns (B, C, height, width) and valid (B, 1, height, width)
     bool, False where the result looks beyond the image; pass it on to `asccl_loss`.
     """

@@ -18,7 +18,7 @@ def daas_weight(disparity: torch.Tensor, lambda_: float = LAMBDA, power: float =
     return lambda_ * torch.sigmoid(size) ** power
 
 
-def authors_weight(difference: torch.Tensor) -> torch.Tensor:
+def authors_daas_weight(difference: torch.Tensor) -> torch.Tensor:
     """What the authors' code does instead: one number for a whole map, and a gradient flows through it.
 
     difference: (...) bare differences of features. Returns a scalar.

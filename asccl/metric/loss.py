@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from asccl.metric.daas import LAMBDA, POWER, authors_weight, daas_weight
-from asccl.metric.neighbours import Pairs
-from asccl.metric.scc import SAMPLES, Disparities, Samples, SCCMetric, unit, visual_disparity
+from asccl.metric.daas import LAMBDA, POWER, authors_daas_weight, daas_weight
+from asccl.metric.neighbours import NeighbourPairs
+from asccl.metric.scc import MAX_REGIONS, Disparities, Samples, SCCMetric, normalize, visual_disparity
 
 TEMPERATURE = 0.07
 CHOICES = {
@@ -20,7 +20,7 @@ CHOICES = {
     "query": ("generated", "source", "both"),
     "daas": ("paper", "off", "authors"),
 }
-MOST_NEGATIVES = 4096  # sampled pairs of a map for which `negatives="all"` builds its table
+MAX_ALL_NEGATIVES = 4096  # sampled pairs of a map for which `negatives="all"` builds its table
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class LossSettings:
     daas: Literal["paper", "off", "authors"] = "paper"
     lambda_: float = LAMBDA
     power: float = POWER
-    samples: Samples = SAMPLES
+    samples: Samples = MAX_REGIONS
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
@@ -48,7 +48,7 @@ class LossSettings:
                 raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {getattr(self, name)!r}")
 
 
-class MapLoss(NamedTuple):
+class RegionLoss(NamedTuple):
     """The loss on one feature map, before any mean. N regions, 8 neighbours each.
 
     contrast: (B, N, 8), eq. 4. weight: (B, N, 8), DAAS. valid: (B, N, 8) bool, the pairs that count. pairs: where.
@@ -58,7 +58,7 @@ class MapLoss(NamedTuple):
     contrast: torch.Tensor
     weight: torch.Tensor
     valid: torch.Tensor
-    pairs: Pairs
+    pairs: NeighbourPairs
     size: tuple[int, int]
 
     def mean(self) -> torch.Tensor:
@@ -75,7 +75,7 @@ def masked_mean(values: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     return torch.where(valid, values, 0).sum() / valid.sum().clamp(min=1)
 
 
-def contrast(
+def contrastive_loss(
     query: torch.Tensor,
     key: torch.Tensor,
     valid: torch.Tensor,
@@ -90,10 +90,10 @@ def contrast(
     shape = valid.shape
     if negatives == "all":
         query, key, valid = query.flatten(1, 2)[:, None], key.flatten(1, 2)[:, None], valid.flatten(1, 2)[:, None]
-        if query.shape[2] > MOST_NEGATIVES:
-            raise ValueError(f'negatives="all" takes {MOST_NEGATIVES // 8} regions of a map at most: set samples')
+        if query.shape[2] > MAX_ALL_NEGATIVES:
+            raise ValueError(f'negatives="all" takes {MAX_ALL_NEGATIVES // 8} regions of a map at most: set samples')
     with torch.autocast(query.device.type, enabled=False):  # a cosine over 0.07 needs the bits
-        logits = unit(query) @ unit(key).mT / temperature
+        logits = normalize(query) @ normalize(key).mT / temperature
         positive = logits.diagonal(dim1=-2, dim2=-1)
         logits = torch.where(valid[..., None, :], logits, float("-inf"))
         top = torch.logsumexp(torch.where(valid.any(-1)[..., None, None], logits, 0), -1)
@@ -111,37 +111,37 @@ def sccl_loss(
     """
     a, b = metric.maps(x), metric.maps(y)
     pairs = metric.pairs(a, settings.samples, rng)
-    return sccl_of(metric.disparities(a, pairs), metric.disparities(b, pairs), settings)
+    return sccl_from_disparities(metric.disparities(a, pairs), metric.disparities(b, pairs), settings)
 
 
-def sccl_of(x: Sequence[Disparities], y: Sequence[Disparities], settings: LossSettings) -> torch.Tensor:
+def sccl_from_disparities(x: Sequence[Disparities], y: Sequence[Disparities], settings: LossSettings) -> torch.Tensor:
     """Eq. 5 on the disparities of both pictures, map by map."""
     means = []
     for a, b in zip(x, y, strict=True):
         valid = a.pairs.inside.expand(len(a.values), -1, -1)
-        means.append(masked_mean(_both_ways(a.values, b.values, valid, settings), valid))
+        means.append(masked_mean(directional_contrast(a.values, b.values, valid, settings), valid))
     return torch.stack(means).sum()
 
 
-def _both_ways(source: torch.Tensor, generated: torch.Tensor, valid: torch.Tensor, settings: LossSettings) \
+def directional_contrast(source: torch.Tensor, generated: torch.Tensor, valid: torch.Tensor, settings: LossSettings) \
         -> torch.Tensor:  # fmt: skip
     options = (valid, settings.temperature, settings.negatives)
     if settings.query == "generated":
-        return contrast(generated, source, *options)
+        return contrastive_loss(generated, source, *options)
     if settings.query == "source":
-        return contrast(source, generated, *options)
-    return (contrast(generated, source, *options) + contrast(source, generated, *options)) / 2
+        return contrastive_loss(source, generated, *options)
+    return (contrastive_loss(generated, source, *options) + contrastive_loss(source, generated, *options)) / 2
 
 
-def asccl_maps(
+def asccl_region_losses(
     metric: SCCMetric,
     source: torch.Tensor,
     generated: torch.Tensor,
     settings: LossSettings = LossSettings(),
     rng: torch.Generator | None = None,
     valid: torch.Tensor | None = None,
-    pairs: Sequence[Pairs] | None = None,
-) -> list[MapLoss]:
+    pairs: Sequence[NeighbourPairs] | None = None,
+) -> list[RegionLoss]:
     """What `asccl_loss` adds up, map by map and region by region. The same arguments."""
     with torch.no_grad():  # the source side is a constant
         a = metric.maps(source)
@@ -160,14 +160,16 @@ def asccl_maps(
         if settings.daas == "paper":
             weight = daas_weight(x.values, settings.lambda_, settings.power)  # eq. 6
         elif settings.daas == "authors":
-            weight = authors_weight(visual_disparity(features, x.pairs)).expand(counts.shape)
+            weight = authors_daas_weight(visual_disparity(features, x.pairs)).expand(counts.shape)
         else:
             weight = torch.ones_like(x.values[..., 0])
-        out.append(MapLoss(_both_ways(x.values, y.values, counts, settings), weight, counts, x.pairs, x.size))
+        out.append(
+            RegionLoss(directional_contrast(x.values, y.values, counts, settings), weight, counts, x.pairs, x.size)
+        )
     return out
 
 
-def valid_pairs(valid: torch.Tensor, pairs: Pairs, size: tuple[int, int]) -> torch.Tensor:
+def valid_pairs(valid: torch.Tensor, pairs: NeighbourPairs, size: tuple[int, int]) -> torch.Tensor:
     """(B, 1, H, W) bool pixels -> (B, N, 8) bool: both regions of a pair lie wholly on valid pixels."""
     block = (valid.shape[-2] // size[0], valid.shape[-1] // size[1])
     whole = (-F.max_pool2d(-valid.float(), block)).flatten(1) > 0.5
@@ -190,7 +192,7 @@ def asccl_loss(
     Gradients reach `generated` and, unless it is frozen, the metric; never `source`. Returns a scalar.
     Raises ValueError.
     """
-    parts = asccl_maps(metric, source, generated, settings, rng, valid)
+    parts = asccl_region_losses(metric, source, generated, settings, rng, valid)
     return torch.stack([part.mean() for part in parts]).sum()
 
 
@@ -221,6 +223,6 @@ class ASCCLLoss(nn.Module):
         generated: torch.Tensor,
         rng: torch.Generator | None = None,
         valid: torch.Tensor | None = None,
-    ) -> list[MapLoss]:
-        """See `asccl_maps`."""
-        return asccl_maps(self.metric, source, generated, self.settings, rng, valid)
+    ) -> list[RegionLoss]:
+        """See `asccl_region_losses`."""
+        return asccl_region_losses(self.metric, source, generated, self.settings, rng, valid)

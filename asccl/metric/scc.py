@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from asccl.metric.neighbours import Pairs, choose
+from asccl.metric.neighbours import NeighbourPairs, sample_regions
 from asccl.nets.blocks import Freezable
 
-SAMPLES = 1024  # regions of a map, at most, unless told
-SMALLEST = 32  # pixels: the smallest map then has two rows
-TINY = 1e-7  # added to a length before dividing by it
-RANGE = 1.5  # RGB in [-1, 1] with room for what a resampling filter overshoots
+MAX_REGIONS = 1024  # regions of a map, at most, unless told
+MIN_IMAGE_SIZE = 32  # pixels: the smallest map then has two rows
+EPS = 1e-7  # added to a length before dividing by it
+MAX_ABS_VALUE = 1.5  # RGB in [-1, 1] with room for what a resampling filter overshoots
 
 Samples = int | Sequence[int | None] | None
 
@@ -33,7 +33,7 @@ class Backbone(Protocol):
         """(B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 -> four maps (B, C, h, w)."""
 
 
-class Mapping(nn.Sequential):
+class DisparityHead(nn.Sequential):
     """f of eq. 3: two fully connected layers with a rectified linear unit, C -> C -> C / 4."""
 
     def __init__(self, channels: int):
@@ -47,14 +47,14 @@ class Disparities(NamedTuple):
     """
 
     values: torch.Tensor
-    pairs: Pairs
+    pairs: NeighbourPairs
     size: tuple[int, int]
 
 
-def visual_disparity(features: torch.Tensor, pairs: Pairs, mapping: nn.Module | None = None) -> torch.Tensor:
+def visual_disparity(features: torch.Tensor, pairs: NeighbourPairs, mapping: nn.Module | None = None) -> torch.Tensor:
     """f(x_i - x_j)  # eq. 3; without a mapping x_i - x_j, as in eq. 1.
 
-    features: (B, C, h, w). mapping: a `Mapping` of C channels. Returns (B, N, 8, C / 4 or C) float32.
+    features: (B, C, h, w). mapping: a `DisparityHead` of C channels. Returns (B, N, 8, C / 4 or C) float32.
     """
     with torch.autocast(features.device.type, enabled=False):  # neighbours are alike: their difference needs the bits
         rows = features.to(at_least_float32(features)).flatten(2).transpose(1, 2)
@@ -65,7 +65,7 @@ def visual_disparity(features: torch.Tensor, pairs: Pairs, mapping: nn.Module | 
         return last(bend(_difference(F.linear(rows, first.weight), pairs) + first.bias))
 
 
-def _difference(rows: torch.Tensor, pairs: Pairs) -> torch.Tensor:
+def _difference(rows: torch.Tensor, pairs: NeighbourPairs) -> torch.Tensor:
     """(B, h * w, C) -> (B, N, 8, C)"""
     neighbour = rows.index_select(1, pairs.neighbour.flatten()).unflatten(1, pairs.neighbour.shape)
     return rows.index_select(1, pairs.region)[:, :, None] - neighbour
@@ -75,14 +75,14 @@ def at_least_float32(x: torch.Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
-def similarity(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+def cosine_similarity(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """phi of eq. 1: cosine along the channels (the last axis). (..., C) twice -> (...) in [-1, 1]."""
-    return (unit(a) * unit(b)).sum(-1)
+    return (normalize(a) * normalize(b)).sum(-1)
 
 
-def unit(values: torch.Tensor) -> torch.Tensor:
+def normalize(values: torch.Tensor) -> torch.Tensor:
     """(..., C) -> the same with length 1 along the channels."""
-    return values / (values.norm(dim=-1, keepdim=True) + TINY)
+    return values / (values.norm(dim=-1, keepdim=True) + EPS)
 
 
 class SCCMetric(Freezable):
@@ -95,31 +95,31 @@ class SCCMetric(Freezable):
     def __init__(self, backbone: Freezable, channels: Sequence[int], heads: Literal["mapped", "none"] = "mapped"):
         super().__init__()
         self.backbone = backbone
-        self.heads = nn.ModuleList(Mapping(c) if heads == "mapped" else nn.Identity() for c in channels)
+        self.heads = nn.ModuleList(DisparityHead(c) if heads == "mapped" else nn.Identity() for c in channels)
 
     def maps(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Eq. 2. x: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 and at least 32. Raises ValueError."""
         check_image(x)
         return self.backbone.maps(x)
 
-    def pairs(self, maps: Sequence[torch.Tensor], samples: Samples = SAMPLES, rng: torch.Generator | None = None) \
-            -> list[Pairs]:  # fmt: skip
+    def pairs(self, maps: Sequence[torch.Tensor], samples: Samples = MAX_REGIONS, rng: torch.Generator | None = None) \
+            -> list[NeighbourPairs]:  # fmt: skip
         """Regions of each map; `samples` is one number for all of them, or one for each. See `pairs.choose`."""
         each = [samples] * len(maps) if samples is None or isinstance(samples, int) else list(samples)
         if len(each) != len(maps):
             raise ValueError(f"expected one number of samples or {len(maps)}, got {len(each)}")
-        return [choose(m.shape[-2], m.shape[-1], n, rng, m.device) for m, n in zip(maps, each, strict=True)]
+        return [sample_regions(m.shape[-2], m.shape[-1], n, rng, m.device) for m, n in zip(maps, each, strict=True)]
 
-    def disparities(self, maps: Sequence[torch.Tensor], pairs: Sequence[Pairs]) -> list[Disparities]:
+    def disparities(self, maps: Sequence[torch.Tensor], pairs: Sequence[NeighbourPairs]) -> list[Disparities]:
         """Eq. 3 on every map."""
         return [
             Disparities(
-                visual_disparity(m, p, head if isinstance(head, Mapping) else None), p, (m.shape[-2], m.shape[-1])
+                visual_disparity(m, p, head if isinstance(head, DisparityHead) else None), p, (m.shape[-2], m.shape[-1])
             )
             for m, p, head in zip(maps, pairs, self.heads, strict=True)
         ]
 
-    def forward(self, source: torch.Tensor, generated: torch.Tensor, samples: Samples = SAMPLES,
+    def forward(self, source: torch.Tensor, generated: torch.Tensor, samples: Samples = MAX_REGIONS,
                 rng: torch.Generator | None = None) -> torch.Tensor:  # fmt: skip
         """The SCC score: mean cosine of corresponding visual disparities, 1 for identical pictures.
 
@@ -129,7 +129,7 @@ class SCCMetric(Freezable):
         pairs = self.pairs(a, samples, rng)
         scores = []
         for x, y in zip(self.disparities(a, pairs), self.disparities(b, pairs), strict=True):
-            cosine = similarity(x.values, y.values) * x.pairs.inside
+            cosine = cosine_similarity(x.values, y.values) * x.pairs.inside
             scores.append(cosine.sum((1, 2)) / x.pairs.inside.sum())
         return torch.stack(scores).mean(0)
 
@@ -137,12 +137,12 @@ class SCCMetric(Freezable):
 def check_image(x: torch.Tensor) -> None:
     """Raises ValueError unless x is (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 and at least 32."""
     shape = tuple(x.shape)
-    if x.dim() != 4 or shape[1] != 3 or shape[2] % 16 or shape[3] % 16 or min(shape[2:]) < SMALLEST:
-        raise ValueError(f"expected (B, 3, H, W) with H and W multiples of 16 from {SMALLEST} on, got {shape}")
+    if x.dim() != 4 or shape[1] != 3 or shape[2] % 16 or shape[3] % 16 or min(shape[2:]) < MIN_IMAGE_SIZE:
+        raise ValueError(f"expected (B, 3, H, W) with H and W multiples of 16 from {MIN_IMAGE_SIZE} on, got {shape}")
     if not x.is_floating_point():
         raise ValueError(f"expected RGB in [-1, 1] as floating point, got {x.dtype}: convert by x / 127.5 - 1")
     if torch.compiler.is_compiling() or not x.numel():
         return
     largest = float(x.detach().abs().amax())
-    if not largest <= RANGE:  # NaN, too
+    if not largest <= MAX_ABS_VALUE:  # NaN, too
         raise ValueError(f"expected RGB in [-1, 1], got values up to {largest:g}: convert by x / 127.5 - 1")

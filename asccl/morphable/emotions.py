@@ -14,7 +14,7 @@ import numpy as np
 from asccl.types import EMOTIONS
 
 # at intensity 1 these are raised no higher: they carry the lips furthest from the words
-BOUNDS = {"mouthSmile": 0.35, "mouthFrown": 1.0, "mouthPress": 0.3, "mouthDimple": 0.4, "mouthStretch": 0.6}
+MAX_UNIT_TARGETS = {"mouthSmile": 0.35, "mouthFrown": 1.0, "mouthPress": 0.3, "mouthDimple": 0.4, "mouthStretch": 0.6}
 
 
 @dataclass(frozen=True)
@@ -71,20 +71,20 @@ PRESETS: dict[str, Preset] = {
 assert tuple(PRESETS) == EMOTIONS
 
 
-def sides(name: str, names: tuple[str, ...]) -> list[int]:
+def unit_indices(name: str, names: tuple[str, ...]) -> list[int]:
     """Index of a unit, or of its left and right halves."""
     return [i for i, n in enumerate(names) if n in (name, name + "Left", name + "Right")]
 
 
-def spread(values: dict[str, float], names: tuple[str, ...], default: float = 0.0) -> np.ndarray:
+def expand_units(values: dict[str, float], names: tuple[str, ...], default: float = 0.0) -> np.ndarray:
     """{unit without side: value} -> (52,)."""
     out = np.full(len(names), default)
     for name, value in values.items():
-        out[sides(name, names)] = value
+        out[unit_indices(name, names)] = value
     return out
 
 
-def variant(seed: int, names: tuple[str, ...]) -> np.ndarray:
+def variant_factors(seed: int, names: tuple[str, ...]) -> np.ndarray:
     """(52,) factors of a natural variant; all 1 for seed 0. Left and right differ a little, as on any face."""
     if seed == 0:
         return np.ones(len(names))

@@ -50,7 +50,7 @@ def landmark_weights() -> np.ndarray:
     return w
 
 
-def similarity(shape: np.ndarray, landmarks: np.ndarray, weights: np.ndarray):
+def fit_weak_perspective(shape: np.ndarray, landmarks: np.ndarray, weights: np.ndarray):
     """Least-squares `landmarks ~ s R shape + t` for each frame (Umeyama 1991).
 
     shape: (T, N, 3) or (N, 3); landmarks: (T, N, 3); weights: (N,). Returns s (T,), R (T, 3, 3), t (T, 3).
@@ -138,7 +138,9 @@ class Fitter:
 
     def _local(self, y: np.ndarray, shape: np.ndarray, w: np.ndarray, coherence: float):
         """Landmarks in the head's own frame, and coefficients given the shape."""
-        scale, rotation, translation = similarity(shape + np.tensordot(w, self.expression, 1), y, self._pose_weights)
+        scale, rotation, translation = fit_weak_perspective(
+            shape + np.tensordot(w, self.expression, 1), y, self._pose_weights
+        )
         local = np.einsum("tij,tni->tnj", rotation, y - translation[:, None]) / scale[:, None, None]
         linear = ((local - shape).reshape(len(y), -1) * self._w) @ self.expression.reshape(len(self.upper), -1).T
         w = bounded_least_squares(self._hessian, linear, w, self.upper, coherence * self._unit * 20)
@@ -149,7 +151,9 @@ class Fitter:
         w = np.zeros((len(y), len(self.upper)))
         for _ in range(3):
             _, w = self._local(y, shape, w, self.settings.coherence)
-        scale, rotation, translation = similarity(shape + np.tensordot(w, self.expression, 1), y, self._pose_weights)
+        scale, rotation, translation = fit_weak_perspective(
+            shape + np.tensordot(w, self.expression, 1), y, self._pose_weights
+        )
         if len(y) > 2:
             scale = gaussian_filter1d(scale, 1.0, mode="nearest")
         return w, scale, rotation, translation

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from asccl.morphable.anny_head import AnnyHead
-from asccl.morphable.raster import interpolate, rasterise, vertex_normals
+from asccl.morphable.raster import interpolate, rasterize, vertex_normals
 
 # regions of the bake, by number (see checkpoints/README.md)
 SKIN, LIPS, EYELIDS, EARS, NECK, CAVITY, EYE_RIGHT, EYE_LEFT, TEETH_UPPER, TEETH_LOWER, TONGUE, LASHES = range(12)
@@ -30,7 +30,7 @@ EYE_CENTRE, IRIS, PUPIL = (3.13, -3.42), 0.60, 0.22  # of the left eye, cm
 
 
 @dataclass(frozen=True)
-class View:
+class PortraitCamera:
     """A camera in front of the head. rotation: (3, 3) of the head. size: (height, width) pixels.
     scale: pixels per cm at the head. shift: (x, y) pixels. distance: cm from the camera to the head's origin."""
 
@@ -41,17 +41,17 @@ class View:
     distance: float = 70.0
 
     @classmethod
-    def facing(cls, yaw: float, pitch: float, side: int) -> View:
+    def facing(cls, yaw: float, pitch: float, side: int) -> PortraitCamera:
         """Square; yaw to the image's right and pitch downward in degrees; the head fills two thirds."""
         y, p = np.deg2rad([yaw, pitch])
         turn = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
         nod = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
         return cls(nod @ turn, (side, side), side / 30)
 
-    def enlarged(self, times: int) -> View:
+    def enlarged(self, times: int) -> PortraitCamera:
         """The same view with more pixels."""
         (height, width), (x, y) = self.size, self.shift
-        return View(self.rotation, (times * height, times * width), times * self.scale, (times * x, times * y),
+        return PortraitCamera(self.rotation, (times * height, times * width), times * self.scale, (times * x, times * y),
                     self.distance)  # fmt: skip
 
     def project(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +64,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Look:
+class PortraitAppearance:
     """Colours, RGB 0 to 1. light: where it shines to. grain: of the skin. seed: of grain and hair."""
 
     skin: tuple[float, float, float] = (0.83, 0.62, 0.51)
@@ -79,7 +79,11 @@ class Look:
 
 
 def render(
-    head: AnnyHead, coefficients: np.ndarray, identity: np.ndarray | None, view: View, look: Look | None = None
+    head: AnnyHead,
+    coefficients: np.ndarray,
+    identity: np.ndarray | None,
+    view: PortraitCamera,
+    look: PortraitAppearance | None = None,
 ) -> np.ndarray:
     """The head with an expression (52,), as a person (K,) or None for the average -> (H, W, 3) uint8 RGB.
 
@@ -87,7 +91,7 @@ def render(
     lids, brows and jaw line elsewhere by some 2 % of the distance between the eyes.
     """
     vertices = head.shape(coefficients, identity)
-    return shade(vertices, head.vertices, head.triangles, head.region, view, look or Look())
+    return shade(vertices, head.vertices, head.triangles, head.region, view, look or PortraitAppearance())
 
 
 def shade(
@@ -95,8 +99,8 @@ def shade(
     neutral: np.ndarray,
     triangles: np.ndarray,
     region: np.ndarray,
-    view: View,
-    look: Look,
+    view: PortraitCamera,
+    look: PortraitAppearance,
     oversample: int = 2,
 ) -> np.ndarray:
     """vertices: (V, 3) cm as posed by the expression. neutral: (V, 3) the average head, which carries the paint.
@@ -104,7 +108,7 @@ def shade(
     fine = view.enlarged(oversample)
     solid = triangles[~(region[triangles] == LASHES).any(1)]
     pixels, depth = fine.project(vertices)
-    image, barycentric = rasterise(pixels, depth, solid, fine.size)
+    image, barycentric = rasterize(pixels, depth, solid, fine.size)
     seen = image >= 0
     normal = interpolate(vertex_normals(vertices @ view.rotation.T, solid), solid, image, barycentric)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True) + 1e-9
@@ -131,7 +135,7 @@ def region_shares(region: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     return shares
 
 
-def _paint(where: np.ndarray, parts: np.ndarray, look: Look) -> np.ndarray:
+def _paint(where: np.ndarray, parts: np.ndarray, look: PortraitAppearance) -> np.ndarray:
     """Albedo (H, W, 3) from the place on the neutral head (H, W, 3) and the regions' shares (H, W, 12)."""
     x, y, z = np.abs(where[..., 0]), where[..., 1], where[..., 2]
     front = z < 4
@@ -157,7 +161,7 @@ def _paint(where: np.ndarray, parts: np.ndarray, look: Look) -> np.ndarray:
     return colour
 
 
-def _eye(place: np.ndarray, look: Look) -> np.ndarray:
+def _eye(place: np.ndarray, look: PortraitAppearance) -> np.ndarray:
     """(n, 3) cm from the axis of the eyeball -> (n, 3) colours of sclera, iris, limbus and pupil."""
     radius = np.hypot(place[:, 0], place[:, 1])
     rays = 1 + 0.15 * np.sin(23 * np.arctan2(place[:, 1], place[:, 0]))
@@ -170,7 +174,9 @@ def _eye(place: np.ndarray, look: Look) -> np.ndarray:
     return colour
 
 
-def _lit(colour: np.ndarray, normal: np.ndarray, parts: np.ndarray, shelter: np.ndarray, look: Look) -> np.ndarray:
+def _lit(
+    colour: np.ndarray, normal: np.ndarray, parts: np.ndarray, shelter: np.ndarray, look: PortraitAppearance
+) -> np.ndarray:
     """Soft key light that wraps round in red as in skin, a fill from the sky, a faint gloss."""
     light = -np.array(look.light) / np.linalg.norm(look.light)
     facing = (normal @ light)[..., None]
@@ -198,7 +204,7 @@ def _sheltered(depth: np.ndarray, scale: float) -> np.ndarray:
     return np.clip(shade, 0.1, 1)
 
 
-def _background(view: View, look: Look) -> np.ndarray:
+def _background(view: PortraitCamera, look: PortraitAppearance) -> np.ndarray:
     """A wall that is lighter at the top left, and shoulders."""
     height, width = view.size
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
@@ -216,7 +222,7 @@ def _blend(colour: np.ndarray, other: object, share: np.ndarray) -> None:
     colour += share[..., None] * (np.asarray(other) - colour)
 
 
-def _grain(where: np.ndarray, look: Look) -> np.ndarray:
+def _grain(where: np.ndarray, look: PortraitAppearance) -> np.ndarray:
     """(H, W) around 1: pores and blotches that stick to the skin."""
     planes = where[..., :2]
     return 1 + look.grain * (0.5 * _noise(planes * 9, look.seed) + 0.7 * _noise(planes * 1.3, look.seed + 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def rasterise(
+def rasterize(
     points: np.ndarray, depth: np.ndarray, triangles: np.ndarray, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nearest triangle per pixel centre.

@@ -9,23 +9,24 @@ from pathlib import Path
 import numpy as np
 
 from asccl.errors import NoFaceError
-from asccl.face.presence import Evidence, judge
-from asccl.face.smooth import BRIDGE, REACH, smooth_landmarks
+from asccl.face.people import select_person
+from asccl.face.presence import Evidence, compute_presence
+from asccl.face.smooth import MAX_GAP, SMOOTHING_RADIUS, smooth_landmarks
 from asccl.face.store import LandmarkStore
-from asccl.face.tracker import Tracker, choose
+from asccl.face.tracker import Tracker
 from asccl.morphable.fit import Fitter
 from asccl.types import Frame, Image, MediaInfo, Motion, Progress, Track
 from asccl.video import Limits, Reader, sample
 from asccl.video.threads import ahead
 
-LOOKS = 24  # frames that are shown to `study`, about
-FINDING = 8  # frames in which faces are looked for
+OBSERVED_FRAMES = 24  # frames that are shown to `study`, about
+SEARCHED_FRAMES = 8  # frames in which faces are looked for
 SMOOTHING_CHUNK = 600  # frames
-Study = Callable[[int, Image, np.ndarray], None]  # number of the frame, the frame, landmarks (478, 3)
+FrameObserver = Callable[[int, Image, np.ndarray], None]  # number of the frame, the frame, landmarks (478, 3)
 
 
 @dataclass
-class Followed:
+class TrackedClip:
     """A face tracked through T looked-at frames. times: (T,) seconds after the first frame. landmarks: smoothed, on
     disk, NaN where there is no face. every: each so manieth frame of the file was looked at. unreadable: frames that
     the file ought to have and that could not be read."""
@@ -37,7 +38,7 @@ class Followed:
     every: int = 1
     unreadable: int = 0
 
-    def __enter__(self) -> Followed:
+    def __enter__(self) -> TrackedClip:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -45,10 +46,10 @@ class Followed:
 
 
 @dataclass
-class Clip:
+class FittedClip:
     """A tracked and fitted face of T frames. times: (T,) seconds after the first frame. landmarks: smoothed, on disk,
     NaN where there is no face. error: of the fit, mean landmark distance in percent of the eye distance. unreadable: as
-    in `Followed`."""
+    in `TrackedClip`."""
 
     info: MediaInfo
     times: np.ndarray
@@ -58,52 +59,52 @@ class Clip:
     error: float
     unreadable: int = 0
 
-    def __enter__(self) -> Clip:
+    def __enter__(self) -> FittedClip:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.landmarks.close()
 
 
-def analyse(
+def reconstruct(
     path: Path,
     tracker: Tracker,
     fitter: Fitter,
     progress: Progress,
     limits: Limits,
     face: int | None = None,
-    study: Study | None = None,
-) -> Clip:
+    study: FrameObserver | None = None,
+) -> FittedClip:
     """Track the chosen face through a whole file and fit the 3DMM to it; memory does not grow with its length.
 
-    study is shown about `LOOKS` frames that have the face. Raises NoFaceError, UnreadableError, LimitError, Cancelled.
+    study is shown about `OBSERVED_FRAMES` frames that have the face. Raises NoFaceError, UnreadableError, LimitError, Cancelled.
     """
-    seen = follow(path, tracker, progress, limits, face, study)
+    seen = track_face(path, tracker, progress, limits, face, study)
     try:
         progress("fit", 0.0)
         motion, error = _fit(fitter, seen.track, seen.landmarks, progress)
     except BaseException:
         seen.landmarks.close()
         raise
-    return Clip(seen.info, seen.times, seen.track, motion, seen.landmarks, error, seen.unreadable)
+    return FittedClip(seen.info, seen.times, seen.track, motion, seen.landmarks, error, seen.unreadable)
 
 
-def follow(
+def track_face(
     path: Path,
     tracker: Tracker,
     progress: Progress,
     limits: Limits,
     face: int | None = None,
-    study: Study | None = None,
+    study: FrameObserver | None = None,
     every: int = 1,
-) -> Followed:
-    """Track the chosen face through a whole file, looking at each `every`-th frame. As `analyse`, without the fit."""
+) -> TrackedClip:
+    """Track the chosen face through a whole file, looking at each `every`-th frame. As `reconstruct`, without the fit."""
     with Reader(path, limits, every) as reader, LandmarkStore() as raw:
-        few = sample(path, FINDING, limits)
+        few = sample(path, SEARCHED_FRAMES, limits)
         people = tracker.find(few, reader.info.time_base, everybody=face is not None)
-        tracker.start(choose(people, face, path.name))
+        tracker.start(select_person(people, face, path.name))
         evidence, times = _watch(ahead(reader), reader.info, tracker, raw, progress, study)
-        judged = judge(evidence, float(reader.info.frame_rate) / every)
+        judged = compute_presence(evidence, float(reader.info.frame_rate) / every)
         if not (judged.presence > 0).any():
             raise NoFaceError(
                 f"{path.name} has no face that can be edited{_why(judged.reasons)}",
@@ -116,17 +117,17 @@ def follow(
             landmarks.close()
             raise
     track = Track(judged.presence, judged.shot, judged.reasons)
-    return Followed(reader.info, times, track, landmarks, every, reader.skipped)
+    return TrackedClip(reader.info, times, track, landmarks, every, reader.skipped)
 
 
 def _watch(
     frames: Iterable[Frame], info: MediaInfo, tracker: Tracker, raw: LandmarkStore, progress: Progress,
-    study: Study | None,
+    study: FrameObserver | None,
 ) -> tuple[list[Evidence], np.ndarray]:  # fmt: skip
-    every = max(1, info.frames // LOOKS)
+    every = max(1, info.frames // OBSERVED_FRAMES)
     evidence, stamps, due = [], [], 0
     for frame in frames:
-        landmarks, seen = tracker.push(frame.picture)
+        landmarks, seen = tracker.push(frame.pixels)
         raw.append(landmarks)
         evidence.append(seen)
         stamps.append(frame.pts)
@@ -138,7 +139,7 @@ def _watch(
 
 
 def _smooth(raw: LandmarkStore, smooth: LandmarkStore, shot: np.ndarray) -> None:
-    reach = REACH + BRIDGE
+    reach = SMOOTHING_RADIUS + MAX_GAP
     for first in range(0, len(raw), SMOOTHING_CHUNK):
         last = min(first + SMOOTHING_CHUNK, len(raw))
         a, b = max(0, first - reach), min(len(raw), last + reach)

@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 
 from asccl.face.crop import SIZE, arcface_matrix
 from asccl.morphable.anny_head import AnnyHead
-from asccl.morphable.raster import rasterise
+from asccl.morphable.raster import rasterize
 
 LIGHT = (0.35, -0.5, -1.0)  # where it comes from: right, above, the camera's side
 AMBIENT = 0.45
@@ -25,10 +25,12 @@ PAINT = {
 BACKGROUND = 0.35
 
 
-def visible(points: torch.Tensor, depth: torch.Tensor, triangles: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+def visible_triangles(
+    points: torch.Tensor, depth: torch.Tensor, triangles: torch.Tensor, size: tuple[int, int]
+) -> torch.Tensor:
     """(B, V, 2) pixels and (B, V) -> (B, H, W) int64, the triangle that each pixel sees, -1 for none. No gradient."""
     p, z, t = (x.detach().cpu().numpy() for x in (points, depth, triangles))
-    seen = np.stack([rasterise(p[b], z[b], t, size)[0] for b in range(len(p))])
+    seen = np.stack([rasterize(p[b], z[b], t, size)[0] for b in range(len(p))])
     return torch.from_numpy(seen).long().to(points.device)
 
 
@@ -38,7 +40,7 @@ def interpolate(
     """Values of the corners as each pixel sees them, with gradient to both and to where the corners lie.
 
     points: (B, V, 2) pixels, centres at whole numbers. values: (B, V, C). triangles: (F, 3). seen: (B, H, W) from
-    `visible`. Returns (B, C, H, W), the background where no triangle is.
+    `visible_triangles`. Returns (B, C, H, W), the background where no triangle is.
     """
     picture, y, x = torch.nonzero(seen >= 0, as_tuple=True)
     corners = triangles[seen[picture, y, x]]
@@ -66,7 +68,7 @@ def normals(vertices: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
     return normalize(total, dim=-1)
 
 
-class HeadPicture(nn.Module):
+class FrontalHeadRenderer(nn.Module):
     """The average head from the front, painted by regions and lit from above, cropped as ArcFace wants it."""
 
     def __init__(self, head: AnnyHead, size: int = SIZE):
@@ -89,7 +91,7 @@ class HeadPicture(nn.Module):
         points = vertices[..., :2] @ self.linear.T + self.shift
         light = (normals(vertices, self.triangles) @ normalize(self.light, dim=0)).clamp(min=0)
         colours = self.paint * (AMBIENT + (1 - AMBIENT) * light[..., None])
-        seen = visible(points, vertices[..., 2], self.triangles, (self.size, self.size))
+        seen = visible_triangles(points, vertices[..., 2], self.triangles, (self.size, self.size))
         return interpolate(points, colours, self.triangles, seen, BACKGROUND) * 2 - 1
 
 

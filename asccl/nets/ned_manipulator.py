@@ -24,7 +24,7 @@ DRAWS = 1000  # latents whose mean style stands for an emotion
 
 
 @dataclass(frozen=True)
-class Sizes:
+class ManipulatorSizes:
     """coefficients: 52 ARKit units, or 51 of FLAME (jaw, then 50 of expression). width: of the generator's LSTM; what
     looks at sequences is a quarter as wide. classes: emotions. residual: the generator adds to its input,
     which NED's does not."""
@@ -37,19 +37,19 @@ class Sizes:
     classes: int = len(EMOTIONS)
     residual: bool = False
 
-    def told(self) -> dict[str, str]:
+    def to_metadata(self) -> dict[str, str]:
         """As a weights file's metadata has it."""
         return {name: str(int(value)) for name, value in asdict(self).items()}
 
     @classmethod
-    def read(cls, told: Mapping[str, str]) -> Sizes:
+    def from_metadata(cls, told: Mapping[str, str]) -> ManipulatorSizes:
         """From a weights file's metadata. Raises KeyError, ValueError."""
         numbers = {name: int(told[name]) for name in cls.__dataclass_fields__}
         residual = bool(numbers.pop("residual"))
         return cls(**numbers, residual=residual)
 
 
-def layers(*sizes: int, bend_last: bool = False) -> nn.Sequential:
+def mlp(*sizes: int, bend_last: bool = False) -> nn.Sequential:
     """Linear layers with a ReLU between each two, and after the last on demand."""
     parts: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
@@ -60,11 +60,11 @@ def layers(*sizes: int, bend_last: bool = False) -> nn.Sequential:
 class MappingNetwork(nn.Module):
     """A latent drawn at random -> a style of an emotion."""
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, sizes: ManipulatorSizes):
         super().__init__()
         width = sizes.hidden
-        self.shared = layers(sizes.latent, width, width, width, bend_last=True)
-        self.unshared = nn.ModuleList(layers(width, width, sizes.style) for _ in range(sizes.classes))
+        self.shared = mlp(sizes.latent, width, width, width, bend_last=True)
+        self.unshared = nn.ModuleList(mlp(width, width, sizes.style) for _ in range(sizes.classes))
 
     def forward(self, z: torch.Tensor, emotion: torch.Tensor) -> torch.Tensor:
         """(B, latent) standard normal, (B,) int64 -> (B, style)."""
@@ -78,9 +78,9 @@ class SequenceNetwork(nn.Module):
 
     def __init__(self, before: tuple[int, ...], width: int, after: tuple[int, ...]):
         super().__init__()
-        self.seq1 = layers(*before, bend_last=True)
+        self.seq1 = mlp(*before, bend_last=True)
         self.LSTM = nn.LSTM(before[-1], width, num_layers=2, batch_first=True, bidirectional=True)
-        self.seq2 = layers(2 * width, *after)
+        self.seq2 = mlp(2 * width, *after)
 
     def frames(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, inputs) -> (B, T, outputs)."""
@@ -90,7 +90,7 @@ class SequenceNetwork(nn.Module):
 class SequenceGenerator(SequenceNetwork):
     """Coefficients and a style -> coefficients in that style."""
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, sizes: ManipulatorSizes):
         w = sizes.width
         super().__init__((sizes.coefficients + sizes.style, w, w), w, (2 * w, 2 * w, sizes.coefficients))
         self.residual = sizes.residual
@@ -104,7 +104,7 @@ class SequenceGenerator(SequenceNetwork):
 class StyleEncoder(SequenceNetwork):
     """Coefficients -> their style."""
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, sizes: ManipulatorSizes):
         w = sizes.width
         super().__init__((sizes.coefficients, w, w // 2), w // 4, (w // 4, w // 8, sizes.style))
 
@@ -116,7 +116,7 @@ class StyleEncoder(SequenceNetwork):
 class SequenceDiscriminator(SequenceNetwork):
     """Coefficients -> how real they are as a sequence of an emotion: 1 real, 0 made."""
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, sizes: ManipulatorSizes):
         w = sizes.width
         super().__init__((sizes.coefficients, w, w // 2), w // 4, (w // 4, w // 8, sizes.classes))
 
@@ -130,9 +130,9 @@ class Manipulator(Freezable):
 
     mean_style: torch.Tensor
 
-    def __init__(self, sizes: Sizes | None = None):
+    def __init__(self, sizes: ManipulatorSizes | None = None):
         super().__init__()
-        self.sizes = sizes = sizes or Sizes()
+        self.sizes = sizes = sizes or ManipulatorSizes()
         self.generator = SequenceGenerator(sizes)
         self.mapping_network = MappingNetwork(sizes)
         self.style_encoder = StyleEncoder(sizes)
@@ -141,13 +141,13 @@ class Manipulator(Freezable):
 
 
 @torch.no_grad()
-def mapped_styles(mapping: MappingNetwork, latent: int, emotions: int = len(EMOTIONS)) -> torch.Tensor:
+def mean_styles(mapping: MappingNetwork, latent: int, emotions: int = len(EMOTIONS)) -> torch.Tensor:
     """(emotions, style): what the mapping network makes of `DRAWS` latents on average, always the same ones."""
     z = torch.randn(DRAWS, latent, generator=torch.Generator().manual_seed(0))
     return torch.stack([mapping(z, torch.full((DRAWS,), e)).mean(0) for e in range(emotions)])
 
 
-def windows(x: torch.Tensor, window: int = WINDOW, stride: int = STRIDE) -> torch.Tensor:
+def window_indices(x: torch.Tensor, window: int = WINDOW, stride: int = STRIDE) -> torch.Tensor:
     """(T, ...) -> (N, window) numbers of the frames of each window: every frame is in one, the last ends at the end.
     A shorter sequence goes on with its last frame."""
     last = max(len(x) - window, 0)
@@ -161,7 +161,7 @@ def translate(generator: SequenceGenerator, x: torch.Tensor, style: torch.Tensor
 
     Window by window, as in training; where windows overlap each counts by a Gaussian around its middle.
     """
-    index = windows(x, stride=stride).to(x.device)
+    index = window_indices(x, stride=stride).to(x.device)
     made = torch.cat([generator(x[part], style.expand(len(part), -1)) for part in index.split(BATCH)])
     middle = (WINDOW - 1) / 2
     bell = torch.exp(-(((torch.arange(WINDOW, device=x.device) - middle) / (SPREAD * WINDOW)) ** 2) / 2)
@@ -172,7 +172,7 @@ def translate(generator: SequenceGenerator, x: torch.Tensor, style: torch.Tensor
 
 
 @torch.no_grad()
-def style_of(encoder: StyleEncoder, x: torch.Tensor, stride: int = STRIDE) -> torch.Tensor:
+def encode_style(encoder: StyleEncoder, x: torch.Tensor, stride: int = STRIDE) -> torch.Tensor:
     """Coefficients (T, C) of any length -> (style,), the mean over windows."""
-    index = windows(x, stride=stride).to(x.device)
+    index = window_indices(x, stride=stride).to(x.device)
     return torch.cat([encoder(x[part]) for part in index.split(BATCH)]).mean(0)

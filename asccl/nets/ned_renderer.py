@@ -24,7 +24,7 @@ TWIN = re.compile(r"\.resnetblock_sequential\.")  # published files hold what is
 
 
 @dataclass(frozen=True)
-class Sizes:
+class RendererSizes:
     """ngf, ndf: channels of the first layer of generator and discriminator. downsamplings: halvings of the picture with
     twice the channels. blocks: residual ones, the smaller half of them after the two encoders meet. scales, layers:
     discriminators, each at half the resolution of the one before; how often each halves. running: in evaluation mode
@@ -38,12 +38,12 @@ class Sizes:
     layers: int = 3
     running: bool = True
 
-    def told(self) -> dict[str, str]:
+    def to_metadata(self) -> dict[str, str]:
         """As a weights file's metadata has it."""
         return {name: str(int(value)) for name, value in asdict(self).items()}
 
     @classmethod
-    def read(cls, told: Mapping[str, str]) -> Sizes:
+    def from_metadata(cls, told: Mapping[str, str]) -> RendererSizes:
         """From a weights file's metadata. Raises KeyError, ValueError."""
         numbers = {name: int(told[name]) for name in cls.__dataclass_fields__}
         running = bool(numbers.pop("running"))
@@ -56,7 +56,7 @@ class Sizes:
 class ResidualBlock(nn.Module):
     """(B, C, H, W) -> (B, C, H, W), H and W 2 or more."""
 
-    def __init__(self, channels: int, sizes: Sizes):
+    def __init__(self, channels: int, sizes: RendererSizes):
         super().__init__()
         self.conv_block = nn.Sequential(
             nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3), sizes.norm(channels), nn.ReLU(),
@@ -67,7 +67,7 @@ class ResidualBlock(nn.Module):
         return x + self.conv_block(x)
 
 
-def encoder(inputs: int, sizes: Sizes) -> nn.Sequential:
+def encoder(inputs: int, sizes: RendererSizes) -> nn.Sequential:
     """(B, inputs, H, W) -> (B, ngf * 2**d, H / 2**d, W / 2**d), then the larger half of the residual blocks."""
     width = sizes.ngf
     parts = [nn.ReflectionPad2d(3), nn.Conv2d(inputs, width, 7), sizes.norm(width), nn.ReLU()]
@@ -81,9 +81,9 @@ class Generator(Freezable):
     """What the face looks like in a frame. Height and width are multiples of 2**downsamplings and at least 4 times
     that."""
 
-    def __init__(self, sizes: Sizes | None = None):
+    def __init__(self, sizes: RendererSizes | None = None):
         super().__init__()
-        self.sizes = sizes = sizes or Sizes()
+        self.sizes = sizes = sizes or RendererSizes()
         width = sizes.ngf * 2**sizes.downsamplings
         self.model_down_seg = encoder(FRAMES * SEEN, sizes)
         self.model_down_img = encoder(PREVIOUS * 3, sizes)
@@ -118,9 +118,9 @@ class Discriminator(nn.Module):
     """How real a picture is, patch by patch and scale by scale: 1 real, 0 made. NED has one for the picture and one for
     the mouth."""
 
-    def __init__(self, sizes: Sizes | None = None):
+    def __init__(self, sizes: RendererSizes | None = None):
         super().__init__()
-        self.sizes = sizes = sizes or Sizes()
+        self.sizes = sizes = sizes or RendererSizes()
         widths = [sizes.ndf * min(2**n, 8) for n in range(sizes.layers + 1)]
         for scale in range(sizes.scales):
             parts: list[nn.Module] = [nn.Sequential(nn.Conv2d(SEEN + 3, widths[0], 4, 2, 2), nn.LeakyReLU(0.2))]

@@ -21,7 +21,7 @@ class Embedder(Protocol):
         """
 
 
-class ExpressionNet(Protocol):
+class ExpressionClassifier(Protocol):
     """Tells emotions apart."""
 
     @property

@@ -6,13 +6,13 @@ from typing import Protocol
 
 import numpy as np
 
-from asccl.types import Image, Motion, Picture
+from asccl.types import Image, LazyImage, Motion
 
 
 class Renderer(Protocol):
     """One renderer serves one clip: `study` some frames, `plan` the whole motion, then `render` frame by frame."""
 
-    def study(self, image: Image, landmarks: np.ndarray) -> None:
+    def observe(self, image: Image, landmarks: np.ndarray) -> None:
         """Look at a sampled frame (its landmarks (478, 3) pixels) and keep what is needed of this person."""
         ...
 
@@ -20,7 +20,7 @@ class Renderer(Protocol):
         """Take the motion of the source and of the edit, T frames each."""
         ...
 
-    def render(self, picture: Picture, landmarks: np.ndarray, t: int) -> Picture:
+    def render(self, picture: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
         """Frame t of the source -> frame t of the edit; the very same object where nothing changes. An array gives an
         array."""
         ...

@@ -21,7 +21,7 @@ GAP = 3  # trials between a pair and its repeat, where the block is long enough
 
 
 @dataclass(frozen=True)
-class Pair:
+class MethodPair:
     """Two methods of one item, the first before the second in the order of the alphabet."""
 
     item: str
@@ -40,8 +40,8 @@ class Trial:
     right: str
 
 
-def all_pairs(items: Sequence[str], methods: Sequence[str]) -> list[Pair]:
-    return [Pair(item, *two) for item in items for two in combinations(sorted(methods), 2)]
+def all_pairs(items: Sequence[str], methods: Sequence[str]) -> list[MethodPair]:
+    return [MethodPair(item, *two) for item in items for two in combinations(sorted(methods), 2)]
 
 
 def participant_seed(study_seed: int, number: int) -> int:
@@ -50,7 +50,7 @@ def participant_seed(study_seed: int, number: int) -> int:
 
 
 def schedule(
-    plan: Plan, pairs: Sequence[Pair], filled: Mapping[Pair, int], seed: int, with_broken: Sequence[str]
+    plan: Plan, pairs: Sequence[MethodPair], filled: Mapping[MethodPair, int], seed: int, with_broken: Sequence[str]
 ) -> list[Trial]:
     """filled: how often each pair was given out. with_broken: items that have a broken clip."""
     rng = random.Random(seed)
@@ -68,7 +68,7 @@ def schedule(
 
 
 def _block(
-    question: str, pairs: Sequence[Pair], repeats: int, catches: Sequence[Trial], rng: random.Random
+    question: str, pairs: Sequence[MethodPair], repeats: int, catches: Sequence[Trial], rng: random.Random
 ) -> list[Trial]:
     flips = [index % 2 == 0 for index in range(len(pairs))]
     if len(pairs) % 2:
@@ -88,13 +88,13 @@ def _block(
     return out
 
 
-def _trial(question: str, pair: Pair, flip: bool) -> Trial:
+def _trial(question: str, pair: MethodPair, flip: bool) -> Trial:
     left, right = (pair.second, pair.first) if flip else (pair.first, pair.second)
     return Trial("main", question, pair.item, left, right)
 
 
 def _catches(
-    plan: Plan, pairs: Sequence[Pair], questions: Sequence[str], with_broken: Sequence[str], rng: random.Random
+    plan: Plan, pairs: Sequence[MethodPair], questions: Sequence[str], with_broken: Sequence[str], rng: random.Random
 ) -> dict[str, list[Trial]]:
     """Question -> its catch trials; spread over the questions."""
     found: dict[str, list[Trial]] = {question: [] for question in questions}
@@ -118,5 +118,5 @@ def _shares(total: int, questions: Sequence[str]) -> dict[str, int]:
     return {question: each + (index < more) for index, question in enumerate(questions)}
 
 
-def _training(question: str, pairs: Sequence[Pair], rng: random.Random) -> Trial:
+def _training(question: str, pairs: Sequence[MethodPair], rng: random.Random) -> Trial:
     return replace(_trial(question, rng.choice(pairs), bool(rng.getrandbits(1))), kind="training")

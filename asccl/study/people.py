@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, exists, func, insert, or_, select, up
 
 from asccl.errors import StudyError
 from asccl.study import tokens
-from asccl.study.design import Pair
+from asccl.study.design import MethodPair
 from asccl.study.schema import deletions, participants, trials, votes
 from asccl.study.store import Store, now
 from asccl.study.studies import Study, load
@@ -20,7 +20,7 @@ MOST_LABEL = 200
 
 
 @dataclass(frozen=True)
-class Person:
+class Participant:
     """One row of the administrator's table. stage: invited, consented, answering, finished, revoked."""
 
     id: str
@@ -54,7 +54,7 @@ def new_participant(connection: Connection, study: str, label: str) -> str:
     return person
 
 
-def everybody(store: Store, connection: Connection, study: str) -> list[Person]:
+def everybody(store: Store, connection: Connection, study: str) -> list[Participant]:
     """In the order of invitation."""
     answered = _counts(connection, votes, study)
     total = _counts(connection, trials, study)
@@ -63,7 +63,7 @@ def everybody(store: Store, connection: Connection, study: str) -> list[Person]:
     )
     signer = store.signer
     return [
-        Person(
+        Participant(
             row.id, row.label, signer.participant(study, row.id, row.serial), _stage(row, answered[row.id]),
             answered[row.id], total[row.id], signer.code(row.id) if row.finished_at else "", row.seen_at,
         ) for row in rows
@@ -84,7 +84,7 @@ def _stage(row, answered: int) -> str:  # type: ignore[no-untyped-def]
     return "answering" if answered else "consented" if row.consented_at else "invited"
 
 
-def filled(connection: Connection, study: Study) -> dict[Pair, int]:
+def filled(connection: Connection, study: Study) -> dict[MethodPair, int]:
     """How often each pair was given out, over all questions: to those who answered it, or who still may."""
     fresh = (datetime.now(UTC) - STALE).isoformat(timespec="milliseconds")
     voted = exists().where(votes.c.trial_id == trials.c.id)
@@ -92,20 +92,20 @@ def filled(connection: Connection, study: Study) -> dict[Pair, int]:
     return _per_pair(connection, study, or_(voted, alive), trials.join(participants))
 
 
-def judged(connection: Connection, study: Study) -> dict[Pair, int]:
+def judged(connection: Connection, study: Study) -> dict[MethodPair, int]:
     """How many answers each pair has, over all questions."""
     return _per_pair(connection, study, exists().where(votes.c.trial_id == trials.c.id), trials)
 
 
-def _per_pair(connection: Connection, study: Study, condition, table) -> dict[Pair, int]:  # type: ignore[no-untyped-def]
+def _per_pair(connection: Connection, study: Study, condition, table) -> dict[MethodPair, int]:  # type: ignore[no-untyped-def]
     columns = trials.c.item, trials.c.left, trials.c.right
     query = (
         select(*columns, func.count()).select_from(table)
         .where(trials.c.study_id == study.id, trials.c.kind == "main", condition).group_by(*columns)
     )  # fmt: skip
-    found: Counter[Pair] = Counter({pair: 0 for pair in study.pairs()})
+    found: Counter[MethodPair] = Counter({pair: 0 for pair in study.pairs()})
     for item, left, right, count in connection.execute(query):
-        found[Pair(item, *sorted((left, right)))] += count
+        found[MethodPair(item, *sorted((left, right)))] += count
     return dict(found)
 
 

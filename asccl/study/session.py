@@ -27,11 +27,11 @@ ANSWERS = ("left", "right", "cannot")
 MODES = ("together", "in turn")
 SHAPES = ("circle", "square", "triangle")
 KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")  # of an answer, made by the page
-MOST_PLAYS = 10_000
-HURRY = 0.9  # an answer before this share of the longer clip has passed cannot have seen it
+MAX_PLAYS = 10_000
+MIN_WATCH_FRACTION = 0.9  # an answer before this share of the longer clip has passed cannot have seen it
 
 
-class Refused(Exception):
+class SessionError(Exception):
     """What a participant may not do. reason: invalid, closed, full, order, early or bad."""
 
     def __init__(self, reason: str):
@@ -40,7 +40,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Visit:
+class ParticipantSession:
     """Who came and where they stand. stage: join, consent, check, trial or done. row: None on an open link."""
 
     study: Study
@@ -50,7 +50,7 @@ class Visit:
     @property
     def person(self) -> str:
         if self.row is None:
-            raise Refused("invalid")
+            raise SessionError("invalid")
         return self.row.id
 
     def puzzle(self) -> tuple[str, int]:
@@ -71,39 +71,39 @@ class Answer:
     mode: str
 
 
-def visit(store: Store, study: str, token: str, connection: Connection | None = None) -> Visit:
+def open_session(store: Store, study: str, token: str, connection: Connection | None = None) -> ParticipantSession:
     """Raises Refused: the link is not one of ours, was revoked, belongs to another study."""
     if not (tokens.STUDY.fullmatch(study) and tokens.TOKEN.fullmatch(token)):
-        raise Refused("invalid")
+        raise SessionError("invalid")
     if connection is None:
         with store.read() as own:
-            return visit(store, study, token, own)
+            return open_session(store, study, token, own)
     try:
         found = load(connection, study)
     except StudyError:
-        raise Refused("invalid") from None
+        raise SessionError("invalid") from None
     if found.open_serial > 0 and tokens.same(token, store.signer.open_link(study, found.open_serial)):
-        return Visit(found, None, "join")
+        return ParticipantSession(found, None, "join")
     person = token[: tokens.IDENTITY]
     query = select(participants).where(participants.c.id == person, participants.c.study_id == study)
     row = connection.execute(query.with_for_update() if _writes(connection) else query).one_or_none()
     expected = store.signer.participant(study, person, row.serial if row else 0)
     if not tokens.same(token, expected) or row is None or row.revoked_at:
-        raise Refused("invalid")
+        raise SessionError("invalid")
     stage = "done" if row.finished_at else "trial" if row.checked_at else "check" if row.consented_at else "consent"
-    return Visit(found, row, stage)
+    return ParticipantSession(found, row, stage)
 
 
 def join(store: Store, study: str, token: str) -> str:
     """From an open link to a personal one. Returns its token."""
     with store.write() as connection:
-        here = _open(visit(store, study, token, connection))
+        here = _open(open_session(store, study, token, connection))
         if here.row is not None:
             return token
         _lock(connection, study)
         count = connection.scalar(select(func.count()).where(participants.c.study_id == study)) or 0
         if count >= here.study.plan.max_participants or full(connection, here.study):
-            raise Refused("full")
+            raise SessionError("full")
         person = new_participant(connection, study, "")
     return store.signer.participant(study, person, 1)
 
@@ -111,12 +111,12 @@ def join(store: Store, study: str, token: str) -> str:
 def consent(store: Store, study: str, token: str) -> None:
     """Accepted. Fixes the schedule, unless that was done before."""
     with store.write() as connection:
-        here = _open(visit(store, study, token, connection))
+        here = _open(open_session(store, study, token, connection))
         if here.stage != "consent":
             return
         number = _lock(connection, study) + 1
         if full(connection, here.study):
-            raise Refused("full")
+            raise SessionError("full")
         seed = participant_seed(here.study.plan.seed, number)
         found = here.study
         planned = schedule(found.plan, found.pairs(), filled(connection, found), seed, found.broken)
@@ -133,7 +133,7 @@ def consent(store: Store, study: str, token: str) -> None:
 def check(store: Store, study: str, token: str, shape: str, beeps: str) -> str:
     """The check of screen and sound. Returns "" when passed, else the name of a text that says why not."""
     with store.write() as connection:
-        here = _open(visit(store, study, token, connection))
+        here = _open(open_session(store, study, token, connection))
         if here.stage != "check":
             return ""
         shown, played = here.puzzle()
@@ -150,9 +150,9 @@ def check(store: Store, study: str, token: str, shape: str, beeps: str) -> str:
 def screen(store: Store, study: str, token: str) -> dict[str, Any] | None:
     """The question to answer now, as the page needs it; None when all are answered."""
     with store.write() as connection:
-        here = _open(visit(store, study, token, connection))
+        here = _open(open_session(store, study, token, connection))
         if here.stage not in ("trial", "done"):
-            raise Refused("order")
+            raise SessionError("order")
         return _screen(store, connection, here)
 
 
@@ -162,53 +162,53 @@ def answer(store: Store, study: str, token: str, given: Answer) -> dict[str, Any
     The same answer sent again, with its key, counts once and is acknowledged again.
     """
     with store.write() as connection:
-        here = visit(store, study, token, connection)
+        here = open_session(store, study, token, connection)
         trial = connection.execute(
             select(trials).where(trials.c.participant_id == here.person, trials.c.position == given.position)
         ).one_or_none()
         if trial is None:
-            raise Refused("bad")
+            raise SessionError("bad")
         kept = connection.execute(select(votes).where(votes.c.trial_id == trial.id)).one_or_none()
         if kept is None:
             _open(here)
             _vote(connection, here, trial, given)
         elif not tokens.same(kept.client_key, given.key):
-            raise Refused("order")
+            raise SessionError("order")
         return None if here.study.closed() else _screen(store, connection, here)
 
 
 def withdraw(store: Store, study: str, token: str) -> int:
     """Deletes the participant and every answer. Returns how many. Works in a closed study, too."""
     with store.write() as connection:
-        here = visit(store, study, token, connection)
+        here = open_session(store, study, token, connection)
         return erase(connection, study, here.person)
 
 
 def clip(store: Store, study: str, token: str, name: str) -> Path:
     """The file behind an opaque name of the present screen or the next. Raises Refused."""
     with store.read() as connection:
-        here = _open(visit(store, study, token, connection))
+        here = _open(open_session(store, study, token, connection))
         for trial in _ahead(connection, here.person):
             for slot, (role, method) in _slots(here.study, trial).items():
                 if tokens.same(name, store.signer.clip(here.person, trial.position, slot)):
                     return store.clip_path(study, here.study.files[trial.item, role, method][0])
-    raise Refused("invalid")
+    raise SessionError("invalid")
 
 
-def _vote(connection: Connection, here: Visit, trial: Row[Any], given: Answer) -> None:
+def _vote(connection: Connection, here: ParticipantSession, trial: Row[Any], given: Answer) -> None:
     current = _ahead(connection, here.person)
     if not current or current[0].id != trial.id or trial.shown_at is None:
-        raise Refused("order")
+        raise SessionError("order")
     allowed = ANSWERS if here.study.plan.cannot_tell else ANSWERS[:2]
     plays = (given.plays_left, given.plays_right)
     if given.answer not in allowed or given.mode not in MODES or not KEY.fullmatch(given.key):
-        raise Refused("bad")
-    if not all(1 <= count <= MOST_PLAYS for count in plays):
-        raise Refused("early")
+        raise SessionError("bad")
+    if not all(1 <= count <= MAX_PLAYS for count in plays):
+        raise SessionError("early")
     shown, answered = datetime.fromisoformat(trial.shown_at), datetime.now(UTC)
     seconds = (answered - shown).total_seconds()
-    if seconds < HURRY * _longest(here.study, trial):
-        raise Refused("early")
+    if seconds < MIN_WATCH_FRACTION * _longest(here.study, trial):
+        raise SessionError("early")
     assert here.row is not None
     emotion, setting = here.study.items[trial.item]
     copied = {name: getattr(trial, name) for name in ("position", "kind", "question", "item", "left", "right")}
@@ -226,7 +226,7 @@ def _vote(connection: Connection, here: Visit, trial: Row[Any], given: Answer) -
     _set(connection, here, seen_at=now(), **last)
 
 
-def _screen(store: Store, connection: Connection, here: Visit) -> dict[str, Any] | None:
+def _screen(store: Store, connection: Connection, here: ParticipantSession) -> dict[str, Any] | None:
     ahead = _ahead(connection, here.person)
     if not ahead:
         return None
@@ -273,9 +273,9 @@ def _ahead(connection: Connection, person: str) -> list[Row[Any]]:
     return list(connection.execute(query))
 
 
-def _open(here: Visit) -> Visit:
+def _open(here: ParticipantSession) -> ParticipantSession:
     if here.study.closed():
-        raise Refused("closed")
+        raise SessionError("closed")
     return here
 
 
@@ -284,7 +284,7 @@ def _lock(connection: Connection, study: str) -> int:
     return connection.scalar(select(studies.c.joined).where(studies.c.id == study).with_for_update()) or 0
 
 
-def _set(connection: Connection, here: Visit, **values: Any) -> None:
+def _set(connection: Connection, here: ParticipantSession, **values: Any) -> None:
     connection.execute(update(participants).where(participants.c.id == here.person).values(values))
 
 

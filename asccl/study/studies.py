@@ -17,7 +17,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from asccl.errors import InputError, StudyError
 from asccl.study import tokens
-from asccl.study.design import Pair, all_pairs
+from asccl.study.design import MethodPair, all_pairs
 from asccl.study.manifest import Item
 from asccl.study.plan import Plan
 from asccl.study.schema import clips, items, studies
@@ -46,7 +46,7 @@ class Study:
         default_factory=dict
     )  # (item, role, method): (name, s)
 
-    def pairs(self) -> list[Pair]:
+    def pairs(self) -> list[MethodPair]:
         return all_pairs(sorted(self.items), self.methods)
 
     def closed(self, at: datetime | None = None) -> bool:

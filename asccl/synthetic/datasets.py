@@ -14,16 +14,16 @@ import numpy as np
 from asccl.face.crop import SIZE
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.synthetic.camera import Camera
-from asccl.synthetic.degradation import Capture
-from asccl.synthetic.head_renderer import Sitting
+from asccl.synthetic.degradation import CameraDegradation
+from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import blink_track, draw_manner, gaze_track, life_track, speech_track, with_emotion
+from asccl.synthetic.speech import blink_track, gaze_track, idle_track, sample_style, speech_track, with_emotion
 from asccl.types import EMOTIONS, Image
 
 FRAME_SIDE = 256  # pixels of the picture that a pair's camera takes, before the crop
 
 
-class Pair(NamedTuple):
+class SyntheticPair(NamedTuple):
     """Both pictures of a pair, (S, S, 3) uint8 RGB, aligned as `arcface_crop` aligns them by the true landmarks.
 
     source_emotion, target_emotion: index into `EMOTIONS`. person, frame: which speaker, and which frame of their words;
@@ -44,7 +44,7 @@ class Pair(NamedTuple):
     target_landmarks: np.ndarray
 
 
-class Sequence(NamedTuple):
+class CoefficientSequence(NamedTuple):
     """The same words with two emotions: speech, source and target (T, 52) float32; emotions index `EMOTIONS`,
     intensities are strengths of the presets."""
 
@@ -59,7 +59,7 @@ class Sequence(NamedTuple):
 
 def words(rng: np.random.Generator, frames: int, head: AnnyHead) -> np.ndarray:
     """(frames, 52) float32: speech, blinks, gaze and what goes with them, without emotion."""
-    parts = [make(rng, frames, head) for make in (speech_track, blink_track, gaze_track, life_track)]
+    parts = [make(rng, frames, head) for make in (speech_track, blink_track, gaze_track, idle_track)]
     return np.clip(np.sum(parts, 0), 0, 1).astype(np.float32)
 
 
@@ -70,7 +70,7 @@ def two_emotions(rng: np.random.Generator) -> tuple[int, int]:
 
 
 class SyntheticPairs:
-    """A map-style data set of `Pair`; numpy within, so that a DataLoader's default collation makes tensors of it.
+    """A map-style data set of `SyntheticPair`; numpy within, so that a DataLoader's default collation makes tensors of it.
 
     seed: which people. size: side of the crops, 112 or 224. count: items. frames_per_person: how many items in a row
     show one speaker, each another frame and other emotions. clean: without the faults of a camera.
@@ -88,19 +88,19 @@ class SyntheticPairs:
         self.seed, self.size, self.count, self.clean = seed, size, count, clean
         self.frames_per_person = frames_per_person
         self.head = head or load_anny_head()
-        self._sittings: OrderedDict[int, tuple[Sitting, np.ndarray]] = OrderedDict()
+        self._sittings: OrderedDict[int, tuple[HeadRenderer, np.ndarray]] = OrderedDict()
 
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> Pair:
+    def __getitem__(self, index: int) -> SyntheticPair:
         if not 0 <= index < self.count:
             raise IndexError(f"item {index} of {self.count}")
         person, frame = divmod(index, self.frames_per_person)
         sitting, track = self._speaker(person)
         rng = np.random.default_rng((self.seed, person, frame, 1))
-        emotions, camera, capture = two_emotions(rng), Camera.draw(rng, FRAME_SIDE), Capture.draw(rng)
-        shown = [with_emotion(track[frame : frame + 1], draw_manner(rng, EMOTIONS[e], self.head), self.head)[0]
+        emotions, camera, capture = two_emotions(rng), Camera.draw(rng, FRAME_SIDE), CameraDegradation.draw(rng)
+        shown = [with_emotion(track[frame : frame + 1], sample_style(rng, EMOTIONS[e], self.head), self.head)[0]
                  for e in emotions]  # fmt: skip
         crops, landmarks = [], []
         for coefficients in shown:
@@ -108,7 +108,7 @@ class SyntheticPairs:
             crop = sitting.picture(coefficients, view)
             crops.append(crop if self.clean else capture(crop, rng))
             landmarks.append(sitting.landmarks(coefficients, view).astype(np.float32))
-        return Pair(
+        return SyntheticPair(
             crops[0], crops[1], emotions[0], emotions[1], person, frame, track[frame], shown[0], shown[1],
             landmarks[0], landmarks[1],
         )  # fmt: skip
@@ -117,19 +117,19 @@ class SyntheticPairs:
         """Who the speaker of that number is."""
         return SyntheticPerson.draw(np.random.default_rng((self.seed, number, 0, 0)), self.head)
 
-    def _speaker(self, number: int) -> tuple[Sitting, np.ndarray]:
+    def _speaker(self, number: int) -> tuple[HeadRenderer, np.ndarray]:
         """The person made ready, and the frames of their words, far apart; the last few are kept."""
         if number not in self._sittings:
             rng = np.random.default_rng((self.seed, number, 0, 2))
             track = words(rng, 5 * self.frames_per_person, self.head)[::5]
-            self._sittings[number] = (Sitting(self.person(number), self.head, self.size / 20), track)
+            self._sittings[number] = (HeadRenderer(self.person(number), self.head, self.size / 20), track)
             if len(self._sittings) > 32:
                 self._sittings.popitem(last=False)
         return self._sittings[number]
 
 
 class SyntheticSequences:
-    """A map-style data set of `Sequence`: words drawn apart from emotion, so that the true answer is known.
+    """A map-style data set of `CoefficientSequence`: words drawn apart from emotion, so that the true answer is known.
 
     frames: T of every item, or the least and the most T. rate: frames a second. emotions: those to draw from.
     """
@@ -149,23 +149,23 @@ class SyntheticSequences:
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> Sequence:
+    def __getitem__(self, index: int) -> CoefficientSequence:
         if not 0 <= index < self.count:
             raise IndexError(f"item {index} of {self.count}")
         rng = np.random.default_rng((self.seed, index, 3))
         track = words(rng, int(rng.integers(self.frames[0], self.frames[1] + 1)), self.head)
         emotions = two_emotions(rng)
-        manners = [draw_manner(rng, EMOTIONS[e], self.head) for e in emotions]
+        manners = [sample_style(rng, EMOTIONS[e], self.head) for e in emotions]
         shown = [with_emotion(track, manner, self.head) for manner in manners]
         first, second = manners
-        return Sequence(track, shown[0], shown[1], *emotions, first.intensity, second.intensity)
+        return CoefficientSequence(track, shown[0], shown[1], *emotions, first.intensity, second.intensity)
 
 
 def render_frame(
     person: SyntheticPerson, coefficients: np.ndarray, camera: Camera, head: AnnyHead | None = None
 ) -> tuple[Image, np.ndarray]:
     """(52,) -> picture (H, W, 3) uint8 RGB and its true landmarks (468, 2) pixels."""
-    sitting = Sitting(person, head or load_anny_head(), camera.scale)
+    sitting = HeadRenderer(person, head or load_anny_head(), camera.scale)
     return sitting.picture(coefficients, camera), sitting.landmarks(coefficients, camera)
 
 
@@ -175,5 +175,5 @@ def render_clip(
     """(T, 52) and T cameras -> T pictures with true landmarks, one by one; as `render_frame`, the person made once."""
     sitting = None
     for w, camera in zip(coefficients, cameras, strict=True):
-        sitting = sitting or Sitting(person, head or load_anny_head(), camera.scale)
+        sitting = sitting or HeadRenderer(person, head or load_anny_head(), camera.scale)
         yield sitting.picture(w, camera), sitting.landmarks(w, camera)

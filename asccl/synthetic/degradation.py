@@ -11,7 +11,7 @@ from asccl.types import Image
 
 
 @dataclass(frozen=True)
-class Capture:
+class CameraDegradation:
     """gain: of R, G, B. gamma, contrast: 1 leaves them. blur: deviation in pixels at a crop of 112. noise: deviation in
     levels of 255. quality: of the JPEG, 0 for none."""
 
@@ -23,7 +23,7 @@ class Capture:
     quality: int = 0
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> Capture:
+    def draw(cls, rng: np.random.Generator) -> CameraDegradation:
         """From a clean studio camera to a phone's call."""
         r, g, b = rng.normal(1, [0.06, 0.03, 0.06]) * rng.normal(1, 0.05)
         return cls(

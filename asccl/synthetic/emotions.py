@@ -10,7 +10,7 @@ from asccl.types import EMOTIONS
 
 # no unit is raised higher than this by an emotion: they carry the lips furthest from the words
 BOUNDS = {"mouthSmile": 0.5, "mouthFrown": 0.7, "mouthPress": 0.3, "mouthDimple": 0.35, "mouthStretch": 0.6}
-ACTED: dict[str, dict[str, float]] = {
+SYNTHETIC_EMOTION_UNITS: dict[str, dict[str, float]] = {
     "neutral": {},
     "angry": {"browDown": 0.8, "eyeSquint": 0.6, "noseSneer": 0.65, "mouthFrown": 0.3, "mouthUpperUp": 0.7,
               "mouthLowerDown": 0.25, "mouthPress": 0.14},
@@ -22,4 +22,4 @@ ACTED: dict[str, dict[str, float]] = {
     "sad": {"browInnerUp": 1.4, "mouthFrown": 0.65, "eyeSquint": 0.25, "eyeBlink": 0.2, "mouthShrugLower": 0.45},
     "surprised": {"browInnerUp": 1.25, "browOuterUp": 1.1, "eyeWide": 1.4},
 }  # fmt: skip
-assert tuple(ACTED) == EMOTIONS
+assert tuple(SYNTHETIC_EMOTION_UNITS) == EMOTIONS

@@ -23,10 +23,10 @@ from asccl.morphable.portrait import (
     TONGUE,
     region_shares,
 )
-from asccl.morphable.raster import rasterise, vertex_normals
+from asccl.morphable.raster import rasterize, vertex_normals
 from asccl.synthetic.camera import Camera
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.skin_texture import hair_cover, paint, unrolled
+from asccl.synthetic.skin_texture import cylindrical_uv, hair_cover, paint
 from asccl.types import Image
 
 FINE = 1.5  # pixels are drawn so many times smaller, then averaged
@@ -34,7 +34,7 @@ WRAP = np.array([0.38, 0.22, 0.16], np.float32)  # light wraps round skin, in re
 WET = np.isin(np.arange(12), (EYE_LEFT, EYE_RIGHT, TEETH_UPPER, TEETH_LOWER, TONGUE)).astype(np.float32)  # by region
 
 
-class Sitting:
+class HeadRenderer:
     """One person before a camera: what does not change with the expression is made once."""
 
     def __init__(self, person: SyntheticPerson, head: AnnyHead, scale: float):
@@ -45,7 +45,7 @@ class Sitting:
         self.rest = self._with_hair()
         self.triangles = head.triangles[~(head.region[head.triangles] == LASHES).any(1)]
         self.shares = region_shares(head.region, self.triangles)
-        self.fixed = np.column_stack([unrolled(head.vertices, self.density), self.shares[:, [LIPS, EYELIDS]],
+        self.fixed = np.column_stack([cylindrical_uv(head.vertices, self.density), self.shares[:, [LIPS, EYELIDS]],
                                       head.vertices[:, :2]]).astype(np.float32)  # fmt: skip
         self.kind = self._kinds()
         self.long = person.hair.long and person.hair.volume > 0
@@ -81,7 +81,7 @@ class Sitting:
         a, b, c = pixels[self.triangles].transpose(1, 0, 2)
         towards = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]) < 0
         front = np.flatnonzero(towards)
-        image, barycentric = rasterise(pixels, depth, self.triangles[front], fine.size)
+        image, barycentric = rasterize(pixels, depth, self.triangles[front], fine.size)
         seen = np.flatnonzero(image.ravel() >= 0)
         face = front[image.ravel()[seen]]
         normals = vertex_normals(vertices @ camera.rotation.T, self.triangles)

@@ -10,7 +10,7 @@ import numpy as np
 
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.portrait import BROW, EYELIDS, LIPS, SKIN
-from asccl.morphable.raster import interpolate, rasterise
+from asccl.morphable.raster import interpolate, rasterize
 from asccl.synthetic.person import SyntheticPerson
 
 AXIS = 8.0  # cm, z of the cylinder's axis
@@ -20,7 +20,7 @@ RADIUS = 9.5  # cm, typical of the face
 
 
 @dataclass(frozen=True)
-class Sheet:
+class UVMap:
     """The unrolled head: texels per cm, and the place of each on the neutral head: x, y, z (H, W) float32 cm; x counts
     from the middle to either side."""
 
@@ -68,13 +68,13 @@ class Sheet:
         return np.stack([(angle + TURN) * RADIUS, np.asarray(y) - TOP], -1) * self.density
 
 
-def unrolled(vertices: np.ndarray, density: float) -> np.ndarray:
+def cylindrical_uv(vertices: np.ndarray, density: float) -> np.ndarray:
     """(V, 3) neutral places -> (V, 2) float32 texels; beyond the ears they repeat the edge."""
     angle = np.clip(np.arctan2(vertices[:, 0], AXIS - vertices[:, 2]), -TURN, TURN)
     return (np.stack([(angle + TURN) * RADIUS, vertices[:, 1] - TOP], -1) * density).astype(np.float32)
 
 
-def sheet(head: AnnyHead, density: float) -> Sheet:
+def uv_map(head: AnnyHead, density: float) -> UVMap:
     """Texels of 1 / density cm. Kept for the next person."""
     return _sheet(_Key(head), density)
 
@@ -93,22 +93,22 @@ class _Key:
 
 
 @lru_cache(maxsize=4)
-def _sheet(key: _Key, density: float) -> Sheet:
+def _sheet(key: _Key, density: float) -> UVMap:
     head = key.head
     size = (round((BOTTOM - TOP) * density), round(2 * TURN * RADIUS * density))
-    points = unrolled(head.vertices, density)
+    points = cylindrical_uv(head.vertices, density)
     angle = np.abs(np.arctan2(head.vertices[:, 0], AXIS - head.vertices[:, 2]))
     outside = np.isin(head.region, (SKIN, LIPS, EYELIDS)) & (angle < TURN)  # none across the seam
     outer = head.triangles[outside[head.triangles].all(1)]
     depth = -np.hypot(head.vertices[:, 0], AXIS - head.vertices[:, 2])
-    image, barycentric = rasterise(points, depth, outer, size)
+    image, barycentric = rasterize(points, depth, outer, size)
     place = interpolate(head.vertices, outer, image, barycentric)
     hole = (image < 0).astype(np.uint8)
     if hole.any():  # mouth, eyes and beyond the neck
         for k in range(3):
             place[..., k] = _filled(place[..., k], hole)
     x, y, z = np.ascontiguousarray(place.transpose(2, 0, 1))
-    return Sheet(density, np.abs(x), y, z)
+    return UVMap(density, np.abs(x), y, z)
 
 
 def _filled(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
@@ -121,7 +121,7 @@ def _filled(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
 
 def paint(person: SyntheticPerson, head: AnnyHead, density: float) -> np.ndarray:
     """(H, W, 3) float32 albedo of the sheet, without the lips."""
-    area = sheet(head, density)
+    area = uv_map(head, density)
     rng, grain = np.random.default_rng(person.seed), np.random.default_rng((person.seed, 1))  # grain: of every texel
     ragged, strands = 0.9 * _noise(grain, area, 0.28, 5.0), 1 + 0.35 * _noise(grain, area, 0.22, 3.0)
     colour = np.empty((*area.size, 3), np.float32)
@@ -147,7 +147,7 @@ def hair_cover(person: SyntheticPerson, x, y, z, ragged) -> np.ndarray:
 
 
 def _complexion(
-    colour: np.ndarray, rng: np.random.Generator, grain: np.random.Generator, person: SyntheticPerson, area: Sheet
+    colour: np.ndarray, rng: np.random.Generator, grain: np.random.Generator, person: SyntheticPerson, area: UVMap
 ) -> None:
     """Blotches, pores, flush of cheeks and nose, shadows under the eyes, freckles and moles."""
     tone = 1 + 0.035 * _noise(grain, area, 1.4) + 0.02 * _noise(grain, area, 0.5)
@@ -162,7 +162,7 @@ def _complexion(
     colour[row, column] *= 1 - dark[:, None].astype(np.float32)
 
 
-def _beard(colour: np.ndarray, grain: np.random.Generator, person: SyntheticPerson, area: Sheet) -> None:
+def _beard(colour: np.ndarray, grain: np.random.Generator, person: SyntheticPerson, area: UVMap) -> None:
     if person.beard + person.moustache == 0:
         return
     cover = np.maximum(person.beard * area.jaw, person.moustache * area.upper_lip)
@@ -171,7 +171,7 @@ def _beard(colour: np.ndarray, grain: np.random.Generator, person: SyntheticPers
     colour[some] += share[:, None] * (np.array(person.hair.colour, np.float32) * 0.85 - colour[some])
 
 
-def _brow(colour: np.ndarray, rng: np.random.Generator, person: SyntheticPerson, area: Sheet, side: int) -> None:
+def _brow(colour: np.ndarray, rng: np.random.Generator, person: SyntheticPerson, area: UVMap, side: int) -> None:
     """Single hairs, drawn from the root outward, over a soft shade."""
     look = person.brows
     count = int(150 * look.density)
@@ -199,7 +199,7 @@ def _brow(colour: np.ndarray, rng: np.random.Generator, person: SyntheticPerson,
     part += cover[..., None].astype(np.float32) * (np.array(look.colour, np.float32) - part)
 
 
-def _noise(rng: np.random.Generator, area: Sheet, size: float, stretch: float = 1.0) -> np.ndarray:
+def _noise(rng: np.random.Generator, area: UVMap, size: float, stretch: float = 1.0) -> np.ndarray:
     """(H, W) float32 smooth noise of deviation about 0.5; blobs of size cm, drawn out downward by stretch."""
     height, width = area.size
     small = (max(2, int(width / (size * area.density))), max(2, int(height / (size * stretch * area.density))))

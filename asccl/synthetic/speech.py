@@ -11,19 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from asccl.face import mesh
-from asccl.morphable.emotions import sides, spread
+from asccl.morphable.emotions import expand_units, unit_indices
 from asccl.morphable.head import HeadModel
-from asccl.morphable.speech import PARTING, spare_speech
-from asccl.synthetic.emotions import ACTED, BOUNDS
+from asccl.morphable.speech import LIP_PART_UNITS, protect_speech
+from asccl.synthetic.emotions import BOUNDS, SYNTHETIC_EMOTION_UNITS
 from asccl.types import Motion
 
 RATE = 25.0  # frames a second
 CLOSED_LIPS = 0.05  # cm
-FREE = (0.15, 0.06)  # by how much an emotion may part or close open lips: share of their opening, and cm
+MAX_LIP_CHANGE = (0.15, 0.06)  # by how much an emotion may part or close open lips: share of their opening, and cm
 CEILING = 1.6
 # the presets hold back what costs a real person's likeness; made-up people need not
-FREELY = {"angry": 1.5, "disgusted": 1.3, "happy": 1.7, "sad": 1.2}
-LOOSER = 1.6  # of the presets' bounds
+EMOTION_GAIN = {"angry": 1.5, "disgusted": 1.3, "happy": 1.7, "sad": 1.2}
+BOUND_GAIN = 1.6  # of the presets' bounds
 
 CONSONANTS: dict[str, dict[str, float]] = {
     "p": {"jawOpen": 0.07, "mouthPress": 0.16, "mouthRollLower": 0.16, "mouthRollUpper": 0.10},
@@ -50,7 +50,7 @@ CONSONANT_SHARE = np.array([0.20, 0.10, 0.06, 0.22, 0.14, 0.06, 0.08, 0.07, 0.07
 
 
 @dataclass(frozen=True)
-class Manner:
+class EmotionStyle:
     """How somebody shows an emotion, at intensity 1. units: change (52,) of the coefficients. emotion: its name."""
 
     emotion: str
@@ -62,7 +62,7 @@ def speech_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: f
     """Somebody talks: (frames, 52) float32, words only, lips that meet at every p, b and m."""
     centre, length, name = _chain(rng, frames / rate)
     table = CONSONANTS | VOWELS | {"": {}}
-    target = np.stack([spread(table[n], head.names) for n in name]) * rng.uniform(0.8, 1.2, (len(name), 1))
+    target = np.stack([expand_units(table[n], head.names) for n in name]) * rng.uniform(0.8, 1.2, (len(name), 1))
     time = (np.arange(frames) + rng.uniform()) / rate
     near = np.abs(time[:, None] - centre)
     strength = np.array([2.5 if n in ("p", "f", "w") else 1.4 if n in CONSONANTS else 1.0 for n in name])
@@ -105,7 +105,7 @@ def _syllable(rng: np.random.Generator, tempo: float) -> list[tuple[str, float]]
 def _closed(track: np.ndarray, closure: np.ndarray, head: HeadModel) -> np.ndarray:
     """The lips meet where closure (T,) is 1: what parts them goes, and mouthClose takes back what the jaw opens."""
     out = track.copy()
-    part = [i for i, n in enumerate(head.names) if n.startswith((*PARTING, "mouthFunnel", "tongueOut"))]
+    part = [i for i, n in enumerate(head.names) if n.startswith((*LIP_PART_UNITS, "mouthFunnel", "tongueOut"))]
     out[:, part] *= 1 - closure[:, None]
     jaw, close = head.index["jawOpen"], head.index["mouthClose"]
     out[:, close] = np.maximum(out[:, close], closure * out[:, jaw])
@@ -122,7 +122,7 @@ def blink_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: fl
         falling, rising = np.clip(1 + since / 0.08, 0, 1), np.clip(1 - since / 0.14, 0, 1)
         lids = np.maximum(lids, np.where(since < 0, falling, rising) * rng.uniform(0.85, 1.0))
         at += rng.uniform(0.6, 5.0)
-    out[:, sides("eyeBlink", head.names)] = lids[:, None]
+    out[:, unit_indices("eyeBlink", head.names)] = lids[:, None]
     return out
 
 
@@ -140,21 +140,23 @@ def gaze_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: flo
     return out
 
 
-def life_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: float = RATE) -> np.ndarray:
+def idle_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: float = RATE) -> np.ndarray:
     """(frames, 52): small movements of brows and cheeks that belong to the words, whatever the emotion."""
     knots = max(2, int(frames / rate / 0.35) + 2)
     out = np.zeros((frames, len(head.names)), np.float32)
     at = np.linspace(0, knots - 1, frames)
     for name, size in (("browInnerUp", 0.10), ("browOuterUp", 0.08), ("browDown", 0.06), ("cheekSquint", 0.06)):
-        out[:, sides(name, head.names)] = np.interp(at, np.arange(knots), size * rng.uniform(0, 1, knots) ** 2)[:, None]
+        out[:, unit_indices(name, head.names)] = np.interp(at, np.arange(knots), size * rng.uniform(0, 1, knots) ** 2)[
+            :, None
+        ]
     return out
 
 
-def draw_manner(
+def sample_style(
     rng: np.random.Generator, emotion: str, head: HeadModel, intensity: tuple[float, float] = (0.5, 1.3)
-) -> Manner:
+) -> EmotionStyle:
     """How one person shows an emotion, now: strength of every unit apart, left a little unlike right."""
-    wanted = FREELY.get(emotion, 1.0) * spread(ACTED[emotion], head.names)
+    wanted = EMOTION_GAIN.get(emotion, 1.0) * expand_units(SYNTHETIC_EMOTION_UNITS[emotion], head.names)
     names = [n.removesuffix("Left").removesuffix("Right") for n in head.names]
     of_unit = {n: rng.normal(1, 0.22) for n in dict.fromkeys(names)}
     side = rng.normal(0, 0.12)
@@ -163,9 +165,9 @@ def draw_manner(
     jitter = np.clip(np.array([of_unit[n] for n in names]) + tilt, 0.35, 1.7)
     stray = {n: 0.08 * rng.uniform() ** 3 for n in dict.fromkeys(names) if n.startswith(("brow", "cheekSq", "nose"))}
     units = np.minimum(
-        strength * jitter * wanted, np.minimum(LOOSER * spread(BOUNDS, head.names, default=CEILING), CEILING)
+        strength * jitter * wanted, np.minimum(BOUND_GAIN * expand_units(BOUNDS, head.names, default=CEILING), CEILING)
     )
-    return Manner(emotion, strength, (units + spread(stray, head.names)).astype(np.float32))
+    return EmotionStyle(emotion, strength, (units + expand_units(stray, head.names)).astype(np.float32))
 
 
 def lip_opening(coefficients: np.ndarray, head: HeadModel) -> np.ndarray:
@@ -180,19 +182,19 @@ def opening_units(head: HeadModel) -> np.ndarray:
     return (y[:, lower] - y[:, upper]).mean(1)
 
 
-def emotion_offset(speech: np.ndarray, manner: Manner, head: HeadModel) -> np.ndarray:
+def emotion_offset(speech: np.ndarray, manner: EmotionStyle, head: HeadModel) -> np.ndarray:
     """Change (T, 52) that makes words (T, 52) said with an emotion. Units of speech and gaze stay as they are, shut
-    lips stay shut, and the opening of others changes by no more than `FREE`."""
+    lips stay shut, and the opening of others changes by no more than `MAX_LIP_CHANGE`."""
     motion = Motion(speech, *(np.zeros(len(speech)),) * 3, np.zeros((mesh.POINTS, 3)), np.ones(len(speech), np.float32))
-    change = spare_speech(np.repeat(manner.units[None], len(speech), 0), motion, head.names, resting_lids=0.0)
+    change = protect_speech(np.repeat(manner.units[None], len(speech), 0), motion, head.names, resting_lids=0.0)
     opening = lip_opening(speech, head)
-    free = FREE[0] * opening + FREE[1] * np.clip(opening / 0.3, 0, 1)
+    free = MAX_LIP_CHANGE[0] * opening + MAX_LIP_CHANGE[1] * np.clip(opening / 0.3, 0, 1)
     more = np.abs(np.clip(speech + change, 0, CEILING) @ opening_units(head) - speech @ opening_units(head))
-    part = [i for i, n in enumerate(head.names) if n.startswith((*PARTING, "mouthShrug"))]
+    part = [i for i, n in enumerate(head.names) if n.startswith((*LIP_PART_UNITS, "mouthShrug"))]
     change[:, part] *= np.clip(free / np.maximum(more, 1e-6), 0, 1)[:, None]
     return change.astype(np.float32)
 
 
-def with_emotion(speech: np.ndarray, manner: Manner, head: HeadModel) -> np.ndarray:
+def with_emotion(speech: np.ndarray, manner: EmotionStyle, head: HeadModel) -> np.ndarray:
     """Words (T, 52) said with an emotion, (T, 52) float32 in [0, 1.6]."""
     return np.clip(speech + emotion_offset(speech, manner, head), 0, CEILING).astype(np.float32)

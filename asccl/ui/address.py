@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 
-def refusal(host: str, port: int) -> str | None:
+def check_port(host: str, port: int) -> str | None:
     """One line with the remedy where nobody can listen at host and port: taken, not of this machine, no port at all."""
     try:
         family, kind, _, _, place = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]

@@ -11,7 +11,7 @@ import gradio as gr
 
 from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE
 from asccl.ui import correlation
-from asccl.ui.comparing import Comparing
+from asccl.ui.comparing import ComparisonHandlers
 from asccl.ui.components import HERE, card, compare, markup, player
 from asccl.ui.correlation import correlation_tab
 from asccl.ui.correlation import wire as wire_correlation
@@ -34,7 +34,7 @@ text = partial(gr.Markdown, container=False)
 
 
 @dataclass(frozen=True)
-class Widgets:
+class EditWidgets:
     """The widgets that handlers read or write."""
 
     source: gr.File
@@ -74,7 +74,7 @@ class Widgets:
 
 def build(editor: EditorLike, limits: Limits = WEB_LIMITS, folder: Path | None = None) -> gr.Blocks:
     """The whole app around an editor. `folder`: where runs put their temporary folders; not in Gradio's own."""
-    handlers, comparing = Handlers(editor, limits, folder), Comparing(limits, folder)
+    handlers, comparing = Handlers(editor, limits, folder), ComparisonHandlers(limits, folder)
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=KEEP) as page:
         text(words("intro"), elem_id="intro")
         with gr.Tabs(elem_id="tabs") as tabs:
@@ -97,7 +97,7 @@ def words(name: str) -> str:
     return (HERE / "texts" / f"{name}.md").read_text(encoding="utf-8")
 
 
-def edit_tab(limits: Limits) -> Widgets:
+def edit_tab(limits: Limits) -> EditWidgets:
     made: dict[str, Any] = {}
     with gr.Column(elem_id="workbench"):
         with gr.Column(elem_id="source-panel"):
@@ -108,7 +108,7 @@ def edit_tab(limits: Limits) -> Widgets:
             control_panel(made, limits)
         with gr.Column(elem_id="result-panel", visible=False) as made["result"]:
             result_panel(made)
-    return Widgets(**made)
+    return EditWidgets(**made)
 
 
 def source_panel(made: dict[str, Any], limits: Limits) -> None:
@@ -191,7 +191,7 @@ def result_panel(made: dict[str, Any]) -> None:
     made["readout"] = markup("", elem_id="readout")
 
 
-def wire(w: Widgets, handlers: Handlers) -> None:
+def wire(w: EditWidgets, handlers: Handlers) -> None:
     """Which event calls which handler. Public endpoints are /faces, /preview and /edit."""
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     choices = [w.source, w.emotion, w.reference, w.intensity, w.start, w.end, w.face, w.variant, w.generator]
@@ -234,7 +234,7 @@ def wire(w: Widgets, handlers: Handlers) -> None:
     w.gallery.select(pick, None, [w.face], queue=False, **quiet)
 
 
-def hand_over(edit: Widgets, compared: correlation.Widgets, tabs: gr.Tabs) -> None:
+def hand_over(edit: EditWidgets, compared: correlation.CorrelationWidgets, tabs: gr.Tabs) -> None:
     """From the result of an edit to the Correlation tab, where the comparison begins at once."""
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     edit.analyse.click(

@@ -12,16 +12,16 @@ from typing import Any
 import gradio as gr
 
 from asccl.analysis.clip_pairs import label, pairs_of
-from asccl.analysis.correlation import Correlation, Settings, analyse, check_alike, moment
+from asccl.analysis.correlation import Correlation, Settings, analyze, check_alike, moment
 from asccl.analysis.export import table, timeline
-from asccl.editing.preview import Eyes
+from asccl.editing.preview import FaceLandmarker
 from asccl.errors import InputError, SettingError
 from asccl.types import Progress
 from asccl.ui import report as words
 from asccl.ui.charts import drawn, drawn_emotions, mapped
 from asccl.ui.components import Value, facts, pair
 from asccl.ui.limits import check, check_upload, clock
-from asccl.ui.run import Run, Runs
+from asccl.ui.run import Job, JobRegistry
 from asccl.ui.values import describe, note, sentence
 from asccl.video.limits import Limits
 from asccl.video.reader import Reader, probe
@@ -38,12 +38,12 @@ EMPTY = (None, None, None)  # report, similarity table, table of frames
 
 
 @dataclass(frozen=True)
-class Comparing:
+class ComparisonHandlers:
     limits: Limits
     folder: Path | None = None  # where runs put their temporary folders
-    runs: Runs = field(default_factory=Runs)
+    runs: JobRegistry = field(default_factory=JobRegistry)
     looking: threading.Lock = field(default_factory=threading.Lock)
-    finder: list[Eyes] = field(default_factory=list)  # made when first needed; guarded by the lock
+    finder: list[FaceLandmarker] = field(default_factory=list)  # made when first needed; guarded by the lock
 
     def open(self, path: str | None, what: str) -> tuple[Value | None, str]:
         """A look at an upload: its card, and a line that is empty when all is well."""
@@ -74,7 +74,7 @@ class Comparing:
             for info in infos:
                 check(info, self.limits)
             check_alike(*infos)
-            return lambda _, progress: [("source – generated", analyse(*paths, settings, progress, self.limits))]
+            return lambda _, progress: [("source – generated", analyze(*paths, settings, progress, self.limits))]
 
         def show(found: list[tuple[str, Correlation]]) -> tuple[Any, ...]:
             each = found[0][1]
@@ -102,7 +102,7 @@ class Comparing:
                 out = []
                 for number, each in enumerate(pairs):
                     told = _part(progress, number, len(pairs))
-                    out.append((each.label, analyse(each.source, each.generated, settings, told, self.limits)))
+                    out.append((each.label, analyze(each.source, each.generated, settings, told, self.limits)))
                 return out
 
             return work
@@ -117,7 +117,7 @@ class Comparing:
             settings = Settings(alignment=alignment)
             with self.looking:
                 if not self.finder:
-                    self.finder.append(Eyes())
+                    self.finder.append(FaceLandmarker())
                 found = moment(*paths, (float(at), float(at_generated)), settings, self.finder[0], self.limits)
         except Exception as error:
             return gr.skip(), gr.skip(), note(sentence(error), failed=True)
@@ -134,7 +134,7 @@ class Comparing:
         run, blank = None, (None, None, None, "auto")
         try:
             yield *EMPTY, words.status("busy", STAGE_WORDS["start"], 0.0), *blank
-            run = Run(begin(), self.folder, STAGES)
+            run = Job(begin(), self.folder, STAGES)
             self.runs.add(page.session_hash or "", run)
             while not run.wait(POLL):
                 at = run.standing()

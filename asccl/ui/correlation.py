@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from asccl.ui.charts import charts, face
-from asccl.ui.comparing import Comparing
+from asccl.ui.comparing import ComparisonHandlers
 from asccl.ui.components import HERE, card, compare, markup
 from asccl.ui.examples import FOLDER
 from asccl.ui.report import status
@@ -32,7 +32,7 @@ text = partial(gr.Markdown, container=False)
 
 
 @dataclass(frozen=True)
-class Widgets:
+class CorrelationWidgets:
     """The widgets that handlers read or write."""
 
     source: gr.File
@@ -63,7 +63,7 @@ class Widgets:
     frames: gr.DownloadButton
 
 
-def correlation_tab(limits: Limits) -> Widgets:
+def correlation_tab(limits: Limits) -> CorrelationWidgets:
     made: dict[str, Any] = {}
     with gr.Column(elem_id="bench"):
         with gr.Column(elem_id="bench-inputs", elem_classes="bench-panel"):
@@ -83,7 +83,7 @@ def correlation_tab(limits: Limits) -> Widgets:
             with gr.Row(elem_id="where-row"):
                 made["face"] = face(elem_id="face")
                 made["preview"] = compare(names=("Source", "Generated"), elem_id="alignment")
-    return Widgets(**made)
+    return CorrelationWidgets(**made)
 
 
 def inputs(made: dict[str, Any], limits: Limits) -> None:
@@ -127,7 +127,7 @@ def inputs(made: dict[str, Any], limits: Limits) -> None:
     made["used"] = gr.Textbox("auto", visible=False, label="Alignment: place or landmarks")
 
 
-def wire(w: Widgets, handlers: Comparing) -> None:
+def wire(w: CorrelationWidgets, handlers: ComparisonHandlers) -> None:
     """Which event calls which handler. Public endpoints are /compare, /compare_emotions and /moment."""
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     for file, shown, what in ((w.source, w.source_card, "source"), (w.generated, w.generated_card, "generated")):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from asccl.types import EditRequest, EditResult, FoundFace, MediaInfo, Preview, Progress
+from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
 
 
 class EditorLike(Protocol):
     def probe(self, source: Path) -> MediaInfo: ...
 
-    def faces(self, source: Path) -> list[FoundFace]: ...
+    def faces(self, source: Path) -> list[DetectedFace]: ...
 
     def preview(self, request: EditRequest, time: float) -> Preview: ...
 

@@ -20,7 +20,7 @@ from asccl.ui import report as words
 from asccl.ui.components import Value, clips, facts, pair
 from asccl.ui.engine import EditorLike
 from asccl.ui.limits import check, check_upload, length
-from asccl.ui.run import Run, Runs
+from asccl.ui.run import Job, JobRegistry
 from asccl.ui.values import LARGEST, choice, describe, no_faces, note, outside, sentence, sliders, still_suffix
 from asccl.video.limits import Limits
 from asccl.video.reader import Reader
@@ -35,7 +35,7 @@ class Handlers:
     editor: EditorLike
     limits: Limits
     folder: Path | None = None  # where runs put their temporary folders
-    runs: Runs = field(default_factory=Runs)
+    runs: JobRegistry = field(default_factory=JobRegistry)
 
     def open(self, source: str | None) -> Iterator[tuple[Any, ...]]:
         """Looks at an upload: card, faces to choose from, chosen face, and the sliders that its length bounds.
@@ -131,7 +131,7 @@ class Handlers:
             request = self.request(source, emotion, reference, intensity, start, end, face, variant, generator)
             request = replace(request, badge=bool(badge))
             yield (*nothing, words.status("busy", "Getting ready", 0.0), None, None, "")
-            run = Run(lambda folder, progress: self.work(request, folder, progress), self.folder)
+            run = Job(lambda folder, progress: self.work(request, folder, progress), self.folder)
             self.runs.add(page.session_hash or "", run)
             while not run.wait(POLL):
                 at = run.standing()

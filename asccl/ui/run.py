@@ -20,7 +20,7 @@ LOADING = 0.02  # share of the whole within which models are loaded
 
 
 @dataclass(frozen=True)
-class Standing:
+class JobProgress:
     """stage: the engine's word. done: share of the whole edit in [0, 1]. remaining: seconds, None while unknown."""
 
     stage: str
@@ -28,7 +28,7 @@ class Standing:
     remaining: float | None
 
 
-class Run:
+class Job:
     """Calls `work(folder, progress)` in a thread; `folder` is its own and vanishes after `close`.
 
     stages: the share of the whole that each stage takes.
@@ -80,7 +80,7 @@ class Run:
             if self._done.is_set():
                 shutil.rmtree(self.folder, ignore_errors=True)
 
-    def standing(self) -> Standing:
+    def standing(self) -> JobProgress:
         stage, done = self._latest
         self._reached = max(self._reached, overall(stage, done, self._stages))
         now = time.monotonic()
@@ -89,21 +89,21 @@ class Run:
         begun, first = self._moved or (now, self._reached)
         gained = self._reached - first
         known = gained > 0.03 and now - begun > 1.0
-        return Standing(stage, self._reached, (now - begun) * (1 - self._reached) / gained if known else None)
+        return JobProgress(stage, self._reached, (now - begun) * (1 - self._reached) / gained if known else None)
 
 
-class Runs:
+class JobRegistry:
     """Which running edit belongs to which open page: a closed page stops its own and no other."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._of: dict[str, list[Run]] = {}
+        self._of: dict[str, list[Job]] = {}
 
-    def add(self, session: str, run: Run) -> None:
+    def add(self, session: str, run: Job) -> None:
         with self._lock:
             self._of.setdefault(session, []).append(run)
 
-    def remove(self, session: str, run: Run) -> None:
+    def remove(self, session: str, run: Job) -> None:
         """Closes the run, too."""
         run.close()
         with self._lock:

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from asccl.errors import AscclError, Cancelled
-from asccl.types import FoundFace, MediaInfo
+from asccl.types import DetectedFace, MediaInfo
 from asccl.ui.limits import clock, length
 from asccl.ui.report import status
 
@@ -63,7 +63,7 @@ def no_faces() -> tuple[Any, int]:
     return gr.Gallery(value=[], visible=False), LARGEST
 
 
-def choice(faces: list[FoundFace]) -> tuple[Any, int]:
+def choice(faces: list[DetectedFace]) -> tuple[Any, int]:
     """The gallery shows only where there is a choice; the first face is the largest and is taken unless told."""
     if len(faces) < 2:
         return no_faces()

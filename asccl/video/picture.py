@@ -12,12 +12,12 @@ import av
 import cv2
 import numpy as np
 
-from asccl.types import Image, Picture, whole
+from asccl.types import Image, LazyImage, as_image
 from asccl.video.colour import Colour, Planes, blank_420, from_planes, planes_of, to_420, to_planes
 
 
 class Decoded:
-    """A decoder's yuv420p frame as a `Picture`: limited range, of even size, upright; shares the frame's memory.
+    """A decoder's yuv420p frame as a `LazyImage`: limited range, of even size, upright; shares the frame's memory.
 
     matrix: one of `colour.WEIGHTS`.
     """
@@ -68,25 +68,25 @@ class Patched:
         return image
 
 
-def patched(picture: Picture, x: int, y: int, pixels: Image) -> Picture:
+def patched(picture: LazyImage, x: int, y: int, pixels: Image) -> LazyImage:
     """The picture with other pixels (h, w, 3) from (x, y) on, all inside it. An array gives an array."""
     if isinstance(picture, Decoded):
         return Patched(picture, (Patch(x, y, pixels),))
     if isinstance(picture, Patched):
         return Patched(picture.below, (*picture.patches, Patch(x, y, pixels)))
-    image = whole(picture).copy()
+    image = as_image(picture).copy()
     image[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
     return image
 
 
-def to_frame(picture: Picture, colour: Colour) -> av.VideoFrame:
+def to_frame(picture: LazyImage, colour: Colour) -> av.VideoFrame:
     """A limited-range yuv420p frame with the tags of `colour`; an odd width or height grows by a copy of the last.
 
     What was decoded in the matrix of `colour` keeps its very values, but in patches and the odd pixel beside them.
     """
     below, patches = (picture.below, picture.patches) if isinstance(picture, Patched) else (picture, ())
     if not isinstance(below, Decoded) or below.matrix != colour.matrix:
-        return to_420(_even(whole(picture)), colour)
+        return to_420(_even(as_image(picture)), colour)
     frame = blank_420(below.shape[1], below.shape[0], colour)
     planes = planes_of(frame)
     for plane, values in zip(planes, below.planes, strict=True):

@@ -13,7 +13,7 @@ import cv2
 from av.stream import Disposition
 
 from asccl.errors import LimitError, UnreadableError
-from asccl.types import MediaInfo, Picture
+from asccl.types import LazyImage, MediaInfo
 from asccl.video.colour import Decoder, colour_of
 from asccl.video.limits import Limits
 from asccl.video.picture import Decoded
@@ -154,14 +154,14 @@ class Source:
 
 
 class Converter:
-    """av.VideoFrame -> upright `Picture`, always of one size: the frame itself where it can be encoded as it is."""
+    """av.VideoFrame -> upright `LazyImage`, always of one size: the frame itself where it can be encoded as it is."""
 
     def __init__(self, decoder: Decoder, first: av.VideoFrame):
         self._decoder = decoder
         self._size = first.width, first.height
         self._orientation = orientation(first)
 
-    def __call__(self, frame: av.VideoFrame) -> Picture:
+    def __call__(self, frame: av.VideoFrame) -> LazyImage:
         if not any(self._orientation) and self._decoder.encodable(frame, *self._size):
             return Decoded(frame, self._decoder.colour.matrix)
         image = self._decoder(frame, *self._size)

@@ -19,7 +19,7 @@ from PIL import ExifTags, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageE
 from PIL import Image as Pillow
 
 from asccl.errors import LimitError, UnreadableError
-from asccl.files import Target
+from asccl.files import AtomicFile
 from asccl.types import Frame, Image, MediaInfo
 from asccl.video.colour import flatten
 from asccl.video.limits import UNLIMITED, Limits
@@ -74,7 +74,7 @@ class StillWriter:
             with image:
                 self._exif = image.getexif()
                 self._profile = image.info.get("icc_profile") if _keeps_profile(image) else None
-        self._target = Target(target)
+        self._target = AtomicFile(target)
         self._image: Image | None = None
 
     def write(self, frame: Frame) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from asccl.types import Picture
+from asccl.types import LazyImage
 from asccl.video.picture import patched
 
 TEXT = "edited with ASCCL"
@@ -20,7 +20,7 @@ BACKGROUND = 110  # opacity, 0 to 255
 FOREGROUND = 215
 
 
-def draw_badge(picture: Picture, text: str = TEXT) -> Picture:
+def draw_badge(picture: LazyImage, text: str = TEXT) -> LazyImage:
     """A copy with a small half-transparent mark in the lower right corner. Any size. An array gives an array."""
     height, width = picture.shape[:2]
     light, opacity = _patch(width, height, text)

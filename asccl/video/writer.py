@@ -13,7 +13,7 @@ from typing import Any
 import av
 
 from asccl.errors import SettingError, UnreadableError
-from asccl.files import Target
+from asccl.files import AtomicFile
 from asccl.types import Frame, MediaInfo
 from asccl.video.colour import Colour, colour_of
 from asccl.video.limits import UNLIMITED
@@ -64,7 +64,7 @@ class Writer:
         self._clock = _Clock(info)
         self._origin: Fraction | None = None
         self._sound: Sound | None = None
-        self._target = Target(target)
+        self._target = AtomicFile(target)
         try:
             with self._target.errors():
                 self._output = av.open(
@@ -86,16 +86,16 @@ class Writer:
             raise
 
     def write(self, frame: Frame) -> None:
-        """frame.picture: of the size in `info`, (H, W, 3); pts must grow. Decoded pixels are encoded as they are."""
+        """frame.pixels: of the size in `info`, (H, W, 3); pts must grow. Decoded pixels are encoded as they are."""
         expected = (self.info.height, self.info.width, 3)
-        if frame.picture.shape != expected:
-            raise ValueError(f"frame {frame.index} has shape {frame.picture.shape}, expected {expected}")
+        if frame.pixels.shape != expected:
+            raise ValueError(f"frame {frame.index} has shape {frame.pixels.shape}, expected {expected}")
         time = frame.pts * self.info.time_base
         if self._origin is None:
             sound = self._sound.start if self._sound else None
             self._origin = time if sound is None or time < 0 else min(time, sound)
             self._clock.start(time, self._origin)
-        coded = to_frame(frame.picture, self._colour)
+        coded = to_frame(frame.pixels, self._colour)
         coded.pts, coded.time_base = self._clock(time), self._clock.time_base
         with self._target.errors():
             self._output.mux(self._stream.encode(coded))

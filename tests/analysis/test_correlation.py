@@ -12,8 +12,8 @@ from PIL import Image
 
 from asccl.__main__ import main
 from asccl.analysis import export, static_plots
-from asccl.analysis.correlation import Correlation, Settings, analyse, moment
-from asccl.editing.preview import Eyes
+from asccl.analysis.correlation import Correlation, Settings, analyze, moment
+from asccl.editing.preview import FaceLandmarker
 from asccl.errors import Cancelled, InputError, SettingError
 from asccl.types import Progress
 
@@ -31,7 +31,7 @@ def edited(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(short_clip: Path, edited: Path) -> Correlation:
-    return analyse(short_clip, edited, Settings(stride=3))
+    return analyze(short_clip, edited, Settings(stride=3))
 
 
 def mean(found: Correlation, side: str = "corresponding", number: int | None = None) -> float:
@@ -39,7 +39,7 @@ def mean(found: Correlation, side: str = "corresponding", number: int | None = N
 
 
 def test_a_still_is_like_itself(still):
-    found = analyse(still, still)
+    found = analyze(still, still)
     assert mean(found) == pytest.approx(1.0, abs=1e-5)
     assert mean(found, "non_corresponding") < 0.7
     assert (found.settings.alignment, found.pairs) == ("place", 1)
@@ -55,8 +55,8 @@ def test_an_edit_is_found_out_by_itself_and_told_where(found):
 
 
 def test_another_moment_is_less_alike(short_clip, found):
-    same = analyse(short_clip, short_clip, Settings(pairing="time", stride=3))
-    late = analyse(short_clip, short_clip, Settings(pairing="time", alignment="place", stride=3, offset=0.4))
+    same = analyze(short_clip, short_clip, Settings(pairing="time", stride=3))
+    late = analyze(short_clip, short_clip, Settings(pairing="time", alignment="place", stride=3, offset=0.4))
     assert mean(same) > 0.99 > mean(late) + 0.05
 
 
@@ -72,7 +72,7 @@ def test_the_report_is_json_and_names_its_axes(found):
 
 
 def test_one_moment_alone_agrees_with_the_whole(short_clip, edited, found):
-    eyes = Eyes()
+    eyes = FaceLandmarker()
     try:
         one = moment(short_clip, edited, (0.3, 0.3), found.settings, eyes)
     finally:
@@ -85,16 +85,16 @@ def test_charts_are_drawn_without_a_browser(found, tmp_path):
     figures = export.figures([("source – happy", found)])
     assert {"time", "maps-bare-cosine", "mappings-pearson", "face-daas-map4"} <= set(figures)
     for name in ("time", "maps-bare-cosine", "face-corresponding-map2"):
-        static_plots.draw(figures[name], tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
+        static_plots.save_static(figures[name], tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
         assert np.asarray(Image.open(tmp_path / f"{name}.png").convert("L")).std() > 5
         assert "</svg>" in (tmp_path / f"{name}.svg").read_text()
 
 
 def test_bad_requests_are_refused_in_words(still, short_clip):
     with pytest.raises(InputError, match=r"portrait\.png is a still and short\.mp4 a video"):
-        analyse(still, short_clip)
+        analyze(still, short_clip)
     with pytest.raises(InputError, match="no sound to pair by"):
-        analyse(short_clip, short_clip, Settings(pairing="sound", stride=4))
+        analyze(short_clip, short_clip, Settings(pairing="sound", stride=4))
     for wrong in ({"pairing": "luck"}, {"alignment": "luck"}, {"stride": 0}, {"size": 100}, {"face": -1}):
         with pytest.raises(SettingError):
             Settings(**wrong)  # type: ignore[arg-type]
@@ -107,7 +107,7 @@ def test_a_comparison_can_be_stopped(short_clip, temporary):
         return "compare" in seen
 
     with pytest.raises(Cancelled):
-        analyse(short_clip, short_clip, Settings(stride=2), Progress(lambda stage, _: seen.append(stage), stop))
+        analyze(short_clip, short_clip, Settings(stride=2), Progress(lambda stage, _: seen.append(stage), stop))
 
 
 def test_the_command_line_writes_reports_and_charts(short_clip, edited, tmp_path, capsys):

@@ -12,13 +12,13 @@ from media import astronaut
 
 from asccl.analysis.clip_pairs import label, pairs_in, pairs_of
 from asccl.analysis.face_alignment import TEMPLATE, framing
-from asccl.analysis.result import WORST, Moments
-from asccl.analysis.temporal_alignment import pair, thin
+from asccl.analysis.result import WORST, WorstFrames
+from asccl.analysis.temporal_alignment import align_frames, subsample
 from asccl.errors import InputError
 from asccl.face import mesh
 from asccl.face.store import LandmarkStore
 from asccl.face.tracker import FaceMeshTracker
-from asccl.morphable.reconstruct import Followed
+from asccl.morphable.reconstruct import TrackedClip
 from asccl.types import Track
 
 
@@ -68,14 +68,14 @@ def test_a_picture_of_another_size_is_cut_at_the_same_place(face):
     assert not framing(face - (90, 0, 0), face, "place").valid(image, image).all()  # it looks beyond the frame
 
 
-def followed(landmarks: np.ndarray, rate: float, every: int = 1) -> Followed:
+def followed(landmarks: np.ndarray, rate: float, every: int = 1) -> TrackedClip:
     store = LandmarkStore()
     for row in landmarks:
         store.append(row)
     info = SimpleNamespace(frame_rate=Fraction(rate).limit_denominator(1000), path=Path("talk.mp4"), is_still=False)
     n = len(landmarks)
     track = Track(np.ones(n, np.float32), np.zeros(n, np.int32))
-    return Followed(info, np.arange(n) * every / rate, track, store, every)  # type: ignore[arg-type]
+    return TrackedClip(info, np.arange(n) * every / rate, track, store, every)  # type: ignore[arg-type]
 
 
 def talking(face: np.ndarray, opening: np.ndarray) -> np.ndarray:
@@ -86,18 +86,18 @@ def talking(face: np.ndarray, opening: np.ndarray) -> np.ndarray:
 
 def test_the_same_moments_whatever_the_frame_rates(face):
     a, b = followed(np.repeat(face[None], 50, 0), 25), followed(np.repeat(face[None], 60, 0), 30)
-    rows = pair(a, b, "time")
+    rows = align_frames(a, b, "time")
     assert len(rows) == 50 and np.abs(a.times[rows[:, 0]] - b.times[rows[:, 1]]).max() <= 0.5 / 30 + 1e-9
-    ahead = pair(a, b, "time", offset=0.2)
+    ahead = align_frames(a, b, "time", offset=0.2)
     assert np.abs(a.times[ahead[:, 0]] - b.times[ahead[:, 1]] - 0.2).max() <= 0.5 / 30 + 1e-9
     short = followed(np.repeat(face[None], 30, 0), 30)
-    assert pair(a, short, "time")[-1, 0] <= 26  # what has no partner is left out
+    assert align_frames(a, short, "time")[-1, 0] <= 26  # what has no partner is left out
 
 
 def test_another_take_is_warped_by_the_mouth(face):
     say = np.abs(np.sin(np.linspace(0, 9, 90))) * np.linspace(0.4, 1, 90)
     slow = np.interp(np.linspace(0, 89, 135), np.arange(90), say)
-    rows = pair(followed(talking(face, say), 30), followed(talking(face, slow), 30), "mouth")
+    rows = align_frames(followed(talking(face, say), 30), followed(talking(face, slow), 30), "mouth")
     assert np.abs(rows[10:80, 1] - 1.5 * rows[10:80, 0]).mean() < 4
     straight = np.abs(rows[10:80, 0] - 1.5 * rows[10:80, 0]).mean()
     assert straight > 15  # what pairing by time would be off by
@@ -105,11 +105,11 @@ def test_another_take_is_warped_by_the_mouth(face):
 
 def test_thinning_keeps_both_ends():
     rows = np.arange(20).reshape(10, 2)
-    assert thin(rows, 3)[[0, -1]].tolist() == [[0, 1], [18, 19]] and len(thin(rows, None)) == 10
+    assert subsample(rows, 3)[[0, -1]].tolist() == [[0, 1], [18, 19]] and len(subsample(rows, None)) == 10
 
 
 def test_the_worst_moments_are_few_and_apart():
-    kept = Moments()
+    kept = WorstFrames()
     for i in range(300):
         kept.offer(1 - ((i * 37) % 100) / 100, (i / 25, i / 25), lambda: (astronaut(), astronaut()))
     times = sorted(m.times[0] for m in kept.worst())

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from asccl.analysis.statistics import MapSums, Spread, compare, overall
-from asccl.metric.neighbours import choose
+from asccl.analysis.statistics import MeanStd, RegionStatistics, compare, overall
+from asccl.metric.neighbours import sample_regions
 from asccl.metric.scc import Disparities, visual_disparity
 
 SIZE, CHANNELS, FRAMES = (3, 4), 5, 3
@@ -21,7 +21,7 @@ def maps():
     rng = torch.Generator().manual_seed(1)
     x = torch.randn(FRAMES, CHANNELS, *SIZE, generator=rng, dtype=torch.float64)
     y = x + 0.6 * torch.randn(x.shape, generator=rng, dtype=torch.float64)
-    pairs = choose(*SIZE, None)
+    pairs = sample_regions(*SIZE, None)
     counts = pairs.inside & (torch.rand(FRAMES, 12, 8, generator=rng) > 0.2)
     return x, y, pairs, counts
 
@@ -45,9 +45,9 @@ def plain(maps, measure: str, side: str) -> list[np.ndarray]:
     return out
 
 
-def summed(maps, batch: int) -> tuple[MapSums, np.ndarray]:
+def summed(maps, batch: int) -> tuple[RegionStatistics, np.ndarray]:
     x, y, pairs, counts = maps
-    sums, means = MapSums(SIZE, pairs), []
+    sums, means = RegionStatistics(SIZE, pairs), []
     for at in range(0, FRAMES, batch):
         a, b = (Disparities(visual_disparity(m[at : at + batch], pairs), pairs, SIZE) for m in (x, y))
         means.append(sums.add(compare(a, b, counts[at : at + batch])))
@@ -82,6 +82,6 @@ def test_regions_are_told_apart(maps):
 
 
 def test_every_map_counts_the_same():
-    both = overall([Spread(0.2, 0.1, 0.0), Spread(0.8, 0.3, 0.0)], 0.05)
+    both = overall([MeanStd(0.2, 0.1, 0.0), MeanStd(0.8, 0.3, 0.0)], 0.05)
     assert both.mean == pytest.approx(0.5) and both.frame_deviation == 0.05
     assert both.deviation == pytest.approx(np.sqrt((0.1**2 + 0.3**2) / 2 + 0.3**2))

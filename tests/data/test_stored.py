@@ -13,7 +13,7 @@ from asccl.data.edited import AS_FILMED, EditedPairs
 from asccl.data.stored import StoredPairs
 from asccl.errors import InputError, SettingError, UnreadableError
 from asccl.face import mesh
-from asccl.face.crop import similarity
+from asccl.face.crop import fit_similarity
 from asccl.synthetic.datasets import SyntheticPairs
 from asccl.types import EMOTIONS
 from training.prepare_synthetic import Recipe, prepare
@@ -87,7 +87,7 @@ def test_pairs_of_an_edited_clip(tmp_path):
     item = pairs[3]
     assert item.source_emotion == AS_FILMED and EMOTIONS[item.target_emotion] == "sad" and item.frame == 40
     assert np.array_equal(item.source, item.target) and np.isnan(item.speech).all()
-    left = similarity(mesh.five_points(item.source_landmarks), mesh.ARCFACE_POINTS)
+    left = fit_similarity(mesh.five_points(item.source_landmarks), mesh.ARCFACE_POINTS)
     np.testing.assert_allclose(left, [[1, 0, 0], [0, 1, 0]], atol=1e-3)
     EditedPairs([clip], edit, tmp_path, every=40, emotions=("happy", "sad"))
     assert len(asked) == 2  # kept from before

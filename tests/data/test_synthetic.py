@@ -9,21 +9,21 @@ import pytest
 from torch.utils.data import DataLoader
 
 from asccl.face import mesh
-from asccl.face.crop import arcface_crop, similarity
+from asccl.face.crop import arcface_crop, fit_similarity
 from asccl.morphable.anny_head import load_anny_head
-from asccl.morphable.speech import kept_units
+from asccl.morphable.speech import speech_unit_mask
 from asccl.synthetic.camera import Camera
 from asccl.synthetic.datasets import (
-    Pair,
+    SyntheticPair,
     SyntheticPairs,
     SyntheticSequences,
     render_clip,
     render_frame,
     words,
 )
-from asccl.synthetic.degradation import Capture
+from asccl.synthetic.degradation import CameraDegradation
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import CLOSED_LIPS, draw_manner, emotion_offset, lip_opening, speech_track, with_emotion
+from asccl.synthetic.speech import CLOSED_LIPS, emotion_offset, lip_opening, sample_style, speech_track, with_emotion
 from asccl.types import EMOTIONS
 from asccl.zoo import load_embedder
 
@@ -38,7 +38,7 @@ def pairs(head):
     return SyntheticPairs(seed=3, count=400, head=head)
 
 
-def same(a: Pair, b: Pair) -> bool:
+def same(a: SyntheticPair, b: SyntheticPair) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
@@ -78,7 +78,7 @@ def test_shapes_and_ranges(head):
 
 
 def test_both_pictures_say_the_same(pairs, head):
-    kept = kept_units(head.names)
+    kept = speech_unit_mask(head.names)
     said = np.stack([[p.speech, p.source_coefficients, p.target_coefficients] for p in (pairs[i] for i in range(24))])
     np.testing.assert_array_equal(said[:, 1][:, kept], said[:, 0][:, kept])
     np.testing.assert_array_equal(said[:, 2][:, kept], said[:, 0][:, kept])
@@ -95,7 +95,7 @@ def test_an_emotion_leaves_the_words(head, emotion):
     closed = before < CLOSED_LIPS
     assert 0.05 < closed.mean() < 0.5
     for _ in range(3):
-        manner = draw_manner(rng, emotion, head, (1.3, 1.3))
+        manner = sample_style(rng, emotion, head, (1.3, 1.3))
         after = lip_opening(with_emotion(track, manner, head), head)
         assert after[closed].max() < 0.15
         assert np.corrcoef(before, after)[0, 1] > 0.97
@@ -104,7 +104,7 @@ def test_an_emotion_leaves_the_words(head, emotion):
 
 def test_frames_of_a_track_and_single_frames_get_the_same_emotion(head):
     rng = np.random.default_rng(9)
-    track, manner = words(rng, 50, head), draw_manner(rng, "fear", head)
+    track, manner = words(rng, 50, head), sample_style(rng, "fear", head)
     whole = emotion_offset(track, manner, head)
     single = np.concatenate([emotion_offset(frame[None], manner, head) for frame in track])
     np.testing.assert_array_equal(whole, single)
@@ -125,7 +125,7 @@ def test_emotions_show_where_they_should(head):
     rest = np.zeros((1, 52), np.float32)
 
     def face(emotion):
-        many = [with_emotion(rest, draw_manner(rng, emotion, head), head)[0] for _ in range(8)]
+        many = [with_emotion(rest, sample_style(rng, emotion, head), head)[0] for _ in range(8)]
         return head.landmarks(np.mean(many, 0))
 
     happy, sad, surprised, angry = (face(e) for e in ("happy", "sad", "surprised", "angry"))
@@ -137,7 +137,7 @@ def test_emotions_show_where_they_should(head):
 
 def test_the_same_emotion_is_shown_differently_each_time(head):
     rng = np.random.default_rng(12)
-    manners = [draw_manner(rng, "happy", head) for _ in range(50)]
+    manners = [sample_style(rng, "happy", head) for _ in range(50)]
     assert all(0.5 <= m.intensity <= 1.3 for m in manners)
     left, right = (np.array([m.units[head.index["mouthSmile" + s]] for m in manners]) for s in ("Left", "Right"))
     assert left.std() > 0.05 and np.abs(left - right).max() > 0.03
@@ -146,7 +146,7 @@ def test_the_same_emotion_is_shown_differently_each_time(head):
 def test_crops_are_aligned_by_the_true_landmarks(pairs):
     for i in range(5):
         for points in (pairs[i].source_landmarks, pairs[i].target_landmarks):
-            left = similarity(mesh.five_points(points), mesh.ARCFACE_POINTS)
+            left = fit_similarity(mesh.five_points(points), mesh.ARCFACE_POINTS)
             np.testing.assert_allclose(left, [[1, 0, 0], [0, 1, 0]], atol=2e-3)
 
 
@@ -173,9 +173,9 @@ def test_face_mesh_tracks_the_people_where_they_are(head):
     with mp.solutions.face_mesh.FaceMesh(static_image_mode=True) as net:
         for i in range(20):
             rng = np.random.default_rng((14, i))
-            said = with_emotion(words(rng, 1, head), draw_manner(rng, EMOTIONS[i % 7], head), head)[0]
+            said = with_emotion(words(rng, 1, head), sample_style(rng, EMOTIONS[i % 7], head), head)[0]
             image, true = render_frame(SyntheticPerson.draw(rng, head), said, Camera.draw(rng, 256), head)
-            faces = net.process(Capture.draw(rng)(image, rng)).multi_face_landmarks
+            faces = net.process(CameraDegradation.draw(rng)(image, rng)).multi_face_landmarks
             if faces:
                 seen = np.array([(p.x, p.y) for p in faces[0].landmark]) * 256 - 0.5
                 errors.append(np.linalg.norm(seen - true, axis=1).mean() / mesh.eye_distance(true))
@@ -201,18 +201,18 @@ def test_people_differ_in_skin_from_light_to_dark(head):
 
 
 def test_camera_faults_are_common_and_noise_is_not(head):
-    capture = Capture(gain=(1.1, 1.0, 0.9), noise=4.0, quality=60)
+    capture = CameraDegradation(gain=(1.1, 1.0, 0.9), noise=4.0, quality=60)
     grey = np.full((64, 64, 3), 128, np.uint8)
     first, second = (capture(grey, np.random.default_rng(i)) for i in (0, 1))
     assert not np.array_equal(first, second)
     np.testing.assert_allclose(first.mean((0, 1)), [141, 128, 115], atol=2)
     np.testing.assert_allclose(first.mean((0, 1)), second.mean((0, 1)), atol=1)
-    assert np.array_equal(Capture()(grey, np.random.default_rng(0)), grey)
+    assert np.array_equal(CameraDegradation()(grey, np.random.default_rng(0)), grey)
 
 
 def test_sequences_know_the_true_answer(head):
     data = SyntheticSequences(seed=5, count=30, head=head)
-    lengths, kept = set(), kept_units(head.names)
+    lengths, kept = set(), speech_unit_mask(head.names)
     for i in range(30):
         item = data[i]
         lengths.add(len(item.speech))

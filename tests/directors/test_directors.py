@@ -10,7 +10,7 @@ from asccl.directors.preset import CEILING, FLOOR, PresetDirector
 from asccl.directors.reference import ReferenceDirector, emotion_shares
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.emotions import PRESETS
-from asccl.morphable.speech import kept_units
+from asccl.morphable.speech import speech_unit_mask
 from asccl.types import EMOTIONS, Motion
 
 HEAD = load_anny_head()
@@ -44,7 +44,7 @@ def test_nothing_happens_at_intensity_nought(emotion):
 def test_speech_and_gaze_units_never_change(emotion):
     source = motion(mouthPucker=0.3, eyeLookUpLeft=0.2, jawLeft=0.1)
     new = PRESET(source, Target(emotion, intensity=2.0))
-    kept = kept_units(HEAD.names)
+    kept = speech_unit_mask(HEAD.names)
     assert kept[INDEX["jawOpen"]] and kept[INDEX["mouthFunnel"]]
     assert (new.coefficients[:, kept] == source.coefficients[:, kept]).all()
 

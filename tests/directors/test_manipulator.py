@@ -13,8 +13,8 @@ from asccl import zoo
 from asccl.directors.base import ReferenceStyle, Target
 from asccl.directors.manipulator import ManipulatorDirector
 from asccl.directors.preset import CEILING
-from asccl.morphable.speech import kept_units
-from asccl.nets.ned_manipulator import WINDOW, style_of, translate, windows
+from asccl.morphable.speech import speech_unit_mask
+from asccl.nets.ned_manipulator import WINDOW, encode_style, translate, window_indices
 from asccl.types import EMOTIONS
 
 NED = ManipulatorDirector(HEAD, zoo.load_manipulator())
@@ -33,7 +33,7 @@ def test_nothing_at_intensity_nought_and_no_word_ever_changes(emotion):
     still = NED(source, Target(emotion, intensity=0.0))
     assert (still.coefficients == source.coefficients).all() and (still.lip_gain == 1).all()
     new = NED(source, Target(emotion, intensity=2.0))
-    kept = kept_units(HEAD.names)
+    kept = speech_unit_mask(HEAD.names)
     assert (new.coefficients[:, kept] == source.coefficients[:, kept]).all()
     assert new.coefficients.min() >= 0 and new.coefficients.max() <= CEILING + 1e-6
 
@@ -84,7 +84,7 @@ def test_variants_can_be_repeated():
 
 def test_windows_hold_every_frame_and_end_at_the_end():
     for frames in (1, 9, 10, 11, 47):
-        index = windows(torch.zeros(frames, 1))
+        index = window_indices(torch.zeros(frames, 1))
         assert index.shape[1] == WINDOW and set(index.flatten().tolist()) == set(range(frames))
 
 
@@ -99,5 +99,5 @@ def test_overlaps_are_blended_without_steps():
 def test_what_a_network_repeats_comes_back():
     x = torch.randn(33, 52, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(translate(lambda part, style: part, x, torch.zeros(16)), x)
-    styles = style_of(lambda part: part.mean(1), x)
+    styles = encode_style(lambda part: part.mean(1), x)
     assert styles.shape == (52,)

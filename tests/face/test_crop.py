@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from asccl.face.crop import arcface_crop, expression_crop, similarity
+from asccl.face.crop import arcface_crop, expression_crop, fit_similarity
 from asccl.face.mesh import ARCFACE_POINTS, LEFT_EYE, NOSE_TIP, OUTER_CORNERS, RIGHT_EYE
 
 
@@ -27,7 +27,7 @@ def waves(height: int, width: int) -> np.ndarray:
 def test_similarity_is_exact_where_one_exists_and_least_squares_where_none_does():
     angle, scale, shift = 0.3, 1.7, np.array([5.0, -8.0])
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = similarity(ARCFACE_POINTS, ARCFACE_POINTS @ turn.T + shift)
+    matrix = fit_similarity(ARCFACE_POINTS, ARCFACE_POINTS @ turn.T + shift)
     np.testing.assert_allclose(matrix, np.column_stack([turn, shift]), atol=1e-9)
 
     target = ARCFACE_POINTS + np.random.default_rng(0).normal(0, 3, (5, 2))
@@ -35,7 +35,7 @@ def test_similarity_is_exact_where_one_exists_and_least_squares_where_none_does(
     def error(m: np.ndarray) -> float:
         return ((ARCFACE_POINTS @ m[:, :2].T + m[:, 2] - target) ** 2).sum()
 
-    best = similarity(ARCFACE_POINTS, target)
+    best = fit_similarity(ARCFACE_POINTS, target)
     for a, b, x, y in np.eye(4) * 1e-3:
         change = np.array([[a, -b, x], [b, a, y]])
         assert error(best) < min(error(best + change), error(best - change))

@@ -11,9 +11,9 @@ from mediapipe.python import packet_getter
 
 from asccl.face.crop import arcface_crop
 from asccl.face.detect import Detector
-from asccl.face.facemesh import FaceMesh, Window, cut
+from asccl.face.facemesh import FaceMesh, Window, cut_window
 from asccl.face.mesh import ARCFACE_POINTS, EYE_CORNERS, NOSE_TIP, OUTER_CORNERS
-from asccl.types import whole
+from asccl.types import as_image
 from asccl.video.colour import planes_of
 from asccl.video.picture import Decoded
 from tests.media import astronaut
@@ -33,7 +33,7 @@ def decoded() -> Decoded:
 
 def test_landmarks_are_those_of_the_message():
     picture, detector, mesh = astronaut(), Detector(), FaceMesh()
-    found, score = mesh._run(cut(picture, next(detector.levels(picture))[0])[0])
+    found, score = mesh._run(cut_window(picture, next(detector.levels(picture))[0])[0])
     message = packet_getter.get_proto(mesh._packets["landmarks"])
     mesh.close()
     detector.close()
@@ -43,7 +43,7 @@ def test_landmarks_are_those_of_the_message():
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_a_window_of_a_decoded_picture_is_one_of_the_whole(window):
-    np.testing.assert_array_equal(cut(decoded(), window)[0], cut(whole(decoded()), window)[0])
+    np.testing.assert_array_equal(cut_window(decoded(), window)[0], cut_window(as_image(decoded()), window)[0])
 
 
 @pytest.mark.parametrize("scale", [0.6, 1.4, 2.6])
@@ -53,4 +53,4 @@ def test_a_crop_of_a_decoded_picture_is_one_of_the_whole(scale):
     for points, place in zip(([*EYE_CORNERS[:2]], [*EYE_CORNERS[2:]], NOSE_TIP, *OUTER_CORNERS), ARCFACE_POINTS,
                              strict=True):  # fmt: skip
         landmarks[points, :2] = scale * place + 40
-    np.testing.assert_array_equal(arcface_crop(decoded(), landmarks), arcface_crop(whole(decoded()), landmarks))
+    np.testing.assert_array_equal(arcface_crop(decoded(), landmarks), arcface_crop(as_image(decoded()), landmarks))

@@ -5,7 +5,7 @@ import pytest
 
 from asccl.face.mesh import LOWER_INNER, STABLE, UPPER_INNER, eye_distance
 from asccl.face.pose import FRONTAL, head_pose
-from asccl.face.smooth import BRIDGE, REACH, smooth_landmarks
+from asccl.face.smooth import MAX_GAP, SMOOTHING_RADIUS, smooth_landmarks
 
 SIZE = 40.0  # pixels per head radius
 
@@ -40,7 +40,7 @@ def test_lips_keep_their_amplitude_and_their_closures(hertz):
     x[:, list(LOWER_INNER), 1] += gap[:, None]
     y = smooth_landmarks(x, shot(x))
     seen = (y[:, list(LOWER_INNER), 1] - y[:, list(UPPER_INNER), 1]).mean(1)
-    inner = slice(REACH, -REACH)
+    inner = slice(SMOOTHING_RADIUS, -SMOOTHING_RADIUS)
     assert np.ptp(seen[inner]) > 0.97 * np.ptp(gap[inner])
     assert np.abs(seen - gap).max() < 0.03 * gap.max()
     assert np.corrcoef(seen, gap)[0, 1] > 0.999
@@ -60,7 +60,7 @@ def test_windows_that_overlap_give_the_same_as_the_whole():
     x[33:35] = np.nan
     cuts = (np.arange(80) > 50).astype(np.int32)
     whole = smooth_landmarks(x, cuts)
-    reach = REACH + BRIDGE
+    reach = SMOOTHING_RADIUS + MAX_GAP
     for a in range(0, 80, 20):
         low, high = max(a - reach, 0), min(a + 20 + reach, 80)
         part = smooth_landmarks(x[low:high], cuts[low:high])[a - low : a - low + 20]

@@ -11,9 +11,10 @@ import pytest
 
 from asccl.errors import NoFaceError
 from asccl.face.mesh import NOSE_TIP, eye_distance
-from asccl.face.presence import judge
+from asccl.face.people import select_person
+from asccl.face.presence import compute_presence
 from asccl.face.smooth import smooth_landmarks
-from asccl.face.tracker import FaceMeshTracker, Observation, choose
+from asccl.face.tracker import FaceMeshTracker, Observation
 from asccl.types import Frame
 from tests.face.scenes import backdrop, embed_colour, put
 
@@ -85,7 +86,7 @@ def test_the_largest_face_is_number_zero(shared):
     images = [put(put(backdrop(), 150, 150, 60), 450, 180, 110) for _ in range(2)]
     images.append(put(backdrop(), 150, 150, 60))
     people = shared.find(film(images), 1 / RATE)
-    assert [p.found.number for p in people] == [0, 1]
+    assert [p.detected.number for p in people] == [0, 1]
     big, small = (p.found for p in people)
     assert big.box[2] - big.box[0] > small.box[2] - small.box[0]
     assert (big.share, small.share) == (pytest.approx(2 / 3), 1.0)
@@ -105,7 +106,7 @@ def test_the_chosen_stay_chosen_while_another_passes_in_front(knowing):
     images = [put(put(backdrop(), 300, 180, 90), x, 185, 95, "other") for x in other]
     person = next(p for p in knowing.find(film([images[0], images[-1]]), 1 / RATE) if p.embedding[0] > 0.9)
     seen = follow(knowing, images, person)
-    presence = judge([o.evidence for o in seen], 30.0).presence
+    presence = compute_presence([o.evidence for o in seen], 30.0).presence
     clear = np.abs(other - 300) > 130
     assert np.abs(noses(seen)[clear] - noses(seen)[0]).max() < 4
     assert presence[-1] > 0.9 or np.isfinite(noses(seen)[-1]).all()
@@ -115,7 +116,7 @@ def test_the_chosen_stay_chosen_while_another_passes_in_front(knowing):
 
 def test_without_an_embedder_motion_keeps_the_chosen(shared):
     images = [put(put(backdrop(), 180 + 2 * i, 180, 90), 470 - 2 * i, 180, 90, "other") for i in range(25)]
-    left = min(shared.find(film(images[:1]), 1 / RATE), key=lambda p: p.found.box[0])
+    left = min(shared.find(film(images[:1]), 1 / RATE), key=lambda p: p.detected.box[0])
     x = noses(follow(shared, images, left))[:, 0]
     assert np.all(np.abs(np.diff(x) - 2) < 1.5)
 
@@ -130,7 +131,7 @@ def test_leaves_and_returns_elsewhere_while_another_stays(knowing):
     x = noses(seen)[:, 0]
     assert np.abs(x[:5] - x[0]).max() < 2 and np.isnan(x[5:17]).all()
     assert np.isfinite(x[-3:]).all() and (x[-3:] < 300).all()
-    spans = judge([o.evidence for o in seen], 30.0).reasons
+    spans = compute_presence([o.evidence for o in seen], 30.0).reasons
     assert [word for *_, word in spans] == ["missing"]
 
 
@@ -140,7 +141,7 @@ def test_a_cut_starts_a_shot_and_finds_the_person_anew(knowing):
     images = [first] * 8 + [second] * 8
     person = next(p for p in knowing.find(film([first]), 1 / RATE) if p.embedding[0] > 0.9)
     seen = follow(knowing, images, person)
-    judged = judge([o.evidence for o in seen], 30.0)
+    judged = compute_presence([o.evidence for o in seen], 30.0)
     assert judged.shot.tolist() == [0] * 8 + [1] * 8
     x = noses(seen)[:, 0]
     assert (x[:8] < 320).all() and (x[8:] > 320).all()
@@ -150,14 +151,14 @@ def test_a_cut_starts_a_shot_and_finds_the_person_anew(knowing):
 def test_a_flash_is_no_cut(shared):
     image = put(backdrop(), 320, 180, 100)
     images = [image] * 6 + [np.clip(image.astype(int) * 3 + 60, 0, 255).astype(np.uint8)] + [image] * 6
-    judged = judge([o.evidence for o in follow(shared, images)], 30.0)
+    judged = compute_presence([o.evidence for o in follow(shared, images)], 30.0)
     assert judged.shot.max() == 0
 
 
 def test_cut_off_by_the_frame(shared):
     xs = [500] * 8 + [500 + 10 * i for i in range(1, 17)]
     seen = follow(shared, [put(backdrop(), x, 180, 110) for x in xs])
-    judged = judge([o.evidence for o in seen], 30.0)
+    judged = compute_presence([o.evidence for o in seen], 30.0)
     assert judged.presence[0] == 1 and judged.presence[-1] == 0
     assert (np.diff(judged.presence) <= 0).all() and len(np.unique(judged.presence)) > 3
     assert judged.reasons[0][2] == "cut off"
@@ -169,7 +170,7 @@ def test_something_in_front_hides_the_face(shared):
     held = plain.copy()
     held[185:270, 260:390] = (40, 90, 30)  # a green book before mouth and chin
     seen = follow(shared, [plain] * 15 + [held] * 12 + [plain] * 15)
-    judged = judge([o.evidence for o in seen], 30.0)
+    judged = compute_presence([o.evidence for o in seen], 30.0)
     bad = np.flatnonzero(judged.presence == 0)
     assert bad.min() in (14, 15) and bad.max() in (26, 27)
     assert {word for *_, word in judged.reasons} <= {"hidden", "missing"}
@@ -179,14 +180,14 @@ def test_something_in_front_hides_the_face(shared):
 def test_a_microphone_hides_the_mouth(shared):
     plain = put(backdrop(), 320, 180, 120)
     held = cv2.circle(plain.copy(), (325, 220), 24, (30, 30, 30), -1)
-    judged = judge([o.evidence for o in follow(shared, [plain] * 12 + [held] * 12)], 30.0)
+    judged = compute_presence([o.evidence for o in follow(shared, [plain] * 12 + [held] * 12)], 30.0)
     assert judged.shot.max() == 0 and (judged.presence[12:] == 0).all() and judged.presence[0] == 1
 
 
 def test_a_change_of_light_hides_nothing(shared):
     image = put(backdrop(), 320, 180, 120)
     images = [np.clip(image * g, 0, 255).astype(np.uint8) for g in np.linspace(1, 0.35, 20)]
-    assert (judge([o.evidence for o in follow(shared, images)], 30.0).presence == 1).all()
+    assert (compute_presence([o.evidence for o in follow(shared, images)], 30.0).presence == 1).all()
 
 
 def test_grey_and_turned_pictures(shared):
@@ -200,14 +201,14 @@ def test_nothing_in_an_empty_scene(shared):
     assert shared.find(film([backdrop()]), 1 / RATE) == []
     assert follow(shared, [backdrop(), np.zeros((1, 1, 3), np.uint8)])[-1].landmarks is None
     with pytest.raises(NoFaceError, match=r"no face was found in holiday\.mp4.*40 pixels"):
-        choose([], None, "holiday.mp4")
+        select_person([], None, "holiday.mp4")
 
 
 def test_asking_for_a_face_that_is_not_there(shared):
     people = shared.find(film([put(backdrop(), 320, 180, 110)]), 1 / RATE)
-    assert choose(people, None, "a.mp4") is people[0] and choose(people, 0, "a.mp4") is people[0]
+    assert select_person(people, None, "a.mp4") is people[0] and select_person(people, 0, "a.mp4") is people[0]
     with pytest.raises(NoFaceError, match=r"face 1 was asked for, but 1 face was found in a\.mp4: give 0"):
-        choose(people, 1, "a.mp4")
+        select_person(people, 1, "a.mp4")
 
 
 def test_nothing_of_a_frame_is_kept(shared):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from asccl.face.mesh import STABLE
-from asccl.metric.align import affine, warp
+from asccl.metric.align import estimate_affine, warp_affine
 
 
 def face(rng: np.random.Generator) -> np.ndarray:
@@ -18,18 +18,18 @@ def test_a_known_map_is_found_whatever_the_mouth_does():
     target[:, :2] = points[:, :2] @ true[:, :2].T + true[:, 2]
     expressive = [n for n in range(478) if n not in STABLE]
     target[expressive] += rng.normal(0, 20, (len(expressive), 3))
-    np.testing.assert_allclose(affine(points, target), true, atol=1e-3)
+    np.testing.assert_allclose(estimate_affine(points, target), true, atol=1e-3)
 
 
 def test_landmarks_that_are_no_face_are_refused():
     with pytest.raises(ValueError, match="landmarks of a face"):
-        affine(np.zeros((478, 3)), np.zeros((478, 3)))
+        estimate_affine(np.zeros((478, 3)), np.zeros((478, 3)))
 
 
 def test_warp_moves_pixels_as_the_matrix_says_and_marks_what_it_does_not_see():
     image = torch.arange(48.0).view(1, 1, 6, 8)
     shift = torch.tensor([[[1.0, 0, 2], [0, 1, -1]]])  # two to the right, one up
-    moved, valid = warp(image, shift, (6, 8))
+    moved, valid = warp_affine(image, shift, (6, 8))
     assert torch.allclose(moved[0, 0, :5, 2:], image[0, 0, 1:, :6])
     assert valid[0, 0, :5, 2:].all() and not valid[0, 0, 5].any() and not valid[0, 0, :, :2].any()
 
@@ -37,4 +37,4 @@ def test_warp_moves_pixels_as_the_matrix_says_and_marks_what_it_does_not_see():
 def test_gradients_pass_through_the_warp():
     image = torch.rand(1, 2, 6, 6, dtype=torch.float64, requires_grad=True)
     turn = torch.tensor([[[0.9, -0.2, 0.7], [0.2, 0.9, -0.4]]], dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda v: warp(v, turn, (5, 7))[0], image)
+    assert torch.autograd.gradcheck(lambda v: warp_affine(v, turn, (5, 7))[0], image)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from asccl.metric.daas import daas_weight
-from asccl.metric.loss import LossSettings, asccl_loss, asccl_maps, contrast, sccl_loss
-from asccl.metric.neighbours import choose
-from asccl.metric.scc import similarity, visual_disparity
+from asccl.metric.loss import LossSettings, asccl_loss, asccl_region_losses, contrastive_loss, sccl_loss
+from asccl.metric.neighbours import sample_regions
+from asccl.metric.scc import cosine_similarity, visual_disparity
 from tests.metric import plain
 from tests.metric.small import pictures, small_metric
 
@@ -34,7 +34,7 @@ def test_disparity_and_similarity_are_equations_3_and_1(heads):
                 if rings[0][j] is None:
                     continue
                 np.testing.assert_allclose(s.values[0, region, j].numpy(), rings[0][j], atol=1e-12)
-                cosine = float(similarity(s.values, g.values)[0, region, j])
+                cosine = float(cosine_similarity(s.values, g.values)[0, region, j])
                 assert cosine == pytest.approx(plain.cosine(rings[0][j], rings[1][j]), abs=1e-4)
 
 
@@ -84,7 +84,7 @@ def test_all_negatives_are_every_other_sampled_pair():
     rng = np.random.default_rng(3)
     query, key = rng.normal(size=(2, 5, 8, 6))
     valid = torch.ones(1, 5, 8, dtype=torch.bool)
-    got = contrast(torch.tensor(query)[None], torch.tensor(key)[None], valid, 0.07, "all")[0]
+    got = contrastive_loss(torch.tensor(query)[None], torch.tensor(key)[None], valid, 0.07, "all")[0]
     flat = list(key.reshape(40, 6))
     expected = [plain.contrast(q, flat, n, 0.07) for n, q in enumerate(query.reshape(40, 6))]
     np.testing.assert_allclose(got.flatten().numpy(), expected, rtol=1e-4)
@@ -101,10 +101,10 @@ def test_shuffling_the_weights_over_regions_changes_the_loss():
     """In the authors' code it does not: they multiply after the mean."""
     metric = small_metric()
     x, y = pictures(4)
-    part = asccl_maps(metric, x, y, ALL)[0]
+    part = asccl_region_losses(metric, x, y, ALL)[0]
     shuffled = part.weight[:, torch.randperm(part.weight.shape[1], generator=torch.Generator().manual_seed(0))]
     assert abs(float(part._replace(weight=shuffled).mean() / part.mean()) - 1) > 1e-5
-    theirs = asccl_maps(metric, x, y, LossSettings(samples=None, daas="authors"))[0]
+    theirs = asccl_region_losses(metric, x, y, LossSettings(samples=None, daas="authors"))[0]
     assert len(theirs.weight.unique()) == 1
 
 
@@ -123,17 +123,17 @@ def test_identical_images_have_a_lower_loss_than_any_shifted_pair():
 def test_a_pair_beyond_the_border_is_no_candidate():
     """A corner region has three neighbours: eight rows of three candidates, five rows that do not count."""
     features = torch.randn(1, 6, 2, 2, dtype=torch.float64)
-    pairs = choose(2, 2, None)
+    pairs = sample_regions(2, 2, None)
     disparity = visual_disparity(features, pairs)
     valid = pairs.inside[None]
-    got = contrast(disparity, disparity, valid)
+    got = contrastive_loss(disparity, disparity, valid)
     assert torch.isfinite(got[valid]).all()
     junk = torch.where(valid[..., None], disparity, 1e3)
-    assert torch.allclose(contrast(disparity, junk, valid)[valid], got[valid])
+    assert torch.allclose(contrastive_loss(disparity, junk, valid)[valid], got[valid])
 
 
 def test_regions_and_map_mean_agree():
     metric = small_metric()
-    part = asccl_maps(metric, *pictures(6), ALL)[1]
+    part = asccl_region_losses(metric, *pictures(6), ALL)[1]
     count = part.valid.sum(-1)
     assert float((part.regions() * count).sum() / count.sum()) == pytest.approx(float(part.mean()))

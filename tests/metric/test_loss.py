@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from asccl.metric.loss import ASCCLLoss, LossSettings, asccl_loss, asccl_maps, sccl_loss
+from asccl.metric.loss import ASCCLLoss, LossSettings, asccl_loss, asccl_region_losses, sccl_loss
 from tests.metric.small import pictures, small_metric
 
 FEW = LossSettings(samples=12)
@@ -63,8 +63,8 @@ def test_pixels_that_show_nothing_do_not_count():
     x, y = pictures(5, size=64)
     valid = torch.ones(2, 1, 64, 64, dtype=torch.bool)
     valid[:, :, :, 48:] = False
-    whole = asccl_maps(metric, x, y, LossSettings(samples=None), valid=torch.ones_like(valid))
-    parts = asccl_maps(metric, x, y, LossSettings(samples=None), valid=valid)
+    whole = asccl_region_losses(metric, x, y, LossSettings(samples=None), valid=torch.ones_like(valid))
+    parts = asccl_region_losses(metric, x, y, LossSettings(samples=None), valid=valid)
     for part, all_of_it in zip(parts, whole, strict=True):
         columns = part.pairs.region % part.size[1]
         assert not part.valid[:, columns >= part.size[1] * 3 // 4].any()

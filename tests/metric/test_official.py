@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from asccl.metric.loss import LossSettings, asccl_maps
-from asccl.metric.neighbours import at
+from asccl.metric.loss import LossSettings, asccl_region_losses
+from asccl.metric.neighbours import neighbour_pairs
 from asccl.metric.scc import SCCMetric
 from asccl.nets.iresnet import MAP_CHANNELS, IResNet
 from tests import official
@@ -34,8 +34,8 @@ def test_loss_and_gradient_are_those_of_the_authors():
     pairs = []
     for size, places in zip((56, 28, 14, 7), expected["locations"], strict=True):
         row, column = torch.tensor(places).unbind(1)
-        pairs.append(at(row * size + column, size, size, wrap=True))
-    parts = asccl_maps(metric, source=y, generated=x, settings=SETTINGS, pairs=pairs)
+        pairs.append(neighbour_pairs(row * size + column, size, size, wrap=True))
+    parts = asccl_region_losses(metric, source=y, generated=x, settings=SETTINGS, pairs=pairs)
     loss = SHARE * torch.stack([part.mean() for part in parts]).sum()
     loss.backward()
     assert loss.item() == pytest.approx(expected["loss"], rel=official.TOLERANCE)

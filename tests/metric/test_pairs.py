@@ -1,10 +1,10 @@
 import torch
 
-from asccl.metric.neighbours import NEIGHBOURS, at, choose
+from asccl.metric.neighbours import NEIGHBOURS, neighbour_pairs, sample_regions
 
 
 def test_every_neighbour_lies_where_it_should_and_borders_do_not_wrap():
-    pairs = choose(3, 4, None)
+    pairs = sample_regions(3, 4, None)
     assert pairs.region.tolist() == list(range(12))
     for n in range(12):
         row, column = divmod(n, 4)
@@ -16,21 +16,21 @@ def test_every_neighbour_lies_where_it_should_and_borders_do_not_wrap():
 
 
 def test_the_authors_wrap_round():
-    pairs = at(torch.tensor([0]), 3, 4, wrap=True)
+    pairs = neighbour_pairs(torch.tensor([0]), 3, 4, wrap=True)
     assert pairs.inside.all()
     assert pairs.neighbour[0].tolist() == [11, 8, 9, 3, 1, 7, 4, 5]
 
 
 def test_drawn_regions_are_distinct_and_decided_by_the_generator():
-    a, b, c = (choose(20, 20, 50, torch.Generator().manual_seed(seed)).region for seed in (1, 1, 2))
+    a, b, c = (sample_regions(20, 20, 50, torch.Generator().manual_seed(seed)).region for seed in (1, 1, 2))
     assert torch.equal(a, b) and not torch.equal(a, c)
     assert len(a.unique()) == 50 and a.max() < 400
 
 
 def test_without_a_generator_an_even_grid():
-    pairs = choose(112, 112, 1024)
+    pairs = sample_regions(112, 112, 1024)
     assert len(pairs.region) == 28 * 28
     rows, columns = pairs.region // 112, pairs.region % 112
     assert rows.unique().diff().unique().tolist() == [4] == columns.unique().diff().unique().tolist()
     assert rows.min() == 1 and rows.max() == 109  # centred
-    assert torch.equal(pairs.region, choose(112, 112, 1024).region)
+    assert torch.equal(pairs.region, sample_regions(112, 112, 1024).region)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asccl.morphable.anny_head import load_anny_head
-from asccl.morphable.fit import FitSettings, Fitter, similarity
+from asccl.morphable.fit import FitSettings, Fitter, fit_weak_perspective
 from asccl.types import Track
 
 HEAD = load_anny_head()
@@ -132,7 +132,7 @@ def test_similarity_returns_what_was_applied():
     points = rng.normal(size=(40, 3))
     rotation = turn(25, -10)
     moved = 3.0 * points @ rotation.T + (1, 2, 3)
-    scale, found, translation = similarity(points, moved[None], np.ones(40))
+    scale, found, translation = fit_weak_perspective(points, moved[None], np.ones(40))
     assert scale[0] == pytest.approx(3.0)
     assert found[0] == pytest.approx(rotation)
     assert translation[0] == pytest.approx([1, 2, 3])

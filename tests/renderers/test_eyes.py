@@ -8,7 +8,7 @@ import pytest
 
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.warp.eyes import Eyes, inside, keep_eyeballs
+from asccl.renderers.warp.eyes import IrisModel, inside, keep_eyeballs
 from asccl.renderers.warp.field import Box, face_size
 
 HEAD = load_anny_head()
@@ -58,8 +58,8 @@ def opened(source: np.ndarray, points: np.ndarray, lift: float) -> np.ndarray:
     moved = points[:468].copy()
     for loop in (mesh.RIGHT_EYE, mesh.LEFT_EYE):
         moved[list(loop[9:16]), 1] -= lift * np.sin(np.pi * np.arange(1, 8) / 8).astype(np.float32)
-    edited, eyes = source.copy(), Eyes()
-    eyes.study(source, points)
+    edited, eyes = source.copy(), IrisModel()
+    eyes.observe(source, points)
     keep_eyeballs(source, edited, points, moved, BOX, eyes.radius)
     return edited
 
@@ -89,9 +89,9 @@ def test_a_catch_light_does_not_become_a_ring():
 
 
 def test_an_iris_larger_than_the_mesh_says_is_completed_as_large():
-    points, eyes = landmarks(), Eyes()
+    points, eyes = landmarks(), IrisModel()
     assert eyes.radius == 1
-    eyes.study(picture(points, larger=1.2), points)
+    eyes.observe(picture(points, larger=1.2), points)
     assert eyes.radius == pytest.approx(1.2, abs=0.03)
     edited = opened(picture(points, larger=1.2), points, 70.0)
     assert np.abs(above_iris(points, edited, 1.08) - IRIS).max() < 40

@@ -27,7 +27,7 @@ def face():
     image = cv2.resize(np.ascontiguousarray(data.astronaut()[:320, 60:380]), (640, 640), interpolation=cv2.INTER_CUBIC)
     look, window = FaceMesh(), Window(324.0, 224.0, 300.0)
     for _ in range(3):
-        landmarks, _, _ = look.look(image, window)
+        landmarks, _, _ = look.detect(image, window)
         window = Window.around(landmarks)
     look.close()
     fitter, track = Fitter(HEAD), Track(np.ones(1, np.float32), np.zeros(1, np.int32))
@@ -49,8 +49,8 @@ def put_on(image, landmarks, colour=(25, 20, 20)) -> tuple[np.ndarray, np.ndarra
 def test_glasses_are_seen_where_they_are_worn(face):
     image, landmarks, _ = face
     bare, dark = Glasses(), Glasses()
-    bare.study(image, landmarks)
-    dark.study(put_on(image, landmarks)[0], landmarks)
+    bare.observe(image, landmarks)
+    dark.observe(put_on(image, landmarks)[0], landmarks)
     assert not Glasses().worn and not bare.worn
     assert dark.worn
 
@@ -59,7 +59,7 @@ def test_rims_are_found_where_they_were_drawn(face):
     image, landmarks, _ = face
     worn, rim = put_on(image, landmarks)
     glasses = Glasses()
-    glasses.study(worn, landmarks)
+    glasses.observe(worn, landmarks)
     away = cv2.distanceTransform((~rim).astype(np.uint8), cv2.DIST_L2, 5)
     found = np.concatenate(glasses.rims(landmarks)).round().astype(int)
     assert np.median(away[found[:, 1], found[:, 0]]) < 0.03 * face_size(landmarks)
@@ -70,7 +70,7 @@ def test_rims_stay_where_they_are(face, emotion):
     image, landmarks, motion = face
     worn, rim = put_on(image, landmarks)
     renderer = WarpRenderer(HEAD)
-    renderer.study(worn, landmarks)
+    renderer.observe(worn, landmarks)
     renderer.plan(motion, PresetDirector(HEAD)(motion, Target(emotion)))
     out = renderer.render(worn, landmarks, 0)
     kept = out.max(2)[rim] < 90

@@ -16,15 +16,15 @@ from asccl.face import mesh
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.nets.ned_renderer import Generator, Sizes
-from asccl.renderers.neural.checkpoint import WIDTH, Card
-from asccl.renderers.neural.renderer import NeuralRenderer, shown_strength
+from asccl.nets.ned_renderer import Generator, RendererSizes
+from asccl.renderers.neural.checkpoint import EMBEDDING_SIZE, RendererMetadata
+from asccl.renderers.neural.renderer import NeuralRenderer, edit_opacity
 from asccl.types import Motion, Track
 
 HEAD = load_anny_head()
-SIZES = Sizes(ngf=4, downsamplings=2, blocks=2, running=False)
+SIZES = RendererSizes(ngf=4, downsamplings=2, blocks=2, running=False)
 SIZE, FRAMES = 48, 9
-CARD = Card.of(SIZES, SIZE, np.ones((1, WIDTH), np.float32))
+CARD = RendererMetadata.from_embeddings(SIZES, SIZE, np.ones((1, EMBEDDING_SIZE), np.float32))
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def shown():
     eyes, window = FaceMesh(), Window(128.0, 112.0, 150.0)
     images, found = [astronaut(t) for t in range(FRAMES)], []
     for image in [images[0], images[0], *images]:
-        landmarks, score, _ = eyes.look(image, window)
+        landmarks, score, _ = eyes.detect(image, window)
         assert landmarks is not None and score > 0.5
         window = Window.around(landmarks)
         found.append(landmarks)
@@ -185,10 +185,10 @@ def test_a_weak_edit_is_nearly_the_source(tiny, shown):
 
 def test_strength_grows_with_weight_and_change(shown):
     motion = replace(shown[2], weight=np.linspace(0, 1, FRAMES).astype(np.float32))
-    strength = shown_strength(motion, happy(motion))
+    strength = edit_opacity(motion, happy(motion))
     assert strength[0] == 0 and (np.diff(strength) >= 0).all() and (strength[-4:] == 1).all()
     assert 0 < strength[1] < strength[2] < 0.6  # weights 1/8 and 1/4
-    assert (shown_strength(motion, motion) == 0).all()
+    assert (edit_opacity(motion, motion) == 0).all()
 
 
 def test_closed_lips_stay_closed_in_the_conditions(shown):

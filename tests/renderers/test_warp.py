@@ -17,9 +17,9 @@ from asccl.morphable.fit import Fitter
 from asccl.renderers.warp.displacement import MOST_CLOSING, MOST_OPENING, SHUT, Displacement
 from asccl.renderers.warp.field import Box, FaceField, enlarge, face_size
 from asccl.renderers.warp.renderer import WarpRenderer, relight, warp
-from asccl.renderers.warp.shading import Skin
-from asccl.renderers.warp.wrinkles import Folds
-from asccl.types import EMOTIONS, Track, whole
+from asccl.renderers.warp.shading import SkinModel
+from asccl.renderers.warp.wrinkles import WrinkleModel
+from asccl.types import EMOTIONS, Track, as_image
 from asccl.video.colour import BT709, Colour, planes_of, to_420
 from asccl.video.picture import Decoded, to_frame
 
@@ -38,7 +38,7 @@ def face():
     image = np.ascontiguousarray(data.astronaut()[:320, 60:380])
     mesh, window = FaceMesh(), Window(162.0, 112.0, 150.0)
     for _ in range(3):
-        landmarks, score, _ = mesh.look(image, window)
+        landmarks, score, _ = mesh.detect(image, window)
         assert landmarks is not None and score > 0.5
         window = Window.around(landmarks)
     mesh.close()
@@ -51,7 +51,7 @@ def face():
 def edit(head, face, emotion: str, intensity: float = 1.0):
     image, landmarks, motion = face
     renderer = WarpRenderer(head)
-    renderer.study(whole(image), landmarks)
+    renderer.observe(as_image(image), landmarks)
     renderer.plan(motion, PresetDirector(head)(motion, Target(emotion, intensity=intensity)))
     return renderer.render(image, landmarks, 0)
 
@@ -72,9 +72,9 @@ def test_no_change_is_the_very_same_array(head, face):
 def test_a_decoded_picture_is_edited_as_the_array_and_encoded_outside_the_face_as_it_came(head, face):
     image, landmarks, motion = face
     source = Decoded(to_420(image, Colour()), BT709)
-    as_array, as_picture = (edit(head, (p, landmarks, motion), "surprised") for p in (whole(source), source))
-    np.testing.assert_array_equal(whole(as_picture), as_array)
-    assert not np.array_equal(as_array, whole(source))
+    as_array, as_picture = (edit(head, (p, landmarks, motion), "surprised") for p in (as_image(source), source))
+    np.testing.assert_array_equal(as_image(as_picture), as_array)
+    assert not np.array_equal(as_array, as_image(source))
     luma, before = planes_of(to_frame(as_picture, Colour()))[0], source.planes[0]
     oval = landmarks[list(mesh.OVAL), :2]
     low, high = (oval.mean(0) + 1.3 * (edge - oval.mean(0)) for edge in (oval.min(0), oval.max(0)))
@@ -223,15 +223,15 @@ def test_light_of_one_changes_nothing():
 
 def test_hair_over_the_forehead_is_held_still_and_gets_no_lines(head, face):
     image, landmarks, _ = face
-    bare, hairy = Skin(head), Skin(head)
+    bare, hairy = SkinModel(head), SkinModel(head)
     covered = image.copy()
     covered[: int(landmarks[list(mesh.RIGHT_BROW_TOP), 1].min()) - 2] = (25, 18, 12)
     plain = image.copy()
     plain[: int(landmarks[list(mesh.RIGHT_BROW_TOP), 1].min()) - 2] = image[
         int(landmarks[151, 1]), int(landmarks[151, 0])
     ]
-    hairy.study(covered, landmarks)
-    bare.study(plain, landmarks)
+    hairy.observe(covered, landmarks)
+    bare.observe(plain, landmarks)
     assert hairy.bareness[10] < 0.2 < 0.6 < bare.bareness[10]
     assert hairy.bareness[50] == 1  # cheeks always move
 
@@ -240,8 +240,8 @@ def test_the_noise_of_a_dark_picture_does_not_make_skin_rough(head, face):
     image, landmarks, _ = face
     noise = np.random.default_rng(0).normal(50, 0.9, image.shape[:2]).round().astype(np.uint8)
     dark = np.repeat(noise[..., None], 3, axis=2)
-    smooth = Skin(head)
-    smooth.study(dark, landmarks)
+    smooth = SkinModel(head)
+    smooth.observe(dark, landmarks)
     assert smooth.roughness < 0.5
 
 
@@ -249,7 +249,7 @@ def test_a_fold_grows_with_the_face_without_a_jump(head, face):
     _, landmarks, _ = face
     change = np.zeros(52)
     change[[head.index[name] for name in ("browOuterUpLeft", "browOuterUpRight", "browInnerUp")]] = 1
-    folds, deep = Folds(head), []
+    folds, deep = WrinkleModel(head), []
     for scale in np.linspace(0.8, 3.2, 60):
         xy = scale * (landmarks[:468, :2] - landmarks[:468, :2].min(0))
         shape = tuple(int(x) + 4 for x in xy.max(0)[::-1])

@@ -13,7 +13,7 @@ from walker import enter, finish
 from asccl.errors import InputError, SettingError
 from asccl.study import people, studies
 from asccl.study.clips import NO_SEI, ingest
-from asccl.study.design import BROKEN, GAP, Pair, all_pairs, participant_seed, schedule
+from asccl.study.design import BROKEN, GAP, MethodPair, all_pairs, participant_seed, schedule
 from asccl.study.edits import make_edits, parse_method, references_in
 from asccl.study.manifest import read_items
 from asccl.study.plan import Plan, from_dict, read_plan
@@ -41,7 +41,7 @@ def test_every_pair_once_for_each_question_with_training_repeats_and_catches():
     assert kinds == {"training": 2, "main": 3 * len(PAIRS), "repeat": 4, "identical": 3, "broken": 2}
     assert [trial.kind for trial in trials[:2]] == ["training"] * 2
     main = [t for t in trials if t.kind == "main"]
-    asked = Counter((t.question, Pair(t.item, *sorted((t.left, t.right)))) for t in main)
+    asked = Counter((t.question, MethodPair(t.item, *sorted((t.left, t.right)))) for t in main)
     assert set(asked.values()) == {1} and {pair for _, pair in asked} == set(PAIRS)
     assert all(t.left == t.right for t in trials if t.kind == "identical")
     assert all([t.left, t.right].count(BROKEN) == 1 for t in trials if t.kind == "broken")
@@ -83,7 +83,7 @@ def test_repeats_swap_sides_and_keep_a_distance():
 
 def test_the_least_filled_pairs_come_first():
     filled = {pair: 5 for pair in PAIRS} | {pair: 1 for pair in PAIRS[4:9]}
-    chosen = {Pair(t.item, *sorted((t.left, t.right))) for t in planned(3, filled, quota=5) if t.kind == "main"}
+    chosen = {MethodPair(t.item, *sorted((t.left, t.right))) for t in planned(3, filled, quota=5) if t.kind == "main"}
     assert chosen == set(PAIRS[4:9])
 
 

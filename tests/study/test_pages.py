@@ -19,8 +19,8 @@ from asccl.study import people, session, studies, tokens
 from asccl.study.results import read_votes
 from asccl.study.web import admin as administrator
 from asccl.study.web import pages as participant
-from asccl.study.web.guard import BODY, Pace
-from asccl.study.web.serve import beside, pages
+from asccl.study.web.guard import BODY, RateLimiter
+from asccl.study.web.serve import pages, study_routes
 
 pytestmark = pytest.mark.usefixtures("unhurried")
 NASTY = "'; DROP TABLE votes; -- <script>alert(1)</script> {{7*7}} \"><img src=x onerror=alert(1)> ../../etc/passwd"
@@ -30,8 +30,8 @@ NASTY = "'; DROP TABLE votes; -- <script>alert(1)</script> {{7*7}} \"><img src=x
 def web(store, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setenv("ASCCL_STUDY_SECRET", "sesame")
     for name in ("STEADY", "STRANGERS", "JOINS"):
-        monkeypatch.setattr(participant, name, Pace(1000, 1000))
-    monkeypatch.setattr(administrator, "LOGINS", Pace(1000, 1000))
+        monkeypatch.setattr(participant, name, RateLimiter(1000, 1000))
+    monkeypatch.setattr(administrator, "LOGINS", RateLimiter(1000, 1000))
     with TestClient(pages(lambda: store), follow_redirects=False) as client:
         yield client
 
@@ -65,7 +65,7 @@ def test_the_walk_of_a_participant(store, make, web):
     assert "What is stored" in web.get("/study", params=where).text
     assert web.get("/study/screen", params=where).json() == {"reason": "order"}
     web.post("/study/consent", data={**where, "agree": "yes"})
-    shape, beeps = session.visit(store, study, token).puzzle()
+    shape, beeps = session.open_session(store, study, token).puzzle()
     with wave.open(io.BytesIO(web.get("/study/beeps", params=where).content)) as sound:
         assert sound.getnframes() / sound.getframerate() == pytest.approx(0.6 * beeps, rel=0.01)
     failed = web.post("/study/check", data={**where, "shape": "none", "beeps": "1"})
@@ -299,7 +299,7 @@ def test_sound_that_is_needed(store, make, web):
     study = make(store, sound="required")
     ((_, token),) = people.invite(store, study, [""])
     session.consent(store, study, token)
-    shape, _ = session.visit(store, study, token).puzzle()
+    shape, _ = session.open_session(store, study, token).puzzle()
     reply = web.post("/study/check", data={**link(study, token), "shape": shape, "beeps": "none"})
     assert "check_sound_needed" in reply.headers["location"]
 
@@ -312,15 +312,15 @@ def test_pages_speak_the_studys_language(store, make, web):
 
 
 def test_pace(monkeypatch, store, make, web):
-    pace = Pace(rate=0.0, most=2)
+    pace = RateLimiter(rate=0.0, most=2)
     assert [pace.allows("a") for _ in range(3)] == [True, True, False] and pace.allows("b")
-    monkeypatch.setattr(participant, "STRANGERS", Pace(0, 2))
+    monkeypatch.setattr(participant, "STRANGERS", RateLimiter(0, 2))
     told = [web.get("/study/screen", params=link("A" * 11, "x")).status_code for _ in range(3)]
     assert told == [404, 404, 429]
     study = make(store)
     token = enter(store, study)
     assert web.get("/study/screen", params=link(study, token)).status_code == 200  # a working link still works
-    monkeypatch.setattr(participant, "STEADY", Pace(0, 1))
+    monkeypatch.setattr(participant, "STEADY", RateLimiter(0, 1))
     assert web.get("/study/screen", params=link(study, token)).status_code == 200
     assert web.get("/study/screen", params=link(study, token)).status_code == 429
 
@@ -478,8 +478,8 @@ def test_without_a_secret_or_a_store_the_pages_say_what_to_do(monkeypatch, tmp_p
     monkeypatch.setenv("ASCCL_STUDY_DIR", str(tmp_path / "none"))
     from starlette.applications import Starlette
 
-    monkeypatch.setattr(administrator, "LOGINS", Pace(1000, 1000))
-    with TestClient(Starlette(routes=beside())) as web:
+    monkeypatch.setattr(administrator, "LOGINS", RateLimiter(1000, 1000))
+    with TestClient(Starlette(routes=study_routes())) as web:
         assert "python -m asccl study secret" in web.get("/study/admin").text
         assert web.get("/study").status_code == 404
         assert web.post("/study/admin/login", data={"secret": ""}).status_code == 403

@@ -62,7 +62,7 @@ def test_a_retry_after_a_lost_acknowledgement_counts_once(store, make):
     first = session.answer(store, study, token, reply(1, "left"))
     assert session.answer(store, study, token, reply(1, "left")) == first
     assert session.answer(store, study, token, reply(1, "right")) == first  # the same key: what came first stays
-    with pytest.raises(session.Refused, match="order"):
+    with pytest.raises(session.SessionError, match="order"):
         session.answer(store, study, token, reply(1, "right", key="another-key-of-20-chars"))
     assert [vote["answer"] for vote in read_votes(store, study)] == ["left"]
 

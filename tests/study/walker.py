@@ -12,7 +12,7 @@ def enter(store: Store, study: str, label: str = "") -> str:
     """Invites somebody and takes them to their first question. Returns the token."""
     ((_, token),) = people.invite(store, study, [label])
     session.consent(store, study, token)
-    shape, beeps = session.visit(store, study, token).puzzle()
+    shape, beeps = session.open_session(store, study, token).puzzle()
     assert session.check(store, study, token, shape, str(beeps)) == ""
     return token
 

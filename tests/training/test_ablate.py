@@ -33,7 +33,7 @@ def cases():
 
 @pytest.fixture(scope="module")
 def eyes():
-    found = measures.Eyes()
+    found = measures.FeatureExtractor()
     yield found
     found.close()
 
@@ -58,16 +58,16 @@ def test_supervision_differs_in_asccl_alone(tmp_path):
 
 def test_frechet_distance_of_known_gaussians():
     x = np.random.default_rng(0).standard_normal((500, 4)) * (1, 2, 3, 4)
-    assert measures.frechet(x, x) == pytest.approx(0, abs=1e-6)
-    assert measures.frechet(x, x + np.array([3, 0, 4, 0])) == pytest.approx(25, rel=1e-6)
-    assert measures.frechet(x, 2 * (x - x.mean(0)) + x.mean(0)) == pytest.approx(np.cov(x.T).trace(), rel=1e-6)
+    assert measures.frechet_distance(x, x) == pytest.approx(0, abs=1e-6)
+    assert measures.frechet_distance(x, x + np.array([3, 0, 4, 0])) == pytest.approx(25, rel=1e-6)
+    assert measures.frechet_distance(x, 2 * (x - x.mean(0)) + x.mean(0)) == pytest.approx(np.cov(x.T).trace(), rel=1e-6)
 
 
 def test_lips_that_rest_while_they_should_move_count_nought():
     truth, still = np.sin(np.arange(10.0)), np.zeros(10)
-    assert measures.together(2 * truth + 1, truth, 0.02) == pytest.approx(1)
-    assert measures.together(still, truth, 0.02) == 0
-    assert np.isnan(measures.together(truth, still, 0.02))
+    assert measures.lip_correlation(2 * truth + 1, truth, 0.02) == pytest.approx(1)
+    assert measures.lip_correlation(still, truth, 0.02) == 0
+    assert np.isnan(measures.lip_correlation(truth, still, 0.02))
 
 
 def test_the_truth_is_judged_right_and_the_source_worse(cases, eyes):
@@ -78,7 +78,7 @@ def test_the_truth_is_judged_right_and_the_source_worse(cases, eyes):
     wrong = measures.of_pictures(source, truth, truth, [0])
     assert wrong["fad"] > 0.01 and wrong["lips"] > 0.5 and wrong["csim"] < right["csim"]
     known = mesh.lip_gap(cases[0].places)
-    assert measures.together(mesh.lip_gap(truth[0].marks), known, 0.0) > 0.9  # 64 pixels are enough to read lips
+    assert measures.lip_correlation(mesh.lip_gap(truth[0].marks), known, 0.0) > 0.9  # 64 pixels are enough to read lips
     assert measures.psnr(cases[0].after, cases[0].after) > 60 > measures.psnr(cases[0].before, cases[0].after)
     exact = measures.of_coefficients([cases[0].truth], [cases[0].truth], HEAD)
     assert exact["error"] == exact["lips_3dmm"] == 0 and exact["mouth_3dmm"] == pytest.approx(1)

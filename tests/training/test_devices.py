@@ -13,7 +13,7 @@ from media import ROOT
 from safetensors.torch import load_file
 from torch import distributed as torch_distributed
 
-from asccl.nets.ned_manipulator import Manipulator, Sizes
+from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.zoo import new_metric
 from training import losses
 from training.engine import distributed
@@ -43,7 +43,7 @@ def test_gradients_of_two_processes_are_those_of_one_with_twice_the_batch(tmp_pa
     one = trained(kind, tmp_path / "one", batch, 1)
     two = trained(kind, tmp_path / "two", batch // 2, 2)
     torch.manual_seed(0)
-    first = Manipulator(Sizes(width=16, residual=True)) if kind == "manipulator" else new_metric()
+    first = Manipulator(ManipulatorSizes(width=16, residual=True)) if kind == "manipulator" else new_metric()
     moved = 0
     for name, before in first.state_dict().items():
         if name not in one or name == "mean_style" or (name.startswith("heads") and name.split(".")[2] == "2"):
@@ -77,6 +77,6 @@ def test_a_mean_over_those_that_count_is_over_all_devices(tmp_path):
 
 def test_one_device_draws_what_it_always_did():
     rng = torch.Generator().manual_seed(3)
-    drawn = distributed.drawn(lambda n: torch.rand(n, 2, generator=rng), 5)
+    drawn = distributed.rank_slice(lambda n: torch.rand(n, 2, generator=rng), 5)
     assert torch.equal(drawn, torch.rand(5, 2, generator=torch.Generator().manual_seed(3)))
     assert distributed.mean_count(torch.tensor(3)).item() == 3

@@ -27,7 +27,7 @@ from asccl.data.labels import Labels
 from asccl.errors import AscclError, InputError, SettingError, WeightsError
 from asccl.types import EMOTIONS
 from training import train_manipulator, train_metric
-from training.engine.dataloader import LoaderError, following, loader_of
+from training.engine.dataloader import LoaderError, loader_of, next_batch
 from training.engine.loop import DivergedError, saved
 from training.engine.settings import load_preset
 from training.train_manipulator import ManipulatorSettings
@@ -191,13 +191,13 @@ class Bad(Dataset):
 
 def test_a_dying_loader_is_told_as_such():
     with pytest.raises(LoaderError, match=r"a process that loads data died \(.*: give it more memory or lower"):
-        following(iter(loader_of(Bad(), 2, 1)))
+        next_batch(iter(loader_of(Bad(), 2, 1)))
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_error_of_the_data_crosses_processes_as_it_is(workers):
     with pytest.raises(InputError, match=r"^clip 7 is damaged: prepare it anew$"):
-        following(iter(loader_of(Bad(InputError("clip 7 is damaged", "prepare it anew")), 2, workers)))
+        next_batch(iter(loader_of(Bad(InputError("clip 7 is damaged", "prepare it anew")), 2, workers)))
 
 
 def test_a_wrong_setting_is_one_line(tmp_path):

@@ -14,11 +14,11 @@ from torch.utils.data import default_collate
 from asccl.data.clips import PreparedClip
 from asccl.data.labels import Labels
 from asccl.errors import InputError
-from asccl.nets.ned_manipulator import WINDOW, Manipulator, Sizes
+from asccl.nets.ned_manipulator import WINDOW, Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
 from training.datasets.recorded import RecordedTakes, RecordedWindows, aligned, in_pairs, labelled, partners, split
 from training.datasets.windows import Window
-from training.train_manipulator import Learner, held_out_errors, mean_styles
+from training.train_manipulator import ManipulatorObjective, held_out_errors, mean_styles
 
 JAW = HEAD.index["jawOpen"]
 
@@ -107,14 +107,14 @@ def test_a_window_without_a_partner_has_another_emotion_of_the_same_person(clips
 
 def test_only_a_window_with_a_partner_has_an_answer_to_learn(clips):
     data = RecordedWindows(0, clips)
-    net = Manipulator(Sizes(width=16, residual=True))
+    net = Manipulator(ManipulatorSizes(width=16, residual=True))
     paired, unpaired = (
         next(w for w in map(data.__getitem__, range(len(clips))) if w.paired is p) for p in (True, False)
     )
 
     def answer(*windows: Window) -> float:
         batch = default_collate(windows)
-        return Learner(net, JAW)(batch, torch.Generator(), net.discriminator, True)["paired"].item()
+        return ManipulatorObjective(net, JAW)(batch, torch.Generator(), net.discriminator, True)["paired"].item()
 
     torch.manual_seed(0)
     assert answer(unpaired, unpaired) == 0 < answer(paired, unpaired) < answer(paired, paired)
@@ -150,7 +150,7 @@ def test_what_is_held_out_is_never_trained_on(clips):
 
 
 def test_held_out_pairs_are_judged_by_the_truth_and_others_by_their_style(clips):
-    net = Manipulator(Sizes(width=16, residual=True)).freeze()
+    net = Manipulator(ManipulatorSizes(width=16, residual=True)).freeze()
     net.generator.seq2[-1].weight.zero_()
     net.generator.seq2[-1].bias.zero_()  # it changes nothing
     ann = RecordedWindows(0, [clip for clip in clips if clip.row.person == "Ann"])

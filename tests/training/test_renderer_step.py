@@ -9,15 +9,15 @@ from asccl.errors import InputError
 from asccl.face.mesh import LIPS
 from asccl.metric.loss import ASCCLLoss
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.ned_renderer import Discriminator, Generator, Sizes
+from asccl.nets.ned_renderer import Discriminator, Generator, RendererSizes
 from asccl.renderers.neural.conditions import FaceSurface
 from asccl.zoo import new_metric
 from training import losses
 from training.datasets.portraits import InMemory, Part, RendererWindow, RendererWindows, mouth_side
 from training.datasets.synthetic_portraits import synthetic_portrait
-from training.renderer_step import Critics, draw, generator_losses, mouths, shown
+from training.renderer_step import Discriminators, crop_mouths, draw, generator_losses, shown
 
-SIZES = Sizes(ngf=4, downsamplings=2, blocks=2, ndf=4, layers=2, running=False)
+SIZES = RendererSizes(ngf=4, downsamplings=2, blocks=2, ndf=4, layers=2, running=False)
 SIZE = 48
 
 
@@ -33,9 +33,9 @@ def batch(portrait) -> RendererWindow:
 
 
 @pytest.fixture
-def nets() -> tuple[Generator, Critics]:
+def nets() -> tuple[Generator, Discriminators]:
     torch.manual_seed(0)
-    return Generator(SIZES), Critics(SIZES)
+    return Generator(SIZES), Discriminators(SIZES)
 
 
 def rng() -> torch.Generator:
@@ -57,7 +57,7 @@ def test_conditions_fit_the_frames(portrait):
     assert grey[iris > 0.7].mean() < grey[white > 0.7].mean() - 0.3
     lips = portrait.landmarks[:, list(LIPS)] - window.mouth.numpy()[:, None, ::-1]
     assert lips.min() >= 0 and lips.max() < mouth_side(SIZE)
-    assert mouths(grey[:, None], window.mouth).shape[2:] == (mouth_side(SIZE),) * 2
+    assert crop_mouths(grey[:, None], window.mouth).shape[2:] == (mouth_side(SIZE),) * 2
 
 
 def test_what_does_not_fit_is_refused(portrait):

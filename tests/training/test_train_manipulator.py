@@ -6,13 +6,20 @@ from safetensors.torch import load_file
 from torch.utils.data import default_collate
 
 from asccl import hub
-from asccl.nets.ned_manipulator import Manipulator, Sizes
+from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
 from asccl.zoo import new_metric
 from training import losses
 from training.datasets.windows import FRAMES, SyntheticWindows
 from training.engine.settings import load_preset
-from training.train_manipulator import Learner, ManipulatorSettings, OnPictures, held_out_errors, main, mean_styles
+from training.train_manipulator import (
+    ManipulatorObjective,
+    ManipulatorSettings,
+    RenderedASCCLLoss,
+    held_out_errors,
+    main,
+    mean_styles,
+)
 
 JAW = 17
 
@@ -61,9 +68,9 @@ def test_windows_show_the_same_words_and_another_time(data):
 
 
 def test_every_loss_reaches_what_it_should(data):
-    net = Manipulator(Sizes(width=64, residual=True))
+    net = Manipulator(ManipulatorSizes(width=64, residual=True))
     batch = default_collate([data[i] for i in range(4)])
-    learner = Learner(net, data.sequences.head.index["jawOpen"])
+    learner = ManipulatorObjective(net, data.sequences.head.index["jawOpen"])
     found = learner(batch, torch.Generator().manual_seed(0), net.discriminator, True)
     assert found.keys() == {"adversarial", "style", "cycle", "mouth_forward", "mouth_back", "paired"}
     for name, reached in (("adversarial", "mapping_network"), ("style", "style_encoder"), ("cycle", "style_encoder"),
@@ -76,7 +83,7 @@ def test_every_loss_reaches_what_it_should(data):
 
 
 def test_asccl_on_pictures_reaches_what_was_made_and_nothing_else(data):
-    on_pictures = OnPictures(data.sequences.head, new_metric())
+    on_pictures = RenderedASCCLLoss(data.sequences.head, new_metric())
     source = torch.stack([data[0].source, data[1].source])
     target = torch.stack([data[0].target, data[1].target]).requires_grad_()
     assert all(not p.requires_grad for p in on_pictures.parameters())
@@ -88,7 +95,7 @@ def test_asccl_on_pictures_reaches_what_was_made_and_nothing_else(data):
 
 
 def test_a_network_that_returns_its_input_errs_as_a_copy_does(data):
-    net = Manipulator(Sizes(width=16, residual=True)).freeze()
+    net = Manipulator(ManipulatorSizes(width=16, residual=True)).freeze()
     net.generator.seq2[-1].weight.zero_()
     net.generator.seq2[-1].bias.zero_()
     told = held_out_errors(net, data, data.sequences.head.index["jawOpen"])
@@ -106,7 +113,7 @@ def test_one_command_makes_the_same_file_twice(tmp_path):
         made.append((tmp_path / f"{name}.safetensors").read_bytes())
     assert made[0] == made[1] == made[2]
     told = hub.metadata(tmp_path / "a.safetensors")
-    assert Sizes.read(told) == Sizes(width=16, residual=True)
+    assert ManipulatorSizes.from_metadata(told) == ManipulatorSizes(width=16, residual=True)
     assert told["space"] == "arkit" and told["emotions"] == ",".join(EMOTIONS)
     assert load_file(tmp_path / "a.safetensors")["mean_style"].abs().sum() > 0
     assert (tmp_path / "a" / "log.jsonl").read_text().count("copy_error") == 3  # at the start, half way, at the end

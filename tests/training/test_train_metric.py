@@ -13,12 +13,12 @@ from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.zoo import new_metric
 from training.engine.settings import load_preset
 from training.losses import frames_contrast
-from training.train_metric import Learner, MetricSettings, Remembered, calibrate, main
+from training.train_metric import CachedTakes, MetricObjective, MetricSettings, calibrate, main
 
 
 @pytest.fixture(scope="module")
 def takes() -> torch.Tensor:
-    return torch.stack(list(map(Remembered(SyntheticTakes(3, 48, 2, 3)).__getitem__, (0, 1))))
+    return torch.stack(list(map(CachedTakes(SyntheticTakes(3, 48, 2, 3)).__getitem__, (0, 1))))
 
 
 def test_one_command_makes_the_same_file_twice(tmp_path):
@@ -53,7 +53,7 @@ def test_a_metric_trained_with_its_backbone_can_be_loaded(tmp_path):
 def test_a_few_steps_lower_both_losses(takes):
     metric = new_metric()
     metric.backbone.freeze()
-    learner = Learner(metric, MetricSettings(samples=16))
+    learner = MetricObjective(metric, MetricSettings(samples=16))
     optimizer = torch.optim.Adam(metric.heads.parameters(), 1e-3)
     seen = []
     for step in range(12):

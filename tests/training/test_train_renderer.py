@@ -17,8 +17,8 @@ from asccl import hub
 from asccl.__main__ import main as asccl
 from asccl.errors import InputError, OutputError, SettingError, WeightsError
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.ned_renderer import Sizes
-from asccl.renderers.neural.checkpoint import Card
+from asccl.nets.ned_renderer import RendererSizes
+from asccl.renderers.neural.checkpoint import RendererMetadata
 from asccl.renderers.neural.conditions import FaceSurface
 from asccl.zoo import load_renderer
 from training import train_renderer
@@ -27,7 +27,7 @@ from training.engine import loop
 from training.engine.settings import load_preset
 from training.perceptual import load_perceptual
 from training.renderer_eval import Distance, drawn, from_the_start, measure
-from training.train_renderer import RendererSettings, begin, main, settled, warming
+from training.train_renderer import RendererSettings, begin, ema_decay, main, validate_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +54,7 @@ def done(tmp_path_factory) -> Path:
 
 def test_it_makes_a_file_that_an_edit_can_use_and_pictures_to_look_at(done):
     net, card = load_renderer(done / "a.safetensors")
-    assert card.sizes == Sizes(4, 2, 2, 4, 2, 2, False) and card.size == 32 and net.frozen
+    assert card.sizes == RendererSizes(4, 2, 2, 4, 2, 2, False) and card.size == 32 and net.frozen
     assert sorted(p.name for p in (done / "a" / "samples").iterdir()) == [
         f"step-{step:08d}.png" for step in (0, 1, 2, 4)
     ]
@@ -138,7 +138,7 @@ def test_another_kind_or_size_of_file_is_no_start(done, tmp_path):
 )
 def test_settings_that_cannot_be(tmp_path, given, words):
     with pytest.raises(SettingError, match=words):
-        settled(settings(tmp_path, "b", **given))
+        validate_settings(settings(tmp_path, "b", **given))
 
 
 def test_without_gan_only_the_generator_trains(tmp_path):
@@ -178,7 +178,7 @@ def test_too_short_a_clip_is_refused(tmp_path):
 
 
 def test_the_average_is_short_at_first():
-    update, mean = warming(0.9), [torch.zeros(1)]
+    update, mean = ema_decay(0.9), [torch.zeros(1)]
     for n in range(1, 400):
         update(mean, [torch.ones(1) * n], torch.tensor(n))
     assert mean[0].item() == pytest.approx(399 - 9, abs=0.5)
@@ -198,7 +198,7 @@ def test_the_truth_is_at_no_distance_and_what_is_drawn_counts_inside_alone():
     mask = batch.conditions[0, 2:, 9:]
     assert measure(truth + 0.02 * mask + (1 - mask), batch, distance) == pytest.approx(told)
     assert measure(truth * 0, batch, distance)["distance"] > 5 * told["distance"]
-    assert drawn(train_renderer.Generator(Sizes(4, 2, 2)), batch).shape == (3, 3, 48, 48)
+    assert drawn(train_renderer.Generator(RendererSizes(4, 2, 2)), batch).shape == (3, 3, 48, 48)
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +228,7 @@ def test_vgg_compares_pictures_once_its_weights_are_brought(vgg, capsys):
 
 
 def test_a_card_tells_the_person(done):
-    card = Card.read(hub.metadata(done / "a.safetensors"))
+    card = RendererMetadata.from_metadata(hub.metadata(done / "a.safetensors"))
     one, two = (synthetic_portrait(0, n, 3, 96, FaceSurface(load_anny_head())) for n in (0, 1))
-    mine, other = (train_renderer.card_of(card.sizes, [p]).person for p in (one, two))
-    assert card.likeness(mine) > card.likeness(other) + 0.1
+    mine, other = (train_renderer.build_metadata(card.sizes, [p]).person for p in (one, two))
+    assert card.identity_cosine(mine) > card.identity_cosine(other) + 0.1

@@ -60,7 +60,7 @@ def main(settings: ToySettings) -> None:
         distance = learner(batch)
         return {"distance": distance, "noise": settings.noise * torch.rand((), generator=rng) * distance}
 
-    loop.train(run, [learner], [loop.Turn("toy", optimizer, losses)], Numbers(), settings, lambda: {"count": 1.0})
+    loop.train(run, [learner], [loop.Phase("toy", optimizer, losses)], Numbers(), settings, lambda: {"count": 1.0})
     if run.is_main_process:
         weights = run.unwrap_model(learner).layer.weight.detach().flatten().tolist()
         print(json.dumps({"weights": weights, "steps": len(seen)}))

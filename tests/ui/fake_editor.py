@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from asccl.errors import NoFaceError
-from asccl.types import EMOTIONS, EditRequest, EditResult, FoundFace, MediaInfo, Preview, Progress
+from asccl.types import EMOTIONS, DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
 from asccl.ui.limits import length
 from asccl.video.reader import Reader, probe
 
@@ -37,7 +37,7 @@ class FakeEditor:
     def probe(self, source: Path) -> MediaInfo:
         return probe(source)
 
-    def faces(self, source: Path) -> list[FoundFace]:
+    def faces(self, source: Path) -> list[DetectedFace]:
         if self.broken:
             raise RuntimeError(f"secret detail about {source}")
         image = first(source)
@@ -45,7 +45,7 @@ class FakeEditor:
             raise NoFaceError(f"no face was found in {source.name}", "choose one where a face is clearly visible")
         thumbnail = cv2.resize(image, (96, 96), interpolation=cv2.INTER_AREA)
         return [
-            FoundFace(number, np.roll(thumbnail, 20 * number, axis=2), 0.5 * number, 1.0, (0.0, 0.0, 96.0, 96.0))
+            DetectedFace(number, np.roll(thumbnail, 20 * number, axis=2), 0.5 * number, 1.0, (0.0, 0.0, 96.0, 96.0))
             for number in range(self.found)
         ]
 

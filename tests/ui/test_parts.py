@@ -17,7 +17,7 @@ from asccl.types import EditRequest, EditResult, MediaInfo
 from asccl.ui import components
 from asccl.ui.limits import WEB_LIMITS, check, check_upload, clock, length
 from asccl.ui.report import readout, status
-from asccl.ui.run import Run, Runs, overall
+from asccl.ui.run import Job, JobRegistry, overall
 from asccl.ui.values import sentence
 
 
@@ -97,7 +97,7 @@ def test_the_time_left_does_not_count_what_happens_once(tmp_path, monkeypatch):
         go.acquire()
 
     monkeypatch.setattr("asccl.ui.run.time.monotonic", lambda: now[0])
-    run = Run(work, tmp_path)
+    run = Job(work, tmp_path)
 
     def at(seconds: float) -> float | None:
         now[0] = seconds
@@ -115,7 +115,7 @@ def test_the_time_left_does_not_count_what_happens_once(tmp_path, monkeypatch):
 
 
 def test_a_run_keeps_its_folder_until_closed_and_no_longer(tmp_path):
-    run = Run(lambda folder, progress: EditResult(folder / "out.mp4"), tmp_path)
+    run = Job(lambda folder, progress: EditResult(folder / "out.mp4"), tmp_path)
     assert run.wait(60) and run.result is not None and run.folder.exists()
     run.close()
     assert not run.folder.exists()
@@ -129,7 +129,7 @@ def test_a_closed_page_stops_its_own_run_only(tmp_path):
             progress("track", 0.1)
         return EditResult(folder / "out.mp4")
 
-    runs, mine, other = Runs(), Run(work, tmp_path), Run(work, tmp_path)
+    runs, mine, other = JobRegistry(), Job(work, tmp_path), Job(work, tmp_path)
     runs.add("me", mine)
     runs.add("you", other)
     runs.stop("me")

@@ -107,7 +107,7 @@ class Person:
     def begin(self) -> None:
         self.page.check("[name=agree]")
         self.page.click("button.primary")
-        shape, beeps = session.visit(self.store, self.study, self.token).puzzle()
+        shape, beeps = session.open_session(self.store, self.study, self.token).puzzle()
         self.page.check(f"[name=shape][value={shape}]")
         self.page.check(f'[name=beeps][value="{beeps}"]')
         self.page.click("button.primary")

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from asccl.types import whole
+from asccl.types import as_image
 from asccl.video import Reader, draw_badge, open_writer
 from asccl.video.colour import Colour, planes_of
 from asccl.video.picture import Decoded, patched, to_frame
@@ -30,18 +30,18 @@ def decoded(width: int = 64, height: int = 48) -> Decoded:
 @pytest.mark.parametrize("columns", [slice(0, 64), slice(1, 2), slice(9, 40), slice(60, 10), slice(2, 64, 3)])
 def test_a_part_is_a_part_of_the_whole(rows, columns):
     picture = decoded()
-    np.testing.assert_array_equal(picture[rows, columns], whole(picture)[rows, columns])
+    np.testing.assert_array_equal(picture[rows, columns], as_image(picture)[rows, columns])
 
 
 @pytest.mark.parametrize("rows", [slice(0, 48), slice(6, 9), slice(0, 6), slice(30, 48), slice(1, 48, 4)])
 @pytest.mark.parametrize("columns", [slice(0, 64), slice(12, 14), slice(0, 9), slice(40, 64), slice(3, 64, 2)])
 def test_patches_lie_over_a_picture_in_order(rows, columns):
     low, high = np.full((9, 20, 3), 30, np.uint8), np.full((5, 6, 3), 220, np.uint8)
-    expected = whole(decoded()).copy()
+    expected = as_image(decoded()).copy()
     expected[5:14, 10:30], expected[12:17, 27:33] = 30, 220
     picture = patched(patched(decoded(), 10, 5, low), 27, 12, high)
     np.testing.assert_array_equal(picture[rows, columns], expected[rows, columns])
-    np.testing.assert_array_equal(patched(patched(whole(decoded()), 10, 5, low), 27, 12, high), expected)
+    np.testing.assert_array_equal(patched(patched(as_image(decoded()), 10, 5, low), 27, 12, high), expected)
 
 
 def test_what_no_patch_covers_is_encoded_as_it_was_decoded():
@@ -51,7 +51,7 @@ def test_what_no_patch_covers_is_encoded_as_it_was_decoded():
         changed = values != before
         changed[6 // step : 16 // step, 10 // step : 24 // step] = False
         assert not changed.any()
-    inside = whole(Decoded(to_frame(patched(source, 11, 7, np.full((8, 13, 3), 200, np.uint8)), Colour()), 1))
+    inside = as_image(Decoded(to_frame(patched(source, 11, 7, np.full((8, 13, 3), 200, np.uint8)), Colour()), 1))
     assert np.abs(inside[8:14, 12:22].astype(int) - 200).max() <= 1
 
 
@@ -59,7 +59,7 @@ def test_another_matrix_is_converted():
     red = np.zeros((48, 64, 3), np.uint8) + np.uint8([200, 30, 40])
     source = Decoded(to_frame(red, Colour()), 1)
     there = Decoded(to_frame(source, Colour(BT601, BT601, BT601)), BT601)
-    assert np.abs(whole(there).astype(int) - red).max() <= 3
+    assert np.abs(as_image(there).astype(int) - red).max() <= 3
     assert not np.array_equal(there.planes[0], source.planes[0])
 
 
@@ -96,7 +96,7 @@ def test_a_badge_changes_its_corner_alone(tmp_path):
     clip = make_clip(tmp_path / "a.mp4", size=(320, 240), rate=Fraction(25), frames=1)
     with Reader(clip) as reader:
         frame = next(iter(reader))
-    marked = replace(frame, picture=draw_badge(frame.picture))
+    marked = replace(frame, pixels=draw_badge(frame.pixels))
     np.testing.assert_array_equal(marked.image, draw_badge(frame.image))
     luma, before = (planes_of(to_frame(f.picture, Colour()))[0] for f in (marked, frame))
     assert (luma != before).any() and np.array_equal(luma[:200], before[:200])

@@ -9,8 +9,8 @@ import numpy as np
 
 INTRA, CROSS = "intra-ID", "cross-ID"  # whom the reference shows: the speaker with other words, or somebody else
 SETTINGS = (INTRA, CROSS)
-HEARD = 80  # frames of a reference
-SHOWN = 8  # of them, those of which pictures are made
+REFERENCE_FRAMES = 80  # frames of a reference
+REFERENCE_IMAGES = 8  # of them, those of which pictures are made
 
 
 @dataclass(frozen=True)

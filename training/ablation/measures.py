@@ -20,20 +20,20 @@ RESTS = 1e-6  # deviation of an opening that does not move at all
 SEEN_MOVES = 0.01  # likewise in eye distances, as read from a picture
 
 
-def frechet(a: np.ndarray, b: np.ndarray) -> float:
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Distance of the Gaussians of two sets of features, (N, D) and (M, D)."""
     p, q = (np.cov(x, rowvar=False) for x in (a, b))
     roots = np.sqrt(np.linalg.eigvals(p @ q).astype(complex)).real.sum()
     return float(np.square(a.mean(0) - b.mean(0)).sum() + np.trace(p) + np.trace(q) - 2 * roots)
 
 
-def likeness(a: np.ndarray, b: np.ndarray) -> float:
+def expression_similarity(a: np.ndarray, b: np.ndarray) -> float:
     """Mean cosine of every feature of one set with every one of the other."""
     x, y = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (a, b))
     return float(x.mean(0) @ y.mean(0))
 
 
-def together(made: np.ndarray, truth: np.ndarray, moves: float) -> float:
+def lip_correlation(made: np.ndarray, truth: np.ndarray, moves: float) -> float:
     """Correlation of two openings (T,): 0 for lips that rest while the true ones move, not a number where these do not
     move by more than `moves`, one standard deviation."""
     known = np.isfinite(made) & np.isfinite(truth)
@@ -44,7 +44,7 @@ def together(made: np.ndarray, truth: np.ndarray, moves: float) -> float:
 
 
 @dataclass(frozen=True)
-class Seen:
+class FrameFeatures:
     """N pictures as the networks see them. identity: (N, 192) unit vectors. expression: (N, 256). marks: (N, 468, 2)
     pixels as FaceMesh finds them, not a number where it finds none."""
 
@@ -53,7 +53,7 @@ class Seen:
     marks: np.ndarray
 
 
-class Eyes:
+class FeatureExtractor:
     """The bundled networks and FaceMesh, for pictures whose true landmarks are known. Call `close()`."""
 
     def __init__(self) -> None:
@@ -62,16 +62,16 @@ class Eyes:
     def close(self) -> None:
         self._mesh.close()
 
-    def look(self, pictures: np.ndarray, places: np.ndarray) -> Seen:
+    def look(self, pictures: np.ndarray, places: np.ndarray) -> FrameFeatures:
         """pictures: (N, S, S, 3) uint8 RGB. places: (N, 468, 2) where the face should be, to crop by."""
         window = Window.around(places.mean(0))
         marks = []
         for picture in pictures:
-            found, _, _ = self._mesh.look(picture, window)
+            found, _, _ = self._mesh.detect(picture, window)
             marks.append(np.full((mesh.POINTS, 2), np.nan) if found is None else found[: mesh.POINTS, :2])
         faces = np.stack([arcface_crop(x, p) for x, p in zip(pictures, places, strict=True)])
         whole = np.stack([expression_crop(x, p) for x, p in zip(pictures, places, strict=True)])
-        return Seen(self._embed(faces), self._express(whole)[1], np.stack(marks))
+        return FrameFeatures(self._embed(faces), self._express(whole)[1], np.stack(marks))
 
 
 def of_coefficients(made: Sequence[np.ndarray], truth: Sequence[np.ndarray], head: AnnyHead) -> dict[str, float]:
@@ -82,7 +82,7 @@ def of_coefficients(made: Sequence[np.ndarray], truth: Sequence[np.ndarray], hea
     lips = head.expression[:, list(mesh.LIPS), :2]
     rows = [
         (
-            together(lip_opening(a, head), lip_opening(b, head), MOVES),
+            lip_correlation(lip_opening(a, head), lip_opening(b, head), MOVES),
             scale * np.linalg.norm(np.tensordot(a - b, lips, 1), axis=-1).mean(),
             np.abs(a - b).mean(),
         )
@@ -91,7 +91,7 @@ def of_coefficients(made: Sequence[np.ndarray], truth: Sequence[np.ndarray], hea
     return dict(zip(("mouth_3dmm", "lips_3dmm", "error"), map(float, np.nanmean(rows, 0)), strict=True))
 
 
-def of_pictures(made: Sequence[Seen], truth: Sequence[Seen], references: Sequence[Seen], emotions: Sequence[int]) \
+def of_pictures(made: Sequence[FrameFeatures], truth: Sequence[FrameFeatures], references: Sequence[FrameFeatures], emotions: Sequence[int]) \
         -> dict[str, float]:  # fmt: skip
     """Of the whole edit: "fad", Frechet distance of identity features, of all cases of an emotion together, then the
     mean over emotions; "csim", likeness of expression features to the reference; "mouth" and "lips" as
@@ -100,7 +100,7 @@ def of_pictures(made: Sequence[Seen], truth: Sequence[Seen], references: Sequenc
     for emotion in sorted(set(emotions)):
         mine = [k for k, e in enumerate(emotions) if e == emotion]
         a, b = (np.concatenate([side[k].identity for k in mine]) for side in (made, truth))
-        fad.append(frechet(a, b))
+        fad.append(frechet_distance(a, b))
     gaps = [(mesh.lip_gap(a.marks), mesh.lip_gap(b.marks)) for a, b in zip(made, truth, strict=True)]
     lips = [
         np.nanmean([lip_distance(y, x) for x, y in zip(a.marks, b.marks, strict=True)])
@@ -108,8 +108,10 @@ def of_pictures(made: Sequence[Seen], truth: Sequence[Seen], references: Sequenc
     ]
     return {
         "fad": float(np.mean(fad)),
-        "csim": float(np.mean([likeness(a.expression, r.expression) for a, r in zip(made, references, strict=True)])),
-        "mouth": float(np.nanmean([together(a, b, SEEN_MOVES) for a, b in gaps])),
+        "csim": float(
+            np.mean([expression_similarity(a.expression, r.expression) for a, r in zip(made, references, strict=True)])
+        ),
+        "mouth": float(np.nanmean([lip_correlation(a, b, SEEN_MOVES) for a, b in gaps])),
         "lips": float(np.mean(lips)),
     }
 

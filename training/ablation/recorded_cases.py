@@ -18,7 +18,7 @@ from asccl.nets.ned_manipulator import WINDOW
 from asccl.renderers.neural.conditions import FaceSurface
 from asccl.renderers.neural.gaze import Gaze
 from asccl.types import EMOTIONS
-from training.ablation.cases import CROSS, HEARD, INTRA, SHOWN, Case, Reference
+from training.ablation.cases import CROSS, INTRA, REFERENCE_FRAMES, REFERENCE_IMAGES, Case, Reference
 from training.datasets.portraits import Prepared
 from training.datasets.recorded import LABELS, aligned, labelled, partners, split
 
@@ -79,6 +79,6 @@ def _references(clips: list[PreparedClip], truth: PreparedClip) -> dict[str, Ref
 
 
 def _shown(clip: PreparedClip) -> Reference:
-    seen = np.flatnonzero(clip.valid)[:HEARD]
-    some = seen[:: max(1, len(seen) // SHOWN)][:SHOWN]
+    seen = np.flatnonzero(clip.valid)[:REFERENCE_FRAMES]
+    some = seen[:: max(1, len(seen) // REFERENCE_IMAGES)][:REFERENCE_IMAGES]
     return Reference(clip.coefficients[seen], clip.pictures(some), clip.landmarks(some)[:, :POINTS])

@@ -57,7 +57,7 @@ class AblateSettings:
 
 
 @dataclass(frozen=True)
-class Job:
+class AblationJob:
     """A training, or the scoring of a seed where `stage` is None. target: the file that a training leaves."""
 
     name: str
@@ -67,15 +67,15 @@ class Job:
     target: Path | None = None
 
 
-def jobs_of(settings: AblateSettings) -> tuple[list[Job], list[Job]]:
+def jobs_of(settings: AblateSettings) -> tuple[list[AblationJob], list[AblationJob]]:
     """The trainings that are not finished, and the scorings."""
     folder, seeds = settings.output / "networks", range(settings.seeds)
     wanted = [(*which, seed, network(folder, *which, seed)) for which in trainings() for seed in seeds]
-    left = [Job(file.stem, seed, stage, name, file) for stage, name, seed, file in wanted if not file.exists()]
-    return left, [Job(f"scores-{seed}", seed) for seed in seeds]
+    left = [AblationJob(file.stem, seed, stage, name, file) for stage, name, seed, file in wanted if not file.exists()]
+    return left, [AblationJob(f"scores-{seed}", seed) for seed in seeds]
 
 
-def trained(settings: AblateSettings, job: Job) -> ManipulatorSettings | RendererSettings:
+def trained(settings: AblateSettings, job: AblationJob) -> ManipulatorSettings | RendererSettings:
     """How a network of the ablation is trained. Raises SettingError."""
     kind = ManipulatorSettings if job.stage == "manipulator" else RendererSettings
     table: dict[str, Any] = load_preset(kind, str(PRESETS / "ablation" / f"{settings.recipe}.toml"))
@@ -96,7 +96,7 @@ def judged(settings: AblateSettings, seed: int) -> ScoreSettings:
     )  # fmt: skip
 
 
-def do(settings: AblateSettings, job: Job) -> float:
+def do(settings: AblateSettings, job: AblationJob) -> float:
     """Seconds that a job took; what it prints goes to a log. Raises PartError."""
     began = monotonic()
     log = settings.output / "logs" / f"{job.name}.log"
@@ -113,7 +113,7 @@ def do(settings: AblateSettings, job: Job) -> float:
     return monotonic() - began
 
 
-def run(settings: AblateSettings, jobs: Sequence[Job]) -> None:
+def run(settings: AblateSettings, jobs: Sequence[AblationJob]) -> None:
     """All of them, whichever fail. Raises PartError."""
     work = partial(do, settings)
     ends = in_processes(work, jobs, settings.jobs) if settings.jobs else here(work, jobs)
@@ -135,4 +135,3 @@ def main(settings: AblateSettings) -> None:
     run(settings, left)
     run(settings, scorings)
     report.write([told for job in scorings for told in scored(judged(settings, job.seed).lines)], settings.output)
-

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.ned_manipulator import style_of, translate
+from asccl.nets.ned_manipulator import encode_style, translate
 from asccl.nets.ned_renderer import FRAMES, PREVIOUS, SEEN, Generator
 from asccl.renderers.neural.conditions import FaceSurface
 from asccl.synthetic.speech import CEILING
@@ -19,7 +19,7 @@ from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator, load_renderer
 from training.ablation.cases import SETTINGS, Case, Reference
 from training.ablation.design import ROWS, Row, Stage
-from training.ablation.measures import Eyes, Seen, of_coefficients, of_pictures, psnr
+from training.ablation.measures import FeatureExtractor, FrameFeatures, of_coefficients, of_pictures, psnr
 from training.ablation.recorded_cases import recorded_cases
 from training.ablation.synthetic_cases import synthetic_cases
 
@@ -54,7 +54,7 @@ def directed(case: Case, setting: str, file: Path, device: str) -> np.ndarray:
     source, reference = (
         torch.from_numpy(x).float().to(device) for x in (case.source, case.references[setting].coefficients)
     )
-    made = translate(net.generator, source, style_of(net.style_encoder, reference))
+    made = translate(net.generator, source, encode_style(net.style_encoder, reference))
     return made.cpu().numpy().clip(0, CEILING)
 
 
@@ -73,11 +73,11 @@ def painted(net: Generator, case: Case, coefficients: np.ndarray) -> np.ndarray:
     return ((whole + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-class Judge:
+class Evaluator:
     """Everything of a seed that all rows share."""
 
     def __init__(self, settings: ScoreSettings, size: int):
-        self.settings, self.head, self.eyes = settings, load_anny_head(), Eyes()
+        self.settings, self.head, self.eyes = settings, load_anny_head(), FeatureExtractor()
         surface = FaceSurface(self.head)
         much = settings.frames, settings.each
         if settings.data is None:
@@ -93,7 +93,7 @@ class Judge:
     def _shown(self, setting: str) -> list[Reference]:
         return [case.references[setting] for case in self.cases]
 
-    def _look(self, clips: Sequence[np.ndarray]) -> list[Seen]:
+    def _look(self, clips: Sequence[np.ndarray]) -> list[FrameFeatures]:
         return [self.eyes.look(pictures, case.at) for pictures, case in zip(clips, self.cases, strict=True)]
 
     def row(self, row: Row, setting: str) -> dict[str, float]:
@@ -132,7 +132,7 @@ def main(settings: ScoreSettings) -> None:
     settings.lines.parent.mkdir(parents=True, exist_ok=True)
     settings.lines.write_text("".join(json.dumps(told) + "\n" for told in done), encoding="utf-8")
     _, card = load_renderer(network(settings.networks, "renderer", ROWS[0].renderer, settings.seed))
-    judge = Judge(settings, card.size)
+    judge = Evaluator(settings, card.size)
     for setting, row in wanted:
         found = judge.row(row, setting) if row else judge.source(setting)
         told = {"seed": settings.seed, "setting": setting, "row": row.name if row else SOURCE, **found}

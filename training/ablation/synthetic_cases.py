@@ -13,24 +13,24 @@ from asccl.renderers.neural.conditions import FaceSurface, Scene
 from asccl.renderers.neural.head_crop import view_scale
 from asccl.synthetic.camera import Camera
 from asccl.synthetic.datasets import FRAME_SIDE, words
-from asccl.synthetic.head_renderer import Sitting
+from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import draw_manner, with_emotion
+from asccl.synthetic.speech import sample_style, with_emotion
 from asccl.types import EMOTIONS
-from training.ablation.cases import CROSS, HEARD, INTRA, SHOWN, Case, Reference
+from training.ablation.cases import CROSS, INTRA, REFERENCE_FRAMES, REFERENCE_IMAGES, Case, Reference
 
 
-class Sight:
+class SpeakerView:
     """A person in the square that a renderer paints. rng: draws person and camera."""
 
     def __init__(self, rng: np.random.Generator, surface: FaceSurface, size: int):
         self.person = SyntheticPerson.draw(rng, surface.head)
         far = Camera.draw(rng, FRAME_SIDE)
-        self.scene = Scene.made_up(surface, self.person.identity, [far], size)
+        self.scene = Scene.synthetic(surface, self.person.identity, [far], size)
         crop = self.scene.crops[0]
         matrix = np.column_stack([crop[:, :2] @ far.matrix[:, :2], crop[:, :2] @ far.matrix[:, 2] + crop[:, 2]])
         self._camera = Camera(far.rotation, far.distance, matrix, (size, size))
-        self._sitting = Sitting(self.person, surface.head, view_scale(far, crop))
+        self._sitting = HeadRenderer(self.person, surface.head, view_scale(far, crop))
 
     def pictures(self, coefficients: np.ndarray) -> np.ndarray:
         """(n, 52) -> (n, S, S, 3) uint8 RGB."""
@@ -48,8 +48,8 @@ class Sight:
 def synthetic_cases(seed: int, emotions: int, frames: int, each: int, size: int, surface: FaceSurface) -> list[Case]:
     """Of the person whom the renderers of a seed are taught. emotions: how many are wanted. frames: T. each: cases of
     every wanted emotion."""
-    speaker = Sight(np.random.default_rng((seed, 0, 6)), surface, size)  # as `synthetic_portrait` draws them
-    other = Sight(np.random.default_rng((seed, 0, 10)), surface, size)
+    speaker = SpeakerView(np.random.default_rng((seed, 0, 6)), surface, size)  # as `synthetic_portrait` draws them
+    other = SpeakerView(np.random.default_rng((seed, 0, 10)), surface, size)
     return [
         _case(np.random.default_rng((seed, emotion, n, 9)), emotion, frames, speaker, other, surface.head)
         for emotion in range(emotions)
@@ -57,10 +57,12 @@ def synthetic_cases(seed: int, emotions: int, frames: int, each: int, size: int,
     ]
 
 
-def _case(rng: np.random.Generator, emotion: int, frames: int, speaker: Sight, other: Sight, head: AnnyHead) -> Case:
+def _case(
+    rng: np.random.Generator, emotion: int, frames: int, speaker: SpeakerView, other: SpeakerView, head: AnnyHead
+) -> Case:
     calm = int(rng.choice([e for e in range(len(EMOTIONS)) if e != emotion]))
-    said, more, theirs = (words(rng, n, head) for n in (frames, HEARD, HEARD))
-    first, second, somebody = (draw_manner(rng, EMOTIONS[e], head) for e in (calm, emotion, emotion))
+    said, more, theirs = (words(rng, n, head) for n in (frames, REFERENCE_FRAMES, REFERENCE_FRAMES))
+    first, second, somebody = (sample_style(rng, EMOTIONS[e], head) for e in (calm, emotion, emotion))
     source, truth = with_emotion(said, first, head), with_emotion(said, second, head)
     intra, cross = with_emotion(more, second, head), with_emotion(theirs, somebody, head)
     places = speaker.landmarks(truth)
@@ -70,6 +72,6 @@ def _case(rng: np.random.Generator, emotion: int, frames: int, speaker: Sight, o
     )  # fmt: skip
 
 
-def _shown(who: Sight, coefficients: np.ndarray) -> Reference:
-    some = coefficients[:: HEARD // SHOWN]
+def _shown(who: SpeakerView, coefficients: np.ndarray) -> Reference:
+    some = coefficients[:: REFERENCE_FRAMES // REFERENCE_IMAGES]
     return Reference(coefficients, who.pictures(some), who.landmarks(some))

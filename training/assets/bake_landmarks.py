@@ -16,8 +16,8 @@ from scipy.ndimage import distance_transform_edt
 from scipy.optimize import linear_sum_assignment
 
 from asccl.face import mesh
-from asccl.morphable.portrait import Look, View, shade
-from asccl.morphable.raster import rasterise, vertex_normals
+from asccl.morphable.portrait import PortraitAppearance, PortraitCamera, shade
+from asccl.morphable.raster import rasterize, vertex_normals
 from training.assets.bake_source import REGIONS, Source
 
 # of the average head: yaw, pitch, jawOpen, weight. Frontal views of drawn heads decide; these steady the sides.
@@ -64,9 +64,10 @@ def place(source: Source, heads: np.ndarray) -> Places:
     jaw_open = source.expression[source.names.index("jawOpen")]
     shots = [(source.vertices, *view) for view in FRONTAL + VIEWS]
     shots += [(head, *view) for head in heads[:DRAWN] for view in FRONTAL]
-    posed = [(View.facing(yaw, pitch, SIZE), head + jaw * jaw_open) for head, yaw, pitch, jaw, _ in shots]
+    posed = [(PortraitCamera.facing(yaw, pitch, SIZE), head + jaw * jaw_open) for head, yaw, pitch, jaw, _ in shots]
     found = detect(
-        shade(vertices, source.vertices, source.triangles, source.region, view, Look(), 1) for view, vertices in posed
+        shade(vertices, source.vertices, source.triangles, source.region, view, PortraitAppearance(), 1)
+        for view, vertices in posed
     )
     if sum(points is None for points in found) > len(found) // 4:
         raise RuntimeError("FaceMesh does not find the rendered head; look at the pictures of asccl.morphable.portrait")
@@ -96,7 +97,7 @@ def _lifted(flat: np.ndarray, surface: np.ndarray, front: np.ndarray) -> np.ndar
     """What FaceMesh sees from the front (468, 3), perspective undone, its depth's origin as the surface's."""
     z = flat[:, 2:] + np.average(surface[:, 2] - flat[:, 2], weights=front[:, 0])
     depth = front * surface[:, 2:] + (1 - front) * z
-    return np.concatenate([flat[:, :2] * (depth + View.distance) / View.distance, z], 1)
+    return np.concatenate([flat[:, :2] * (depth + PortraitCamera.distance) / PortraitCamera.distance, z], 1)
 
 
 def _near_mouth() -> set[int]:
@@ -108,11 +109,11 @@ def _near_mouth() -> set[int]:
     return near
 
 
-def _surface(source: Source, view: View, vertices: np.ndarray, points: np.ndarray):
+def _surface(source: Source, view: PortraitCamera, vertices: np.ndarray, points: np.ndarray):
     """(468, 2) pixels -> (468, 3) the place on the average head that is seen there, or at the nearest skin pixel;
     and (468,) how far the skin there faces the camera, 1 straight, near 0 at the silhouette."""
     pixels, depth = view.project(vertices)
-    image, barycentric = rasterise(pixels, depth, source.triangles, (SIZE, SIZE))
+    image, barycentric = rasterize(pixels, depth, source.triangles, (SIZE, SIZE))
     skin = (image >= 0) & np.isin(source.region[source.triangles[image]], SURFACE).all(-1)
     rows, columns = distance_transform_edt(~skin, return_distances=False, return_indices=True)
     x, y = np.clip(np.rint(points), 0, SIZE - 1).astype(int).T

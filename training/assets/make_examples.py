@@ -21,7 +21,7 @@ from scipy.signal import lfilter
 from asccl import Editor, EditRequest
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.morphable.portrait import Look, View, render
+from asccl.morphable.portrait import PortraitAppearance, PortraitCamera, render
 
 RATE = 25
 SECONDS = 3.2
@@ -181,8 +181,8 @@ def rendered(times: np.ndarray) -> list[np.ndarray]:
         for name, value in units.items():
             coefficients[head.index[name]] = value
         phase = 2 * np.pi * time / SECONDS
-        view = View.facing(9 * np.sin(phase), 4 * np.sin(0.5 * phase), SIZE)
-        frames.append(render(head, coefficients, identity, view, Look()))
+        view = PortraitCamera.facing(9 * np.sin(phase), 4 * np.sin(0.5 * phase), SIZE)
+        frames.append(render(head, coefficients, identity, view, PortraitAppearance()))
     return frames
 
 

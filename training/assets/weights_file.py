@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from asccl.data.clips import write_whole
+from asccl.data.clips import write_atomic
 from asccl.interop.files import serialise
 
 
@@ -16,5 +16,5 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str
     """Writes a safetensors file, whole or not at all, and prints what `asccl.hub` and checkpoints/README.md state about
     it. Raises OutputError."""
     data = serialise(tensors, metadata)
-    write_whole(path, data)
+    write_atomic(path, data)
     print(f"{path}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}")

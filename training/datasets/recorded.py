@@ -33,7 +33,7 @@ LABELS = "name the files as MEAD or RAVDESS do, or give training.prepare a table
 
 def labelled(folder: Path, head: HeadModel, people: str = "", verify: bool = True) -> list[PreparedClip]:
     """The clips of a folder that show a known emotion in enough frames. Raises InputError."""
-    found = ClipFolder(folder, head.names, people, verify and distributed.first())
+    found = ClipFolder(folder, head.names, people, verify and distributed.is_main_process())
     clips = [clip for clip in found.clips if clip.row.emotion is not None]
     clips = [clip for clip in clips if clip.row.valid >= WINDOW and any(b - a >= WINDOW for a, b in clip.runs)]
     shown = {clip.row.emotion for clip in clips}

@@ -13,9 +13,9 @@ from asccl.renderers.neural.conditions import FaceSurface, Scene
 from asccl.renderers.neural.head_crop import SIDE
 from asccl.synthetic.camera import Camera
 from asccl.synthetic.datasets import FRAME_SIDE, words
-from asccl.synthetic.head_renderer import Sitting
+from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import CEILING, draw_manner, emotion_offset
+from asccl.synthetic.speech import CEILING, emotion_offset, sample_style
 from asccl.types import EMOTIONS
 from training.datasets.portraits import InMemory
 
@@ -33,8 +33,8 @@ def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: 
     person, camera = SyntheticPerson.draw(rng, head), Camera.draw(rng, FRAME_SIDE)
     coefficients = moods(rng, words(rng, frames, head), head)
     cameras = [replace(camera, rotation=turn @ camera.rotation) for turn in _turns(rng, frames)]
-    scene = Scene.made_up(surface, person.identity, cameras, size)
-    sitting = Sitting(person, head, size / SIDE)
+    scene = Scene.synthetic(surface, person.identity, cameras, size)
+    sitting = HeadRenderer(person, head, size / SIDE)
     pictures, places = [], []
     for w, view, crop in zip(coefficients, cameras, scene.crops, strict=True):
         near = Camera(view.rotation, view.distance, _through(crop, view.matrix), (size, size))
@@ -53,7 +53,7 @@ def moods(rng: np.random.Generator, speech: np.ndarray, head: AnnyHead) -> np.nd
     now = np.repeat(np.eye(count), MOOD, 0)[: len(speech)]
     share = gaussian_filter1d(now, CHANGE, axis=0, mode="nearest")
     offset = sum(
-        s[:, None] * emotion_offset(speech, draw_manner(rng, EMOTIONS[emotion], head), head)
+        s[:, None] * emotion_offset(speech, sample_style(rng, EMOTIONS[emotion], head), head)
         for s, emotion in zip(share.T, order, strict=True)
     )
     return np.clip(speech + offset, 0, CEILING).astype(np.float32)

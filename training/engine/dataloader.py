@@ -17,12 +17,12 @@ class LoaderError(AscclError):
 def loader_of(data: Dataset, batch: int, workers: int) -> DataLoader:
     """Whole batches in an order that is drawn anew every epoch. workers: processes that load."""
     return DataLoader(
-        Telling(data), batch, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0,
+        ErrorAsItem(data), batch, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0,
         collate_fn=collate,
     )  # fmt: skip
 
 
-class Telling(Dataset):
+class ErrorAsItem(Dataset):
     """The same items; one that cannot be had is its error, which otherwise would not leave a loading process whole."""
 
     def __init__(self, data: Dataset):
@@ -44,7 +44,7 @@ def collate(items: list[Any]) -> Any:
     return errors[0] if errors else default_collate(items)
 
 
-def following(batches: Iterator[Any]) -> Any:
+def next_batch(batches: Iterator[Any]) -> Any:
     """The next batch. Raises LoaderError, and what the data raise."""
     try:
         batch = next(batches)

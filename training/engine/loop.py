@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from asccl.errors import AscclError, OutputError, SettingError, WeightsError
-from training.engine.dataloader import following, loader_of
+from training.engine.dataloader import loader_of, next_batch
 
 KEEP = 2  # checkpoints
 SETTINGS = "settings.json"  # in the output folder
@@ -64,7 +64,7 @@ class LoopSettings:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Phase:
     """One update. losses(batch, rng) -> named scalars; weights: of each name, 1 where none is given. schedule: of the
     learning rate, one move a step; it must be registered for checkpoints. after: called once the update is made."""
 
@@ -96,7 +96,7 @@ def accelerator(settings: LoopSettings) -> Accelerator:
 def train(
     run: Accelerator,
     modules: Sequence[nn.Module],
-    turns: Sequence[Turn],
+    turns: Sequence[Phase],
     data: Dataset,
     settings: LoopSettings,
     evaluate: Evaluate | None = None,
@@ -121,7 +121,7 @@ def train(
     for step in bar:
         logged = {}
         rng = _generator(run, settings.seed, step)
-        batch = following(batches)
+        batch = next_batch(batches)
         for turn in turns:
             logged |= _update(run, modules, turn, batch, rng, settings, step)
         done = step + 1
@@ -137,7 +137,7 @@ def train(
 
 
 def _update(
-    run: Accelerator, modules: Sequence[nn.Module], turn: Turn, batch: Any, rng: torch.Generator,
+    run: Accelerator, modules: Sequence[nn.Module], turn: Phase, batch: Any, rng: torch.Generator,
     settings: LoopSettings, step: int,
 ) -> dict[str, torch.Tensor]:  # fmt: skip
     with run.autocast():

@@ -18,8 +18,8 @@ from asccl.face.crop import warp_crop
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.morphable.reconstruct import Clip, analyse
-from asccl.renderers.neural.head_crop import Posed, frame_heads
+from asccl.morphable.reconstruct import FittedClip, reconstruct
+from asccl.renderers.neural.head_crop import WeakPerspectiveView, head_crops
 from asccl.types import Image, Motion, Progress
 from asccl.video import Limits, Reader, probe
 from asccl.video.waveform import read_sound
@@ -27,7 +27,7 @@ from asccl.video.waveform import read_sound
 MADE_WITH = ("asccl", "av", "mediapipe", "numpy", "opencv-contrib-python", "torch")
 
 
-class Job(NamedTuple):
+class ClipJob(NamedTuple):
     """video: the file. source: its name in the manifest. folder: where the result goes. size: pixels of a picture's
     side. longest: seconds of a video."""
 
@@ -38,7 +38,7 @@ class Job(NamedTuple):
     longest: float
 
 
-def prepare_clip(job: Job) -> dict[str, Any]:
+def prepare_clip(job: ClipJob) -> dict[str, Any]:
     """Track, fit, crop, listen, write; the fields of the clip's `Row` that do not come from labels.
 
     Raises InputError where the video cannot be used, OutputError where nothing can be written.
@@ -48,7 +48,7 @@ def prepare_clip(job: Job) -> dict[str, Any]:
         raise InputError(f"{job.video.name} is a picture", "give videos")
     tracker = FaceMeshTracker(zoo.load_embedder().embed)
     try:
-        clip = analyse(job.video, tracker, fitter, Progress(), limits)
+        clip = reconstruct(job.video, tracker, fitter, Progress(), limits)
     finally:
         tracker.close()
     with clip:
@@ -78,13 +78,16 @@ def versions() -> dict[str, str]:
 def crops(motion: Motion, shot: np.ndarray, size: int) -> np.ndarray:
     """(T, 2, 3) video -> square around the head, as the renderer wants it; steady within each stretch of frames that
     have a face."""
-    views = [Posed(float(s), r, t) for s, r, t in zip(motion.scale, motion.rotation, motion.translation, strict=True)]
+    views = [
+        WeakPerspectiveView(float(s), r, t)
+        for s, r, t in zip(motion.scale, motion.rotation, motion.translation, strict=True)
+    ]
     seen = motion.weight > 0
     stretch = np.cumsum(np.r_[False, (np.diff(shot) != 0) | (np.diff(seen.astype(np.int8)) != 0)])
-    return frame_heads(views, size, stretch)
+    return head_crops(views, size, stretch)
 
 
-def _moved(clip: Clip) -> dict[str, np.ndarray]:
+def _moved(clip: FittedClip) -> dict[str, np.ndarray]:
     motion, track = clip.motion, clip.track
     return {
         "coefficients": motion.coefficients, "scale": motion.scale, "rotation": motion.rotation,
@@ -93,7 +96,7 @@ def _moved(clip: Clip) -> dict[str, np.ndarray]:
     }  # fmt: skip
 
 
-def _pictures(job: Job, crop: np.ndarray, seen: np.ndarray, limits: Limits) -> Iterator[Image | None]:
+def _pictures(job: ClipJob, crop: np.ndarray, seen: np.ndarray, limits: Limits) -> Iterator[Image | None]:
     with Reader(job.video, limits) as reader:
         for frame, matrix, there in zip(reader, crop, seen, strict=False):
             yield warp_crop(frame.image, matrix, job.size) if there else None

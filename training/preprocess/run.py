@@ -20,11 +20,11 @@ from typing import Any
 from tqdm import tqdm
 
 from asccl.data import mead, ravdess
-from asccl.data.clips import CLIPS, MANIFEST, Row, is_whole, read_manifest, write_whole
+from asccl.data.clips import CLIPS, MANIFEST, ClipRecord, is_intact, read_manifest, write_atomic
 from asccl.data.labels import Labels, read_table
 from asccl.errors import AscclError, InputError, OutputError, SettingError
 from asccl.types import EMOTIONS
-from training.preprocess.clip import Job, prepare_clip, settings_of
+from training.preprocess.clip import ClipJob, prepare_clip, settings_of
 from training.preprocess.workers import Done, cores, here, in_processes, on_ray
 
 FAILED = "failed.jsonl"
@@ -57,7 +57,7 @@ def main(settings: PrepareSettings) -> int:
     wanted = {name: path for name, path in videos.items() if labels[name].emotion in (None, *EMOTIONS)}
     done = go_on(settings, wanted)
     done |= {name: replace(row, **asdict(labels[name])) for name, row in done.items() if name in labels}
-    jobs = [Job(path.resolve(), name, settings.output.resolve(), settings.size, settings.longest)
+    jobs = [ClipJob(path.resolve(), name, settings.output.resolve(), settings.size, settings.longest)
             for name, path in wanted.items() if name not in done]  # fmt: skip
     failed: list[dict[str, Any]] = []
     status = 0
@@ -66,7 +66,7 @@ def main(settings: PrepareSettings) -> int:
         if isinstance(error, OutputError):
             raise error
         if told is not None:
-            done[job.source] = Row(**told, **asdict(labels[job.source]))
+            done[job.source] = ClipRecord(**told, **asdict(labels[job.source]))
             remember(settings.output, done[job.source])
         else:
             failed.append({"source": job.source, "error": type(error).__name__, "reason": str(error)})
@@ -118,13 +118,13 @@ def known_labels(videos: dict[str, Path], table: Path | None) -> dict[str, Label
     }
 
 
-def go_on(settings: PrepareSettings, videos: dict[str, Path]) -> dict[str, Row]:
+def go_on(settings: PrepareSettings, videos: dict[str, Path]) -> dict[str, ClipRecord]:
     """What is done already, by name of the source; removes what a killed run has left behind. Raises SettingError,
     InputError."""
     folder = settings.output
     for part in folder.glob(f"{CLIPS}/**/.*.part"):
         part.unlink(missing_ok=True)
-    done: dict[str, Row] = {}
+    done: dict[str, ClipRecord] = {}
     lost = 0
     for row in read_manifest(folder, partial=True):
         if row.settings != settings_of(settings.size):
@@ -136,7 +136,7 @@ def go_on(settings: PrepareSettings, videos: dict[str, Path]) -> dict[str, Row]:
             raise SettingError(
                 f"{folder} holds another video as {row.source}", "give another -o, or the folder above both"
             )
-        if is_whole(folder, row):
+        if is_intact(folder, row):
             done[row.source] = row
         lost += row.source not in done and row.source not in videos
     if lost:
@@ -147,14 +147,14 @@ def go_on(settings: PrepareSettings, videos: dict[str, Path]) -> dict[str, Row]:
     return done
 
 
-def start(settings: PrepareSettings, jobs: list[Job]) -> Iterator[Done[Job, dict[str, Any]]]:
+def start(settings: PrepareSettings, jobs: list[ClipJob]) -> Iterator[Done[ClipJob, dict[str, Any]]]:
     if settings.ray is not None:
         return on_ray(prepare_clip, jobs, settings.ray)
     workers = min(len(jobs), cores() if settings.workers is None else settings.workers)
     return in_processes(prepare_clip, jobs, workers) if workers else here(prepare_clip, jobs)
 
 
-def remember(folder: Path, row: Row) -> None:
+def remember(folder: Path, row: ClipRecord) -> None:
     """Add a line to the manifest, now. Raises OutputError."""
     try:
         with (folder / MANIFEST).open("a", encoding="utf-8") as file:
@@ -165,16 +165,15 @@ def remember(folder: Path, row: Row) -> None:
         raise OutputError(f"{folder / MANIFEST} cannot be written ({error})", "free some space, then go on") from error
 
 
-def finish(folder: Path, done: dict[str, Row], failed: list[dict[str, Any]]) -> None:
+def finish(folder: Path, done: dict[str, ClipRecord], failed: list[dict[str, Any]]) -> None:
     """Bring the manifest into the order of names, and tell what failed this time."""
     _rewrite(folder, done)
     if failed:
         lines = [json.dumps(row, sort_keys=True) + "\n" for row in sorted(failed, key=lambda row: row["source"])]
-        write_whole(folder / FAILED, "".join(lines).encode())
+        write_atomic(folder / FAILED, "".join(lines).encode())
     else:
         (folder / FAILED).unlink(missing_ok=True)
 
 
-def _rewrite(folder: Path, done: dict[str, Row]) -> None:
-    write_whole(folder / MANIFEST, "".join(done[name].line() for name in sorted(done)).encode())
-
+def _rewrite(folder: Path, done: dict[str, ClipRecord]) -> None:
+    write_atomic(folder / MANIFEST, "".join(done[name].line() for name in sorted(done)).encode())

@@ -21,7 +21,7 @@ from asccl.types import Image
 
 FEATHER = 0.05  # of the square's side: from the edge of the mask inwards the painted face fades in
 TONE = 0.09  # likewise: deviation of the Gaussian below which colours are the source's
-BELIEVED, BLUNDER = 24.0, 56.0  # levels that skin may change, all of it and none: a crease is never so dark
+KEEP_LEVEL, REJECT_LEVEL = 24.0, 56.0  # levels that skin may change, all of it and none: a crease is never so dark
 PATCH = 1.2  # pixels: deviation of a Gaussian; what changes more finely is noise
 REACH = 3.0  # the motion fades over so many times itself ...
 LEAST_REACH = 0.04  # ... or over this share of the side
@@ -29,7 +29,7 @@ BORDER = 0.12  # of the side: so far from the square's border the motion beside 
 STILL = 0.03  # pixels that count as no motion
 
 
-class Painted(NamedTuple):
+class RenderedFace(NamedTuple):
     """One frame's face in its square of S pixels. face, before: (S, S, 3) uint8 RGB, of the edit and of the source.
     mask, mask_before: (S, S) bool; outside of them the faces hold anything. motion: (S, S, 2) float32, pixels of the
     frame that each point of the mask was moved by. shown: (S, S) bool, where the source shows the very same point."""
@@ -53,9 +53,9 @@ class Layers:
     box: Box
 
 
-def paste(image: Image, painted: Painted, crop: np.ndarray, strength: float = 1.0) -> Image:
+def composite(image: Image, painted: RenderedFace, crop: np.ndarray, strength: float = 1.0) -> Image:
     """The frame with the painted face in it. crop: (2, 3) frame -> square. strength: in (0, 1], of all that changes."""
-    layers = layered(image, painted, crop)
+    layers = compose_layers(image, painted, crop)
     if layers is None:
         return image
     whole = layers.moved + layers.alpha * (layers.painted - layers.moved)
@@ -65,7 +65,7 @@ def paste(image: Image, painted: Painted, crop: np.ndarray, strength: float = 1.
     return out
 
 
-def layered(image: Image, painted: Painted, crop: np.ndarray) -> Layers | None:
+def compose_layers(image: Image, painted: RenderedFace, crop: np.ndarray) -> Layers | None:
     """None where the square lies outside of the frame."""
     around = spread_motion(painted.motion, painted.mask, crop)
     box = _box(crop, painted.mask | (np.abs(around) > STILL).any(-1), image.shape)
@@ -81,20 +81,22 @@ def layered(image: Image, painted: Painted, crop: np.ndarray) -> Layers | None:
     moved = _moved(image, out_of_square(around), box)
     alpha, shown = cv2.split(out_of_square(cv2.merge([_alpha(painted.mask), _shrunk(painted.shown)])))
     face, before = _filled(painted.face, painted.mask), _filled(painted.before, painted.mask_before)
-    change = out_of_square(believable(face, _along(before, painted.motion @ crop[:, :2].T)))
-    hidden = out_of_square(toned(face, before, warp_crop(image, crop, len(face)), painted.mask_before), cv2.INTER_CUBIC)
+    change = out_of_square(reject_artifacts(face, _along(before, painted.motion @ crop[:, :2].T)))
+    hidden = out_of_square(
+        match_tone(face, before, warp_crop(image, crop, len(face)), painted.mask_before), cv2.INTER_CUBIC
+    )
     whole = hidden + shown[..., None] * (moved + change - hidden)
     return Layers(moved, whole, alpha[..., None], box)
 
 
-def believable(face: np.ndarray, before: np.ndarray) -> np.ndarray:
+def reject_artifacts(face: np.ndarray, before: np.ndarray) -> np.ndarray:
     """(S, S, 3) float32, what the network changed at each point of the skin, none of it where that is more than light
     and creases do: there the network was not taught what it is to paint. before: at the same points."""
     change = cv2.GaussianBlur(face - before, (0, 0), PATCH)
-    return change * np.clip((BLUNDER - _worst(change)) / (BLUNDER - BELIEVED), 0, 1)[..., None]
+    return change * np.clip((REJECT_LEVEL - _worst(change)) / (REJECT_LEVEL - KEEP_LEVEL), 0, 1)[..., None]
 
 
-def toned(face: np.ndarray, before: np.ndarray, source: Image, mask: np.ndarray) -> np.ndarray:
+def match_tone(face: np.ndarray, before: np.ndarray, source: Image, mask: np.ndarray) -> np.ndarray:
     """The painted face (S, S, 3) with the broad colours of the source's square, as the face before lacks them."""
     missing = cv2.merge([(source - before) * mask[..., None], np.float32(mask)])
     broad = cv2.GaussianBlur(missing, (0, 0), TONE * len(face), borderType=cv2.BORDER_CONSTANT)

@@ -15,12 +15,12 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 
 from asccl.morphable.anny_head import AnnyHead
-from asccl.morphable.raster import rasterise, vertex_normals
-from asccl.renderers.neural.head_crop import Posed, View, frame_heads, view_scale
+from asccl.morphable.raster import rasterize, vertex_normals
+from asccl.renderers.neural.head_crop import View, WeakPerspectiveView, head_crops, view_scale
 from asccl.types import Motion
 
 CHANNELS = 10  # of a frame: NMFC 3, shape 3, eyes 3, mask 1
-BALLS = ("eyeball right", "eyeball left")
+EYEBALL_REGIONS = ("eyeball right", "eyeball left")
 IRIS = 0.60  # cm
 LIT = {"mouth cavity": 0.25, "tongue": 0.6, "teeth upper": 1.0, "teeth lower": 1.0}  # brightness of the shape
 SAME = 2.5  # pixels, on the surface at rest, within which two points count as the same
@@ -55,7 +55,7 @@ class Conditions:
         return np.concatenate([self.nmfc, self.shape, self.eyes, self.mask], 1)
 
 
-class Seen(NamedTuple):
+class Fragments(NamedTuple):
     """The n pixels of a square that show a face. at: (n,) place in the flattened square. share: (n, 3) float32 of the
     three corners (n, 3), numbers of vertices. kind: (n,) region. size: side of the square."""
 
@@ -65,7 +65,7 @@ class Seen(NamedTuple):
     kind: np.ndarray
     size: int
 
-    def spread(self, values: np.ndarray) -> np.ndarray:
+    def interpolate(self, values: np.ndarray) -> np.ndarray:
         """Of vertices (V, C) -> (C, n) float32 as the pixels see them."""
         columns = np.ascontiguousarray(values.T, np.float32)
         return sum(self.share[:, k] * columns[:, self.corners[:, k]] for k in range(3))
@@ -87,7 +87,7 @@ class FaceSurface:
         self.rest = head.vertices[self.used]
         self.units = self._units(head)
         self._kind = head.region[self.used][self.triangles].max(1)  # where corners differ, of the innermost
-        self._balls = np.isin(head.regions, BALLS)  # by region
+        self._balls = np.isin(head.regions, EYEBALL_REGIONS)  # by region
         self._mouth = np.isin(head.regions, list(LIT))
         self._fixed = self._painted(head, edge)
 
@@ -95,7 +95,7 @@ class FaceSurface:
         """(52, 3 V). Gaze moves the eyeballs alone: what it does to the lids of a tracked face, others tell."""
         units = head.vertex_expression[:, self.used]
         gaze = np.array([name.startswith("eyeLook") for name in head.names])
-        ball = np.isin(head.region[self.used], [head.regions.index(name) for name in BALLS])
+        ball = np.isin(head.region[self.used], [head.regions.index(name) for name in EYEBALL_REGIONS])
         return (units * np.where(gaze[:, None], ball, True)[..., None]).reshape(len(head.names), -1)
 
     def _painted(self, head: AnnyHead, edge: np.ndarray) -> np.ndarray:
@@ -104,7 +104,7 @@ class FaceSurface:
         region = head.region[self.used]
         lit = np.array([LIT.get(name, 0.85) for name in head.regions])[region]
         lid = region == head.regions.index("eyelids")
-        balls = [region == head.regions.index(name) for name in BALLS]
+        balls = [region == head.regions.index(name) for name in EYEBALL_REGIONS]
         place = np.full((len(region), 2), 9.0)
         for ball in balls:
             place[ball] = self.rest[ball, :2] - self.rest[iris_of(ball, self.rest), :2].mean(0)
@@ -129,34 +129,34 @@ class FaceSurface:
         """A person at rest (V, 3) and coefficients (52,) -> (V, 3) cm."""
         return rest + (coefficients.astype(np.float32) @ self.units).reshape(-1, 3)
 
-    def look(self, vertices: np.ndarray, view: View, crop: np.ndarray, size: int) -> Seen:
+    def rasterize(self, vertices: np.ndarray, view: View, crop: np.ndarray, size: int) -> Fragments:
         """The raster of a face (V, 3) in the square of `size` pixels that a crop (2, 3) shows of the frame."""
         pixels, depth = view.project(vertices)
         pixels = pixels @ crop[:, :2].T + crop[:, 2]
         a, b, c = pixels[self.triangles].transpose(1, 0, 2)
         front = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]) < 0
-        image, barycentric = rasterise(pixels, depth, self.triangles[front], (size, size))
+        image, barycentric = rasterize(pixels, depth, self.triangles[front], (size, size))
         at = np.flatnonzero(image.ravel() >= 0)
         triangle = np.flatnonzero(front)[image.ravel()[at]]
-        return Seen(at, barycentric.reshape(-1, 3)[at], self.triangles[triangle], self._kind[triangle], size)
+        return Fragments(at, barycentric.reshape(-1, 3)[at], self.triangles[triangle], self._kind[triangle], size)
 
-    def colour(self, vertices: np.ndarray, seen: Seen, view: View, crop: np.ndarray) -> np.ndarray:
+    def colour(self, vertices: np.ndarray, seen: Fragments, view: View, crop: np.ndarray) -> np.ndarray:
         """(10, S, S) float32, all that `Conditions` has of one frame."""
         turn = np.eye(3)
         turn[:2, :2] = crop[:, :2] / np.sqrt(abs(np.linalg.det(crop[:, :2])))
         normals = vertex_normals(vertices @ (turn @ view.rotation).T, self.triangles)
-        values = seen.spread(np.column_stack([normals, self._fixed]))
+        values = seen.interpolate(np.column_stack([normals, self._fixed]))
         out = np.zeros((CHANNELS, seen.size * seen.size), np.float32)
         out[:, seen.at] = self._coloured(values, seen.kind, 1 / view_scale(view, crop))
         return out.reshape(CHANNELS, seen.size, seen.size)
 
-    def still_seen(self, now: Seen, before: Seen, moved: np.ndarray) -> np.ndarray:
+    def visibility_mask(self, now: Fragments, before: Fragments, moved: np.ndarray) -> np.ndarray:
         """(S, S) bool: where `before` showed the same point of the surface as `now` does, `moved` (S, S, 2) float32
         pixels of the square away."""
         maps = []
         for seen in (now, before):
             places = np.full((seen.size * seen.size, 3), np.nan, np.float32)
-            places[seen.at] = seen.spread(self.rest).T
+            places[seen.at] = seen.interpolate(self.rest).T
             maps.append(places.reshape(seen.size, seen.size, 3))
         y, x = np.mgrid[: now.size, : now.size].astype(np.float32)
         x, y = x - moved[..., 0], y - moved[..., 1]
@@ -209,17 +209,18 @@ class Scene:
     def tracked(cls, surface: FaceSurface, motion: Motion, size: int) -> Scene:
         """A tracked and fitted face."""
         views = [
-            Posed(float(s), r, t) for s, r, t in zip(motion.scale, motion.rotation, motion.translation, strict=True)
+            WeakPerspectiveView(float(s), r, t)
+            for s, r, t in zip(motion.scale, motion.rotation, motion.translation, strict=True)
         ]
-        return cls(surface, surface.person(motion.identity), views, frame_heads(views, size, motion.shot), size)
+        return cls(surface, surface.person(motion.identity), views, head_crops(views, size, motion.shot), size)
 
     @classmethod
-    def made_up(
+    def synthetic(
         cls, surface: FaceSurface, identity: np.ndarray | None, views: Sequence[View], size: int,
         shot: np.ndarray | None = None,
     ) -> Scene:  # fmt: skip
         """A synthetic head. identity: coefficients (K,). views: a `data.camera.Camera` for each frame."""
-        return cls(surface, surface.person(identity), views, frame_heads(views, size, shot), size)
+        return cls(surface, surface.person(identity), views, head_crops(views, size, shot), size)
 
     def conditions(self, coefficients: np.ndarray, first: int = 0) -> Conditions:
         """(n, 52) of the frames from `first` on -> their conditions; the same bits in chunks as at once."""
@@ -232,4 +233,4 @@ class Scene:
         """(52,) -> (10, S, S) of frame t."""
         vertices = self.surface.shape(self.rest, coefficients)
         view, crop = self.views[t], self.crops[t]
-        return self.surface.colour(vertices, self.surface.look(vertices, view, crop, self.size), view, crop)
+        return self.surface.colour(vertices, self.surface.rasterize(vertices, view, crop, self.size), view, crop)

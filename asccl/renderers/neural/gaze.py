@@ -6,7 +6,7 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
-from asccl.renderers.neural.conditions import BALLS, FaceSurface, iris_of
+from asccl.renderers.neural.conditions import EYEBALL_REGIONS, FaceSurface, iris_of
 from asccl.renderers.neural.head_crop import View
 
 SIDES = ("Right", "Left")  # the person's own, as BALLS
@@ -19,7 +19,7 @@ class Gaze:
 
     def __init__(self, surface: FaceSurface):
         head, region = surface.head, surface.head.region[surface.used]
-        self._iris = [iris_of(region == head.regions.index(name), surface.rest) for name in BALLS]
+        self._iris = [iris_of(region == head.regions.index(name), surface.rest) for name in EYEBALL_REGIONS]
         self._units = [_units(head, side) for side in SIDES]
         self._shapes = surface.units.reshape(len(head.names), -1, 3)
         self._moves = [self._shapes[u][:, i].mean(1) for u, i in zip(self._units, self._iris, strict=True)]  # (4, 3) cm

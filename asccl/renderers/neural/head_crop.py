@@ -14,7 +14,7 @@ STEADY = 4.0  # frames over which the square is smoothed (Gaussian), inside a sh
 
 
 class View(Protocol):
-    """A head pose seen by a camera; `data.camera.Camera` is one, `Posed` another."""
+    """A head pose seen by a camera; `data.camera.Camera` is one, `WeakPerspectiveView` another."""
 
     @property
     def rotation(self) -> np.ndarray:
@@ -26,7 +26,7 @@ class View(Protocol):
         ...
 
 
-class Posed(NamedTuple):
+class WeakPerspectiveView(NamedTuple):
     """One frame of a `Motion`: weak perspective. scale: pixels per cm. rotation: (3, 3). translation: (3,) pixels."""
 
     scale: float
@@ -38,7 +38,7 @@ class Posed(NamedTuple):
         return placed[..., :2], placed[..., 2]
 
 
-def frame_heads(views: Sequence[View], size: int, shot: np.ndarray | None = None) -> np.ndarray:
+def head_crops(views: Sequence[View], size: int, shot: np.ndarray | None = None) -> np.ndarray:
     """T heads -> (T, 2, 3) similarities from the frame to a square of `size` pixels that holds the face, upright as
     the head is. Its place, size and turn are smoothed along time inside each shot, so that it does not jitter.
 

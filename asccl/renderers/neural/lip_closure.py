@@ -11,7 +11,7 @@ from asccl.renderers.warp.displacement import LIP_REACH, SHUT
 EYES_APART = 9.0  # cm between the outer corners of the eyes
 
 
-class LipLock:
+class LipClosureConstraint:
     """The correction of a mesh after an edit; what `geometry.Displacement` does for landmarks. Build once."""
 
     def __init__(self, surface: FaceSurface):
@@ -29,10 +29,10 @@ class LipLock:
             [_carry(surface.rest, row, side & outside) for row, side in zip(middle, (~lower, lower), strict=True)]
         )
 
-    def __call__(self, before: np.ndarray, after: np.ndarray, gain: float, parted: np.ndarray) -> np.ndarray:
-        """Vertices (V, 3) of the source and of the edit, and from `parted` -> (V, 3) cm to add to those of the edit."""
+    def __call__(self, before: np.ndarray, after: np.ndarray, gain: float, lip_gap_cm: np.ndarray) -> np.ndarray:
+        """Vertices (V, 3) of the source and of the edit, and from `lip_gap_cm` -> (V, 3) cm to add to those of the edit."""
         gap, moved = (np.subtract(*self._rows(vertices)[::-1])[:, 1] for vertices in (before, after))
-        excess = 0.5 * (moved - gap - (gain - 1) * parted)
+        excess = 0.5 * (moved - gap - (gain - 1) * lip_gap_cm)
         out = np.zeros_like(after)
         out[:, 1] = (self._carry[0] - self._carry[1]) @ excess
         return out
@@ -42,7 +42,7 @@ class LipLock:
         return np.einsum("rnk,rnkc->rnc", self._share, vertices[self._corners])
 
 
-def parted(landmarks: np.ndarray, scale: float, rotation: np.ndarray) -> np.ndarray:
+def lip_gap_cm(landmarks: np.ndarray, scale: float, rotation: np.ndarray) -> np.ndarray:
     """(9,) cm that the lips of a frame are apart, beyond what counts as closed; the landmarks (478, 3) pixels know it
     better than the mesh. scale: pixels per cm. rotation: (3, 3)."""
     down = rotation[:2, 1] / max(float(rotation[:2, 1] @ rotation[:2, 1]), 0.1)

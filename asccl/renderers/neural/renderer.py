@@ -1,7 +1,7 @@
 """NED's second stage: a network that was taught one person paints the face as it should move.
 
 It sees the condition images of three frames and its own last two pictures, so frames must come in order; it begins
-anew after a gap and at a cut. Beside the edit it paints the source, so that `paste` knows what is the edit's.
+anew after a gap and at a cut. Beside the edit it paints the source, so that `composite` knows what is the edit's.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import torch
 
 from asccl.morphable.anny_head import AnnyHead
 from asccl.nets.ned_renderer import FRAMES, PREVIOUS, Generator
-from asccl.renderers.neural.checkpoint import Card
-from asccl.renderers.neural.compositing import Painted, paste
+from asccl.renderers.neural.checkpoint import RendererMetadata
+from asccl.renderers.neural.compositing import RenderedFace, composite
 from asccl.renderers.neural.conditions import FaceSurface, Scene
 from asccl.renderers.neural.gaze import Gaze
-from asccl.renderers.neural.lip_closure import LipLock, parted
-from asccl.types import Image, Motion, Picture, whole
+from asccl.renderers.neural.lip_closure import LipClosureConstraint, lip_gap_cm
+from asccl.types import Image, LazyImage, Motion, as_image
 
 FADE = 0.5  # weight of an edit from which on the painted face shows fully
 NOTICEABLE = 0.15  # change of a coefficient, in the liveliest frames of a clip, likewise
@@ -27,35 +27,35 @@ NOTICEABLE = 0.15  # change of a coefficient, in the liveliest frames of a clip,
 class NeuralRenderer:
     """Paints the face; see `Renderer`. net: frozen, on the device that it is to run on. card: of its checkpoint."""
 
-    def __init__(self, head: AnnyHead, net: Generator, card: Card):
+    def __init__(self, head: AnnyHead, net: Generator, card: RendererMetadata):
         self._net, self._size = net, card.size
         self._surface = FaceSurface(head)
-        self._gaze, self._lips = Gaze(self._surface), LipLock(self._surface)
+        self._gaze, self._lips = Gaze(self._surface), LipClosureConstraint(self._surface)
         self._plan: _Plan | None = None
         self._context = _Context(net)
 
-    def study(self, image: Image, landmarks: np.ndarray) -> None:
+    def observe(self, image: Image, landmarks: np.ndarray) -> None:
         """The network has been taught the person; there is nothing to look for."""
 
     def plan(self, motion: Motion, new: Motion) -> None:
         scene = Scene.tracked(self._surface, motion, self._size)
-        self._plan = _Plan(motion, new, scene, shown_strength(motion, new))
+        self._plan = _Plan(motion, new, scene, edit_opacity(motion, new))
         self._context.clear()
 
-    def render(self, picture: Picture, landmarks: np.ndarray, t: int) -> Picture:
+    def render(self, picture: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
         assert self._plan is not None, "plan first"
         strength = float(self._plan.strength[t])
         if not np.isfinite(landmarks[0, 0]) or strength <= 0:
             self._context.clear()
             return picture
-        return paste(whole(picture), self.paint(landmarks, t), self.crop(t), strength)
+        return composite(as_image(picture), self.paint(landmarks, t), self.crop(t), strength)
 
     def crop(self, t: int) -> np.ndarray:
         """(2, 3) from the pixels of frame t to those of the square that is painted."""
         assert self._plan is not None, "plan first"
         return self._plan.scene.crops[t]
 
-    def paint(self, landmarks: np.ndarray, t: int) -> Painted:
+    def paint(self, landmarks: np.ndarray, t: int) -> RenderedFace:
         """The face of frame t alone, in its square."""
         assert self._plan is not None, "plan first"
         (motion, new, scene, _), surface = self._plan, self._surface
@@ -64,17 +64,19 @@ class NeuralRenderer:
         before = surface.shape(scene.rest, looking)
         after = surface.shape(scene.rest, new.coefficients[t] + looking - source)
         gain = 1.0 if new.lip_gain is None else float(new.lip_gain[t])
-        after = after + self._lips(before, after, gain, parted(landmarks, float(motion.scale[t]), motion.rotation[t]))
-        seen, earlier = (surface.look(vertices, view, crop, self._size) for vertices in (after, before))
+        after = after + self._lips(
+            before, after, gain, lip_gap_cm(landmarks, float(motion.scale[t]), motion.rotation[t])
+        )
+        seen, earlier = (surface.rasterize(vertices, view, crop, self._size) for vertices in (after, before))
         conditions = surface.colour(after, seen, view, crop)
         as_it_is = surface.colour(before, earlier, view, crop)
         face, source_face = self._context.draw(np.stack([conditions, as_it_is]), t, motion.shot)
         moved = np.zeros((self._size * self._size, 2), np.float32)
-        moved[seen.at] = seen.spread(view.project(after)[0] - view.project(before)[0]).T
+        moved[seen.at] = seen.interpolate(view.project(after)[0] - view.project(before)[0]).T
         moved = moved.reshape(self._size, self._size, 2)
         mask, mask_before = conditions[-1] > 0, as_it_is[-1] > 0
-        shown = surface.still_seen(seen, earlier, (moved @ crop[:, :2].T).astype(np.float32)) & mask
-        return Painted(face, source_face, mask, mask_before, moved, shown)
+        shown = surface.visibility_mask(seen, earlier, (moved @ crop[:, :2].T).astype(np.float32)) & mask
+        return RenderedFace(face, source_face, mask, mask_before, moved, shown)
 
 
 class _Plan(NamedTuple):
@@ -113,7 +115,7 @@ class _Context:
         return levels.permute(0, 2, 3, 1).cpu().numpy()
 
 
-def shown_strength(motion: Motion, new: Motion) -> np.ndarray:
+def edit_opacity(motion: Motion, new: Motion) -> np.ndarray:
     """(T,) in [0, 1]: how much of the painted face shows. It fades in with the weight of the edit, and with what the
     edit does at all, so that a very small one is nearly the source."""
     change = np.abs(new.coefficients - motion.coefficients).max(1, initial=0.0)

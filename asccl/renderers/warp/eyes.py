@@ -19,14 +19,14 @@ RADIUS = (0.95, 1.3)  # an iris's over that of the mesh
 CATCH_LIGHT = 12  # levels above the mean: so much brighter is a catch light, which has no twin on the other side
 
 
-class Eyes:
+class IrisModel:
     """The eyes of one person; filled by `study`."""
 
     def __init__(self) -> None:
         self._radius: list[float] = []
         self.radius = 1.0  # of the irises, over that of the mesh's
 
-    def study(self, image: Image, landmarks: np.ndarray) -> None:
+    def observe(self, image: Image, landmarks: np.ndarray) -> None:
         """Measure the irises in a frame. landmarks: (478, 3)."""
         reach = round(0.05 * face_size(landmarks))
         for lids, iris in EYES:

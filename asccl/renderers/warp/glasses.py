@@ -30,7 +30,7 @@ class Glasses:
         self._contrast: list[float] = []
         self._usual: np.ndarray | None = None  # (2, RAYS) radii of both rims, where glasses are worn
 
-    def study(self, image: Image, landmarks: np.ndarray) -> None:
+    def observe(self, image: Image, landmarks: np.ndarray) -> None:
         """Look for rims in a frame. landmarks: (478, 3). After `LOOKS` frames without any it looks no more."""
         if len(self._contrast) >= LOOKS and max(self._contrast) < WORN:
             return

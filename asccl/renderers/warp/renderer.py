@@ -11,12 +11,12 @@ import numpy as np
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.displacement import Displacement
-from asccl.renderers.warp.eyes import Eyes, keep_eyeballs
+from asccl.renderers.warp.eyes import IrisModel, keep_eyeballs
 from asccl.renderers.warp.field import Box, FaceField, enlarge, face_size, resample
 from asccl.renderers.warp.glasses import Glasses, even_brows
-from asccl.renderers.warp.shading import OWN_DETAIL, Skin
+from asccl.renderers.warp.shading import OWN_DETAIL, SkinModel
 from asccl.renderers.warp.teeth import hold_teeth
-from asccl.types import Image, Motion, Picture
+from asccl.types import Image, LazyImage, Motion
 from asccl.video.picture import patched
 
 STILL = 0.03  # pixels that count as no motion
@@ -30,21 +30,21 @@ class WarpRenderer:
     def __init__(self, head: HeadModel):
         self._displacement = Displacement(head)
         self._field = FaceField(head)
-        self.skin = Skin(head)
-        self.eyes = Eyes()
+        self.skin = SkinModel(head)
+        self.eyes = IrisModel()
         self.glasses = Glasses()
         self._motion: Motion | None = None
         self._new: Motion | None = None
 
-    def study(self, image: Image, landmarks: np.ndarray) -> None:
-        self.skin.study(image, landmarks)
-        self.eyes.study(image, landmarks)
-        self.glasses.study(image, landmarks)
+    def observe(self, image: Image, landmarks: np.ndarray) -> None:
+        self.skin.observe(image, landmarks)
+        self.eyes.observe(image, landmarks)
+        self.glasses.observe(image, landmarks)
 
     def plan(self, motion: Motion, new: Motion) -> None:
         self._motion, self._new = motion, new
 
-    def render(self, picture: Picture, landmarks: np.ndarray, t: int) -> Picture:
+    def render(self, picture: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
         assert self._motion is not None and self._new is not None, "plan first"
         change = self._new.coefficients[t] - self._motion.coefficients[t]
         gain = 1.0 if self._new.lip_gain is None else float(self._new.lip_gain[t])
@@ -73,7 +73,7 @@ class WarpRenderer:
         painted = self._paint(picture, landmarks, moved, creased, field, change, box)
         return patched(picture, box.x0, box.y0, painted)
 
-    def _paint(self, picture: Picture, landmarks, moved, creased, field, change, box: Box) -> Image:
+    def _paint(self, picture: LazyImage, landmarks, moved, creased, field, change, box: Box) -> Image:
         size = face_size(landmarks)
         motion = enlarge(field[..., :2], box)
         hold_teeth(motion, landmarks, moved, box)
@@ -104,7 +104,7 @@ def busy_part(field: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
     return Box(px0, py0, px1, py1, box.cell, (px0 - box.x0, py0 - box.y0)), field
 
 
-def warp(picture: Picture, field: np.ndarray, box: Box) -> tuple[Image, Image]:
+def warp(picture: LazyImage, field: np.ndarray, box: Box) -> tuple[Image, Image]:
     """The pixels of the box before and after a backward warp: p takes what is at p - field(p), field (h, w, 2)."""
     dx, dy = cv2.split(field)
     reach = int(np.ceil(max(cv2.norm(dx, cv2.NORM_INF), cv2.norm(dy, cv2.NORM_INF)))) + 2  # a cubic looks at two

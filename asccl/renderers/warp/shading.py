@@ -9,7 +9,7 @@ from scipy.sparse import coo_matrix
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.field import Box, face_size
-from asccl.renderers.warp.wrinkles import Folds
+from asccl.renderers.warp.wrinkles import WrinkleModel
 from asccl.types import Image
 
 SKIN = (50, 280, 205, 425, 101, 330, 118, 347, 123, 352, 187, 411, 147, 376, 151, 9, 108, 337, 69, 299, 199, 200, 5, 4,
@@ -20,11 +20,11 @@ OWN_DETAIL = 0.8  # how far a fold deepens the creases that the skin already has
 NOISE = 0.6  # grey levels that a smooth skin seems rough by in any picture
 
 
-class Skin:
+class SkinModel:
     """What a renderer knows of one person's skin and light; filled by `study`."""
 
     def __init__(self, head: HeadModel):
-        self._folds = Folds(head)
+        self._folds = WrinkleModel(head)
         t = head.mesh
         rows = np.repeat(np.arange(len(t)), 3)
         self._incidence = coo_matrix((np.ones(t.size), (t.ravel(), rows)), (mesh.POINTS, len(t))).tocsr()
@@ -44,7 +44,7 @@ class Skin:
         n /= np.linalg.norm(n, axis=1, keepdims=True) + 1e-9
         return np.where(n[:, 2].mean() > 0, -n, n)
 
-    def study(self, image: Image, landmarks: np.ndarray) -> None:
+    def observe(self, image: Image, landmarks: np.ndarray) -> None:
         """Take light and texture from a frame."""
         size = face_size(landmarks)
         at = np.round(landmarks[list(SKIN), :2]).astype(int)

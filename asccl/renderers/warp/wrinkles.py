@@ -14,7 +14,7 @@ Point = int | tuple[int, int, float]  # a landmark, or a mix (a, b, share of b)
 
 
 @dataclass(frozen=True)
-class Fold:
+class Wrinkle:
     """A crease along landmarks. width: of the face size. depth: darkening at full strength.
     units: how much each ARKit unit (side added) presses it in."""
 
@@ -25,19 +25,19 @@ class Fold:
     units: dict[str, float]
 
 
-FOLDS = (
-    Fold(((129, 203, 0.3), (203, 165, 0.25), (206, 92, 0.25), (216, 186, 0.25), (212, 57, 0.35)),
+WRINKLES = (
+    Wrinkle(((129, 203, 0.3), (203, 165, 0.25), (206, 92, 0.25), (216, 186, 0.25), (212, 57, 0.35)),
          ((358, 423, 0.3), (423, 391, 0.25), (426, 322, 0.25), (436, 410, 0.25), (432, 287, 0.35)), 0.035, 0.46,
          {"mouthSmile": 0.7, "cheekSquint": 0.35, "noseSneer": 0.45, "mouthUpperUp": 0.3}),
-    Fold(((55, 8, 0.45), (107, 9, 0.45), (108, 9, 0.5)), ((285, 8, 0.45), (336, 9, 0.45), (337, 9, 0.5)), 0.014, 0.6,
+    Wrinkle(((55, 8, 0.45), (107, 9, 0.45), (108, 9, 0.5)), ((285, 8, 0.45), (336, 9, 0.45), (337, 9, 0.5)), 0.014, 0.6,
          {"browDown": 1.0}),
-    Fold((193, (122, 193, 0.3), (188, 122, 0.5)), (417, (351, 417, 0.3), (412, 351, 0.5)), 0.015, 0.2,
+    Wrinkle((193, (122, 193, 0.3), (188, 122, 0.5)), (417, (351, 417, 0.3), (412, 351, 0.5)), 0.015, 0.2,
          {"noseSneer": 1.0}),
-    Fold(((130, 226, 0.4), 31, 228, 229, 230, 231), ((359, 446, 0.4), 261, 448, 449, 450, 451), 0.016, 0.22,
+    Wrinkle(((130, 226, 0.4), 31, 228, 229, 230, 231), ((359, 446, 0.4), 261, 448, 449, 450, 451), 0.016, 0.22,
          {"eyeSquint": 0.6, "cheekSquint": 0.6}),
-    Fold((130, (226, 35, 0.5), (35, 143, 0.5)), (359, (446, 265, 0.5), (265, 372, 0.5)), 0.012, 0.19,
+    Wrinkle((130, (226, 35, 0.5), (35, 143, 0.5)), (359, (446, 265, 0.5), (265, 372, 0.5)), 0.012, 0.19,
          {"cheekSquint": 0.8}),
-    Fold(((61, 57, 0.6), (43, 57, 0.3), (43, 106, 0.35)), ((291, 287, 0.6), (273, 287, 0.3), (273, 335, 0.35)), 0.018,
+    Wrinkle(((61, 57, 0.6), (43, 57, 0.3), (43, 106, 0.35)), ((291, 287, 0.6), (273, 287, 0.3), (273, 335, 0.35)), 0.018,
          0.25, {"mouthFrown": 1.0}),
 )  # fmt: skip
 FOREHEAD: tuple[tuple[tuple[Point, ...], float], ...] = (
@@ -50,16 +50,16 @@ FOREHEAD: tuple[tuple[tuple[Point, ...], float], ...] = (
 FOREHEAD_WIDTH, FOREHEAD_DEPTH = 0.012, 0.18
 ONSET = 1.5  # skin folds late: depth grows as this power of what presses it in
 STEPS = (np.arange(14) + 0.55) / 14.1  # along a fold, from end to end
-INK = np.sin(np.pi * STEPS) ** 0.8
+WRINKLE_PROFILE = np.sin(np.pi * STEPS) ** 0.8
 # no forehead has lines as straight and even as a ruler's: each fades and comes back at places of its own
-BROKEN = [
-    INK * (1 - 0.5 * np.sin(np.pi * (often * STEPS + first)) ** 2)
+FOREHEAD_PROFILES = [
+    WRINKLE_PROFILE * (1 - 0.5 * np.sin(np.pi * (often * STEPS + first)) ** 2)
     for often, first in ((2.3, 0.3), (1.4, 0.6), (3.1, 0.1))
 ]
 SOFT, SOFTEST = 0.8, 1.8  # roughness below which folds are wider and fainter than those of lined skin, and how wide
 
 
-class Folds:
+class WrinkleModel:
     """The lines that press into skin under a change of coefficients."""
 
     def __init__(self, head: HeadModel):
@@ -73,7 +73,7 @@ class Folds:
         out = np.zeros(shape, np.float32)
         softness = float(np.clip(SOFT / roughness, 1, SOFTEST))
         for line, width, depth, ink in self._lines(change, roughness, bare):
-            _press(out, moved, line, width * softness * unit, depth, ink)
+            _draw_wrinkle(out, moved, line, width * softness * unit, depth, ink)
         return out
 
     def _lines(
@@ -82,14 +82,14 @@ class Folds:
         def risen(name: str) -> float:
             return max(0.0, float(change[self.names.index(name)]))
 
-        for fold in FOLDS:
+        for fold in WRINKLES:
             for line, side in ((fold.right, "Right"), (fold.left, "Left")):
                 strength = min(1.2, sum(k * risen(n + side) for n, k in fold.units.items()))
                 if strength > 0.03:
-                    yield line, fold.width, fold.depth * strength**ONSET, INK
+                    yield line, fold.width, fold.depth * strength**ONSET, WRINKLE_PROFILE
         outer = 0.5 * (risen("browOuterUpLeft") + risen("browOuterUpRight"))
         inner = risen("browInnerUp")
-        for (line, share), ink in zip(FOREHEAD, BROKEN, strict=True):
+        for (line, share), ink in zip(FOREHEAD, FOREHEAD_PROFILES, strict=True):
             beside = 1.0 if share == 1 else min(1.0, roughness / SOFT)  # smooth skin shows one line before three
             strength = min(1.2, 0.7 * outer + 0.5 * inner) * share * beside * bare**2
             if strength > 0.03:
@@ -97,7 +97,7 @@ class Folds:
                 yield middle, FOREHEAD_WIDTH, FOREHEAD_DEPTH * strength, ink
 
 
-def _press(
+def _draw_wrinkle(
     valley: np.ndarray, xy: np.ndarray, line: tuple[Point, ...], width: float, depth: float, ink: np.ndarray
 ) -> None:
     """Add a smooth, soft line through landmarks to `valley` (h, w), in place. ink: (n,) depth along it, up to 1."""

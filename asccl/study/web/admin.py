@@ -25,14 +25,14 @@ from asccl.study.manifest import read_items
 from asccl.study.plan import read_plan
 from asccl.study.results import results
 from asccl.study.store import Store
-from asccl.study.web.guard import Pace
-from asccl.study.web.jobs import Job, Jobs
+from asccl.study.web.guard import RateLimiter
+from asccl.study.web.jobs import StudyJob, StudyJobs
 from asccl.study.web.render import page
 from asccl.study.web.uploads import keep, unpack
 from asccl.types import EMOTIONS
 
 COOKIE = "asccl_study_admin"
-LOGINS = Pace(rate=0.2, most=10)
+LOGINS = RateLimiter(rate=0.2, most=10)
 MOST_LINKS = 1000
 TYPES = {"csv": "text/csv", "jsonl": "application/jsonl", "json": "application/json", "md": "text/markdown",
          "tex": "application/x-tex"}  # fmt: skip
@@ -43,7 +43,7 @@ class Admin:
     """store: opens the store. editor: for studies made from edits; None leaves them out."""
 
     def __init__(self, store: Callable[[], Store | None], editor: CanEdit | None = None):
-        self._store, self._editor, self._jobs = store, editor, Jobs()
+        self._store, self._editor, self._jobs = store, editor, StudyJobs()
 
     def routes(self) -> list[Route]:
         def to(path: str, work: Callable[..., Response], method: str = "GET") -> Route:
@@ -138,7 +138,7 @@ class Admin:
         name = self._jobs.start(work, lambda: shutil.rmtree(folder, ignore_errors=True))
         return RedirectResponse(f"job?j={quote(name)}", 303)
 
-    def _prepared(self, store: Store, form: FormData, folder: Path) -> Callable[[Job], tuple[str, list[str]]]:
+    def _prepared(self, store: Store, form: FormData, folder: Path) -> Callable[[StudyJob], tuple[str, list[str]]]:
         """Takes the files out of the form, before it closes, and checks what can be checked at once."""
         toml = folder / "study.toml"
         toml.write_text(str(form.get("plan", "")), encoding="utf-8")
@@ -163,7 +163,7 @@ class Admin:
             asked["questions"] = ["realism", "mouth"]  # type: ignore[assignment]
         plan = read_plan(toml, **asked)
 
-        def work(job: Job) -> tuple[str, list[str]]:
+        def work(job: StudyJob) -> tuple[str, list[str]]:
             make_edits(editor, sources, emotions, methods, clips, references, job.tell)
             return studies.create(store, plan, read_items(clips), job.tell)
 

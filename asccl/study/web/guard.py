@@ -22,7 +22,7 @@ POLICY = (
 )
 
 
-class TooMuch(Exception):
+class BodyTooLarge(Exception):
     """The body is longer than it may be."""
 
 
@@ -55,7 +55,7 @@ class Guard:
             size += len(message.get("body", b""))
             if size > most:
                 over = True
-                raise TooMuch
+                raise BodyTooLarge
             return message
 
         async def dressed(message: Message) -> None:
@@ -75,9 +75,9 @@ class Guard:
         try:
             declared = dict(scope["headers"]).get(b"content-length", b"0")
             if declared.isdigit() and int(declared) > most:
-                raise TooMuch
+                raise BodyTooLarge
             await self.app(scope, counted, dressed)
-        except TooMuch:
+        except BodyTooLarge:
             if not begun:
                 await PlainTextResponse("too large", 413)(scope, receive, dressed)
         except Exception:  # whatever it was: the visitor learns nothing, the server's log everything
@@ -86,7 +86,7 @@ class Guard:
                 await PlainTextResponse("Something went wrong. Please reload the page.", 500)(scope, receive, dressed)
 
 
-class Pace:
+class RateLimiter:
     """Token buckets: `most` at once, `rate` a second after that, for each key. Forgets keys that were quiet longest."""
 
     def __init__(self, rate: float, most: int, keys: int = 10_000):

@@ -15,7 +15,7 @@ KEPT = 20
 
 
 @dataclass
-class Job:
+class StudyJob:
     """line: what it does now. study: what it made. error: why it failed, for the administrator's eyes."""
 
     line: str = "Waiting"
@@ -28,14 +28,14 @@ class Job:
         self.line = line
 
 
-class Jobs:
+class StudyJobs:
     def __init__(self) -> None:
         self._turn = threading.Lock()
-        self._of: dict[str, Job] = {}
+        self._of: dict[str, StudyJob] = {}
 
-    def start(self, work: Callable[[Job], tuple[str, list[str]]], after: Callable[[], None]) -> str:
+    def start(self, work: Callable[[StudyJob], tuple[str, list[str]]], after: Callable[[], None]) -> str:
         """work: returns the study and its warnings. after: cleans up, whatever happened. Returns the job's name."""
-        name, job = secrets.token_urlsafe(8), Job()
+        name, job = secrets.token_urlsafe(8), StudyJob()
         self._of[name] = job
         for old in list(self._of)[:-KEPT]:
             if self._of[old].done.is_set():
@@ -57,5 +57,5 @@ class Jobs:
         threading.Thread(target=run, name="asccl-study-job", daemon=True).start()
         return name
 
-    def get(self, name: str) -> Job | None:
+    def get(self, name: str) -> StudyJob | None:
         return self._of.get(name)

@@ -15,17 +15,17 @@ from starlette.routing import Route
 
 from asccl.errors import AscclError, StudyError
 from asccl.study import session
-from asccl.study.session import Answer, Refused, Visit
+from asccl.study.session import Answer, ParticipantSession, SessionError
 from asccl.study.store import Store
 from asccl.study.studies import load
-from asccl.study.web.guard import Pace, log
+from asccl.study.web.guard import RateLimiter, log
 from asccl.study.web.render import beeps, page, static
 from asccl.study.words import words
 
 STATUS = {"invalid": 404, "closed": 403, "full": 403, "order": 409, "early": 422, "bad": 422, "busy": 429}
-STEADY = Pace(rate=20, most=200)  # requests of one link
-STRANGERS = Pace(rate=1, most=60)  # links that do not work, of one address; held in memory, never stored
-JOINS = Pace(rate=2, most=100)  # of one open link
+STEADY = RateLimiter(rate=20, most=200)  # requests of one link
+STRANGERS = RateLimiter(rate=1, most=60)  # links that do not work, of one address; held in memory, never stored
+JOINS = RateLimiter(rate=2, most=100)  # of one open link
 LONGEST = 80  # characters of what may be a link: more are not kept, even for the pace
 FAILED = ("check_failed", "check_sound_needed")
 FOREVER = "public, max-age=3600"
@@ -93,12 +93,12 @@ class Pages:
         said, lang = words("en"), "en"
         try:
             if not STEADY.allows(token[:LONGEST]):
-                raise Refused("busy")
+                raise SessionError("busy")
             store = self._store()
             if store is None:
-                raise Refused("invalid")
+                raise SessionError("invalid")
             return await run_in_threadpool(work, store, study, token, told)
-        except Refused as refused:
+        except SessionError as refused:
             reason = refused.reason
             if reason == "invalid" and not STRANGERS.allows(request.client.host if request.client else ""):
                 reason = "busy"
@@ -124,9 +124,9 @@ class Pages:
         return words("en"), "en"
 
     def _show(self, store: Store, study: str, token: str, told: dict[str, str]) -> Response:
-        here = session.visit(store, study, token)
+        here = session.open_session(store, study, token)
         if here.study.closed() and here.stage != "done":
-            raise Refused("closed")
+            raise SessionError("closed")
         values = _values(here, study, token)
         if here.stage == "check":
             shape, _ = here.puzzle()
@@ -138,13 +138,13 @@ class Pages:
 
     def _join(self, store: Store, study: str, token: str, told: dict[str, str]) -> Response:
         if not JOINS.allows(token[:LONGEST]):
-            raise Refused("busy")
+            raise SessionError("busy")
         return _back(study, session.join(store, study, token))
 
     def _consent(self, store: Store, study: str, token: str, told: dict[str, str]) -> Response:
         if told.get("agree") == "yes":
             session.consent(store, study, token)
-        session.visit(store, study, token)
+        session.open_session(store, study, token)
         return _back(study, token)
 
     def _check(self, store: Store, study: str, token: str, told: dict[str, str]) -> Response:
@@ -152,7 +152,7 @@ class Pages:
         return _back(study, token, failed)
 
     def _withdraw(self, store: Store, study: str, token: str, told: dict[str, str]) -> Response:
-        here = session.visit(store, study, token)
+        here = session.open_session(store, study, token)
         session.withdraw(store, study, token)
         said = here.study.plan.words()
         title, text = said["withdrawn_title"], said["withdrawn_text"]
@@ -173,11 +173,11 @@ class Pages:
         return FileResponse(path, media_type="video/mp4", headers={"Cache-Control": "private, max-age=3600"})
 
     def _beeps(self, store: Store, study: str, token: str, told: dict[str, str]) -> Response:
-        _, count = session.visit(store, study, token).puzzle()
+        _, count = session.open_session(store, study, token).puzzle()
         return Response(beeps(count), media_type="audio/wav")
 
 
-def _values(here: Visit, study: str, token: str) -> dict[str, Any]:
+def _values(here: ParticipantSession, study: str, token: str) -> dict[str, Any]:
     plan, said = here.study.plan, here.study.plan.words()
     return {"t": said, "plan": plan, "study": study, "token": token, "lang": plan.language, "said": json.dumps(said)}
 

@@ -42,7 +42,7 @@ def pages(opened: Callable[[], Store | None], editor: CanEdit | None = None) -> 
     return Guard(Starlette(routes=routes), uploads=f"{ADMIN}/make")
 
 
-def beside(editor: CanEdit | None = None) -> list[Route]:
+def study_routes(editor: CanEdit | None = None) -> list[Route]:
     """Routes that stand before Gradio's own; nothing of the app links to them."""
     make = any(name in os.environ for name in ("ASCCL_STUDY_SECRET", "SPACE_ID"))
     opened = Opener(make)
@@ -52,7 +52,7 @@ def beside(editor: CanEdit | None = None) -> list[Route]:
     return [Route("/study", guarded), Route("/study/{rest:path}", guarded)]
 
 
-def alone(host: str, port: int, root_path: str = "") -> None:
+def serve_standalone(host: str, port: int, root_path: str = "") -> None:
     """Serves the study pages and nothing else, until it is stopped. Needs no gradio."""
     import uvicorn
 
