@@ -7,7 +7,8 @@ import sys
 from typing import NoReturn
 
 from asccl import __version__
-from asccl.commands import analyze, edit, study
+from asccl.commands import analyze, study
+from asccl.commands import edit as edit_command
 from asccl.interop.kinds import KINDS
 from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE
 
@@ -143,7 +144,7 @@ def _add_edit(commands: argparse._SubParsersAction) -> None:
         "a failed one has the key `error`",
     )
     told.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    edit.set_defaults(run=edit.edit)
+    edit.set_defaults(run=edit_command.edit)
 
 
 def _add_import(commands: argparse._SubParsersAction) -> None:
@@ -159,7 +160,7 @@ def _add_import(commands: argparse._SubParsersAction) -> None:
     importer.add_argument("file", metavar="FILE", help="the checkpoint")
     importer.add_argument("-o", "--output", required=True, metavar="OUT.safetensors", help="file to write")
     importer.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    importer.set_defaults(run=edit.import_weights)
+    importer.set_defaults(run=edit_command.import_weights)
 
 
 def _face(text: str) -> int | None:
@@ -177,9 +178,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments)
     except KeyboardInterrupt:
-        return edit.print_cancelled()
+        return edit_command.print_cancelled()
     except Exception as error:
-        return edit.print_error(error, arguments.debug)
+        return edit_command.print_error(error, arguments.debug)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ import numpy as np
 import torch
 
 from asccl import Editor, EditRequest, load_metric
-from asccl.editing.preview import FaceLandmarker
 from asccl.face.crop import arcface_crop
+from asccl.face.landmarker import FaceLandmarker
 from asccl.face.mesh import lip_gap
 from asccl.metric.scc import SCCMetric, normalize
 from asccl.types import Image

@@ -14,9 +14,9 @@ from PIL import Image
 from asccl import EditRequest, hub, zoo
 from asccl.__main__ import main
 from asccl.editing import renderer_selection
-from asccl.editing.preview import FaceLandmarker
 from asccl.errors import InputError, SettingError
 from asccl.face.crop import arcface_crop
+from asccl.face.landmarker import FaceLandmarker
 from asccl.interop.files import serialise
 from asccl.nets.ned_renderer import Generator, RendererSizes
 from asccl.renderers.neural.checkpoint import DISCRIMINATOR_KIND, EMBEDDING_SIZE, RendererMetadata

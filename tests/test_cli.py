@@ -296,7 +296,7 @@ def test_a_signal_stops_cleanly(
 
         return real(told, asked)
 
-    monkeypatch.setattr(edit, "Progress", progress)
+    monkeypatch.setattr("asccl.commands.edit.Progress", progress)
     out = tmp_path / "out"
     assert main(["edit", str(clip), "--emotion", "sad", "-o", f"{out}/", "--json", str(tmp_path / "r.json")]) == status
     said = capsys.readouterr()

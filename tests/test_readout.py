@@ -8,8 +8,8 @@ import warnings
 import numpy as np
 from media import astronaut
 
-from asccl.editing.preview import FaceLandmarker
 from asccl.evaluation.edit_metrics import EditMetrics
+from asccl.face.landmarker import FaceLandmarker
 
 
 def test_a_face_that_fell_into_a_point_is_not_measured() -> None:

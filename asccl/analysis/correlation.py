@@ -20,8 +20,8 @@ from asccl.analysis.mappings import heads_of
 from asccl.analysis.result import Correlation
 from asccl.analysis.settings import Settings
 from asccl.analysis.temporal_alignment import Pairing, align_frames, subsample
-from asccl.editing.preview import FaceLandmarker
 from asccl.errors import InputError, NoFaceError
+from asccl.face.landmarker import FaceLandmarker
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.reconstruct import TrackedClip, track_face
 from asccl.types import Image, MediaInfo, Progress

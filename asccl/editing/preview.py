@@ -12,10 +12,9 @@ from asccl.directors.base import Director, ReferenceStyle, Target
 from asccl.editing.strength import FaceSample, identity_preserving_strength
 from asccl.errors import NoFaceError
 from asccl.face.crop import expression_crop
-from asccl.face.detect import Detector
-from asccl.face.facemesh import FaceMesh, Window
+from asccl.face.landmarker import FaceLandmarker
 from asccl.face.pose import head_pose
-from asccl.face.presence import MIN_FACE_SCORE, PITCH, YAW
+from asccl.face.presence import PITCH, YAW
 from asccl.face.tracker import Embed
 from asccl.morphable.fit import Fitter
 from asccl.nets.protocols import ExpressionClassifier
@@ -25,42 +24,6 @@ from asccl.video import Limits, read_at, sample
 
 JUDGED = 4  # of them, by which the strength of an edit is judged
 SEVERAL = 16  # frames of a clip that stand for it
-SETTLE = 2  # looks after which the window sits well on a face
-
-
-class FaceLandmarker:
-    """A detector and a landmark network for single frames. Threads must not share one."""
-
-    def __init__(self) -> None:
-        self._detector, self._mesh = Detector(), FaceMesh()
-
-    def face(self, image: Image, near: np.ndarray | None = None) -> np.ndarray | None:
-        """Landmarks (478, 3) pixels of the largest face, or of the one next to the landmarks `near`; None if none."""
-        if near is not None:
-            window = Window.around(near)
-            for candidate in (window, *self._detector.near(image, window)):
-                found = self._settle(image, candidate)
-                if found is not None:
-                    return found
-        for windows in self._detector.levels(image):
-            key = (lambda w: -w.side) if near is None else Window.around(near).distance
-            for candidate in sorted(windows, key=key)[:3]:
-                found = self._settle(image, candidate)
-                if found is not None:
-                    return found
-        return None
-
-    def _settle(self, image: Image, window: Window) -> np.ndarray | None:
-        for _ in range(SETTLE + 1):
-            landmarks, score, _ = self._mesh.detect(image, window)
-            if landmarks is None or score < MIN_FACE_SCORE:
-                return None
-            window = Window.around(landmarks)
-        return landmarks
-
-    def close(self) -> None:
-        self._detector.close()
-        self._mesh.close()
 
 
 @dataclass(frozen=True)

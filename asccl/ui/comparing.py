@@ -14,8 +14,8 @@ import gradio as gr
 from asccl.analysis.clip_pairs import label, pairs_of
 from asccl.analysis.correlation import Correlation, Settings, analyze, check_alike, moment
 from asccl.analysis.export import table, timeline
-from asccl.editing.preview import FaceLandmarker
 from asccl.errors import InputError, SettingError
+from asccl.face.landmarker import FaceLandmarker
 from asccl.types import Progress
 from asccl.ui import report as words
 from asccl.ui.charts import drawn, drawn_emotions, mapped

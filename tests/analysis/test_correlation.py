@@ -13,8 +13,8 @@ from PIL import Image
 from asccl.__main__ import main
 from asccl.analysis import export, static_plots
 from asccl.analysis.correlation import Correlation, Settings, analyze, moment
-from asccl.editing.preview import FaceLandmarker
 from asccl.errors import Cancelled, InputError, SettingError
+from asccl.face.landmarker import FaceLandmarker
 from asccl.types import Progress
 
 

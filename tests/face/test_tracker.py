@@ -87,7 +87,7 @@ def test_the_largest_face_is_number_zero(shared):
     images.append(put(backdrop(), 150, 150, 60))
     people = shared.find(film(images), 1 / RATE)
     assert [p.detected.number for p in people] == [0, 1]
-    big, small = (p.found for p in people)
+    big, small = (p.detected for p in people)
     assert big.box[2] - big.box[0] > small.box[2] - small.box[0]
     assert (big.share, small.share) == (pytest.approx(2 / 3), 1.0)
     assert big.thumbnail.shape == (96, 96, 3) and big.thumbnail.dtype == np.uint8
@@ -97,7 +97,7 @@ def test_the_largest_face_is_number_zero(shared):
 def test_a_face_seen_briefly_is_not_the_largest(shared):
     images = [put(backdrop(), 150, 150, 100)] * 5
     images[0] = put(images[0], 450, 180, 130)
-    first = shared.find(film(images), 1 / RATE)[0].found
+    first = shared.find(film(images), 1 / RATE)[0].detected
     assert first.share == 1.0 and first.time == 0.0
 
 

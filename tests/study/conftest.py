@@ -104,4 +104,4 @@ def make(clips: Path) -> Make:
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers need not take as long as the clips."""
-    monkeypatch.setattr(session, "HURRY", 0.0)
+    monkeypatch.setattr(session, "MIN_WATCH_FRACTION", 0.0)

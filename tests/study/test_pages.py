@@ -167,7 +167,7 @@ def test_nobody_votes_twice_early_out_of_order_or_for_another(store, make, web):
 def test_an_answer_before_the_clips_can_have_ended_does_not_count(store, make, web, monkeypatch):
     study = make(store)
     token = enter(store, study)
-    monkeypatch.setattr(session, "HURRY", 100.0)
+    monkeypatch.setattr(session, "MIN_WATCH_FRACTION", 100.0)
     web.get("/study/screen", params=link(study, token))
     reply = web.post("/study/answer", json=body(study, token, 1))
     assert (reply.status_code, reply.json()) == (422, {"reason": "early"})
@@ -490,7 +490,7 @@ def test_an_unexpected_error_tells_nothing(store, make, web, monkeypatch):
     def broken(*_arguments):
         raise RuntimeError("secret detail in /srv/somewhere")
 
-    monkeypatch.setattr(session, "visit", broken)
+    monkeypatch.setattr(session, "open_session", broken)
     with TestClient(pages(lambda: store), raise_server_exceptions=False) as client:
         reply = client.get("/study", params={"s": "x", "p": "y"})
     assert reply.status_code == 500 and "secret" not in reply.text and "Traceback" not in reply.text
