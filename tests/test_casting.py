@@ -38,7 +38,7 @@ def renderer(path: Path, whose: np.ndarray, **told: str) -> Path:
     torch.manual_seed(0)
     tensors = dict(Generator(SIZES).state_dict())
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(serialise(tensors, {**RendererMetadata.from_embeddings(SIZES, 32, whose[None]).told(), **told}))
+    path.write_bytes(serialise(tensors, {**RendererMetadata.from_embeddings(SIZES, 32, whose[None]).to_metadata(), **told}))
     return path
 
 

@@ -55,7 +55,7 @@ except SystemExit:
 
 def test_the_engine_needs_neither_gradio_nor_the_hub() -> None:
     loaded = modules_after(
-        "from asccl import Editor; from asccl import glance, zoo; Editor(); glance.Eyes(); zoo.load_embedder()"
+        "from asccl import Editor; from asccl import zoo; from asccl.face.landmarker import FaceLandmarker; Editor(); FaceLandmarker(); zoo.load_embedder()"
     )
     assert {"mediapipe", "torch"} <= loaded
     assert not loaded & OUTSIDE

@@ -241,7 +241,7 @@ def test_starts_quietly_and_several_work_side_by_side():
     """In a process of its own: MediaPipe greets on file descriptor 2, which other writers keep."""
     script = """
 import os, threading
-from asccl.face.facemesh import quiet_start
+from asccl.face.facemesh import suppress_startup_log
 from asccl.face.tracker import FaceMeshTracker
 from tests.face.scenes import backdrop, put
 
@@ -254,7 +254,7 @@ results = [[], []]
 threads = [threading.Thread(target=work, args=(200 + 200 * i, results[i])) for i in range(2)]
 [t.start() for t in threads]
 [t.join() for t in threads]
-with quiet_start():
+with suppress_startup_log():
     os.write(2, b"somebody else\\n")
 print(max(abs(x - i) for result in results for run in result for i, x in enumerate(run)), [len(r) for r in results])
 """

@@ -204,7 +204,7 @@ from pathlib import Path
 from asccl.study import session
 from asccl.study.store import Store
 from walker import enter, reply
-session.HURRY = 0.0
+session.MIN_WATCH_FRACTION = 0.0
 store = Store(Path({folder!r}))
 while True:
     token = enter(store, {study!r})

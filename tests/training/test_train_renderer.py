@@ -111,7 +111,7 @@ def test_it_starts_from_a_file_with_what_lies_beside_it(done, tmp_path):
     main(given)
     looked = losses(tmp_path / "b")[0]
     assert looked["psnr"] == pytest.approx(losses(done / "a")[-1]["psnr"], abs=1e-4)
-    generator, critics = train_renderer.Generator(given.sizes()), train_renderer.Critics(given.sizes())
+    generator, critics = train_renderer.Generator(given.sizes()), train_renderer.Discriminators(given.sizes())
     names = [path.name for path in begin(given.start_from, generator, critics)]
     assert names == ["a.safetensors", "a-D.safetensors", "a-Dm.safetensors"]
     assert begin(given.start_from, generator, None) == [done / "a.safetensors"]

@@ -74,7 +74,7 @@ OTHERS = [
 @pytest.mark.parametrize("options", [PASSING, {"matrix": BT601}, *OTHERS], ids=str)
 def test_only_what_can_be_encoded_as_it_is_stays_as_decoded(tmp_path, options):
     with Reader(make_clip(tmp_path / "a.mkv", **options)) as reader:
-        picture = next(iter(reader)).picture
+        picture = next(iter(reader)).pixels
     assert isinstance(picture, Decoded) == (options not in OTHERS)
 
 
@@ -98,5 +98,5 @@ def test_a_badge_changes_its_corner_alone(tmp_path):
         frame = next(iter(reader))
     marked = replace(frame, pixels=draw_badge(frame.pixels))
     np.testing.assert_array_equal(marked.image, draw_badge(frame.image))
-    luma, before = (planes_of(to_frame(f.picture, Colour()))[0] for f in (marked, frame))
+    luma, before = (planes_of(to_frame(f.pixels, Colour()))[0] for f in (marked, frame))
     assert (luma != before).any() and np.array_equal(luma[:200], before[:200])
