@@ -19,7 +19,7 @@ from media import ROOT, astronaut, write_clip
 
 from asccl import Editor, EditRequest
 from asccl.__main__ import main
-from asccl.commands import edit
+from asccl.commands import edit_report
 from asccl.errors import Cancelled, OutputError
 from asccl.types import Progress
 from asccl.video import EncodeSettings, Limits
@@ -339,7 +339,10 @@ def test_what_is_left_of_a_cut_off_video_is_edited_and_the_loss_told(editor: Edi
     source.write_bytes(whole[: len(whole) // 3])
     report = editor.edit(EditRequest(source, tmp_path / "out.mp4", emotion="sad")).report
     assert report["frames"]["total"] + report["frames"]["unreadable"] == 80 and report["frames"]["unreadable"] > 20
-    assert f"{report['frames']['unreadable']} frames that could not be read" in edit.summarize_report(report)["missing"]
+    assert (
+        f"{report['frames']['unreadable']} frames that could not be read"
+        in edit_report.summarize_report(report)["missing"]
+    )
 
 
 def test_as_a_user_sees_it(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from PIL import Image
 
 from asccl import Editor, EditRequest, EditResult
 from asccl.__main__ import main
-from asccl.commands import edit
+from asccl.commands import console, edit_report
 from asccl.types import Frame
 from asccl.video import Reader, open_writer, probe, read_tags
 
@@ -286,7 +286,7 @@ def test_a_signal_stops_cleanly(
 ) -> None:
     """The signal comes in the middle of rendering."""
     before = signal.getsignal(number)
-    real = edit.Progress
+    real = console.Progress
 
     def progress(show, asked):
         def told(stage: str, done: float) -> None:
@@ -296,7 +296,7 @@ def test_a_signal_stops_cleanly(
 
         return real(told, asked)
 
-    monkeypatch.setattr("asccl.commands.edit.Progress", progress)
+    monkeypatch.setattr("asccl.commands.console.Progress", progress)
     out = tmp_path / "out"
     assert main(["edit", str(clip), "--emotion", "sad", "-o", f"{out}/", "--json", str(tmp_path / "r.json")]) == status
     said = capsys.readouterr()
@@ -352,7 +352,7 @@ def test_table_lists_what_was_passed_through() -> None:
         "emotion": {"target": "happy", "before": 0.1, "after": 0.84},
         "seconds": {"total": 3.21},
     }  # fmt: skip
-    assert edit.format_table(Path("o.mp4"), report).splitlines() == [
+    assert edit_report.format_table(Path("o.mp4"), report).splitlines() == [
         "o.mp4",
         "  edited     60 of 90 frames",
         "  missing    7 frames that could not be read: the file is damaged or cut off",
@@ -366,15 +366,15 @@ def test_table_lists_what_was_passed_through() -> None:
 
 
 def test_stop_asks_first_and_insists_the_second_time() -> None:
-    with edit.InterruptHandler() as stop:
-        assert not stop.asked()
+    with console.InterruptHandler() as stop:
+        assert not stop.interrupted()
         os.kill(os.getpid(), signal.SIGINT)
         deadline = time.monotonic() + 10
-        while not stop.asked() and time.monotonic() < deadline:
+        while not stop.interrupted() and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert stop.asked()
+        assert stop.interrupted()
         with pytest.raises(KeyboardInterrupt):
-            stop._ask(signal.SIGINT, None)
+            stop._handle(signal.SIGINT, None)
 
 
 def test_readings_leave_out_what_was_not_measured() -> None:
@@ -385,4 +385,4 @@ def test_readings_leave_out_what_was_not_measured() -> None:
         emotion={"target": "sad", "before": None, "after": None},
         seconds={"total": 1.0},
     )
-    assert edit.summarize_report(vars(nothing)) == {"edited": "0 of 1 frames", "time": "1.0 s"}
+    assert edit_report.summarize_report(vars(nothing)) == {"edited": "0 of 1 frames", "time": "1.0 s"}

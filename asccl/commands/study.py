@@ -31,7 +31,7 @@ examples:
 """
 
 
-def add(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """Adds `study` and its own commands."""
     raw = argparse.RawDescriptionHelpFormatter
     study = commands.add_parser(
