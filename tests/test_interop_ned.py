@@ -13,7 +13,7 @@ from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator
 from tests import official
-from training.assets.weights_file import write
+from training.engine.weights import write
 
 NETS = ("generator", "mapping_network", "style_encoder", "discriminator")
 

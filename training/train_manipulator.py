@@ -27,7 +27,7 @@ from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, encode_sty
 from asccl.types import EMOTIONS
 from asccl.zoo import METRIC, load_metric
 from training import losses
-from training.assets.weights_file import write
+from training.engine.weights import write
 from training.datasets.recorded import RecordedWindows, labelled, split
 from training.datasets.windows import SyntheticWindows, Window
 from training.engine import distributed, loop

