@@ -26,10 +26,10 @@ from asccl.synthetic.speech import lip_opening
 from asccl.types import EMOTIONS, Motion
 from asccl.zoo import load_manipulator
 from benchmarks.report import print_rows
-from training.datasets.windows import FRAMES, SyntheticWindows
+from training.datasets.windows import SEQUENCE_FRAMES, SyntheticWindows
 
 SEED = 2_000_000  # neither trained on nor looked at in training
-EDITED = FRAMES // 2  # frames; the others of a sequence are the reference
+EDITED = SEQUENCE_FRAMES // 2  # frames; the others of a sequence are the reference
 MOVES = 0.02  # cm: deviation of an opening below which its correlation says nothing
 
 

@@ -20,7 +20,7 @@ from asccl.synthetic.speech import CEILING
 from asccl.zoo import load_manipulator
 from benchmarks.manipulator import EDITED
 from benchmarks.report import print_rows
-from training.ablation.measures import of_coefficients
+from training.ablation.measures import coefficient_metrics
 from training.datasets.windows import SyntheticWindows
 
 SEED = 6_000_000
@@ -44,7 +44,7 @@ def main() -> None:
             made.append(edit.numpy())
             near.append(int(found) == emotion)
         rows: dict[str, float | str] = {"file": file.stem}
-        rows |= of_coefficients(made, [target[:EDITED] for _, target, _, _ in drawn], head)
+        rows |= coefficient_metrics(made, [target[:EDITED] for _, target, _, _ in drawn], head)
         print_rows("manipulator_alone", rows | {"style found": sum(near) / len(near)}, arguments.json)
 
 

@@ -30,7 +30,7 @@ from benchmarks.report import print_rows
 from training import losses, train_manipulator, train_renderer
 from training.ablation.design import SUPERVISIONS
 from training.datasets.portraits import RendererWindow, RendererWindows
-from training.datasets.windows import SyntheticWindows, Window
+from training.datasets.windows import ManipulatorWindow, SyntheticWindows
 from training.engine.settings import PRESETS, load_preset
 from training.renderer_step import Discriminators, generator_losses
 from training.train_manipulator import ManipulatorObjective, ManipulatorSettings, RenderedASCCLLoss
@@ -58,7 +58,7 @@ class ManipulatorStage:
             net.discriminator.train(),
         )
         self.generator: nn.Module = net.generator
-        self.data = SyntheticWindows(settings.seed, settings.sequences)
+        self.data = SyntheticWindows(settings.seed, settings.synthetic_sequences)
         s = settings
         self.weights = {
             "adversarial": s.adversarial_weight, "style": s.style_weight, "cycle": s.cycle_weight,
@@ -69,13 +69,19 @@ class ManipulatorStage:
         return RenderedASCCLLoss(self.head, load_metric(heads=heads), daas, pictures, size)  # type: ignore[arg-type]
 
     def losses(self, number: int, term: RenderedASCCLLoss | None) -> Losses:
-        batch, rng = some(self.data, Window, self.settings.batch, number), torch.Generator().manual_seed(number)
+        batch, rng = (
+            some(self.data, ManipulatorWindow, self.settings.batch_size, number),
+            torch.Generator().manual_seed(number),
+        )
         return self.learner(batch, rng, self.critic, self.settings.paired_weight > 0, term)
 
     def other_turn(self, number: int) -> None:
-        batch, rng = some(self.data, Window, self.settings.batch, number), torch.Generator().manual_seed(number)
+        batch, rng = (
+            some(self.data, ManipulatorWindow, self.settings.batch_size, number),
+            torch.Generator().manual_seed(number),
+        )
         with torch.no_grad():
-            made, _ = self.learner.fake(batch, rng)
+            made, _ = self.learner.generate(batch, rng)
         scores = self.critic(torch.cat([batch.target, made]), torch.cat([batch.target_emotion] * 2)).chunk(2)
         (losses.lsgan_real(scores[0]) + losses.lsgan_fake(scores[1])).backward()
 
@@ -87,25 +93,25 @@ class RendererStage:
         train_renderer.main(settings)
         self.settings = settings
         self.generator, self.critics = Generator(settings.sizes()), Discriminators(settings.sizes())
-        train_renderer.begin(str(settings.weights), self.generator, self.critics)
-        self.data = RendererWindows(train_renderer.portraits_of(settings)[0], settings.drawn)
-        self.weights = settings.of_losses()
+        train_renderer.load_initial_weights(str(settings.weights), self.generator, self.critics)
+        self.data = RendererWindows(train_renderer.load_portraits(settings)[0], settings.window_frames)
+        self.weights = settings.loss_weights()
 
     def supervision(self, heads: str, daas: str, pictures: int, size: int) -> tuple[ASCCLLoss, int]:
         settings = replace(self.settings, heads=heads, daas=daas)
-        return train_renderer.supervision(settings, torch.device("cpu")), pictures
+        return train_renderer.build_asccl_loss(settings, torch.device("cpu")), pictures
 
     def losses(self, number: int, term: tuple[ASCCLLoss, int] | None) -> Losses:
-        batch = some(self.data, RendererWindow, self.settings.batch, number)
+        batch = some(self.data, RendererWindow, self.settings.batch_size, number)
         asccl, most = term or (None, None)
         rng = torch.Generator().manual_seed(number)
         found, self.made = generator_losses(
-            self.generator, self.critics, batch, rng, asccl, None, self.settings.cold, most
+            self.generator, self.critics, batch, rng, asccl, None, self.settings.cold_start_share, most
         )
         return found
 
     def other_turn(self, number: int) -> None:
-        batch = some(self.data, RendererWindow, self.settings.batch, number)
+        batch = some(self.data, RendererWindow, self.settings.batch_size, number)
         torch.stack(list(self.critics(batch, self.made).values())).sum().backward()
 
 
@@ -179,8 +185,8 @@ def main() -> None:
             table = load_preset(kind, recipe) | {"steps": arguments.steps}
             places = {"output": Path(folder) / name, "weights": Path(folder) / f"{name}.safetensors"}
             settings = kind(**table | places)
-            small = (settings.asccl_pictures, getattr(settings, "asccl_size", 0))
-            large = (8, 112) if name == "3DMM" else (settings.batch * settings.drawn, 0)  # type: ignore[union-attr]
+            small = (settings.asccl_images, getattr(settings, "asccl_image_size", 0))
+            large = (8, 112) if name == "3DMM" else (settings.batch_size * settings.window_frames, 0)  # type: ignore[union-attr]
             rows |= measure(name, make(settings), small, large, arguments.repeats)  # type: ignore[arg-type]
     print_rows("ned_cost", rows, arguments.json)
 

@@ -27,11 +27,14 @@ from benchmarks.report import print_rows
 from training import train_renderer
 from training.engine.settings import load_preset
 from training.preprocess import run
-from training.renderer_eval import Distance, drawn, from_the_start, grid, mean_face, measure
-from training.train_renderer import RendererSettings, portraits_of
+from training.renderer_eval import FeatureDistance, first_window, mean_frame, measure_faces, render_window, save_grid
+from training.train_renderer import RendererSettings, load_portraits
 
 MADE_UP = "rendered head"
-TWICE = {"frames": 560, "held_out": 0.1}  # every emotion shows twice, so that one that is held out has been taught
+TWICE = {
+    "synthetic_frames": 560,
+    "held_out_share": 0.1,
+}  # every emotion shows twice, so that one that is held out has been taught
 
 
 SEVERAL, FEW = 6, 100  # people taught at once, and steps that one more of them gets
@@ -52,27 +55,31 @@ def taught(name: str, video: Path | None, folder: Path, steps: int, **other: obj
 
 def compare(settings: RendererSettings) -> dict[str, float]:
     """Held-out frames of the longest portrait by the three."""
-    train, others = portraits_of(settings)
+    train, others = load_portraits(settings)
     number = max(range(len(others)), key=lambda n: len(others[n]))
     one, device = others[number], torch.device("cpu")
-    batch = from_the_start(one, len(one), device)
+    batch = first_window(one, len(one), device)
     torch.manual_seed(settings.seed)
     untaught = Generator(settings.sizes()).eval()
     net, _ = load_renderer(settings.weights)
-    mean = mean_face([train[number]]).expand(len(one), -1, -1, -1)
+    mean = mean_frame([train[number]]).expand(len(one), -1, -1, -1)
     mask = batch.conditions[0, PREVIOUS:, -1:]
-    faces = {"taught": drawn(net, batch), "mean frame": mean * mask - (1 - mask), "untaught": drawn(untaught, batch)}
-    distance = Distance(device)
+    faces = {
+        "taught": render_window(net, batch),
+        "mean frame": mean * mask - (1 - mask),
+        "untaught": render_window(untaught, batch),
+    }
+    distance = FeatureDistance(device)
     rows: dict[str, float] = {"held-out frames": float(len(one))}
     for way, face in faces.items():
-        rows |= {f"{way}: {measured}": value for measured, value in measure(face, batch, distance).items()}
-    grid(settings.output / "samples" / "held-out.png", faces["taught"], batch)
+        rows |= {f"{way}: {measured}": value for measured, value in measure_faces(face, batch, distance).items()}
+    save_grid(settings.output / "samples" / "held-out.png", faces["taught"], batch)
     return rows
 
 
 def head_start(folder: Path, steps: int) -> dict[str, float]:
     """Held-out frames of one more made-up person after a few steps, begun from several people or from nothing."""
-    several = taught("several", None, folder, steps, speakers=SEVERAL, seed=1, frames=280)
+    several = taught("several", None, folder, steps, synthetic_speakers=SEVERAL, seed=1, synthetic_frames=280)
     begun = {"begun from several": {"start_from": str(several.weights)}, "from nothing": {}}
     rows = {"people taught before": float(SEVERAL), "steps before": float(steps), "steps": float(FEW)}
     for way, start in begun.items():

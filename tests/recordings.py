@@ -13,7 +13,7 @@ from asccl.morphable.anny_head import load_anny_head
 from asccl.synthetic.datasets import words
 from asccl.synthetic.speech import sample_style, with_emotion
 from asccl.types import Motion
-from training.preprocess.clip import crops, settings_of
+from training.preprocess.clip import clip_settings, crop_matrices
 
 RATE, SCALE, SIZE = 25.0, 8.0, 48
 HEAD = load_anny_head()
@@ -48,7 +48,7 @@ def record(
     tensors = {
         "coefficients": coefficients, "scale": motion.scale, "rotation": motion.rotation,
         "translation": motion.translation, "identity": motion.identity, "presence": presence, "shot": shot,
-        "times": np.arange(t) / RATE, "landmarks": points, "crop": crops(motion, shot, SIZE),
+        "times": np.arange(t) / RATE, "landmarks": points, "crop": crop_matrices(motion, shot, SIZE),
         "cepstra": said_as_sound(said) if sound else np.zeros((0, 13), np.float32),
     }  # fmt: skip
     pictures = (np.full((SIZE, SIZE, 3), 5 * i % 256, np.uint8) if presence[i] else None for i in range(t))
@@ -56,7 +56,7 @@ def record(
     size, digest = write_clip(folder / file, pictures, tensors)
     row = ClipRecord(
         file=file, source=f"{name}.mp4", source_bytes=1, sha256=digest, bytes=size, frames=t, valid=int(presence.sum()),
-        rate=RATE, size=SIZE, error=1.0, settings=settings_of(SIZE), versions={}, units=unit_names(HEAD.names),
+        rate=RATE, size=SIZE, error=1.0, settings=clip_settings(SIZE), versions={}, units=unit_names(HEAD.names),
         **vars(labels),
     )  # fmt: skip
     with (folder / MANIFEST).open("a") as file:

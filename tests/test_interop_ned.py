@@ -13,7 +13,7 @@ from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator
 from tests import official
-from training.engine.weights import write
+from training.engine.weights import write_weights
 
 NETS = ("generator", "mapping_network", "style_encoder", "discriminator")
 
@@ -61,7 +61,7 @@ def test_the_editor_says_why_a_file_does_not_fit(tmp_path, capsys):
         load_manipulator(tmp_path / "ned.safetensors")
     net, other = Manipulator(ManipulatorSizes(width=16)), tmp_path / "other.safetensors"
     told = {"kind": "ned-manipulator", "space": "arkit", "emotions": ",".join(EMOTIONS), **net.sizes.to_metadata()}
-    write(other, net.state_dict(), told)
+    write_weights(other, net.state_dict(), told)
     assert load_manipulator(other).frozen and load_manipulator(other) is load_manipulator(str(other))
     for change, words in (
         ({"kind": "scc"}, "is no manipulator"),
@@ -69,7 +69,7 @@ def test_the_editor_says_why_a_file_does_not_fit(tmp_path, capsys):
         ({"width": "much"}, "how large its networks are"),
         ({"width": "24"}, "not "),
     ):
-        write(other, net.state_dict(), told | change)
+        write_weights(other, net.state_dict(), told | change)
         with pytest.raises(WeightsError, match=words):
             load_manipulator(other)
 

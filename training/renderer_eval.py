@@ -16,13 +16,13 @@ from asccl.metric.scc import normalize
 from asccl.nets.ned_renderer import PREVIOUS
 from asccl.zoo import load_backbone
 from training.datasets.portraits import Portrait, RendererWindow
-from training.renderer_step import crop_mouths, draw, shown
+from training.renderer_step import crop_mouths, generate_frames, select_targets
 
 PICTURES = 6  # rows of a grid
 SHOWN = 128  # pixels of a picture in a grid, at least
 
 
-def from_the_start(portrait: Portrait, most: int, device: torch.device) -> RendererWindow:
+def first_window(portrait: Portrait, most: int, device: torch.device) -> RendererWindow:
     """The first frames of a portrait as a batch of one, the first of them once more for each that the network wants
     before it."""
     window = portrait.window(0, min(most, len(portrait)))
@@ -30,12 +30,12 @@ def from_the_start(portrait: Portrait, most: int, device: torch.device) -> Rende
 
 
 @torch.inference_mode()
-def drawn(generator: nn.Module, batch: RendererWindow) -> torch.Tensor:
+def render_window(generator: nn.Module, batch: RendererWindow) -> torch.Tensor:
     """(1, N + 2, ...) -> faces (N, 3, S, S): frame by frame out of nothing, as in an edit."""
-    return draw(generator, batch, torch.ones(1, dtype=torch.bool, device=batch.frames.device))[0]
+    return generate_frames(generator, batch, torch.ones(1, dtype=torch.bool, device=batch.frames.device))[0]
 
 
-def mean_face(portraits: Sequence[Portrait], most: int = 300) -> torch.Tensor:
+def mean_frame(portraits: Sequence[Portrait], most: int = 300) -> torch.Tensor:
     """(3, S, S) the mean of all frames; of `most` spread over each where there are more."""
     total, count = torch.zeros(3, portraits[0].size, portraits[0].size), 0
     for one in portraits:
@@ -45,7 +45,7 @@ def mean_face(portraits: Sequence[Portrait], most: int = 300) -> torch.Tensor:
     return total / count
 
 
-class Distance:
+class FeatureDistance:
     """Of pictures of faces, as a network sees them that tells people apart: the mean over its four maps of the squared
     distance of their unit feature vectors. LPIPS (Zhang et al., CVPR 2018) without learnt weights."""
 
@@ -65,10 +65,10 @@ def _unit(x: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def measure(face: torch.Tensor, batch: RendererWindow, distance: Distance) -> dict[str, float]:
+def measure_faces(face: torch.Tensor, batch: RendererWindow, distance: FeatureDistance) -> dict[str, float]:
     """Faces (N, 3, S, S) against the truth: "psnr", dB inside the mask; "mouth_psnr", the same in the mouth's square;
     "distance" of the crops, face in the real frame."""
-    there = shown(batch)
+    there = select_targets(batch)
     wrong = torch.cat([((face - there.face) / 2).square().mean(1, keepdim=True) * there.mask, there.mask], 1)
     psnr, mouth = (
         -10 * torch.log10(x[:, 0].sum((1, 2)) / x[:, 1].sum((1, 2))) for x in (wrong, crop_mouths(wrong, there.mouth))
@@ -80,9 +80,9 @@ def measure(face: torch.Tensor, batch: RendererWindow, distance: Distance) -> di
     }  # fmt: skip
 
 
-def grid(path: Path, face: torch.Tensor, batch: RendererWindow) -> None:
+def save_grid(path: Path, face: torch.Tensor, batch: RendererWindow) -> None:
     """A PNG: for some frames source, NMFC, shape, eyes, what was drawn, the truth, and both in the frame."""
-    there = shown(batch)
+    there = select_targets(batch)
     rows = []
     for t in np.unique(np.linspace(0, len(face) - 1, PICTURES).astype(int)):
         seen, real, mask = there.seen[t], there.real[t], there.mask[t]

@@ -18,10 +18,10 @@ from training.datasets.portraits import RendererWindow, mouth_side
 from training.engine import distributed
 from training.perceptual import Perceptual
 
-Told = list[list[torch.Tensor]]
+ScaleFeatures = list[list[torch.Tensor]]
 
 
-class DrawnWindow(NamedTuple):
+class RenderTargets(NamedTuple):
     """The N frames of a batch that are drawn. seen: (N, 9, S, S) conditions. mask: (N, 1, S, S). real: (N, 3, S, S),
     the whole frame. face: (N, 3, S, S), what is to be drawn: -1 outside of the mask. mouth: (N, 2). crop: (N, 2, 3)."""
 
@@ -33,14 +33,14 @@ class DrawnWindow(NamedTuple):
     crop: torch.Tensor
 
 
-def shown(batch: RendererWindow) -> DrawnWindow:
+def select_targets(batch: RendererWindow) -> RenderTargets:
     drawn = [part[:, PREVIOUS:].flatten(0, 1) for part in batch]
     conditions, real, mouth, crop = drawn
     mask = conditions[:, SEEN:]
-    return DrawnWindow(conditions[:, :SEEN], mask, real, real * mask - (1 - mask), mouth, crop)
+    return RenderTargets(conditions[:, :SEEN], mask, real, real * mask - (1 - mask), mouth, crop)
 
 
-def draw(generator: nn.Module, batch: RendererWindow, cold: torch.Tensor | None = None) -> torch.Tensor:
+def generate_frames(generator: nn.Module, batch: RendererWindow, cold: torch.Tensor | None = None) -> torch.Tensor:
     """(B, T - 2, 3, S, S): each frame sees its own and two earlier conditions and the two outputs before it, through
     which no gradient flows, as in NED. Before the first come the real frames; black where cold (B,) says so, as at the
     start of a clip."""
@@ -68,16 +68,16 @@ class Discriminators(nn.Module):
         super().__init__()
         self.picture, self.mouth = Discriminator(sizes), Discriminator(sizes)
 
-    def told(self, shown: DrawnWindow, face: torch.Tensor) -> tuple[Told, Told]:
+    def features(self, targets: RenderTargets, face: torch.Tensor) -> tuple[ScaleFeatures, ScaleFeatures]:
         """What each says of faces (N, 3, S, S)."""
-        near = crop_mouths(torch.cat([shown.seen, face], 1), shown.mouth)
-        return self.picture(shown.seen, face), self.mouth(near[:, :SEEN], near[:, SEEN:])
+        near = crop_mouths(torch.cat([targets.seen, face], 1), targets.mouth)
+        return self.picture(targets.seen, face), self.mouth(near[:, :SEEN], near[:, SEEN:])
 
     def forward(self, batch: RendererWindow, made: torch.Tensor) -> dict[str, torch.Tensor]:
         """Its own losses, "real" and "fake", each the mean of both discriminators'. made: (B, T - 2, 3, S, S)."""
-        there = shown(batch)
-        real = [losses.on_scales(losses.lsgan_real, told) for told in self.told(there, there.face)]
-        fake = [losses.on_scales(losses.lsgan_fake, told) for told in self.told(there, made.detach().flatten(0, 1))]
+        there = select_targets(batch)
+        real = [losses.on_scales(losses.lsgan_real, told) for told in self.features(there, there.face)]
+        fake = [losses.on_scales(losses.lsgan_fake, told) for told in self.features(there, made.detach().flatten(0, 1))]
         return {"real": torch.stack(real).mean(), "fake": torch.stack(fake).mean()}
 
 
@@ -112,8 +112,8 @@ def generator_losses(
     Gradients reach the generator alone.
     """
     begins = distributed.rank_slice(lambda n: torch.rand(n, generator=rng, device=rng.device), len(batch.frames))
-    made = draw(generator, batch, begins < cold)
-    face, there = made.flatten(0, 1), shown(batch)
+    made = generate_frames(generator, batch, begins < cold)
+    face, there = made.flatten(0, 1), select_targets(batch)
     found = {"pixels": losses.inside(there.mask, face, there.face)}
     if critics is not None:
         found |= _adversarial(critics, there, face)
@@ -128,11 +128,11 @@ def generator_losses(
     return found, made
 
 
-def _adversarial(critics: Discriminators, there: DrawnWindow, face: torch.Tensor) -> dict[str, torch.Tensor]:
+def _adversarial(critics: Discriminators, there: RenderTargets, face: torch.Tensor) -> dict[str, torch.Tensor]:
     with torch.no_grad():
-        wanted = critics.told(there, there.face)
+        wanted = critics.features(there, there.face)
     with frozen(critics):
-        told = critics.told(there, face)
+        told = critics.features(there, face)
     found = {}
     for prefix, fake, real in zip(("", "mouth_"), told, wanted, strict=True):
         found[prefix + "adversarial"] = losses.on_scales(losses.lsgan_real, fake)

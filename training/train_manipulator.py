@@ -27,11 +27,11 @@ from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, encode_sty
 from asccl.types import EMOTIONS
 from asccl.zoo import METRIC, load_metric
 from training import losses
-from training.engine.weights import write
 from training.datasets.recorded import RecordedWindows, labelled, split
-from training.datasets.windows import SyntheticWindows, Window
+from training.datasets.windows import ManipulatorWindow, SyntheticWindows
 from training.engine import distributed, loop
 from training.engine.settings import command
+from training.engine.weights import write_weights
 
 HELD_OUT = 1_000_000  # added to the seed of the sequences that are not trained on
 UNCHANGED = 0.25  # share of the paired term in which the source already shows the reference's emotion
@@ -50,24 +50,24 @@ class ManipulatorSettings(loop.LoopSettings):
 
     output: Path = Path("build/manipulator")
     weights: Path = Path("build/ned-manipulator.safetensors")
-    batch: int = 64
+    batch_size: int = 64
     data: Path | None = None
     people: str = ""
     verify: bool = True
-    sequences: int = 2000
-    held_out: int = 70
+    synthetic_sequences: int = 2000
+    held_out_sequences: int = 70
     width: int = 512
     residual: bool = False
     learning_rate: float = 1e-4
-    momentum: float = 0.0
+    adam_beta1: float = 0.0
     adversarial_weight: float = 1.0
     style_weight: float = 1.0
     cycle_weight: float = 1.0
     mouth_weight: float = 1.0
     paired_weight: float = 0.0
     asccl_weight: float = 0.0
-    asccl_pictures: int = 8
-    asccl_size: int = SIZE
+    asccl_images: int = 8
+    asccl_image_size: int = SIZE
     metric: str = METRIC
     heads: str = "trained"
     daas: str = "paper"
@@ -106,7 +106,7 @@ class ManipulatorObjective(nn.Module):
         )  # fmt: skip
         self.latent, self.jaw = net.sizes.latent, jaw
 
-    def fake(self, batch: Window, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    def generate(self, batch: ManipulatorWindow, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """The sources in a style drawn for their target emotion, (B, T, C) and (B, style)."""
         z = distributed.rank_slice(
             lambda n: torch.randn(n, self.latent, generator=rng, device=rng.device), len(batch.source)
@@ -116,14 +116,14 @@ class ManipulatorObjective(nn.Module):
 
     def forward(
         self,
-        batch: Window,
+        batch: ManipulatorWindow,
         rng: torch.Generator,
         discriminator: nn.Module,
         paired: bool,
         asccl: RenderedASCCLLoss | None = None,
     ) -> dict[str, torch.Tensor]:
         """-> losses "adversarial", "style", "cycle", "mouth_forward", "mouth_back"; on demand "paired", "asccl"."""
-        made, style = self.fake(batch, rng)
+        made, style = self.generate(batch, rng)
         returned = self.generator(made, self.style_encoder(batch.source))
         found = {
             "adversarial": losses.lsgan_real(discriminator(made, batch.target_emotion)),
@@ -165,7 +165,7 @@ def _on(net: Manipulator, x: np.ndarray) -> torch.Tensor:
 
 
 @torch.no_grad()
-def held_out_errors(net: Manipulator, data: Windows, jaw: int) -> dict[str, float]:
+def evaluate_held_out(net: Manipulator, data: Windows, jaw: int) -> dict[str, float]:
     """Of sequences not trained on, in the emotion's mean style: mean distance to the truth, and the source's as it is,
     where there is a truth; correlation of the jaw with the source's; the share whose style is nearest to the wanted
     emotion's."""
@@ -189,11 +189,11 @@ def linear_decay(steps: int):
     return lambda step: min(1.0, 2 * (1 - step / steps))
 
 
-def windows(settings: ManipulatorSettings, head: AnnyHead) -> tuple[Windows, Windows]:
+def load_windows(settings: ManipulatorSettings, head: AnnyHead) -> tuple[Windows, Windows]:
     """To train on, and to look at only. Raises InputError."""
     if settings.data is None:
-        drawn = SyntheticWindows(settings.seed, settings.sequences)
-        return drawn, SyntheticWindows(settings.seed + HELD_OUT, settings.held_out)
+        drawn = SyntheticWindows(settings.seed, settings.synthetic_sequences)
+        return drawn, SyntheticWindows(settings.seed + HELD_OUT, settings.held_out_sequences)
     clips = labelled(settings.data, head, settings.people, settings.verify)
     return RecordedWindows(settings.seed, split(clips, False)), RecordedWindows(settings.seed, split(clips, True))
 
@@ -204,7 +204,7 @@ def main(settings: ManipulatorSettings) -> None:
     jaw = head.index["jawOpen"]
     net = Manipulator(ManipulatorSizes(width=settings.width, residual=settings.residual))
     modules: list[nn.Module] = [ManipulatorObjective(net, jaw), net.discriminator]
-    adams = [torch.optim.Adam(m.parameters(), settings.learning_rate, (settings.momentum, 0.99)) for m in modules]
+    adams = [torch.optim.Adam(m.parameters(), settings.learning_rate, (settings.adam_beta1, 0.99)) for m in modules]
     learner, critic, *adams = run.prepare(*modules, *adams)
     schedules = [torch.optim.lr_scheduler.LambdaLR(a, linear_decay(settings.steps)) for a in adams]
     run.register_for_checkpointing(*schedules)
@@ -212,17 +212,17 @@ def main(settings: ManipulatorSettings) -> None:
     on_pictures = None
     if settings.asccl_weight > 0:
         metric = load_metric(settings.metric, run.device, settings.heads)  # type: ignore[arg-type]
-        on_pictures = RenderedASCCLLoss(head, metric, settings.daas, settings.asccl_pictures, settings.asccl_size)
+        on_pictures = RenderedASCCLLoss(head, metric, settings.daas, settings.asccl_images, settings.asccl_image_size)
         on_pictures.to(run.device)
 
-    def judge(batch: Window, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
+    def judge(batch: ManipulatorWindow, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
         with torch.no_grad():
-            made, _ = run.unwrap_model(learner).fake(batch, rng)
+            made, _ = run.unwrap_model(learner).generate(batch, rng)
         scores = critic(torch.cat([batch.target, made]), torch.cat([batch.target_emotion] * 2))
         real, fake = scores.chunk(2)
         return {"real": losses.lsgan_real(real), "fake": losses.lsgan_fake(fake)}
 
-    def make(batch: Window, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
+    def make(batch: ManipulatorWindow, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
         return learner(batch, rng, critic, settings.paired_weight > 0, on_pictures)
 
     weights = {
@@ -234,12 +234,12 @@ def main(settings: ManipulatorSettings) -> None:
         loop.Phase("discriminator", adams[1], judge, schedule=schedules[1]),
         loop.Phase("manipulator", adams[0], make, weights, schedules[0]),
     ]
-    data, held_out = windows(settings, head)
-    loop.train(run, [learner, critic], turns, data, settings, lambda: held_out_errors(net, held_out, jaw))
+    data, held_out = load_windows(settings, head)
+    loop.train(run, [learner, critic], turns, data, settings, lambda: evaluate_held_out(net, held_out, jaw))
     if run.is_main_process:
         net.mean_style.copy_(mean_styles(net, data))
         told = {"kind": "ned-manipulator", "space": "arkit", "emotions": ",".join(EMOTIONS), **net.sizes.to_metadata()}
-        write(settings.weights, net.state_dict(), told)
+        write_weights(settings.weights, net.state_dict(), told)
 
 
 if __name__ == "__main__":

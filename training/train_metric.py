@@ -21,10 +21,10 @@ from asccl.metric.scc import DisparityHead, Samples, SCCMetric, normalize
 from asccl.morphable.anny_head import load_anny_head
 from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.zoo import COUNTER, new_metric
-from training.engine.weights import write
 from training.datasets.recorded import RecordedTakes, in_pairs, labelled, split
 from training.engine import loop
 from training.engine.settings import command
+from training.engine.weights import write_weights
 from training.losses import frames_contrast
 
 HELD_OUT = 1_000_000  # added to the seed of the speakers that are not trained on
@@ -48,11 +48,11 @@ class MetricSettings(loop.LoopSettings):
     backbone: str = "mobilefacenet-arcface"
     train_backbone: bool = False
     size: int = 112
-    takes: int = 500
-    frames: int = 8
-    held_out: int = 24
+    synthetic_takes: int = 500
+    frames_per_take: int = 8
+    held_out_takes: int = 24
     learning_rate: float = 1e-3
-    samples: int = 64
+    regions: int = 64
     negatives: str = "ring"
     frames_weight: float = 1.0
 
@@ -86,7 +86,7 @@ class MetricObjective(nn.Module):
         """(B, 2, K, 3, S, S) uint8 -> losses "regions" (eq. 5) and "frames"."""
         batch, _, frames = takes.shape[:3]
         a, b = (self.metric.maps(takes[:, k].flatten(0, 1).float() / 127.5 - 1) for k in (0, 1))
-        pairs = self.metric.pairs(a, self.settings.samples, rng)
+        pairs = self.metric.pairs(a, self.settings.regions, rng)
         x, y = self.metric.disparities(a, pairs), self.metric.disparities(b, pairs)
         contrast = LossSettings(query="both", negatives=self.settings.negatives)  # type: ignore[arg-type]
         losses = {"regions": sccl_from_disparities(x, y, contrast)}
@@ -100,17 +100,19 @@ class MetricObjective(nn.Module):
 Takes = CachedTakes | RecordedTakes
 
 
-def takes_of(settings: MetricSettings) -> tuple[Takes, Takes]:
+def load_takes(settings: MetricSettings) -> tuple[Takes, Takes]:
     """To train on, and to look at only. Raises InputError."""
     if settings.data is None:
-        seeds, counts = (settings.seed, settings.seed + HELD_OUT), (settings.takes, settings.held_out)
+        seeds, counts = (settings.seed, settings.seed + HELD_OUT), (settings.synthetic_takes, settings.held_out_takes)
         train, held_out = (
-            CachedTakes(SyntheticTakes(seed, settings.size, count, settings.frames))
+            CachedTakes(SyntheticTakes(seed, settings.size, count, settings.frames_per_take))
             for seed, count in zip(seeds, counts, strict=True)
         )
         return train, held_out
     clips = in_pairs(labelled(settings.data, load_anny_head(), settings.people, settings.verify))
-    train, held_out = (RecordedTakes(split(clips, held), settings.size, settings.frames) for held in (False, True))
+    train, held_out = (
+        RecordedTakes(split(clips, held), settings.size, settings.frames_per_take) for held in (False, True)
+    )
     return train, held_out
 
 
@@ -149,7 +151,7 @@ class HeldOut:
 
 
 @torch.inference_mode()
-def calibrate(metric: SCCMetric, pictures: torch.Tensor) -> None:
+def calibrate_heads(metric: SCCMetric, pictures: torch.Tensor) -> None:
     """Scale each head so that the median root mean square of its disparities over `pictures` (N, 3, S, S) uint8 is 1.
 
     The cosines do not see that scale; eq. 6 does: now the median region weighs about 1, whatever the training did.
@@ -163,7 +165,7 @@ def calibrate(metric: SCCMetric, pictures: torch.Tensor) -> None:
         head[-1].bias /= middle
 
 
-def only_maps(backbone: nn.Module) -> None:
+def freeze_unused_parameters(backbone: nn.Module) -> None:
     """What does not lead to a feature map, such as an embedding, shall not wait for a gradient."""
     trained = [p for p in backbone.parameters() if p.requires_grad]
     reached = sum(m.sum() for m in backbone.maps(torch.zeros(2, 3, 32, 32)))  # type: ignore[operator]
@@ -175,7 +177,7 @@ def main(settings: MetricSettings) -> None:
     run = loop.accelerator(settings)
     metric = new_metric(settings.backbone)
     if settings.train_backbone:
-        only_maps(metric.backbone)
+        freeze_unused_parameters(metric.backbone)
     else:
         metric.backbone.freeze()
     learner = MetricObjective(metric, settings)
@@ -183,8 +185,8 @@ def main(settings: MetricSettings) -> None:
     learner, optimizer = run.prepare(learner, torch.optim.Adam(trained, settings.learning_rate))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
     run.register_for_checkpointing(schedule)
-    takes, others = takes_of(settings)
-    held_out = HeldOut(others, settings.held_out) if run.is_main_process else None
+    takes, others = load_takes(settings)
+    held_out = HeldOut(others, settings.held_out_takes) if run.is_main_process else None
 
     def losses(takes: torch.Tensor, rng: torch.Generator) -> dict[str, torch.Tensor]:
         return learner(takes, rng)
@@ -192,10 +194,10 @@ def main(settings: MetricSettings) -> None:
     turn = loop.Phase("metric", optimizer, losses, {"frames": settings.frames_weight}, schedule)
     loop.train(run, [learner], [turn], takes, settings, lambda: held_out(metric))
     if run.is_main_process:
-        calibrate(metric, held_out.pictures[:, 0, ::4].flatten(0, 1))
+        calibrate_heads(metric, held_out.pictures[:, 0, ::4].flatten(0, 1))
         tensors = {name: value for name, value in metric.state_dict().items() if not name.endswith(COUNTER)}
         told = hub.metadata(hub.resolve(settings.backbone)).get("backbone", "mobilefacenet")
-        write(settings.weights, tensors, {"kind": "scc", "backbone": told})
+        write_weights(settings.weights, tensors, {"kind": "scc", "backbone": told})
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def test_supervision_differs_in_asccl_alone(tmp_path):
     told = {job.name: trained(settings, job) for job in jobs_of(settings)[0]}
     plain, untrained = told["manipulator-none-0"], told["manipulator-untrained-0"]
     assert plain.asccl_weight == 0 and untrained.heads == "random"
-    assert untrained.asccl_weight == 2.0 * SUPERVISIONS["untrained"].pull["manipulator"]
+    assert untrained.asccl_weight == 2.0 * SUPERVISIONS["untrained"].weight_scale["manipulator"]
     assert told["renderer-without-DAAS-0"].daas == "off" and told["renderer-authors-DAAS-0"].daas == "authors"
     same = replace(untrained, asccl_weight=0.0, heads=plain.heads, weights=plain.weights, output=plain.output)
     assert same == plain
@@ -72,15 +72,15 @@ def test_lips_that_rest_while_they_should_move_count_nought():
 
 def test_the_truth_is_judged_right_and_the_source_worse(cases, eyes):
     truth, source = ([eyes.look(side, c.at) for c in cases for side in [getattr(c, n)]] for n in ("after", "before"))
-    right = measures.of_pictures(truth, truth, truth, [0])
+    right = measures.image_metrics(truth, truth, truth, [0])
     assert right["fad"] == pytest.approx(0, abs=1e-6) and right["mouth"] == pytest.approx(1)
     assert right["lips"] == pytest.approx(0, abs=1e-6)
-    wrong = measures.of_pictures(source, truth, truth, [0])
+    wrong = measures.image_metrics(source, truth, truth, [0])
     assert wrong["fad"] > 0.01 and wrong["lips"] > 0.5 and wrong["csim"] < right["csim"]
     known = mesh.lip_gap(cases[0].places)
     assert measures.lip_correlation(mesh.lip_gap(truth[0].marks), known, 0.0) > 0.9  # 64 pixels are enough to read lips
     assert measures.psnr(cases[0].after, cases[0].after) > 60 > measures.psnr(cases[0].before, cases[0].after)
-    exact = measures.of_coefficients([cases[0].truth], [cases[0].truth], HEAD)
+    exact = measures.coefficient_metrics([cases[0].truth], [cases[0].truth], HEAD)
     assert exact["error"] == exact["lips_3dmm"] == 0 and exact["mouth_3dmm"] == pytest.approx(1)
 
 

@@ -19,8 +19,29 @@ from training import losses
 from training.engine import distributed
 
 SMALL = {
-    "manipulator": ["--sequences", "2", "--held-out", "1", "--width", "16", "--residual", "--paired-weight", "1"],
-    "metric": ["--takes", "4", "--frames", "2", "--held-out", "1", "--samples", "16", "--size", "48"],
+    "manipulator": [
+        "--synthetic-sequences",
+        "2",
+        "--held-out-sequences",
+        "1",
+        "--width",
+        "16",
+        "--residual",
+        "--paired-weight",
+        "1",
+    ],
+    "metric": [
+        "--synthetic-takes",
+        "4",
+        "--frames-per-take",
+        "2",
+        "--held-out-takes",
+        "1",
+        "--regions",
+        "16",
+        "--size",
+        "48",
+    ],
 }
 
 
@@ -29,7 +50,7 @@ def trained(kind: str, folder: Path, batch: int, processes: int, steps: int = 2)
     if processes > 1:
         start += ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m"]
     command = [
-        *start, "tests.training.plain_descent", kind, *SMALL[kind], "--batch", str(batch), "--steps", str(steps),
+        *start, "tests.training.plain_descent", kind, *SMALL[kind], "--batch-size", str(batch), "--steps", str(steps),
         "--output", str(folder), "--weights", str(folder / "weights.safetensors"),
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}

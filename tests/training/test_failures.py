@@ -136,7 +136,11 @@ def test_a_folder_of_another_training_is_refused(finished, tmp_path):
 
 def test_weights_of_another_kind_are_refused(tmp_path):
     with pytest.raises(WeightsError, match="ned-manipulator"):
-        train_metric.main(MetricSettings(tmp_path / "a", backbone="ned-manipulator", takes=1, held_out=1, frames=2))
+        train_metric.main(
+            MetricSettings(
+                tmp_path / "a", backbone="ned-manipulator", synthetic_takes=1, held_out_takes=1, frames_per_take=2
+            )
+        )
     with pytest.raises(WeightsError, match="ned-manipulator"):
         train_manipulator.main(manipulator(tmp_path / "b", asccl_weight=1.0, metric="ned-manipulator"))
     with pytest.raises(WeightsError, match=r"nowhere\.safetensors"):

@@ -45,8 +45,8 @@ def test_killed_at_any_moment_it_resumes_to_the_same_weights_and_losses(tmp_path
 
 
 def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
-    one = learnt(toy(tmp_path / "one", "--steps", "6", "--batch", "4", "--no-noise"))
-    two = learnt(toy(tmp_path / "two", "--steps", "6", "--batch", "2", "--no-noise", processes=2))
+    one = learnt(toy(tmp_path / "one", "--steps", "6", "--batch-size", "4", "--no-noise"))
+    two = learnt(toy(tmp_path / "two", "--steps", "6", "--batch-size", "2", "--no-noise", processes=2))
     assert two["weights"] == pytest.approx(one["weights"], abs=1e-5)
 
 
@@ -60,10 +60,10 @@ def test_a_loss_that_is_no_number_ends_it_and_leaves_the_checkpoint(tmp_path):
 
 def test_another_setting_is_not_taken_for_the_same_training(tmp_path):
     assert toy(tmp_path / "run", "--steps", "4").returncode == 0
-    done = toy(tmp_path / "run", "--steps", "4", "--batch", "4")
-    assert "holds a training with batch 8, not 4: give that value, or another --output" in done.stderr
+    done = toy(tmp_path / "run", "--steps", "4", "--batch-size", "4")
+    assert "holds a training with batch_size 8, not 4: give that value, or another --output" in done.stderr
 
 
 def test_too_little_data_is_refused(tmp_path):
-    done = toy(tmp_path / "run", "--batch", "30")
+    done = toy(tmp_path / "run", "--batch-size", "30")
     assert "24 items do not fill one batch of 30" in done.stderr

@@ -17,8 +17,8 @@ from asccl.errors import InputError
 from asccl.nets.ned_manipulator import WINDOW, Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
 from training.datasets.recorded import RecordedTakes, RecordedWindows, aligned, in_pairs, labelled, partners, split
-from training.datasets.windows import Window
-from training.train_manipulator import ManipulatorObjective, held_out_errors, mean_styles
+from training.datasets.windows import ManipulatorWindow
+from training.train_manipulator import ManipulatorObjective, evaluate_held_out, mean_styles
 
 JAW = HEAD.index["jawOpen"]
 
@@ -112,7 +112,7 @@ def test_only_a_window_with_a_partner_has_an_answer_to_learn(clips):
         next(w for w in map(data.__getitem__, range(len(clips))) if w.paired is p) for p in (True, False)
     )
 
-    def answer(*windows: Window) -> float:
+    def answer(*windows: ManipulatorWindow) -> float:
         batch = default_collate(windows)
         return ManipulatorObjective(net, JAW)(batch, torch.Generator(), net.discriminator, True)["paired"].item()
 
@@ -154,10 +154,10 @@ def test_held_out_pairs_are_judged_by_the_truth_and_others_by_their_style(clips)
     net.generator.seq2[-1].weight.zero_()
     net.generator.seq2[-1].bias.zero_()  # it changes nothing
     ann = RecordedWindows(0, [clip for clip in clips if clip.row.person == "Ann"])
-    told = held_out_errors(net, ann, JAW)
+    told = evaluate_held_out(net, ann, JAW)
     assert told["error"] == pytest.approx(told["copy_error"]) and told["mouth_correlation"] == pytest.approx(1)
     bob = RecordedWindows(0, [clip for clip in clips if clip.row.person == "Bob"])
-    assert held_out_errors(net, bob, JAW).keys() == {"mouth_correlation", "style_found"}
+    assert evaluate_held_out(net, bob, JAW).keys() == {"mouth_correlation", "style_found"}
     styles = mean_styles(net, ann)
     assert [bool(style.abs().sum() > 0) for style in styles] == [e in ("neutral", "happy", "sad") for e in EMOTIONS]
 

@@ -15,7 +15,7 @@ from asccl.zoo import new_metric
 from training import losses
 from training.datasets.portraits import InMemory, Part, RendererWindow, RendererWindows, mouth_side
 from training.datasets.synthetic_portraits import synthetic_portrait
-from training.renderer_step import Discriminators, crop_mouths, draw, generator_losses, shown
+from training.renderer_step import Discriminators, crop_mouths, generate_frames, generator_losses, select_targets
 
 SIZES = RendererSizes(ngf=4, downsamplings=2, blocks=2, ndf=4, layers=2, running=False)
 SIZE = 48
@@ -28,7 +28,7 @@ def portrait() -> InMemory:
 
 @pytest.fixture(scope="module")
 def batch(portrait) -> RendererWindow:
-    windows = RendererWindows([portrait], drawn=2)
+    windows = RendererWindows([portrait], window_frames=2)
     return default_collate([windows[0], windows[30]])
 
 
@@ -84,7 +84,7 @@ def test_each_frame_sees_what_was_drawn_before_it_and_sends_no_gradient_back(bat
             seen.append((conditions, previous))
             return torch.full_like(previous[:, :3], len(seen) / 10).requires_grad_()
 
-    made = draw(Watched(), batch, torch.tensor([True, False]))
+    made = generate_frames(Watched(), batch, torch.tensor([True, False]))
     assert made.shape == (2, 2, 3, SIZE, SIZE)
     (c0, p0), (c1, p1) = seen
     assert torch.equal(c0, batch.conditions[:, :3].flatten(1, 2)) and torch.equal(c1[:, 20:], batch.conditions[:, 3])
@@ -133,7 +133,7 @@ def test_every_loss_reaches_the_generator_and_nothing_else(batch, nets):
 
 
 def test_the_truth_itself_costs_nothing(batch, nets):
-    there = shown(batch)
+    there = select_targets(batch)
     truth = iter(there.face.unflatten(0, (2, 2)).unbind(1))
 
     class Knows(torch.nn.Module):

@@ -10,13 +10,13 @@ from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
 from asccl.zoo import new_metric
 from training import losses
-from training.datasets.windows import FRAMES, SyntheticWindows
+from training.datasets.windows import SEQUENCE_FRAMES, SyntheticWindows
 from training.engine.settings import load_preset
 from training.train_manipulator import (
     ManipulatorObjective,
     ManipulatorSettings,
     RenderedASCCLLoss,
-    held_out_errors,
+    evaluate_held_out,
     main,
     mean_styles,
 )
@@ -64,7 +64,7 @@ def test_windows_show_the_same_words_and_another_time(data):
     assert not torch.equal(window.target, window.reference)
     assert window.source_emotion != window.target_emotion
     source, target, *_ = data.sequence(2)
-    assert source.shape == target.shape == (FRAMES, 52) and source.min() >= 0
+    assert source.shape == target.shape == (SEQUENCE_FRAMES, 52) and source.min() >= 0
 
 
 def test_every_loss_reaches_what_it_should(data):
@@ -98,7 +98,7 @@ def test_a_network_that_returns_its_input_errs_as_a_copy_does(data):
     net = Manipulator(ManipulatorSizes(width=16, residual=True)).freeze()
     net.generator.seq2[-1].weight.zero_()
     net.generator.seq2[-1].bias.zero_()
-    told = held_out_errors(net, data, data.sequences.head.index["jawOpen"])
+    told = evaluate_held_out(net, data, data.sequences.head.index["jawOpen"])
     assert told["error"] == pytest.approx(told["copy_error"]) and told["mouth_correlation"] == pytest.approx(1)
     shown = {data.sequence(n)[3] for n in range(6)}
     styles = mean_styles(net, data)

@@ -13,7 +13,7 @@ from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.zoo import new_metric
 from training.engine.settings import load_preset
 from training.losses import frames_contrast
-from training.train_metric import CachedTakes, MetricObjective, MetricSettings, calibrate, main
+from training.train_metric import CachedTakes, MetricObjective, MetricSettings, calibrate_heads, main
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_metric_trained_with_its_backbone_can_be_loaded(tmp_path):
     backbone = IResNet(18, head=True)
     state = {name: value for name, value in backbone.state_dict().items() if not name.endswith("num_batches_tracked")}
     save_file(state, tmp_path / "arcface.safetensors", {"backbone": "iresnet18", "embedding": "yes"})
-    main(MetricSettings(tmp_path / "run", steps=1, batch=1, takes=1, frames=2, held_out=1, size=48, samples=16,
+    main(MetricSettings(tmp_path / "run", steps=1, batch_size=1, synthetic_takes=1, frames_per_take=2, held_out_takes=1, size=48, regions=16,
                         backbone=str(tmp_path / "arcface.safetensors"), train_backbone=True, frames_weight=0,
                         weights=tmp_path / "mine.safetensors"))  # fmt: skip
     metric, before = (
@@ -53,7 +53,7 @@ def test_a_metric_trained_with_its_backbone_can_be_loaded(tmp_path):
 def test_a_few_steps_lower_both_losses(takes):
     metric = new_metric()
     metric.backbone.freeze()
-    learner = MetricObjective(metric, MetricSettings(samples=16))
+    learner = MetricObjective(metric, MetricSettings(regions=16))
     optimizer = torch.optim.Adam(metric.heads.parameters(), 1e-3)
     seen = []
     for step in range(12):
@@ -78,7 +78,7 @@ def test_after_calibration_the_median_region_weighs_about_one(takes):
     metric = new_metric()
     pictures = takes.flatten(0, 2)
     before = metric(*(pictures[n : n + 1].float() / 127.5 - 1 for n in (0, 1)))
-    calibrate(metric, pictures)
+    calibrate_heads(metric, pictures)
     after = metric(*(pictures[n : n + 1].float() / 127.5 - 1 for n in (0, 1)))
     assert torch.allclose(before, after, atol=1e-5)
     maps = metric.maps(pictures.float() / 127.5 - 1)

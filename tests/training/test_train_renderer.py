@@ -26,8 +26,8 @@ from training.datasets.synthetic_portraits import synthetic_portrait
 from training.engine import loop
 from training.engine.settings import load_preset
 from training.perceptual import load_perceptual
-from training.renderer_eval import Distance, drawn, from_the_start, measure
-from training.train_renderer import RendererSettings, begin, ema_decay, main, validate_settings
+from training.renderer_eval import FeatureDistance, first_window, measure_faces, render_window
+from training.train_renderer import RendererSettings, ema_update, load_initial_weights, main, validate_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,7 +87,7 @@ def test_gradients_of_two_processes_are_those_of_one_with_twice_the_batch(done, 
         if processes > 1:
             start += ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m"]
         command = [
-            *start, "tests.training.plain_descent", "renderer", "--preset", "smoke", "--batch", str(batch),
+            *start, "tests.training.plain_descent", "renderer", "--preset", "smoke", "--batch-size", str(batch),
             "--steps", "2", "--output", str(tmp_path / name), "--weights", str(tmp_path / f"{name}.safetensors"),
             "--start-from", str(done / "a.safetensors"),
         ]  # fmt: skip
@@ -112,9 +112,9 @@ def test_it_starts_from_a_file_with_what_lies_beside_it(done, tmp_path):
     looked = losses(tmp_path / "b")[0]
     assert looked["psnr"] == pytest.approx(losses(done / "a")[-1]["psnr"], abs=1e-4)
     generator, critics = train_renderer.Generator(given.sizes()), train_renderer.Discriminators(given.sizes())
-    names = [path.name for path in begin(given.start_from, generator, critics)]
+    names = [path.name for path in load_initial_weights(given.start_from, generator, critics)]
     assert names == ["a.safetensors", "a-D.safetensors", "a-Dm.safetensors"]
-    assert begin(given.start_from, generator, None) == [done / "a.safetensors"]
+    assert load_initial_weights(given.start_from, generator, None) == [done / "a.safetensors"]
     first = "scale0_layer0.0.weight"
     assert torch.equal(critics.mouth.get_parameter(first), load_file(done / "a-Dm.safetensors")[first])
 
@@ -133,7 +133,7 @@ def test_another_kind_or_size_of_file_is_no_start(done, tmp_path):
     [
         ({"size": 34}, "size 34 does not fit 2 downsamplings: give a multiple of 4"),
         ({"vgg_weight": 10.0}, "VGG-19's weights are not bundled: give --vgg FILE"),
-        ({"held_out": 1.0}, "held_out 1.0"),
+        ({"held_out_share": 1.0}, "held_out_share 1.0"),
     ],
 )
 def test_settings_that_cannot_be(tmp_path, given, words):
@@ -173,12 +173,12 @@ def test_a_loss_that_is_no_number_ends_it(tmp_path, monkeypatch):
 
 
 def test_too_short_a_clip_is_refused(tmp_path):
-    with pytest.raises(InputError, match="has 9 frames in a row: give longer clips, or less --drawn"):
-        main(settings(tmp_path, "b", frames=9, drawn=7))
+    with pytest.raises(InputError, match="has 9 frames in a row: give longer clips, or a smaller --window-frames"):
+        main(settings(tmp_path, "b", synthetic_frames=9, window_frames=7))
 
 
 def test_the_average_is_short_at_first():
-    update, mean = ema_decay(0.9), [torch.zeros(1)]
+    update, mean = ema_update(0.9), [torch.zeros(1)]
     for n in range(1, 400):
         update(mean, [torch.ones(1) * n], torch.tensor(n))
     assert mean[0].item() == pytest.approx(399 - 9, abs=0.5)
@@ -189,16 +189,16 @@ def test_the_average_is_short_at_first():
 
 def test_the_truth_is_at_no_distance_and_what_is_drawn_counts_inside_alone():
     portrait = synthetic_portrait(5, 0, 4, 48, FaceSurface(load_anny_head()))
-    batch = from_the_start(portrait, 3, torch.device("cpu"))
+    batch = first_window(portrait, 3, torch.device("cpu"))
     assert batch.frames.shape[1] == 5 and torch.equal(batch.conditions[0, 0], batch.conditions[0, 2])
     truth = batch.frames[0, 2:]
-    distance = Distance(torch.device("cpu"))
-    told = measure(truth + 0.02, batch, distance)
+    distance = FeatureDistance(torch.device("cpu"))
+    told = measure_faces(truth + 0.02, batch, distance)
     assert told["psnr"] == pytest.approx(40, abs=0.1) and told["mouth_psnr"] == pytest.approx(40, abs=0.1)
     mask = batch.conditions[0, 2:, 9:]
-    assert measure(truth + 0.02 * mask + (1 - mask), batch, distance) == pytest.approx(told)
-    assert measure(truth * 0, batch, distance)["distance"] > 5 * told["distance"]
-    assert drawn(train_renderer.Generator(RendererSizes(4, 2, 2)), batch).shape == (3, 3, 48, 48)
+    assert measure_faces(truth + 0.02 * mask + (1 - mask), batch, distance) == pytest.approx(told)
+    assert measure_faces(truth * 0, batch, distance)["distance"] > 5 * told["distance"]
+    assert render_window(train_renderer.Generator(RendererSizes(4, 2, 2)), batch).shape == (3, 3, 48, 48)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ class ToySettings(loop.LoopSettings):
     """die_at: the process kills itself before this step. explode_at: the loss is no number there. noise: draw random
     numbers, too."""
 
-    free = loop.LoopSettings.free | {"die_at", "explode_at"}
+    changeable = loop.LoopSettings.changeable | {"die_at", "explode_at"}
     die_at: int = -1
     explode_at: int = -1
     noise: bool = True

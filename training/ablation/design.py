@@ -17,7 +17,7 @@ class Supervision:
 
     heads: str
     daas: str
-    pull: dict[Stage, float]
+    weight_scale: dict[Stage, float]
 
 
 NONE = "none"

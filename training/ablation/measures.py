@@ -74,7 +74,7 @@ class FeatureExtractor:
         return FrameFeatures(self._embed(faces), self._express(whole)[1], np.stack(marks))
 
 
-def of_coefficients(made: Sequence[np.ndarray], truth: Sequence[np.ndarray], head: AnnyHead) -> dict[str, float]:
+def coefficient_metrics(made: Sequence[np.ndarray], truth: Sequence[np.ndarray], head: AnnyHead) -> dict[str, float]:
     """Of the manipulator alone: "mouth_3dmm", correlation of the lips' opening with the truth's; "lips_3dmm", mean
     distance of the lips' points in percent of the eye distance; "error", of the coefficients. made, truth: (T, 52) of
     each case."""
@@ -91,7 +91,7 @@ def of_coefficients(made: Sequence[np.ndarray], truth: Sequence[np.ndarray], hea
     return dict(zip(("mouth_3dmm", "lips_3dmm", "error"), map(float, np.nanmean(rows, 0)), strict=True))
 
 
-def of_pictures(made: Sequence[FrameFeatures], truth: Sequence[FrameFeatures], references: Sequence[FrameFeatures], emotions: Sequence[int]) \
+def image_metrics(made: Sequence[FrameFeatures], truth: Sequence[FrameFeatures], references: Sequence[FrameFeatures], emotions: Sequence[int]) \
         -> dict[str, float]:  # fmt: skip
     """Of the whole edit: "fad", Frechet distance of identity features, of all cases of an emotion together, then the
     mean over emotions; "csim", likeness of expression features to the reference; "mouth" and "lips" as

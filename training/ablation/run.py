@@ -50,7 +50,7 @@ class AblateSettings:
     weight_image: float = 1.0
     emotions: int = 7
     frames: int = 16
-    each: int = 2
+    cases_per_emotion: int = 2
     device: str = "cpu"
     data: Path | None = None
     person: str = ""
@@ -85,14 +85,14 @@ def trained(settings: AblateSettings, job: AblationJob) -> ManipulatorSettings |
     asccl = SUPERVISIONS[job.supervision]
     if asccl is not None and job.stage is not None:
         weight = settings.weight_3dmm if job.stage == "manipulator" else settings.weight_image
-        table |= {"asccl_weight": weight * asccl.pull[job.stage], "heads": asccl.heads, "daas": asccl.daas}
+        table |= {"asccl_weight": weight * asccl.weight_scale[job.stage], "heads": asccl.heads, "daas": asccl.daas}
     return kind(**table)
 
 
 def judged(settings: AblateSettings, seed: int) -> ScoreSettings:
     return ScoreSettings(
         settings.output / "networks", settings.output / f"scores-{seed}.jsonl", seed, settings.emotions,
-        settings.frames, settings.each, settings.device, settings.data, settings.person,
+        settings.frames, settings.cases_per_emotion, settings.device, settings.data, settings.person,
     )  # fmt: skip
 
 
@@ -134,4 +134,4 @@ def main(settings: AblateSettings) -> None:
     left, scorings = jobs_of(settings)
     run(settings, left)
     run(settings, scorings)
-    report.write([told for job in scorings for told in scored(judged(settings, job.seed).lines)], settings.output)
+    report.write([told for job in scorings for told in scored(judged(settings, job.seed).scores)], settings.output)

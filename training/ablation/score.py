@@ -19,7 +19,7 @@ from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator, load_renderer
 from training.ablation.cases import SETTINGS, Case, Reference
 from training.ablation.design import ROWS, Row, Stage
-from training.ablation.measures import FeatureExtractor, FrameFeatures, of_coefficients, of_pictures, psnr
+from training.ablation.measures import FeatureExtractor, FrameFeatures, coefficient_metrics, image_metrics, psnr
 from training.ablation.recorded_cases import recorded_cases
 from training.ablation.synthetic_cases import synthetic_cases
 
@@ -33,11 +33,11 @@ class ScoreSettings:
     device: that the networks run on. data, person: folder of `training.prepare`, and who in it; made up without."""
 
     networks: Path = Path("build/ablation/networks")
-    lines: Path = Path("build/ablation/scores-0.jsonl")
+    scores: Path = Path("build/ablation/scores-0.jsonl")
     seed: int = 0
     emotions: int = len(EMOTIONS)
     frames: int = 16
-    each: int = 2
+    cases_per_emotion: int = 2
     device: str = "cpu"
     data: Path | None = None
     person: str = ""
@@ -79,7 +79,7 @@ class Evaluator:
     def __init__(self, settings: ScoreSettings, size: int):
         self.settings, self.head, self.eyes = settings, load_anny_head(), FeatureExtractor()
         surface = FaceSurface(self.head)
-        much = settings.frames, settings.each
+        much = settings.frames, settings.cases_per_emotion
         if settings.data is None:
             self.cases = synthetic_cases(settings.seed, settings.emotions, *much, size, surface)
         else:
@@ -110,9 +110,9 @@ class Evaluator:
     def measure(self, made: Sequence[np.ndarray], pictures: Sequence[np.ndarray], setting: str) -> dict[str, float]:
         emotions = [case.emotion for case in self.cases]
         return {
-            **of_pictures(self._look(pictures), self.truth, self.references[setting], emotions),
+            **image_metrics(self._look(pictures), self.truth, self.references[setting], emotions),
             "psnr": float(np.mean([psnr(x, case.after) for x, case in zip(pictures, self.cases, strict=True)])),
-            **of_coefficients(made, [case.truth for case in self.cases], self.head),
+            **coefficient_metrics(made, [case.truth for case in self.cases], self.head),
         }
 
 
@@ -124,19 +124,19 @@ def scored(lines: Path) -> list[dict]:
 
 def main(settings: ScoreSettings) -> None:
     wanted = [(setting, row) for setting in SETTINGS for row in (None, *ROWS)]
-    done = scored(settings.lines)
+    done = scored(settings.scores)
     names = {(told["setting"], told["row"]) for told in done}
     wanted = [(setting, row) for setting, row in wanted if (setting, row.name if row else SOURCE) not in names]
     if not wanted:
         return
-    settings.lines.parent.mkdir(parents=True, exist_ok=True)
-    settings.lines.write_text("".join(json.dumps(told) + "\n" for told in done), encoding="utf-8")
+    settings.scores.parent.mkdir(parents=True, exist_ok=True)
+    settings.scores.write_text("".join(json.dumps(told) + "\n" for told in done), encoding="utf-8")
     _, card = load_renderer(network(settings.networks, "renderer", ROWS[0].renderer, settings.seed))
     judge = Evaluator(settings, card.size)
     for setting, row in wanted:
         found = judge.row(row, setting) if row else judge.source(setting)
         told = {"seed": settings.seed, "setting": setting, "row": row.name if row else SOURCE, **found}
-        with settings.lines.open("a", encoding="utf-8") as file:
+        with settings.scores.open("a", encoding="utf-8") as file:
             file.write(json.dumps(told) + "\n")
         print(json.dumps(told), flush=True)
     judge.eyes.close()

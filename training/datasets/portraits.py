@@ -182,7 +182,7 @@ class RendererWindows(Dataset):
         if not self.starts:
             raise InputError(
                 f"none of {len(portraits)} portraits has {self.frames} frames in a row",
-                "give longer clips, or less --drawn",
+                "give longer clips, or a smaller --window-frames",
             )
 
     def __len__(self) -> int:

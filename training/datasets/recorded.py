@@ -23,7 +23,7 @@ from asccl.face.crop import arcface_crop
 from asccl.morphable.head import HeadModel
 from asccl.nets.ned_manipulator import WINDOW
 from asccl.types import EMOTIONS
-from training.datasets.windows import SPACING, Window
+from training.datasets.windows import SPACING, ManipulatorWindow
 from training.engine import distributed
 
 HELD_OUT = 10  # one of so many groups of clips is not trained on, where there are at least SPLIT
@@ -87,7 +87,7 @@ def aligned(a: PreparedClip, b: PreparedClip) -> np.ndarray:
 
 
 class RecordedWindows(Dataset):
-    """`Window`s of labelled clips, as `SyntheticWindows` has them of made-up ones. Item i depends on seed and i alone.
+    """`ManipulatorWindow`s of labelled clips, as `SyntheticWindows` has them of made-up ones. Item i depends on seed and i alone.
 
     A source whose words its speaker says with another emotion, too, has them as its target. Any other has a window of
     another emotion, of its own speaker if there is one.
@@ -108,7 +108,7 @@ class RecordedWindows(Dataset):
     def __len__(self) -> int:
         return len(self.clips) * self.each
 
-    def __getitem__(self, index: int) -> Window:
+    def __getitem__(self, index: int) -> ManipulatorWindow:
         number = index % len(self.clips)
         rng = np.random.default_rng((self.seed, index, 6))
         source, target, other, paired = self._paired(rng, number) or self._unpaired(rng, number)
@@ -117,7 +117,9 @@ class RecordedWindows(Dataset):
         looked = [other] if person is None else self._showing[person, emotion]
         reference = self._stretch(rng, looked[rng.integers(len(looked))], int(rng.integers(1, SPACING + 1)))
         parts = (torch.from_numpy(part.copy()) for part in (source, target, reference))
-        return Window(*parts, EMOTIONS.index(self.clips[number].row.emotion), EMOTIONS.index(emotion), paired)
+        return ManipulatorWindow(
+            *parts, EMOTIONS.index(self.clips[number].row.emotion), EMOTIONS.index(emotion), paired
+        )
 
     def examples(self) -> Iterator[tuple[np.ndarray, int]]:
         """Coefficients (T, 52) of the longest stretch of each clip, and their emotion."""

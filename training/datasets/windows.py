@@ -12,12 +12,12 @@ from torch.utils.data import Dataset
 from asccl.nets.ned_manipulator import WINDOW
 from asccl.synthetic.datasets import SyntheticSequences
 
-FRAMES = 80  # of a sequence
+SEQUENCE_FRAMES = 80  # of a sequence
 SPACING = 4  # most frames from one frame of a reference to the next: looks at a clip need not be neighbours
 RESTING = 0.15  # most that a resting face may read of a unit
 
 
-class Window(NamedTuple):
+class ManipulatorWindow(NamedTuple):
     """The same words with two emotions, `WINDOW` frames of each, and other frames of the second. (WINDOW, 52) each;
     emotions index `EMOTIONS`. paired: whether target does say the same words, frame by frame."""
 
@@ -34,21 +34,21 @@ class SyntheticWindows(Dataset):
 
     def __init__(self, seed: int, count: int, each: int = 40):
         self.seed, self.each = seed, each
-        self.sequences = SyntheticSequences(seed, count, FRAMES)
+        self.sequences = SyntheticSequences(seed, count, SEQUENCE_FRAMES)
         self._seen: dict[int, tuple[np.ndarray, np.ndarray, int, int]] = {}
 
     def __len__(self) -> int:
         return len(self.sequences) * self.each
 
-    def __getitem__(self, index: int) -> Window:
+    def __getitem__(self, index: int) -> ManipulatorWindow:
         number = index % len(self.sequences)
         source, target, first, second = self.sequence(number)
         rng = np.random.default_rng((self.seed, index, 4))
-        at = rng.integers(FRAMES - WINDOW + 1)
+        at = rng.integers(SEQUENCE_FRAMES - WINDOW + 1)
         spacing = rng.integers(1, SPACING + 1)
-        other = rng.integers(FRAMES - spacing * (WINDOW - 1)) + spacing * np.arange(WINDOW)
+        other = rng.integers(SEQUENCE_FRAMES - spacing * (WINDOW - 1)) + spacing * np.arange(WINDOW)
         parts = (source[at : at + WINDOW], target[at : at + WINDOW], target[other])
-        return Window(*(torch.from_numpy(part.copy()) for part in parts), first, second)
+        return ManipulatorWindow(*(torch.from_numpy(part.copy()) for part in parts), first, second)
 
     def examples(self, most: int = 1000) -> Iterator[tuple[np.ndarray, int]]:
         """Coefficients (FRAMES, 52) of the first sequences' targets, and their emotions."""

@@ -46,13 +46,13 @@ class LoopSettings:
     `output` are always written. clip: largest norm of a gradient, 0 for any."""
 
     # what may differ when a training goes on
-    free: ClassVar[frozenset[str]] = frozenset(
+    changeable: ClassVar[frozenset[str]] = frozenset(
         {"output", "weights", "workers", "log_every", "evaluate_every", "save_every", "tracker"}
     )
 
     output: Path = Path("build/training")
     steps: int = 1000
-    batch: int = 8
+    batch_size: int = 8
     seed: int = 0
     precision: str = "no"
     workers: int = 0
@@ -60,7 +60,7 @@ class LoopSettings:
     evaluate_every: int = 200
     save_every: int = 200
     tracker: str = "none"
-    clip: float = 0.0
+    max_grad_norm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class Phase:
 
 def accelerator(settings: LoopSettings) -> Accelerator:
     """One for the whole process. Seeds everything. Raises SettingError."""
-    if settings.steps < 1 or settings.batch < 1:
-        raise SettingError(f"{settings.steps} steps with batches of {settings.batch}", "give 1 or more of both")
+    if settings.steps < 1 or settings.batch_size < 1:
+        raise SettingError(f"{settings.steps} steps with batches of {settings.batch_size}", "give 1 or more of both")
     set_seed(settings.seed)
     made = Accelerator(
         mixed_precision=settings.precision,
@@ -107,10 +107,10 @@ def train(
     the main process alone, now and then and at the end; its numbers are logged. Every process must have one, or none.
     Raises DivergedError; the last checkpoint is intact then.
     """
-    loader = run.prepare(loader_of(data, settings.batch, settings.workers))
+    loader = run.prepare(loader_of(data, settings.batch_size, settings.workers))
     if not len(loader):
         raise SettingError(
-            f"{len(data)} items do not fill one batch of {settings.batch} on {run.num_processes} devices",
+            f"{len(data)} items do not fill one batch of {settings.batch_size} on {run.num_processes} devices",
             "give more data, or a smaller batch",
         )
     first = resume(run, settings)
@@ -152,8 +152,10 @@ def _update(
     for module in modules:  # those of other turns, too, which a resumed run would not have
         module.zero_grad(set_to_none=True)
     run.backward(total)
-    if settings.clip:
-        run.clip_grad_norm_([p for group in turn.optimizer.param_groups for p in group["params"]], settings.clip)
+    if settings.max_grad_norm:
+        run.clip_grad_norm_(
+            [p for group in turn.optimizer.param_groups for p in group["params"]], settings.max_grad_norm
+        )
     turn.optimizer.step()
     if turn.schedule is not None:
         turn.schedule.step()
@@ -255,7 +257,7 @@ def _compare(path: Path, settings: LoopSettings) -> None:
             "give another --output",
         )
     for name, value in asdict(settings).items():
-        if name not in settings.free and before.get(name) != str(value):
+        if name not in settings.changeable and before.get(name) != str(value):
             raise SettingError(
                 f"{path.parent} holds a training with {name} {before.get(name)}, not {value}",
                 "give that value, or another --output, or delete the folder",

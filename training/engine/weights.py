@@ -12,7 +12,7 @@ from asccl.data.clips import write_atomic
 from asccl.interop.files import serialise
 
 
-def write(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
+def write_weights(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
     """Writes a safetensors file, whole or not at all, and prints what `asccl.hub` and checkpoints/README.md state about
     it. Raises OutputError."""
     data = serialise(tensors, metadata)

@@ -35,7 +35,7 @@ class ClipJob(NamedTuple):
     source: str
     folder: Path
     size: int
-    longest: float
+    max_seconds: float
 
 
 def prepare_clip(job: ClipJob) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def prepare_clip(job: ClipJob) -> dict[str, Any]:
 
     Raises InputError where the video cannot be used, OutputError where nothing can be written.
     """
-    fitter, limits = _fitter(), Limits(max_seconds=job.longest)
+    fitter, limits = _fitter(), Limits(max_seconds=job.max_seconds)
     if probe(job.video, limits).is_still:
         raise InputError(f"{job.video.name} is a picture", "give videos")
     tracker = FaceMeshTracker(zoo.load_embedder().embed)
@@ -52,7 +52,7 @@ def prepare_clip(job: ClipJob) -> dict[str, Any]:
     finally:
         tracker.close()
     with clip:
-        crop = crops(clip.motion, clip.track.shot, job.size)
+        crop = crop_matrices(clip.motion, clip.track.shot, job.size)
         tensors = {**_moved(clip), "crop": crop, "cepstra": _cepstra(job.video)}
         file = f"{CLIPS}/{Path(job.source).with_suffix('.safetensors').as_posix()}"
         size, digest = write_clip(job.folder / file, _pictures(job, crop, clip.motion.weight > 0, limits), tensors)
@@ -60,11 +60,11 @@ def prepare_clip(job: ClipJob) -> dict[str, Any]:
             "file": file, "source": job.source, "source_bytes": job.video.stat().st_size, "sha256": digest,
             "bytes": size, "frames": len(clip.times), "valid": int((clip.motion.weight > 0).sum()),
             "rate": float(clip.info.frame_rate), "size": job.size, "error": round(clip.error, 4),
-            "units": unit_names(fitter.head.names), "settings": settings_of(job.size), "versions": versions(),
+            "units": unit_names(fitter.head.names), "settings": clip_settings(job.size), "versions": versions(),
         }  # fmt: skip
 
 
-def settings_of(size: int) -> dict[str, Any]:
+def clip_settings(size: int) -> dict[str, Any]:
     """What decides the bytes of a clip, beside the video and the versions."""
     return {"size": size, "quality": QUALITY}
 
@@ -75,7 +75,7 @@ def versions() -> dict[str, str]:
     return {name: __version__ if name == "asccl" else version(name) for name in MADE_WITH}
 
 
-def crops(motion: Motion, shot: np.ndarray, size: int) -> np.ndarray:
+def crop_matrices(motion: Motion, shot: np.ndarray, size: int) -> np.ndarray:
     """(T, 2, 3) video -> square around the head, as the renderer wants it; steady within each stretch of frames that
     have a face."""
     views = [

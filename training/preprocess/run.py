@@ -24,7 +24,7 @@ from asccl.data.clips import CLIPS, MANIFEST, ClipRecord, is_intact, read_manife
 from asccl.data.labels import Labels, read_table
 from asccl.errors import AscclError, InputError, OutputError, SettingError
 from asccl.types import EMOTIONS
-from training.preprocess.clip import ClipJob, prepare_clip, settings_of
+from training.preprocess.clip import ClipJob, clip_settings, prepare_clip
 from training.preprocess.workers import Done, cores, here, in_processes, on_ray
 
 FAILED = "failed.jsonl"
@@ -45,11 +45,11 @@ class PrepareSettings:
     labels: Path | None = None
     workers: int | None = None
     ray: str | None = None
-    longest: float = 600.0
+    max_seconds: float = 600.0
 
 
 def main(settings: PrepareSettings) -> int:
-    if settings.size < SMALLEST or settings.longest <= 0 or (settings.workers or 0) < 0:
+    if settings.size < SMALLEST or settings.max_seconds <= 0 or (settings.workers or 0) < 0:
         raise SettingError("size, longest or workers is too small", f"give {SMALLEST} pixels, 1 s, 0 workers or more")
     videos = find_videos(settings.videos)
     labels = known_labels(videos, settings.labels)
@@ -57,7 +57,7 @@ def main(settings: PrepareSettings) -> int:
     wanted = {name: path for name, path in videos.items() if labels[name].emotion in (None, *EMOTIONS)}
     done = go_on(settings, wanted)
     done |= {name: replace(row, **asdict(labels[name])) for name, row in done.items() if name in labels}
-    jobs = [ClipJob(path.resolve(), name, settings.output.resolve(), settings.size, settings.longest)
+    jobs = [ClipJob(path.resolve(), name, settings.output.resolve(), settings.size, settings.max_seconds)
             for name, path in wanted.items() if name not in done]  # fmt: skip
     failed: list[dict[str, Any]] = []
     status = 0
@@ -127,7 +127,7 @@ def go_on(settings: PrepareSettings, videos: dict[str, Path]) -> dict[str, ClipR
     done: dict[str, ClipRecord] = {}
     lost = 0
     for row in read_manifest(folder, partial=True):
-        if row.settings != settings_of(settings.size):
+        if row.settings != clip_settings(settings.size):
             raise SettingError(
                 f"{folder} holds clips made with {row.settings}", "give the same settings, or another -o"
             )
