@@ -171,10 +171,10 @@ def split(portraits: Sequence[Portrait], share: float) -> tuple[list[Portrait], 
 
 
 class RendererWindows(Dataset):
-    """All windows of `drawn` frames, and the `PREVIOUS` before them, of some portraits. Raises InputError."""
+    """All windows of `window_frames` frames, and the `PREVIOUS` before them, of some portraits. Raises InputError."""
 
-    def __init__(self, portraits: Sequence[Portrait], drawn: int):
-        self.portraits, self.frames = portraits, drawn + PREVIOUS
+    def __init__(self, portraits: Sequence[Portrait], window_frames: int):
+        self.portraits, self.frames = portraits, window_frames + PREVIOUS
         self.starts = [(p, first) for p, one in enumerate(portraits) for first in range(len(one) - self.frames + 1)]
         sizes = sorted({one.size for one in portraits})
         if len(sizes) > 1:
