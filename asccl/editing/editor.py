@@ -32,6 +32,7 @@ from asccl.editing.render_pass import render_clip
 from asccl.editing.report import StageTimer, describe_edit, edit_metadata, weights_used
 from asccl.editing.strength import FaceSample, identity_preserving_strength
 from asccl.errors import SettingError
+from asccl.face.easing import smoothstep
 from asccl.face.people import select_person
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
@@ -281,8 +282,7 @@ def time_range_weight(times: np.ndarray, request: EditRequest) -> np.ndarray:
         out = np.minimum(out, (times - request.start) / FADE_SECONDS)
     if request.end is not None:
         out = np.minimum(out, (request.end - times) / FADE_SECONDS)
-    out = np.clip(out, 0, 1)
-    return (out * out * (3 - 2 * out)).astype(np.float32)
+    return smoothstep(out).astype(np.float32)
 
 
 class FrameSampler:

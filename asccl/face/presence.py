@@ -10,6 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from asccl.face.easing import smoothstep
 from asccl.face.mesh import OVAL
 from asccl.face.smooth import MAX_GAP
 from asccl.types import Image
@@ -161,7 +162,7 @@ def _ramped(strength: np.ndarray, ramp: int) -> np.ndarray:
         out[i] = min(out[i], out[i - 1] + step)
     for i in range(len(out) - 2, -1, -1):
         out[i] = min(out[i], out[i + 1] + step)
-    return out * out * (3 - 2 * out)
+    return smoothstep(out)
 
 
 def _fade(value: np.ndarray, ends: tuple[float, float]) -> np.ndarray:

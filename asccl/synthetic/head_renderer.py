@@ -6,24 +6,24 @@ import cv2
 import numpy as np
 
 from asccl.morphable.anny_head import AnnyHead
-from asccl.morphable.portrait import (
-    CAVITY,
+from asccl.morphable.raster import rasterize, vertex_normals
+from asccl.morphable.regions import (
     EARS,
     EYE_CENTRE,
     EYE_LEFT,
     EYE_RIGHT,
     EYELIDS,
-    IRIS,
+    IRIS_RADIUS,
     LASHES,
     LIPS,
-    PUPIL,
+    MOUTH_CAVITY,
+    PUPIL_RADIUS,
     SKIN,
     TEETH_LOWER,
     TEETH_UPPER,
     TONGUE,
-    region_shares,
+    region_weights,
 )
-from asccl.morphable.raster import rasterize, vertex_normals
 from asccl.synthetic.camera import Camera
 from asccl.synthetic.person import SyntheticPerson
 from asccl.synthetic.skin_texture import cylindrical_uv, hair_cover, paint
@@ -44,7 +44,7 @@ class HeadRenderer:
         self.skin = paint(person, head, self.density)
         self.rest = self._with_hair()
         self.triangles = head.triangles[~(head.region[head.triangles] == LASHES).any(1)]
-        self.shares = region_shares(head.region, self.triangles)
+        self.shares = region_weights(head.region, self.triangles)
         self.fixed = np.column_stack([cylindrical_uv(head.vertices, self.density), self.shares[:, [LIPS, EYELIDS]],
                                       head.vertices[:, :2]]).astype(np.float32)  # fmt: skip
         self.kind = self._kinds()
@@ -105,7 +105,7 @@ class HeadRenderer:
                              (np.clip(lid - 0.2, 0, 1) * 0.5, np.array(person.skin) * 0.35)):  # fmt: skip
             some = np.flatnonzero(share > 0)
             colour[some] += share[some, None] * (other.astype(np.float32) - colour[some])
-        colour[kind == CAVITY] = (0.16, 0.05, 0.05)
+        colour[kind == MOUTH_CAVITY] = (0.16, 0.05, 0.05)
         colour[kind == TONGUE] = (0.58, 0.28, 0.27)
         colour[(kind == TEETH_UPPER) | (kind == TEETH_LOWER)] = (0.84, 0.81, 0.74)
         for eye, side in ((EYE_RIGHT, -1), (EYE_LEFT, 1)):
@@ -166,9 +166,9 @@ def _eye(place: np.ndarray, person: SyntheticPerson) -> np.ndarray:
     radius = np.hypot(place[:, 0], place[:, 1])
     rays = 1 + 0.15 * np.sin(23 * np.arctan2(place[:, 1], place[:, 0]))
     colour = np.ones((len(radius), 3), np.float32) * np.array((0.84, 0.81, 0.79), np.float32)
-    _blend(colour, np.array(person.iris) * rays[:, None], np.clip((IRIS - radius) / 0.05 + 0.5, 0, 1))
-    _blend(colour, (0.07, 0.05, 0.04), 0.6 * np.exp(-(((radius - IRIS) / 0.06) ** 2)))
-    _blend(colour, (0.02, 0.02, 0.02), np.clip((PUPIL - radius) / 0.04 + 0.5, 0, 1))
+    _blend(colour, np.array(person.iris) * rays[:, None], np.clip((IRIS_RADIUS - radius) / 0.05 + 0.5, 0, 1))
+    _blend(colour, (0.07, 0.05, 0.04), 0.6 * np.exp(-(((radius - IRIS_RADIUS) / 0.06) ** 2)))
+    _blend(colour, (0.02, 0.02, 0.02), np.clip((PUPIL_RADIUS - radius) / 0.04 + 0.5, 0, 1))
     glint = np.hypot(place[:, 0] + 0.18, place[:, 1] + 0.20)
     _blend(colour, (1.0, 1.0, 1.0), np.clip((0.09 - glint) / 0.04 + 0.5, 0, 1))
     return colour

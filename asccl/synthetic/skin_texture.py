@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from asccl.morphable.anny_head import AnnyHead
-from asccl.morphable.portrait import BROW, EYELIDS, LIPS, SKIN
 from asccl.morphable.raster import interpolate, rasterize
+from asccl.morphable.regions import BROW_AXIS, EYELIDS, LIPS, SKIN
 from asccl.synthetic.person import SyntheticPerson
 
 AXIS = 8.0  # cm, z of the cylinder's axis
@@ -176,10 +176,10 @@ def _brow(colour: np.ndarray, rng: np.random.Generator, person: SyntheticPerson,
     look = person.brows
     count = int(150 * look.density)
     along = rng.uniform(0.02, 1, count) ** 0.9
-    x = BROW[0, 0] + 0.25 + along * (BROW[-1, 0] - BROW[0, 0] - 0.35)
-    half = np.interp(x, BROW[:, 0], BROW[:, 2]) * look.thickness
+    x = BROW_AXIS[0, 0] + 0.25 + along * (BROW_AXIS[-1, 0] - BROW_AXIS[0, 0] - 0.35)
+    half = np.interp(x, BROW_AXIS[:, 0], BROW_AXIS[:, 2]) * look.thickness
     y = (
-        np.interp(x, BROW[:, 0], BROW[:, 1])
+        np.interp(x, BROW_AXIS[:, 0], BROW_AXIS[:, 1])
         - look.height
         + look.slant * (along - 0.5)
         + half * rng.uniform(-0.9, 0.9, count)

@@ -14,8 +14,8 @@ from asccl import hub
 from asccl.errors import WeightsError
 from asccl.face import mesh
 from asccl.morphable.anny_head import FILE, LAYOUT, AnnyHead, load_anny_head
-from asccl.morphable.portrait import PortraitCamera, render
 from asccl.morphable.raster import interpolate, rasterize, vertex_normals
+from training.assets.portrait import PortraitCamera, render
 
 ARKIT = """
 eyeBlinkLeft eyeLookDownLeft eyeLookInLeft eyeLookOutLeft eyeLookUpLeft eyeSquintLeft eyeWideLeft eyeBlinkRight

@@ -16,9 +16,9 @@ from scipy.ndimage import distance_transform_edt
 from scipy.optimize import linear_sum_assignment
 
 from asccl.face import mesh
-from asccl.morphable.portrait import PortraitAppearance, PortraitCamera, shade
 from asccl.morphable.raster import rasterize, vertex_normals
 from training.assets.bake_source import REGIONS, Source
+from training.assets.portrait import PortraitAppearance, PortraitCamera, shade
 
 # of the average head: yaw, pitch, jawOpen, weight. Frontal views of drawn heads decide; these steady the sides.
 VIEWS = tuple((yaw, pitch, jaw, 0.15) for jaw in (0.0, 0.35) for yaw in (-20, 20) for pitch in (0, 12))
@@ -70,7 +70,7 @@ def place(source: Source, heads: np.ndarray) -> Places:
         for view, vertices in posed
     )
     if sum(points is None for points in found) > len(found) // 4:
-        raise RuntimeError("FaceMesh does not find the rendered head; look at the pictures of asccl.morphable.portrait")
+        raise RuntimeError("FaceMesh does not find the rendered head; look at the images of training.assets.portrait")
     near_mouth = np.isin(np.arange(mesh.POINTS), list(_near_mouth()))
     hits, weights, seen, straight = [], [], [], []
     for (view, vertices), (_, yaw, _, jaw, weight), points in zip(posed, shots, found, strict=True):

@@ -20,8 +20,9 @@ from scipy.signal import lfilter
 
 from asccl import Editor, EditRequest
 from asccl.face import mesh
+from asccl.face.easing import smoothstep
 from asccl.morphable.anny_head import load_anny_head
-from asccl.morphable.portrait import PortraitAppearance, PortraitCamera, render
+from training.assets.portrait import PortraitAppearance, PortraitCamera, render
 
 RATE = 25
 SECONDS = 3.2
@@ -59,7 +60,7 @@ def rhythm(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     moments, opening, rounding = np.array(WORDS).T
     places = np.clip(np.searchsorted(moments, times, side="right") - 1, 0, len(moments) - 2)
     share = (times - moments[places]) / (moments[places + 1] - moments[places])
-    ease = share * share * (3 - 2 * share)
+    ease = smoothstep(share)
     blend = [row[places] + (row[places + 1] - row[places]) * ease for row in (opening, rounding)]
     return blend[0], blend[1]
 

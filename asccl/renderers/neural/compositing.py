@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from asccl.face.crop import warp_crop
+from asccl.face.easing import smoothstep
 from asccl.renderers.warp.field import Box
 from asccl.types import Image
 
@@ -155,8 +156,7 @@ def _moved(image: Image, motion: np.ndarray, box: Box) -> np.ndarray:
 def _alpha(mask: np.ndarray) -> np.ndarray:
     """(S, S) bool -> float32: 0 at the mask's edge, 1 from FEATHER inside, eased. The square's border is no edge."""
     inside = cv2.distanceTransform(np.pad(mask, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    share = np.clip((inside - 1.5) / max(FEATHER * len(mask), 1.0), 0, 1)
-    return share * share * (3 - 2 * share)
+    return smoothstep((inside - 1.5) / max(FEATHER * len(mask), 1.0))
 
 
 def _shrunk(area: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from asccl.face.easing import smoothstep
 from asccl.morphable.anny_head import AnnyHead
 from asccl.nets.ned_renderer import FRAMES, PREVIOUS, Generator
 from asccl.renderers.neural.checkpoint import RendererMetadata
@@ -122,9 +123,4 @@ def edit_opacity(motion: Motion, new: Motion) -> np.ndarray:
     if new.lip_gain is not None:
         change = np.maximum(change, np.abs(new.lip_gain - 1))
     lively = float(np.quantile(change[motion.weight > 0], 0.9)) if (motion.weight > 0).any() else 0.0
-    return _eased(motion.weight / FADE) * _eased(np.array(lively / NOTICEABLE))
-
-
-def _eased(x: np.ndarray) -> np.ndarray:
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
+    return smoothstep(motion.weight / FADE) * smoothstep(np.array(lively / NOTICEABLE))

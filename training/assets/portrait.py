@@ -12,21 +12,23 @@ import numpy as np
 
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.raster import interpolate, rasterize, vertex_normals
-
-# regions of the bake, by number (see checkpoints/README.md)
-SKIN, LIPS, EYELIDS, EARS, NECK, CAVITY, EYE_RIGHT, EYE_LEFT, TEETH_UPPER, TEETH_LOWER, TONGUE, LASHES = range(12)
-# the brow's axis on the left half of the neutral head, cm: x outward, y, half thickness
-BROW = np.array(
-    [
-        [1.05, -4.95, 0.10],
-        [1.5, -5.1, 0.30],
-        [2.2, -5.37, 0.36],
-        [3.3, -5.55, 0.33],
-        [4.4, -5.3, 0.22],
-        [5.2, -4.8, 0.08],
-    ]
+from asccl.morphable.regions import (
+    BROW_AXIS,
+    EARS,
+    EYE_CENTRE,
+    EYE_LEFT,
+    EYE_RIGHT,
+    EYELIDS,
+    IRIS_RADIUS,
+    LASHES,
+    LIPS,
+    MOUTH_CAVITY,
+    PUPIL_RADIUS,
+    TEETH_LOWER,
+    TEETH_UPPER,
+    TONGUE,
+    region_weights,
 )
-EYE_CENTRE, IRIS, PUPIL = (3.13, -3.42), 0.60, 0.22  # of the left eye, cm
 
 
 @dataclass(frozen=True)
@@ -113,26 +115,12 @@ def shade(
     normal = interpolate(vertex_normals(vertices @ view.rotation.T, solid), solid, image, barycentric)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True) + 1e-9
     where = interpolate(neutral, solid, image, barycentric)
-    parts = interpolate(region_shares(region, solid), solid, image, barycentric)
+    parts = interpolate(region_weights(region, solid), solid, image, barycentric)
     z = np.where(seen, interpolate(depth[:, None], solid, image, barycentric)[..., 0], np.nan)
     lit = _lit(_paint(where, parts, look), normal, parts, _sheltered(z, fine.scale), look)
     picture = np.where(seen[..., None], lit, _background(fine, look))
     small = cv2.resize(picture.astype(np.float32), view.size[::-1], interpolation=cv2.INTER_AREA)
     return np.rint(np.clip(small, 0, 1) * 255).astype(np.uint8)
-
-
-def region_shares(region: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(V, 12) how much of each region a vertex is; the border of the lips is softened, for the mask's is ragged."""
-    shares = np.eye(12)[region]
-    corners = np.bincount(triangles.ravel(), minlength=len(region))
-    skin = np.isin(region, (SKIN, LIPS))
-    for _ in range(2):
-        around = np.zeros(len(region))
-        for a, b in ((0, 1), (1, 2), (2, 0)):
-            around += np.bincount(triangles[:, a], shares[triangles[:, b], LIPS], len(region))
-        mean = around / np.maximum(corners, 1)
-        shares[skin, LIPS] = np.where(skin, (shares[:, LIPS] + mean) / 2, shares[:, LIPS])[skin]
-    return shares
 
 
 def _paint(where: np.ndarray, parts: np.ndarray, look: PortraitAppearance) -> np.ndarray:
@@ -144,15 +132,15 @@ def _paint(where: np.ndarray, parts: np.ndarray, look: PortraitAppearance) -> np
     colour *= 1 - (0.12 * flush * front)[..., None] * np.array([0.1, 1.0, 0.8])
     _blend(colour, look.lips, np.clip(parts[..., LIPS] * 2 - 0.6, 0, 1) * 0.85)
     strands = _noise(np.stack([7 * where[..., 0] + 3 * y, 2 * y], -1), look.seed + 1)
-    height = np.interp(x, BROW[:, 0], BROW[:, 1])
-    half = np.interp(x, BROW[:, 0], BROW[:, 2], left=0, right=0) * (1 + 0.25 * strands)
+    height = np.interp(x, BROW_AXIS[:, 0], BROW_AXIS[:, 1])
+    half = np.interp(x, BROW_AXIS[:, 0], BROW_AXIS[:, 2], left=0, right=0) * (1 + 0.25 * strands)
     _blend(colour, look.hair, np.clip((half - np.abs(y - height)) / 0.16 + 0.3, 0, 1) * (half > 0) * front * 0.85)
     hairline = -9.0 + 0.05 * x**2 + np.clip(x - 5.2, 0, None) * 3.0
     covered = np.clip((hairline - y + 0.25 * strands) / 0.5, 0, 1) * (parts[..., EARS] < 0.3) * (y < 1.5)
     covered = np.maximum(covered, np.clip((z - 10.5) / 1.0, 0, 1) * (y < 2.5) * (parts[..., EARS] < 0.3))
     _blend(colour, np.array(look.hair) * (1 + 0.5 * strands[..., None]), covered)
     _blend(colour, (0.30, 0.18, 0.15), np.clip(parts[..., EYELIDS] - 0.2, 0, 1) * 0.5)
-    colour[parts[..., CAVITY] > 0.4] = (0.20, 0.07, 0.07)
+    colour[parts[..., MOUTH_CAVITY] > 0.4] = (0.20, 0.07, 0.07)
     colour[parts[..., TONGUE] > 0.5] = (0.62, 0.30, 0.29)
     colour[parts[..., [TEETH_UPPER, TEETH_LOWER]].max(-1) > 0.5] = (0.84, 0.81, 0.74)
     for eye, side in ((EYE_RIGHT, -1), (EYE_LEFT, 1)):
@@ -166,9 +154,9 @@ def _eye(place: np.ndarray, look: PortraitAppearance) -> np.ndarray:
     radius = np.hypot(place[:, 0], place[:, 1])
     rays = 1 + 0.15 * np.sin(23 * np.arctan2(place[:, 1], place[:, 0]))
     colour = np.ones((len(radius), 3)) * (0.86, 0.83, 0.81)
-    _blend(colour, np.array(look.iris) * rays[:, None], np.clip((IRIS - radius) / 0.05 + 0.5, 0, 1))
-    _blend(colour, (0.07, 0.05, 0.04), 0.6 * np.exp(-(((radius - IRIS) / 0.06) ** 2)))
-    _blend(colour, (0.02, 0.02, 0.02), np.clip((PUPIL - radius) / 0.04 + 0.5, 0, 1))
+    _blend(colour, np.array(look.iris) * rays[:, None], np.clip((IRIS_RADIUS - radius) / 0.05 + 0.5, 0, 1))
+    _blend(colour, (0.07, 0.05, 0.04), 0.6 * np.exp(-(((radius - IRIS_RADIUS) / 0.06) ** 2)))
+    _blend(colour, (0.02, 0.02, 0.02), np.clip((PUPIL_RADIUS - radius) / 0.04 + 0.5, 0, 1))
     glint = np.hypot(place[:, 0] + 0.18, place[:, 1] + 0.20)
     _blend(colour, (1.0, 1.0, 1.0), np.clip((0.09 - glint) / 0.04 + 0.5, 0, 1))
     return colour
