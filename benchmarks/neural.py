@@ -29,7 +29,7 @@ from asccl.nets.ned_renderer import CONDITIONS, FRAMES, PREVIOUS, Generator, Ren
 from asccl.renderers.neural.checkpoint import EMBEDDING_SIZE, RendererMetadata
 from asccl.renderers.neural.compositing import RenderedFace, compose_layers, composite
 from asccl.renderers.neural.conditions import FaceSurface, Scene
-from asccl.renderers.neural.gaze import Gaze
+from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.renderers.neural.renderer import NeuralRenderer
 from asccl.types import Image, Progress
 from asccl.video import Limits, Reader
@@ -63,12 +63,12 @@ def network(net: Generator, size: int) -> Callable[[], object]:
 
 def costs(head: AnnyHead, clip: FittedClip) -> dict[str, float]:
     surface = FaceSurface(head)
-    gaze, told = Gaze(surface), {}
+    gaze, told = GazeEstimator(surface), {}
     landmarks = clip.landmarks.read(0, 1)[0]
     for size in SIZES:
         scene = Scene.tracked(surface, clip.motion, size)
         w = clip.motion.coefficients[0]
-        told[f"conditions, {size} px, ms"] = spent(lambda scene=scene, w=w: scene.draw(w, 0))
+        told[f"conditions, {size} px, ms"] = spent(lambda scene=scene, w=w: scene.frame_channels(w, 0))
     told["gaze, ms"] = spent(lambda: gaze(scene.rest, clip.motion.coefficients[0], scene.views[0], landmarks))
     for size in SIZES[:2]:
         told[f"network of the preset cpu, {size} px, ms"] = spent(network(Generator(SMALL).freeze(), size))
@@ -92,7 +92,7 @@ def seam(image: Image, painted: RenderedFace, crop: np.ndarray) -> tuple[float, 
     assert layers is not None
     shape = image.shape[1::-1]
     back = cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC
-    face = cv2.warpAffine(painted.face, crop, shape, flags=back, borderMode=cv2.BORDER_REPLICATE)
+    face = cv2.warpAffine(painted.generated, crop, shape, flags=back, borderMode=cv2.BORDER_REPLICATE)
     mask = cv2.warpAffine(np.float32(painted.mask), crop, shape, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR)
     bare = np.where(mask[..., None] > 0.5, face, image)
     alpha = np.zeros(image.shape[:2], np.float32)

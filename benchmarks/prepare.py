@@ -45,7 +45,7 @@ def used() -> float:
 def conditions(clip: PreparedClip, surface: FaceSurface) -> tuple[float, float]:
     """Processor milliseconds and kB (as PNG) a frame."""
     scene = Scene.tracked(surface, clip.motion(), SIZE)
-    start, drawn = time.process_time(), [scene.draw(clip.coefficients[t], t) for t in range(LOOKS)]
+    start, drawn = time.process_time(), [scene.frame_channels(clip.coefficients[t], t) for t in range(LOOKS)]
     seconds = time.process_time() - start
     size = 0
     for frame in drawn:

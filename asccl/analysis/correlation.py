@@ -139,7 +139,7 @@ def _follow(
     tracker = FaceMeshTracker()
     try:
         told = Progress(lambda _, done: progress(stage, done))
-        return track_face(info.path, tracker, told, limits, face, every=every)
+        return track_face(info.path, tracker, told, limits, face, stride=every)
     finally:
         tracker.close()
 
@@ -181,8 +181,8 @@ def _pairs_of_frames(
 ) -> Iterator[FramePair]:  # fmt: skip
     """Both files once more, side by side."""
     with (
-        Reader(a.info.path, limits, a.every) as one,
-        Reader(b.info.path, limits, b.every) as other,
+        Reader(a.info.path, limits, a.stride) as one,
+        Reader(b.info.path, limits, b.stride) as other,
         closing(ahead(one)) as first,
         closing(ahead(other)) as second,
     ):

@@ -46,7 +46,7 @@ def _by_time(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _rate(seen: TrackedClip) -> float:
-    return float(seen.info.frame_rate) / seen.every
+    return float(seen.info.frame_rate) / seen.stride
 
 
 def _sound(seen: TrackedClip) -> Utterance:

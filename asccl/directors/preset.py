@@ -59,7 +59,7 @@ def shown_units(target: Target, shares: np.ndarray, names: tuple[str, ...]) -> n
     if target.shown is None:
         return 0.0
     presets = PRESETS.values()
-    leaving = sum(share * preset.leaving for share, preset in zip(shares, presets, strict=True))
+    leaving = sum(share * preset.source_suppression for share, preset in zip(shares, presets, strict=True))
     return leaving * sum(
         p * (1 - share) * np.maximum(expand_units(preset.units, names), 0)
         for p, share, preset in zip(target.shown, shares, presets, strict=True)
@@ -77,12 +77,12 @@ class PresetDirector:
         assert target.emotion is not None
         preset = PRESETS[target.emotion]
         wanted = expand_units(preset.units, self.names) * variant_factors(target.seed, self.names)
-        kept = expand_units(preset.against, self.names, default=1.0)
+        kept = expand_units(preset.residuals, self.names, default=1.0)
         rest = resting_level(motion)
         shown = shown_units(target, np.eye(len(EMOTIONS))[EMOTIONS.index(target.emotion)], self.names)
         bounds = expand_units(MAX_UNIT_TARGETS, self.names, default=CEILING)
         change = change_towards(rest, wanted, kept, bounds, resting(self.names), shown)
-        return apply_change(motion, change, preset.liveliness, preset.lip_gain, target.intensity, self.names)
+        return apply_change(motion, change, preset.motion_gain, preset.lip_gain, target.intensity, self.names)
 
 
 def apply_change(

@@ -49,7 +49,7 @@ class ReferenceDirector:
         shares = emotion_shares(target)
         table = [PRESETS[e] for e in EMOTIONS]
         direction = sum(s * expand_units(p.units, self.names) for s, p in zip(shares, table, strict=True))
-        kept = sum(s * expand_units(p.against, self.names, default=1.0) for s, p in zip(shares, table, strict=True))
+        kept = sum(s * expand_units(p.residuals, self.names, default=1.0) for s, p in zip(shares, table, strict=True))
         mean = 0.5 * (target.reference.mean + target.reference.mean[self.mirror])
         special = np.clip(mean - resting(self.names), 0, None)
         wanted = (DIRECTION * direction + SPECIAL * special) * variant_factors(target.seed, self.names)
@@ -58,5 +58,5 @@ class ReferenceDirector:
         shown = shown_units(target, shares, self.names)
         change = change_towards(resting_level(motion), wanted, kept, bounds, resting(self.names), shown)
         gain = float(sum(s * p.lip_gain for s, p in zip(shares, table, strict=True)))
-        liveliness = float(sum(s * p.liveliness for s, p in zip(shares, table, strict=True)))
+        liveliness = float(sum(s * p.motion_gain for s, p in zip(shares, table, strict=True)))
         return apply_change(motion, change, liveliness, gain, target.intensity, self.names)

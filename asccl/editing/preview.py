@@ -51,14 +51,14 @@ def fit_sampled_frames(
     if not found:
         raise NoFaceError(f"{path.name} shows no face", "give a video or picture with a face that is plain to see")
     landmarks = np.stack(found)
-    return SampledFrames(images, landmarks, _still_motion(landmarks, fitter, fitter.identity(landmarks)))
+    return SampledFrames(images, landmarks, _still_motion(landmarks, fitter, fitter.fit_identity(landmarks)))
 
 
 def _still_motion(landmarks: np.ndarray, fitter: Fitter, identity: np.ndarray) -> Motion:
     """Frames that have nothing to do with each other in time: each is a shot of its own."""
     n = len(landmarks)
     track = Track(np.ones(n, np.float32), np.arange(n, dtype=np.int32))
-    return fitter.motion(track, lambda first, last: landmarks[first:last], identity)
+    return fitter.fit_motion(track, lambda first, last: landmarks[first:last], identity)
 
 
 def _stand_in(face: DetectedFace) -> np.ndarray:

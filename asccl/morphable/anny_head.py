@@ -13,17 +13,17 @@ from asccl import hub
 from asccl.errors import WeightsError
 from asccl.morphable.head import HeadModel
 
-NAME = "head-anny"
-FILE = hub.WEIGHTS[NAME].file
-RECIPE = 1  # grows when the meaning of a tensor changes
+WEIGHTS_NAME = "head-anny"
+WEIGHTS_FILE = hub.WEIGHTS[WEIGHTS_NAME].file
+RECIPE_VERSION = 1  # grows when the meaning of a tensor changes
 # tensor -> (shape, kind of dtype); letters stand for sizes that must agree
-LAYOUT = {
+TENSOR_LAYOUT = {
     "neutral": ("V3", "f"), "identity": ("KV3", "f"), "expression": ("EV3", "f"), "triangles": ("F3", "i"),
     "region": ("V", "u"), "landmark_triangle": ("L", "i"), "landmark_barycentric": ("L3", "f"),
     "landmark_neutral": ("L3", "f"), "landmark_identity": ("KL3", "f"), "landmark_expression": ("EL3", "f"),
     "landmark_mesh": ("M3", "i"), "mirror": ("L", "i"),
 }  # fmt: skip
-SIZES = {"3": 3, "L": 468, "E": 52}
+FIXED_SIZES = {"3": 3, "L": 468, "E": 52}
 REMEDY = "get a fresh copy of the repository's checkpoints folder, or bake it: python -m training.assets.bake_head"
 
 
@@ -46,12 +46,12 @@ class AnnyHead(HeadModel):
     landmark_triangle: np.ndarray
     landmark_barycentric: np.ndarray
 
-    def shape(self, coefficients: np.ndarray, identity: np.ndarray | None = None) -> np.ndarray:
+    def deform(self, coefficients: np.ndarray, identity: np.ndarray | None = None) -> np.ndarray:
         """(52,) and (K,) -> (V, 3) cm, the whole head."""
         rest = self.vertices if identity is None else self.vertices + np.tensordot(identity, self.vertex_identity, 1)
         return rest + np.tensordot(coefficients, self.vertex_expression, 1)
 
-    def on_mesh(self, vertices: np.ndarray) -> np.ndarray:
+    def landmarks_on(self, vertices: np.ndarray) -> np.ndarray:
         """(V, 3) -> (468, 3) the landmarks' places on a mesh."""
         return np.einsum("nk,nkc->nc", self.landmark_barycentric, vertices[self.triangles[self.landmark_triangle]])
 
@@ -62,7 +62,7 @@ def load_anny_head(path: Path | str | None = None) -> AnnyHead:
     path: the file; None looks where `hub.locate` does.
     Raises WeightsError where it is missing, damaged or another file.
     """
-    path = hub.locate(NAME) if path is None else Path(path)
+    path = hub.locate(WEIGHTS_NAME) if path is None else Path(path)
     if not path.is_file():
         raise WeightsError(f"{path} is missing", REMEDY)
     try:
@@ -83,12 +83,14 @@ def load_anny_head(path: Path | str | None = None) -> AnnyHead:
 
 
 def _check(path: Path, tensors: dict[str, np.ndarray], recipe: dict) -> None:
-    if recipe.get("version") != RECIPE:
-        raise WeightsError(f"{path} is not a head of recipe {RECIPE} (it says {recipe.get('version')})", REMEDY)
-    if tensors.keys() != LAYOUT.keys():
-        raise WeightsError(f"{path} has other tensors: {', '.join(sorted(tensors.keys() ^ LAYOUT.keys()))}", REMEDY)
-    sizes = dict(SIZES)
-    for name, (letters, kind) in LAYOUT.items():
+    if recipe.get("version") != RECIPE_VERSION:
+        raise WeightsError(f"{path} is not a head of recipe {RECIPE_VERSION} (it says {recipe.get('version')})", REMEDY)
+    if tensors.keys() != TENSOR_LAYOUT.keys():
+        raise WeightsError(
+            f"{path} has other tensors: {', '.join(sorted(tensors.keys() ^ TENSOR_LAYOUT.keys()))}", REMEDY
+        )
+    sizes = dict(FIXED_SIZES)
+    for name, (letters, kind) in TENSOR_LAYOUT.items():
         value = tensors[name]
         expected = tuple(sizes.setdefault(letter, size) for letter, size in zip(letters, value.shape, strict=False))
         if len(letters) != value.ndim or value.shape != expected or value.dtype.kind != kind:

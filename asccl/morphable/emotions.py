@@ -24,10 +24,10 @@ class Preset:
     movement that stays. leaving: share of the presets of what the source shows that is taken away."""
 
     units: dict[str, float]
-    against: dict[str, float] = field(default_factory=dict)
+    residuals: dict[str, float] = field(default_factory=dict)
     lip_gain: float = 1.0
-    liveliness: float = 1.0
-    leaving: float = 0.25
+    motion_gain: float = 1.0
+    source_suppression: float = 0.25
 
 
 _UPPER = ("browDown", "browInnerUp", "browOuterUp", "eyeWide", "eyeSquint", "cheekSquint", "noseSneer")
@@ -35,7 +35,7 @@ _LOWER = ("mouthSmile", "mouthFrown", "mouthUpperUp", "mouthStretch", "mouthDimp
           "mouthLowerDown")  # fmt: skip
 
 PRESETS: dict[str, Preset] = {
-    "neutral": Preset({}, dict.fromkeys(_UPPER + _LOWER, 0.0), lip_gain=0.9, liveliness=0.6, leaving=1.0),
+    "neutral": Preset({}, dict.fromkeys(_UPPER + _LOWER, 0.0), lip_gain=0.9, motion_gain=0.6, source_suppression=1.0),
     "angry": Preset(
         {"browDown": 0.8, "browInnerUp": -0.1, "browOuterUp": 0.5, "eyeSquint": 1.0, "eyeWide": -0.25,
          "noseSneer": 0.15, "cheekSquint": -0.2, "mouthUpperUp": 0.75, "mouthLowerDown": 0.45, "mouthFrown": 0.15,

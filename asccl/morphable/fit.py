@@ -19,10 +19,10 @@ from asccl.face import mesh
 from asccl.morphable.head import HeadModel
 from asccl.types import Motion, Track
 
-UNOBSERVED = ("eyeLook", "tongueOut")  # not to be seen in the 468 points
-RARE = ("jawLeft", "jawRight", "jawForward", "mouthLeft", "mouthRight", "cheekPuff", "mouthClose", "mouthShrugLower",
+UNOBSERVABLE_UNITS = ("eyeLook", "tongueOut")  # not to be seen in the 468 points
+RARE_UNITS = ("jawLeft", "jawRight", "jawForward", "mouthLeft", "mouthRight", "cheekPuff", "mouthClose", "mouthShrugLower",
         "mouthShrugUpper", "mouthRollUpper", "mouthRollLower")  # fmt: skip
-OWN_SHARE = 0.7  # of what neither basis nor expression explains, that counts as the person's own
+UNEXPLAINED_IDENTITY_SHARE = 0.7  # of what neither basis nor expression explains, that counts as the person's own
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class FitSettings:
 
     identity_prior: float = 0.5
     coefficient_prior: float = 2.0
-    coherence: float = 0.6
-    depth_trust: float = 0.15
-    rounds: int = 6
-    samples: int = 240
-    chunk: int = 600
-    overlap: int = 30
+    temporal_weight: float = 0.6
+    depth_weight: float = 0.15
+    iterations: int = 6
+    identity_frames: int = 240
+    chunk_frames: int = 600
+    overlap_frames: int = 30
 
 
 def landmark_weights() -> np.ndarray:
@@ -95,16 +95,16 @@ class Fitter:
         self.head = head
         self.settings = settings = settings or FitSettings()
         w = landmark_weights()
-        self._w = np.stack([w, w, settings.depth_trust * w], 1).ravel()
+        self._w = np.stack([w, w, settings.depth_weight * w], 1).ravel()
         self._pose_weights = np.full(mesh.POINTS, 0.02)
         self._pose_weights[list(mesh.STABLE)] += 1.0
         names = head.names
         self.expression = head.expression.astype(np.float64)
         flat = self.expression.reshape(len(names), -1)
-        self.upper = np.array([0.0 if n.startswith(UNOBSERVED) else 1.0 for n in names])
+        self.upper = np.array([0.0 if n.startswith(UNOBSERVABLE_UNITS) else 1.0 for n in names])
         gram = (flat * self._w) @ flat.T
         self._unit = np.trace(gram) / (self.upper > 0).sum() * 0.02
-        prior = np.array([4.0 if n in RARE else 1.0 for n in names]) * settings.coefficient_prior * self._unit
+        prior = np.array([4.0 if n in RARE_UNITS else 1.0 for n in names]) * settings.coefficient_prior * self._unit
         self._hessian = gram + np.diag(prior)
         basis = head.identity.astype(np.float64).reshape(len(head.identity), -1)
         identity_gram = (basis * self._w) @ basis.T + np.eye(
@@ -115,20 +115,20 @@ class Fitter:
         self._root = np.sqrt(self._w)
         self._units = (flat[self.upper > 0] * self._root).T  # (3N, k)
 
-    def identity(self, landmarks: np.ndarray) -> np.ndarray:
+    def fit_identity(self, landmarks: np.ndarray) -> np.ndarray:
         """(T, >=468, 3) pixels, no NaN, frames of one person -> (468, 3) cm, this person at rest."""
         y = np.asarray(landmarks[:, : mesh.POINTS], np.float64)
-        pick = np.unique(np.linspace(0, len(y) - 1, min(len(y), self.settings.samples)).round().astype(int))
+        pick = np.unique(np.linspace(0, len(y) - 1, min(len(y), self.settings.identity_frames)).round().astype(int))
         y = y[pick]
         base = self.head.neutral.astype(np.float64)
         shape, w = base, np.zeros((len(y), len(self.upper)))
         rest = base
-        for _ in range(self.settings.rounds):
-            local, w = self._local(y, shape, w, coherence=0.0)
+        for _ in range(self.settings.iterations):
+            local, w = self._local(y, shape, w, 0.0)
             rest = (local - np.tensordot(w, self.expression, 1)).mean(0)
             a = self._identity_solver @ (rest - base).ravel()
             shape = base + (a @ self._identity_basis).reshape(-1, 3)
-        return shape + OWN_SHARE * self._unexplained(rest - shape) if len(y) > 1 else shape
+        return shape + UNEXPLAINED_IDENTITY_SHARE * self._unexplained(rest - shape) if len(y) > 1 else shape
 
     def _unexplained(self, offset: np.ndarray) -> np.ndarray:
         """The part of a landmark offset (468, 3) that no coefficients >= 0 can make or come nearer to."""
@@ -150,7 +150,7 @@ class Fitter:
         """Pose and coefficients of one chunk."""
         w = np.zeros((len(y), len(self.upper)))
         for _ in range(3):
-            _, w = self._local(y, shape, w, self.settings.coherence)
+            _, w = self._local(y, shape, w, self.settings.temporal_weight)
         scale, rotation, translation = fit_weak_perspective(
             shape + np.tensordot(w, self.expression, 1), y, self._pose_weights
         )
@@ -158,7 +158,7 @@ class Fitter:
             scale = gaussian_filter1d(scale, 1.0, mode="nearest")
         return w, scale, rotation, translation
 
-    def motion(self, track: Track, read, identity: np.ndarray) -> Motion:
+    def fit_motion(self, track: Track, read, identity: np.ndarray) -> Motion:
         """Coefficients and pose of every frame with a face, in chunks.
 
         read(first, last) gives the landmarks of frames first..last-1, (n, 478, 3) pixels, NaN where there is no
@@ -172,9 +172,9 @@ class Fitter:
         for first, last in runs:
             at = first
             while at < last:
-                stop = min(at + self.settings.chunk, last)
-                start = max(first, at - self.settings.overlap)
-                ahead = min(last, stop + self.settings.overlap)
+                stop = min(at + self.settings.chunk_frames, last)
+                start = max(first, at - self.settings.overlap_frames)
+                ahead = min(last, stop + self.settings.overlap_frames)
                 y = np.asarray(read(start, ahead)[:, : mesh.POINTS], np.float64)
                 w, s, r, t = self._frames(y, identity)
                 keep = slice(at - start, stop - start)
@@ -186,7 +186,7 @@ class Fitter:
         person = identity.astype(np.float32)
         return Motion(coefficients, scale, rotation, translation, person, track.presence, shot=track.shot)
 
-    def error(self, motion: Motion, landmarks: np.ndarray) -> np.ndarray:
+    def landmark_error(self, motion: Motion, landmarks: np.ndarray) -> np.ndarray:
         """Mean landmark distance of the fit in percent of the eye distance, (T,)."""
         shape = motion.identity + np.tensordot(motion.coefficients, self.expression, 1)
         fitted = (

@@ -35,7 +35,7 @@ class TrackedClip:
     times: np.ndarray
     track: Track
     landmarks: LandmarkStore
-    every: int = 1
+    stride: int = 1
     unreadable: int = 0
 
     def __enter__(self) -> TrackedClip:
@@ -149,13 +149,15 @@ def _smooth(raw: LandmarkStore, smooth: LandmarkStore, shot: np.ndarray) -> None
 
 def _fit(fitter: Fitter, track: Track, landmarks: LandmarkStore, progress: Progress) -> tuple[Motion, float]:
     seen = np.flatnonzero(track.presence > 0)
-    pick = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), fitter.settings.samples)).round().astype(int))]
+    pick = seen[
+        np.unique(np.linspace(0, len(seen) - 1, min(len(seen), fitter.settings.identity_frames)).round().astype(int))
+    ]
     some = landmarks.rows(pick)
-    identity = fitter.identity(some)
+    identity = fitter.fit_identity(some)
     progress("fit", 0.3)
-    motion = fitter.motion(track, landmarks.read, identity)
+    motion = fitter.fit_motion(track, landmarks.read, identity)
     progress("fit", 1.0)
-    return motion, float(fitter.error(motion.at(pick), some).mean())
+    return motion, float(fitter.landmark_error(motion.at(pick), some).mean())
 
 
 def _why(reasons: tuple[tuple[int, int, str], ...]) -> str:

@@ -15,10 +15,10 @@ from asccl.face.crop import SIZE, arcface_matrix
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.raster import rasterize
 
-LIGHT = (0.35, -0.5, -1.0)  # where it comes from: right, above, the camera's side
+LIGHT_DIRECTION = (0.35, -0.5, -1.0)  # where it comes from: right, above, the camera's side
 AMBIENT = 0.45
-PLAIN = (0.72, 0.55, 0.47)  # skin
-PAINT = {
+SKIN_COLOUR = (0.72, 0.55, 0.47)  # skin
+REGION_COLOURS = {
     "lips": (0.62, 0.33, 0.32), "mouth cavity": (0.18, 0.06, 0.06), "eyeball": (0.85, 0.85, 0.85),
     "teeth": (0.80, 0.78, 0.72), "tongue": (0.55, 0.25, 0.25), "lashes": (0.15, 0.10, 0.08),
 }  # fmt: skip
@@ -58,7 +58,7 @@ def _cross(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     return u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
 
 
-def normals(vertices: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+def vertex_normals(vertices: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
     """(B, V, 3) -> unit normals (B, V, 3), area-weighted, out of the head."""
     a, b, c = vertices[:, triangles].unbind(2)
     faces = torch.linalg.cross(b - a, c - a)
@@ -78,7 +78,7 @@ class FrontalHeadRenderer(nn.Module):
         paint = np.array([_paint(name) for name in head.regions], np.float32)[head.region]
         arrays = {
             "rest": head.vertices, "units": head.vertex_expression, "paint": paint,
-            "light": np.array(LIGHT, np.float32), "linear": matrix[:, :2].astype(np.float32),
+            "light": np.array(LIGHT_DIRECTION, np.float32), "linear": matrix[:, :2].astype(np.float32),
             "shift": matrix[:, 2].astype(np.float32),
         }  # fmt: skip
         for name, value in arrays.items():
@@ -89,11 +89,11 @@ class FrontalHeadRenderer(nn.Module):
         """(B, 52) -> (B, 3, S, S) RGB in [-1, 1], with gradient to the coefficients."""
         vertices = self.rest + torch.einsum("be,evc->bvc", coefficients, self.units)
         points = vertices[..., :2] @ self.linear.T + self.shift
-        light = (normals(vertices, self.triangles) @ normalize(self.light, dim=0)).clamp(min=0)
+        light = (vertex_normals(vertices, self.triangles) @ normalize(self.light, dim=0)).clamp(min=0)
         colours = self.paint * (AMBIENT + (1 - AMBIENT) * light[..., None])
         seen = visible_triangles(points, vertices[..., 2], self.triangles, (self.size, self.size))
         return interpolate(points, colours, self.triangles, seen, BACKGROUND) * 2 - 1
 
 
 def _paint(region: str) -> tuple[float, float, float]:
-    return next((colour for part, colour in PAINT.items() if part in region), PLAIN)
+    return next((colour for part, colour in REGION_COLOURS.items() if part in region), SKIN_COLOUR)

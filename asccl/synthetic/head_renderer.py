@@ -71,7 +71,7 @@ class HeadRenderer:
 
     def landmarks(self, coefficients: np.ndarray, camera: Camera) -> np.ndarray:
         """(52,) -> (468, 2) pixels, where the points lie on the mesh."""
-        return camera.project(self.head.on_mesh(self.shape(coefficients)))[0]
+        return camera.project(self.head.landmarks_on(self.shape(coefficients)))[0]
 
     def picture(self, coefficients: np.ndarray, camera: Camera) -> Image:
         """(52,) -> (H, W, 3) uint8 RGB."""

@@ -165,7 +165,7 @@ def test_a_named_emotion_overrules_what_was_read_from_the_reference():
 def test_presets_name_only_units_that_exist():
     whole = {n.removesuffix("Left").removesuffix("Right") for n in HEAD.names} | set(HEAD.names)
     for preset in PRESETS.values():
-        assert set(preset.units) | set(preset.against) <= whole
+        assert set(preset.units) | set(preset.residuals) <= whole
 
 
 def test_a_half_neutral_reference_still_counts_as_emotional():

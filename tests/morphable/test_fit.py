@@ -41,7 +41,7 @@ def track(frames: int) -> Track:
 
 
 def fitted(landmarks: np.ndarray, fitter: Fitter = FITTER):
-    return fitter.motion(track(len(landmarks)), lambda a, b: landmarks[a:b], fitter.identity(landmarks))
+    return fitter.fit_motion(track(len(landmarks)), lambda a, b: landmarks[a:b], fitter.fit_identity(landmarks))
 
 
 def test_speech_and_a_steady_smile_are_found_on_a_stranger():
@@ -54,7 +54,7 @@ def test_speech_and_a_steady_smile_are_found_on_a_stranger():
     assert np.corrcoef(found["jawOpen"], jaw)[0, 1] > 0.98
     assert found["mouthSmileLeft"].mean() > 0.25  # half of it at least is not taken for identity
     assert found["browInnerUp"].mean() > 0.25
-    assert FITTER.error(motion, landmarks).mean() < 1.6
+    assert FITTER.landmark_error(motion, landmarks).mean() < 1.6
 
 
 def test_a_face_that_only_negative_units_could_make_is_the_person():
@@ -66,7 +66,7 @@ def test_a_face_that_only_negative_units_could_make_is_the_person():
     landmarks[:, :468] += 10.0 * np.einsum("tij,nj->tni", np.stack([turn(15 * np.sin(t / 9), 5 * np.cos(t / 7))
                                                                   for t in range(frames)]), short)  # fmt: skip
     motion = fitted(landmarks)
-    assert FITTER.error(motion, landmarks).mean() < 0.3
+    assert FITTER.landmark_error(motion, landmarks).mean() < 0.3
     found = motion.coefficients[:, [HEAD.names.index(n) for n in ("mouthSmileLeft", "browInnerUp")]]
     assert np.corrcoef(found[:, 0], smile)[0, 1] > 0.98
     assert np.abs(found[:, 0].mean() - smile.mean()) < 0.1 and found[:, 1].mean() > 0.25
@@ -88,7 +88,7 @@ def test_chunks_make_no_difference():
     jaw = 0.3 + 0.3 * np.sin(np.arange(150) / 4)
     landmarks = make(units(150, jawOpen=jaw))
     whole = fitted(landmarks)
-    pieces = fitted(landmarks, Fitter(HEAD, FitSettings(chunk=40, overlap=20)))
+    pieces = fitted(landmarks, Fitter(HEAD, FitSettings(chunk_frames=40, overlap_frames=20)))
     assert np.abs(whole.coefficients - pieces.coefficients).max() < 0.02
 
 
@@ -110,7 +110,7 @@ def test_frames_without_a_face_are_left_at_weight_nought():
     presence[8:12] = 0
     landmarks[8:12] = np.nan
     where = Track(presence, np.zeros(20, np.int32))
-    motion = FITTER.motion(where, lambda a, b: landmarks[a:b], FITTER.identity(landmarks[:8]))
+    motion = FITTER.fit_motion(where, lambda a, b: landmarks[a:b], FITTER.fit_identity(landmarks[:8]))
     assert np.isfinite(motion.coefficients).all()
     assert (motion.weight[8:12] == 0).all()
     for values in (motion.coefficients, motion.scale, motion.rotation, motion.translation):
@@ -123,7 +123,7 @@ def test_a_frame_without_a_face_takes_no_pose_from_another_shot():
     presence[10:13] = 0
     landmarks[10:13] = np.nan
     shot = np.repeat(np.int32([0, 1]), [13, 7])
-    motion = FITTER.motion(Track(presence, shot), lambda a, b: landmarks[a:b], FITTER.identity(landmarks[:8]))
+    motion = FITTER.fit_motion(Track(presence, shot), lambda a, b: landmarks[a:b], FITTER.fit_identity(landmarks[:8]))
     np.testing.assert_array_equal(motion.translation[10:13], motion.translation[[9, 9, 9]])
 
 

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from asccl import hub
 from asccl.errors import WeightsError
 from asccl.face import mesh
-from asccl.morphable.anny_head import FILE, LAYOUT, AnnyHead, load_anny_head
+from asccl.morphable.anny_head import TENSOR_LAYOUT, WEIGHTS_FILE, AnnyHead, load_anny_head
 from asccl.morphable.raster import interpolate, rasterize, vertex_normals
 from training.assets.portrait import PortraitCamera, render
 
@@ -86,7 +86,7 @@ def test_closed_lips_touch_and_the_jaw_parts_them(head):
 
 
 def test_inner_lips_move_as_the_rim_of_the_mesh(head):
-    places = head.on_mesh(head.vertices)
+    places = head.landmarks_on(head.vertices)
     distance = np.linalg.norm(places[list(mesh.UPPER_INNER)] - places[list(mesh.LOWER_INNER)], axis=1)
     assert distance.max() < 0.6
     for unit, sign, points in (("mouthUpperUp", -1, (82, 312)), ("mouthLowerDown", 1, (87, 317))):
@@ -194,7 +194,7 @@ def test_face_mesh_finds_the_portrait_where_the_head_is(head):
             faces = net.process(picture).multi_face_landmarks
             assert faces, f"no face found at yaw {yaw}"
             seen = np.array([(p.x, p.y) for p in faces[0].landmark]) * 384 - 0.5
-            true = view.project(head.on_mesh(head.shape(coefficients, who)))[0]
+            true = view.project(head.landmarks_on(head.deform(coefficients, who)))[0]
             error = np.linalg.norm(seen - true, axis=1).mean() / (view.scale * 9)
             assert error < 0.04, f"{100 * error:.1f} % of the inter-ocular distance at yaw {yaw}"
 
@@ -228,7 +228,7 @@ def tensors():
 
 
 def load_path() -> Path:
-    return Path(__file__).parents[2] / "checkpoints" / FILE
+    return Path(__file__).parents[2] / "checkpoints" / WEIGHTS_FILE
 
 
 def test_a_missing_file_names_itself_and_the_remedy(tmp_path, monkeypatch):
@@ -241,7 +241,7 @@ def test_a_missing_file_names_itself_and_the_remedy(tmp_path, monkeypatch):
 
 
 def test_a_truncated_file_is_refused(tmp_path):
-    path = tmp_path / FILE
+    path = tmp_path / WEIGHTS_FILE
     data = load_path().read_bytes()
     for length in (0, 5, 1000, len(data) // 2, len(data) - 1):
         path.write_bytes(data[:length])
@@ -268,11 +268,11 @@ def test_another_file_is_refused(tmp_path, tensors, fault):
         values["landmark_neutral"] = np.full_like(values["landmark_neutral"], np.nan)
     elif fault == "outside":
         values["landmark_mesh"] = values["landmark_mesh"] + 1
-    path = tmp_path / FILE
+    path = tmp_path / WEIGHTS_FILE
     save_file(values, path, metadata)
     with pytest.raises(WeightsError):
         load_anny_head(path)
 
 
 def test_the_layout_lists_what_the_file_holds(tensors):
-    assert set(tensors[0]) == set(LAYOUT)
+    assert set(tensors[0]) == set(TENSOR_LAYOUT)

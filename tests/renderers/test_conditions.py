@@ -10,8 +10,8 @@ from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.renderers.neural.conditions import Conditions, FaceSurface, Scene
-from asccl.renderers.neural.gaze import Gaze
-from asccl.renderers.neural.head_crop import SIDE, WeakPerspectiveView, head_crops
+from asccl.renderers.neural.gaze import GazeEstimator
+from asccl.renderers.neural.head_crop import CROP_SIDE_CM, WeakPerspectiveView, head_crops
 from asccl.renderers.neural.lip_closure import LipClosureConstraint, lip_gap_cm
 from asccl.synthetic.camera import Camera
 from asccl.types import Motion, Track
@@ -65,7 +65,7 @@ def test_the_colours_of_a_point_stay_its_own():
     for yaw in (0, 25):
         one = scene(yaw)
         view, crop = one.views[0], one.crops[0]
-        tip = HEAD.on_mesh(HEAD.vertices)[mesh.NOSE_TIP]
+        tip = HEAD.landmarks_on(HEAD.vertices)[mesh.NOSE_TIP]
         x, y = np.rint(view.project(tip)[0] @ crop[:, :2].T + crop[:, 2]).astype(int)
         colour = one.conditions(units()[None]).nmfc[0, :, y, x]
         low, high = SURFACE.rest.min(0), SURFACE.rest.max(0)
@@ -75,7 +75,7 @@ def test_the_colours_of_a_point_stay_its_own():
 def test_a_mouth_that_opens_changes_the_mouth_and_the_jaw_alone():
     shut, wide = drawn(), drawn(jawOpen=0.6)
     changed = np.abs(wide.channels - shut.channels).max(1)[0] > 0.06
-    lips = HEAD.on_mesh(HEAD.vertices)[[mesh.UPPER_INNER[4], mesh.NOSE_TIP]]
+    lips = HEAD.landmarks_on(HEAD.vertices)[[mesh.UPPER_INNER[4], mesh.NOSE_TIP]]
     one = scene()
     upper, nose = (one.views[0].project(lips)[0] @ one.crops[0][:, :2].T + one.crops[0][:, 2])[:, 1]
     inner = binary_erosion(shut.mask[0, 0] > 0, iterations=8)  # the cheeks' outline moves a little as well
@@ -179,7 +179,7 @@ def test_the_square_holds_the_whole_face():
     for motion in (tracked(1), tracked(3)):
         edge = Scene.tracked(SURFACE, motion, SIZE).conditions(units(jawOpen=0.8)[None]).mask[0, 0]
         assert not (edge[0].any() or edge[-1].any() or edge[:, 0].any() or edge[:, -1].any())
-    assert np.ptp(HEAD.neutral[:, 1]) + 3 < SIDE
+    assert np.ptp(HEAD.neutral[:, 1]) + 3 < CROP_SIDE_CM
 
 
 def test_no_frames_are_no_pictures():
@@ -189,17 +189,17 @@ def test_no_frames_are_no_pictures():
 @pytest.mark.parametrize("wanted", [{"eyeLookInLeft": 0.6, "eyeLookOutRight": 0.6}, {"eyeLookUpLeft": 0.7}, {}])
 def test_gaze_is_read_off_the_irises(wanted):
     view = WeakPerspectiveView(12.0, np.eye(3), np.array([200.0, 150.0, 0.0]))
-    truth = SURFACE.shape(SURFACE.rest, units(**wanted))
+    truth = SURFACE.deform(SURFACE.rest, units(**wanted))
     landmarks = np.zeros((478, 3), np.float32)
     landmarks[:468, :2] = view.project(HEAD.landmarks(units()))[0]
     for ball, ring in (("eyeball right", mesh.RIGHT_IRIS), ("eyeball left", mesh.LEFT_IRIS)):
-        own = np.flatnonzero(HEAD.region[SURFACE.used] == HEAD.regions.index(ball))
+        own = np.flatnonzero(HEAD.region[SURFACE.vertex_index] == HEAD.regions.index(ball))
         front = own[np.argsort(SURFACE.rest[own, 2], kind="stable")[:8]]
         landmarks[list(ring), :2] = view.project(truth[front].mean(0))[0]
-    found = Gaze(SURFACE)(SURFACE.rest, units(jawOpen=0.2), view, landmarks)
+    found = GazeEstimator(SURFACE)(SURFACE.rest, units(jawOpen=0.2), view, landmarks)
     assert np.abs(found - units(jawOpen=0.2, **wanted)).max() < 0.08
     landmarks[list(mesh.LEFT_EYE), 1] = landmarks[mesh.LEFT_EYE[0], 1]  # shut: the iris is guessed
-    assert Gaze(SURFACE)(SURFACE.rest, units(), view, landmarks)[HEAD.index["eyeLookInLeft"]] == 0
+    assert GazeEstimator(SURFACE)(SURFACE.rest, units(), view, landmarks)[HEAD.index["eyeLookInLeft"]] == 0
 
 
 def test_shut_lips_stay_shut_and_open_ones_open_by_the_gain():
@@ -211,8 +211,8 @@ def test_shut_lips_stay_shut_and_open_ones_open_by_the_gain():
 
     sneer = {"mouthUpperUpLeft": 0.8, "mouthUpperUpRight": 0.8}
     for before, gain in ((units(), 1.0), (units(jawOpen=0.5), 1.3)):
-        source = SURFACE.shape(SURFACE.rest, before)
-        edited = SURFACE.shape(SURFACE.rest, before + units(**sneer))
+        source = SURFACE.deform(SURFACE.rest, before)
+        edited = SURFACE.deform(SURFACE.rest, before + units(**sneer))
         apart = np.linspace(0.1, 0.5, 9) if gain > 1 else np.zeros(9)
         locked = edited + lock(source, edited, gain, apart)
         assert np.abs(opening(edited) - opening(source)).min() > 0.2
@@ -234,7 +234,7 @@ def test_the_fit_says_which_frames_are_of_one_shot():
     landmarks = np.zeros((4, 478, 3), np.float32)
     landmarks[:, :468] = 10 * HEAD.neutral + 100
     shot = np.array([0, 0, 1, 1], np.int32)
-    motion = Fitter(HEAD).motion(
+    motion = Fitter(HEAD).fit_motion(
         Track(np.ones(4, np.float32), shot), lambda a, b: landmarks[a:b], HEAD.neutral.astype(np.float64)
     )
     assert np.array_equal(motion.shot, shot)

@@ -8,7 +8,7 @@ import pytest
 
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.warp.eyes import IrisModel, inside, keep_eyeballs
+from asccl.renderers.warp.eyes import IrisModel, distance_inside, restore_eyeballs
 from asccl.renderers.warp.field import Box, face_size
 
 HEAD = load_anny_head()
@@ -60,7 +60,7 @@ def opened(source: np.ndarray, points: np.ndarray, lift: float) -> np.ndarray:
         moved[list(loop[9:16]), 1] -= lift * np.sin(np.pi * np.arange(1, 8) / 8).astype(np.float32)
     edited, eyes = source.copy(), IrisModel()
     eyes.observe(source, points)
-    keep_eyeballs(source, edited, points, moved, BOX, eyes.radius)
+    restore_eyeballs(source, edited, points, moved, BOX, eyes.radius_ratio)
     return edited
 
 
@@ -90,9 +90,9 @@ def test_a_catch_light_does_not_become_a_ring():
 
 def test_an_iris_larger_than_the_mesh_says_is_completed_as_large():
     points, eyes = landmarks(), IrisModel()
-    assert eyes.radius == 1
+    assert eyes.radius_ratio == 1
     eyes.observe(picture(points, larger=1.2), points)
-    assert eyes.radius == pytest.approx(1.2, abs=0.03)
+    assert eyes.radius_ratio == pytest.approx(1.2, abs=0.03)
     edited = opened(picture(points, larger=1.2), points, 70.0)
     assert np.abs(above_iris(points, edited, 1.08) - IRIS).max() < 40
 
@@ -101,7 +101,7 @@ def test_what_showed_of_the_eyeball_stays_to_the_pixel():
     points = landmarks(sideways=12)
     source = picture(points, catch_light=True)
     edited = opened(source, points, 25.0)
-    eye = inside(points[list(mesh.RIGHT_EYE), :2], SIZE) > 0.03 * face_size(points)
+    eye = distance_inside(points[list(mesh.RIGHT_EYE), :2], SIZE) > 0.03 * face_size(points)
     eye[: int(points[list(mesh.RIGHT_EYE), 1].mean()) + 4] = False  # the lower lid does not move
     assert eye.sum() > 100
     assert np.abs(edited.astype(int) - source)[eye].max() <= 1
@@ -112,5 +112,5 @@ def test_a_lid_that_moves_by_a_fraction_of_a_pixel_shows_it():
     loop += 4 - loop.min(0)
     x, y = np.round(loop.mean(0)).astype(int)
     lids = [loop + np.array([0, shift]) for shift in np.arange(0, 1.01, 0.25)]
-    depth = [float(inside(lid.astype(np.float32), (16, 24))[y + 2, x]) for lid in lids]
+    depth = [float(distance_inside(lid.astype(np.float32), (16, 24))[y + 2, x]) for lid in lids]
     assert np.diff(depth) == pytest.approx(0.25, abs=0.13)

@@ -13,7 +13,7 @@ from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.renderers.warp.field import face_size
-from asccl.renderers.warp.glasses import ANGLES, Glasses, even_brows, rays, smoothest_path
+from asccl.renderers.warp.glasses import RAY_ANGLES, GlassesModel, lens_points, limit_brow_motion, strongest_loop
 from asccl.renderers.warp.renderer import WarpRenderer
 from asccl.types import Track
 
@@ -31,16 +31,16 @@ def face():
         window = Window.around(landmarks)
     look.close()
     fitter, track = Fitter(HEAD), Track(np.ones(1, np.float32), np.zeros(1, np.int32))
-    motion = fitter.motion(track, lambda a, b: landmarks[None][a:b], fitter.identity(landmarks[None]))
+    motion = fitter.fit_motion(track, lambda a, b: landmarks[None][a:b], fitter.fit_identity(landmarks[None]))
     return image, landmarks, motion
 
 
 def put_on(image, landmarks, colour=(25, 20, 20)) -> tuple[np.ndarray, np.ndarray]:
     """The image with drawn glasses, and where their rims are (h, w) bool."""
-    radius = 1 / np.sqrt((np.cos(ANGLES) / 0.28) ** 2 + (np.sin(ANGLES) / 0.23) ** 2)
+    radius = 1 / np.sqrt((np.cos(RAY_ANGLES) / 0.28) ** 2 + (np.sin(RAY_ANGLES) / 0.23) ** 2)
     mask = np.zeros(image.shape[:2], np.uint8)
     for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE):
-        loop = rays(landmarks, eye, radius[:, None])[:, 0]
+        loop = lens_points(landmarks, eye, radius[:, None])[:, 0]
         cv2.polylines(mask, [np.round(loop * 16).astype(np.int32)], True, 255, 4, cv2.LINE_AA, 4)
     share = mask[..., None] / 255
     return np.round(image * (1 - share) + share * np.array(colour)).astype(np.uint8), mask > 128
@@ -48,17 +48,17 @@ def put_on(image, landmarks, colour=(25, 20, 20)) -> tuple[np.ndarray, np.ndarra
 
 def test_glasses_are_seen_where_they_are_worn(face):
     image, landmarks, _ = face
-    bare, dark = Glasses(), Glasses()
+    bare, dark = GlassesModel(), GlassesModel()
     bare.observe(image, landmarks)
     dark.observe(put_on(image, landmarks)[0], landmarks)
-    assert not Glasses().worn and not bare.worn
-    assert dark.worn
+    assert not GlassesModel().detected and not bare.detected
+    assert dark.detected
 
 
 def test_rims_are_found_where_they_were_drawn(face):
     image, landmarks, _ = face
     worn, rim = put_on(image, landmarks)
-    glasses = Glasses()
+    glasses = GlassesModel()
     glasses.observe(worn, landmarks)
     away = cv2.distanceTransform((~rim).astype(np.uint8), cv2.DIST_L2, 5)
     found = np.concatenate(glasses.rims(landmarks)).round().astype(int)
@@ -81,7 +81,7 @@ def test_rims_stay_where_they_are(face, emotion):
 def test_brows_above_rims_keep_their_thickness():
     share = np.full((468, 1), 0.8)
     share[list(mesh.LEFT_BROW_LOW)] = 0.3
-    moved = share * even_brows(np.full((468, 2), 5.0), share)
+    moved = share * limit_brow_motion(np.full((468, 2), 5.0), share)
     top, low = moved[list(mesh.LEFT_BROW_TOP)], moved[list(mesh.LEFT_BROW_LOW)]
     assert top == pytest.approx(low)
     assert moved[list(mesh.RIGHT_BROW_TOP)] == pytest.approx(4.0)
@@ -92,4 +92,4 @@ def test_a_path_closes_and_follows_the_strongest_line():
     strength = rng.uniform(0, 1, (48, 36)).astype(np.float32)
     line = np.round(18 + 6 * np.sin(2 * np.pi * np.arange(48) / 48)).astype(int)
     strength[np.arange(48), line] += 3
-    assert (np.abs(smoothest_path(strength) - line) <= 1).all()
+    assert (np.abs(strongest_loop(strength) - line) <= 1).all()

@@ -41,7 +41,7 @@ def shown():
     landmarks = np.stack(found[2:])
     fitter = Fitter(HEAD)
     track = Track(np.ones(FRAMES, np.float32), np.zeros(FRAMES, np.int32))
-    return images, landmarks, fitter.motion(track, lambda a, b: landmarks[a:b], fitter.identity(landmarks))
+    return images, landmarks, fitter.fit_motion(track, lambda a, b: landmarks[a:b], fitter.fit_identity(landmarks))
 
 
 class Recorder(nn.Module):

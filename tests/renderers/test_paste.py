@@ -60,7 +60,7 @@ def test_the_old_chin_does_not_show_below_a_smaller_one():
 def test_a_tone_that_is_off_leaves_no_seam(seen):
     """The network paints 25 levels too dark, in a cast of its own; the rim has no more contrast than the source."""
     new = painted(colour=SKIN - (25, 15, 5))
-    new = new if seen else new._replace(shown=np.zeros_like(new.mask))
+    new = new if seen else new._replace(visible=np.zeros_like(new.mask))
     out = composite(frame(), new, CROP).astype(float)
     inside = disk(SIDE, 100, 100, 46, 56)
     assert np.abs(out[inside] - SKIN).max() < 8
@@ -72,7 +72,7 @@ def test_grain_is_the_sources_where_it_shows_the_same():
     image, smooth = frame(grain=10.0), painted()
     inside = disk(SIDE, 100, 100, 40, 50)
     assert np.abs(composite(image, smooth, CROP).astype(int) - image)[inside].max() <= 1
-    hidden = composite(image, smooth._replace(shown=np.zeros_like(smooth.mask)), CROP).astype(float)
+    hidden = composite(image, smooth._replace(visible=np.zeros_like(smooth.mask)), CROP).astype(float)
     assert (hidden - SKIN)[inside].std() < 0.4 * (image.astype(float) - SKIN)[inside].std()
 
 
@@ -83,7 +83,7 @@ def test_light_that_the_network_changes_is_taken_over():
         out = composite(image, painted(colour=SKIN - dark, before=SKIN), CROP).astype(float)
         assert np.abs((image - out)[inside] - left).mean() < 2
     behind = painted(colour=SKIN - 80, before=SKIN)  # but of what the source did not show everything is believed
-    out = composite(frame(), behind._replace(shown=np.zeros_like(behind.mask)), CROP).astype(float)
+    out = composite(frame(), behind._replace(visible=np.zeros_like(behind.mask)), CROP).astype(float)
     assert np.abs((SKIN - 80 - out)[inside]).mean() < 2
 
 

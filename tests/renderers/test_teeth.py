@@ -8,9 +8,9 @@ import pytest
 
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.warp.field import FaceField, enlarge, face_size
+from asccl.renderers.warp.field import FaceField, face_size, upsample
 from asccl.renderers.warp.renderer import warp
-from asccl.renderers.warp.teeth import hold_teeth
+from asccl.renderers.warp.teeth import stabilize_teeth
 
 HEAD = load_anny_head()
 FIELD = FaceField(HEAD)
@@ -48,11 +48,11 @@ def picture(points: np.ndarray) -> np.ndarray:
 def fields(before: np.ndarray, after: np.ndarray):
     """The skin's field, that with the teeth held, both (360, 360, 2), and the box."""
     moved = after[: mesh.POINTS]
-    box = FIELD.box(before, moved, SIZE)
+    box = FIELD.edit_box(before, moved, SIZE)
     motion = (moved - before[: mesh.POINTS])[:, :2]
-    skin = enlarge(FIELD.spread(before, moved, motion, box), box)
+    skin = upsample(FIELD.interpolate(before, moved, motion, box), box)
     held = skin.copy()
-    hold_teeth(held, before, moved, box)
+    stabilize_teeth(held, before, moved, box)
     whole = [np.zeros((*SIZE, 2), np.float32) for _ in range(2)]
     for canvas, field in zip(whole, (skin, held), strict=True):
         canvas[box.slices] = field

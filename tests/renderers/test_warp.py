@@ -14,8 +14,8 @@ from asccl.face import mesh
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.renderers.warp.displacement import MOST_CLOSING, MOST_OPENING, SHUT, Displacement
-from asccl.renderers.warp.field import Box, FaceField, enlarge, face_size
+from asccl.renderers.warp.displacement import CLOSED_LIP_GAP, MAX_LID_CLOSING, MAX_LID_OPENING, Displacement
+from asccl.renderers.warp.field import Box, FaceField, face_size, upsample
 from asccl.renderers.warp.renderer import WarpRenderer, relight, warp
 from asccl.renderers.warp.shading import SkinModel
 from asccl.renderers.warp.wrinkles import WrinkleModel
@@ -44,7 +44,7 @@ def face():
     mesh.close()
     fitter = Fitter(HEAD)
     track = Track(np.ones(1, np.float32), np.zeros(1, np.int32))
-    motion = fitter.motion(track, lambda a, b: landmarks[None][a:b], fitter.identity(landmarks[None]))
+    motion = fitter.fit_motion(track, lambda a, b: landmarks[None][a:b], fitter.fit_identity(landmarks[None]))
     return image, landmarks, motion
 
 
@@ -125,7 +125,7 @@ def test_lips_keep_their_gap_times_the_gain(head, face):
     for gain in (1.0, 1.3):
         d = Displacement(head)(motion, replace(motion, coefficients=w, lip_gain=np.array([gain])), 0, landmarks)
         new = gap + (d[lower, :2] - d[upper, :2]) @ axis
-        wanted = gap + (gain - 1) * np.clip(gap - SHUT * face_size(landmarks), 0, None)
+        wanted = gap + (gain - 1) * np.clip(gap - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
         assert new == pytest.approx(wanted, abs=0.02 * face_size(landmarks))
 
 
@@ -163,7 +163,7 @@ def test_lids_open_no_further_than_an_eye_has_to_show(head, face):
     upper, lower = list(mesh.LEFT_EYE[9:16]), list(mesh.LEFT_EYE[7:0:-1])
     before = np.linalg.norm(landmarks[lower, :2] - landmarks[upper, :2], axis=1).mean()
     opened = np.linalg.norm((landmarks[:468] + d)[lower, :2] - (landmarks[:468] + d)[upper, :2], axis=1).mean()
-    assert 1.1 < opened / before < 1.12 + MOST_OPENING
+    assert 1.1 < opened / before < 1.12 + MAX_LID_OPENING
 
 
 def test_eyes_that_are_wide_already_open_little_more(head, face):
@@ -184,7 +184,7 @@ def test_lids_never_squint_an_eye_shut(head, face):
     upper, lower = list(mesh.LEFT_EYE[9:16]), list(mesh.LEFT_EYE[7:0:-1])
     before = (landmarks[lower, 1] - landmarks[upper, 1]).mean()
     after = ((landmarks[:468] + d)[lower, 1] - (landmarks[:468] + d)[upper, 1]).mean()
-    assert 0.9 - MOST_CLOSING < after / before < 0.8
+    assert 0.9 - MAX_LID_CLOSING < after / before < 0.8
 
 
 def test_the_iris_stays_where_it_was(head, face):
@@ -199,8 +199,8 @@ def test_a_field_gives_back_the_values_at_its_points(head, face):
     _, landmarks, _ = face
     field = FaceField(head)
     values = np.stack([landmarks[:468, 0] * 0.1, landmarks[:468, 1] * 0 + 2], 1).astype(np.float32)
-    box = field.box(landmarks, landmarks[:468], (320, 320))
-    dense = enlarge(field.spread(landmarks, landmarks[:468], values, box), box)
+    box = field.edit_box(landmarks, landmarks[:468], (320, 320))
+    dense = upsample(field.interpolate(landmarks, landmarks[:468], values, box), box)
     for point in (5, 50, 280, 151, 199):  # nose, cheeks, forehead, chin: far from the rim
         x, y = np.round(landmarks[point, :2]).astype(int) - (box.x0, box.y0)
         assert dense[y, x] == pytest.approx(values[point], rel=0.06)
@@ -232,8 +232,8 @@ def test_hair_over_the_forehead_is_held_still_and_gets_no_lines(head, face):
     ]
     hairy.observe(covered, landmarks)
     bare.observe(plain, landmarks)
-    assert hairy.bareness[10] < 0.2 < 0.6 < bare.bareness[10]
-    assert hairy.bareness[50] == 1  # cheeks always move
+    assert hairy.skin_confidence[10] < 0.2 < 0.6 < bare.skin_confidence[10]
+    assert hairy.skin_confidence[50] == 1  # cheeks always move
 
 
 def test_the_noise_of_a_dark_picture_does_not_make_skin_rough(head, face):
@@ -253,7 +253,7 @@ def test_a_fold_grows_with_the_face_without_a_jump(head, face):
     for scale in np.linspace(0.8, 3.2, 60):
         xy = scale * (landmarks[:468, :2] - landmarks[:468, :2].min(0))
         shape = tuple(int(x) + 4 for x in xy.max(0)[::-1])
-        deep.append(folds.valley(xy, change, shape, scale * face_size(landmarks), 1.0, 1.0).sum() / scale**2)
+        deep.append(folds.depth_map(xy, change, shape, scale * face_size(landmarks), 1.0, 1.0).sum() / scale**2)
     assert np.abs(np.diff(np.log(deep))).max() < 0.1
 
 

@@ -230,5 +230,5 @@ def test_vgg_compares_pictures_once_its_weights_are_brought(vgg, capsys):
 def test_a_card_tells_the_person(done):
     card = RendererMetadata.from_metadata(hub.metadata(done / "a.safetensors"))
     one, two = (synthetic_portrait(0, n, 3, 96, FaceSurface(load_anny_head())) for n in (0, 1))
-    mine, other = (train_renderer.build_metadata(card.sizes, [p]).person for p in (one, two))
+    mine, other = (train_renderer.build_metadata(card.sizes, [p]).identity_embedding for p in (one, two))
     assert card.identity_cosine(mine) > card.identity_cosine(other) + 0.1

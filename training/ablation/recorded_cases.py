@@ -16,7 +16,7 @@ from asccl.errors import InputError
 from asccl.face.mesh import POINTS
 from asccl.nets.ned_manipulator import WINDOW
 from asccl.renderers.neural.conditions import FaceSurface
-from asccl.renderers.neural.gaze import Gaze
+from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.types import EMOTIONS
 from training.ablation.cases import CROSS, INTRA, REFERENCE_FRAMES, REFERENCE_IMAGES, Case, Reference
 from training.datasets.portraits import Prepared
@@ -26,7 +26,7 @@ from training.datasets.recorded import LABELS, aligned, labelled, partners, spli
 def recorded_cases(folder: Path, person: str, frames: int, each: int, surface: FaceSurface) -> list[Case]:
     """folder: of `training.prepare`. person: of its labels. frames: of a case, at the end of the clips, which the
     renderer is not taught. each: cases of an emotion, at most. Raises InputError."""
-    everybody, gaze = labelled(folder, surface.head), Gaze(surface)
+    everybody, gaze = labelled(folder, surface.head), GazeEstimator(surface)
     clips = split([clip for clip in everybody if clip.row.person == person], True)
     found: dict[str, list[Case]] = {emotion: [] for emotion in EMOTIONS}
     for pair in partners(clips):
@@ -43,7 +43,7 @@ def recorded_cases(folder: Path, person: str, frames: int, each: int, surface: F
 
 def _case(
     source: PreparedClip, truth: PreparedClip, both: np.ndarray, references: dict[str, Reference],
-    surface: FaceSurface, gaze: Gaze,
+    surface: FaceSurface, gaze: GazeEstimator,
 ) -> Case:  # fmt: skip
     before, after = both.T
     return Case(
@@ -54,7 +54,7 @@ def _case(
 
 
 def _conditions(
-    clip: PreparedClip, frames: np.ndarray, surface: FaceSurface, gaze: Gaze
+    clip: PreparedClip, frames: np.ndarray, surface: FaceSurface, gaze: GazeEstimator
 ) -> Callable[[np.ndarray], np.ndarray]:
     """(T, 52) that the face shall do in these frames -> (T, 10, S, S), drawn as an edit draws them."""
     scene = Prepared(clip, surface, gaze, 0, len(clip)).scene
@@ -64,7 +64,7 @@ def _conditions(
         for t, w in zip(frames, new, strict=True):
             own = clip.coefficients[t]
             looking = gaze(scene.rest, own, scene.views[t], clip.read("landmarks", int(t), int(t) + 1)[0])
-            out.append(scene.draw(w + looking - own, int(t)))
+            out.append(scene.frame_channels(w + looking - own, int(t)))
         return np.stack(out)
 
     return draw

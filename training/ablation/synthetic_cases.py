@@ -10,7 +10,7 @@ import numpy as np
 
 from asccl.morphable.anny_head import AnnyHead
 from asccl.renderers.neural.conditions import FaceSurface, Scene
-from asccl.renderers.neural.head_crop import view_scale
+from asccl.renderers.neural.head_crop import pixels_per_cm
 from asccl.synthetic.camera import Camera
 from asccl.synthetic.datasets import FRAME_SIDE, words
 from asccl.synthetic.head_renderer import HeadRenderer
@@ -30,7 +30,7 @@ class SpeakerView:
         crop = self.scene.crops[0]
         matrix = np.column_stack([crop[:, :2] @ far.matrix[:, :2], crop[:, :2] @ far.matrix[:, 2] + crop[:, 2]])
         self._camera = Camera(far.rotation, far.distance, matrix, (size, size))
-        self._sitting = HeadRenderer(self.person, surface.head, view_scale(far, crop))
+        self._sitting = HeadRenderer(self.person, surface.head, pixels_per_cm(far, crop))
 
     def pictures(self, coefficients: np.ndarray) -> np.ndarray:
         """(n, 52) -> (n, S, S, 3) uint8 RGB."""
@@ -42,7 +42,7 @@ class SpeakerView:
 
     def conditions(self, coefficients: np.ndarray) -> np.ndarray:
         """(n, 52) -> (n, 10, S, S) float32 in [0, 1], what the renderer paints from."""
-        return np.stack([self.scene.draw(w, 0) for w in coefficients])
+        return np.stack([self.scene.frame_channels(w, 0) for w in coefficients])
 
 
 def synthetic_cases(seed: int, emotions: int, frames: int, each: int, size: int, surface: FaceSurface) -> list[Case]:

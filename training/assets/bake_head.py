@@ -23,7 +23,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # sums in one order: the sam
 import numpy as np
 from safetensors.numpy import save
 
-from asccl.morphable.anny_head import FILE, RECIPE
+from asccl.morphable.anny_head import RECIPE_VERSION, WEIGHTS_FILE
 from training.assets import bake_landmarks, bake_source, bake_units
 from training.assets.bake_source import REGIONS, Source
 
@@ -60,7 +60,7 @@ def bake() -> tuple[dict[str, np.ndarray], dict[str, object]]:
         "mirror": places.mirror.astype(np.int32),
     }
     recipe: dict[str, object] = {
-        "version": RECIPE,
+        "version": RECIPE_VERSION,
         "anny": source.version,
         "seed": SEED,
         "heads": HEADS,
@@ -128,7 +128,7 @@ def quantised(values: np.ndarray) -> np.ndarray:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
-    default = Path(__file__).parents[1] / "checkpoints" / FILE
+    default = Path(__file__).parents[1] / "checkpoints" / WEIGHTS_FILE
     parser.add_argument("-o", "--output", type=Path, default=default, help="default: the checkpoints folder")
     output: Path = parser.parse_args(arguments).output
     tensors, recipe = bake()

@@ -89,10 +89,10 @@ def render(
 ) -> np.ndarray:
     """The head with an expression (52,), as a person (K,) or None for the average -> (H, W, 3) uint8 RGB.
 
-    The landmarks it shows are `view.project(head.on_mesh(head.shape(coefficients, identity)))[0]`, but FaceMesh puts
+    The landmarks it shows are `view.project(head.on_mesh(head.deform(coefficients, identity)))[0]`, but FaceMesh puts
     lids, brows and jaw line elsewhere by some 2 % of the distance between the eyes.
     """
-    vertices = head.shape(coefficients, identity)
+    vertices = head.deform(coefficients, identity)
     return shade(vertices, head.vertices, head.triangles, head.region, view, look or PortraitAppearance())
 
 

@@ -18,7 +18,7 @@ from asccl.face.crop import SIZE, arcface_matrix
 from asccl.face.mesh import LIPS
 from asccl.nets.ned_renderer import CONDITIONS, PREVIOUS
 from asccl.renderers.neural.conditions import FaceSurface, Scene
-from asccl.renderers.neural.gaze import Gaze
+from asccl.renderers.neural.gaze import GazeEstimator
 
 MOUTH = 3 / 8  # side of the square round the mouth, in sides of the picture
 
@@ -96,7 +96,7 @@ class Prepared:
     """A portrait in a folder of `training.prepare`: frames first..last-1 of a clip. Its conditions are drawn when they
     are asked for, as the renderer will draw them of a tracked face."""
 
-    def __init__(self, clip: PreparedClip, surface: FaceSurface, gaze: Gaze, first: int, last: int):
+    def __init__(self, clip: PreparedClip, surface: FaceSurface, gaze: GazeEstimator, first: int, last: int):
         self.clip, self.surface, self.gaze, self.first, self.last = clip, surface, gaze, first, last
 
     def __len__(self) -> int:
@@ -117,14 +117,14 @@ class Prepared:
         drawn = []
         for t, seen in zip(frames, points, strict=True):
             looking = self.gaze(self.scene.rest, self.clip.coefficients[t], self.scene.views[t], seen)
-            drawn.append(self.scene.draw(looking, t))
+            drawn.append(self.scene.frame_channels(looking, t))
         pictures = self.clip.pictures(frames).transpose(0, 3, 1, 2)
         return window_of(torch.from_numpy(np.stack(drawn)), pictures, self.clip.landmarks(frames))
 
 
 def prepared(folder: Path, surface: FaceSurface, people: str = "", verify: bool = True) -> list[Prepared]:
     """Every stretch of a folder's clips in which a face is to be seen. Raises InputError."""
-    clips, gaze = ClipFolder(folder, surface.head.names, people, verify).clips, Gaze(surface)
+    clips, gaze = ClipFolder(folder, surface.head.names, people, verify).clips, GazeEstimator(surface)
     return [Prepared(clip, surface, gaze, first, last) for clip in clips for first, last in clip.runs]
 
 

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from asccl.morphable.anny_head import AnnyHead
 from asccl.renderers.neural.conditions import FaceSurface, Scene
-from asccl.renderers.neural.head_crop import SIDE
+from asccl.renderers.neural.head_crop import CROP_SIDE_CM
 from asccl.synthetic.camera import Camera
 from asccl.synthetic.datasets import FRAME_SIDE, words
 from asccl.synthetic.head_renderer import HeadRenderer
@@ -34,7 +34,7 @@ def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: 
     coefficients = moods(rng, words(rng, frames, head), head)
     cameras = [replace(camera, rotation=turn @ camera.rotation) for turn in _turns(rng, frames)]
     scene = Scene.synthetic(surface, person.identity, cameras, size)
-    sitting = HeadRenderer(person, head, size / SIDE)
+    sitting = HeadRenderer(person, head, size / CROP_SIDE_CM)
     pictures, places = [], []
     for w, view, crop in zip(coefficients, cameras, scene.crops, strict=True):
         near = Camera(view.rotation, view.distance, _through(crop, view.matrix), (size, size))

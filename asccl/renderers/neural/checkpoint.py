@@ -28,7 +28,7 @@ class RendererMetadata:
 
     sizes: RendererSizes
     size: int
-    person: np.ndarray
+    identity_embedding: np.ndarray
 
     @classmethod
     def from_embeddings(cls, sizes: RendererSizes, size: int, embeddings: np.ndarray) -> RendererMetadata:
@@ -38,7 +38,7 @@ class RendererMetadata:
 
     def to_metadata(self) -> dict[str, str]:
         """A weights file's metadata."""
-        person = base64.b64encode(self.person.astype("<f4").tobytes()).decode()
+        person = base64.b64encode(self.identity_embedding.astype("<f4").tobytes()).decode()
         return {"kind": RENDERER_KIND, "conditions": CONDITIONS_VERSION, "size": str(self.size), "embedder": EMBEDDER,
                 "person": person, **self.sizes.to_metadata()}  # fmt: skip
 
@@ -58,4 +58,4 @@ class RendererMetadata:
 
     def identity_cosine(self, embedding: np.ndarray) -> float:
         """Cosine to the mean of somebody's embeddings (192,)."""
-        return float(self.person @ embedding / np.linalg.norm(embedding))
+        return float(self.identity_embedding @ embedding / np.linalg.norm(embedding))

@@ -35,21 +35,21 @@ class RenderedFace(NamedTuple):
     mask, mask_before: (S, S) bool; outside of them the faces hold anything. motion: (S, S, 2) float32, pixels of the
     frame that each point of the mask was moved by. shown: (S, S) bool, where the source shows the very same point."""
 
-    face: Image
-    before: Image
+    generated: Image
+    reconstruction: Image
     mask: np.ndarray
-    mask_before: np.ndarray
+    reconstruction_mask: np.ndarray
     motion: np.ndarray
-    shown: np.ndarray
+    visible: np.ndarray
 
 
 @dataclass(frozen=True)
-class Layers:
+class CompositeLayers:
     """What a frame is put together from, over a box of it. moved: (h, w, 3) float32 the frame moved along. painted: the
     face. alpha: (h, w, 1) of the painted face."""
 
-    moved: np.ndarray
-    painted: np.ndarray
+    warped: np.ndarray
+    generated: np.ndarray
     alpha: np.ndarray
     box: Box
 
@@ -59,14 +59,14 @@ def composite(image: Image, painted: RenderedFace, crop: np.ndarray, strength: f
     layers = compose_layers(image, painted, crop)
     if layers is None:
         return image
-    whole = layers.moved + layers.alpha * (layers.painted - layers.moved)
+    whole = layers.warped + layers.alpha * (layers.generated - layers.warped)
     source = image[layers.box.slices]
     out = image.copy()
     out[layers.box.slices] = np.rint(np.clip(source + strength * (whole - source), 0, 255)).astype(np.uint8)
     return out
 
 
-def compose_layers(image: Image, painted: RenderedFace, crop: np.ndarray) -> Layers | None:
+def compose_layers(image: Image, painted: RenderedFace, crop: np.ndarray) -> CompositeLayers | None:
     """None where the square lies outside of the frame."""
     around = spread_motion(painted.motion, painted.mask, crop)
     box = _box(crop, painted.mask | (np.abs(around) > STILL).any(-1), image.shape)
@@ -80,14 +80,17 @@ def compose_layers(image: Image, painted: RenderedFace, crop: np.ndarray) -> Lay
         return cv2.warpAffine(values, to_box, shape, flags=flags | cv2.WARP_INVERSE_MAP)
 
     moved = _moved(image, out_of_square(around), box)
-    alpha, shown = cv2.split(out_of_square(cv2.merge([_alpha(painted.mask), _shrunk(painted.shown)])))
-    face, before = _filled(painted.face, painted.mask), _filled(painted.before, painted.mask_before)
+    alpha, shown = cv2.split(out_of_square(cv2.merge([_alpha(painted.mask), _shrunk(painted.visible)])))
+    face, before = (
+        _filled(painted.generated, painted.mask),
+        _filled(painted.reconstruction, painted.reconstruction_mask),
+    )
     change = out_of_square(reject_artifacts(face, _along(before, painted.motion @ crop[:, :2].T)))
     hidden = out_of_square(
-        match_tone(face, before, warp_crop(image, crop, len(face)), painted.mask_before), cv2.INTER_CUBIC
+        match_tone(face, before, warp_crop(image, crop, len(face)), painted.reconstruction_mask), cv2.INTER_CUBIC
     )
     whole = hidden + shown[..., None] * (moved + change - hidden)
-    return Layers(moved, whole, alpha[..., None], box)
+    return CompositeLayers(moved, whole, alpha[..., None], box)
 
 
 def reject_artifacts(face: np.ndarray, before: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from scipy.interpolate import RBFInterpolator
 
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.raster import rasterize, vertex_normals
-from asccl.renderers.neural.head_crop import View, WeakPerspectiveView, head_crops, view_scale
+from asccl.renderers.neural.head_crop import HeadView, WeakPerspectiveView, head_crops, pixels_per_cm
 from asccl.types import Motion
 
 CHANNELS = 10  # of a frame: NMFC 3, shape 3, eyes 3, mask 1
@@ -59,16 +59,16 @@ class Fragments(NamedTuple):
     """The n pixels of a square that show a face. at: (n,) place in the flattened square. share: (n, 3) float32 of the
     three corners (n, 3), numbers of vertices. kind: (n,) region. size: side of the square."""
 
-    at: np.ndarray
-    share: np.ndarray
+    pixel: np.ndarray
+    barycentric: np.ndarray
     corners: np.ndarray
-    kind: np.ndarray
+    region: np.ndarray
     size: int
 
     def interpolate(self, values: np.ndarray) -> np.ndarray:
         """Of vertices (V, C) -> (C, n) float32 as the pixels see them."""
         columns = np.ascontiguousarray(values.T, np.float32)
-        return sum(self.share[:, k] * columns[:, self.corners[:, k]] for k in range(3))
+        return sum(self.barycentric[:, k] * columns[:, self.corners[:, k]] for k in range(3))
 
 
 class FaceSurface:
@@ -80,42 +80,42 @@ class FaceSurface:
         region = head.region[head.triangles]
         edge = _inside(head)
         drawn = ~np.isin(region, [head.regions.index(name) for name in ("ears", "lashes")]).any(1)
-        self.inner = [head.regions.index(name) for name in LIT]
-        drawn &= np.isin(region, self.inner).any(1) | (edge[head.triangles].max(1) > -MARGIN)
-        self.used, triangles = np.unique(head.triangles[drawn], return_inverse=True)
+        self.mouth_regions = [head.regions.index(name) for name in LIT]
+        drawn &= np.isin(region, self.mouth_regions).any(1) | (edge[head.triangles].max(1) > -MARGIN)
+        self.vertex_index, triangles = np.unique(head.triangles[drawn], return_inverse=True)
         self.triangles = triangles.reshape(-1, 3)
-        self.rest = head.vertices[self.used]
+        self.rest = head.vertices[self.vertex_index]
         self.units = self._units(head)
-        self._kind = head.region[self.used][self.triangles].max(1)  # where corners differ, of the innermost
+        self._kind = head.region[self.vertex_index][self.triangles].max(1)  # where corners differ, of the innermost
         self._balls = np.isin(head.regions, EYEBALL_REGIONS)  # by region
         self._mouth = np.isin(head.regions, list(LIT))
         self._fixed = self._painted(head, edge)
 
     def _units(self, head: AnnyHead) -> np.ndarray:
         """(52, 3 V). Gaze moves the eyeballs alone: what it does to the lids of a tracked face, others tell."""
-        units = head.vertex_expression[:, self.used]
+        units = head.vertex_expression[:, self.vertex_index]
         gaze = np.array([name.startswith("eyeLook") for name in head.names])
-        ball = np.isin(head.region[self.used], [head.regions.index(name) for name in EYEBALL_REGIONS])
+        ball = np.isin(head.region[self.vertex_index], [head.regions.index(name) for name in EYEBALL_REGIONS])
         return (units * np.where(gaze[:, None], ball, True)[..., None]).reshape(len(head.names), -1)
 
     def _painted(self, head: AnnyHead, edge: np.ndarray) -> np.ndarray:
         """(V, 9): NMFC, how lit, lid, eyeball, place beside the eye's axis (x, y), how far inside the face."""
         low, high = self.rest.min(0), self.rest.max(0)
-        region = head.region[self.used]
+        region = head.region[self.vertex_index]
         lit = np.array([LIT.get(name, 0.85) for name in head.regions])[region]
         lid = region == head.regions.index("eyelids")
         balls = [region == head.regions.index(name) for name in EYEBALL_REGIONS]
         place = np.full((len(region), 2), 9.0)
         for ball in balls:
-            place[ball] = self.rest[ball, :2] - self.rest[iris_of(ball, self.rest), :2].mean(0)
+            place[ball] = self.rest[ball, :2] - self.rest[iris_vertices(ball, self.rest), :2].mean(0)
         nmfc = (self.rest - low) / (high - low)
-        return np.column_stack([nmfc, lit, lid, balls[0] | balls[1], place, edge[self.used]]).astype(np.float32)
+        return np.column_stack([nmfc, lit, lid, balls[0] | balls[1], place, edge[self.vertex_index]]).astype(np.float32)
 
-    def person(self, identity: np.ndarray | None) -> np.ndarray:
+    def rest_vertices(self, identity: np.ndarray | None) -> np.ndarray:
         """Somebody at rest, (V, 3) cm. identity: coefficients (K,), or landmarks (468, 3) as in `Motion`."""
         if identity is None:
             return self.rest
-        basis = self.head.vertex_identity[:, self.used]
+        basis = self.head.vertex_identity[:, self.vertex_index]
         if identity.ndim == 1:
             return (self.rest + np.tensordot(identity, basis, 1)).astype(np.float32)
         flat = self.head.identity.reshape(len(self.head.identity), -1).astype(np.float64)
@@ -125,11 +125,11 @@ class FaceSurface:
         spread = RBFInterpolator(self.head.neutral, left, kernel="linear", smoothing=0.5, degree=0)
         return (self.rest + np.tensordot(own, basis, 1) + spread(self.rest)).astype(np.float32)
 
-    def shape(self, rest: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    def deform(self, rest: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         """A person at rest (V, 3) and coefficients (52,) -> (V, 3) cm."""
         return rest + (coefficients.astype(np.float32) @ self.units).reshape(-1, 3)
 
-    def rasterize(self, vertices: np.ndarray, view: View, crop: np.ndarray, size: int) -> Fragments:
+    def rasterize(self, vertices: np.ndarray, view: HeadView, crop: np.ndarray, size: int) -> Fragments:
         """The raster of a face (V, 3) in the square of `size` pixels that a crop (2, 3) shows of the frame."""
         pixels, depth = view.project(vertices)
         pixels = pixels @ crop[:, :2].T + crop[:, 2]
@@ -140,14 +140,14 @@ class FaceSurface:
         triangle = np.flatnonzero(front)[image.ravel()[at]]
         return Fragments(at, barycentric.reshape(-1, 3)[at], self.triangles[triangle], self._kind[triangle], size)
 
-    def colour(self, vertices: np.ndarray, seen: Fragments, view: View, crop: np.ndarray) -> np.ndarray:
+    def condition_channels(self, vertices: np.ndarray, seen: Fragments, view: HeadView, crop: np.ndarray) -> np.ndarray:
         """(10, S, S) float32, all that `Conditions` has of one frame."""
         turn = np.eye(3)
         turn[:2, :2] = crop[:, :2] / np.sqrt(abs(np.linalg.det(crop[:, :2])))
         normals = vertex_normals(vertices @ (turn @ view.rotation).T, self.triangles)
         values = seen.interpolate(np.column_stack([normals, self._fixed]))
         out = np.zeros((CHANNELS, seen.size * seen.size), np.float32)
-        out[:, seen.at] = self._coloured(values, seen.kind, 1 / view_scale(view, crop))
+        out[:, seen.pixel] = self._coloured(values, seen.region, 1 / pixels_per_cm(view, crop))
         return out.reshape(CHANNELS, seen.size, seen.size)
 
     def visibility_mask(self, now: Fragments, before: Fragments, moved: np.ndarray) -> np.ndarray:
@@ -156,7 +156,7 @@ class FaceSurface:
         maps = []
         for seen in (now, before):
             places = np.full((seen.size * seen.size, 3), np.nan, np.float32)
-            places[seen.at] = seen.interpolate(self.rest).T
+            places[seen.pixel] = seen.interpolate(self.rest).T
             maps.append(places.reshape(seen.size, seen.size, 3))
         y, x = np.mgrid[: now.size, : now.size].astype(np.float32)
         x, y = x - moved[..., 0], y - moved[..., 1]
@@ -179,7 +179,7 @@ class FaceSurface:
         return np.clip(out, 0, 1).astype(np.float32, copy=False)
 
 
-def iris_of(ball: np.ndarray, rest: np.ndarray) -> np.ndarray:
+def iris_vertices(ball: np.ndarray, rest: np.ndarray) -> np.ndarray:
     """Numbers of the foremost vertices of an eyeball. ball: (V,) bool. rest: (V, 3)."""
     own = np.flatnonzero(ball)
     return own[np.argsort(rest[own, 2], kind="stable")[:8]]
@@ -201,7 +201,7 @@ class Scene:
 
     surface: FaceSurface
     rest: np.ndarray
-    views: Sequence[View]
+    views: Sequence[HeadView]
     crops: np.ndarray
     size: int
 
@@ -212,25 +212,27 @@ class Scene:
             WeakPerspectiveView(float(s), r, t)
             for s, r, t in zip(motion.scale, motion.rotation, motion.translation, strict=True)
         ]
-        return cls(surface, surface.person(motion.identity), views, head_crops(views, size, motion.shot), size)
+        return cls(surface, surface.rest_vertices(motion.identity), views, head_crops(views, size, motion.shot), size)
 
     @classmethod
     def synthetic(
-        cls, surface: FaceSurface, identity: np.ndarray | None, views: Sequence[View], size: int,
+        cls, surface: FaceSurface, identity: np.ndarray | None, views: Sequence[HeadView], size: int,
         shot: np.ndarray | None = None,
     ) -> Scene:  # fmt: skip
         """A synthetic head. identity: coefficients (K,). views: a `data.camera.Camera` for each frame."""
-        return cls(surface, surface.person(identity), views, head_crops(views, size, shot), size)
+        return cls(surface, surface.rest_vertices(identity), views, head_crops(views, size, shot), size)
 
     def conditions(self, coefficients: np.ndarray, first: int = 0) -> Conditions:
         """(n, 52) of the frames from `first` on -> their conditions; the same bits in chunks as at once."""
-        frames = [self.draw(w, first + i) for i, w in enumerate(coefficients)]
+        frames = [self.frame_channels(w, first + i) for i, w in enumerate(coefficients)]
         return Conditions.split(
             np.stack(frames) if frames else np.zeros((0, CHANNELS, self.size, self.size), np.float32)
         )
 
-    def draw(self, coefficients: np.ndarray, t: int) -> np.ndarray:
+    def frame_channels(self, coefficients: np.ndarray, t: int) -> np.ndarray:
         """(52,) -> (10, S, S) of frame t."""
-        vertices = self.surface.shape(self.rest, coefficients)
+        vertices = self.surface.deform(self.rest, coefficients)
         view, crop = self.views[t], self.crops[t]
-        return self.surface.colour(vertices, self.surface.rasterize(vertices, view, crop, self.size), view, crop)
+        return self.surface.condition_channels(
+            vertices, self.surface.rasterize(vertices, view, crop, self.size), view, crop
+        )

@@ -6,25 +6,25 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
-from asccl.renderers.neural.conditions import EYEBALL_REGIONS, FaceSurface, iris_of
-from asccl.renderers.neural.head_crop import View
+from asccl.renderers.neural.conditions import EYEBALL_REGIONS, FaceSurface, iris_vertices
+from asccl.renderers.neural.head_crop import HeadView
 
 SIDES = ("Right", "Left")  # the person's own, as BALLS
 PULL = 0.02  # of the units towards 0, beside their reach squared
 SHUT, OPEN = 0.12, 0.22  # height of an eye over its width: below, the iris is not to be seen; above, it is
 
 
-class Gaze:
+class GazeEstimator:
     """Reads the gaze off landmarks; build once for a surface."""
 
     def __init__(self, surface: FaceSurface):
-        head, region = surface.head, surface.head.region[surface.used]
-        self._iris = [iris_of(region == head.regions.index(name), surface.rest) for name in EYEBALL_REGIONS]
+        head, region = surface.head, surface.head.region[surface.vertex_index]
+        self._iris = [iris_vertices(region == head.regions.index(name), surface.rest) for name in EYEBALL_REGIONS]
         self._units = [_units(head, side) for side in SIDES]
         self._shapes = surface.units.reshape(len(head.names), -1, 3)
         self._moves = [self._shapes[u][:, i].mean(1) for u, i in zip(self._units, self._iris, strict=True)]  # (4, 3) cm
 
-    def __call__(self, rest: np.ndarray, coefficients: np.ndarray, view: View, landmarks: np.ndarray) -> np.ndarray:
+    def __call__(self, rest: np.ndarray, coefficients: np.ndarray, view: HeadView, landmarks: np.ndarray) -> np.ndarray:
         """A person at rest (V, 3), coefficients (52,), landmarks (478, 3) pixels -> (52,) with the gaze they show, none
         where an eye is shut."""
         out = coefficients.astype(np.float32)

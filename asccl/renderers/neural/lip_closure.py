@@ -6,9 +6,9 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.renderers.neural.conditions import FaceSurface
-from asccl.renderers.warp.displacement import LIP_REACH, SHUT
+from asccl.renderers.warp.displacement import CLOSED_LIP_GAP, LIP_FALLOFF
 
-EYES_APART = 9.0  # cm between the outer corners of the eyes
+EYE_DISTANCE_CM = 9.0  # cm between the outer corners of the eyes
 
 
 class LipClosureConstraint:
@@ -17,13 +17,13 @@ class LipClosureConstraint:
     def __init__(self, surface: FaceSurface):
         head = surface.head
         place = np.full(len(head.vertices), -1)
-        place[surface.used] = np.arange(len(surface.used))
+        place[surface.vertex_index] = np.arange(len(surface.vertex_index))
         rows = np.array([mesh.UPPER_INNER, mesh.LOWER_INNER])
         self._corners = place[head.triangles[head.landmark_triangle[rows]]]  # (2, 9, 3)
         self._share = head.landmark_barycentric[rows]
-        jaw = head.vertex_expression[head.index["jawOpen"]][surface.used, 1]
+        jaw = head.vertex_expression[head.index["jawOpen"]][surface.vertex_index, 1]
         lower = jaw > 0.5 * head.expression[head.index["jawOpen"], mesh.LOWER_INNER[4], 1]
-        outside = ~np.isin(head.region[surface.used], surface.inner)
+        outside = ~np.isin(head.region[surface.vertex_index], surface.mouth_regions)
         middle = self._rows(surface.rest)
         self._carry = np.stack(
             [_carry(surface.rest, row, side & outside) for row, side in zip(middle, (~lower, lower), strict=True)]
@@ -47,12 +47,12 @@ def lip_gap_cm(landmarks: np.ndarray, scale: float, rotation: np.ndarray) -> np.
     better than the mesh. scale: pixels per cm. rotation: (3, 3)."""
     down = rotation[:2, 1] / max(float(rotation[:2, 1] @ rotation[:2, 1]), 0.1)
     gap = landmarks[list(mesh.LOWER_INNER), :2] - landmarks[list(mesh.UPPER_INNER), :2]
-    return np.clip(gap @ down / scale - SHUT * EYES_APART, 0, None)
+    return np.clip(gap @ down / scale - CLOSED_LIP_GAP * EYE_DISTANCE_CM, 0, None)
 
 
 def _carry(rest: np.ndarray, row: np.ndarray, side: np.ndarray) -> np.ndarray:
     """(V, 9) shares of a correction at nine points that each vertex of a side (V,) takes."""
     distance = np.linalg.norm(rest[:, None] - row[None], axis=-1)
-    weights = np.exp(-((distance / LIP_REACH) ** 2)) * side[:, None]
-    near = np.exp(-((distance.min(1) / LIP_REACH) ** 2))  # at the lips' edge all of it, further away less
+    weights = np.exp(-((distance / LIP_FALLOFF) ** 2)) * side[:, None]
+    near = np.exp(-((distance.min(1) / LIP_FALLOFF) ** 2))  # at the lips' edge all of it, further away less
     return (weights / np.maximum(weights.sum(1, keepdims=True), 1e-9) * near[:, None]).astype(np.float32)

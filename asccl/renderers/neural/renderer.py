@@ -17,7 +17,7 @@ from asccl.nets.ned_renderer import FRAMES, PREVIOUS, Generator
 from asccl.renderers.neural.checkpoint import RendererMetadata
 from asccl.renderers.neural.compositing import RenderedFace, composite
 from asccl.renderers.neural.conditions import FaceSurface, Scene
-from asccl.renderers.neural.gaze import Gaze
+from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.renderers.neural.lip_closure import LipClosureConstraint, lip_gap_cm
 from asccl.types import Image, LazyImage, Motion, as_image
 
@@ -31,7 +31,7 @@ class NeuralRenderer:
     def __init__(self, head: AnnyHead, net: Generator, card: RendererMetadata):
         self._net, self._size = net, card.size
         self._surface = FaceSurface(head)
-        self._gaze, self._lips = Gaze(self._surface), LipClosureConstraint(self._surface)
+        self._gaze, self._lips = GazeEstimator(self._surface), LipClosureConstraint(self._surface)
         self._plan: _Plan | None = None
         self._context = _Context(net)
 
@@ -62,18 +62,18 @@ class NeuralRenderer:
         (motion, new, scene, _), surface = self._plan, self._surface
         view, crop, source = scene.views[t], scene.crops[t], motion.coefficients[t]
         looking = self._gaze(scene.rest, source, view, landmarks)
-        before = surface.shape(scene.rest, looking)
-        after = surface.shape(scene.rest, new.coefficients[t] + looking - source)
+        before = surface.deform(scene.rest, looking)
+        after = surface.deform(scene.rest, new.coefficients[t] + looking - source)
         gain = 1.0 if new.lip_gain is None else float(new.lip_gain[t])
         after = after + self._lips(
             before, after, gain, lip_gap_cm(landmarks, float(motion.scale[t]), motion.rotation[t])
         )
         seen, earlier = (surface.rasterize(vertices, view, crop, self._size) for vertices in (after, before))
-        conditions = surface.colour(after, seen, view, crop)
-        as_it_is = surface.colour(before, earlier, view, crop)
+        conditions = surface.condition_channels(after, seen, view, crop)
+        as_it_is = surface.condition_channels(before, earlier, view, crop)
         face, source_face = self._context.draw(np.stack([conditions, as_it_is]), t, motion.shot)
         moved = np.zeros((self._size * self._size, 2), np.float32)
-        moved[seen.at] = seen.interpolate(view.project(after)[0] - view.project(before)[0]).T
+        moved[seen.pixel] = seen.interpolate(view.project(after)[0] - view.project(before)[0]).T
         moved = moved.reshape(self._size, self._size, 2)
         mask, mask_before = conditions[-1] > 0, as_it_is[-1] > 0
         shown = surface.visibility_mask(seen, earlier, (moved @ crop[:, :2].T).astype(np.float32)) & mask

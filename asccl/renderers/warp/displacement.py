@@ -9,14 +9,16 @@ from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.field import face_size
 from asccl.types import Motion
 
-LID_REACH = 0.5  # cm; likewise for a correction of the lids
-LIP_REACH = 0.9  # cm; a lip correction is carried this far into the skin around (Gaussian)
-LIP_SPAN = 0.5  # cm; and by so much along the lip (likewise)
+LID_FALLOFF = 0.5  # cm; likewise for a correction of the lids
+LIP_FALLOFF = 0.9  # cm; a lip correction is carried this far into the skin around (Gaussian)
+LIP_SPREAD = 0.5  # cm; and by so much along the lip (likewise)
 BROW_RIGIDITY = 0.85  # both rows of a brow move together by this share: a brow keeps its thickness
-MOST_OPENING, MOST_CLOSING = 0.4, 0.45  # of what the lids show in the source: the most that they open and close
-WIDEST = 0.37  # of the eye's length: lids open no further than this, however wide they are in the source
-SHUT = 0.035  # of the face size: lips no further apart count as closed, and stay as they are
-SMILE_HOLD = 1.0  # of the lift that a smile gives the middle of the lips is taken back: a smile is in the corners
+MAX_LID_OPENING, MAX_LID_CLOSING = 0.4, 0.45  # of what the lids show in the source: the most that they open and close
+MAX_EYE_ASPECT = 0.37  # of the eye's length: lids open no further than this, however wide they are in the source
+CLOSED_LIP_GAP = 0.035  # of the face size: lips no further apart count as closed, and stay as they are
+SMILE_LIFT_REMOVAL = (
+    1.0  # of the lift that a smile gives the middle of the lips is taken back: a smile is in the corners
+)
 OUTLINE_SHARE = 0.05  # of the motion that the outline of the face keeps: hair and background stay
 
 
@@ -45,12 +47,12 @@ class Displacement:
         taper = np.sin(np.pi * np.arange(1, 10) / 10)
         for inner, carry in ((mesh.UPPER_INNER, self._carry_upper), (mesh.LOWER_INNER, self._carry_lower)):
             lift = self.expression[unit, inner[4], 1]
-            self.expression[unit, :, 1] -= SMILE_HOLD * lift * (carry @ taper)
+            self.expression[unit, :, 1] -= SMILE_LIFT_REMOVAL * lift * (carry @ taper)
 
     def __call__(self, motion: Motion, new: Motion, t: int, landmarks: np.ndarray) -> np.ndarray:
         """Frame t, its landmarks (478, 3) pixels -> (468, 3) pixels that each landmark moves; z by the same scale.
 
-        At every column of the mouth, what the lips open beyond `SHUT` becomes `lip_gain` times as much.
+        At every column of the mouth, what the lips open beyond `CLOSED_LIP_GAP` becomes `lip_gain` times as much.
         """
         change = new.coefficients[t] - motion.coefficients[t]
         asked = np.flatnonzero(np.abs(change) > 1e-6)  # few of them, so that no thread of BLAS wakes up
@@ -70,7 +72,7 @@ class Displacement:
         self._lock_lips(d, landmarks, motion.rotation[t], gain)
         return d
 
-    def steady(self, motion: Motion, t: int, moved: np.ndarray, d: np.ndarray) -> np.ndarray:
+    def stabilize_forehead(self, motion: Motion, t: int, moved: np.ndarray, d: np.ndarray) -> np.ndarray:
         """Moved landmarks (468, 3) of frame t, with the forehead where the fitted head has it, moved likewise by d:
         on skin without features a tracker's landmarks tremble."""
         at, out = self._forehead, moved.copy()
@@ -88,8 +90,8 @@ class Displacement:
             opened = float(((d[lower, :2] - d[upper, :2]) @ axis).mean())
             shown = float(opening.mean())
             length = float(np.linalg.norm(landmarks[eye[8]] - landmarks[eye[0]]))
-            most = min(MOST_OPENING * shown, max(WIDEST * length - shown, 0.0))
-            excess = opened - min(max(opened, -MOST_CLOSING * shown), most)
+            most = min(MAX_LID_OPENING * shown, max(MAX_EYE_ASPECT * length - shown, 0.0))
+            excess = opened - min(max(opened, -MAX_LID_CLOSING * shown), most)
             if excess != 0:
                 d[:, :2] += excess * self._carry_lids[k][:, None] * axis
 
@@ -98,7 +100,7 @@ class Displacement:
         upper, lower = list(mesh.UPPER_INNER), list(mesh.LOWER_INNER)
         gap = (landmarks[lower, :2] - landmarks[upper, :2]) @ axis
         moved = (d[lower, :2] - d[upper, :2]) @ axis
-        parted = np.clip(gap - SHUT * face_size(landmarks), 0, None)
+        parted = np.clip(gap - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
         excess = 0.5 * (moved - (gain - 1) * parted)
         d[:, :2] += (self._carry_upper @ excess - self._carry_lower @ excess)[:, None] * axis
 
@@ -108,9 +110,9 @@ def _carry(neutral: np.ndarray, inner: tuple[int, ...], side: np.ndarray) -> np.
     of the mouth take none, and the lips next to them little: lips must not slide past their corners."""
     line = [*inner, *mesh.INNER_CORNERS]
     distance = np.linalg.norm(neutral[:, None] - neutral[line][None], axis=-1)
-    weights = np.exp(-((distance**2 - distance.min(1, keepdims=True) ** 2) / LIP_SPAN**2))
+    weights = np.exp(-((distance**2 - distance.min(1, keepdims=True) ** 2) / LIP_SPREAD**2))
     weights /= weights.sum(1, keepdims=True)
-    weights *= np.minimum(1.0, np.exp(-((distance / LIP_REACH) ** 2)).sum(1, keepdims=True)) * side[:, None]
+    weights *= np.minimum(1.0, np.exp(-((distance / LIP_FALLOFF) ** 2)).sum(1, keepdims=True)) * side[:, None]
     weights[line] = np.eye(len(line))
     return weights[:, : len(inner)].astype(np.float32)
 
@@ -120,7 +122,7 @@ def _carry_lids(neutral: np.ndarray, eye: tuple[int, ...]) -> np.ndarray:
     share = np.zeros(len(neutral), np.float32)
     for row, part in ((eye[9:16], 0.7), (eye[1:8], -0.3)):
         nearest = np.linalg.norm(neutral[:, None] - neutral[list(row)][None], axis=-1).min(1)
-        own = np.exp(-((nearest / LID_REACH) ** 2))
+        own = np.exp(-((nearest / LID_FALLOFF) ** 2))
         other = eye[1:8] if part > 0 else eye[9:16]
         beyond = np.linalg.norm(neutral[:, None] - neutral[list(other)][None], axis=-1).min(1) < nearest
         share += np.where(beyond, 0, part * own).astype(np.float32)

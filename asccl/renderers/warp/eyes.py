@@ -24,7 +24,7 @@ class IrisModel:
 
     def __init__(self) -> None:
         self._radius: list[float] = []
-        self.radius = 1.0  # of the irises, over that of the mesh's
+        self.radius_ratio = 1.0  # of the irises, over that of the mesh's
 
     def observe(self, image: Image, landmarks: np.ndarray) -> None:
         """Measure the irises in a frame. landmarks: (478, 3)."""
@@ -37,14 +37,14 @@ class IrisModel:
             if min(part.shape[:2]) < 4:
                 continue
             corner = np.array([x0, y0], np.float32)
-            shown = inside(loop - corner, part.shape[:2]) > 1.3 * LASHES * face_size(landmarks)
-            radius = true_radius(part, shown, landmarks[list(iris), :2] - corner)
+            shown = distance_inside(loop - corner, part.shape[:2]) > 1.3 * LASHES * face_size(landmarks)
+            radius = iris_radius_ratio(part, shown, landmarks[list(iris), :2] - corner)
             if radius is not None:
                 self._radius.append(radius)
-                self.radius = float(np.median(self._radius))
+                self.radius_ratio = float(np.median(self._radius))
 
 
-def keep_eyeballs(
+def restore_eyeballs(
     source: Image, edited: Image, landmarks: np.ndarray, moved: np.ndarray, box: Box, radius: float = 1.0
 ) -> None:
     """Redraw both eyeballs in `edited`, in place.
@@ -81,7 +81,7 @@ def _redraw(source, edited, old, new, circle, down, size, showing) -> None:
     part = (slice(y0, y1), slice(x0, x1))
     shift = np.array([x0, y0], np.float32)
     margin = LASHES * size
-    before, after = (inside(line - shift, (y1 - y0, x1 - x0)) for line in (old, new))
+    before, after = (distance_inside(line - shift, (y1 - y0, x1 - x0)) for line in (old, new))
     known = before > margin
     if known.sum() < 6:
         return
@@ -95,14 +95,14 @@ def _redraw(source, edited, old, new, circle, down, size, showing) -> None:
     unsure = revealed * np.clip(1 - (before - margin) / (SHADE * size), 0, 1)  # lashes and shade of the old line
     if (unsure * alpha).max() > 0.02:
         depth = np.maximum(before - margin, 0) / (SHADE * size)
-        whole = complete_eyeball(source[part], known, np.minimum(depth, 1), circle - shift, down)
+        whole = reconstruct_eyeball(source[part], known, np.minimum(depth, 1), circle - shift, down)
         whole = np.maximum(whole, eyeball * known[..., None])  # catch lights
         eyeball += (whole - eyeball) * unsure[..., None]
     mixed = edited[part] + (eyeball - edited[part]) * alpha[..., None]
     edited[part] = np.minimum(mixed + 0.5, 255).astype(np.uint8)
 
 
-def complete_eyeball(
+def reconstruct_eyeball(
     image: Image, known: np.ndarray, depth: np.ndarray, circle: np.ndarray, down: np.ndarray
 ) -> np.ndarray:
     """The eyeball as it would look without lids and their shade.
@@ -131,7 +131,7 @@ def complete_eyeball(
     return whole
 
 
-def true_radius(image: Image, known: np.ndarray, circle: np.ndarray) -> float | None:
+def iris_radius_ratio(image: Image, known: np.ndarray, circle: np.ndarray) -> float | None:
     """An iris's radius over that of a circle (5, 2), in `RADIUS`: where the dark ends. None where too little shows.
 
     image: (h, w, 3). known: (h, w) bool, where the eyeball shows.
@@ -175,7 +175,7 @@ def _radial_profile(colours: np.ndarray, distance: np.ndarray, radius: float):
     return lambda r: np.stack([np.interp(r, middle, means[:, c]) for c in range(3)], 1)
 
 
-def inside(polygon: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def distance_inside(polygon: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Distance to a polygon's line in pixels, positive inside, 0 outside: (n, 2) -> (h, w) float32, exact to a
     fraction of a pixel."""
     fine = max(1, round(FINE / shape[1]))

@@ -33,7 +33,7 @@ class Box:
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
     @property
-    def cells(self) -> tuple[int, int]:
+    def grid_shape(self) -> tuple[int, int]:
         """Height and width in cells of a field that covers the rectangle."""
         height, width = ((self.y1 - self.y0) / self.cell, (self.x1 - self.x0) / self.cell)
         return int(np.ceil(height)) + 1, int(np.ceil(width)) + 1
@@ -75,7 +75,7 @@ class FaceField:
         used = [t for t in extra if len(set(t)) == 3]
         return np.concatenate([face, np.array(used, face.dtype)]).astype(np.int32)
 
-    def box(self, landmarks: np.ndarray, moved: np.ndarray, shape: tuple[int, ...]) -> Box:
+    def edit_box(self, landmarks: np.ndarray, moved: np.ndarray, shape: tuple[int, ...]) -> Box:
         """The part of a frame that an edit can touch."""
         ring = self._outer(landmarks)
         points = np.concatenate([ring, moved[:, :2]])
@@ -89,10 +89,10 @@ class FaceField:
         centre = oval.mean(0)
         return centre + (oval - centre) * RING
 
-    def spread(self, landmarks: np.ndarray, moved: np.ndarray, values: np.ndarray, box: Box) -> np.ndarray:
+    def interpolate(self, landmarks: np.ndarray, moved: np.ndarray, values: np.ndarray, box: Box) -> np.ndarray:
         """Values (468, C) given at the moved landmarks (468, 2+) -> coarse field (h, w, C) over the box, 0 outside."""
         vertices, corner = self._vertices(landmarks, moved, values)
-        size = box.cells
+        size = box.grid_shape
         at = ((vertices - (box.x0, box.y0)) / box.cell).astype(np.float32)[self.triangles]
         index = np.full(size, -1, np.int32)
         for k, triangle in enumerate(np.round(at * 16).astype(np.int32)):
@@ -127,7 +127,7 @@ def face_size(landmarks: np.ndarray) -> float:
     return max(float(across), 1.0)
 
 
-def enlarge(field: np.ndarray, box: Box) -> np.ndarray:
+def upsample(field: np.ndarray, box: Box) -> np.ndarray:
     """Coarse field (h, w, C) or (h, w) -> every pixel of the box."""
     h, w = box.y1 - box.y0, box.x1 - box.x0
     dx, dy = box.shift
@@ -142,7 +142,7 @@ def resample(field: np.ndarray, box: Box, fine: Box) -> np.ndarray:
     ratio = fine.cell / box.cell
     dx, dy = (shift / box.cell for shift in box.shift)
     scale = np.array([[ratio, 0, dx], [0, ratio, dy]], np.float32)
-    return cv2.warpAffine(field, scale, fine.cells[::-1], flags=SPREAD, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(field, scale, fine.grid_shape[::-1], flags=SPREAD, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _barycentric(cells: np.ndarray, width: int, triangles: np.ndarray, used: np.ndarray) -> np.ndarray:

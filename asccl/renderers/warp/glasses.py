@@ -17,12 +17,12 @@ LOOKS = 6
 HELD = 0.1  # of the face size: about so far from a rim the skin moves again; near to it, brows hardly do
 
 EYES = (mesh.RIGHT_EYE, mesh.LEFT_EYE)
-ANGLES = 2 * np.pi * np.arange(RAYS) / RAYS
-BELOW = (np.sin(ANGLES) > 0.35) & (np.abs(np.cos(ANGLES)) < 0.94)  # where no brow can be taken for a rim
+RAY_ANGLES = 2 * np.pi * np.arange(RAYS) / RAYS
+BELOW = (np.sin(RAY_ANGLES) > 0.35) & (np.abs(np.cos(RAY_ANGLES)) < 0.94)  # where no brow can be taken for a rim
 RADII = np.linspace(NEAR, FAR, STEPS)
 
 
-class Glasses:
+class GlassesModel:
     """Whether a person wears glasses and where their rims are, from frames shown to `study`."""
 
     def __init__(self) -> None:
@@ -34,14 +34,14 @@ class Glasses:
         """Look for rims in a frame. landmarks: (478, 3). After `LOOKS` frames without any it looks no more."""
         if len(self._contrast) >= LOOKS and max(self._contrast) < WORN:
             return
-        loops = [rays(landmarks, eye, RADII) for eye in EYES]
+        loops = [lens_points(landmarks, eye, RADII) for eye in EYES]
         corners = np.concatenate(loops).reshape(-1, 2)
         x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int) - 9, 0)
         x1, y1 = np.maximum(np.ceil(corners.max(0)).astype(int) + 9, 0)
         part = np.ascontiguousarray(image[y0:y1, x0:x1])
         if min(part.shape[:2]) < 16:
             return
-        thin = thin_lines(part, face_size(landmarks))
+        thin = line_strength(part, face_size(landmarks))
         found = [self._trace(thin, loop - np.array([x0, y0], np.float32)) for loop in loops]
         self._rims.append(np.stack([path for path, _ in found]))
         self._contrast.append(min(contrast for _, contrast in found))
@@ -50,27 +50,29 @@ class Glasses:
 
     def _trace(self, thin: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, float]:
         strength = cv2.remap(thin, at[..., 0], at[..., 1], cv2.INTER_LINEAR)
-        path = smoothest_path(strength)
+        path = strongest_loop(strength)
         along = strength[np.arange(RAYS), path]
         skin = np.quantile(strength[BELOW], 0.75)
         return RADII[path], float(np.quantile(along[BELOW], 0.15) / max(skin, 1.0))
 
     @property
-    def worn(self) -> bool:
+    def detected(self) -> bool:
         return self._usual is not None
 
     def rims(self, landmarks: np.ndarray) -> list[np.ndarray]:
         """Two loops (RAYS, 2) in pixels of a frame, around the right and the left eye; none without glasses."""
         if self._usual is None:
             return []
-        return [rays(landmarks, eye, radius[:, None])[:, 0] for eye, radius in zip(EYES, self._usual, strict=True)]
+        return [
+            lens_points(landmarks, eye, radius[:, None])[:, 0] for eye, radius in zip(EYES, self._usual, strict=True)
+        ]
 
-    def freedom(self, landmarks: np.ndarray, box: Box) -> np.ndarray | None:
+    def motion_weights(self, landmarks: np.ndarray, box: Box) -> np.ndarray | None:
         """The share (h, w) of its motion that a cell of a coarse field over the box may make: 0 at the rims, 1 far
         from them. None where no glasses are worn."""
-        if not self.worn:
+        if not self.detected:
             return None
-        away = np.full(box.cells, 255, np.uint8)
+        away = np.full(box.grid_shape, 255, np.uint8)
         for rim in self.rims(landmarks):
             corners = np.round((rim - (box.x0, box.y0)) / box.cell * 16).astype(np.int32)
             cv2.polylines(away, [corners], True, 0, 1, cv2.LINE_8, 4)
@@ -78,7 +80,7 @@ class Glasses:
         return 1 - np.exp(-(distance**2))
 
 
-def even_brows(d: np.ndarray, share: np.ndarray) -> np.ndarray:
+def limit_brow_motion(d: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Motion d (468, C), of which each point may make a share (468, 1): the upper rows of the brows are slowed so that
     they move no further than the lower ones, which lie closer to the rims."""
     out = d.copy()
@@ -88,7 +90,7 @@ def even_brows(d: np.ndarray, share: np.ndarray) -> np.ndarray:
     return out
 
 
-def rays(landmarks: np.ndarray, eye: tuple[int, ...], radii: np.ndarray) -> np.ndarray:
+def lens_points(landmarks: np.ndarray, eye: tuple[int, ...], radii: np.ndarray) -> np.ndarray:
     """Points of the plane of a lens: radii (R,) or (RAYS, R) in face sizes -> (RAYS, R, 2) float32 pixels."""
     across = landmarks[263] - landmarks[33]
     size = face_size(landmarks)
@@ -100,11 +102,11 @@ def rays(landmarks: np.ndarray, eye: tuple[int, ...], radii: np.ndarray) -> np.n
     out = -out if out[2] > 0 else out  # towards the viewer
     middle = landmarks[list(eye)].mean(0) + STANDOFF * size * out
     radii = np.broadcast_to(radii, (RAYS, np.shape(radii)[-1]))
-    ray = np.cos(ANGLES)[:, None] * across + np.sin(ANGLES)[:, None] * down
+    ray = np.cos(RAY_ANGLES)[:, None] * across + np.sin(RAY_ANGLES)[:, None] * down
     return (middle + size * radii[..., None] * ray[:, None])[..., :2].astype(np.float32)
 
 
-def thin_lines(image: Image, size: float) -> np.ndarray:
+def line_strength(image: Image, size: float) -> np.ndarray:
     """How far each pixel of a picture stands out as part of a thin line, bright or dark: (h, w) float32 levels."""
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     kernel = np.ones((2 * max(1, round(0.5 * THIN * size)) + 1,) * 2, np.uint8)
@@ -113,7 +115,7 @@ def thin_lines(image: Image, size: float) -> np.ndarray:
     return cv2.blur(cv2.max(bright, dark), (3, 3)).astype(np.float32)
 
 
-def smoothest_path(strength: np.ndarray) -> np.ndarray:
+def strongest_loop(strength: np.ndarray) -> np.ndarray:
     """The loop (RAYS,) of columns along which strength (RAYS, STEPS) is greatest, from ray to ray no further than to
     the next column."""
     capped = np.minimum(strength, 2.5 * np.quantile(strength, 0.9))

@@ -11,11 +11,11 @@ import numpy as np
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.displacement import Displacement
-from asccl.renderers.warp.eyes import IrisModel, keep_eyeballs
-from asccl.renderers.warp.field import Box, FaceField, enlarge, face_size, resample
-from asccl.renderers.warp.glasses import Glasses, even_brows
-from asccl.renderers.warp.shading import OWN_DETAIL, SkinModel
-from asccl.renderers.warp.teeth import hold_teeth
+from asccl.renderers.warp.eyes import IrisModel, restore_eyeballs
+from asccl.renderers.warp.field import Box, FaceField, face_size, resample, upsample
+from asccl.renderers.warp.glasses import GlassesModel, limit_brow_motion
+from asccl.renderers.warp.shading import CREASE_GAIN, SkinModel
+from asccl.renderers.warp.teeth import stabilize_teeth
 from asccl.types import Image, LazyImage, Motion
 from asccl.video.picture import patched
 
@@ -32,7 +32,7 @@ class WarpRenderer:
         self._field = FaceField(head)
         self.skin = SkinModel(head)
         self.eyes = IrisModel()
-        self.glasses = Glasses()
+        self.glasses = GlassesModel()
         self._motion: Motion | None = None
         self._new: Motion | None = None
 
@@ -50,18 +50,18 @@ class WarpRenderer:
         gain = 1.0 if self._new.lip_gain is None else float(self._new.lip_gain[t])
         if not np.isfinite(landmarks[0, 0]) or (np.abs(change).max() < 1e-4 and abs(gain - 1) < 1e-4):
             return picture
-        d = self._displacement(self._motion, self._new, t, landmarks) * self.skin.bareness
+        d = self._displacement(self._motion, self._new, t, landmarks) * self.skin.skin_confidence
         points = landmarks[: mesh.POINTS]
         moved = points + d
-        box = self._field.box(landmarks, moved, picture.shape)
+        box = self._field.edit_box(landmarks, moved, picture.shape)
         if box.empty:
             return picture
-        free = self.glasses.freedom(landmarks, box)
+        free = self.glasses.motion_weights(landmarks, box)
         if free is not None:
             share = sample(free, moved, box)[:, None]
-            d = even_brows(d, share)
-        values = np.concatenate([d[:, :2], self.skin.shading(points, moved)[:, None] - 1], 1)
-        field = self._field.spread(landmarks, moved, values, box)
+            d = limit_brow_motion(d, share)
+        values = np.concatenate([d[:, :2], self.skin.brightness_ratio(points, moved)[:, None] - 1], 1)
+        field = self._field.interpolate(landmarks, moved, values, box)
         if free is not None:
             field[..., :2] *= free[..., None]
             d = d * share
@@ -69,19 +69,19 @@ class WarpRenderer:
         box, field = busy_part(field, box)
         if box.empty:
             return picture
-        creased = self._displacement.steady(self._motion, t, moved, d)
+        creased = self._displacement.stabilize_forehead(self._motion, t, moved, d)
         painted = self._paint(picture, landmarks, moved, creased, field, change, box)
         return patched(picture, box.x0, box.y0, painted)
 
     def _paint(self, picture: LazyImage, landmarks, moved, creased, field, change, box: Box) -> Image:
         size = face_size(landmarks)
-        motion = enlarge(field[..., :2], box)
-        hold_teeth(motion, landmarks, moved, box)
+        motion = upsample(field[..., :2], box)
+        stabilize_teeth(motion, landmarks, moved, box)
         source, warped = warp(picture, motion, box)
-        keep_eyeballs(source, warped, landmarks, moved, box, self.eyes.radius)
-        factor, depth, fine = self.skin.folds(creased, change, box, size)
+        restore_eyeballs(source, warped, landmarks, moved, box, self.eyes.radius_ratio)
+        factor, depth, fine = self.skin.shade_wrinkles(creased, change, box, size)
         light = factor * (1 + resample(field[..., 2], box, fine))
-        light, depth = cv2.split(enlarge(cv2.merge([light, depth]), fine))
+        light, depth = cv2.split(upsample(cv2.merge([light, depth]), fine))
         return relight(warped, light, depth, size)
 
 
@@ -125,6 +125,6 @@ def relight(image: Image, light: np.ndarray, depth: np.ndarray, size: float) -> 
         reach = 2 * max(1, round(0.03 * size)) + 1
         smooth = cv2.blur(cv2.blur(gray, (reach, reach)), (reach, reach))
         detail = np.clip(cv2.subtract(gray, smooth, dtype=cv2.CV_32F), -25, 8)
-        light = light + OWN_DETAIL * depth * detail / np.maximum(gray, 16)
+        light = light + CREASE_GAIN * depth * detail / np.maximum(gray, 16)
     gain = cv2.merge([light * slope + level for slope, level in REDDENED])
     return cv2.multiply(image, gain, dtype=cv2.CV_8U)

@@ -16,7 +16,7 @@ SKIN = (50, 280, 205, 425, 101, 330, 118, 347, 123, 352, 187, 411, 147, 376, 151
         195, 218, 438, 36, 266)  # fmt: skip
 DETAIL_CELLS = 90  # cells of the fold map per face size
 MODELLING = 0.11  # strength of a fold's lit and shaded walls
-OWN_DETAIL = 0.8  # how far a fold deepens the creases that the skin already has
+CREASE_GAIN = 0.8  # how far a fold deepens the creases that the skin already has
 NOISE = 0.6  # grey levels that a smooth skin seems rough by in any picture
 
 
@@ -76,7 +76,7 @@ class SkinModel:
         return np.exp(-((brightness / 0.75) ** 4) - (tint / 0.35) ** 4)
 
     @property
-    def bareness(self) -> np.ndarray:
+    def skin_confidence(self) -> np.ndarray:
         """(468, 1): the share of a motion that a landmark may make. Below 1 only where hair hangs over the forehead."""
         if self._bareness is None:
             alike = np.median(self._alike, axis=0) if self._alike else np.ones(mesh.POINTS)
@@ -103,13 +103,15 @@ class SkinModel:
         texture = float(np.median(self._texture)) if self._texture else 0.006
         return float(np.clip(0.35 + 95 * texture, 0.4, 1.3))
 
-    def shading(self, points: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    def brightness_ratio(self, points: np.ndarray, moved: np.ndarray) -> np.ndarray:
         """Brightness (468,) of the moved surface over that of the source's, from the turn of the normals."""
         light = self.light
         before, after = 1 + self.normals(points) @ light, 1 + self.normals(moved) @ light
         return np.clip(np.maximum(after, 0.3) / np.maximum(before, 0.3), 0.85, 1.15).astype(np.float32)
 
-    def folds(self, moved: np.ndarray, change: np.ndarray, box: Box, size: float) -> tuple[np.ndarray, np.ndarray, Box]:
+    def shade_wrinkles(
+        self, moved: np.ndarray, change: np.ndarray, box: Box, size: float
+    ) -> tuple[np.ndarray, np.ndarray, Box]:
         """Where the moved skin (468, 2+) creases under a change of coefficients (52,).
 
         Returns a brightness factor (h, w), the depth of the creases (h, w) in [0, 1], and the box they are laid on.
@@ -117,8 +119,8 @@ class SkinModel:
         fine = Box(box.x0, box.y0, box.x1, box.y1, max(1.0, size / DETAIL_CELLS))
         xy = (moved[:, :2] - (box.x0, box.y0)) / fine.cell
         unit = size / fine.cell  # face size in cells
-        bare = float(self.bareness[self._forehead].mean())
-        valley = self._folds.valley(xy, change, fine.cells, unit, self.roughness, bare)
+        bare = float(self.skin_confidence[self._forehead].mean())
+        valley = self._folds.depth_map(xy, change, fine.grid_shape, unit, self.roughness, bare)
         gx = cv2.Sobel(valley, cv2.CV_32F, 1, 0, scale=0.125) * unit * 0.018
         gy = cv2.Sobel(valley, cv2.CV_32F, 0, 1, scale=0.125) * unit * 0.018
         to_light = self.light[:2] if np.linalg.norm(self.light[:2]) > 0.05 else np.array([0.0, -1.0])

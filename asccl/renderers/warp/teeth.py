@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from asccl.face import mesh
-from asccl.renderers.warp.field import Box, enlarge, face_size
+from asccl.renderers.warp.field import Box, face_size, upsample
 
 PARTED = 0.03, 0.09  # lip opening over the face size: below the first all is the skin's field, above the second none
 RIM = 0.02  # of the face size: this much inside the lip's line moves with the lip: its wet rim and its shadow on teeth
@@ -26,7 +26,7 @@ UPPER = [mesh.INNER_CORNERS[0], *mesh.UPPER_INNER, mesh.INNER_CORNERS[1]]
 LOWER = [mesh.INNER_CORNERS[0], *mesh.LOWER_INNER, mesh.INNER_CORNERS[1]]
 
 
-def hold_teeth(field: np.ndarray, landmarks: np.ndarray, moved: np.ndarray, box: Box) -> None:
+def stabilize_teeth(field: np.ndarray, landmarks: np.ndarray, moved: np.ndarray, box: Box) -> None:
     """Rewrite between the moved lips, in place, how far each pixel of the box moved.
 
     field: (h, w, 2) float32 pixels. landmarks: (478, 3), moved: (468, 2+) pixels of the frame.
@@ -45,7 +45,7 @@ def hold_teeth(field: np.ndarray, landmarks: np.ndarray, moved: np.ndarray, box:
     across = after[0, -1] - after[0, 0]
     across = across / max(float(np.linalg.norm(across)), 1e-6)
     axes = np.stack([across, [-across[1], across[0]]])  # along the mouth and down
-    h, w = between.cells
+    h, w = between.grid_shape
     x, y = x0 + between.cell * np.arange(w), y0 + between.cell * np.arange(h)[:, None]
     u, v = ((axis[0] * x + axis[1] * y).astype(np.float32) for axis in axes)
     grid = np.arange(float(u.min()), float(u.max()) + 1, dtype=np.float32)
@@ -61,7 +61,7 @@ def hold_teeth(field: np.ndarray, landmarks: np.ndarray, moved: np.ndarray, box:
     dx, dy = axes.T.astype(np.float32)
     along = middle[..., 1]
     share = middle[..., 2] * np.clip(inside, 0, 1)
-    held = enlarge(cv2.merge([along * dx[0] + down * dx[1], along * dy[0] + down * dy[1], share]), between)
+    held = upsample(cv2.merge([along * dx[0] + down * dx[1], along * dy[0] + down * dy[1], share]), between)
     part = field[y0:y1, x0:x1]
     part += held[..., 2:] * (held[..., :2] - part)
 

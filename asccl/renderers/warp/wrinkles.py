@@ -65,7 +65,7 @@ class WrinkleModel:
     def __init__(self, head: HeadModel):
         self.names = head.names
 
-    def valley(
+    def depth_map(
         self, moved: np.ndarray, change: np.ndarray, shape: tuple[int, int], unit: float, roughness: float, bare: float
     ) -> np.ndarray:
         """Depth (h, w) of the creases. moved: (468, 2+) cells. change: (52,). unit: face size in cells. roughness,
