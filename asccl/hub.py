@@ -22,14 +22,14 @@ from asccl.errors import WeightsError
 if TYPE_CHECKING:
     import torch
 
-BUNDLED = Path(__file__).parent.parent / "checkpoints"
+BUNDLED_FOLDER = Path(__file__).parent.parent / "checkpoints"
 REPOSITORY_FILE = "model.safetensors"  # of a repository that is named without one of its files
 # owner/name, then maybe @revision, then maybe :file
 REPOSITORY = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<file>[^:\\]+))?")
 
 
 @dataclass(frozen=True)
-class Weight:
+class WeightsFile:
     """One file of weights.
 
     repo, revision: Hub repository and its pinned commit; None while it is not published. size: bytes.
@@ -47,7 +47,7 @@ class Weight:
 
 
 _TABLE = (
-    Weight(
+    WeightsFile(
         name="mobilefacenet-arcface",
         file="mobilefacenet-arcface.safetensors",
         repo=None,
@@ -57,7 +57,7 @@ _TABLE = (
         size=4134360,
         recipe="python -m training.assets.convert_mobilefacenet",
     ),
-    Weight(
+    WeightsFile(
         name="expression-faceapi",
         file="expression-faceapi.safetensors",
         repo=None,
@@ -67,7 +67,7 @@ _TABLE = (
         size=1299596,
         recipe="python -m training.assets.convert_expression_net",
     ),
-    Weight(
+    WeightsFile(
         name="scc-mobilefacenet",
         file="scc-mobilefacenet.safetensors",
         repo=None,
@@ -77,7 +77,7 @@ _TABLE = (
         size=4343520,
         recipe="python -m training.train_metric --preset cpu",
     ),
-    Weight(
+    WeightsFile(
         name="head-anny",
         file="head-anny.safetensors",
         repo=None,
@@ -87,7 +87,7 @@ _TABLE = (
         size=3740052,
         recipe="python -m training.assets.bake_head",
     ),
-    Weight(
+    WeightsFile(
         name="ned-manipulator",
         file="ned-manipulator.safetensors",
         repo=None,
@@ -98,7 +98,7 @@ _TABLE = (
         recipe="python -m training.train_manipulator --preset cpu",
     ),
 )
-WEIGHTS: Mapping[str, Weight] = MappingProxyType({weight.name: weight for weight in _TABLE})
+WEIGHTS: Mapping[str, WeightsFile] = MappingProxyType({weight.name: weight for weight in _TABLE})
 
 
 def locate(name: str) -> Path:
@@ -164,7 +164,7 @@ def _from_repository(repo: str, revision: str | None, file: str) -> Path:
 def local_folders() -> list[Path]:
     """Where `locate` looks before the Hub, in this order."""
     own = os.environ.get("ASCCL_CHECKPOINTS")
-    return [Path(own).expanduser(), BUNDLED] if own else [BUNDLED]
+    return [Path(own).expanduser(), BUNDLED_FOLDER] if own else [BUNDLED_FOLDER]
 
 
 def sha256(path: Path) -> str:
@@ -182,7 +182,7 @@ def _sha256(path: Path, _modified: int, _size: int) -> str:
     return digest.hexdigest()
 
 
-def _check(weight: Weight, path: Path, remedy: str) -> None:
+def _check(weight: WeightsFile, path: Path, remedy: str) -> None:
     size = path.stat().st_size
     if size != weight.size:
         raise WeightsError(f"{path} has {size} bytes where {weight.name} has {weight.size}", remedy)
@@ -195,7 +195,7 @@ def _compare(path: Path, expected: str, what: str, remedy: str) -> None:
         raise WeightsError(f"{path} has sha256 {found[:16]}... where {what} has {expected[:16]}...", remedy)
 
 
-def _from_hub(weight: Weight) -> Path:
+def _from_hub(weight: WeightsFile) -> Path:
     repo, _, revision = os.environ.get("ASCCL_HUB_REPO", "").partition("@")
     if not repo:
         if weight.repo is None:
@@ -235,7 +235,7 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def metadata(path: Path) -> dict[str, str]:
+def read_metadata(path: Path) -> dict[str, str]:
     """What a safetensors file says about itself. Raises WeightsError."""
     from safetensors import SafetensorError, safe_open
 

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from asccl import hub
 from asccl.errors import SettingError, WeightsError
+from asccl.nets.inference import single_thread
 from asccl.nets.protocols import Embedder, ExpressionClassifier
 from asccl.types import EMOTIONS
 
 if TYPE_CHECKING:  # torch takes seconds to import, so only the functions that need it do so
     import torch
 
-    from asccl.metric.scc import SCCMetric
+    from asccl.metric.scc import Heads, SCCMetric
     from asccl.nets.blocks import Freezable
     from asccl.nets.ned_manipulator import Manipulator
     from asccl.nets.ned_renderer import Generator
     from asccl.renderers.neural.checkpoint import RendererMetadata
 
 CROP = (112, 112, 3)
-COUNTER = "num_batches_tracked"  # of batch normalisation; a frozen network has no use for it
-METRIC = "scc-mobilefacenet"
-UNTRAINED = 0  # seed of heads that have learnt nothing
+DEFAULT_METRIC = "scc-mobilefacenet"
+RANDOM_HEADS_SEED = 0  # seed of heads that have learnt nothing
 BATCH = 8  # larger ones fall out of a CPU's cache and are slower there
 
 _loading = threading.Lock()
@@ -53,7 +52,7 @@ def load_backbone(source: str | Path = "mobilefacenet-arcface", device: str | to
     source: as for `hub.resolve`; a file says by itself which network it is for. Raises WeightsError.
     """
     path = hub.resolve(source)
-    if hub.metadata(path).get("kind") == "scc":
+    if hub.read_metadata(path).get("kind") == "scc":
         raise WeightsError(f"{path} is a metric, not a backbone alone", "load it by load_metric")
     with _loading:
         return _load_backbone(path, hub.sha256(path), str(device))
@@ -61,15 +60,15 @@ def load_backbone(source: str | Path = "mobilefacenet-arcface", device: str | to
 
 @cache
 def _load_backbone(path: Path, _sha256: str, device: str) -> Freezable:
-    return fold(_fill(path, empty_backbone(path), device))
+    return fold(_fill(path, create_backbone(path), device))
 
 
-def empty_backbone(path: Path) -> Freezable:
+def create_backbone(path: Path) -> Freezable:
     """The network that a bundled or imported file is for, without weights. Raises WeightsError."""
     from asccl.nets.iresnet import DEPTHS, IResNet
     from asccl.nets.mobilefacenet import MobileFaceNet
 
-    told = hub.metadata(path)
+    told = hub.read_metadata(path)
     if told.get("backbone", "mobilefacenet") == "mobilefacenet":
         return MobileFaceNet()
     for depth in DEPTHS:
@@ -100,34 +99,34 @@ def _load_expression_net(name: str, device: str) -> ExpressionClassifier:
 
 
 def load_metric(
-    source: str | Path = METRIC,
+    source: str | Path = DEFAULT_METRIC,
     device: str | torch.device = "cpu",
-    heads: Literal["trained", "random", "none"] = "trained",
+    heads: Heads = "trained",
 ) -> SCCMetric:
     """An SCC metric, frozen, its batch normalisation folded.
 
     source: as for `hub.resolve`: a name, a file, a Hub repository; a file says by itself which network it is for.
-    heads: "trained" as in the file; "random" for what the paper calls untrained, always the same ones, and "none" for
+    heads: "trained" as in the file; "random" for what the paper calls untrained, always the same ones, and "identity" for
     bare differences of features: both over the file's backbone, which may also be a backbone alone.
     Every call gives a metric of its own. Raises WeightsError.
     """
-    if heads not in ("trained", "random", "none"):
-        raise ValueError(f'expected heads to be "trained", "random" or "none", got {heads!r}')
+    if heads not in ("trained", "random", "identity"):
+        raise ValueError(f'expected heads to be "trained", "random" or "identity", got {heads!r}')
     # without trained heads the bundled metric is the bundled backbone
-    path = hub.resolve("mobilefacenet-arcface" if heads != "trained" and source == METRIC else source)
+    path = hub.resolve("mobilefacenet-arcface" if heads != "trained" and source == DEFAULT_METRIC else source)
     with _loading:
         return deepcopy(_load_metric(path, hub.sha256(path), str(device), heads))
 
 
 @cache
-def _load_metric(path: Path, _sha256: str, device: str, heads: Literal["trained", "random", "none"]) -> SCCMetric:
+def _load_metric(path: Path, _sha256: str, device: str, heads: Heads) -> SCCMetric:
     import torch
 
-    metric = new_metric(path)
-    if heads == "trained" and hub.metadata(path).get("kind") != "scc":
-        raise WeightsError(f"{path} is a backbone without learned heads", 'give heads="random" or heads="none"')
+    metric = create_metric(path)
+    if heads == "trained" and hub.read_metadata(path).get("kind") != "scc":
+        raise WeightsError(f"{path} is a backbone without learned heads", 'give heads="random" or heads="identity"')
     if heads != "trained":
-        metric = _untrained(metric.backbone, "mapped" if heads == "random" else "none")
+        metric = _untrained(metric.backbone, heads)
     fold(metric.backbone.freeze())
     return metric.freeze().to(torch.device(device), memory_format=torch.channels_last)
 
@@ -143,7 +142,7 @@ def load_manipulator(source: str | Path = "ned-manipulator", device: str | torch
 def _load_manipulator(path: Path, _sha256: str, device: str) -> Manipulator:
     from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 
-    told = hub.metadata(path)
+    told = hub.read_metadata(path)
     if told.get("kind") != "ned-manipulator":
         raise WeightsError(f"{path} is no manipulator", "give a file of training/train_manipulator.py, or import one")
     if told.get("emotions") != ",".join(EMOTIONS):
@@ -185,16 +184,16 @@ def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[Generator, Re
     from asccl.nets.ned_renderer import Generator
     from asccl.renderers.neural.checkpoint import RendererMetadata
 
-    card = RendererMetadata.from_metadata(hub.metadata(path))
+    card = RendererMetadata.from_metadata(hub.read_metadata(path))
     return _fill(path, Generator(card.sizes), device), card
 
 
-def new_metric(source: str | Path = "mobilefacenet-arcface") -> SCCMetric:
+def create_metric(source: str | Path = "mobilefacenet-arcface") -> SCCMetric:
     """A metric to train: from a backbone's file with heads that have learnt nothing, always the same ones; from a
     metric's file as it is. Not frozen, not folded. Raises WeightsError."""
     path = hub.resolve(source)
-    metric = _untrained(empty_backbone(path))
-    whole = hub.metadata(path).get("kind") == "scc"
+    metric = _untrained(create_backbone(path))
+    whole = hub.read_metadata(path).get("kind") == "scc"
     net = metric if whole else metric.backbone
     net.load_state_dict(_read(path, net), strict=False)  # the counters of batch normalisation may be missing
     if hasattr(metric.backbone, "drop_head"):
@@ -202,13 +201,15 @@ def new_metric(source: str | Path = "mobilefacenet-arcface") -> SCCMetric:
     return metric
 
 
-def _untrained(backbone: Any, heads: Literal["mapped", "none"] = "mapped") -> SCCMetric:
+def _untrained(backbone: Any, heads: Heads = "random") -> SCCMetric:
     import torch
 
     from asccl.metric.scc import SCCMetric
 
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(UNTRAINED)  # `torch.manual_seed` would seed every GPU as well, for good
+        torch.default_generator.manual_seed(
+            RANDOM_HEADS_SEED
+        )  # `torch.manual_seed` would seed every GPU as well, for good
         return SCCMetric(backbone, backbone.MAP_CHANNELS, heads)
 
 
@@ -225,21 +226,11 @@ def _fill(path: Path, net: Freezable, device: str) -> Freezable:
 
 def _read(path: Path, net: Freezable) -> dict[str, torch.Tensor]:
     """The file's tensors, all that the network has and no others."""
-    shapes = {name: tuple(value.shape) for name, value in net.state_dict().items() if not name.endswith(COUNTER)}
+    from asccl.nets.blocks import BATCH_NORM_COUNTER
+
+    state = net.state_dict()
+    shapes = {name: tuple(value.shape) for name, value in state.items() if not name.endswith(BATCH_NORM_COUNTER)}
     return hub.load_safetensors(path, shapes)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Small crops on a CPU: more threads than one only wait for each other, and for the rest of an edit."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Model:
@@ -255,7 +246,7 @@ class _Model:
             raise ValueError(f"expected (N, 112, 112, 3) uint8 RGB, got {crops.shape} {crops.dtype}")
         device = next(self.net.parameters()).device
         parts = []
-        with torch.inference_mode(), one_thread():
+        with torch.inference_mode(), single_thread():
             for start in range(0, len(crops), BATCH) or (0,):  # no crops: one empty batch, for the shape
                 batch = torch.tensor(crops[start : start + BATCH], device=device)
                 parts.append(function(batch.permute(0, 3, 1, 2).float() / 127.5 - 1))
@@ -271,12 +262,12 @@ class _Embedder(_Model):
 
 class _ExpressionNet(_Model):
     def probabilities(self, crops: np.ndarray) -> np.ndarray:
-        return self.read(crops)[0]
+        return self.predict(crops)[0]
 
     def features(self, crops: np.ndarray) -> np.ndarray:
-        return self.read(crops)[1]
+        return self.predict(crops)[1]
 
-    def read(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import torch
 
         def both(x: torch.Tensor) -> torch.Tensor:

@@ -55,8 +55,8 @@ def step(variant: str, metric: SCCMetric, x: torch.Tensor, y: torch.Tensor) -> t
     y = y.clone().requires_grad_()
     if variant == "backbone":
         with torch.no_grad():
-            metric.maps(x)
-        loss = sum(m.mean() for m in metric.maps(y))
+            metric.feature_maps(x)
+        loss = sum(m.mean() for m in metric.feature_maps(y))
     elif variant == "plain":
         loss = asccl_loss_both_sides(metric, x.clone().requires_grad_(), y)
     else:
@@ -67,9 +67,11 @@ def step(variant: str, metric: SCCMetric, x: torch.Tensor, y: torch.Tensor) -> t
 
 
 def asccl_loss_both_sides(metric: SCCMetric, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    a, b = metric.maps(x), metric.maps(y)
+    a, b = metric.feature_maps(x), metric.feature_maps(y)
     total = torch.zeros(())
-    for s, g in zip(metric.disparities(a, metric.pairs(a)), metric.disparities(b, metric.pairs(b)), strict=True):
+    for s, g in zip(
+        metric.disparities(a, metric.sample_pairs(a)), metric.disparities(b, metric.sample_pairs(b)), strict=True
+    ):
         valid = s.pairs.inside.expand(len(x), -1, -1)
         total = total + masked_mean(daas_weight(s.values) * contrastive_loss(g.values, s.values, valid), valid)
     return total

@@ -55,10 +55,13 @@ def forward(repeats: int = FORWARDS) -> list[Spent]:
     """One frame through an untaught renderer of NED's size, on one core or on all, whichever is faster just now."""
     import torch
 
-    from asccl.nets.ned_renderer import CONDITIONS, FRAMES, PREVIOUS, Generator
+    from asccl.nets.ned_renderer import INPUT_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator
 
     net = Generator().eval()
-    conditions, previous = torch.rand(1, FRAMES * CONDITIONS, SIDE, SIDE), torch.rand(1, PREVIOUS * 3, SIDE, SIDE)
+    conditions, previous = (
+        torch.rand(1, INPUT_FRAMES * INPUT_CHANNELS, SIDE, SIDE),
+        torch.rand(1, PREVIOUS_FRAMES * 3, SIDE, SIDE),
+    )
     tries = []
     with torch.inference_mode():
         for threads in sorted({1, cores()}):

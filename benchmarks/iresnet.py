@@ -28,7 +28,7 @@ def kept(net: IResNet, x: torch.Tensor) -> float:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        _maps = net.maps(x.clone().requires_grad_())  # alive until they are counted
+        _maps = net.feature_maps(x.clone().requires_grad_())  # alive until they are counted
         return sum(sizes.values()) / 2**20
 
 
@@ -38,9 +38,9 @@ def seconds(net: IResNet, x: torch.Tensor, repeats: int) -> tuple[float, float]:
     for _ in range(repeats):
         start = time.process_time()
         with torch.inference_mode():
-            net.maps(x)
+            net.feature_maps(x)
         middle = time.process_time()
-        sum(m.square().mean() for m in net.maps(x.clone().requires_grad_())).backward()  # type: ignore[union-attr]
+        sum(m.square().mean() for m in net.feature_maps(x.clone().requires_grad_())).backward()  # type: ignore[union-attr]
         forward.append(middle - start)
         both.append(time.process_time() - middle)
     return min(forward), min(both)

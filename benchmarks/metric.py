@@ -34,7 +34,7 @@ from asccl.types import Image
 from asccl.video import Limits, Reader
 from benchmarks.report import print_rows
 
-HEADS = {"trained": "trained", "untrained": "random", "bare": "none"}
+HEADS = {"trained": "trained", "untrained": "random", "bare": "identity"}
 EMOTIONS = ("happy", "angry")
 SAMPLES = 100  # regions of each map
 LAG, REACH = 2, 10  # frames
@@ -59,8 +59,8 @@ class Face:
         with torch.inference_mode():
             for start in range(0, len(self.crops), 8):
                 x = torch.from_numpy(self.crops[start : start + 8]).permute(0, 3, 1, 2).float() / 127.5 - 1
-                maps = metric.maps(x)
-                found = metric.disparities(maps, metric.pairs(maps, SAMPLES))
+                maps = metric.feature_maps(x)
+                found = metric.disparities(maps, metric.sample_pairs(maps, SAMPLES))
                 parts.append([normalize(d.values)[:, d.pairs.inside] for d in found])
         return [torch.cat(column) for column in zip(*parts, strict=True)]
 
@@ -104,7 +104,7 @@ def similarities(source: list[torch.Tensor], other: list[torch.Tensor]) -> np.nd
 def correspondence(source: list[torch.Tensor], edit: list[torch.Tensor], metric: SCCMetric) -> np.ndarray:
     """(2, 4): corresponding and non-corresponding cosine on each map."""
     sides = (56, 28, 14, 7)
-    pairs = metric.pairs([torch.empty(1, 1, s, s) for s in sides], SAMPLES)
+    pairs = metric.sample_pairs([torch.empty(1, 1, s, s) for s in sides], SAMPLES)
     out = []
     for a, b, p in zip(source, edit, pairs, strict=True):
         region = torch.arange(len(p.region))[:, None].expand(-1, 8)[p.inside]

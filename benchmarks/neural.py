@@ -25,7 +25,13 @@ from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.morphable.reconstruct import FittedClip, reconstruct
-from asccl.nets.ned_renderer import CONDITIONS, FRAMES, PREVIOUS, Generator, RendererSizes
+from asccl.nets.ned_renderer import (
+    INPUT_CHANNELS,
+    INPUT_FRAMES,
+    PREVIOUS_FRAMES,
+    Generator,
+    RendererSizes,
+)
 from asccl.renderers.neural.checkpoint import EMBEDDING_SIZE, RendererMetadata
 from asccl.renderers.neural.compositing import RenderedFace, compose_layers, composite
 from asccl.renderers.neural.conditions import FaceSurface, Scene
@@ -52,7 +58,10 @@ def spent(work: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def network(net: Generator, size: int) -> Callable[[], object]:
-    conditions, previous = torch.rand(1, FRAMES * CONDITIONS, size, size), torch.rand(1, PREVIOUS * 3, size, size)
+    conditions, previous = (
+        torch.rand(1, INPUT_FRAMES * INPUT_CHANNELS, size, size),
+        torch.rand(1, PREVIOUS_FRAMES * 3, size, size),
+    )
 
     def run() -> None:
         with torch.inference_mode():

@@ -20,7 +20,7 @@ from statistics import median
 
 import torch
 
-from asccl.nets.ned_renderer import PREVIOUS, Generator
+from asccl.nets.ned_renderer import PREVIOUS_FRAMES, Generator
 from asccl.zoo import load_renderer
 from benchmarks.edit import SIDE, forward
 from benchmarks.report import print_rows
@@ -63,7 +63,7 @@ def compare(settings: RendererSettings) -> dict[str, float]:
     untaught = Generator(settings.sizes()).eval()
     net, _ = load_renderer(settings.weights)
     mean = mean_frame([train[number]]).expand(len(one), -1, -1, -1)
-    mask = batch.conditions[0, PREVIOUS:, -1:]
+    mask = batch.conditions[0, PREVIOUS_FRAMES:, -1:]
     faces = {
         "taught": render_window(net, batch),
         "mean frame": mean * mask - (1 - mask),

@@ -17,7 +17,7 @@ from asccl.editing import renderer_selection
 from asccl.errors import InputError, SettingError
 from asccl.face.crop import arcface_crop
 from asccl.face.landmarker import FaceLandmarker
-from asccl.interop.files import serialise
+from asccl.interop.files import serialize
 from asccl.nets.ned_renderer import Generator, RendererSizes
 from asccl.renderers.neural.checkpoint import DISCRIMINATOR_KIND, EMBEDDING_SIZE, RendererMetadata
 
@@ -38,7 +38,9 @@ def renderer(path: Path, whose: np.ndarray, **told: str) -> Path:
     torch.manual_seed(0)
     tensors = dict(Generator(SIZES).state_dict())
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(serialise(tensors, {**RendererMetadata.from_embeddings(SIZES, 32, whose[None]).to_metadata(), **told}))
+    path.write_bytes(
+        serialize(tensors, {**RendererMetadata.from_embeddings(SIZES, 32, whose[None]).to_metadata(), **told})
+    )
     return path
 
 

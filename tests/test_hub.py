@@ -20,7 +20,7 @@ from asccl.errors import WeightsError
 
 ROOT = Path(__file__).parent.parent
 DATA = bytes(range(256)) * 1000
-TINY = hub.Weight(
+TINY = hub.WeightsFile(
     "tiny", "tiny.bin", None, None, hashlib.sha256(DATA).hexdigest(), "CC0-1.0", len(DATA), "python -m training.tiny"
 )
 
@@ -33,7 +33,7 @@ def folders(tmp_path, monkeypatch):
     bundled.mkdir()
     monkeypatch.setenv("ASCCL_CHECKPOINTS", str(own))
     monkeypatch.delenv("ASCCL_HUB_REPO", raising=False)
-    monkeypatch.setattr(hub, "BUNDLED", bundled)
+    monkeypatch.setattr(hub, "BUNDLED_FOLDER", bundled)
     monkeypatch.setattr(hub, "WEIGHTS", {"tiny": TINY})
     return own, bundled
 
@@ -41,10 +41,10 @@ def folders(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", sorted(hub.WEIGHTS))
 def test_bundled_files_are_those_of_the_table_and_of_the_readme(name):
     weight = hub.WEIGHTS[name]
-    path = hub.BUNDLED / weight.file
+    path = hub.BUNDLED_FOLDER / weight.file
     assert path.stat().st_size == weight.size
     assert hub.sha256(path) == weight.sha256
-    assert weight.sha256 in (hub.BUNDLED / "README.md").read_text()
+    assert weight.sha256 in (hub.BUNDLED_FOLDER / "README.md").read_text()
     assert hub.locate(name) == path
 
 
@@ -146,15 +146,15 @@ def resolve(stand, tmp_path):
 
 
 def ask_new_process(
-    call: str, folder: Path, endpoint: str, environment: dict[str, str], weight: hub.Weight = TINY
+    call: str, folder: Path, endpoint: str, environment: dict[str, str], weight: hub.WeightsFile = TINY
 ) -> tuple[str, str]:
     """What it printed, and what a terminal showed of its stderr."""
     code = f"""
 from pathlib import Path
 from asccl import hub
 from asccl.errors import WeightsError
-from asccl.hub import Weight
-hub.BUNDLED, hub.WEIGHTS = Path({str(folder / "none")!r}), {{"tiny": {weight!r}}}
+from asccl.hub import WeightsFile
+hub.BUNDLED_FOLDER, hub.WEIGHTS = Path({str(folder / "none")!r}), {{"tiny": {weight!r}}}
 try:
     print({call})
 except WeightsError as error:
@@ -300,4 +300,4 @@ def test_metadata_of_no_safetensors_file(tmp_path):
     path = tmp_path / "net.pth"
     path.write_bytes(DATA)
     with pytest.raises(WeightsError, match=r"is not a whole safetensors file.*import-weights"):
-        hub.metadata(path)
+        hub.read_metadata(path)

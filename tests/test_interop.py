@@ -76,7 +76,7 @@ def test_scc(authors, tmp_path, capsys):
     assert status == 0
     assert "from BGR" in said and "dropped resnet50.bn2.bias, resnet50.bn2.num" not in said
     assert "dropped resnet50.bn2.bias" in said and "counters" in said
-    told, tensors, theirs = hub.metadata(output), load_file(output), torch.load(authors, weights_only=True)
+    told, tensors, theirs = hub.read_metadata(output), load_file(output), torch.load(authors, weights_only=True)
     assert told == {
         "kind": "scc", "backbone": "iresnet50", "colours": "RGB", "origin": "metric.pth",
         "origin_sha256": hashlib.sha256(authors.read_bytes()).hexdigest(),
@@ -106,7 +106,7 @@ def test_arcface_from_pytorch_gives_the_same_network(small, face, tmp_path, caps
     net = zoo.load_backbone(output)
     assert net is zoo.load_backbone(str(output))
     with torch.inference_mode():
-        for a, b in zip(net.maps(face), small.maps(face), strict=True):
+        for a, b in zip(net.feature_maps(face), small.feature_maps(face), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.abs().max()))
     assert net.head is head and net.MAP_CHANNELS == (64, 128, 256, 512)
     net.train()
@@ -117,7 +117,7 @@ def test_the_authors_backbone_is_an_iresnet_50(tmp_path, capsys):
     path = save(made_up(shapes(IResNet(50))), tmp_path / "backbone.pth")
     status, said = run(capsys, "arcface", path, "-o", tmp_path / "out.safetensors")
     assert status == 0 and "IResNet-50 without" in said
-    assert hub.metadata(tmp_path / "out.safetensors")["backbone"] == "iresnet50"
+    assert hub.read_metadata(tmp_path / "out.safetensors")["backbone"] == "iresnet50"
 
 
 def exported(net: IResNet, path: Path, folded: bool, idle: bool = False) -> Path:
@@ -177,7 +177,7 @@ def test_arcface_from_onnx_gives_the_same_embedding(small, face, tmp_path, capsy
     assert status == 0, said
     net = zoo.load_backbone(tmp_path / "out.safetensors")
     with torch.inference_mode():
-        for a, b in zip([*net.maps(face), net(face)], [*small.maps(face), small(face)], strict=True):
+        for a, b in zip([*net.feature_maps(face), net(face)], [*small.feature_maps(face), small(face)], strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.abs().max()))
 
 
@@ -261,14 +261,14 @@ def test_help_lists_what_works(capsys):
 def test_backbones(tmp_path, authors, capsys):
     bundled = zoo.load_backbone()
     assert bundled is zoo.load_backbone("mobilefacenet-arcface") and bundled.frozen
-    assert [m.shape[1] for m in bundled.maps(torch.zeros(1, 3, 32, 32))] == list(bundled.MAP_CHANNELS)
+    assert [m.shape[1] for m in bundled.feature_maps(torch.zeros(1, 3, 32, 32))] == list(bundled.MAP_CHANNELS)
     output = tmp_path / "scc.safetensors"
     run(capsys, "scc", authors, "-o", output)
     metric, first = zoo.load_metric(output), torch.load(authors, weights_only=True)["mlp.0.weight"]
     assert torch.equal(metric.heads[0][0].weight, first) and metric.frozen
-    assert len(metric.maps(torch.zeros(1, 3, 32, 32))) == 4
+    assert len(metric.feature_maps(torch.zeros(1, 3, 32, 32))) == 4
     assert not torch.equal(zoo.load_metric(output, heads="random").heads[0][0].weight, first)
-    assert not list(zoo.load_metric(output, heads="none").heads.parameters())
+    assert not list(zoo.load_metric(output, heads="identity").heads.parameters())
     assert len(zoo.load_metric(heads="random").heads) == 4
     with pytest.raises(WeightsError, match=r"is a backbone without learned heads"):
         zoo.load_metric("mobilefacenet-arcface")

@@ -47,7 +47,7 @@ def test_the_published_manipulator(tmp_path, capsys, prefix):
     assert status == 0, said
     assert "51 coefficients (flame)" in said and "in the order neutral, angry" in said
     path = tmp_path / "ned.safetensors"
-    told = hub.metadata(path)
+    told = hub.read_metadata(path)
     assert told["kind"] == "ned-manipulator" and told["space"] == "flame"
     net = Manipulator(ManipulatorSizes.from_metadata(told))
     net.load_state_dict(load_file(path))
@@ -97,7 +97,7 @@ def test_the_published_renderer(tmp_path, capsys, prefix):
     assert status == 0, said
     assert "16 channels, 3 downsamplings, 9 blocks" in said and "FLAME" in said
     path = tmp_path / "ned.safetensors"
-    told = hub.metadata(path)
+    told = hub.read_metadata(path)
     assert told["kind"] == "ned-renderer" and told["conditions"] == "flame"
     net = ned_renderer.Generator(ned_renderer.RendererSizes.from_metadata(told))
     net.load_state_dict(load_file(path))
@@ -116,7 +116,7 @@ def test_the_published_discriminators(tmp_path, capsys):
     status, said = imported(capsys, small_renderer("D"), tmp_path, "ned-discriminator")
     assert status == 0 and "16 channels, 2 scales, 5 layers each" in said
     path = tmp_path / "ned.safetensors"
-    net = ned_renderer.Discriminator(ned_renderer.RendererSizes.from_metadata(hub.metadata(path)))
+    net = ned_renderer.Discriminator(ned_renderer.RendererSizes.from_metadata(hub.read_metadata(path)))
     net.load_state_dict(load_file(path))
 
 

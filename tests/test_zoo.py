@@ -60,7 +60,7 @@ def test_batches_of_any_size_and_threads_agree(astronaut):
     rng = np.random.default_rng(0)
     crops = np.clip(astronaut[0] + rng.normal(0, 20, (9, 112, 112, 3)), 0, 255).astype(np.uint8)
     embedder, expression = zoo.load_embedder(), zoo.load_expression_net()
-    for part, alone in zip(expression.read(crops), (expression.probabilities, expression.features), strict=True):
+    for part, alone in zip(expression.predict(crops), (expression.probabilities, expression.features), strict=True):
         np.testing.assert_array_equal(part, alone(crops))
     for function, columns in ((embedder.embed, 192), (expression.probabilities, 7), (expression.features, 256)):
         together = function(crops)

@@ -13,7 +13,7 @@ from torch import nn
 from asccl.face.crop import SIZE
 from asccl.metric.align import warp_affine
 from asccl.metric.scc import normalize
-from asccl.nets.ned_renderer import PREVIOUS
+from asccl.nets.ned_renderer import PREVIOUS_FRAMES
 from asccl.zoo import load_backbone
 from training.datasets.portraits import Portrait, RendererWindow
 from training.renderer_step import crop_mouths, generate_frames, select_targets
@@ -26,7 +26,7 @@ def first_window(portrait: Portrait, most: int, device: torch.device) -> Rendere
     """The first frames of a portrait as a batch of one, the first of them once more for each that the network wants
     before it."""
     window = portrait.window(0, min(most, len(portrait)))
-    return RendererWindow(*(torch.cat([*[x[:1]] * PREVIOUS, x])[None].to(device) for x in window))
+    return RendererWindow(*(torch.cat([*[x[:1]] * PREVIOUS_FRAMES, x])[None].to(device) for x in window))
 
 
 @torch.inference_mode()
@@ -55,7 +55,7 @@ class FeatureDistance:
     @torch.inference_mode()
     def __call__(self, made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """ArcFace crops (N, 3, 112, 112) RGB in [-1, 1] both -> (N,)."""
-        maps = zip(self.net.maps(made), self.net.maps(real), strict=True)  # type: ignore[operator]
+        maps = zip(self.net.feature_maps(made), self.net.feature_maps(real), strict=True)  # type: ignore[operator]
         apart = [(_unit(a) - _unit(b)).square().sum(1).mean((1, 2)) for a, b in maps]
         return torch.stack(apart).mean(0)
 

@@ -12,7 +12,7 @@ from torch import nn
 from asccl.face.crop import SIZE
 from asccl.metric.align import warp_affine
 from asccl.metric.loss import ASCCLLoss
-from asccl.nets.ned_renderer import FRAMES, PREVIOUS, SEEN, Discriminator, RendererSizes
+from asccl.nets.ned_renderer import CONDITION_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Discriminator, RendererSizes
 from training import losses
 from training.datasets.portraits import RendererWindow, mouth_side
 from training.engine import distributed
@@ -34,25 +34,25 @@ class RenderTargets(NamedTuple):
 
 
 def select_targets(batch: RendererWindow) -> RenderTargets:
-    drawn = [part[:, PREVIOUS:].flatten(0, 1) for part in batch]
+    drawn = [part[:, PREVIOUS_FRAMES:].flatten(0, 1) for part in batch]
     conditions, real, mouth, crop = drawn
-    mask = conditions[:, SEEN:]
-    return RenderTargets(conditions[:, :SEEN], mask, real, real * mask - (1 - mask), mouth, crop)
+    mask = conditions[:, CONDITION_CHANNELS:]
+    return RenderTargets(conditions[:, :CONDITION_CHANNELS], mask, real, real * mask - (1 - mask), mouth, crop)
 
 
 def generate_frames(generator: nn.Module, batch: RendererWindow, cold: torch.Tensor | None = None) -> torch.Tensor:
     """(B, T - 2, 3, S, S): each frame sees its own and two earlier conditions and the two outputs before it, through
     which no gradient flows, as in NED. Before the first come the real frames; black where cold (B,) says so, as at the
     start of a clip."""
-    first = batch.frames[:, :PREVIOUS] * batch.conditions[:, :PREVIOUS, SEEN:]
-    first = first - (1 - batch.conditions[:, :PREVIOUS, SEEN:])
+    first = batch.frames[:, :PREVIOUS_FRAMES] * batch.conditions[:, :PREVIOUS_FRAMES, CONDITION_CHANNELS:]
+    first = first - (1 - batch.conditions[:, :PREVIOUS_FRAMES, CONDITION_CHANNELS:])
     if cold is not None:
         first = torch.where(cold[:, None, None, None, None], -1, first)
     made = list(first.unbind(1))
-    for t in range(FRAMES, batch.conditions.shape[1] + 1):
-        before = torch.cat([x.detach() for x in made[-PREVIOUS:]], 1)
-        made.append(generator(batch.conditions[:, t - FRAMES : t].flatten(1, 2), before))
-    return torch.stack(made[PREVIOUS:], 1)
+    for t in range(INPUT_FRAMES, batch.conditions.shape[1] + 1):
+        before = torch.cat([x.detach() for x in made[-PREVIOUS_FRAMES:]], 1)
+        made.append(generator(batch.conditions[:, t - INPUT_FRAMES : t].flatten(1, 2), before))
+    return torch.stack(made[PREVIOUS_FRAMES:], 1)
 
 
 def crop_mouths(picture: torch.Tensor, corner: torch.Tensor) -> torch.Tensor:
@@ -71,7 +71,7 @@ class Discriminators(nn.Module):
     def features(self, targets: RenderTargets, face: torch.Tensor) -> tuple[ScaleFeatures, ScaleFeatures]:
         """What each says of faces (N, 3, S, S)."""
         near = crop_mouths(torch.cat([targets.seen, face], 1), targets.mouth)
-        return self.picture(targets.seen, face), self.mouth(near[:, :SEEN], near[:, SEEN:])
+        return self.picture(targets.seen, face), self.mouth(near[:, :CONDITION_CHANNELS], near[:, CONDITION_CHANNELS:])
 
     def forward(self, batch: RendererWindow, made: torch.Tensor) -> dict[str, torch.Tensor]:
         """Its own losses, "real" and "fake", each the mean of both discriminators'. made: (B, T - 2, 3, S, S)."""

@@ -25,7 +25,7 @@ from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.render import FrontalHeadRenderer
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, encode_style, translate
 from asccl.types import EMOTIONS
-from asccl.zoo import METRIC, load_metric
+from asccl.zoo import DEFAULT_METRIC, load_metric
 from training import losses
 from training.datasets.recorded import RecordedWindows, labelled, split
 from training.datasets.windows import ManipulatorWindow, SyntheticWindows
@@ -68,7 +68,7 @@ class ManipulatorSettings(loop.LoopSettings):
     asccl_weight: float = 0.0
     asccl_images: int = 8
     asccl_image_size: int = SIZE
-    metric: str = METRIC
+    metric: str = DEFAULT_METRIC
     heads: str = "trained"
     daas: str = "paper"
 

@@ -18,9 +18,11 @@ from torch.utils.data import Dataset
 from asccl import hub
 from asccl.metric.loss import LossSettings, sccl_from_disparities
 from asccl.metric.scc import DisparityHead, Samples, SCCMetric, normalize
+from asccl.metric.statistics import cosine_table, similarity_sums
 from asccl.morphable.anny_head import load_anny_head
+from asccl.nets.blocks import BATCH_NORM_COUNTER
 from asccl.synthetic.paired_takes import SyntheticTakes
-from asccl.zoo import COUNTER, new_metric
+from asccl.zoo import create_metric
 from training.datasets.recorded import RecordedTakes, in_pairs, labelled, split
 from training.engine import loop
 from training.engine.settings import command
@@ -33,7 +35,7 @@ HELD_OUT = 1_000_000  # added to the seed of the speakers that are not trained o
 @dataclass(frozen=True)
 class MetricSettings(loop.LoopSettings):
     """data: folder of `training.prepare`; without one, takes are made up. people, verify: see `ClipFolder`.
-    backbone: name or file, see `asccl.zoo.new_metric`. train_backbone: the paper trains it, too. size: pixels of a
+    backbone: name or file, see `asccl.zoo.create_metric`. train_backbone: the paper trains it, too. size: pixels of a
     crop, 112 or 224. takes, frames: speakers to make up, and pictures of each with either emotion; a batch holds
     `batch` takes. held_out: takes that are only looked at, at most. learning_rate: of Adam, falling along a cosine to
     nothing. samples: regions of each map in a step. negatives: of eq. 4, see `LossSettings`.
@@ -53,7 +55,7 @@ class MetricSettings(loop.LoopSettings):
     held_out_takes: int = 24
     learning_rate: float = 1e-3
     regions: int = 64
-    negatives: str = "ring"
+    negatives: str = "neighbours"
     frames_weight: float = 1.0
 
 
@@ -85,8 +87,8 @@ class MetricObjective(nn.Module):
     def forward(self, takes: torch.Tensor, rng: torch.Generator) -> dict[str, torch.Tensor]:
         """(B, 2, K, 3, S, S) uint8 -> losses "regions" (eq. 5) and "frames"."""
         batch, _, frames = takes.shape[:3]
-        a, b = (self.metric.maps(takes[:, k].flatten(0, 1).float() / 127.5 - 1) for k in (0, 1))
-        pairs = self.metric.pairs(a, self.settings.regions, rng)
+        a, b = (self.metric.feature_maps(takes[:, k].flatten(0, 1).float() / 127.5 - 1) for k in (0, 1))
+        pairs = self.metric.sample_pairs(a, self.settings.regions, rng)
         x, y = self.metric.disparities(a, pairs), self.metric.disparities(b, pairs)
         contrast = LossSettings(query="both", negatives=self.settings.negatives)  # type: ignore[arg-type]
         losses = {"regions": sccl_from_disparities(x, y, contrast)}
@@ -131,16 +133,16 @@ class HeldOut:
         metric.eval()
         device = next(metric.parameters()).device
         for take in self.pictures.to(device):
-            a, b = (metric.maps(side.float() / 127.5 - 1) for side in take)
-            pairs = metric.pairs(a, samples)
+            a, b = (metric.feature_maps(side.float() / 127.5 - 1) for side in take)
+            pairs = metric.sample_pairs(a, samples)
             score = torch.zeros(len(take[0]), len(take[0]), device=device)
             for s, t in zip(metric.disparities(a, pairs), metric.disparities(b, pairs), strict=True):
-                x, y, inside = normalize(s.values), normalize(t.values), s.pairs.inside
-                cosine = x @ y.mT
-                others = inside[:, :, None] & inside[:, None, :] & ~torch.eye(8, dtype=torch.bool, device=device)
-                positive.append(cosine.diagonal(dim1=-2, dim2=-1)[:, inside].mean())
-                negative.append(cosine[:, others].mean())
-                score += x[:, inside].flatten(1) @ y[:, inside].flatten(1).T / inside.sum()
+                inside = s.pairs.inside
+                sums = similarity_sums(cosine_table(s.values, t.values), inside.expand(len(s.values), -1, -1)).sum(0)
+                positive.append(sums[0, 1] / sums[0, 0])
+                negative.append(sums[1, 1] / sums[1, 0])
+                x, y = (normalize(part.values)[:, inside].flatten(1) for part in (s, t))
+                score += x @ y.T / inside.sum()
             right.append((score.argmax(1) == torch.arange(len(score), device=device)).float().mean())
         metric.train(training)
         return {
@@ -157,8 +159,8 @@ def calibrate_heads(metric: SCCMetric, pictures: torch.Tensor) -> None:
     The cosines do not see that scale; eq. 6 does: now the median region weighs about 1, whatever the training did.
     """
     metric.eval()
-    maps = metric.maps(pictures.to(next(metric.parameters()).device).float() / 127.5 - 1)
-    for part, head in zip(metric.disparities(maps, metric.pairs(maps)), metric.heads, strict=True):
+    maps = metric.feature_maps(pictures.to(next(metric.parameters()).device).float() / 127.5 - 1)
+    for part, head in zip(metric.disparities(maps, metric.sample_pairs(maps)), metric.heads, strict=True):
         assert isinstance(head, DisparityHead)
         middle = part.values[:, part.pairs.inside].square().mean(-1).sqrt().median()
         head[-1].weight /= middle
@@ -168,14 +170,14 @@ def calibrate_heads(metric: SCCMetric, pictures: torch.Tensor) -> None:
 def freeze_unused_parameters(backbone: nn.Module) -> None:
     """What does not lead to a feature map, such as an embedding, shall not wait for a gradient."""
     trained = [p for p in backbone.parameters() if p.requires_grad]
-    reached = sum(m.sum() for m in backbone.maps(torch.zeros(2, 3, 32, 32)))  # type: ignore[operator]
+    reached = sum(m.sum() for m in backbone.feature_maps(torch.zeros(2, 3, 32, 32)))  # type: ignore[operator]
     for parameter, gradient in zip(trained, torch.autograd.grad(reached, trained, allow_unused=True), strict=True):
         parameter.requires_grad_(gradient is not None)
 
 
 def main(settings: MetricSettings) -> None:
     run = loop.accelerator(settings)
-    metric = new_metric(settings.backbone)
+    metric = create_metric(settings.backbone)
     if settings.train_backbone:
         freeze_unused_parameters(metric.backbone)
     else:
@@ -195,8 +197,8 @@ def main(settings: MetricSettings) -> None:
     loop.train(run, [learner], [turn], takes, settings, lambda: held_out(metric))
     if run.is_main_process:
         calibrate_heads(metric, held_out.pictures[:, 0, ::4].flatten(0, 1))
-        tensors = {name: value for name, value in metric.state_dict().items() if not name.endswith(COUNTER)}
-        told = hub.metadata(hub.resolve(settings.backbone)).get("backbone", "mobilefacenet")
+        tensors = {name: value for name, value in metric.state_dict().items() if not name.endswith(BATCH_NORM_COUNTER)}
+        told = hub.read_metadata(hub.resolve(settings.backbone)).get("backbone", "mobilefacenet")
         write_weights(settings.weights, tensors, {"kind": "scc", "backbone": told})
 
 

@@ -25,10 +25,11 @@ from asccl.errors import SettingError, WeightsError
 from asccl.face.crop import SIZE, warp_crop
 from asccl.metric.loss import ASCCLLoss, LossSettings
 from asccl.morphable.anny_head import load_anny_head
+from asccl.nets.blocks import BATCH_NORM_COUNTER
 from asccl.nets.ned_renderer import Generator, RendererSizes
 from asccl.renderers.neural.checkpoint import DISCRIMINATOR_KIND, RENDERER_KIND, RendererMetadata
 from asccl.renderers.neural.conditions import FaceSurface
-from asccl.zoo import COUNTER, METRIC, load_embedder, load_metric
+from asccl.zoo import DEFAULT_METRIC, load_embedder, load_metric
 from training.datasets.portraits import Portrait, RendererWindow, RendererWindows, prepared, split
 from training.datasets.synthetic_portraits import synthetic_portrait
 from training.engine import loop
@@ -90,7 +91,7 @@ class RendererSettings(loop.LoopSettings):
     vgg: str = ""
     asccl_weight: float = 0.0
     asccl_images: int = 8
-    metric: str = METRIC
+    metric: str = DEFAULT_METRIC
     heads: str = "trained"
     daas: str = "paper"
     start_from: str = ""
@@ -175,12 +176,16 @@ def load_initial_weights(source: str, generator: Generator, critics: Discriminat
         if critics is not None and beside.is_file():
             files[beside] = (DISCRIMINATOR_KIND, critics.get_submodule(name))
     for file, (kind, net) in files.items():
-        told = hub.metadata(file)
+        told = hub.read_metadata(file)
         if told.get("kind") != kind:
             raise WeightsError(
                 f"{file} is of the kind {told.get('kind')}, not {kind}", "give a renderer's file to --start-from"
             )
-        names = {name: tuple(value.shape) for name, value in net.state_dict().items() if not name.endswith(COUNTER)}
+        names = {
+            name: tuple(value.shape)
+            for name, value in net.state_dict().items()
+            if not name.endswith(BATCH_NORM_COUNTER)
+        }
         net.load_state_dict(hub.load_safetensors(file, names), strict=False)
     return list(files)
 
@@ -266,7 +271,7 @@ def write_renderer(
 
 def tensors(net: nn.Module) -> dict[str, torch.Tensor]:
     """Without counters, which nothing reads."""
-    return {name: value for name, value in net.state_dict().items() if not name.endswith(COUNTER)}
+    return {name: value for name, value in net.state_dict().items() if not name.endswith(BATCH_NORM_COUNTER)}
 
 
 def ema_update(decay: float):

@@ -16,8 +16,8 @@ from asccl.analysis.settings import Settings
 from asccl.analysis.statistics import RegionStatistics, compare
 from asccl.face.mesh import lip_gap
 from asccl.metric.loss import valid_pairs
+from asccl.nets.inference import single_thread
 from asccl.types import Image, MediaInfo
-from asccl.zoo import one_thread
 
 ENLARGED = 3  # a crop for people over one for the networks
 
@@ -49,13 +49,13 @@ class Comparison:
         valid = torch.from_numpy(np.stack([f.valid(*p.images) for f, p in zip(framings, batch, strict=True)]))[:, None]
         sides = [torch.from_numpy(np.stack(side)) for side in zip(*crops, strict=True)]
         means = {}
-        with torch.inference_mode(), one_thread():
+        with torch.inference_mode(), single_thread():
             pictures = [side.permute(0, 3, 1, 2).float() / 127.5 - 1 for side in sides]
             maps: dict[int, list] = {}
             for head in self._heads:
                 shared = id(head.backbone)
                 if shared not in maps:
-                    maps[shared] = [head.backbone.maps(picture) for picture in pictures]
+                    maps[shared] = [head.backbone.feature_maps(picture) for picture in pictures]
                 means[head.name] = self._compare(head, maps[shared], valid)
         for i, p in enumerate(batch):
             rows = {name: mean[:, i].mean(0) for name, mean in means.items()}
@@ -65,7 +65,7 @@ class Comparison:
 
     def _compare(self, head: Head, maps: list, valid: torch.Tensor) -> np.ndarray:
         """(4, B, 2, 2) means of each map and frame, by measure and side."""
-        pairs = head.metric.pairs(maps[0])
+        pairs = head.metric.sample_pairs(maps[0])
         disparities = [head.metric.disparities(m, pairs) for m in maps]
         if head.name not in self._sums:
             self._sums[head.name] = [RegionStatistics(d.size, d.pairs) for d in disparities[0]]

@@ -8,7 +8,7 @@ from torch import nn
 
 from asccl import hub
 from asccl.metric.scc import Backbone, SCCMetric
-from asccl.zoo import METRIC, load_metric
+from asccl.zoo import DEFAULT_METRIC, load_metric
 
 BACKBONE = "mobilefacenet-arcface"
 
@@ -33,7 +33,7 @@ def heads_of(source: str) -> list[Head]:
 
     Where the file holds a backbone alone, or the bundled metric does not exist yet, differences of features lead.
     """
-    named = {"bare": load_metric(source, heads="none"), "untrained": load_metric(source, heads="random")}
+    named = {"bare": load_metric(source, heads="identity"), "untrained": load_metric(source, heads="random")}
     if weights_of(source)[0]["kind"] == "scc":
         named = {"trained": load_metric(source), "untrained": named["untrained"], "bare": named["bare"]}
     heads: list[Head] = []
@@ -45,13 +45,19 @@ def heads_of(source: str) -> list[Head]:
 
 def weights_of(source: str) -> list[dict[str, str]]:
     """Name, file, kind and sha256 of what stands behind a metric's heads."""
-    names = [source] if source != METRIC else [METRIC, BACKBONE] if METRIC in hub.WEIGHTS else [BACKBONE]
+    names = (
+        [source]
+        if source != DEFAULT_METRIC
+        else [DEFAULT_METRIC, BACKBONE]
+        if DEFAULT_METRIC in hub.WEIGHTS
+        else [BACKBONE]
+    )
     paths = {name: hub.resolve(name) for name in names}
     return [
         {
             "name": name,
             "file": path.name,
-            "kind": hub.metadata(path).get("kind", "backbone"),
+            "kind": hub.read_metadata(path).get("kind", "backbone"),
             "sha256": hub.sha256(path),
         }
         for name, path in paths.items()

@@ -74,7 +74,7 @@ def _stand_in(face: DetectedFace) -> np.ndarray:
 def reference_style(seen: SampledFrames, net: ExpressionClassifier) -> ReferenceStyle:
     """Style of a reference from some of its frames."""
     crops = np.stack([expression_crop(i, p) for i, p in zip(seen.images, seen.landmarks, strict=True)])
-    probabilities, features = net.read(crops)
+    probabilities, features = net.predict(crops)
     coefficients = seen.motion.coefficients
     return ReferenceStyle(coefficients.mean(0), probabilities.mean(0), features.sum(0), coefficients)
 
@@ -83,7 +83,7 @@ def source_emotion_probabilities(samples: Sequence[FaceSample], net: ExpressionC
     """Probability (7,) of each emotion in the order of `EMOTIONS`, over some frames; None without any."""
     if not samples:
         return None
-    return net.read(np.stack([expression_crop(s.image, s.landmarks) for s in samples]))[0].mean(0)
+    return net.predict(np.stack([expression_crop(s.image, s.landmarks) for s in samples]))[0].mean(0)
 
 
 class PreviewSession:

@@ -32,7 +32,7 @@ def render_clip(
     """
     every = max(1, round(float(clip.info.frame_rate) / MAX_LIP_SAMPLE_RATE))
     readings = max(1, round(len(clip.times) / every / NETWORK_SAMPLES))
-    readout = EditMetrics(zoo.load_embedder().embed, zoo.load_expression_net().read, readings)
+    readout = EditMetrics(zoo.load_embedder().embed, zoo.load_expression_net().predict, readings)
     mesh = FaceMesh()
 
     def finish(item: tuple[Frame, LazyImage, np.ndarray]) -> None:

@@ -38,7 +38,7 @@ def read_metadata(path: Path) -> RendererMetadata:
     if not path.is_file():
         raise InputError(f"there is no renderer {path}", REMEDY)
     try:
-        told = hub.metadata(path)
+        told = hub.read_metadata(path)
     except WeightsError as error:
         raise InputError(error.problem, REMEDY) from error
     if told.get("kind") != RENDERER_KIND:
@@ -134,7 +134,7 @@ def _warped(why: str, similarity: float | None = None) -> dict[str, Any]:
 
 def _is_critic(path: Path) -> bool:
     try:
-        return hub.metadata(path).get("kind") == DISCRIMINATOR_KIND
+        return hub.read_metadata(path).get("kind") == DISCRIMINATOR_KIND
     except WeightsError:  # `read_metadata` says it better
         return False
 

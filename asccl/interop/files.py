@@ -55,7 +55,7 @@ def _bare(name: object) -> str:
     return str(name).removeprefix(PARALLEL)
 
 
-def serialise(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
+def serialize(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
     """The bytes of a safetensors file. The library writes the metadata in an order that changes from run to run;
     here the header is sorted."""
     data = save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, dict(metadata))

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from asccl.interop.kinds import Unfit
+from asccl.interop.kinds import WeightsMismatchError
+from asccl.nets.blocks import BATCH_NORM_COUNTER
 
-COUNTER = "num_batches_tracked"
 
-
-def fitting(own: dict[str, torch.Tensor], net: nn.Module, without: Collection[str] = ()) -> dict[str, torch.Tensor]:
+def match_tensors(
+    own: dict[str, torch.Tensor], net: nn.Module, without: Collection[str] = ()
+) -> dict[str, torch.Tensor]:
     """float32, without the counters, the network's names and shapes exactly and every number finite.
 
     without: names of the network that no file has. Raises Unfit.
@@ -21,21 +22,21 @@ def fitting(own: dict[str, torch.Tensor], net: nn.Module, without: Collection[st
     shapes = {
         name: tuple(value.shape)
         for name, value in net.state_dict().items()
-        if not name.endswith(COUNTER) and name not in without
+        if not name.endswith(BATCH_NORM_COUNTER) and name not in without
     }
-    own = {name: value for name, value in own.items() if not name.endswith(COUNTER)}
+    own = {name: value for name, value in own.items() if not name.endswith(BATCH_NORM_COUNTER)}
     missing, extra = sorted(shapes.keys() - own.keys()), sorted(own.keys() - shapes.keys())
     if missing or extra:
-        raise Unfit(f"it lacks {some(missing)} and has {some(extra)} too much")
+        raise WeightsMismatchError(f"it lacks {format_names(missing)} and has {format_names(extra)} too much")
     tensors = {name: own[name].float() for name in shapes}
     for name, shape in shapes.items():
         if tuple(tensors[name].shape) != shape:
-            raise Unfit(f"{name} is {tuple(tensors[name].shape)}, not {shape}")
+            raise WeightsMismatchError(f"{name} is {tuple(tensors[name].shape)}, not {shape}")
         if not np.isfinite(tensors[name].numpy()).all():
-            raise Unfit(f"{name} holds numbers that are not finite")
+            raise WeightsMismatchError(f"{name} holds numbers that are not finite")
     return tensors
 
 
-def some(names: list[str]) -> str:
+def format_names(names: list[str]) -> str:
     """The first three by name."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") if names else "nothing"

@@ -19,7 +19,7 @@ SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
-class Imported:
+class ConvertedWeights:
     """Tensors under our names. metadata: what the file will say of itself. notes: what was done to them, in words."""
 
     tensors: State
@@ -32,27 +32,27 @@ class Kind:
     """One kind of checkpoint.
 
     about: one line for the help. marks: names of tensors that only this kind has, all of them. convert: a state dict ->
-    what we make of it; raises `Unfit`. read: for files that are no state dict, suffix -> reader.
+    what we make of it; raises `WeightsMismatchError`. read: for files that are no state dict, suffix -> reader.
     """
 
     name: str
     about: str
     marks: tuple[str, ...]
-    convert: Callable[[State], Imported]
+    convert: Callable[[State], ConvertedWeights]
     read: Mapping[str, Callable[[Path], State]] = field(default_factory=dict)
 
 
-class Unfit(Exception):
+class WeightsMismatchError(Exception):
     """These tensors are not those of the network. Its text says why and follows the file's name."""
 
 
-def _scc(state: State) -> Imported:
+def _scc(state: State) -> ConvertedWeights:
     from asccl.interop.faces import convert_scc
 
     return convert_scc(state)
 
 
-def _arcface(state: State) -> Imported:
+def _arcface(state: State) -> ConvertedWeights:
     from asccl.interop.faces import convert_arcface
 
     return convert_arcface(state)
@@ -64,25 +64,25 @@ def _arcface_onnx(path: Path) -> State:
     return read_iresnet(path)
 
 
-def _ned_manipulator(state: State) -> Imported:
+def _ned_manipulator(state: State) -> ConvertedWeights:
     from asccl.interop.ned import convert_manipulator
 
     return convert_manipulator(state)
 
 
-def _ned_renderer(state: State) -> Imported:
+def _ned_renderer(state: State) -> ConvertedWeights:
     from asccl.interop.ned import convert_renderer
 
     return convert_renderer(state)
 
 
-def _ned_discriminator(state: State) -> Imported:
+def _ned_discriminator(state: State) -> ConvertedWeights:
     from asccl.interop.ned import convert_discriminator
 
     return convert_discriminator(state)
 
 
-def _vgg(state: State) -> Imported:
+def _vgg(state: State) -> ConvertedWeights:
     from asccl.interop.vgg import convert_vgg
 
     return convert_vgg(state)
@@ -144,21 +144,21 @@ def import_weights(kind: str, source: Path, output: Path) -> list[str]:
         raise SettingError(f"{output.name} is the input as well", "choose another name after -o")
     from asccl import hub
     from asccl.files import AtomicFile
-    from asccl.interop.files import read_state, serialise
+    from asccl.interop.files import read_state, serialize
 
     state, notes = read_state(source, KINDS[kind].read)
     try:
         made = KINDS[kind].convert(state)
-    except Unfit as reason:
+    except WeightsMismatchError as reason:
         raise _refusal(kind, source, state, reason) from reason
     origin = {"origin": source.name, "origin_sha256": hub.sha256(source)}
     target = AtomicFile(output)
     with target.kept(True):
-        target.part.write_bytes(serialise(made.tensors, {"kind": kind, **made.metadata, **origin}))
+        target.part.write_bytes(serialize(made.tensors, {"kind": kind, **made.metadata, **origin}))
     return [*notes, *made.notes]
 
 
-def _refusal(kind: str, source: Path, state: State, reason: Unfit) -> InputError:
+def _refusal(kind: str, source: Path, state: State, reason: WeightsMismatchError) -> InputError:
     for other in KINDS.values():
         if other.name != kind and all(mark in state for mark in other.marks):
             return InputError(

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import torch
 
-from asccl.interop.fitting import fitting
-from asccl.interop.kinds import Imported, Unfit
+from asccl.interop.fitting import match_tensors
+from asccl.interop.kinds import ConvertedWeights, WeightsMismatchError
 from asccl.nets import ned_renderer
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, mean_styles
 from asccl.types import EMOTIONS
@@ -15,18 +15,18 @@ from asccl.types import EMOTIONS
 SPACES = {51: "flame", 52: "arkit"}  # which coefficients, by their number
 
 
-def convert_manipulator(state: dict[str, torch.Tensor]) -> Imported:
+def convert_manipulator(state: dict[str, torch.Tensor]) -> ConvertedWeights:
     """NED's names are ours. The published file knows no mean styles: they are those of its mapping network.
 
     Raises Unfit.
     """
     sizes = _sizes(state)
     net = Manipulator(sizes)
-    tensors = fitting(state, net, without=("mean_style",))
+    tensors = match_tensors(state, net, without=("mean_style",))
     net.load_state_dict({**tensors, "mean_style": net.mean_style})
     tensors["mean_style"] = mean_styles(net.mapping_network, sizes.latent)
     space = SPACES.get(sizes.coefficients, "unknown")
-    return Imported(
+    return ConvertedWeights(
         tensors,
         {"space": space, "emotions": ",".join(EMOTIONS), **sizes.to_metadata()},
         (
@@ -45,22 +45,24 @@ def _sizes(state: dict[str, torch.Tensor]) -> ManipulatorSizes:
         style, _ = state["style_encoder.seq2.4.weight"].shape
         emotions, _ = state["discriminator.seq2.4.weight"].shape
     except (KeyError, ValueError) as error:
-        raise Unfit(f"it has no {error}" if isinstance(error, KeyError) else "its layers have other shapes") from error
+        raise WeightsMismatchError(
+            f"it has no {error}" if isinstance(error, KeyError) else "its layers have other shapes"
+        ) from error
     if emotions != len(EMOTIONS):
-        raise Unfit(f"it knows {emotions} emotions, not {len(EMOTIONS)}")
+        raise WeightsMismatchError(f"it knows {emotions} emotions, not {len(EMOTIONS)}")
     if width % 8:
-        raise Unfit(f"its generator is {width} wide, no multiple of 8")
+        raise WeightsMismatchError(f"its generator is {width} wide, no multiple of 8")
     return ManipulatorSizes(coefficients, width, style, latent, hidden)
 
 
-def convert_renderer(state: dict[str, torch.Tensor]) -> Imported:
+def convert_renderer(state: dict[str, torch.Tensor]) -> ConvertedWeights:
     """The generator of NED's second stage; its names are ours but for twins. Raises Unfit."""
     sizes = _generator_sizes(state)
-    own = {name: value for name, value in state.items() if not ned_renderer.TWIN.search(name)}
+    own = {name: value for name, value in state.items() if not ned_renderer.DUPLICATE_TENSOR.search(name)}
     with torch.device("meta"):
         net = ned_renderer.Generator(sizes)
-    return Imported(
-        fitting(own, net),
+    return ConvertedWeights(
+        match_tensors(own, net),
         {"conditions": "flame", **sizes.to_metadata()},
         (
             f"{sizes.ngf} channels, {sizes.downsamplings} downsamplings, {sizes.blocks} blocks",
@@ -70,22 +72,24 @@ def convert_renderer(state: dict[str, torch.Tensor]) -> Imported:
     )
 
 
-def convert_discriminator(state: dict[str, torch.Tensor]) -> Imported:
+def convert_discriminator(state: dict[str, torch.Tensor]) -> ConvertedWeights:
     """One discriminator of NED's second stage, of the picture or of the mouth: both have the same layers. Raises
     Unfit."""
     try:
         ndf, inputs = state["scale0_layer0.0.weight"].shape[:2]
     except (KeyError, ValueError) as error:
-        raise Unfit("it has no scale0_layer0.0.weight of a convolution") from error
-    if inputs != ned_renderer.SEEN + 3:
-        raise Unfit(f"its first layer takes {inputs} channels, not {ned_renderer.SEEN + 3}")
+        raise WeightsMismatchError("it has no scale0_layer0.0.weight of a convolution") from error
+    if inputs != ned_renderer.CONDITION_CHANNELS + 3:
+        raise WeightsMismatchError(
+            f"its first layer takes {inputs} channels, not {ned_renderer.CONDITION_CHANNELS + 3}"
+        )
     scales = sum(1 for _ in _counted(state, "scale{}_layer0.0.weight"))
     layers = sum(1 for _ in _counted(state, "scale0_layer{}.0.weight")) - 2
     sizes = ned_renderer.RendererSizes(ndf=ndf, scales=scales, layers=layers)
     with torch.device("meta"):
         net = ned_renderer.Discriminator(sizes)
     told = f"{ndf} channels, {scales} scales, {layers + 2} layers each"
-    return Imported(fitting(state, net), {"conditions": "flame", **sizes.to_metadata()}, (told,))
+    return ConvertedWeights(match_tensors(state, net), {"conditions": "flame", **sizes.to_metadata()}, (told,))
 
 
 def _generator_sizes(state: dict[str, torch.Tensor]) -> ned_renderer.RendererSizes:
@@ -94,15 +98,19 @@ def _generator_sizes(state: dict[str, torch.Tensor]) -> ned_renderer.RendererSiz
         ngf, conditions = state["model_down_seg.1.weight"].shape[:2]
         previous = state["model_down_img.1.weight"].shape[1]
     except (KeyError, ValueError, IndexError) as error:
-        raise Unfit(f"it has no {error}" if isinstance(error, KeyError) else "its layers have other shapes") from error
-    wanted = (ned_renderer.FRAMES * ned_renderer.SEEN, 3 * ned_renderer.PREVIOUS)
+        raise WeightsMismatchError(
+            f"it has no {error}" if isinstance(error, KeyError) else "its layers have other shapes"
+        ) from error
+    wanted = (ned_renderer.INPUT_FRAMES * ned_renderer.CONDITION_CHANNELS, 3 * ned_renderer.PREVIOUS_FRAMES)
     if (conditions, previous) != wanted:
-        raise Unfit(f"it takes {conditions} channels of conditions and {previous} of frames, not {wanted}")
+        raise WeightsMismatchError(
+            f"it takes {conditions} channels of conditions and {previous} of frames, not {wanted}"
+        )
     downs = sum(1 for _ in _counted(state, "model_up_img.{}.weight", 0, 3))
     before = sum(1 for _ in _counted(state, "model_down_seg.{}.conv_block.1.weight", 4 + 3 * downs))
     after = sum(1 for _ in _counted(state, "model_res_img.{}.conv_block.1.weight"))
     if before - after not in (0, 1):
-        raise Unfit(f"it has {before} residual blocks before its encoders meet and {after} after")
+        raise WeightsMismatchError(f"it has {before} residual blocks before its encoders meet and {after} after")
     return ned_renderer.RendererSizes(ngf, downs, before + after)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from asccl.interop.fitting import some
-from asccl.interop.kinds import Imported, Unfit
+from asccl.interop.fitting import format_names
+from asccl.interop.kinds import ConvertedWeights, WeightsMismatchError
 
 LAST = 28  # the convolution whose ReLU is the last map that the loss looks at
 CHANNELS = {
@@ -14,18 +14,18 @@ CHANNELS = {
 }  # fmt: skip
 
 
-def convert_vgg(state: dict[str, torch.Tensor]) -> Imported:
+def convert_vgg(state: dict[str, torch.Tensor]) -> ConvertedWeights:
     """Keeps the convolutions up to the last map. Raises Unfit."""
     shapes: dict[str, tuple[int, ...]] = {}
     for layer, (inputs, outputs) in CHANNELS.items():
         shapes[f"features.{layer}.weight"], shapes[f"features.{layer}.bias"] = (outputs, inputs, 3, 3), (outputs,)
     missing = sorted(shapes.keys() - state.keys())
     if missing:
-        raise Unfit(f"it lacks {some(missing)}")
+        raise WeightsMismatchError(f"it lacks {format_names(missing)}")
     tensors = {name: state[name].float() for name in shapes}
     for name, shape in shapes.items():
         if tuple(tensors[name].shape) != shape:
-            raise Unfit(f"{name} is {tuple(tensors[name].shape)}, not {shape}")
+            raise WeightsMismatchError(f"{name} is {tuple(tensors[name].shape)}, not {shape}")
         if not tensors[name].isfinite().all():
-            raise Unfit(f"{name} holds numbers that are not finite")
-    return Imported(tensors, {}, (f"kept {len(shapes)} tensors of {len(state)}, those before the last map",))
+            raise WeightsMismatchError(f"{name} holds numbers that are not finite")
+    return ConvertedWeights(tensors, {}, (f"kept {len(shapes)} tensors of {len(state)}, those before the last map",))

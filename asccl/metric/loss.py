@@ -16,7 +16,7 @@ from asccl.metric.scc import MAX_REGIONS, Disparities, Samples, SCCMetric, norma
 
 TEMPERATURE = 0.07
 CHOICES = {
-    "negatives": ("ring", "all"),
+    "negatives": ("neighbours", "all"),
     "query": ("generated", "source", "both"),
     "daas": ("paper", "off", "authors"),
 }
@@ -26,16 +26,16 @@ MAX_ALL_NEGATIVES = 4096  # sampled pairs of a map for which `negatives="all"` b
 @dataclass(frozen=True)
 class LossSettings:
     """temperature: tau of eq. 4.
-    negatives: "ring" are the other neighbours of the same region (the paper); "all" is every other sampled pair of the
+    negatives: "neighbours" are the other neighbours of the same region (the paper); "all" is every other sampled pair of the
         picture (the authors' code), which asks for few samples.
     query: whose disparity is compared with the candidates of the other picture: the generated one's (as in the
         authors' code), the source's, or "both" with the mean of the two.
     daas: "paper" for eq. 6 per pair; "off" for 1; "authors" for one weight per map, as in their code.
-    lambda_, power: of eq. 6. samples: regions of each map, see `SCCMetric.pairs`.
+    lambda_, power: of eq. 6. samples: regions of each map, see `SCCMetric.sample_pairs`.
     """
 
     temperature: float = TEMPERATURE
-    negatives: Literal["ring", "all"] = "ring"
+    negatives: Literal["neighbours", "all"] = "neighbours"
     query: Literal["generated", "source", "both"] = "generated"
     daas: Literal["paper", "off", "authors"] = "paper"
     lambda_: float = LAMBDA
@@ -65,7 +65,7 @@ class RegionLoss(NamedTuple):
         """Eq. 7 on this map: weights times contrast, then the mean over the pairs that count."""
         return masked_mean(self.weight * self.contrast, self.valid)
 
-    def regions(self) -> torch.Tensor:
+    def per_region(self) -> torch.Tensor:
         """(B, N) the mean of each region's pairs; 0 where none counts."""
         count = self.valid.sum(-1)
         return torch.where(self.valid, self.weight * self.contrast, 0).sum(-1) / count.clamp(min=1)
@@ -80,7 +80,7 @@ def contrastive_loss(
     key: torch.Tensor,
     valid: torch.Tensor,
     temperature: float = TEMPERATURE,
-    negatives: Literal["ring", "all"] = "ring",
+    negatives: Literal["neighbours", "all"] = "neighbours",
 ) -> torch.Tensor:
     """Minus log softmax of the corresponding pair among the non-corresponding ones  # eq. 4
 
@@ -109,8 +109,8 @@ def sccl_loss(
     x, y: (B, 3, H, W) RGB in [-1, 1], aligned pictures of one person saying the same thing with two emotions.
     Gradients reach the metric, wherever it is not frozen, and both pictures. Returns a scalar.
     """
-    a, b = metric.maps(x), metric.maps(y)
-    pairs = metric.pairs(a, settings.samples, rng)
+    a, b = metric.feature_maps(x), metric.feature_maps(y)
+    pairs = metric.sample_pairs(a, settings.samples, rng)
     return sccl_from_disparities(metric.disparities(a, pairs), metric.disparities(b, pairs), settings)
 
 
@@ -144,10 +144,10 @@ def asccl_region_losses(
 ) -> list[RegionLoss]:
     """What `asccl_loss` adds up, map by map and region by region. The same arguments."""
     with torch.no_grad():  # the source side is a constant
-        a = metric.maps(source)
-        pairs = pairs or metric.pairs(a, settings.samples, rng)
+        a = metric.feature_maps(source)
+        pairs = pairs or metric.sample_pairs(a, settings.samples, rng)
         constant = metric.disparities(a, pairs)
-    b = metric.maps(generated)
+    b = metric.feature_maps(generated)
     if source.shape != generated.shape:
         raise ValueError(f"expected two batches alike, got {tuple(source.shape)} and {tuple(generated.shape)}")
     out = []
@@ -217,7 +217,7 @@ class ASCCLLoss(nn.Module):
         """See `asccl_loss`."""
         return asccl_loss(self.metric, source, generated, self.settings, rng, valid)
 
-    def maps(
+    def region_losses(
         self,
         source: torch.Tensor,
         generated: torch.Tensor,

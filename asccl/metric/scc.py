@@ -24,12 +24,13 @@ EPS = 1e-7  # added to a length before dividing by it
 MAX_ABS_VALUE = 1.5  # RGB in [-1, 1] with room for what a resampling filter overshoots
 
 Samples = int | Sequence[int | None] | None
+Heads = Literal["trained", "random", "identity"]
 
 
 class Backbone(Protocol):
     """A network that offers four feature maps of falling size."""
 
-    def maps(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def feature_maps(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 -> four maps (B, C, h, w)."""
 
 
@@ -88,23 +89,23 @@ def normalize(values: torch.Tensor) -> torch.Tensor:
 class SCCMetric(Freezable):
     """A backbone and one mapping for each of its four maps.
 
-    backbone: see `Backbone`. channels: of its maps. heads: "mapped" for the paper's f; "none" for bare differences of
-    features, as in the paper's Figure 2.
+    backbone: see `Backbone`. channels: of its maps. heads: "random" or "trained" for the paper's f (its weights are
+    random until they are loaded or trained); "identity" for f(x) = x, as in the paper's Figure 2.
     """
 
-    def __init__(self, backbone: Freezable, channels: Sequence[int], heads: Literal["mapped", "none"] = "mapped"):
+    def __init__(self, backbone: Freezable, channels: Sequence[int], heads: Heads = "random"):
         super().__init__()
         self.backbone = backbone
-        self.heads = nn.ModuleList(DisparityHead(c) if heads == "mapped" else nn.Identity() for c in channels)
+        self.heads = nn.ModuleList(nn.Identity() if heads == "identity" else DisparityHead(c) for c in channels)
 
-    def maps(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def feature_maps(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Eq. 2. x: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 and at least 32. Raises ValueError."""
         check_image(x)
-        return self.backbone.maps(x)
+        return self.backbone.feature_maps(x)
 
-    def pairs(self, maps: Sequence[torch.Tensor], samples: Samples = MAX_REGIONS, rng: torch.Generator | None = None) \
+    def sample_pairs(self, maps: Sequence[torch.Tensor], samples: Samples = MAX_REGIONS, rng: torch.Generator | None = None) \
             -> list[NeighbourPairs]:  # fmt: skip
-        """Regions of each map; `samples` is one number for all of them, or one for each. See `pairs.choose`."""
+        """Regions of each map; `samples` is one number for all of them, or one for each. See `sample_regions`."""
         each = [samples] * len(maps) if samples is None or isinstance(samples, int) else list(samples)
         if len(each) != len(maps):
             raise ValueError(f"expected one number of samples or {len(maps)}, got {len(each)}")
@@ -125,8 +126,8 @@ class SCCMetric(Freezable):
 
         source, generated: (B, 3, H, W) RGB in [-1, 1]. Returns (B,) in [-1, 1]: every map counts the same.
         """
-        a, b = self.maps(source), self.maps(generated)
-        pairs = self.pairs(a, samples, rng)
+        a, b = self.feature_maps(source), self.feature_maps(generated)
+        pairs = self.sample_pairs(a, samples, rng)
         scores = []
         for x, y in zip(self.disparities(a, pairs), self.disparities(b, pairs), strict=True):
             cosine = cosine_similarity(x.values, y.values) * x.pairs.inside

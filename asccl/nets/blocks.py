@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+BATCH_NORM_COUNTER = "num_batches_tracked"  # suffix of tensors that a frozen network does not use
+
 
 class Freezable(nn.Module):
     """A network that can be made constant for good."""

@@ -9,9 +9,9 @@ from torch import nn
 from asccl.nets.blocks import Freezable, SameConv2d, SeparableConv2d
 from asccl.types import EMOTIONS
 
-SIZE = 112
-FEATURES = 256
-MEAN = (122.782, 117.001, 104.298)  # RGB of 0..255
+INPUT_SIZE = 112
+FEATURE_SIZE = 256
+MEAN_COLOUR = (122.782, 117.001, 104.298)  # RGB of 0..255
 
 
 class DenseBlock(nn.Module):
@@ -40,16 +40,16 @@ class ExpressionNet(Freezable):
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (32, 64, 128, FEATURES)
+        widths = (32, 64, 128, FEATURE_SIZE)
         blocks = (DenseBlock(i, o, first=i == 3) for i, o in zip((3, *widths), widths, strict=False))
         self.blocks = nn.Sequential(*blocks)
-        self.classify = nn.Linear(FEATURES, len(EMOTIONS))
-        self.register_buffer("offset", (127.5 - torch.tensor(MEAN).view(3, 1, 1)) / 255, persistent=False)
+        self.classify = nn.Linear(FEATURE_SIZE, len(EMOTIONS))
+        self.register_buffer("offset", (127.5 - torch.tensor(MEAN_COLOUR).view(3, 1, 1)) / 255, persistent=False)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """(B, 3, 112, 112) RGB in [-1, 1], an expression crop -> (B, 256), 0 or more. Raises ValueError."""
-        if x.shape[1:] != (3, SIZE, SIZE):
-            raise ValueError(f"expected (B, 3, {SIZE}, {SIZE}), got {tuple(x.shape)}")
+        if x.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):
+            raise ValueError(f"expected (B, 3, {INPUT_SIZE}, {INPUT_SIZE}), got {tuple(x.shape)}")
         return self.blocks(x / 2 + self.offset).mean((2, 3))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

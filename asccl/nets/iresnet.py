@@ -12,8 +12,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from asccl.nets.blocks import Freezable
 
-SIZE = 112
-EMBEDDING = 512
+INPUT_SIZE = 112
+EMBEDDING_SIZE = 512
 MAP_CHANNELS = (64, 128, 256, 512)
 MAP_STRIDES = (2, 4, 8, 16)
 DEPTHS = {18: (2, 2, 2, 2), 50: (3, 4, 14, 3)}  # blocks of each layer
@@ -96,10 +96,10 @@ class IResNet(Freezable):
         if head:
             self.bn2 = nn.BatchNorm2d(inputs)
             self.dropout = nn.Dropout(0)
-            self.fc = nn.Linear(inputs * (SIZE // MAP_STRIDES[-1]) ** 2, EMBEDDING)
-            self.features = nn.BatchNorm1d(EMBEDDING)
+            self.fc = nn.Linear(inputs * (INPUT_SIZE // MAP_STRIDES[-1]) ** 2, EMBEDDING_SIZE)
+            self.features = nn.BatchNorm1d(EMBEDDING_SIZE)
 
-    def maps(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def feature_maps(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Feature maps of falling size.
 
         x: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16, an ArcFace crop. Returns the outputs of the four
@@ -119,9 +119,9 @@ class IResNet(Freezable):
         """(B, 3, 112, 112) RGB in [-1, 1], an ArcFace crop -> (B, 512) embedding, not normalised. Raises ValueError."""
         if not self.head:
             raise ValueError("expected a network with its head; this one only has feature maps")
-        if x.shape[1:] != (3, SIZE, SIZE):
-            raise ValueError(f"expected (B, 3, {SIZE}, {SIZE}), got {tuple(x.shape)}")
-        return self.features(self.fc(self.dropout(self.bn2(self.maps(x)[-1])).flatten(1)))
+        if x.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):
+            raise ValueError(f"expected (B, 3, {INPUT_SIZE}, {INPUT_SIZE}), got {tuple(x.shape)}")
+        return self.features(self.fc(self.dropout(self.bn2(self.feature_maps(x)[-1])).flatten(1)))
 
     def drop_head(self) -> IResNet:
         """Only what `maps` needs stays."""

@@ -7,8 +7,8 @@ from torch import nn
 
 from asccl.nets.blocks import ConvPReLU, Freezable
 
-SIZE = 112
-EMBEDDING = 192
+INPUT_SIZE = 112
+EMBEDDING_SIZE = 192
 MAP_CHANNELS = (64, 64, 128, 128)
 MAP_STRIDES = (2, 4, 8, 16)
 
@@ -49,10 +49,10 @@ class MobileFaceNet(Freezable):
             ]
         )
         self.expand = ConvPReLU(128, 512, 1)
-        self.pool = nn.Conv2d(512, 512, SIZE // MAP_STRIDES[-1], groups=512)  # "global depthwise convolution"
-        self.embed = nn.Conv2d(512, EMBEDDING, 1)
+        self.pool = nn.Conv2d(512, 512, INPUT_SIZE // MAP_STRIDES[-1], groups=512)  # "global depthwise convolution"
+        self.embed = nn.Conv2d(512, EMBEDDING_SIZE, 1)
 
-    def maps(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def feature_maps(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Feature maps of falling size.
 
         x: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16, an ArcFace crop. Returns four maps
@@ -69,6 +69,6 @@ class MobileFaceNet(Freezable):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, 3, 112, 112) RGB in [-1, 1], an ArcFace crop -> (B, 192) embedding, not normalised. Raises ValueError."""
-        if x.shape[1:] != (3, SIZE, SIZE):
-            raise ValueError(f"expected (B, 3, {SIZE}, {SIZE}), got {tuple(x.shape)}")
-        return self.embed(self.pool(self.expand(self.maps(x)[-1]))).flatten(1)
+        if x.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):
+            raise ValueError(f"expected (B, 3, {INPUT_SIZE}, {INPUT_SIZE}), got {tuple(x.shape)}")
+        return self.embed(self.pool(self.expand(self.feature_maps(x)[-1]))).flatten(1)

@@ -16,11 +16,11 @@ from torch import nn
 from asccl.nets.blocks import Freezable
 from asccl.types import EMOTIONS
 
-WINDOW = 10  # frames of a sequence, in training and here
-STRIDE = 3  # frames from one window of a long sequence to the next
-SPREAD = 0.2  # of a window's weight over its frames, in windows
-BATCH = 256  # windows at once
-DRAWS = 1000  # latents whose mean style stands for an emotion
+WINDOW_LENGTH = 10  # frames of a sequence, in training and here
+WINDOW_STRIDE = 3  # frames from one window of a long sequence to the next
+BLEND_SIGMA = 0.2  # of a window's weight over its frames, in windows
+WINDOW_BATCH = 256  # windows at once
+MEAN_STYLE_LATENTS = 1000  # latents whose mean style stands for an emotion
 
 
 @dataclass(frozen=True)
@@ -142,12 +142,12 @@ class Manipulator(Freezable):
 
 @torch.no_grad()
 def mean_styles(mapping: MappingNetwork, latent: int, emotions: int = len(EMOTIONS)) -> torch.Tensor:
-    """(emotions, style): what the mapping network makes of `DRAWS` latents on average, always the same ones."""
-    z = torch.randn(DRAWS, latent, generator=torch.Generator().manual_seed(0))
-    return torch.stack([mapping(z, torch.full((DRAWS,), e)).mean(0) for e in range(emotions)])
+    """(emotions, style): what the mapping network makes of `MEAN_STYLE_LATENTS` latents on average, always the same ones."""
+    z = torch.randn(MEAN_STYLE_LATENTS, latent, generator=torch.Generator().manual_seed(0))
+    return torch.stack([mapping(z, torch.full((MEAN_STYLE_LATENTS,), e)).mean(0) for e in range(emotions)])
 
 
-def window_indices(x: torch.Tensor, window: int = WINDOW, stride: int = STRIDE) -> torch.Tensor:
+def window_indices(x: torch.Tensor, window: int = WINDOW_LENGTH, stride: int = WINDOW_STRIDE) -> torch.Tensor:
     """(T, ...) -> (N, window) numbers of the frames of each window: every frame is in one, the last ends at the end.
     A shorter sequence goes on with its last frame."""
     last = max(len(x) - window, 0)
@@ -156,15 +156,19 @@ def window_indices(x: torch.Tensor, window: int = WINDOW, stride: int = STRIDE) 
 
 
 @torch.no_grad()
-def translate(generator: SequenceGenerator, x: torch.Tensor, style: torch.Tensor, stride: int = STRIDE) -> torch.Tensor:
+def translate(
+    generator: SequenceGenerator, x: torch.Tensor, style: torch.Tensor, stride: int = WINDOW_STRIDE
+) -> torch.Tensor:
     """A whole video: coefficients (T, C) of any length in a style (style,) -> (T, C).
 
     Window by window, as in training; where windows overlap each counts by a Gaussian around its middle.
     """
     index = window_indices(x, stride=stride).to(x.device)
-    made = torch.cat([generator(x[part], style.expand(len(part), -1)) for part in index.split(BATCH)])
-    middle = (WINDOW - 1) / 2
-    bell = torch.exp(-(((torch.arange(WINDOW, device=x.device) - middle) / (SPREAD * WINDOW)) ** 2) / 2)
+    made = torch.cat([generator(x[part], style.expand(len(part), -1)) for part in index.split(WINDOW_BATCH)])
+    middle = (WINDOW_LENGTH - 1) / 2
+    bell = torch.exp(
+        -(((torch.arange(WINDOW_LENGTH, device=x.device) - middle) / (BLEND_SIGMA * WINDOW_LENGTH)) ** 2) / 2
+    )
     total, weight = torch.zeros_like(x), torch.zeros_like(x[:, :1])
     total.index_add_(0, index.flatten(), (made * bell[:, None]).flatten(0, 1))
     weight.index_add_(0, index.flatten(), bell.expand(len(index), -1).reshape(-1, 1))
@@ -172,7 +176,7 @@ def translate(generator: SequenceGenerator, x: torch.Tensor, style: torch.Tensor
 
 
 @torch.no_grad()
-def encode_style(encoder: StyleEncoder, x: torch.Tensor, stride: int = STRIDE) -> torch.Tensor:
+def encode_style(encoder: StyleEncoder, x: torch.Tensor, stride: int = WINDOW_STRIDE) -> torch.Tensor:
     """Coefficients (T, C) of any length -> (style,), the mean over windows."""
     index = window_indices(x, stride=stride).to(x.device)
-    return torch.cat([encoder(x[part]) for part in index.split(BATCH)]).mean(0)
+    return torch.cat([encoder(x[part]) for part in index.split(WINDOW_BATCH)]).mean(0)

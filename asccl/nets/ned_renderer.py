@@ -16,11 +16,13 @@ from torch import nn
 
 from asccl.nets.blocks import Freezable
 
-FRAMES = 3  # of condition images that the generator sees, the one to draw last
-PREVIOUS = 2  # own outputs that it sees
-SEEN = 9  # condition channels of a frame without the mask: NMFC, shape, eyes, 3 each
-CONDITIONS = SEEN + 1  # the mask comes last
-TWIN = re.compile(r"\.resnetblock_sequential\.")  # published files hold what is in `conv_block` a second time
+INPUT_FRAMES = 3  # of condition images that the generator sees, the one to draw last
+PREVIOUS_FRAMES = 2  # own outputs that it sees
+CONDITION_CHANNELS = 9  # condition channels of a frame without the mask: NMFC, shape, eyes, 3 each
+INPUT_CHANNELS = CONDITION_CHANNELS + 1  # the mask comes last
+DUPLICATE_TENSOR = re.compile(
+    r"\.resnetblock_sequential\."
+)  # published files hold what is in `conv_block` a second time
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,8 @@ class Generator(Freezable):
         super().__init__()
         self.sizes = sizes = sizes or RendererSizes()
         width = sizes.ngf * 2**sizes.downsamplings
-        self.model_down_seg = encoder(FRAMES * SEEN, sizes)
-        self.model_down_img = encoder(PREVIOUS * 3, sizes)
+        self.model_down_seg = encoder(INPUT_FRAMES * CONDITION_CHANNELS, sizes)
+        self.model_down_img = encoder(PREVIOUS_FRAMES * 3, sizes)
         self.model_res_img = nn.Sequential(*(ResidualBlock(width, sizes) for _ in range(sizes.blocks // 2)))
         parts: list[nn.Module] = []
         for _ in range(sizes.downsamplings):
@@ -101,8 +103,8 @@ class Generator(Freezable):
         previous: (B, 6, H, W) RGB in [-1, 1], its outputs for the two frames before, the older first; -1 where there is
         none. Returns (B, 3, H, W) RGB in [-1, 1], -1 outside of the last mask.
         """
-        frames = conditions.unflatten(1, (FRAMES, CONDITIONS))
-        seen, mask = frames[:, :, :SEEN].flatten(1, 2), frames[:, -1, SEEN:]
+        frames = conditions.unflatten(1, (INPUT_FRAMES, INPUT_CHANNELS))
+        seen, mask = frames[:, :, :CONDITION_CHANNELS].flatten(1, 2), frames[:, -1, CONDITION_CHANNELS:]
         # an even picture has no contrast to normalise: at the start of a clip rounding errors would speak
         known = (previous > -1).flatten(1).any(1)[:, None, None, None]
         features = self.model_res_img(self.model_down_seg(seen) + self.model_down_img(previous) * known)
@@ -110,7 +112,7 @@ class Generator(Freezable):
 
 
 def _without_twins(_module: nn.Module, state: dict[str, torch.Tensor], *_: Any) -> None:
-    for name in [name for name in state if TWIN.search(name)]:
+    for name in [name for name in state if DUPLICATE_TENSOR.search(name)]:
         del state[name]
 
 
@@ -123,7 +125,9 @@ class Discriminator(nn.Module):
         self.sizes = sizes = sizes or RendererSizes()
         widths = [sizes.ndf * min(2**n, 8) for n in range(sizes.layers + 1)]
         for scale in range(sizes.scales):
-            parts: list[nn.Module] = [nn.Sequential(nn.Conv2d(SEEN + 3, widths[0], 4, 2, 2), nn.LeakyReLU(0.2))]
+            parts: list[nn.Module] = [
+                nn.Sequential(nn.Conv2d(CONDITION_CHANNELS + 3, widths[0], 4, 2, 2), nn.LeakyReLU(0.2))
+            ]
             for n in range(sizes.layers):
                 stride = 2 if n + 1 < sizes.layers else 1
                 conv = nn.Conv2d(widths[n], widths[n + 1], 4, stride, 2)

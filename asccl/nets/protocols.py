@@ -40,5 +40,5 @@ class ExpressionClassifier(Protocol):
         Raises ValueError.
         """
 
-    def read(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Both at once, for the price of one."""

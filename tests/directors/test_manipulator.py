@@ -14,7 +14,7 @@ from asccl.directors.base import ReferenceStyle, Target
 from asccl.directors.manipulator import ManipulatorDirector
 from asccl.directors.preset import CEILING
 from asccl.morphable.speech import speech_unit_mask
-from asccl.nets.ned_manipulator import WINDOW, encode_style, translate, window_indices
+from asccl.nets.ned_manipulator import WINDOW_LENGTH, encode_style, translate, window_indices
 from asccl.types import EMOTIONS
 
 NED = ManipulatorDirector(HEAD, zoo.load_manipulator())
@@ -85,7 +85,7 @@ def test_variants_can_be_repeated():
 def test_windows_hold_every_frame_and_end_at_the_end():
     for frames in (1, 9, 10, 11, 47):
         index = window_indices(torch.zeros(frames, 1))
-        assert index.shape[1] == WINDOW and set(index.flatten().tolist()) == set(range(frames))
+        assert index.shape[1] == WINDOW_LENGTH and set(index.flatten().tolist()) == set(range(frames))
 
 
 def test_overlaps_are_blended_without_steps():

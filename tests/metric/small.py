@@ -22,7 +22,7 @@ class SmallBackbone(Freezable):
             for a, b in zip(sizes, CHANNELS, strict=False)
         )
 
-    def maps(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def feature_maps(self, x: torch.Tensor) -> list[torch.Tensor]:
         out = []
         for layer in self.layers:
             x = layer(x)
@@ -30,7 +30,7 @@ class SmallBackbone(Freezable):
         return out
 
 
-def small_metric(seed: int = 0, heads: str = "mapped") -> SCCMetric:
+def small_metric(seed: int = 0, heads: str = "random") -> SCCMetric:
     """Frozen, float64."""
     torch.manual_seed(seed)
     return SCCMetric(SmallBackbone(), CHANNELS, heads).double().freeze()

@@ -18,15 +18,15 @@ def weights(metric) -> list:
     return [tuple(p.numpy() for p in head.parameters()) for head in metric.heads]
 
 
-@pytest.mark.parametrize("heads", ["mapped", "none"])
+@pytest.mark.parametrize("heads", ["random", "identity"])
 def test_disparity_and_similarity_are_equations_3_and_1(heads):
     metric = small_metric(heads=heads)
     x, y = pictures(0, batch=1)
-    a, b = metric.maps(x), metric.maps(y)
-    pairs = metric.pairs(a, None)
+    a, b = metric.feature_maps(x), metric.feature_maps(y)
+    pairs = metric.sample_pairs(a, None)
     for n, (s, g) in enumerate(zip(metric.disparities(a, pairs), metric.disparities(b, pairs), strict=True)):
         maps = [m[n][0].detach().numpy() for m in (a, b)]
-        w = weights(metric)[n] if heads == "mapped" else None
+        w = weights(metric)[n] if heads == "random" else None
         for region in range(s.size[0] * s.size[1]):
             rings = [plain.ring(m, *divmod(region, s.size[1]), w) for m in maps]
             for j in range(8):
@@ -57,7 +57,7 @@ def test_loss_is_equation_7(daas):
     metric = small_metric()
     x, y = pictures(1, batch=2)
     settings = LossSettings(samples=None, daas=daas)
-    a, b = ([m.numpy() for m in metric.maps(v)] for v in (x, y))
+    a, b = ([m.numpy() for m in metric.feature_maps(v)] for v in (x, y))
     expected = []
     for n in range(4):  # the mean runs over the pairs of the whole batch; all pictures have the same number
         per_picture = [
@@ -136,4 +136,4 @@ def test_regions_and_map_mean_agree():
     metric = small_metric()
     part = asccl_region_losses(metric, *pictures(6), ALL)[1]
     count = part.valid.sum(-1)
-    assert float((part.regions() * count).sum() / count.sum()) == pytest.approx(float(part.mean()))
+    assert float((part.per_region() * count).sum() / count.sum()) == pytest.approx(float(part.mean()))

@@ -40,8 +40,8 @@ def test_the_bundled_metric_is_frozen_and_everybody_has_one_of_their_own():
 
 
 def test_trained_and_untrained_heads_share_a_backbone_and_differ():
-    trained, untrained, bare = (asccl.load_metric(heads=h) for h in ("trained", "random", "none"))
-    maps = [m.maps(picture(0)) for m in (trained, untrained, bare)]
+    trained, untrained, bare = (asccl.load_metric(heads=h) for h in ("trained", "random", "identity"))
+    maps = [m.feature_maps(picture(0)) for m in (trained, untrained, bare)]
     assert all(torch.allclose(a, b) for a, b in zip(maps[0], maps[1], strict=True))
     assert not torch.equal(trained.heads[0][0].weight, untrained.heads[0][0].weight)
     assert len(list(bare.heads.parameters())) == 0
@@ -54,7 +54,7 @@ def test_a_file_is_loaded_with_its_own_backbone_folded(small_file):
     a, b = picture(1), picture(2)
     assert loaded(a, b).item() == pytest.approx(metric(a, b).item(), abs=1e-4)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in loaded.modules())
-    assert asccl.load_metric(path, heads="none").heads[0](a) is a
+    assert asccl.load_metric(path, heads="identity").heads[0](a) is a
 
 
 def test_a_backbone_alone_has_no_trained_heads():

@@ -233,7 +233,7 @@ def load_path() -> Path:
 
 def test_a_missing_file_names_itself_and_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("ASCCL_CHECKPOINTS", str(tmp_path))
-    monkeypatch.setattr(hub, "BUNDLED", tmp_path)
+    monkeypatch.setattr(hub, "BUNDLED_FOLDER", tmp_path)
     with pytest.raises(WeightsError, match=r"head-anny\.safetensors is not in .*bake_head"):
         load_anny_head()
     with pytest.raises(WeightsError, match=r"other\.safetensors is missing.*bake_head"):

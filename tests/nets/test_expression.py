@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from asccl import hub
-from asccl.nets.expression import FEATURES, ExpressionNet
+from asccl.nets.expression import FEATURE_SIZE, ExpressionNet
 from asccl.types import EMOTIONS
 
 
@@ -32,7 +32,7 @@ def test_known_probabilities(net):
 @torch.inference_mode()
 def test_features_lead_to_the_logits(net):
     features = net.features(picture())
-    assert features.shape == (1, FEATURES) and features.min() >= 0
+    assert features.shape == (1, FEATURE_SIZE) and features.min() >= 0
     torch.testing.assert_close(net.classify(features), net(picture()))
     assert net(picture()).shape == (1, len(EMOTIONS))
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from official import made_up, names
 
-from asccl.nets.iresnet import EMBEDDING, MAP_CHANNELS, MAP_STRIDES, IResNet
+from asccl.nets.iresnet import EMBEDDING_SIZE, MAP_CHANNELS, MAP_STRIDES, IResNet
 
 
 def filled(net: IResNet) -> IResNet:
@@ -34,19 +34,19 @@ def test_names_and_shapes_are_the_authors():
 @torch.inference_mode()
 def test_maps(small, size):
     expected = [(2, c, size[0] // s, size[1] // s) for c, s in zip(MAP_CHANNELS, MAP_STRIDES, strict=True)]
-    assert [tuple(m.shape) for m in small.maps(picture(2, 3, *size))] == expected
+    assert [tuple(m.shape) for m in small.feature_maps(picture(2, 3, *size))] == expected
 
 
 @torch.inference_mode()
 def test_shapes_are_checked(small):
-    assert small(picture(2, 3, 112, 112)).shape == (2, EMBEDDING)
+    assert small(picture(2, 3, 112, 112)).shape == (2, EMBEDDING_SIZE)
     with pytest.raises(ValueError, match=r"\(B, 3, 112, 112\), got \(2, 3, 128, 128\)"):
         small(torch.zeros(2, 3, 128, 128))
     with pytest.raises(ValueError, match="with its head"):
         IResNet(18)(torch.zeros(1, 3, 112, 112))
     for wrong in ((2, 3, 112, 100), (2, 3, 100, 112), (2, 1, 112, 112), (3, 112, 112), (1, 3, 0, 16)):
         with pytest.raises(ValueError, match="multiples of 16, got"):
-            small.maps(torch.zeros(wrong))
+            small.feature_maps(torch.zeros(wrong))
 
 
 @pytest.mark.parametrize("size", [(48, 64), (32, 32)])
@@ -56,7 +56,7 @@ def test_folding_changes_neither_maps_nor_gradients_nor_the_embedding(small, siz
     results = []
     for net in (plain, folded):
         x = picture(2, 3, *size, dtype=torch.float64).requires_grad_()
-        maps = net.maps(x)
+        maps = net.feature_maps(x)
         sum(m.square().mean() for m in maps).backward()
         results.append([*maps, x.grad])
     for a, b in zip(*results, strict=True):
@@ -72,7 +72,7 @@ def test_folded_stays_frozen_and_says_what_it_takes(small):
     assert not any(part.training for part in folded.modules())
     assert not any(parameter.requires_grad for parameter in folded.parameters())
     with pytest.raises(ValueError, match="multiples of 16 from 32 on"):
-        folded.maps(torch.zeros(1, 3, 16, 32))
+        folded.feature_maps(torch.zeros(1, 3, 16, 32))
     for wrong in (folded, IResNet(18)):
         with pytest.raises(ValueError, match="frozen network that was not folded"):
             wrong.fold_batch_norm()
@@ -80,6 +80,6 @@ def test_folded_stays_frozen_and_says_what_it_takes(small):
 
 def test_gradients_reach_the_image_and_not_the_weights(small):
     x = picture(1, 3, 32, 32).requires_grad_()
-    sum(m.square().mean() for m in small.maps(x)).backward()
+    sum(m.square().mean() for m in small.feature_maps(x)).backward()
     assert x.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in small.parameters())

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from asccl import hub
-from asccl.nets.mobilefacenet import EMBEDDING, MAP_CHANNELS, MAP_STRIDES, MobileFaceNet
+from asccl.nets.mobilefacenet import EMBEDDING_SIZE, MAP_CHANNELS, MAP_STRIDES, MobileFaceNet
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +33,22 @@ def test_known_embedding(net):
 
 @pytest.mark.parametrize("size", [(112, 112), (224, 224), (64, 48)])
 def test_maps(net, size):
-    maps = net.maps(torch.zeros(2, 3, *size))
+    maps = net.feature_maps(torch.zeros(2, 3, *size))
     expected = [(2, c, size[0] // s, size[1] // s) for c, s in zip(MAP_CHANNELS, MAP_STRIDES, strict=True)]
     assert [tuple(m.shape) for m in maps] == expected
 
 
 def test_shapes_are_checked(net):
-    assert net(torch.zeros(2, 3, 112, 112)).shape == (2, EMBEDDING)
+    assert net(torch.zeros(2, 3, 112, 112)).shape == (2, EMBEDDING_SIZE)
     with pytest.raises(ValueError, match=r"\(B, 3, 112, 112\), got \(2, 3, 128, 128\)"):
         net(torch.zeros(2, 3, 128, 128))
     for wrong in ((2, 3, 112, 100), (2, 3, 100, 112), (2, 1, 112, 112), (3, 112, 112), (1, 3, 0, 16)):
         with pytest.raises(ValueError, match="multiples of 16"):
-            net.maps(torch.zeros(wrong))
+            net.feature_maps(torch.zeros(wrong))
 
 
 def test_gradients_reach_the_image_and_not_the_weights(net):
     x = picture().requires_grad_()
-    sum(m.square().mean() for m in net.maps(x)).backward()
+    sum(m.square().mean() for m in net.feature_maps(x)).backward()
     assert x.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in net.parameters())

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asccl.nets.ned_renderer import TWIN, Discriminator, Generator, RendererSizes
+from asccl.nets.ned_renderer import DUPLICATE_TENSOR, Discriminator, Generator, RendererSizes
 from tests import official
 
 SMALL = RendererSizes(ngf=8, downsamplings=2, blocks=3, ndf=8, layers=2)
@@ -39,8 +39,12 @@ def test_names_and_shapes_are_the_published_ones():
     for net, name in ((Generator(), "G"), (Discriminator(), "D")):
         shapes = {key: tuple(value.shape) for key, value in net.state_dict().items()}
         published = official.names("ned_renderer", name)
-        assert shapes == {key: shape for key, shape in published.items() if not TWIN.search(key)}
-        twins = {TWIN.sub(".conv_block.", key): shape for key, shape in published.items() if TWIN.search(key)}
+        assert shapes == {key: shape for key, shape in published.items() if not DUPLICATE_TENSOR.search(key)}
+        twins = {
+            DUPLICATE_TENSOR.sub(".conv_block.", key): shape
+            for key, shape in published.items()
+            if DUPLICATE_TENSOR.search(key)
+        }
         assert twins.items() <= shapes.items()
 
 

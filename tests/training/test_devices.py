@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import distributed as torch_distributed
 
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
-from asccl.zoo import new_metric
+from asccl.zoo import create_metric
 from training import losses
 from training.engine import distributed
 
@@ -64,7 +64,7 @@ def test_gradients_of_two_processes_are_those_of_one_with_twice_the_batch(tmp_pa
     one = trained(kind, tmp_path / "one", batch, 1)
     two = trained(kind, tmp_path / "two", batch // 2, 2)
     torch.manual_seed(0)
-    first = Manipulator(ManipulatorSizes(width=16, residual=True)) if kind == "manipulator" else new_metric()
+    first = Manipulator(ManipulatorSizes(width=16, residual=True)) if kind == "manipulator" else create_metric()
     moved = 0
     for name, before in first.state_dict().items():
         if name not in one or name == "mean_style" or (name.startswith("heads") and name.split(".")[2] == "2"):

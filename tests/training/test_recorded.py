@@ -14,7 +14,7 @@ from torch.utils.data import default_collate
 from asccl.data.clips import PreparedClip
 from asccl.data.labels import Labels
 from asccl.errors import InputError
-from asccl.nets.ned_manipulator import WINDOW, Manipulator, ManipulatorSizes
+from asccl.nets.ned_manipulator import WINDOW_LENGTH, Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
 from training.datasets.recorded import RecordedTakes, RecordedWindows, aligned, in_pairs, labelled, partners, split
 from training.datasets.windows import ManipulatorWindow
@@ -77,7 +77,7 @@ def test_a_window_with_a_partner_says_the_same_in_both(clips):
         window, again = data[index], RecordedWindows(0, data.clips)[index]
         assert all(torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in zip(window, again, strict=True))
         assert window.paired and window.source_emotion != window.target_emotion
-        assert window.source.shape == window.target.shape == window.reference.shape == (WINDOW, 52)
+        assert window.source.shape == window.target.shape == window.reference.shape == (WINDOW_LENGTH, 52)
         near.append((window.source[:, JAW] - window.target[:, JAW]).abs().mean())
         far.append((window.source[:, JAW] - window.reference[:, JAW]).abs().mean())
     assert np.mean(near) < 0.35 * np.mean(far)
@@ -88,8 +88,12 @@ def test_no_window_crosses_a_hidden_frame(clips):
     for index in range(0, len(data), 5):
         clip = clips[index % len(clips)]
         coefficients, source = clip.coefficients, data[index].source.numpy()
-        starts = [t for t in range(len(clip) - WINDOW + 1) if np.array_equal(coefficients[t : t + WINDOW], source)]
-        assert any(clip.valid[t : t + WINDOW].all() for t in starts)
+        starts = [
+            t
+            for t in range(len(clip) - WINDOW_LENGTH + 1)
+            if np.array_equal(coefficients[t : t + WINDOW_LENGTH], source)
+        ]
+        assert any(clip.valid[t : t + WINDOW_LENGTH].all() for t in starts)
 
 
 def test_a_window_without_a_partner_has_another_emotion_of_the_same_person(clips):
@@ -131,7 +135,7 @@ def test_people_with_one_emotion_borrow_another_person(tmp_path):
 
 def test_a_folder_of_one_emotion_teaches_none(tmp_path):
     record(tmp_path, Labels("Ann", "happy"), spoken(1), 1)
-    record(tmp_path, Labels("Ann", "sad"), spoken(1, WINDOW - 1), 2)  # too short
+    record(tmp_path, Labels("Ann", "sad"), spoken(1, WINDOW_LENGTH - 1), 2)  # too short
     record(tmp_path, Labels("Bob"), spoken(2), 3)
     with pytest.raises(InputError, match="has clips of 1 known emotions, and 2 are needed: name the files as MEAD"):
         labelled(tmp_path, HEAD)

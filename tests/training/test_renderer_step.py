@@ -11,7 +11,7 @@ from asccl.metric.loss import ASCCLLoss
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_renderer import Discriminator, Generator, RendererSizes
 from asccl.renderers.neural.conditions import FaceSurface
-from asccl.zoo import new_metric
+from asccl.zoo import create_metric
 from training import losses
 from training.datasets.portraits import InMemory, Part, RendererWindow, RendererWindows, mouth_side
 from training.datasets.synthetic_portraits import synthetic_portrait
@@ -117,7 +117,7 @@ def test_only_what_is_inside_counts():
 
 def test_every_loss_reaches_the_generator_and_nothing_else(batch, nets):
     generator, critics = nets
-    asccl = ASCCLLoss(new_metric())
+    asccl = ASCCLLoss(create_metric())
     found, made = generator_losses(generator, critics, batch, rng(), asccl)
     names = {"pixels", "adversarial", "features", "mouth_adversarial", "mouth_features", "asccl"}
     assert found.keys() == names and made.shape == (2, 2, 3, SIZE, SIZE)
@@ -140,8 +140,8 @@ def test_the_truth_itself_costs_nothing(batch, nets):
         def forward(self, conditions, previous):
             return next(truth)
 
-    found, _ = generator_losses(Knows(), nets[1], batch, rng(), ASCCLLoss(new_metric()))
-    other, _ = generator_losses(nets[0], nets[1], batch, rng(), ASCCLLoss(new_metric()))
+    found, _ = generator_losses(Knows(), nets[1], batch, rng(), ASCCLLoss(create_metric()))
+    other, _ = generator_losses(nets[0], nets[1], batch, rng(), ASCCLLoss(create_metric()))
     assert found["pixels"] == found["features"] == found["mouth_features"] == 0
     assert found["asccl"] < other["asccl"]
 

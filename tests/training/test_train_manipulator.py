@@ -8,7 +8,7 @@ from torch.utils.data import default_collate
 from asccl import hub
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
-from asccl.zoo import new_metric
+from asccl.zoo import create_metric
 from training import losses
 from training.datasets.windows import SEQUENCE_FRAMES, SyntheticWindows
 from training.engine.settings import load_preset
@@ -83,7 +83,7 @@ def test_every_loss_reaches_what_it_should(data):
 
 
 def test_asccl_on_pictures_reaches_what_was_made_and_nothing_else(data):
-    on_pictures = RenderedASCCLLoss(data.sequences.head, new_metric())
+    on_pictures = RenderedASCCLLoss(data.sequences.head, create_metric())
     source = torch.stack([data[0].source, data[1].source])
     target = torch.stack([data[0].target, data[1].target]).requires_grad_()
     assert all(not p.requires_grad for p in on_pictures.parameters())
@@ -112,7 +112,7 @@ def test_one_command_makes_the_same_file_twice(tmp_path):
         main(ManipulatorSettings(**table | {"weights": tmp_path / f"{name}.safetensors"}))
         made.append((tmp_path / f"{name}.safetensors").read_bytes())
     assert made[0] == made[1] == made[2]
-    told = hub.metadata(tmp_path / "a.safetensors")
+    told = hub.read_metadata(tmp_path / "a.safetensors")
     assert ManipulatorSizes.from_metadata(told) == ManipulatorSizes(width=16, residual=True)
     assert told["space"] == "arkit" and told["emotions"] == ",".join(EMOTIONS)
     assert load_file(tmp_path / "a.safetensors")["mean_style"].abs().sum() > 0

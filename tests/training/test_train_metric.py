@@ -10,7 +10,7 @@ from asccl import load_metric
 from asccl.metric.daas import daas_weight
 from asccl.nets.iresnet import IResNet
 from asccl.synthetic.paired_takes import SyntheticTakes
-from asccl.zoo import new_metric
+from asccl.zoo import create_metric
 from training.engine.settings import load_preset
 from training.losses import frames_contrast
 from training.train_metric import CachedTakes, MetricObjective, MetricSettings, calibrate_heads, main
@@ -28,7 +28,7 @@ def test_one_command_makes_the_same_file_twice(tmp_path):
         main(MetricSettings(**table | {"weights": tmp_path / f"{name}.safetensors"}))
         made.append((tmp_path / f"{name}.safetensors").read_bytes())
     assert made[0] == made[1]
-    tensors, untrained = load_file(tmp_path / "a.safetensors"), new_metric().state_dict()
+    tensors, untrained = load_file(tmp_path / "a.safetensors"), create_metric().state_dict()
     assert tensors.keys() == untrained.keys()
     changed = {name for name in tensors if not torch.equal(tensors[name], untrained[name])}
     assert changed and all(name.startswith("heads.") for name in changed)  # the backbone was frozen
@@ -47,11 +47,11 @@ def test_a_metric_trained_with_its_backbone_can_be_loaded(tmp_path):
         load_metric(tmp_path / "arcface.safetensors", heads="random"),
     )
     x = torch.rand(1, 3, 48, 48)
-    assert not torch.equal(metric.maps(x)[0], before.maps(x)[0])
+    assert not torch.equal(metric.feature_maps(x)[0], before.feature_maps(x)[0])
 
 
 def test_a_few_steps_lower_both_losses(takes):
-    metric = new_metric()
+    metric = create_metric()
     metric.backbone.freeze()
     learner = MetricObjective(metric, MetricSettings(regions=16))
     optimizer = torch.optim.Adam(metric.heads.parameters(), 1e-3)
@@ -75,13 +75,13 @@ def test_frames_contrast_is_small_for_frames_that_tell_themselves_apart_and_log_
 
 
 def test_after_calibration_the_median_region_weighs_about_one(takes):
-    metric = new_metric()
+    metric = create_metric()
     pictures = takes.flatten(0, 2)
     before = metric(*(pictures[n : n + 1].float() / 127.5 - 1 for n in (0, 1)))
     calibrate_heads(metric, pictures)
     after = metric(*(pictures[n : n + 1].float() / 127.5 - 1 for n in (0, 1)))
     assert torch.allclose(before, after, atol=1e-5)
-    maps = metric.maps(pictures.float() / 127.5 - 1)
-    for part in metric.disparities(maps, metric.pairs(maps)):
+    maps = metric.feature_maps(pictures.float() / 127.5 - 1)
+    for part in metric.disparities(maps, metric.sample_pairs(maps)):
         middle = daas_weight(part.values[:, part.pairs.inside]).median().item()
         assert middle == pytest.approx(2 * torch.sigmoid(torch.tensor(1.0)).item() ** 2, rel=0.02)

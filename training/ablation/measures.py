@@ -57,7 +57,7 @@ class FeatureExtractor:
     """The bundled networks and FaceMesh, for pictures whose true landmarks are known. Call `close()`."""
 
     def __init__(self) -> None:
-        self._mesh, self._embed, self._express = FaceMesh(), load_embedder().embed, load_expression_net().read
+        self._mesh, self._embed, self._express = FaceMesh(), load_embedder().embed, load_expression_net().predict
 
     def close(self) -> None:
         self._mesh.close()

@@ -14,7 +14,7 @@ import numpy as np
 from asccl.data.clips import PreparedClip
 from asccl.errors import InputError
 from asccl.face.mesh import POINTS
-from asccl.nets.ned_manipulator import WINDOW
+from asccl.nets.ned_manipulator import WINDOW_LENGTH
 from asccl.renderers.neural.conditions import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.types import EMOTIONS
@@ -34,7 +34,7 @@ def recorded_cases(folder: Path, person: str, frames: int, each: int, surface: F
             source, truth = clips[i], clips[j]
             mine, both = found[str(truth.row.emotion)], aligned(source, truth)[-frames:]
             references = _references(everybody, truth)
-            if len(mine) < each and len(both) >= WINDOW and references is not None:
+            if len(mine) < each and len(both) >= WINDOW_LENGTH and references is not None:
                 mine.append(_case(source, truth, both, references, surface, gaze))
     if not any(found.values()):
         raise InputError(f"{person} has no held-out pair of clips in {folder} whose emotion others show, too", LABELS)

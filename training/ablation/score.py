@@ -12,7 +12,7 @@ import torch
 
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import encode_style, translate
-from asccl.nets.ned_renderer import FRAMES, PREVIOUS, SEEN, Generator
+from asccl.nets.ned_renderer import CONDITION_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator
 from asccl.renderers.neural.conditions import FaceSurface
 from asccl.synthetic.speech import CEILING
 from asccl.types import EMOTIONS
@@ -63,13 +63,13 @@ def painted(net: Generator, case: Case, coefficients: np.ndarray) -> np.ndarray:
     """The source's frames with the face that the renderer draws, (T, S, S, 3) uint8 RGB; out of nothing, as an edit."""
     device = next(net.parameters()).device
     conditions = torch.from_numpy(case.conditions(coefficients)).to(device)
-    seen = torch.cat([conditions[:1]] * (FRAMES - 1) + [conditions])
-    made = [conditions.new_full((3, *conditions.shape[2:]), -1.0)] * PREVIOUS
+    seen = torch.cat([conditions[:1]] * (INPUT_FRAMES - 1) + [conditions])
+    made = [conditions.new_full((3, *conditions.shape[2:]), -1.0)] * PREVIOUS_FRAMES
     for t in range(len(conditions)):
-        made.append(net(seen[t : t + FRAMES].flatten(0, 1)[None], torch.cat(made[-PREVIOUS:])[None])[0])
+        made.append(net(seen[t : t + INPUT_FRAMES].flatten(0, 1)[None], torch.cat(made[-PREVIOUS_FRAMES:])[None])[0])
     source = torch.from_numpy(case.before).to(device).permute(0, 3, 1, 2) / 127.5 - 1
-    mask = conditions[:, SEEN:]
-    whole = mask * torch.stack(made[PREVIOUS:]) + (1 - mask) * source
+    mask = conditions[:, CONDITION_CHANNELS:]
+    whole = mask * torch.stack(made[PREVIOUS_FRAMES:]) + (1 - mask) * source
     return ((whole + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 

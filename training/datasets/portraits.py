@@ -16,7 +16,7 @@ from asccl.data.clips import ClipFolder, PreparedClip
 from asccl.errors import InputError
 from asccl.face.crop import SIZE, arcface_matrix
 from asccl.face.mesh import LIPS
-from asccl.nets.ned_renderer import CONDITIONS, PREVIOUS
+from asccl.nets.ned_renderer import INPUT_CHANNELS, PREVIOUS_FRAMES
 from asccl.renderers.neural.conditions import FaceSurface, Scene
 from asccl.renderers.neural.gaze import GazeEstimator
 
@@ -24,7 +24,7 @@ MOUTH = 3 / 8  # side of the square round the mouth, in sides of the picture
 
 
 class RendererWindow(NamedTuple):
-    """T frames in a row; the first `PREVIOUS` are only looked at, the others are to be drawn.
+    """T frames in a row; the first `PREVIOUS_FRAMES` are only looked at, the others are to be drawn.
 
     conditions: (T, 10, S, S) float32 in [0, 1]: NMFC, shape, eyes, mask. frames: (T, 3, S, S) RGB in [-1, 1], with
     whatever is behind the face. mouth: (T, 2) int64, first row and column of the square round the mouth.
@@ -69,10 +69,15 @@ class InMemory:
 
     def __post_init__(self) -> None:
         count, colours, *size = self.frames.shape
-        if colours != 3 or len(size) != 2 or size[0] != size[1] or self.conditions.shape != (count, CONDITIONS, *size):
+        if (
+            colours != 3
+            or len(size) != 2
+            or size[0] != size[1]
+            or self.conditions.shape != (count, INPUT_CHANNELS, *size)
+        ):
             raise InputError(
                 f"{self.name} has frames {self.frames.shape} and conditions {self.conditions.shape}",
-                f"prepare it anew: N square RGB frames, and {CONDITIONS} condition channels of each at the same size",
+                f"prepare it anew: N square RGB frames, and {INPUT_CHANNELS} condition channels of each at the same size",
             )
         if self.landmarks.shape[0] != count or not np.isfinite(self.landmarks).all():
             raise InputError(
@@ -171,10 +176,10 @@ def split(portraits: Sequence[Portrait], share: float) -> tuple[list[Portrait], 
 
 
 class RendererWindows(Dataset):
-    """All windows of `window_frames` frames, and the `PREVIOUS` before them, of some portraits. Raises InputError."""
+    """All windows of `window_frames` frames, and the `PREVIOUS_FRAMES` before them, of some portraits. Raises InputError."""
 
     def __init__(self, portraits: Sequence[Portrait], window_frames: int):
-        self.portraits, self.frames = portraits, window_frames + PREVIOUS
+        self.portraits, self.frames = portraits, window_frames + PREVIOUS_FRAMES
         self.starts = [(p, first) for p, one in enumerate(portraits) for first in range(len(one) - self.frames + 1)]
         sizes = sorted({one.size for one in portraits})
         if len(sizes) > 1:

@@ -21,7 +21,7 @@ from asccl.data.pairing import paired_frames
 from asccl.errors import InputError
 from asccl.face.crop import arcface_crop
 from asccl.morphable.head import HeadModel
-from asccl.nets.ned_manipulator import WINDOW
+from asccl.nets.ned_manipulator import WINDOW_LENGTH
 from asccl.types import EMOTIONS
 from training.datasets.windows import SPACING, ManipulatorWindow
 from training.engine import distributed
@@ -35,7 +35,9 @@ def labelled(folder: Path, head: HeadModel, people: str = "", verify: bool = Tru
     """The clips of a folder that show a known emotion in enough frames. Raises InputError."""
     found = ClipFolder(folder, head.names, people, verify and distributed.is_main_process())
     clips = [clip for clip in found.clips if clip.row.emotion is not None]
-    clips = [clip for clip in clips if clip.row.valid >= WINDOW and any(b - a >= WINDOW for a, b in clip.runs)]
+    clips = [
+        clip for clip in clips if clip.row.valid >= WINDOW_LENGTH and any(b - a >= WINDOW_LENGTH for a, b in clip.runs)
+    ]
     shown = {clip.row.emotion for clip in clips}
     if len(shown) < 2:
         raise InputError(f"{folder} has clips of {len(shown)} known emotions, and 2 are needed", LABELS)
@@ -133,7 +135,7 @@ class RecordedWindows(Dataset):
         found = False
         for i, j in partners(self.clips):
             both = self._pair(i, j)
-            if len(both) >= WINDOW:
+            if len(both) >= WINDOW_LENGTH:
                 found = True
                 a, b = self.clips[i].coefficients[both[:, 0]], self.clips[j].coefficients[both[:, 1]]
                 yield a, b, EMOTIONS.index(self.clips[j].row.emotion)
@@ -153,15 +155,15 @@ class RecordedWindows(Dataset):
             return None
         other = self._partners[number][rng.integers(len(self._partners[number]))]
         both = self._pair(number, other)
-        first, last = both[: 1 - WINDOW], both[WINDOW - 1 :]
-        together = last[:, 0] - first[:, 0] == WINDOW - 1
+        first, last = both[: 1 - WINDOW_LENGTH], both[WINDOW_LENGTH - 1 :]
+        together = last[:, 0] - first[:, 0] == WINDOW_LENGTH - 1
         for side, n in enumerate((number, other)):
             together &= self.clips[n].stretch[first[:, side]] == self.clips[n].stretch[last[:, side]]
         starts = np.flatnonzero(together)
         if not len(starts):
             return None
         start = starts[rng.integers(len(starts))]
-        at = both[start : start + WINDOW]
+        at = both[start : start + WINDOW_LENGTH]
         return self.clips[number].coefficients[at[:, 0]], self.clips[other].coefficients[at[:, 1]], other, True
 
     def _unpaired(self, rng: np.random.Generator, number: int) -> tuple[np.ndarray, np.ndarray, int, bool]:
@@ -175,11 +177,11 @@ class RecordedWindows(Dataset):
     def _stretch(self, rng: np.random.Generator, number: int, spacing: int = 1) -> np.ndarray:
         """(WINDOW, 52) from a clip, neighbours or up to `spacing` frames apart."""
         clip = self.clips[number]
-        runs = [run for run in clip.runs if run[1] - run[0] >= WINDOW]
+        runs = [run for run in clip.runs if run[1] - run[0] >= WINDOW_LENGTH]
         first, last = runs[rng.integers(len(runs))]
-        spacing = min(spacing, (last - first - 1) // (WINDOW - 1))
-        at = first + rng.integers(last - first - spacing * (WINDOW - 1))
-        return clip.coefficients[at + spacing * np.arange(WINDOW)]
+        spacing = min(spacing, (last - first - 1) // (WINDOW_LENGTH - 1))
+        at = first + rng.integers(last - first - spacing * (WINDOW_LENGTH - 1))
+        return clip.coefficients[at + spacing * np.arange(WINDOW_LENGTH)]
 
 
 class RecordedTakes(Dataset):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from asccl.nets.ned_manipulator import WINDOW
+from asccl.nets.ned_manipulator import WINDOW_LENGTH
 from asccl.synthetic.datasets import SyntheticSequences
 
 SEQUENCE_FRAMES = 80  # of a sequence
@@ -18,7 +18,7 @@ RESTING = 0.15  # most that a resting face may read of a unit
 
 
 class ManipulatorWindow(NamedTuple):
-    """The same words with two emotions, `WINDOW` frames of each, and other frames of the second. (WINDOW, 52) each;
+    """The same words with two emotions, `WINDOW_LENGTH` frames of each, and other frames of the second. (WINDOW, 52) each;
     emotions index `EMOTIONS`. paired: whether target does say the same words, frame by frame."""
 
     source: torch.Tensor
@@ -44,10 +44,10 @@ class SyntheticWindows(Dataset):
         number = index % len(self.sequences)
         source, target, first, second = self.sequence(number)
         rng = np.random.default_rng((self.seed, index, 4))
-        at = rng.integers(SEQUENCE_FRAMES - WINDOW + 1)
+        at = rng.integers(SEQUENCE_FRAMES - WINDOW_LENGTH + 1)
         spacing = rng.integers(1, SPACING + 1)
-        other = rng.integers(SEQUENCE_FRAMES - spacing * (WINDOW - 1)) + spacing * np.arange(WINDOW)
-        parts = (source[at : at + WINDOW], target[at : at + WINDOW], target[other])
+        other = rng.integers(SEQUENCE_FRAMES - spacing * (WINDOW_LENGTH - 1)) + spacing * np.arange(WINDOW_LENGTH)
+        parts = (source[at : at + WINDOW_LENGTH], target[at : at + WINDOW_LENGTH], target[other])
         return ManipulatorWindow(*(torch.from_numpy(part.copy()) for part in parts), first, second)
 
     def examples(self, most: int = 1000) -> Iterator[tuple[np.ndarray, int]]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 
 from asccl.data.clips import write_atomic
-from asccl.interop.files import serialise
+from asccl.interop.files import serialize
 
 
 def write_weights(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
     """Writes a safetensors file, whole or not at all, and prints what `asccl.hub` and checkpoints/README.md state about
     it. Raises OutputError."""
-    data = serialise(tensors, metadata)
+    data = serialize(tensors, metadata)
     write_atomic(path, data)
     print(f"{path}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}")

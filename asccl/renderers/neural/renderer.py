@@ -13,7 +13,7 @@ import torch
 
 from asccl.face.easing import smoothstep
 from asccl.morphable.anny_head import AnnyHead
-from asccl.nets.ned_renderer import FRAMES, PREVIOUS, Generator
+from asccl.nets.ned_renderer import INPUT_FRAMES, PREVIOUS_FRAMES, Generator
 from asccl.renderers.neural.checkpoint import RendererMetadata
 from asccl.renderers.neural.compositing import RenderedFace, composite
 from asccl.renderers.neural.conditions import FaceSurface, Scene
@@ -107,8 +107,8 @@ class _Context:
         device = next(self._net.parameters()).device
         here = torch.from_numpy(conditions).to(device)
         nothing = torch.full_like(here[:, :3], -1.0)
-        seen = (self._conditions or [here] * (FRAMES - 1)) + [here]  # before the first frame: as in it
-        pictures = self._pictures or [nothing] * PREVIOUS
+        seen = (self._conditions or [here] * (INPUT_FRAMES - 1)) + [here]  # before the first frame: as in it
+        pictures = self._pictures or [nothing] * PREVIOUS_FRAMES
         with torch.inference_mode():
             made = self._net(torch.cat(seen, 1), torch.cat(pictures, 1))
         self._last, self._conditions, self._pictures = t, seen[1:], [*pictures[1:], made]

@@ -1,0 +1,52 @@
+r"""Corresponding and non-corresponding similarities of two images (eq. 1, Figures 2 and 6 of the paper).
+
+A pair i->j of the source corresponds to the same pair i->j of the generated image; the pairs i->k of the same region with
+another neighbour k do not correspond to it.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from asccl.metric.scc import normalize
+
+SIDES = ("corresponding", "non_corresponding")
+
+
+def cosine_table(source: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
+    """Cosine of each disparity of a region with all disparities of the same region in the other image (eq. 1).
+
+    Args:
+        source: disparities of the source image, (B, N, 8, C).
+        generated: disparities of the generated image, (B, N, 8, C).
+
+    Returns:
+        (B, N, 8, 8) in [-1, 1]: entry (j, k) compares i->j of the source with i->k of the generated image. The diagonal
+        holds the corresponding pairs.
+    """
+    return normalize(source) @ normalize(generated).mT
+
+
+def non_corresponding_mask(valid: torch.Tensor) -> torch.Tensor:
+    """Mark the entries of a similarity table that compare two different valid pairs: (B, N, 8) -> (B, N, 8, 8) bool."""
+    return valid[..., :, None] & valid[..., None, :] & ~torch.eye(8, dtype=torch.bool, device=valid.device)
+
+
+def similarity_sums(table: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Sum a similarity table over the pairs of each image, so that means and deviations of many images can be formed.
+
+    Args:
+        table: (B, N, 8, 8), see `cosine_table`.
+        valid: pairs that count, (B, N, 8) bool.
+
+    Returns:
+        (B, 2, 3) float64: for each image and each of `SIDES` the number of values, their sum and the sum of their
+        squares.
+    """
+    table = table.double()
+    sides = ((table.diagonal(dim1=-2, dim2=-1), valid), (table, non_corresponding_mask(valid)))
+    rows = []
+    for values, mask in sides:
+        values = torch.where(mask, values, 0).flatten(1)
+        rows.append(torch.stack([mask.flatten(1).sum(1).double(), values.sum(1), values.square().sum(1)], 1))
+    return torch.stack(rows, 1)
