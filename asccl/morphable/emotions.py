@@ -1,8 +1,9 @@
-"""The seven emotions in ARKit units: the table that presets reach for.
+"""The seven emotions in ARKit units: the tables behind the preset director.
 
-Values follow the action units of the emotions (Ekman and Friesen 1978). A unit's share was weighed by what it costs in
-likeness, over 17 clips of eleven people and with two expression networks, a third checking: brows, nose and lip corners
-cost most, lids and the lips' own shape least.
+Rows are units without Left / Right, grouped and labelled by the action unit (AU) of FACS that they resemble; "." leaves
+a unit out. Values follow the action units of the emotions (Ekman and Friesen 1978). How much of an emotion each unit
+carries was chosen by its cost in identity similarity, over 17 clips of eleven people and with two expression networks,
+a third one checking: brows, nose and lip corners cost most, lids and the shape of the lips least.
 """
 
 from __future__ import annotations
@@ -11,17 +12,60 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from asccl.types import EMOTIONS
-
-# at intensity 1 these are raised no higher: they carry the lips furthest from the words
+# upper bounds of a target at intensity 1: these units move the lips furthest away from the speech
 MAX_UNIT_TARGETS = {"mouthSmile": 0.35, "mouthFrown": 1.0, "mouthPress": 0.3, "mouthDimple": 0.4, "mouthStretch": 0.6}
+
+UNIT_TARGETS = """
+unit                 angry disgusted      fear     happy       sad surprised
+browInnerUp          -0.10      0.20      1.45         .      1.20      1.00  # AU 1
+browOuterUp           0.50      0.15      0.60     -0.20      0.20      0.65  # AU 2
+browDown              0.80      0.10      0.75     -0.25      0.85         .  # AU 4
+eyeWide              -0.25     -0.30      1.50         .         .      1.55  # AU 5
+cheekSquint          -0.20      0.20     -0.15      0.75         .      0.10  # AU 6
+eyeSquint             1.00      0.65         .      0.30      0.30     -0.40  # AU 7
+noseSneer             0.15      0.65     -0.10      0.25         .         .  # AU 9
+eyeBlink                 .      0.10         .         .      0.40     -0.10  # AU 43
+mouthUpperUp          0.75      1.20      0.10      0.10         .         .  # AU 10
+mouthSmile               .         .         .      0.35         .         .  # AU 12
+mouthDimple          -0.10         .         .      0.35      0.20         .  # AU 14
+mouthFrown            0.15      0.25      0.28     -0.40      0.90     -0.40  # AU 15
+mouthLowerDown        0.45      0.10      0.10         .         .      0.30  # AU 16
+mouthShrugLower       0.25      0.12      0.50     -0.40      0.20     -0.15  # AU 17
+mouthShrugUpper       0.20      0.20         .         .      0.10     -0.05  # AU 17
+mouthStretch             .     -0.15      0.55      0.30     -0.10      0.10  # AU 20
+mouthPress               .         .     -0.20     -0.35     -0.30         .  # AU 24
+"""
+RESIDUALS = """
+unit               neutral     angry disgusted      fear     happy       sad surprised
+browInnerUp           0.00      0.00         .         .         .         .         .  # AU 1
+browOuterUp           0.00         .         .         .         .         .         .  # AU 2
+browDown              0.00         .         .         .      0.20         .      0.00  # AU 4
+eyeWide               0.00      0.50      0.00         .         .      0.00         .  # AU 5
+cheekSquint           0.00         .         .      0.20         .      0.10         .  # AU 6
+eyeSquint             0.00         .         .      0.20         .         .      0.00  # AU 7
+noseSneer             0.00         .         .         .         .         .      0.00  # AU 9
+mouthUpperUp          0.00         .         .         .         .      0.20         .  # AU 10
+mouthSmile            0.00      0.00      0.00      0.00         .      0.00      0.10  # AU 12
+mouthDimple           0.00      0.00      0.00      0.00         .         .      0.00  # AU 14
+mouthFrown            0.00         .         .         .      0.00         .      0.40  # AU 15
+mouthLowerDown        0.00         .         .         .         .         .         .  # AU 16
+mouthShrugLower       0.00         .         .         .      0.00         .         .  # AU 17
+mouthStretch          0.00         .         .         .         .         .         .  # AU 20
+mouthPress            0.00      0.00      0.00      0.00         .      0.00      0.00  # AU 24
+"""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """units: target by ARKit name without Left / Right, at intensity 1; below 0, how far it falls. against: share of
-    a contradicting unit's resting level that stays. lip_gain: edited over source lip opening. liveliness: of the
-    movement that stays. leaving: share of the presets of what the source shows that is taken away."""
+    """One emotion as changes of the 52 ARKit units.
+
+    Attributes:
+        units: target of each unit (name without Left / Right) at intensity 1; a value below 0 is a decrease.
+        residuals: fraction of the resting level that stays, for units that contradict the emotion.
+        lip_gain: lip opening of the edit over that of the source.
+        motion_gain: factor on the movement around the resting level.
+        source_suppression: fraction of the source's own emotions, as preset units, that is subtracted.
+    """
 
     units: dict[str, float]
     residuals: dict[str, float] = field(default_factory=dict)
@@ -30,54 +74,43 @@ class Preset:
     source_suppression: float = 0.25
 
 
-_UPPER = ("browDown", "browInnerUp", "browOuterUp", "eyeWide", "eyeSquint", "cheekSquint", "noseSneer")
-_LOWER = ("mouthSmile", "mouthFrown", "mouthUpperUp", "mouthStretch", "mouthDimple", "mouthPress", "mouthShrugLower",
-          "mouthLowerDown")  # fmt: skip
+def _parse(table: str) -> dict[str, dict[str, float]]:
+    """Read a table of units (rows) and emotions (columns) into {emotion: {unit: value}}."""
+    header, *rows = (line.partition("#")[0].split() for line in table.strip().splitlines())
+    return {
+        emotion: {row[0]: float(row[column]) for row in rows if row[column] != "."}
+        for column, emotion in enumerate(header[1:], start=1)
+    }
 
+
+_units, _residuals = _parse(UNIT_TARGETS), _parse(RESIDUALS)
 PRESETS: dict[str, Preset] = {
-    "neutral": Preset({}, dict.fromkeys(_UPPER + _LOWER, 0.0), lip_gain=0.9, motion_gain=0.6, source_suppression=1.0),
-    "angry": Preset(
-        {"browDown": 0.8, "browInnerUp": -0.1, "browOuterUp": 0.5, "eyeSquint": 1.0, "eyeWide": -0.25,
-         "noseSneer": 0.15, "cheekSquint": -0.2, "mouthUpperUp": 0.75, "mouthLowerDown": 0.45, "mouthFrown": 0.15,
-         "mouthShrugLower": 0.25, "mouthShrugUpper": 0.2, "mouthDimple": -0.1},
-        {"mouthSmile": 0.0, "browInnerUp": 0.0, "eyeWide": 0.5, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.25),
-    "disgusted": Preset(
-        {"noseSneer": 0.65, "mouthUpperUp": 1.2, "eyeSquint": 0.65, "eyeWide": -0.3, "eyeBlink": 0.1,
-         "cheekSquint": 0.2, "browDown": 0.1, "browInnerUp": 0.2, "browOuterUp": 0.15, "mouthFrown": 0.25,
-         "mouthLowerDown": 0.1, "mouthShrugUpper": 0.2, "mouthShrugLower": 0.12, "mouthStretch": -0.15},
-        {"mouthSmile": 0.0, "eyeWide": 0.0, "mouthDimple": 0.0, "mouthPress": 0.0}, 0.95),
-    "fear": Preset(
-        {"browInnerUp": 1.45, "browOuterUp": 0.6, "browDown": 0.75, "eyeWide": 1.5, "cheekSquint": -0.15,
-         "noseSneer": -0.1, "mouthStretch": 0.55, "mouthFrown": 0.28, "mouthLowerDown": 0.1, "mouthUpperUp": 0.1,
-         "mouthShrugLower": 0.5, "mouthPress": -0.2},
-        {"mouthSmile": 0.0, "eyeSquint": 0.2, "cheekSquint": 0.2, "mouthDimple": 0.0, "mouthPress": 0.0}, 1.1),
-    "happy": Preset(
-        {"mouthSmile": 0.35, "cheekSquint": 0.75, "eyeSquint": 0.3, "noseSneer": 0.25, "mouthStretch": 0.3,
-         "mouthDimple": 0.35, "mouthUpperUp": 0.1, "mouthFrown": -0.4, "mouthShrugLower": -0.4, "mouthPress": -0.35,
-         "browDown": -0.25, "browOuterUp": -0.2},
-        {"mouthFrown": 0.0, "browDown": 0.2, "mouthShrugLower": 0.0}, 1.05),
-    "sad": Preset(
-        {"browInnerUp": 1.2, "browDown": 0.85, "browOuterUp": 0.2, "eyeSquint": 0.3, "eyeBlink": 0.4,
-         "mouthFrown": 0.9, "mouthDimple": 0.2, "mouthShrugLower": 0.2, "mouthShrugUpper": 0.1, "mouthPress": -0.3,
-         "mouthStretch": -0.1},
-        {"mouthSmile": 0.0, "eyeWide": 0.0, "cheekSquint": 0.1, "mouthUpperUp": 0.2, "mouthPress": 0.0}, 0.95),
-    "surprised": Preset(
-        {"browInnerUp": 1.0, "browOuterUp": 0.65, "eyeWide": 1.55, "eyeSquint": -0.4, "cheekSquint": 0.1,
-         "mouthLowerDown": 0.3, "mouthStretch": 0.1, "mouthFrown": -0.4, "mouthShrugLower": -0.15,
-         "mouthShrugUpper": -0.05, "eyeBlink": -0.1},
-        {"browDown": 0.0, "eyeSquint": 0.0, "mouthSmile": 0.1, "mouthFrown": 0.4, "noseSneer": 0.0,
-         "mouthDimple": 0.0, "mouthPress": 0.0}, 1.53),
-}  # fmt: skip
-assert tuple(PRESETS) == EMOTIONS
+    "neutral": Preset({}, _residuals["neutral"], lip_gain=0.9, motion_gain=0.6, source_suppression=1.0),
+    "angry": Preset(_units["angry"], _residuals["angry"], lip_gain=1.25),
+    "disgusted": Preset(_units["disgusted"], _residuals["disgusted"], lip_gain=0.95),
+    "fear": Preset(_units["fear"], _residuals["fear"], lip_gain=1.1),
+    "happy": Preset(_units["happy"], _residuals["happy"], lip_gain=1.05),
+    "sad": Preset(_units["sad"], _residuals["sad"], lip_gain=0.95),
+    "surprised": Preset(_units["surprised"], _residuals["surprised"], lip_gain=1.53),
+}
 
 
 def unit_indices(name: str, names: tuple[str, ...]) -> list[int]:
-    """Index of a unit, or of its left and right halves."""
+    """Find the index of a unit, or of its left and right halves."""
     return [i for i, n in enumerate(names) if n in (name, name + "Left", name + "Right")]
 
 
 def expand_units(values: dict[str, float], names: tuple[str, ...], default: float = 0.0) -> np.ndarray:
-    """{unit without side: value} -> (52,)."""
+    """Expand a table of units to a coefficient vector.
+
+    Args:
+        values: value by unit name without Left / Right.
+        names: the 52 ARKit units in the order of the head model.
+        default: value of the units that are not in the table.
+
+    Returns:
+        (52,) float64.
+    """
     out = np.full(len(names), default)
     for name, value in values.items():
         out[unit_indices(name, names)] = value
@@ -85,13 +118,15 @@ def expand_units(values: dict[str, float], names: tuple[str, ...], default: floa
 
 
 def variant_factors(seed: int, names: tuple[str, ...]) -> np.ndarray:
-    """(52,) factors of a natural variant; all 1 for seed 0. Left and right differ a little, as on any face."""
+    """Sample the factors (52,) of a natural variant of an emotion, in [0.5, 1.5]; all 1 for seed 0.
+
+    Left and right differ a little, as on any face.
+    """
     if seed == 0:
         return np.ones(len(names))
     rng = np.random.default_rng(seed)
-    whole = {n.removesuffix("Left").removesuffix("Right"): 0.0 for n in names}
-    strength = {n: rng.normal(1, 0.16) for n in whole}
-    side = rng.normal(0, 0.06)
-    tilt = np.array([side if n.endswith("Left") else -side if n.endswith("Right") else 0.0 for n in names])
-    base = np.array([strength[n.removesuffix("Left").removesuffix("Right")] for n in names])
-    return np.clip(base + tilt, 0.5, 1.5)
+    pairs = [name.removesuffix("Left").removesuffix("Right") for name in names]
+    gains = {pair: rng.normal(1, 0.16) for pair in dict.fromkeys(pairs)}
+    asymmetry = rng.normal(0, 0.06)
+    sides = [asymmetry if n.endswith("Left") else -asymmetry if n.endswith("Right") else 0.0 for n in names]
+    return np.clip(np.array([gains[pair] for pair in pairs]) + np.array(sides), 0.5, 1.5)

@@ -1,4 +1,4 @@
-"""What speech, blinks and gaze forbid an emotion to change."""
+"""Protect speech, blinks and gaze from an expression edit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from asccl.types import Motion
 
-# a director never touches these units: they carry speech and gaze
+# directors never change these units: they carry speech and gaze
 SPEECH_UNITS = (
     *("jaw", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRoll", "mouthLeft", "mouthRight"),
     *("cheekPuff", "tongueOut", "eyeLook"),
@@ -14,45 +14,71 @@ SPEECH_UNITS = (
 LIP_SPREAD_UNITS = ("mouthSmile", "mouthStretch", "mouthDimple")
 LIP_PART_UNITS = ("mouthUpperUp", "mouthLowerDown")
 LID_UNITS = ("eyeWide", "eyeSquint")
+OPEN_JAW = 0.15  # jawOpen from which on the jaw counts as open
+BLINK_THRESHOLD = 0.08  # eyeBlink above the resting lids at which a blink begins
 
 
 def speech_unit_mask(names: tuple[str, ...]) -> np.ndarray:
-    """(52,) bool, True where the source's value must stay."""
-    return np.array([n.startswith(SPEECH_UNITS) for n in names])
+    """Mark the units (52,) bool whose source value must stay."""
+    return _mask(names, SPEECH_UNITS)
 
 
 def lip_rounding(motion: Motion, names: tuple[str, ...]) -> np.ndarray:
-    """(T,) in [0, 1], how far the lips are rounded (o, u, w)."""
+    """Measure how far the lips are rounded, as for o, u and w: (T,) in [0, 1]."""
     w = motion.coefficients
     return np.clip(w[:, names.index("mouthPucker")] + 0.7 * w[:, names.index("mouthFunnel")], 0, 1)
 
 
 def jaw_openness(motion: Motion, names: tuple[str, ...]) -> np.ndarray:
-    """(T,) in [0, 1], 0 where the jaw is shut as for p, b and m."""
-    return np.clip(motion.coefficients[:, names.index("jawOpen")] / 0.15, 0, 1)
+    """Measure how far the jaw is open: (T,) in [0, 1], 0 where it is closed as for p, b and m."""
+    return np.clip(motion.coefficients[:, names.index("jawOpen")] / OPEN_JAW, 0, 1)
 
 
-def blink_amount(motion: Motion, names: tuple[str, ...], rest: float | None = None) -> np.ndarray:
-    """(T,) in [0, 1], how far the lids are closed beyond this person's own resting lids; None takes their median."""
+def blink_amount(motion: Motion, names: tuple[str, ...], resting_lids: float | None = None) -> np.ndarray:
+    """Measure how far the lids are closed beyond this person's resting lids.
+
+    Args:
+        motion: T frames.
+        names: the 52 ARKit units in the order of the head model.
+        resting_lids: eyeBlink between blinks; None takes the median of the motion.
+
+    Returns:
+        (T,) in [0, 1].
+    """
     lids = motion.coefficients[:, [names.index("eyeBlinkLeft"), names.index("eyeBlinkRight")]].max(1)
-    if rest is None:
-        rest = np.median(lids[motion.weight > 0]) if (motion.weight > 0).any() and len(lids) > 1 else min(lids[0], 0.4)
-    return np.clip((lids - rest - 0.08) / max(0.2, 0.8 - rest), 0, 1)
+    rest = _resting_lids(lids, motion.weight) if resting_lids is None else resting_lids
+    return np.clip((lids - rest - BLINK_THRESHOLD) / max(0.2, 0.8 - rest), 0, 1)
 
 
 def protect_speech(
     change: np.ndarray, motion: Motion, names: tuple[str, ...], resting_lids: float | None = None
 ) -> np.ndarray:
-    """Take from a change of coefficients (T, 52) what would fight the words, a blink or the gaze. resting_lids: how far
-    this person's lids are closed between blinks, where that is known."""
-    out = np.where(speech_unit_mask(names), 0.0, change)
-    spread = [i for i, n in enumerate(names) if n.startswith(LIP_SPREAD_UNITS)]
-    lids = [i for i, n in enumerate(names) if n.startswith(LID_UNITS)]
-    shut = np.array([n.startswith("eyeBlink") for n in names])
-    out[:, spread] *= (1 - 0.6 * lip_rounding(motion, names))[:, None]
-    part = [i for i, n in enumerate(names) if n.startswith(LIP_PART_UNITS)]
-    out[:, part] *= (0.5 + 0.5 * jaw_openness(motion, names))[:, None]
+    """Remove from an edit what would disturb the speech, a blink or the gaze.
+
+    Args:
+        change: change of the coefficients, (T, 52).
+        motion: motion of the source, T frames.
+        names: the 52 ARKit units in the order of the head model.
+        resting_lids: eyeBlink of this person between blinks, if known.
+
+    Returns:
+        The remaining change, (T, 52).
+    """
     blink = blink_amount(motion, names, resting_lids)
-    out[:, lids] *= (1 - np.clip(1.5 * blink, 0, 1))[:, None]
-    out[:, shut] *= (1 - blink)[:, None]
+    out = np.where(speech_unit_mask(names), 0.0, change)
+    out[:, _mask(names, LIP_SPREAD_UNITS)] *= (1 - 0.6 * lip_rounding(motion, names))[:, None]
+    out[:, _mask(names, LIP_PART_UNITS)] *= (0.5 + 0.5 * jaw_openness(motion, names))[:, None]
+    out[:, _mask(names, LID_UNITS)] *= (1 - np.clip(1.5 * blink, 0, 1))[:, None]
+    out[:, _mask(names, ("eyeBlink",))] *= (1 - blink)[:, None]
     return out
+
+
+def _mask(names: tuple[str, ...], prefixes: tuple[str, ...]) -> np.ndarray:
+    return np.array([name.startswith(prefixes) for name in names])
+
+
+def _resting_lids(lids: np.ndarray, weight: np.ndarray) -> float:
+    """Median over the frames (T,) that can be edited; a single frame may be a blink, so that its value is bounded."""
+    if (weight > 0).any() and len(lids) > 1:
+        return np.median(lids[weight > 0])
+    return min(lids[0], 0.4)
