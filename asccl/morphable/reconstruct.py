@@ -96,15 +96,15 @@ def track_face(
     limits: Limits,
     face: int | None = None,
     study: FrameObserver | None = None,
-    every: int = 1,
+    stride: int = 1,
 ) -> TrackedClip:
-    """Track the chosen face through a whole file, looking at each `every`-th frame. As `reconstruct`, without the fit."""
-    with Reader(path, limits, every) as reader, LandmarkStore() as raw:
+    """Track the chosen face through a whole file, every `stride`-th frame. As `reconstruct`, without the fit."""
+    with Reader(path, limits, stride) as reader, LandmarkStore() as raw:
         few = sample(path, SEARCHED_FRAMES, limits)
         people = tracker.find(few, reader.info.time_base, everybody=face is not None)
         tracker.start(select_person(people, face, path.name))
         evidence, times = _watch(ahead(reader), reader.info, tracker, raw, progress, study)
-        judged = compute_presence(evidence, float(reader.info.frame_rate) / every)
+        judged = compute_presence(evidence, float(reader.info.frame_rate) / stride)
         if not (judged.presence > 0).any():
             raise NoFaceError(
                 f"{path.name} has no face that can be edited{_why(judged.reasons)}",
@@ -117,7 +117,7 @@ def track_face(
             landmarks.close()
             raise
     track = Track(judged.presence, judged.shot, judged.reasons)
-    return TrackedClip(reader.info, times, track, landmarks, every, reader.skipped)
+    return TrackedClip(reader.info, times, track, landmarks, stride, reader.skipped)
 
 
 def _watch(
