@@ -10,7 +10,7 @@ from typing import Any
 import av
 from av.stream import Discard
 
-from asccl.video.source import open_container
+from asccl.video.source import open_container, read_metadata
 
 COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "alac"})
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
@@ -83,10 +83,11 @@ class _Track:
     def __init__(self, stream: Any, output: Any, target: Any):
         self._stream, self._output, self._target = stream, output, target
         target.disposition = stream.disposition
+        metadata = read_metadata(stream)
         for key in ("language", "title", "handler_name"):
-            if key in stream.metadata:
-                target.metadata[key] = stream.metadata[key]
-        self.start = Fraction(max(0, stream.start_time or 0)) * stream.time_base
+            if key in metadata:
+                target.metadata[key] = metadata[key]
+        self.start = Fraction(max(0, stream.start_time or 0)) * Fraction(stream.time_base)
 
 
 class _Copied(_Track):

@@ -26,6 +26,8 @@ FORMATS = (
 NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 FALLBACK_RATE = Fraction(25)
 SANE_RATE = 1000
+# PyAV 19 has no such option: it decodes metadata with "surrogateescape", and `read_metadata` replaces what is broken
+METADATA_OPTIONS = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 ABRUPT = 0.2  # seconds; a file that ends so much too early was cut off
 
 
@@ -47,7 +49,7 @@ class Source:
             limits.check_size(path, codec.width, codec.height)
             codec.thread_type = "AUTO"
             codec.options = {"max_pixels": str(limits.max_pixels)}
-            self.time_base: Fraction = self.stream.time_base
+            self.time_base = Fraction(self.stream.time_base)
             self.rate = self._rate()
             self.duration = self._duration()
             self.frame_count = max(1, self.stream.frames or round(self.duration * self.rate))
@@ -139,7 +141,7 @@ class Source:
         return max(streams, key=lambda s: s.codec_context.width * s.codec_context.height)
 
     def _rate(self) -> Fraction:
-        average, guessed = self.stream.average_rate, self.stream.guessed_rate
+        average, guessed = (Fraction(r) if r else None for r in (self.stream.average_rate, self.stream.guessed_rate))
         if average and guessed and abs(average / guessed - 1) < Fraction(1, 1000):
             return guessed  # the average of rounded time stamps: 29.97 where 30000/1001 is meant
         for rate in (average, guessed):
@@ -180,7 +182,7 @@ def open_container(path: Path, max_pixels: int) -> Any:
             f"file:{path}",
             options={"max_pixels": str(max_pixels)},
             container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
-            metadata_errors="replace",
+            **METADATA_OPTIONS,
         )
     except (av.error.FFmpegError, ValueError):
         raise UnreadableError(
@@ -189,6 +191,15 @@ def open_container(path: Path, max_pixels: int) -> Any:
         ) from None
     except MemoryError:
         raise LimitError(f"{path.name} asks for more memory than there is", "make it smaller first") from None
+
+
+def read_metadata(holder: Any) -> dict[str, str]:
+    """Metadata of a container or a stream, with U+FFFD in place of bytes that are not UTF-8."""
+    return {_valid_text(key): _valid_text(value) for key, value in holder.metadata.items()}
+
+
+def _valid_text(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:

@@ -19,7 +19,7 @@ from asccl.video.colour import Colour, colour_of
 from asccl.video.limits import UNLIMITED
 from asccl.video.picture import to_frame
 from asccl.video.sound import Sound
-from asccl.video.source import Source, open_container, orientation
+from asccl.video.source import Source, open_container, orientation, read_metadata
 from asccl.video.stills import STILL_SUFFIXES, StillWriter, read_still_tags
 
 VIDEO_SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
@@ -223,7 +223,7 @@ def read_tags(path: Path | str) -> dict[str, str]:
         return tags
     try:
         with open_container(path, UNLIMITED.max_pixels) as container:
-            return {key.lower(): value for key, value in container.metadata.items()}
+            return {key.lower(): value for key, value in read_metadata(container).items()}
     except UnreadableError:
         if path.suffix.lower() in STILL_SUFFIXES:
             return {}
@@ -236,7 +236,7 @@ def _look(path: Path) -> tuple[Colour, Fraction]:
     try:
         with Source(path, UNLIMITED) as source:
             colour = colour_of(source.stream.codec_context).encodable()
-            shape = source.stream.codec_context.sample_aspect_ratio or Fraction(1)
+            shape = Fraction(source.stream.codec_context.sample_aspect_ratio or 1)
             turned = shape != 1 and orientation(source.first(source.frames())[1])[0]
     except UnreadableError:
         return Colour(), Fraction(1)
@@ -245,4 +245,4 @@ def _look(path: Path) -> tuple[Colour, Fraction]:
 
 def _inherited(source: Path) -> dict[str, str]:
     with open_container(source, UNLIMITED.max_pixels) as container:
-        return {key: value for key, value in container.metadata.items() if key.lower() not in OWN_KEYS}
+        return {key: value for key, value in read_metadata(container).items() if key.lower() not in OWN_KEYS}
