@@ -16,7 +16,7 @@ from asccl.errors import LimitError, UnreadableError
 from asccl.types import LazyImage, MediaInfo
 from asccl.video.colour import Decoder, colour_of
 from asccl.video.limits import Limits
-from asccl.video.picture import Decoded
+from asccl.video.lazy_image import Decoded
 
 # Formats that hold everything themselves. Playlists (HLS, DASH, concat) may name other files or hosts: never opened.
 FORMATS = (

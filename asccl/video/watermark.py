@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from asccl.types import LazyImage
-from asccl.video.picture import patched
+from asccl.video.lazy_image import patched
 
 TEXT = "edited with ASCCL"
 TEXT_HEIGHT = 0.035  # of the shorter side

@@ -17,7 +17,7 @@ from asccl.files import AtomicFile
 from asccl.types import Frame, MediaInfo
 from asccl.video.colour import Colour, colour_of
 from asccl.video.limits import UNLIMITED
-from asccl.video.picture import to_frame
+from asccl.video.lazy_image import to_frame
 from asccl.video.sound import Sound
 from asccl.video.source import Source, open_container, orientation, read_metadata
 from asccl.video.stills import STILL_SUFFIXES, StillWriter, read_still_tags

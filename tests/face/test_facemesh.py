@@ -15,7 +15,7 @@ from asccl.face.facemesh import FaceMesh, Window, cut_window
 from asccl.face.mesh import ARCFACE_POINTS, EYE_CORNERS, NOSE_TIP, OUTER_CORNERS
 from asccl.types import as_image
 from asccl.video.colour import planes_of
-from asccl.video.picture import Decoded
+from asccl.video.lazy_image import Decoded
 from tests.media import astronaut
 
 WINDOWS = [

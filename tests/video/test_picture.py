@@ -12,7 +12,7 @@ import pytest
 from asccl.types import as_image
 from asccl.video import Reader, draw_badge, open_writer
 from asccl.video.colour import Colour, planes_of
-from asccl.video.picture import Decoded, patched, to_frame
+from asccl.video.lazy_image import Decoded, patched, to_frame
 from tests.video.video_clips import make_clip
 
 BT601 = 6

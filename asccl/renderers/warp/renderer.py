@@ -17,7 +17,7 @@ from asccl.renderers.warp.glasses import GlassesModel, limit_brow_motion
 from asccl.renderers.warp.shading import CREASE_GAIN, SkinModel
 from asccl.renderers.warp.teeth import stabilize_teeth
 from asccl.types import Image, LazyImage, Motion
-from asccl.video.picture import patched
+from asccl.video.lazy_image import patched
 
 STILL = 0.03  # pixels that count as no motion
 # a shadow on skin keeps more red than blue: brightness -> 1 + (brightness - 1) * share, for R, G, B
