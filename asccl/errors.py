@@ -58,7 +58,7 @@ class WeightsError(AscclError):
     """A weight file is missing, damaged or of the wrong kind."""
 
 
-class Cancelled(AscclError):
+class CancelledError(AscclError):
     """The user stopped the work; nothing was written."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all."""
+"""Files that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -8,61 +8,100 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 import av
 
 from asccl.errors import OutputError
 
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+NO_SPACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PERMISSION_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS)
+MAX_NAME_LENGTH = 80  # characters of the final name that the temporary name repeats
 
 
 class AtomicFile:
-    """`part` is a hidden file beside `path`, renamed to it when whole. Raises OutputError where it cannot be made."""
+    """A file that is written under a hidden temporary name and renamed when it is complete.
 
-    def __init__(self, path: Path):
+        with AtomicFile(path) as file:
+            file.temporary_path.write_bytes(data)
+
+    Leaving the block renames the temporary file to `path`, or removes it if the block raised an exception. System and
+    FFmpeg errors of the block are raised as OutputError.
+
+    Args:
+        path: final name; an existing file is replaced.
+        permissions: of the new file, before the umask.
+
+    Attributes:
+        temporary_path: an empty file in the folder of `path`; write to it.
+
+    Raises:
+        OutputError: the file cannot be created.
+    """
+
+    def __init__(self, path: Path, permissions: int = 0o666):
         self.path = path
-        self.part = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}.part")
-        with self.errors():
+        self.temporary_path = path.with_name(f".{path.name[:MAX_NAME_LENGTH]}.{secrets.token_hex(4)}.part")
+        with self.output_errors():
             if path.is_dir():
                 raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
             if path.exists() and not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            os.close(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            os.close(os.open(self.temporary_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, permissions))
 
-    def discard(self) -> None:
-        """Removes the part. Harmless to repeat."""
-        self.part.unlink(missing_ok=True)
+    def __enter__(self) -> AtomicFile:
+        return self
 
-    @contextmanager
-    def kept(self, whole: bool) -> Iterator[None]:
-        """For the last steps: renames the part afterwards if `whole`, else, and on any error, removes it."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
-            with self.errors():
-                yield
-                if whole:
-                    os.replace(self.part, self.path)
+            with self.output_errors():
+                if isinstance(error, OSError | av.error.FFmpegError):
+                    raise error
+                if error is None:
+                    os.replace(self.temporary_path, self.path)
         finally:
             self.discard()
 
+    def discard(self) -> None:
+        """Remove the temporary file. It is harmless to call this again."""
+        self.temporary_path.unlink(missing_ok=True)
+
     @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Turns errors of the system and of FFmpeg into OutputError."""
+    def output_errors(self) -> Iterator[None]:
+        """Raise system and FFmpeg errors of the block as OutputError."""
         try:
             yield
         except (OSError, av.error.FFmpegError) as error:
-            raise self.explain(self.path, error) from error
+            raise explain_write_error(self.path, error) from error
 
-    @staticmethod
-    def explain(path: Path, error: OSError | av.error.FFmpegError) -> OutputError:
-        """What keeps a file or folder from being written, with its remedy."""
-        name = path.name
-        if error.errno in NO_SPACE:
-            return OutputError(f"no space is left for {name}", "free some space or choose another disk")
-        if error.errno in FORBIDDEN:
-            return OutputError(f"{name} may not be written in {path.parent}", "choose another folder or name")
-        if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            return OutputError(f"the folder {path.parent} does not exist", "make it, or choose another")
-        if error.errno == errno.EISDIR:
-            return OutputError(f"{name} is a folder", "choose another name")
-        return OutputError(f"{name} cannot be written ({error.strerror})", "choose another folder or disk")
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file that appears complete or not at all and survives a crash; create missing folders.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain_write_error(path, error) from error
+    with AtomicFile(path) as file, file.temporary_path.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def explain_write_error(path: Path, error: OSError | av.error.FFmpegError) -> OutputError:
+    """The error of a file or folder that cannot be written, with its remedy."""
+    name = path.name
+    if error.errno in NO_SPACE_ERRORS:
+        return OutputError(f"no space is left for {name}", "free some space or choose another disk")
+    if error.errno in PERMISSION_ERRORS:
+        return OutputError(f"{name} may not be written in {path.parent}", "choose another folder or name")
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return OutputError(f"the folder {path.parent} does not exist", "create it, or choose another")
+    if error.errno == errno.EISDIR:
+        return OutputError(f"{name} is a folder", "choose another name")
+    return OutputError(f"{name} cannot be written ({error.strerror})", "choose another folder or disk")

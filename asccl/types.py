@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from asccl.errors import Cancelled, SettingError
+from asccl.errors import CancelledError, SettingError
 
 EMOTIONS = ("neutral", "angry", "disgusted", "fear", "happy", "sad", "surprised")
 GENERATORS = ("warp", "ned")  # the first is what one gets without asking
@@ -113,7 +113,7 @@ class Motion:
     def __len__(self) -> int:
         return len(self.coefficients)
 
-    def at(self, index: np.ndarray) -> Motion:
+    def select(self, index: np.ndarray) -> Motion:
         """The motion of some frames alone."""
         return Motion(
             self.coefficients[index],
@@ -210,7 +210,7 @@ class Preview:
 
 
 class Progress:
-    """Where an edit stands. Hand in `report(stage, done in [0, 1])`; `check()` raises Cancelled once `cancelled()`."""
+    """Where an edit stands. Hand in `report(stage, done in [0, 1])`; `check()` raises CancelledError once `cancelled()`."""
 
     def __init__(
         self,
@@ -227,4 +227,4 @@ class Progress:
 
     def check(self) -> None:
         if self._cancelled is not None and self._cancelled():
-            raise Cancelled
+            raise CancelledError

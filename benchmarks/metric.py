@@ -47,7 +47,7 @@ class Face:
     def __init__(self, images: list[Image], eyes: FaceLandmarker):
         crops, gaps, near = [], [], None
         for image in images:
-            found = eyes.face(image, near)
+            found = eyes.detect(image, near)
             near = found if found is not None else near
             crops.append(np.zeros((112, 112, 3), np.uint8) if found is None else arcface_crop(image, found))
             gaps.append(np.nan if found is None else float(lip_gap(found)))

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from scipy.interpolate import LinearNDInterpolator
 
 from asccl import LossSettings, load_metric
-from asccl.face.crop import SIZE
+from asccl.face.crop import CROP_SIZE
 from asccl.face.mesh import BROWS, LEFT_EYE, LIPS, RIGHT_EYE, eye_distance
 from asccl.metric.loss import asccl_loss
 from asccl.metric.scc import SCCMetric
@@ -61,9 +61,11 @@ class Faces:
         """The picture and the landmarks of other units (B, 52)."""
         change = units - self.units
         field = torch.einsum("bu,bukhw->bhwk", change, self.fields)
-        y, x = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+        y, x = torch.meshgrid(torch.arange(CROP_SIZE), torch.arange(CROP_SIZE), indexing="ij")
         there = torch.stack([x, y], -1) - field
-        picture = F.grid_sample(self.picture, there / (SIZE - 1) * 2 - 1, padding_mode="border", align_corners=True)
+        picture = F.grid_sample(
+            self.picture, there / (CROP_SIZE - 1) * 2 - 1, padding_mode="border", align_corners=True
+        )
         return picture, self.landmarks + torch.einsum("bu,bunk->bnk", change, self.moves)
 
 
@@ -75,19 +77,19 @@ def draw(seed: int, head: AnnyHead) -> Faces:
 
 
 def _face(rng: np.random.Generator, emotion: str, head: AnnyHead) -> tuple[np.ndarray, ...]:
-    sitting = HeadRenderer(SyntheticPerson.draw(rng, head), head, SIZE / 20)
+    sitting = HeadRenderer(SyntheticPerson.draw(rng, head), head, CROP_SIZE / 20)
     camera = Camera.facing(*rng.normal(0, (6, 4, 3)), 256)
     track = words(rng, 60, head)[[20, 50]]
     emotional = with_emotion(track, sample_style(rng, emotion, head), head)
-    view = camera.aligned(sitting.landmarks(track[0], camera), SIZE)
+    view = camera.aligned(sitting.landmarks(track[0], camera), CROP_SIZE)
     landmarks = sitting.landmarks(track[0], view)
     moves = np.stack([sitting.landmarks(track[0] + unit, view) - landmarks for unit in np.eye(52)])
-    edge = np.linspace(0, SIZE - 1, 12)
-    frame = np.array([(x, y) for x in edge for y in edge if x in (0, SIZE - 1) or y in (0, SIZE - 1)])
+    edge = np.linspace(0, CROP_SIZE - 1, 12)
+    frame = np.array([(x, y) for x in edge for y in edge if x in (0, CROP_SIZE - 1) or y in (0, CROP_SIZE - 1)])
     values = np.concatenate([moves.transpose(1, 0, 2).reshape(len(landmarks), -1), np.zeros((len(frame), 104))])
-    grid = np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), -1)
+    grid = np.stack(np.meshgrid(np.arange(CROP_SIZE), np.arange(CROP_SIZE)), -1)
     fields = LinearNDInterpolator(np.concatenate([landmarks, frame]), values, 0.0)(grid)
-    fields = fields.reshape(SIZE, SIZE, 52, 2).transpose(2, 3, 0, 1)
+    fields = fields.reshape(CROP_SIZE, CROP_SIZE, 52, 2).transpose(2, 3, 0, 1)
     picture = sitting.picture(track[0], view).transpose(2, 0, 1) / 127.5 - 1
     return picture, track[0], emotional[1], landmarks, sitting.landmarks(emotional[0], view), moves, fields
 

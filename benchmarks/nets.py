@@ -24,7 +24,7 @@ import mediapipe
 import numpy as np
 
 from asccl.face.crop import arcface_crop, expression_crop
-from asccl.face.mesh import ALL_POINTS
+from asccl.face.mesh import NUM_LANDMARKS
 from asccl.types import EMOTIONS, Image
 from asccl.zoo import load_embedder, load_expression_net
 
@@ -67,7 +67,7 @@ def with_landmarks(frames: list[Image]) -> Iterator[tuple[Image, np.ndarray]]:
             faces = mesh.process(padded).multi_face_landmarks
             if faces:
                 points = np.array([(p.x, p.y) for p in faces[0].landmark])
-                assert len(points) == ALL_POINTS
+                assert len(points) == NUM_LANDMARKS
                 yield frame, points * padded.shape[1::-1] - BORDER
 
 

@@ -20,7 +20,7 @@ from media import ROOT, astronaut, write_clip
 from asccl import Editor, EditRequest
 from asccl.__main__ import main
 from asccl.commands import edit_report
-from asccl.errors import Cancelled, OutputError
+from asccl.errors import CancelledError, OutputError
 from asccl.types import Progress
 from asccl.video import EncodeSettings, Limits
 
@@ -319,7 +319,7 @@ def test_cancelled(stage: str, share: float, editor: Editor, clip: Path, tmp_pat
             reached.append(now)
 
     progress = Progress(report, lambda: bool(reached))
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         editor.edit(EditRequest(clip, tmp_path / "out.mp4", emotion="happy"), progress)
     assert list(tmp_path.iterdir()) == [temporary]
 
@@ -327,7 +327,7 @@ def test_cancelled(stage: str, share: float, editor: Editor, clip: Path, tmp_pat
 def test_an_old_output_survives_a_failure(refused, clip: Path, editor: Editor, tmp_path: Path) -> None:
     old = tmp_path / "out.mp4"
     old.write_bytes(b"what was there")
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         editor.edit(EditRequest(clip, old, emotion="sad"), Progress(None, lambda: True))
     assert refused(3, no_face(tmp_path), "-o", tmp_path / "out.png")
     assert old.read_bytes() == b"what was there"

@@ -28,7 +28,7 @@ SIZES = RendererSizes(ngf=4, downsamplings=2, blocks=2, running=False)
 def person() -> np.ndarray:
     """(192,) of the astronaut."""
     eyes, image = FaceLandmarker(), astronaut()
-    landmarks = eyes.face(image)
+    landmarks = eyes.detect(image)
     eyes.close()
     assert landmarks is not None
     return zoo.load_embedder().embed(arcface_crop(image, landmarks)[None])[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub_server import COMMIT, serve
+from hub_server import COMMIT, serve_hub
 from safetensors.torch import save_file
 
 from asccl import hub
@@ -119,13 +119,13 @@ def stand(tmp_path):
     with ExitStack() as stack:
 
         def start(data=DATA, **options):
-            served = stack.enter_context(serve({"tiny.bin": data, "model.safetensors": data}, **options))
+            served = stack.enter_context(serve_hub({"tiny.bin": data, "model.safetensors": data}, **options))
 
             def locate(weight=TINY, **environment):
                 return ask_new_process('hub.locate("tiny")', tmp_path, served.url, environment, weight)[0]
 
             locate.served = served
-            return locate, served.asked
+            return locate, served.requests
 
         yield start
 
@@ -220,7 +220,7 @@ def test_hub_without_the_file_or_the_repository(stand):
 
 
 def test_hub_cut_off_leaves_nothing_that_counts(stand):
-    locate, _ = stand(missing=5000)
+    locate, _ = stand(missing_bytes=5000)
     assert locate(ASCCL_HUB_REPO="someone/weights").startswith("WeightsError")
     whole, _ = stand()
     assert Path(whole(ASCCL_HUB_REPO="someone/weights")).read_bytes() == DATA
@@ -249,7 +249,7 @@ def test_hub_repository_offline(resolve):
 
 
 def test_hub_repository_that_sends_other_bytes_than_it_states(resolve):
-    run, _ = resolve(stated=hashlib.sha256(DATA[::-1]).hexdigest())
+    run, _ = resolve(claimed_sha256=hashlib.sha256(DATA[::-1]).hexdigest())
     answer, _ = run('"someone/weights:tiny.bin"')
     assert "has sha256" in answer and "where tiny.bin of someone/weights has" in answer
 
@@ -270,7 +270,7 @@ def test_hub_repository_without_the_file_or_the_revision(resolve):
 
 def test_hub_goes_on_where_a_transfer_was_cut_off(resolve):
     data = DATA * 45  # the client keeps whole pieces of 10 MB
-    run, asked = resolve(data=data, missing=5000, times=1)
+    run, asked = resolve(data=data, missing_bytes=5000, missing_times=1)
     path, _ = run('"someone/weights:tiny.bin"')
     assert Path(path).read_bytes() == data
     assert asked[-1].endswith("bytes=10485760-")

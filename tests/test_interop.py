@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from official import made_up, names
+from official import names, synthetic_weights
 from safetensors.torch import load_file
 
 from asccl import hub, zoo
@@ -43,7 +43,7 @@ def face() -> torch.Tensor:
 def small() -> IResNet:
     """IResNet-18 with its embedding: as IResNet-50, but quick."""
     net = IResNet(18, head=True)
-    net.load_state_dict(made_up(shapes(net)))
+    net.load_state_dict(synthetic_weights(shapes(net)))
     return net.freeze()
 
 
@@ -51,7 +51,7 @@ def small() -> IResNet:
 def authors(tmp_path_factory) -> Path:
     """A stand-in for the authors' metric."""
     path = tmp_path_factory.mktemp("authors") / "metric.pth"
-    torch.save(made_up(names("scc")), path)
+    torch.save(synthetic_weights(names("scc")), path)
     return path
 
 
@@ -114,7 +114,7 @@ def test_arcface_from_pytorch_gives_the_same_network(small, face, tmp_path, caps
 
 
 def test_the_authors_backbone_is_an_iresnet_50(tmp_path, capsys):
-    path = save(made_up(shapes(IResNet(50))), tmp_path / "backbone.pth")
+    path = save(synthetic_weights(shapes(IResNet(50))), tmp_path / "backbone.pth")
     status, said = run(capsys, "arcface", path, "-o", tmp_path / "out.safetensors")
     assert status == 0 and "IResNet-50 without" in said
     assert hub.read_metadata(tmp_path / "out.safetensors")["backbone"] == "iresnet50"

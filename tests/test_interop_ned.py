@@ -1,5 +1,6 @@
 """NED's checkpoints through `python -m asccl import-weights`: stand-ins with made-up weights, nothing of theirs."""
 
+import official
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -12,7 +13,6 @@ from asccl.nets import ned_renderer
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator
-from tests import official
 from training.engine.weights import write_weights
 
 NETS = ("generator", "mapping_network", "style_encoder", "discriminator")
@@ -20,7 +20,10 @@ NETS = ("generator", "mapping_network", "style_encoder", "discriminator")
 
 def stand_in(prefix: str = "module.") -> dict:
     return {
-        net: {prefix + name: value for name, value in official.made_up(official.names("ned_manipulator", net)).items()}
+        net: {
+            prefix + name: value
+            for name, value in official.synthetic_weights(official.names("ned_manipulator", net)).items()
+        }
         for net in NETS
     }
 
@@ -106,9 +109,9 @@ def test_the_published_renderer(tmp_path, capsys, prefix):
 
 
 def test_the_published_sizes_are_read_from_the_shapes():
-    state = official.made_up(official.names("ned_renderer", "G"))
+    state = official.synthetic_weights(official.names("ned_renderer", "G"))
     assert ned._generator_sizes(state) == ned_renderer.RendererSizes()
-    told = ned.convert_discriminator(official.made_up(official.names("ned_renderer", "D"))).metadata
+    told = ned.convert_discriminator(official.synthetic_weights(official.names("ned_renderer", "D"))).metadata
     assert ned_renderer.RendererSizes.from_metadata(told) == ned_renderer.RendererSizes()
 
 

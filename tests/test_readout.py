@@ -14,7 +14,7 @@ from asccl.face.landmarker import FaceLandmarker
 
 def test_a_face_that_fell_into_a_point_is_not_measured() -> None:
     image, eyes = astronaut(), FaceLandmarker()
-    face = eyes.face(image)
+    face = eyes.detect(image)
     eyes.close()
     assert face is not None
     readout = EditMetrics(

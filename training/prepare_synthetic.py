@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from asccl.data.stored import INDEX, SHARD, write_shard
 from asccl.errors import AscclError, SettingError
-from asccl.face.crop import SIZE
+from asccl.face.crop import CROP_SIZE
 from asccl.synthetic.datasets import SyntheticPairs
 
 
@@ -26,7 +26,7 @@ class Recipe:
     """What decides a set; arguments of `SyntheticPairs`. shard: pairs a file."""
 
     seed: int = 0
-    size: int = SIZE
+    size: int = CROP_SIZE
     count: int = 10_000
     frames_per_person: int = 8
     shard: int = SHARD

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from asccl.face.crop import SIZE
+from asccl.face.crop import CROP_SIZE
 from asccl.metric.align import warp_affine
 from asccl.metric.scc import normalize
 from asccl.nets.ned_renderer import PREVIOUS_FRAMES
@@ -74,7 +74,7 @@ def measure_faces(face: torch.Tensor, batch: RendererWindow, distance: FeatureDi
         -10 * torch.log10(x[:, 0].sum((1, 2)) / x[:, 1].sum((1, 2))) for x in (wrong, crop_mouths(wrong, there.mouth))
     )
     whole = there.mask * face + (1 - there.mask) * there.real
-    made, real = (warp_affine(x, there.crop, (SIZE, SIZE))[0] for x in (whole, there.real))
+    made, real = (warp_affine(x, there.crop, (CROP_SIZE, CROP_SIZE))[0] for x in (whole, there.real))
     return {
         "psnr": psnr.mean().item(), "mouth_psnr": mouth.mean().item(), "distance": distance(made, real).mean().item()
     }  # fmt: skip

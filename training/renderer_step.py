@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from asccl.face.crop import SIZE
+from asccl.face.crop import CROP_SIZE
 from asccl.metric.align import warp_affine
 from asccl.metric.loss import ASCCLLoss
 from asccl.nets.ned_renderer import CONDITION_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Discriminator, RendererSizes
@@ -122,9 +122,9 @@ def generator_losses(
     if asccl is not None:
         mask, real, crop = there.mask[:most], there.real[:most], there.crop[:most]
         with torch.no_grad():
-            source, valid = warp_affine(real, crop, (SIZE, SIZE))
+            source, valid = warp_affine(real, crop, (CROP_SIZE, CROP_SIZE))
         whole = mask * face[:most] + (1 - mask) * real
-        found["asccl"] = asccl(source, warp_affine(whole, crop, (SIZE, SIZE))[0], rng, valid)
+        found["asccl"] = asccl(source, warp_affine(whole, crop, (CROP_SIZE, CROP_SIZE))[0], rng, valid)
     return found, made
 
 

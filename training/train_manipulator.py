@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from asccl.face.crop import SIZE
+from asccl.face.crop import CROP_SIZE
 from asccl.metric.loss import ASCCLLoss, LossSettings
 from asccl.metric.scc import SCCMetric
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
@@ -67,7 +67,7 @@ class ManipulatorSettings(loop.LoopSettings):
     paired_weight: float = 0.0
     asccl_weight: float = 0.0
     asccl_images: int = 8
-    asccl_image_size: int = SIZE
+    asccl_image_size: int = CROP_SIZE
     metric: str = DEFAULT_METRIC
     heads: str = "trained"
     daas: str = "paper"
@@ -78,7 +78,9 @@ class RenderedASCCLLoss(nn.Module):
 
     pictures: at most so many of a batch. size: of each, pixels."""
 
-    def __init__(self, head: AnnyHead, metric: SCCMetric, daas: str = "paper", pictures: int = 8, size: int = SIZE):
+    def __init__(
+        self, head: AnnyHead, metric: SCCMetric, daas: str = "paper", pictures: int = 8, size: int = CROP_SIZE
+    ):
         super().__init__()
         self.picture, self.pictures = FrontalHeadRenderer(head, size), pictures
         self.loss = ASCCLLoss(metric, LossSettings(daas=daas))  # type: ignore[arg-type]

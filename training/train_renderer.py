@@ -22,7 +22,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from asccl import hub
 from asccl.errors import SettingError, WeightsError
-from asccl.face.crop import SIZE, warp_crop
+from asccl.face.crop import CROP_SIZE, warp_crop
 from asccl.metric.loss import ASCCLLoss, LossSettings
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.blocks import BATCH_NORM_COUNTER
@@ -162,7 +162,7 @@ def build_metadata(sizes: RendererSizes, portraits: Sequence[Portrait]) -> Rende
         for t in np.unique(np.linspace(0, len(one) - 1, -(-FACES // len(portraits))).astype(int)):
             window = one.window(t, t + 1)
             picture = ((window.frames[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-            crops.append(warp_crop(picture, window.face[0].double().numpy(), SIZE))
+            crops.append(warp_crop(picture, window.face[0].double().numpy(), CROP_SIZE))
     return RendererMetadata.from_embeddings(sizes, portraits[0].size, load_embedder().embed(np.stack(crops)))
 
 

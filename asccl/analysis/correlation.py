@@ -25,8 +25,8 @@ from asccl.face.landmarker import FaceLandmarker
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.reconstruct import TrackedClip, track_face
 from asccl.types import Image, MediaInfo, Progress
-from asccl.video import Limits, Reader, probe, read_at
-from asccl.video.threads import ahead
+from asccl.video import Limits, Reader, probe, read_frame_at
+from asccl.video.threads import prefetch
 
 __all__ = ["Correlation", "Settings", "analyze", "moment"]
 
@@ -93,8 +93,8 @@ def moment(
     check_alike(*infos)
     images, found = [], []
     for info, time in zip(infos, times, strict=True):
-        images.append(read_at(info.path, max(0.0, time), limits).image)
-        landmarks = eyes.face(images[-1])
+        images.append(read_frame_at(info.path, max(0.0, time), limits).image)
+        landmarks = eyes.detect(images[-1])
         if landmarks is None:
             raise NoFaceError(f"{info.path.name} shows no face at {time:.2f} s", "choose another moment")
         found.append(landmarks)
@@ -172,7 +172,7 @@ def _in_place(a: TrackedClip, b: TrackedClip, pairs: np.ndarray) -> bool:
     if scale is None or not len(pairs):
         return False
     some = subsample(pairs, 60)
-    apart = aside(a.landmarks.rows(some[:, 0]), b.landmarks.rows(some[:, 1]), scale)
+    apart = aside(a.landmarks.select(some[:, 0]), b.landmarks.select(some[:, 1]), scale)
     return float(np.nanmedian(apart)) < MAX_HEAD_OFFSET
 
 
@@ -183,8 +183,8 @@ def _pairs_of_frames(
     with (
         Reader(a.info.path, limits, a.stride) as one,
         Reader(b.info.path, limits, b.stride) as other,
-        closing(ahead(one)) as first,
-        closing(ahead(other)) as second,
+        closing(prefetch(one)) as first,
+        closing(prefetch(other)) as second,
     ):
         sides = _Row(first), _Row(second)
         for done, rows in enumerate(pairs.tolist()):

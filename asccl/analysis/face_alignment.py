@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from asccl.face.crop import SIZE, fit_similarity, warp_crop
-from asccl.face.mesh import ANCHORS, ARCFACE_POINTS, NOSE_TIP, STABLE, eye_distance
-from asccl.face.pose import FRONTAL
+from asccl.face.crop import CROP_SIZE, fit_similarity, warp_crop
+from asccl.face.mesh import ALIGNMENT_LANDMARKS, ARCFACE_TEMPLATE, NOSE_TIP, RIGID_LANDMARKS, eye_distance
+from asccl.face.pose import FRONTAL_HEAD
 from asccl.metric.align import estimate_affine
 from asccl.types import Image, MediaInfo
 
@@ -26,7 +26,7 @@ class Framing(NamedTuple):
 
     source: np.ndarray
     generated: np.ndarray
-    size: int = SIZE
+    size: int = CROP_SIZE
 
     def enlarged(self, factor: int) -> Framing:
         """The same cut with more pixels."""
@@ -44,12 +44,12 @@ class Framing(NamedTuple):
 
 
 def framing(
-    source: np.ndarray, generated: np.ndarray, alignment: Alignment, scale: float = 1.0, size: int = SIZE
+    source: np.ndarray, generated: np.ndarray, alignment: Alignment, scale: float = 1.0, size: int = CROP_SIZE
 ) -> Framing:
     """Where to cut. source, generated: landmarks (478, 3) pixels. scale: pixels of the generated frame to one of the
     source's; it counts for "place". The mouth has no say in where the face lies: emotions move it."""
-    stable = list(STABLE)
-    matrix = fit_similarity(source[stable, :2], TEMPLATE * (size / SIZE))
+    stable = list(RIGID_LANDMARKS)
+    matrix = fit_similarity(source[stable, :2], TEMPLATE * (size / CROP_SIZE))
     if alignment == "place":
         other = matrix.copy()
         other[:, :2] /= scale
@@ -59,7 +59,7 @@ def framing(
 
 def aside(source: np.ndarray, generated: np.ndarray, scale: float = 1.0) -> np.ndarray:
     """(n, 478, 3) twice -> (n,) how far the two heads lie apart, over the eye distance."""
-    anchors = list(ANCHORS)
+    anchors = list(ALIGNMENT_LANDMARKS)
     off = source[:, anchors, :2] - generated[:, anchors, :2] / scale
     return np.linalg.norm(off, axis=-1).mean(-1) / eye_distance(source)
 
@@ -72,10 +72,10 @@ def scale_between(source: MediaInfo, generated: MediaInfo) -> float | None:
 
 def _template() -> np.ndarray:
     """(30, 2) where the stable points lie in a 112-pixel crop that has eyes and nose where ArcFace wants them."""
-    at = {point: FRONTAL[row, :2] for row, point in enumerate(STABLE)}
+    at = {point: FRONTAL_HEAD[row, :2] for row, point in enumerate(RIGID_LANDMARKS)}
     three = np.stack([(at[33] + at[133]) / 2, (at[362] + at[263]) / 2, at[NOSE_TIP]])
-    matrix = fit_similarity(three, ARCFACE_POINTS[:3])
-    return FRONTAL[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    matrix = fit_similarity(three, ARCFACE_TEMPLATE[:3])
+    return FRONTAL_HEAD[:, :2] @ matrix[:, :2].T + matrix[:, 2]
 
 
 TEMPLATE = _template()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from asccl.analysis.temporal_alignment import PAIRINGS
 from asccl.errors import SettingError
-from asccl.face.crop import SIZE
+from asccl.face.crop import CROP_SIZE
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Settings:
     offset: float = 0.0
     face: int | None = None
     metric: str = "scc-mobilefacenet"
-    size: int = SIZE
+    size: int = CROP_SIZE
 
     def __post_init__(self) -> None:
         for name, choices in (("pairing", ("auto", *PAIRINGS)), ("alignment", ("auto", "place", "landmarks"))):

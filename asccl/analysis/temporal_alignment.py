@@ -60,4 +60,4 @@ def _sound(seen: TrackedClip) -> Utterance:
 def _mouth(seen: TrackedClip) -> Utterance:
     every = -(-len(seen.times) // ROWS)
     rows = np.arange(0, len(seen.times), every)
-    return Utterance(mouth_motion(seen.landmarks.rows(rows)), every / _rate(seen), _rate(seen), len(seen.times))
+    return Utterance(mouth_motion(seen.landmarks.select(rows)), every / _rate(seen), _rate(seen), len(seen.times))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asccl.commands.console import InterruptHandler, ReportWriter, print_cancelled, print_error, progress_bar
-from asccl.errors import Cancelled, SettingError
+from asccl.errors import CancelledError, SettingError
 
 if TYPE_CHECKING:
     from asccl.analysis.clip_pairs import EmotionPair
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         for pair in pairs:
             try:
                 result = _compare(pair, settings, interrupts)
-            except Cancelled:
+            except CancelledError:
                 return print_cancelled(interrupts.signal_number)
             except Exception as error:
                 error_status = print_error(error, arguments.debug)
@@ -132,7 +132,7 @@ def _compare(pair: EmotionPair, settings: Settings, interrupts: InterruptHandler
 def _write_plots(results: list[tuple[str, Correlation]], folder: Path) -> None:
     """Write the charts of all results; the files appear in the folder together, once all are complete."""
     from asccl.analysis.export import write_plots
-    from asccl.files import AtomicFile
+    from asccl.files import explain_write_error
 
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ def _write_plots(results: list[tuple[str, Correlation]], folder: Path) -> None:
     except OSError as error:
         if is_new and not any(folder.iterdir()):
             folder.rmdir()
-        raise AtomicFile.explain(folder, error) from error
+        raise explain_write_error(folder, error) from error
 
 
 def format_report(output: Path, report: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from asccl.errors import AscclError, Cancelled
+from asccl.errors import AscclError, CancelledError
 from asccl.types import Progress
 
 EXIT_STATUS = """\
@@ -60,7 +60,7 @@ def print_error(error: Exception, debug: bool = False) -> int:
 
 def print_cancelled(signal_number: int = signal.SIGINT) -> int:
     """Print one line to stderr. Returns the exit status of a program that this signal ended."""
-    print(f"asccl: {Cancelled()}", file=sys.stderr)
+    print(f"asccl: {CancelledError()}", file=sys.stderr)
     return 128 + signal_number
 
 
@@ -165,7 +165,10 @@ class ReportWriter:
         content = self._entries if self._is_list else next(iter(self._entries), None)
         text = json.dumps(content, indent=2, allow_nan=False) + "\n"
         if self._file is not None:
-            with self._file.kept(bool(content)):
-                self._file.part.write_text(text, encoding="utf-8")
+            if not content:
+                self._file.discard()
+                return
+            with self._file as file:
+                file.temporary_path.write_text(text, encoding="utf-8")
         elif self._to_stdout and content:
             sys.stdout.write(text)

@@ -19,7 +19,7 @@ from asccl.commands.console import (
     progress_bar,
 )
 from asccl.commands.edit_report import format_report
-from asccl.errors import Cancelled, OutputError, SettingError
+from asccl.errors import CancelledError, OutputError, SettingError
 from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE, EditRequest, EditResult
 
 if TYPE_CHECKING:  # the editor takes a second to import: not before the arguments have been checked
@@ -126,7 +126,7 @@ def run(arguments: argparse.Namespace) -> int:
             try:
                 output = guard.claim(request, file or _default_output(editor, request, folder))
                 result = _edit(editor, replace(request, output=output), interrupts)
-            except Cancelled:
+            except CancelledError:
                 return print_cancelled(interrupts.signal_number)
             except Exception as error:
                 error_status = print_error(error, arguments.debug)

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,8 +25,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from asccl.data.pairing import STEP, Utterance, mouth_motion
-from asccl.errors import InputError, OutputError, UnreadableError
+from asccl.errors import InputError, UnreadableError
 from asccl.face import mesh
+from asccl.files import write_atomic
 from asccl.types import EMOTIONS, Image, Motion
 
 MANIFEST = "manifest.jsonl"
@@ -131,22 +130,6 @@ def write_clip(path: Path, pictures: Iterable[Image | None], tensors: Mapping[st
     return len(data), hashlib.sha256(data).hexdigest()
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """A file that appears whole or not at all, and stays. Raises OutputError."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise OutputError(f"{path} cannot be written ({error})", "free some space or give another folder") from error
-
-
 def _encoded(picture: Image) -> bytes:
     return cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
@@ -165,7 +148,7 @@ class PreparedClip:
         t = self.row.frames
         expected = {
             "coefficients": (t, units),
-            "landmarks": (t, mesh.ALL_POINTS, 3),
+            "landmarks": (t, mesh.NUM_LANDMARKS, 3),
             "crop": (t, 2, 3),
             "picture_end": (t,),
         }

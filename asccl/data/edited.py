@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from asccl.errors import NoFaceError
-from asccl.face.crop import SIZE, arcface_crop, arcface_matrix
-from asccl.face.mesh import POINTS
+from asccl.face.crop import CROP_SIZE, arcface_crop, arcface_matrix
+from asccl.face.mesh import NUM_FACE_LANDMARKS
 from asccl.face.tracker import FaceMeshTracker
 from asccl.synthetic.datasets import SyntheticPair
 from asccl.types import EMOTIONS, Image, LazyImage
@@ -32,7 +32,7 @@ class EditedPairs:
         clips: list[Path],
         edit: Edit,
         folder: Path,
-        size: int = SIZE,
+        size: int = CROP_SIZE,
         every: int = 3,
         emotions: tuple[str, ...] = EMOTIONS[1:],
     ):
@@ -76,9 +76,9 @@ class EditedPairs:
                 for frame in reader:
                     if frame.index % self.every:
                         continue
-                    landmarks = tracker.push(frame.pixels).landmarks
+                    landmarks = tracker.track(frame.pixels).landmarks
                     if landmarks is not None:
-                        yield frame.index, aligned(frame.pixels, landmarks[:POINTS], self.size)
+                        yield frame.index, aligned(frame.pixels, landmarks[:NUM_FACE_LANDMARKS], self.size)
         finally:
             tracker.close()
 

@@ -93,7 +93,7 @@ def _mel_bands(width: int, rate: int) -> np.ndarray:
 def mouth_motion(landmarks: np.ndarray) -> np.ndarray:
     """(T, 468+, 2+) pixels -> (T, 2): lip opening and mouth width over the distance of the eyes, each with mean 0 and
     deviation 1. Frames without a face (NaN) get what lies between their neighbours. Raises SettingError."""
-    width = np.linalg.norm(np.subtract(*(landmarks[:, p, :2] for p in mesh.OUTER_CORNERS)), axis=-1)
+    width = np.linalg.norm(np.subtract(*(landmarks[:, p, :2] for p in mesh.OUTER_LIP_CORNERS)), axis=-1)
     tracks = np.stack([mesh.lip_gap(landmarks), width / mesh.eye_distance(landmarks)], -1).astype(np.float64)
     seen = np.isfinite(tracks).all(1)
     if not seen.any():

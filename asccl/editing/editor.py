@@ -41,7 +41,7 @@ from asccl.morphable.reconstruct import SEARCHED_FRAMES, FittedClip, reconstruct
 from asccl.renderers.base import Renderer
 from asccl.renderers.warp.renderer import WarpRenderer
 from asccl.types import DetectedFace, EditRequest, EditResult, Image, MediaInfo, Preview, Progress, as_image
-from asccl.video import EncodeSettings, Limits, default_output, draw_badge, open_writer, probe, sample
+from asccl.video import EncodeSettings, Limits, default_output, draw_badge, open_writer, probe, sample_frames
 
 FADE_SECONDS = 0.3  # seconds in which an edit fades at the ends of its time range
 MIN_STRENGTH_SAMPLES = 4  # frames by which the strength of an edit is judged, at least; less than twice as many
@@ -99,7 +99,7 @@ class Editor:
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
         """Edit a whole file. The output appears whole or not at all.
 
-        Raises SettingError, UnreadableError, NoFaceError, LimitError, OutputError, WeightsError, Cancelled.
+        Raises SettingError, UnreadableError, NoFaceError, LimitError, OutputError, WeightsError, CancelledError.
         """
         progress, clock = progress or Progress(), StageTimer()
         info = self.probe(request.source)
@@ -209,7 +209,7 @@ class Editor:
             tracker = FaceMeshTracker(zoo.load_embedder().embed)
             try:
                 info = self.probe(source)
-                return tracker.find(sample(source, SEARCHED_FRAMES, self.limits), info.time_base)
+                return tracker.find_people(sample_frames(source, SEARCHED_FRAMES, self.limits), info.time_base)
             finally:
                 tracker.close()
 

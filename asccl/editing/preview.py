@@ -13,14 +13,14 @@ from asccl.editing.strength import FaceSample, identity_preserving_strength
 from asccl.errors import NoFaceError
 from asccl.face.crop import expression_crop
 from asccl.face.landmarker import FaceLandmarker
-from asccl.face.pose import head_pose
-from asccl.face.presence import PITCH, YAW
-from asccl.face.tracker import Embed
+from asccl.face.pose import estimate_head_pose
+from asccl.face.presence import PITCH_RANGE, YAW_RANGE
+from asccl.face.tracker import EmbedFunction
 from asccl.morphable.fit import Fitter
 from asccl.nets.protocols import ExpressionClassifier
 from asccl.renderers.base import Renderer
 from asccl.types import DetectedFace, Image, Motion, Preview, Track, as_image
-from asccl.video import Limits, read_at, sample
+from asccl.video import Limits, read_frame_at, sample_frames
 
 JUDGED = 4  # of them, by which the strength of an edit is judged
 SEVERAL = 16  # frames of a clip that stand for it
@@ -40,10 +40,10 @@ def fit_sampled_frames(
 ) -> SampledFrames:
     """Look at `SEVERAL` frames of a file. Raises NoFaceError, UnreadableError, LimitError."""
     images, found, near = [], [], None
-    for frame in sample(path, SEVERAL, limits):
+    for frame in sample_frames(path, SEVERAL, limits):
         if near is None and face is not None:
             near = _stand_in(face)
-        landmarks = eyes.face(frame.image, near)
+        landmarks = eyes.detect(frame.image, near)
         if landmarks is not None:
             images.append(frame.image)
             found.append(landmarks)
@@ -100,11 +100,13 @@ class PreviewSession:
             judged_by.observe(image, landmarks)
         self._strength: dict[tuple, float] = {}
 
-    def show(self, time: float, eyes: FaceLandmarker, director: Director, target: Target, embed: Embed) -> Preview:
+    def show(
+        self, time: float, eyes: FaceLandmarker, director: Director, target: Target, embed: EmbedFunction
+    ) -> Preview:
         """The frame `time` seconds after the first, before and after the edit."""
-        image = read_at(self._path, time, self._limits).image
+        image = read_frame_at(self._path, time, self._limits).image
         size = np.linalg.norm(np.ptp(self._seen.landmarks[..., :2], axis=1), axis=1)
-        landmarks = eyes.face(image, self._seen.landmarks[int(np.argsort(size)[len(size) // 2])])
+        landmarks = eyes.detect(image, self._seen.landmarks[int(np.argsort(size)[len(size) // 2])])
         if landmarks is None:
             return Preview(image, image, 0.0)
         presence = pose_weight(landmarks)
@@ -116,7 +118,7 @@ class PreviewSession:
         self._renderer.plan(motion, new)
         return Preview(image, as_image(self._renderer.render(image, landmarks, len(motion) - 1)), presence)
 
-    def _bearable(self, director: Director, target: Target, embed: Embed) -> float:
+    def _bearable(self, director: Director, target: Target, embed: EmbedFunction) -> float:
         """Found out once for every emotion, reference and variant."""
         style = b"" if target.reference is None else target.reference.mean.tobytes()
         key = (target.emotion, style, target.seed)
@@ -143,6 +145,9 @@ def _together(seen: Motion, here: Motion, presence: float) -> Motion:
 
 def pose_weight(landmarks: np.ndarray) -> float:
     """How far the turn of the head (478, 3) allows an edit, in [0, 1]."""
-    pose = head_pose(landmarks)
-    shares = [(none - abs(angle)) / (none - full) for angle, (full, none) in ((pose.yaw, YAW), (pose.pitch, PITCH))]
+    pose = estimate_head_pose(landmarks)
+    shares = [
+        (none - abs(angle)) / (none - full)
+        for angle, (full, none) in ((pose.yaw, YAW_RANGE), (pose.pitch, PITCH_RANGE))
+    ]
     return float(np.clip(min(shares), 0, 1))

@@ -15,7 +15,7 @@ from asccl.morphable.reconstruct import FittedClip
 from asccl.renderers.base import Renderer
 from asccl.types import EditRequest, Frame, LazyImage, Progress
 from asccl.video import Limits, Reader, StillWriter, Writer, draw_badge
-from asccl.video.threads import Behind, ahead
+from asccl.video.threads import BackgroundWriter, prefetch
 
 MAX_LIP_SAMPLE_RATE = 15  # at which the read-out follows the lips, at most
 NETWORK_SAMPLES = 16  # edited frames that the networks read, about
@@ -28,7 +28,7 @@ def render_clip(
     """Every frame of a clip through a renderer that has its plan, into a writer; what the read-out saw of it.
 
     Three threads: frames wait for each other, not the processor for a thread. Raises UnreadableError, LimitError,
-    OutputError, Cancelled.
+    OutputError, CancelledError.
     """
     every = max(1, round(float(clip.info.frame_rate) / MAX_LIP_SAMPLE_RATE))
     readings = max(1, round(len(clip.times) / every / NETWORK_SAMPLES))
@@ -45,8 +45,8 @@ def render_clip(
             writer.write(replace(frame, pixels=draw_badge(edited) if request.badge else edited))
 
     try:
-        with Reader(request.source, limits) as reader, Behind(finish) as behind:
-            for frame in ahead(islice(reader, len(clip.times))):
+        with Reader(request.source, limits) as reader, BackgroundWriter(finish) as behind:
+            for frame in prefetch(islice(reader, len(clip.times))):
                 landmarks = clip.landmarks.read(frame.index, frame.index + 1)[0]
                 with clock("render"):
                     edited = renderer.render(frame.pixels, landmarks, frame.index)

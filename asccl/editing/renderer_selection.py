@@ -12,7 +12,7 @@ from asccl import hub
 from asccl.editing.strength import FaceSample
 from asccl.errors import InputError, WeightsError
 from asccl.face.crop import arcface_crop
-from asccl.face.tracker import Embed
+from asccl.face.tracker import EmbedFunction
 from asccl.renderers.neural.checkpoint import CONDITIONS_VERSION, DISCRIMINATOR_KIND, RENDERER_KIND, RendererMetadata
 
 MIN_IDENTITY_COSINE = 0.5  # cosine of the embeddings from which on two clips show one person (checkpoints/README.md)
@@ -93,7 +93,7 @@ def renderer_files() -> list[Path]:
     return [path for folder in _folders() for path in sorted(folder.glob("*.safetensors"))]
 
 
-def mean_embedding(samples: Sequence[FaceSample], embed: Embed) -> np.ndarray | None:
+def mean_embedding(samples: Sequence[FaceSample], embed: EmbedFunction) -> np.ndarray | None:
     """(192,) mean embedding of some frames; None where there are none."""
     if not samples:
         return None

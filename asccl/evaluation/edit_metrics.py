@@ -115,7 +115,7 @@ class EditMetrics:
 def lip_distance(before: np.ndarray, after: np.ndarray) -> float:
     """Mean distance of the lip landmarks, in percent of the eye distance, once the two faces lie on each other by
     a similarity of eye corners and nose (so that a move of the whole head does not count)."""
-    a, b = after[list(mesh.ANCHORS), :2], before[list(mesh.ANCHORS), :2]
+    a, b = after[list(mesh.ALIGNMENT_LANDMARKS), :2], before[list(mesh.ALIGNMENT_LANDMARKS), :2]
     za, zb = (a - a.mean(0)) @ (1, 1j), (b - b.mean(0)) @ (1, 1j)
     turn = np.vdot(za, zb) / np.vdot(za, za)
     lips = ((after[list(mesh.LIPS), :2] - a.mean(0)) @ (1, 1j)) * turn

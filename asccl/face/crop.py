@@ -5,13 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from asccl.face.mesh import ARCFACE_POINTS, five_points
+from asccl.face.mesh import ARCFACE_TEMPLATE, arcface_points
 from asccl.types import Image, LazyImage
 
-SIZE = 112
+CROP_SIZE = 112
 
 
-def arcface_crop(image: LazyImage, landmarks: np.ndarray, size: int = SIZE) -> Image:
+def arcface_crop(image: LazyImage, landmarks: np.ndarray, size: int = CROP_SIZE) -> Image:
     """The face turned upright, with eyes, nose and mouth where ArcFace expects them.
 
     image: (H, W, 3). landmarks: (478, 2+) pixels of it. Returns (size, size, 3); what lies outside the image
@@ -20,12 +20,12 @@ def arcface_crop(image: LazyImage, landmarks: np.ndarray, size: int = SIZE) -> I
     return warp_crop(image, arcface_matrix(landmarks, size), size)
 
 
-def arcface_matrix(landmarks: np.ndarray, size: int = SIZE) -> np.ndarray:
+def arcface_matrix(landmarks: np.ndarray, size: int = CROP_SIZE) -> np.ndarray:
     """The similarity (2, 3) from pixels of the image to those of its ArcFace crop."""
-    return fit_similarity(five_points(landmarks), ARCFACE_POINTS * (size / SIZE))
+    return fit_similarity(arcface_points(landmarks), ARCFACE_TEMPLATE * (size / CROP_SIZE))
 
 
-def expression_crop(image: LazyImage, landmarks: np.ndarray, size: int = SIZE) -> Image:
+def expression_crop(image: LazyImage, landmarks: np.ndarray, size: int = CROP_SIZE) -> Image:
     """The smallest upright square round all landmarks, about their centre. Arguments as for `arcface_crop`."""
     low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
     scale = size / (high - low).max()

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from asccl.face.facemesh import MARGIN, Window, suppress_startup_log
+from asccl.face.facemesh import WINDOW_MARGIN, Window, suppress_startup_log
 from asccl.types import Image, LazyImage, as_image
 
 MIN_FACE_SIZE = 36  # pixels of face side in frames up to 1080p; BlazeFace's box runs from brow to chin
@@ -79,7 +79,10 @@ class Detector:
             w, h = box.width * width, box.height * height
             dx, dy = (eyes[1].x - eyes[0].x) * width, (eyes[1].y - eyes[0].y) * height
             window = Window(
-                x + box.xmin * width + w / 2, y + box.ymin * height + h / 2, MARGIN * max(w, h), math.atan2(dy, dx)
+                x + box.xmin * width + w / 2,
+                y + box.ymin * height + h / 2,
+                WINDOW_MARGIN * max(w, h),
+                math.atan2(dy, dx),
             )
             out.append((float(face.score[0]), window))
         return out

@@ -25,7 +25,7 @@ from asccl.face.mesh import OUTER_EYE_CORNERS
 from asccl.types import Image, LazyImage
 
 INPUT_SIZE = 192  # the network's input, pixels
-MARGIN = 1.5  # window side over the larger side of the face's box, as the network was trained
+WINDOW_MARGIN = 1.5  # window side over the larger side of the face's box, as the network was trained
 _SCORE = "facelandmarkcpu__face_presence_score"  # a stream inside MediaPipe's subgraph; the version is pinned
 # a `NormalizedLandmark` inside its list, as protobuf writes it: ten times faster than 478 Python objects
 _LANDMARK = np.dtype([("start", "V3"), ("x", "<f4"), ("y_tag", "V1"), ("y", "<f4"), ("z_tag", "V1"), ("z", "<f4")])
@@ -91,7 +91,7 @@ class Window:
         turned = landmarks[:, :2].astype(np.float64) @ np.array([[c, -s], [s, c]])
         low, high = turned.min(0), turned.max(0)
         x, y = np.array([[c, -s], [s, c]]) @ ((low + high) / 2)
-        return cls(float(x), float(y), float(MARGIN * (high - low).max()), angle)
+        return cls(float(x), float(y), float(WINDOW_MARGIN * (high - low).max()), angle)
 
     def follow(self, other: Window, slack: float = 0.01) -> Window:
         """This window, moved towards `other` by what exceeds the slack (a share of the side, and as much in radians).

@@ -18,7 +18,7 @@ class FaceLandmarker:
     def __init__(self) -> None:
         self._detector, self._mesh = Detector(), FaceMesh()
 
-    def face(self, image: Image, near: np.ndarray | None = None) -> np.ndarray | None:
+    def detect(self, image: Image, near: np.ndarray | None = None) -> np.ndarray | None:
         """Landmarks (478, 3) pixels of the largest face, or of the one next to the landmarks `near`; None if none."""
         if near is not None:
             window = Window.around(near)

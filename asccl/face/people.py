@@ -13,7 +13,7 @@ from asccl.face.pose import Pose
 from asccl.types import DetectedFace, Image, LazyImage
 
 SAME_PERSON_COSINE = 0.5  # cosine to a person's mean embedding from which on it is the person
-THUMBNAIL = 96
+THUMBNAIL_SIZE = 96
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class PersonDetections:
     times: list[float] = field(default_factory=list)
     boxes: list[np.ndarray] = field(default_factory=list)
     embeddings: list[np.ndarray] = field(default_factory=list)
-    portrait: Image = field(default_factory=lambda: np.zeros((THUMBNAIL, THUMBNAIL, 3), np.uint8))
+    portrait: Image = field(default_factory=lambda: np.zeros((THUMBNAIL_SIZE, THUMBNAIL_SIZE, 3), np.uint8))
     worth: float = -1.0  # of the portrait
 
     def add(self, time: float, face: Face, image: LazyImage, embedding: np.ndarray | None) -> None:
@@ -77,7 +77,7 @@ class PersonDetections:
             self.embeddings.append(embedding)
         if worth > self.worth:
             upright = Window(face.window.x, face.window.y, face.window.side)
-            self.worth, self.portrait = worth, cut_window(image, upright, THUMBNAIL)[0]
+            self.worth, self.portrait = worth, cut_window(image, upright, THUMBNAIL_SIZE)[0]
 
     @property
     def size(self) -> float:

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asccl.face.mesh import STABLE
+from asccl.face.mesh import RIGID_LANDMARKS
 
-# Where the points of `mesh.STABLE` lie on a frontal head (x right, y down, z away, root mean square radius 1): the mean
+# Where the points of `mesh.RIGID_LANDMARKS` lie on a frontal head (x right, y down, z away, root mean square radius 1): the mean
 # of FaceMesh's own output over frontal frames of 15 speakers and their mirror images, aligned (generalised Procrustes).
-FRONTAL = np.array(
+FRONTAL_HEAD = np.array(
     [
         *[(0, 0.561, -0.715), (0, 0.433, -0.751), (0, 0.271, -0.696), (0, -0.119, -0.356), (0, -0.265, -0.261)],
         *[(0, 0.014, -0.461), (0, 0.138, -0.578), (-0.864, -0.181, 0.161), (-0.336, -0.151, 0.058)],
@@ -23,8 +23,8 @@ FRONTAL = np.array(
         (0.105, 0.04, -0.433),
     ]
 )
-CENTRED = FRONTAL - FRONTAL.mean(0)
-STABLE_POINTS = np.array(STABLE)
+CENTRED_FRONTAL_HEAD = FRONTAL_HEAD - FRONTAL_HEAD.mean(0)
+RIGID_INDEX = np.array(RIGID_LANDMARKS)
 
 
 class Pose(NamedTuple):
@@ -39,18 +39,18 @@ class Pose(NamedTuple):
     misfit: float
 
 
-def head_pose(landmarks: np.ndarray) -> Pose:
+def estimate_head_pose(landmarks: np.ndarray) -> Pose:
     """(468+, 3) pixels -> Pose, by a rigid fit (Kabsch) of the points that expressions hardly move."""
-    points = landmarks[STABLE_POINTS].astype(np.float64)
+    points = landmarks[RIGID_INDEX].astype(np.float64)
     points -= points.mean(0)
     points /= max(math.sqrt(np.vdot(points, points) / len(points)), 1e-9)
-    u, _, vt = np.linalg.svd(points.T @ CENTRED)
+    u, _, vt = np.linalg.svd(points.T @ CENTRED_FRONTAL_HEAD)
     (a, b, c), (d, e, f), (g, h, i) = (u @ vt).tolist()
     if a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0:  # the determinant: no mirror images
         u[:, 2] *= -1
     rotation = u @ vt  # frontal -> seen
     (right_x, _, away_x), (right_y, _, away_y), (_, _, away_z) = rotation.tolist()  # the nose points along -away
-    off = CENTRED @ rotation.T - points
+    off = CENTRED_FRONTAL_HEAD @ rotation.T - points
     return Pose(
         math.degrees(math.atan2(-away_x, away_z)),
         math.degrees(math.asin(min(max(-away_y, -1.0), 1.0))),

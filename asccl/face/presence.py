@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 
 from asccl.face.easing import smoothstep
-from asccl.face.mesh import OVAL
+from asccl.face.mesh import FACE_OVAL
 from asccl.face.smooth import MAX_GAP
 from asccl.types import Image
 
 MISSING, CUT_OFF, TURNED, HIDDEN = "missing", "cut off", "turned", "hidden"
-YAW, PITCH = (48.0, 60.0), (38.0, 48.0)  # degrees: full strength up to the first, none from the second on
+YAW_RANGE, PITCH_RANGE = (48.0, 60.0), (38.0, 48.0)  # degrees: full strength up to the first, none from the second on
 MIN_FACE_SCORE = 0.5  # certainty of the network that it sees a face
 OUTSIDE = (0.06, 0.14)  # share of the oval's area beyond the frame: full strength up to the first, none from the second
 COVERED = (0.13, 0.07)  # share of the skin that changed: hidden from the first on, until below the second
@@ -125,7 +125,7 @@ def _missing(column: dict[str, np.ndarray], shot: np.ndarray) -> np.ndarray:
 def _turn(column: dict[str, np.ndarray]) -> np.ndarray:
     """How far the turn of the head allows an edit; the angles steadied by a median of five frames."""
     yaw, pitch = (_median5(np.abs(column[name])) for name in ("yaw", "pitch"))
-    return np.minimum(_fade(yaw, YAW), _fade(pitch, PITCH))
+    return np.minimum(_fade(yaw, YAW_RANGE), _fade(pitch, PITCH_RANGE))
 
 
 def _hidden(covered: np.ndarray, shot: np.ndarray) -> np.ndarray:
@@ -188,7 +188,7 @@ def _runs(values: np.ndarray) -> list[tuple[int, int]]:
 
 def share_outside(landmarks: np.ndarray, height: int, width: int) -> float:
     """(468+, 2+) pixels -> share of the area of the face's oval that lies outside the frame."""
-    oval = landmarks[list(OVAL), :2].astype(np.float64)
+    oval = landmarks[list(FACE_OVAL), :2].astype(np.float64)
     if oval.min() >= 0 and (oval.max(0) < (width, height)).all():
         return 0.0
     whole = _area(oval)

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from asccl.face.mesh import STABLE, eye_distance
-from asccl.face.pose import FRONTAL
+from asccl.face.mesh import RIGID_LANDMARKS, eye_distance
+from asccl.face.pose import FRONTAL_HEAD
 
 SMOOTHING_RADIUS = 4  # frames to either side that a smoothed frame depends on: give windows this much overlap
 MAX_GAP = 2  # gaps of at most so many frames are interpolated
@@ -56,10 +56,10 @@ def smooth_landmarks(landmarks: np.ndarray, shot: np.ndarray) -> np.ndarray:
 
 def _similarity(x: np.ndarray) -> np.ndarray:
     """(T, N, 3) -> (T, 4): the head's centre (x, y) and its radius times its direction (x, y), in pixels."""
-    points = x[:, list(STABLE), :2]
+    points = x[:, list(RIGID_LANDMARKS), :2]
     centre = points.mean(1)
     z = (points[..., 0] - centre[:, None, 0]) + 1j * (points[..., 1] - centre[:, None, 1])
-    gauge = FRONTAL[:, 0] + 1j * FRONTAL[:, 1]
+    gauge = FRONTAL_HEAD[:, 0] + 1j * FRONTAL_HEAD[:, 1]
     gauge = gauge - gauge.mean()
     turn = (z * gauge.conj()).sum(1) / (np.abs(gauge) ** 2).sum()
     return np.concatenate([centre, turn.real[:, None], turn.imag[:, None]], 1)

@@ -11,7 +11,7 @@ import numpy as np
 from asccl.errors import OutputError
 from asccl.face import mesh
 
-ROW = mesh.ALL_POINTS * 3
+ROW = mesh.NUM_LANDMARKS * 3
 
 
 class LandmarkStore:
@@ -41,9 +41,9 @@ class LandmarkStore:
         with _space():  # of rows that still wait to be written
             self._file.seek(first * ROW * 4)
             data = self._file.read((last - first) * ROW * 4)
-        return np.frombuffer(data, np.float32).reshape(-1, mesh.ALL_POINTS, 3)
+        return np.frombuffer(data, np.float32).reshape(-1, mesh.NUM_LANDMARKS, 3)
 
-    def rows(self, index: np.ndarray) -> np.ndarray:
+    def select(self, index: np.ndarray) -> np.ndarray:
         """Chosen rows, (n, 478, 3)."""
         return np.concatenate([self.read(int(i), int(i) + 1) for i in index])
 

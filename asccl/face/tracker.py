@@ -36,11 +36,11 @@ from asccl.face.people import (
     boxes_overlap,
     rank_people,
 )
-from asccl.face.pose import head_pose
+from asccl.face.pose import estimate_head_pose
 from asccl.face.presence import CUT_THRESHOLD, MIN_FACE_SCORE, Evidence, OcclusionDetector, share_outside
 from asccl.types import Frame, LazyImage
 
-Embed = Callable[[np.ndarray], np.ndarray]  # (N, 112, 112, 3) uint8 RGB -> (N, D), each of length 1
+EmbedFunction = Callable[[np.ndarray], np.ndarray]  # (N, 112, 112, 3) uint8 RGB -> (N, D), each of length 1
 
 CHECK = 30  # frames between two looks at the identity
 MIN_IDENTITY_COSINE = (
@@ -71,11 +71,11 @@ class Observation(NamedTuple):
 class Tracker(Protocol):
     """Follows one person. Frames come in order, one at a time; nothing of them is kept. Not shared between threads."""
 
-    def find(self, frames: Iterable[Frame], time_base: Fraction, everybody: bool = True) -> list[Person]: ...
+    def find_people(self, frames: Iterable[Frame], time_base: Fraction, all_people: bool = True) -> list[Person]: ...
 
     def start(self, person: Person | None = None) -> None: ...
 
-    def push(self, image: LazyImage) -> Observation: ...
+    def track(self, image: LazyImage) -> Observation: ...
 
     def close(self) -> None: ...
 
@@ -86,17 +86,19 @@ class FaceMeshTracker:
     embed: the identity of ArcFace crops; without it place and size alone say who is who.
     """
 
-    def __init__(self, embed: Embed | None = None) -> None:
+    def __init__(self, embed: EmbedFunction | None = None) -> None:
         self._embed = embed
         self._mesh = FaceMesh()
         self._detector: Detector | None = None  # made when first needed
         self._cover = OcclusionDetector()
         self.start(None)
 
-    def find(self, frames: Iterable[Frame], time_base: Fraction = Fraction(1), everybody: bool = True) -> list[Person]:
+    def find_people(
+        self, frames: Iterable[Frame], time_base: Fraction = Fraction(1), all_people: bool = True
+    ) -> list[Person]:
         """Who is to be seen in some sampled frames; the largest, counted by typical size times share, comes first.
 
-        time_base: seconds per unit of `Frame.pts`. everybody: also look for faces smaller than the largest ones, which
+        time_base: seconds per unit of `Frame.pts`. all_people: also look for faces smaller than the largest ones, which
         takes about 0.1 s a frame at 720p; False when the largest is all you want. Empty where there is no face.
         """
         groups: list[PersonDetections] = []
@@ -106,7 +108,7 @@ class FaceMeshTracker:
             faces: list[Face] = []
             for windows in self._detectors.levels(frame.image):
                 self._verify(frame.image, windows, faces)
-                if faces and not everybody:
+                if faces and not all_people:
                     break
             embeddings = list(self._identify(frame.image, faces)) if self._embed and faces else [None] * len(faces)
             assign_faces(float(frame.pts * time_base), frame.image, faces, embeddings, groups)
@@ -128,7 +130,7 @@ class FaceMeshTracker:
         self._thumbs: list[np.ndarray] = []
         self._cover.reset()
 
-    def push(self, image: LazyImage) -> Observation:
+    def track(self, image: LazyImage) -> Observation:
         """The next frame, (H, W, 3)."""
         change, back = self._changes(image)
         before = self._box
@@ -223,7 +225,7 @@ class FaceMeshTracker:
         landmarks, score, crop = self._mesh.detect(image, window)
         if landmarks is None or score < MIN_FACE_SCORE or box_side(landmarks) < SMALLEST_MESH:
             return None
-        pose = head_pose(landmarks)
+        pose = estimate_head_pose(landmarks)
         if pose.misfit > MISFIT:
             return None
         return Face(landmarks, score, Window.around(landmarks), crop, window, pose)

@@ -152,9 +152,8 @@ def import_weights(kind: str, source: Path, output: Path) -> list[str]:
     except WeightsMismatchError as reason:
         raise _refusal(kind, source, state, reason) from reason
     origin = {"origin": source.name, "origin_sha256": hub.sha256(source)}
-    target = AtomicFile(output)
-    with target.kept(True):
-        target.part.write_bytes(serialize(made.tensors, {"kind": kind, **made.metadata, **origin}))
+    with AtomicFile(output) as file:
+        file.temporary_path.write_bytes(serialize(made.tensors, {"kind": kind, **made.metadata, **origin}))
     return [*notes, *made.notes]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from asccl.face.mesh import STABLE
+from asccl.face.mesh import RIGID_LANDMARKS
 from asccl.metric.scc import at_least_float32
 
 
@@ -17,7 +17,7 @@ def estimate_affine(landmarks: np.ndarray, target: np.ndarray) -> np.ndarray:
     landmarks, target: (468 or more, 2 or more) FaceMesh points in pixels. Returns (2, 3) float32, pixels to pixels.
     Raises ValueError where the points do not define a map.
     """
-    points = list(STABLE)
+    points = list(RIGID_LANDMARKS)
     matrix, _ = cv2.estimateAffine2D(
         np.ascontiguousarray(landmarks[points, :2], np.float64),
         np.ascontiguousarray(target[points, :2], np.float64),

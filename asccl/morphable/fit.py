@@ -43,8 +43,8 @@ class FitSettings:
 
 def landmark_weights() -> np.ndarray:
     """(468,) trust in each landmark: much where emotion and speech show, little on the outline of the face."""
-    w = np.ones(mesh.POINTS)
-    w[list(mesh.OVAL)] = 0.3
+    w = np.ones(mesh.NUM_FACE_LANDMARKS)
+    w[list(mesh.FACE_OVAL)] = 0.3
     w[list(mesh.LIPS + mesh.RIGHT_EYE + mesh.LEFT_EYE)] = 3.0
     w[list(mesh.BROWS)] = 2.5
     return w
@@ -96,8 +96,8 @@ class Fitter:
         self.settings = settings = settings or FitSettings()
         w = landmark_weights()
         self._w = np.stack([w, w, settings.depth_weight * w], 1).ravel()
-        self._pose_weights = np.full(mesh.POINTS, 0.02)
-        self._pose_weights[list(mesh.STABLE)] += 1.0
+        self._pose_weights = np.full(mesh.NUM_FACE_LANDMARKS, 0.02)
+        self._pose_weights[list(mesh.RIGID_LANDMARKS)] += 1.0
         names = head.names
         self.expression = head.expression.astype(np.float64)
         flat = self.expression.reshape(len(names), -1)
@@ -117,7 +117,7 @@ class Fitter:
 
     def fit_identity(self, landmarks: np.ndarray) -> np.ndarray:
         """(T, >=468, 3) pixels, no NaN, frames of one person -> (468, 3) cm, this person at rest."""
-        y = np.asarray(landmarks[:, : mesh.POINTS], np.float64)
+        y = np.asarray(landmarks[:, : mesh.NUM_FACE_LANDMARKS], np.float64)
         pick = np.unique(np.linspace(0, len(y) - 1, min(len(y), self.settings.identity_frames)).round().astype(int))
         y = y[pick]
         base = self.head.neutral.astype(np.float64)
@@ -175,7 +175,7 @@ class Fitter:
                 stop = min(at + self.settings.chunk_frames, last)
                 start = max(first, at - self.settings.overlap_frames)
                 ahead = min(last, stop + self.settings.overlap_frames)
-                y = np.asarray(read(start, ahead)[:, : mesh.POINTS], np.float64)
+                y = np.asarray(read(start, ahead)[:, : mesh.NUM_FACE_LANDMARKS], np.float64)
                 w, s, r, t = self._frames(y, identity)
                 keep = slice(at - start, stop - start)
                 coefficients[at:stop], scale[at:stop] = w[keep], s[keep]
@@ -192,7 +192,7 @@ class Fitter:
         fitted = (
             motion.scale[:, None, None] * (shape @ motion.rotation.transpose(0, 2, 1)) + motion.translation[:, None]
         )
-        xy = landmarks[:, : mesh.POINTS, :2]
+        xy = landmarks[:, : mesh.NUM_FACE_LANDMARKS, :2]
         return 100 * np.linalg.norm(fitted[..., :2] - xy, axis=-1).mean(1) / mesh.eye_distance(landmarks)
 
 

@@ -1,4 +1,4 @@
-"""From a file to what a face in it does: decode, track, fit. Shared by sources, references and previews."""
+"""Reconstruct the 3D motion of a face in a file: decode, track, fit. Shared by sources, references and previews."""
 
 from __future__ import annotations
 
@@ -16,20 +16,27 @@ from asccl.face.store import LandmarkStore
 from asccl.face.tracker import Tracker
 from asccl.morphable.fit import Fitter
 from asccl.types import Frame, Image, MediaInfo, Motion, Progress, Track
-from asccl.video import Limits, Reader, sample
-from asccl.video.threads import ahead
+from asccl.video import Limits, Reader, sample_frames
+from asccl.video.threads import prefetch
 
-OBSERVED_FRAMES = 24  # frames that are shown to `study`, about
-SEARCHED_FRAMES = 8  # frames in which faces are looked for
+OBSERVED_FRAMES = 24  # approximate number of frames that are passed to an observer
+SEARCHED_FRAMES = 8  # frames in which people are searched for
 SMOOTHING_CHUNK = 600  # frames
-FrameObserver = Callable[[int, Image, np.ndarray], None]  # number of the frame, the frame, landmarks (478, 3)
+FrameObserver = Callable[[int, Image, np.ndarray], None]  # frame index, frame, landmarks (478, 3)
 
 
 @dataclass
 class TrackedClip:
-    """A face tracked through T looked-at frames. times: (T,) seconds after the first frame. landmarks: smoothed, on
-    disk, NaN where there is no face. every: each so manieth frame of the file was looked at. unreadable: frames that
-    the file ought to have and that could not be read."""
+    """A face tracked through T frames.
+
+    Attributes:
+        info: the file.
+        times: (T,) seconds after the first frame.
+        track: presence and shots.
+        landmarks: smoothed, on disk, NaN where there is no face.
+        stride: every `stride`-th frame of the file was processed.
+        unreadable: number of frames that the file promises and that could not be read.
+    """
 
     info: MediaInfo
     times: np.ndarray
@@ -47,9 +54,17 @@ class TrackedClip:
 
 @dataclass
 class FittedClip:
-    """A tracked and fitted face of T frames. times: (T,) seconds after the first frame. landmarks: smoothed, on disk,
-    NaN where there is no face. error: of the fit, mean landmark distance in percent of the eye distance. unreadable: as
-    in `TrackedClip`."""
+    """A tracked and fitted face of T frames.
+
+    Attributes:
+        info: the file.
+        times: (T,) seconds after the first frame.
+        track: presence and shots.
+        motion: the fitted 3DMM.
+        landmarks: smoothed, on disk, NaN where there is no face.
+        error: of the fit, mean landmark distance in percent of the eye distance.
+        unreadable: number of frames that the file promises and that could not be read.
+    """
 
     info: MediaInfo
     times: np.ndarray
@@ -73,20 +88,30 @@ def reconstruct(
     progress: Progress,
     limits: Limits,
     face: int | None = None,
-    study: FrameObserver | None = None,
+    observe: FrameObserver | None = None,
 ) -> FittedClip:
-    """Track the chosen face through a whole file and fit the 3DMM to it; memory does not grow with its length.
+    """Track the chosen face through a file and fit the 3DMM to it; memory does not grow with the file's length.
 
-    study is shown about `OBSERVED_FRAMES` frames that have the face. Raises NoFaceError, UnreadableError, LimitError, Cancelled.
+    Args:
+        path: a video or a still.
+        tracker: follows the face; it is started here.
+        fitter: fits the 3DMM.
+        progress: receives the stages "track" and "fit".
+        limits: what is accepted.
+        face: number of the face; None selects the largest.
+        observe: is called with about `OBSERVED_FRAMES` frames that have the face.
+
+    Raises:
+        NoFaceError, UnreadableError, LimitError, CancelledError.
     """
-    seen = track_face(path, tracker, progress, limits, face, study)
+    clip = track_face(path, tracker, progress, limits, face, observe)
     try:
         progress("fit", 0.0)
-        motion, error = _fit(fitter, seen.track, seen.landmarks, progress)
+        motion, error = _fit(fitter, clip.track, clip.landmarks, progress)
     except BaseException:
-        seen.landmarks.close()
+        clip.landmarks.close()
         raise
-    return FittedClip(seen.info, seen.times, seen.track, motion, seen.landmarks, error, seen.unreadable)
+    return FittedClip(clip.info, clip.times, clip.track, motion, clip.landmarks, error, clip.unreadable)
 
 
 def track_face(
@@ -95,73 +120,93 @@ def track_face(
     progress: Progress,
     limits: Limits,
     face: int | None = None,
-    study: FrameObserver | None = None,
+    observe: FrameObserver | None = None,
     stride: int = 1,
 ) -> TrackedClip:
-    """Track the chosen face through a whole file, every `stride`-th frame. As `reconstruct`, without the fit."""
+    """Track the chosen face through a file.
+
+    Args:
+        path: a video or a still.
+        tracker: follows the face; it is started here.
+        progress: receives the stage "track".
+        limits: what is accepted.
+        face: number of the face; None selects the largest.
+        observe: is called with about `OBSERVED_FRAMES` frames that have the face.
+        stride: process every `stride`-th frame only.
+
+    Raises:
+        NoFaceError, UnreadableError, LimitError, CancelledError.
+    """
     with Reader(path, limits, stride) as reader, LandmarkStore() as raw:
-        few = sample(path, SEARCHED_FRAMES, limits)
-        people = tracker.find(few, reader.info.time_base, everybody=face is not None)
+        samples = sample_frames(path, SEARCHED_FRAMES, limits)
+        people = tracker.find_people(samples, reader.info.time_base, all_people=face is not None)
         tracker.start(select_person(people, face, path.name))
-        evidence, times = _watch(ahead(reader), reader.info, tracker, raw, progress, study)
-        judged = compute_presence(evidence, float(reader.info.frame_rate) / stride)
-        if not (judged.presence > 0).any():
+        evidence, times = _track_frames(prefetch(reader), reader.info, tracker, raw, progress, observe)
+        result = compute_presence(evidence, float(reader.info.frame_rate) / stride)
+        if not (result.presence > 0).any():
             raise NoFaceError(
-                f"{path.name} has no face that can be edited{_why(judged.reasons)}",
-                "give a video or picture with a face that is plain to see",
+                f"{path.name} has no face that can be edited{_main_reason(result.reasons)}",
+                "give a video or image in which a face is clearly visible",
             )
         landmarks = LandmarkStore()
         try:
-            _smooth(raw, landmarks, judged.shot)
+            _smooth(raw, landmarks, result.shot)
         except BaseException:
             landmarks.close()
             raise
-    track = Track(judged.presence, judged.shot, judged.reasons)
+    track = Track(result.presence, result.shot, result.reasons)
     return TrackedClip(reader.info, times, track, landmarks, stride, reader.skipped)
 
 
-def _watch(
-    frames: Iterable[Frame], info: MediaInfo, tracker: Tracker, raw: LandmarkStore, progress: Progress,
-    study: FrameObserver | None,
-) -> tuple[list[Evidence], np.ndarray]:  # fmt: skip
-    every = max(1, info.frames // OBSERVED_FRAMES)
-    evidence, stamps, due = [], [], 0
+def _track_frames(
+    frames: Iterable[Frame],
+    info: MediaInfo,
+    tracker: Tracker,
+    raw: LandmarkStore,
+    progress: Progress,
+    observe: FrameObserver | None,
+) -> tuple[list[Evidence], np.ndarray]:
+    """Append the landmarks of all frames to `raw`; return the evidence and the times of the frames."""
+    interval = max(1, info.frames // OBSERVED_FRAMES)
+    evidence, stamps, next_observed = [], [], 0
     for frame in frames:
-        landmarks, seen = tracker.push(frame.pixels)
+        landmarks, frame_evidence = tracker.track(frame.pixels)
         raw.append(landmarks)
-        evidence.append(seen)
+        evidence.append(frame_evidence)
         stamps.append(frame.pts)
-        if study is not None and landmarks is not None and frame.index >= due:
-            study(frame.index, frame.image, landmarks)
-            due = frame.index + every
+        if observe is not None and landmarks is not None and frame.index >= next_observed:
+            observe(frame.index, frame.image, landmarks)
+            next_observed = frame.index + interval
         progress("track", (frame.index + 1) / max(info.frames, frame.index + 1))
     return evidence, (np.array(stamps, np.float64) - stamps[0]) * float(info.time_base)
 
 
 def _smooth(raw: LandmarkStore, smooth: LandmarkStore, shot: np.ndarray) -> None:
-    reach = SMOOTHING_RADIUS + MAX_GAP
+    """Append the smoothed rows of `raw` to `smooth`, chunk by chunk."""
+    overlap = SMOOTHING_RADIUS + MAX_GAP
     for first in range(0, len(raw), SMOOTHING_CHUNK):
         last = min(first + SMOOTHING_CHUNK, len(raw))
-        a, b = max(0, first - reach), min(len(raw), last + reach)
+        a, b = max(0, first - overlap), min(len(raw), last + overlap)
         for row in smooth_landmarks(raw.read(a, b), shot[a:b])[first - a : last - a]:
             smooth.append(row)
 
 
 def _fit(fitter: Fitter, track: Track, landmarks: LandmarkStore, progress: Progress) -> tuple[Motion, float]:
-    seen = np.flatnonzero(track.presence > 0)
-    pick = seen[
-        np.unique(np.linspace(0, len(seen) - 1, min(len(seen), fitter.settings.identity_frames)).round().astype(int))
-    ]
-    some = landmarks.rows(pick)
-    identity = fitter.fit_identity(some)
+    """Fit the identity to sampled frames and the motion to all; return the motion and its error on the samples."""
+    present = np.flatnonzero(track.presence > 0)
+    count = min(len(present), fitter.settings.identity_frames)
+    index = present[np.unique(np.linspace(0, len(present) - 1, count).round().astype(int))]
+    samples = landmarks.select(index)
+    identity = fitter.fit_identity(samples)
     progress("fit", 0.3)
     motion = fitter.fit_motion(track, landmarks.read, identity)
     progress("fit", 1.0)
-    return motion, float(fitter.landmark_error(motion.at(pick), some).mean())
+    return motion, float(fitter.landmark_error(motion.select(index), samples).mean())
 
 
-def _why(reasons: tuple[tuple[int, int, str], ...]) -> str:
+def _main_reason(reasons: tuple[tuple[int, int, str], ...]) -> str:
+    """The reason that holds in most frames, in brackets; empty without reasons."""
     frames: dict[str, int] = {}
-    for first, last, word in reasons:
-        frames[word] = frames.get(word, 0) + last - first + 1
-    return f" (it is {max(frames, key=lambda w: frames[w])})" if frames else ""
+    for first, last, reason in reasons:
+        frames[reason] = frames.get(reason, 0) + last - first + 1
+    return f" (it is {max(frames, key=lambda reason: frames[reason])})" if frames else ""

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from asccl.face.crop import SIZE, arcface_matrix
+from asccl.face.crop import CROP_SIZE, arcface_matrix
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.raster import rasterize
 
@@ -71,7 +71,7 @@ def vertex_normals(vertices: torch.Tensor, triangles: torch.Tensor) -> torch.Ten
 class FrontalHeadRenderer(nn.Module):
     """The average head from the front, painted by regions and lit from above, cropped as ArcFace wants it."""
 
-    def __init__(self, head: AnnyHead, size: int = SIZE):
+    def __init__(self, head: AnnyHead, size: int = CROP_SIZE):
         super().__init__()
         self.size = size
         matrix = arcface_matrix(head.neutral[:, :2], size)

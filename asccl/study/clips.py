@@ -19,6 +19,7 @@ import numpy as np
 from av.bitstream import BitStreamFilterContext
 
 from asccl.errors import InputError, LimitError
+from asccl.files import AtomicFile
 from asccl.types import Frame, MediaInfo
 from asccl.video import EncodeSettings, Limits, Reader, Writer
 from asccl.video.source import open_container
@@ -107,20 +108,13 @@ def _encode(source: Path, target: Path) -> None:
 
 
 def _remux(source: Path, target: Path) -> None:
-    part = target.with_name(f".{target.name}.part")
-    try:
-        with (
-            open_container(source, LIMITS.max_pixels) as container,
-            av.open(
-                f"file:{part}", "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}
-            ) as out,
-        ):
-            _copy(container, out)
-        os.replace(part, target)
-    except av.error.FFmpegError as error:
-        raise InputError(f"{source.name} cannot be copied ({error.strerror})", "export it again") from None
-    finally:
-        part.unlink(missing_ok=True)
+    options = {"movflags": "+faststart", "fflags": "+bitexact"}
+    with AtomicFile(target) as file, open_container(source, LIMITS.max_pixels) as container:
+        try:
+            with av.open(f"file:{file.temporary_path}", "w", format="mp4", options=options) as out:
+                _copy(container, out)
+        except av.error.FFmpegError as error:
+            raise InputError(f"{source.name} cannot be copied ({error.strerror})", "export it again") from None
 
 
 def _copy(container: Any, out: Any) -> None:

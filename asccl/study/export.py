@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import func, insert, select, text
 
-from asccl.errors import OutputError, StudyError
+from asccl.errors import StudyError
+from asccl.files import AtomicFile
 from asccl.study.results import read_votes
 from asccl.study.schema import MIGRATIONS, meta, metadata, studies, votes
 from asccl.study.store import Store
@@ -51,18 +52,11 @@ def backup(store: Store, target: Path, with_clips: bool = True) -> int:
 
     The file holds the key that signs links: keep it as safe as the store.
     """
-    part = target.with_name(f".{target.name}.part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                count = _write_all(store, archive, with_clips)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
-    except OSError as error:
-        raise OutputError(f"{target.name} cannot be written ({error.strerror})", "choose another folder") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with AtomicFile(target, permissions=0o600) as file, file.temporary_path.open("wb") as stream:
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            count = _write_all(store, archive, with_clips)
+        stream.flush()
+        os.fsync(stream.fileno())
     return count
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asccl.face.crop import SIZE, arcface_matrix
+from asccl.face.crop import CROP_SIZE, arcface_matrix
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Camera:
         flat = turned[..., :2] * (self.distance / depth)[..., None]
         return flat @ self.matrix[:, :2].T + self.matrix[:, 2], depth
 
-    def aligned(self, landmarks: np.ndarray, size: int = SIZE) -> Camera:
+    def aligned(self, landmarks: np.ndarray, size: int = CROP_SIZE) -> Camera:
         """The camera that sees what `arcface_crop` would cut out, at full sharpness. landmarks: pixels here."""
         crop = arcface_matrix(landmarks, size)
         linear = crop[:, :2] @ self.matrix[:, :2]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asccl.face.crop import SIZE
+from asccl.face.crop import CROP_SIZE
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.synthetic.camera import Camera
 from asccl.synthetic.degradation import CameraDegradation
@@ -79,7 +79,7 @@ class SyntheticPairs:
     def __init__(
         self,
         seed: int = 0,
-        size: int = SIZE,
+        size: int = CROP_SIZE,
         count: int = 10_000,
         frames_per_person: int = 8,
         clean: bool = False,

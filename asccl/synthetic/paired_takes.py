@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asccl.face.crop import SIZE
+from asccl.face.crop import CROP_SIZE
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.synthetic.datasets import FRAME_SIDE, two_emotions, words
 from asccl.synthetic.degradation import CameraDegradation
@@ -41,7 +41,7 @@ class SyntheticTakes:
     head and alignment move a little from picture to picture, in both takes for themselves.
     """
 
-    def __init__(self, seed: int = 0, size: int = SIZE, count: int = 1000, frames: int = 8,
+    def __init__(self, seed: int = 0, size: int = CROP_SIZE, count: int = 1000, frames: int = 8,
                  head: AnnyHead | None = None):  # fmt: skip
         self.seed, self.size, self.count, self.frames = seed, size, count, frames
         self.head = head or load_anny_head()

@@ -177,7 +177,7 @@ def lip_opening(coefficients: np.ndarray, head: HeadModel) -> np.ndarray:
 
 def opening_units(head: HeadModel) -> np.ndarray:
     """(52,) cm by which each unit parts the inner lips."""
-    upper, lower = np.array(mesh.GAP_PAIRS).T
+    upper, lower = np.array(mesh.LIP_GAP_PAIRS).T
     y = head.expression[:, :, 1].astype(np.float64)
     return (y[:, lower] - y[:, upper]).mean(1)
 
@@ -185,7 +185,9 @@ def opening_units(head: HeadModel) -> np.ndarray:
 def emotion_offset(speech: np.ndarray, manner: EmotionStyle, head: HeadModel) -> np.ndarray:
     """Change (T, 52) that makes words (T, 52) said with an emotion. Units of speech and gaze stay as they are, shut
     lips stay shut, and the opening of others changes by no more than `MAX_LIP_CHANGE`."""
-    motion = Motion(speech, *(np.zeros(len(speech)),) * 3, np.zeros((mesh.POINTS, 3)), np.ones(len(speech), np.float32))
+    motion = Motion(
+        speech, *(np.zeros(len(speech)),) * 3, np.zeros((mesh.NUM_FACE_LANDMARKS, 3)), np.ones(len(speech), np.float32)
+    )
     change = protect_speech(np.repeat(manner.units[None], len(speech), 0), motion, head.names, resting_lids=0.0)
     opening = lip_opening(speech, head)
     free = MAX_LIP_CHANGE[0] * opening + MAX_LIP_CHANGE[1] * np.clip(opening / 0.3, 0, 1)

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from asccl.errors import AscclError, Cancelled
+from asccl.errors import AscclError, CancelledError
 from asccl.types import DetectedFace, MediaInfo
 from asccl.ui.limits import clock, length
 from asccl.ui.report import status
@@ -22,7 +22,7 @@ GENERIC = "Something went wrong on our side. Try again; if it happens again, try
 
 def sentence(error: BaseException) -> str:
     """One line for the person at the browser; what only we can mend goes to the log, not to them."""
-    if isinstance(error, Cancelled):
+    if isinstance(error, CancelledError):
         return "Cancelled. Nothing was kept."
     if isinstance(error, AscclError):
         return f"{capital(error.problem)}: {error.remedy}."

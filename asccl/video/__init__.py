@@ -1,7 +1,7 @@
 """Video and stills in and out, through PyAV and Pillow. Start reading at reader.py and writer.py."""
 
 from asccl.video.limits import Limits
-from asccl.video.reader import Reader, probe, read_at, sample
+from asccl.video.reader import Reader, probe, read_frame_at, sample_frames
 from asccl.video.stills import StillWriter
 from asccl.video.watermark import draw_badge
 from asccl.video.writer import EncodeSettings, Writer, default_output, open_writer, read_tags
@@ -16,7 +16,7 @@ __all__ = [
     "draw_badge",
     "open_writer",
     "probe",
-    "read_at",
+    "read_frame_at",
     "read_tags",
-    "sample",
+    "sample_frames",
 ]

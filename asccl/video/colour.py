@@ -25,7 +25,7 @@ from asccl.types import Image
 BT709, UNSPECIFIED, BT470BG, BT601, BT2020 = 1, 2, 5, 6, 9
 PQ, HLG = 16, 18
 LIMITED, FULL = 1, 2
-WEIGHTS = {BT709: (0.2126, 0.0722), BT601: (0.299, 0.114), BT470BG: (0.299, 0.114)}  # of red and of blue in luma
+LUMA_WEIGHTS = {BT709: (0.2126, 0.0722), BT601: (0.299, 0.114), BT470BG: (0.299, 0.114)}  # of red and of blue in luma
 SWS_MATRIX = {BT709: 1, 4: 4, BT470BG: 5, BT601: 5, 7: 7, BT2020: 9, 10: 9}
 ACCURATE = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 WHITE_NITS = 203.0  # diffuse white of HDR, ITU-R BT.2408
@@ -48,10 +48,10 @@ class Colour:
 
     def encodable(self) -> Colour:
         """The tags that pictures decoded from this have when they are encoded again as 8-bit SDR."""
-        return Colour() if self.needs_mapping or self.matrix not in WEIGHTS else self
+        return Colour() if self.needs_mapping or self.matrix not in LUMA_WEIGHTS else self
 
 
-def colour_of(codec: Any) -> Colour:
+def read_colour(codec: Any) -> Colour:
     """Tags of a video codec context; what is missing is filled in as players do (by size, then by the matrix)."""
     if codec.format is not None and (codec.format.is_rgb or len(codec.format.components) < 3):
         return Colour()
@@ -78,7 +78,7 @@ class Decoder:
     def __call__(self, frame: av.VideoFrame, width: int, height: int) -> Image:
         """width, height: of the result before rotation; a frame of another size (it may change midway) is scaled."""
         if self._plain(frame, width, height):
-            image = from_planes(planes_of(frame), self.colour.matrix, _is_full(frame))
+            image = planes_to_rgb(view_planes(frame), self.colour.matrix, _is_full(frame))
         else:
             image = self._from_any(frame, width, height)
         if self.colour.needs_mapping:
@@ -92,7 +92,7 @@ class Decoder:
 
     def _plain(self, frame: av.VideoFrame, width: int, height: int) -> bool:
         same_size = frame.width == width and frame.height == height
-        return frame.format.name in ("yuv420p", "yuvj420p") and same_size and self.colour.matrix in WEIGHTS
+        return frame.format.name in ("yuv420p", "yuvj420p") and same_size and self.colour.matrix in LUMA_WEIGHTS
 
     def _from_any(self, frame: av.VideoFrame, width: int, height: int) -> Image:
         alpha = any(component.is_alpha for component in frame.format.components)
@@ -108,24 +108,24 @@ class Decoder:
             src_color_range=FULL if _is_full(frame) else LIMITED,
             dst_color_range=FULL,
         ).to_ndarray()
-        return flatten(converted) if alpha else np.ascontiguousarray(converted)
+        return flatten_alpha(converted) if alpha else np.ascontiguousarray(converted)
 
 
-def flatten(rgba: np.ndarray) -> Image:
+def flatten_alpha(rgba: np.ndarray) -> Image:
     """(H, W, 4) uint8 RGBA, alpha not premultiplied -> (H, W, 3) uint8 RGB over black."""
     alpha = cv2.merge([rgba[..., 3]] * 3)
     return cv2.multiply(np.ascontiguousarray(rgba[..., :3]), alpha, scale=1 / 255)
 
 
-def to_420(image: Image, colour: Colour) -> av.VideoFrame:
+def to_yuv420_frame(image: Image, colour: Colour) -> av.VideoFrame:
     """(H, W, 3) uint8 RGB, even sizes -> a limited-range yuv420p frame with the tags of `colour`."""
-    frame = blank_420(image.shape[1], image.shape[0], colour)
-    for plane, values in zip(planes_of(frame), to_planes(image, colour.matrix), strict=True):
+    frame = blank_yuv420_frame(image.shape[1], image.shape[0], colour)
+    for plane, values in zip(view_planes(frame), rgb_to_planes(image, colour.matrix), strict=True):
         plane[:] = values
     return frame
 
 
-def blank_420(width: int, height: int, colour: Colour) -> av.VideoFrame:
+def blank_yuv420_frame(width: int, height: int, colour: Colour) -> av.VideoFrame:
     """A limited-range yuv420p frame with the tags of `colour`, holding anything."""
     frame = av.VideoFrame(width, height, "yuv420p")
     frame.colorspace, frame.color_range = colour.matrix, LIMITED
@@ -133,7 +133,7 @@ def blank_420(width: int, height: int, colour: Colour) -> av.VideoFrame:
     return frame
 
 
-def planes_of(frame: av.VideoFrame) -> Planes:
+def view_planes(frame: av.VideoFrame) -> Planes:
     """Views of an 8-bit 4:2:0 frame."""
 
     def values(plane: Any) -> np.ndarray:
@@ -143,7 +143,7 @@ def planes_of(frame: av.VideoFrame) -> Planes:
     return luma, u, v
 
 
-def from_planes(planes: Planes, matrix: int, full: bool = False) -> Image:
+def planes_to_rgb(planes: Planes, matrix: int, full: bool = False) -> Image:
     """(h, w, 3) uint8 RGB. Chroma of luma's own size is taken as it is, else each value stands for 2 x 2 pixels."""
     luma, *chroma = planes
     height, width = luma.shape
@@ -153,7 +153,7 @@ def from_planes(planes: Planes, matrix: int, full: bool = False) -> Image:
     return cv2.transform(cv2.merge([luma, *chroma]), _to_rgb(matrix, full))
 
 
-def to_planes(image: Image, matrix: int) -> Planes:
+def rgb_to_planes(image: Image, matrix: int) -> Planes:
     """(h, w, 3) uint8 RGB, even sizes -> limited-range planes."""
     luma, u, v = cv2.split(cv2.transform(image, _from_rgb(matrix)))
     half = image.shape[1] // 2, image.shape[0] // 2
@@ -169,7 +169,7 @@ def _is_full(frame: av.VideoFrame) -> bool:
 @lru_cache
 def _from_rgb(matrix: int, full: bool = False) -> np.ndarray:
     """(3, 4) float: RGB in [0, 255] -> Y, Cb, Cr in [0, 255]."""
-    red, blue = WEIGHTS[matrix]
+    red, blue = LUMA_WEIGHTS[matrix]
     luma = np.array([red, 1 - red - blue, blue])
     rows = np.stack([luma, (np.eye(3)[2] - luma) / (2 * (1 - blue)), (np.eye(3)[0] - luma) / (2 * (1 - red))])
     scale = np.array([255, 255, 255] if full else [219, 224, 224]) / 255

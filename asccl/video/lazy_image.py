@@ -13,18 +13,26 @@ import cv2
 import numpy as np
 
 from asccl.types import Image, LazyImage, as_image
-from asccl.video.colour import Colour, Planes, blank_420, from_planes, planes_of, to_420, to_planes
+from asccl.video.colour import (
+    Colour,
+    Planes,
+    blank_yuv420_frame,
+    planes_to_rgb,
+    rgb_to_planes,
+    to_yuv420_frame,
+    view_planes,
+)
 
 
-class Decoded:
+class DecodedImage:
     """A decoder's yuv420p frame as a `LazyImage`: limited range, of even size, upright; shares the frame's memory.
 
-    matrix: one of `colour.WEIGHTS`.
+    matrix: one of `colour.LUMA_WEIGHTS`.
     """
 
     def __init__(self, frame: av.VideoFrame, matrix: int):
         self.matrix = matrix
-        self.planes: Planes = planes_of(frame)
+        self.planes: Planes = view_planes(frame)
         self.shape = *self.planes[0].shape, 3
 
     def __getitem__(self, part: tuple[slice, slice]) -> Image:
@@ -35,10 +43,10 @@ class Decoded:
         if y.step != 1 or x.step != 1:  # single pixels
             rows, columns = np.array(y) // 2, np.array(x) // 2
             u, v = (plane[rows][:, columns] for plane in (u, v))
-            return from_planes((luma[y.start : y.stop : y.step, x.start : x.stop : x.step], u, v), self.matrix)
+            return planes_to_rgb((luma[y.start : y.stop : y.step, x.start : x.stop : x.step], u, v), self.matrix)
         top, bottom, left, right = y.start // 2, (y.stop + 1) // 2, x.start // 2, (x.stop + 1) // 2
         u, v = u[top:bottom, left:right], v[top:bottom, left:right]
-        image = from_planes((luma[2 * top : 2 * bottom, 2 * left : 2 * right], u, v), self.matrix)
+        image = planes_to_rgb((luma[2 * top : 2 * bottom, 2 * left : 2 * right], u, v), self.matrix)
         return image[y.start % 2 :, x.start % 2 :][: len(y), : len(x)]
 
 
@@ -50,10 +58,10 @@ class Patch(NamedTuple):
     pixels: Image
 
 
-class Patched:
-    """A decoded picture with patches over it, later ones on top. Made by `patched`."""
+class PatchedImage:
+    """A decoded picture with patches over it, later ones on top. Made by `overlay_patch`."""
 
-    def __init__(self, below: Decoded, patches: tuple[Patch, ...]):
+    def __init__(self, below: DecodedImage, patches: tuple[Patch, ...]):
         self.below, self.patches, self.shape = below, patches, below.shape
 
     def __getitem__(self, part: tuple[slice, slice]) -> Image:
@@ -68,34 +76,34 @@ class Patched:
         return image
 
 
-def patched(picture: LazyImage, x: int, y: int, pixels: Image) -> LazyImage:
+def overlay_patch(picture: LazyImage, x: int, y: int, pixels: Image) -> LazyImage:
     """The picture with other pixels (h, w, 3) from (x, y) on, all inside it. An array gives an array."""
-    if isinstance(picture, Decoded):
-        return Patched(picture, (Patch(x, y, pixels),))
-    if isinstance(picture, Patched):
-        return Patched(picture.below, (*picture.patches, Patch(x, y, pixels)))
+    if isinstance(picture, DecodedImage):
+        return PatchedImage(picture, (Patch(x, y, pixels),))
+    if isinstance(picture, PatchedImage):
+        return PatchedImage(picture.below, (*picture.patches, Patch(x, y, pixels)))
     image = as_image(picture).copy()
     image[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
     return image
 
 
-def to_frame(picture: LazyImage, colour: Colour) -> av.VideoFrame:
+def to_video_frame(picture: LazyImage, colour: Colour) -> av.VideoFrame:
     """A limited-range yuv420p frame with the tags of `colour`; an odd width or height grows by a copy of the last.
 
     What was decoded in the matrix of `colour` keeps its very values, but in patches and the odd pixel beside them.
     """
-    below, patches = (picture.below, picture.patches) if isinstance(picture, Patched) else (picture, ())
-    if not isinstance(below, Decoded) or below.matrix != colour.matrix:
-        return to_420(_even(as_image(picture)), colour)
-    frame = blank_420(below.shape[1], below.shape[0], colour)
-    planes = planes_of(frame)
+    below, patches = (picture.below, picture.patches) if isinstance(picture, PatchedImage) else (picture, ())
+    if not isinstance(below, DecodedImage) or below.matrix != colour.matrix:
+        return to_yuv420_frame(_even(as_image(picture)), colour)
+    frame = blank_yuv420_frame(below.shape[1], below.shape[0], colour)
+    planes = view_planes(frame)
     for plane, values in zip(planes, below.planes, strict=True):
         plane[:] = values
     for x, y, pixels in patches:
         rows, columns = (slice(a // 2, (a + n + 1) // 2) for a, n in ((y, pixels.shape[0]), (x, pixels.shape[1])))
         full = slice(2 * rows.start, 2 * rows.stop), slice(2 * columns.start, 2 * columns.stop)
         for plane, at, values in zip(
-            planes, (full, (rows, columns), (rows, columns)), to_planes(picture[full], colour.matrix), strict=True
+            planes, (full, (rows, columns), (rows, columns)), rgb_to_planes(picture[full], colour.matrix), strict=True
         ):
             plane[at] = values
     return frame

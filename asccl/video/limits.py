@@ -36,7 +36,9 @@ class Limits:
     def check_length(self, path: Path, seconds: float, frames: int) -> None:
         """Raises LimitError."""
         if seconds > self.max_seconds:
-            raise LimitError(f"{path.name} lasts longer than {spell(self.max_seconds)}", "cut out the part you need")
+            raise LimitError(
+                f"{path.name} lasts longer than {format_duration(self.max_seconds)}", "cut out the part you need"
+            )
         if frames > self.max_frames:
             raise LimitError(f"{path.name} has more than {self.max_frames} frames", "cut out the part you need")
 
@@ -67,7 +69,7 @@ class Limits:
 UNLIMITED = Limits(2**31 - 1, 2**31 - 1, 2**62, float("inf"), 2**62)  # for a file that was checked before
 
 
-def spell(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """3600 -> '1 hour', 90 -> '1.5 minutes'."""
     for unit, length in (("hour", 3600), ("minute", 60)):
         if seconds >= length:

@@ -13,7 +13,7 @@ import av
 
 from asccl.types import Frame, MediaInfo
 from asccl.video.limits import Limits
-from asccl.video.source import Source
+from asccl.video.source import VideoSource
 from asccl.video.stills import is_still, read_still, still_info
 
 
@@ -26,7 +26,7 @@ def probe(path: Path | str, limits: Limits | None = None) -> MediaInfo:
     limits.check_file(path)
     if is_still(path, limits):
         return still_info(path, limits)
-    with Source(path, limits) as source:
+    with VideoSource(path, limits) as source:
         return source.info(source.first(source.frames())[1])
 
 
@@ -34,13 +34,13 @@ class Reader:
     """Iterates over the frames of a video, or the one frame of a still; each `iter()` starts at the first.
 
     Frames are upright, of one size, 8-bit RGB, with alpha over black. A damaged packet is skipped; after the last
-    frame, `skipped` has their number, and that of frames behind the place where a file breaks off. every: gives each
-    `every`-th frame alone, the first one included; the others are not converted. Raises UnreadableError; LimitError
+    frame, `skipped` has their number, and that of frames behind the place where a file breaks off. stride: gives each
+    `stride`-th frame alone, the first one included; the others are not converted. Raises UnreadableError; LimitError
     (also midway, where a file lied about its length).
     """
 
-    def __init__(self, path: Path | str, limits: Limits | None = None, every: int = 1):
-        self.limits, self.every = limits or Limits(), every
+    def __init__(self, path: Path | str, limits: Limits | None = None, stride: int = 1):
+        self.limits, self.stride = limits or Limits(), stride
         self.info = probe(path, self.limits)
         self.skipped = 0
         self._open: list[Generator[Frame, None, None]] = []
@@ -72,18 +72,18 @@ class Reader:
 
     def _video(self) -> Generator[Frame, None, None]:
         path = self.info.path
-        with Source(path, self.limits) as source:
+        with VideoSource(path, self.limits) as source:
             frames = source.frames()
             start, first = source.first(frames)
             convert = source.converter(first)
             for index, (pts, picture) in enumerate(chain([(start, first)], frames)):
                 self.limits.check_length(path, float((pts - start) * source.time_base), index + 1)
-                if index % self.every == 0:
+                if index % self.stride == 0:
                     yield Frame(convert(picture), index, pts)
             self.skipped = max(source.skipped, source.missing(index + 1, pts - start))
 
 
-def read_at(path: Path | str, seconds: float, limits: Limits | None = None) -> Frame:
+def read_frame_at(path: Path | str, seconds: float, limits: Limits | None = None) -> Frame:
     """The frame that shows `seconds` after the first one (the last frame where that is past the end).
 
     Its index is an estimate from the frame rate. Raises UnreadableError, LimitError.
@@ -91,7 +91,7 @@ def read_at(path: Path | str, seconds: float, limits: Limits | None = None) -> F
     return _read_times(Path(path), [seconds], limits or Limits())[0]
 
 
-def sample(path: Path | str, n: int, limits: Limits | None = None) -> list[Frame]:
+def sample_frames(path: Path | str, n: int, limits: Limits | None = None) -> list[Frame]:
     """At most n different frames, evenly spread (the middles of n equal parts), in order; one for a still.
 
     Raises UnreadableError, LimitError.
@@ -108,7 +108,7 @@ def _read_times(path: Path, seconds: list[float], limits: Limits) -> list[Frame]
     limits.check_file(path)
     if is_still(path, limits):
         return [Frame(read_still(path, limits), 0, 0)]
-    with Source(path, limits) as source:
+    with VideoSource(path, limits) as source:
         frames = source.frames()
         start, picture = source.first(frames)
         convert = source.converter(picture)
@@ -130,7 +130,7 @@ def _read_times(path: Path, seconds: list[float], limits: Limits) -> list[Frame]
         return found
 
 
-def _jump(source: Source, position: int, target: int) -> bool:
+def _jump(source: VideoSource, position: int, target: int) -> bool:
     """Seeks to the last key frame up to `target` where the index knows one after `position`."""
     entries = source.stream.index_entries  # in decoding order and time, which run ahead of presentation
     found = entries.search_timestamp(target - source.reorder) if len(entries) else -1

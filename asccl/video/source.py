@@ -14,9 +14,9 @@ from av.stream import Disposition
 
 from asccl.errors import LimitError, UnreadableError
 from asccl.types import LazyImage, MediaInfo
-from asccl.video.colour import Decoder, colour_of
+from asccl.video.colour import Decoder, read_colour
+from asccl.video.lazy_image import DecodedImage
 from asccl.video.limits import Limits
-from asccl.video.lazy_image import Decoded
 
 # Formats that hold everything themselves. Playlists (HLS, DASH, concat) may name other files or hosts: never opened.
 FORMATS = (
@@ -27,11 +27,11 @@ NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 FALLBACK_RATE = Fraction(25)
 SANE_RATE = 1000
 # PyAV 19 has no such option: it decodes metadata with "surrogateescape", and `read_metadata` replaces what is broken
-METADATA_OPTIONS = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
+METADATA_OPTIONS: Any = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 ABRUPT = 0.2  # seconds; a file that ends so much too early was cut off
 
 
-class Source:
+class VideoSource:
     """An opened video. Use as a context manager.
 
     Raises UnreadableError where nothing can be decoded, LimitError where a frame or the length is too much, both
@@ -59,7 +59,7 @@ class Source:
             self.container.close()
             raise
 
-    def __enter__(self) -> Source:
+    def __enter__(self) -> VideoSource:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -110,10 +110,10 @@ class Source:
 
     def converter(self, first: av.VideoFrame) -> Converter:
         """Bound to the size and rotation of the first frame."""
-        return Converter(Decoder(colour_of(self.stream.codec_context)), first)
+        return Converter(Decoder(read_colour(self.stream.codec_context)), first)
 
     def info(self, first: av.VideoFrame) -> MediaInfo:
-        transposed = orientation(first)[0]
+        transposed = read_orientation(first)[0]
         return MediaInfo(
             path=self.path,
             width=first.height if transposed else first.width,
@@ -161,11 +161,11 @@ class Converter:
     def __init__(self, decoder: Decoder, first: av.VideoFrame):
         self._decoder = decoder
         self._size = first.width, first.height
-        self._orientation = orientation(first)
+        self._orientation = read_orientation(first)
 
     def __call__(self, frame: av.VideoFrame) -> LazyImage:
         if not any(self._orientation) and self._decoder.encodable(frame, *self._size):
-            return Decoded(frame, self._decoder.colour.matrix)
+            return DecodedImage(frame, self._decoder.colour.matrix)
         image = self._decoder(frame, *self._size)
         transposed, mirrored, upended = self._orientation
         if transposed:
@@ -202,7 +202,7 @@ def _valid_text(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+def read_orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     """What makes a frame upright, in this order: transpose, flip left-right, flip up-down."""
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:

@@ -21,7 +21,7 @@ from PIL import Image as Pillow
 from asccl.errors import LimitError, UnreadableError
 from asccl.files import AtomicFile
 from asccl.types import Frame, Image, MediaInfo
-from asccl.video.colour import flatten
+from asccl.video.colour import flatten_alpha
 from asccl.video.limits import UNLIMITED, Limits
 
 STILL_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -87,11 +87,13 @@ class StillWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._target.kept(error is None):
-            if error is None:
-                if self._image is None:
-                    raise ValueError("no frame was written")
-                self._save(Pillow.fromarray(self._image))
+        if error is not None:
+            self._target.discard()
+            return
+        with self._target:
+            if self._image is None:
+                raise ValueError("no frame was written")
+            self._save(Pillow.fromarray(self._image))
 
     def _save(self, image: Pillow.Image) -> None:
         options: dict = {"exif": self._marked_exif(), "icc_profile": self._profile}
@@ -104,7 +106,7 @@ class StillWriter:
             for key, value in self.tags.items():
                 text.add_itxt(key, value)
             options["pnginfo"] = text
-        image.save(self._target.part, self._format, **options)
+        image.save(self._target.temporary_path, self._format, **options)
 
     def _marked_exif(self) -> bytes:
         exif = self._exif
@@ -163,7 +165,7 @@ def _to_rgb(image: Pillow.Image) -> Image:
     elif image.mode == "F":
         image = Pillow.fromarray(np.clip(np.nan_to_num(np.asarray(image)), 0, 255).astype(np.uint8))
     if image.has_transparency_data:
-        return flatten(np.asarray(image.convert("RGBA")))
+        return flatten_alpha(np.asarray(image.convert("RGBA")))
     profile = image.info.get("icc_profile")
     if profile and not _keeps_profile(image):
         try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-IN_FLIGHT = 6  # items between two threads: enough to even out, few enough for large frames
+QUEUE_SIZE = 6  # items between two threads: enough to even out, few enough for large frames
 
 
 class _End:
@@ -18,9 +18,9 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[T]) -> Generator[T, None, None]:
+def prefetch(items: Iterable[T]) -> Generator[T, None, None]:
     """The same items, made in another thread. Close the iterator to stop early; errors appear where awaited."""
-    waiting: queue.Queue[T | _End] = queue.Queue(IN_FLIGHT)
+    waiting: queue.Queue[T | _End] = queue.Queue(QUEUE_SIZE)
     stop = threading.Event()
 
     def put(item: T | _End) -> bool:
@@ -57,7 +57,7 @@ def ahead(items: Iterable[T]) -> Generator[T, None, None]:
         thread.join()
 
 
-class Behind(Generic[T]):
+class BackgroundWriter(Generic[T]):
     """Hands items to `consume` in another thread, in order. Use as a context manager: leaving it waits for the rest.
 
     An error of the consumer is raised by the next `put`, or on leaving.
@@ -65,7 +65,7 @@ class Behind(Generic[T]):
 
     def __init__(self, consume: Callable[[T], None]):
         self._consume = consume
-        self._waiting: queue.Queue[T | _End] = queue.Queue(IN_FLIGHT)
+        self._waiting: queue.Queue[T | _End] = queue.Queue(QUEUE_SIZE)
         self._error: BaseException | None = None
         self._dropping = False
         self._thread = threading.Thread(target=self._work, name="behind", daemon=True)
@@ -84,7 +84,7 @@ class Behind(Generic[T]):
             except BaseException as caught:  # handed to the thread that puts
                 self._error = caught
 
-    def __enter__(self) -> Behind[T]:
+    def __enter__(self) -> BackgroundWriter[T]:
         self._thread.start()
         return self
 

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from asccl.types import LazyImage
-from asccl.video.lazy_image import patched
+from asccl.video.lazy_image import overlay_patch
 
 TEXT = "edited with ASCCL"
 TEXT_HEIGHT = 0.035  # of the shorter side
@@ -28,7 +28,7 @@ def draw_badge(picture: LazyImage, text: str = TEXT) -> LazyImage:
     margin = min(rows // 3, height - rows, width - columns)
     top, left = height - rows - margin, width - columns - margin
     corner = picture[top : top + rows, left : left + columns]
-    return patched(picture, left, top, (corner * (1 - opacity) + light * opacity + 0.5).astype(np.uint8))
+    return overlay_patch(picture, left, top, (corner * (1 - opacity) + light * opacity + 0.5).astype(np.uint8))
 
 
 @lru_cache(maxsize=16)

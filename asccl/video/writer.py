@@ -15,11 +15,11 @@ import av
 from asccl.errors import SettingError, UnreadableError
 from asccl.files import AtomicFile
 from asccl.types import Frame, MediaInfo
-from asccl.video.colour import Colour, colour_of
+from asccl.video.colour import Colour, read_colour
+from asccl.video.lazy_image import to_video_frame
 from asccl.video.limits import UNLIMITED
-from asccl.video.lazy_image import to_frame
 from asccl.video.sound import Sound
-from asccl.video.source import Source, open_container, orientation, read_metadata
+from asccl.video.source import VideoSource, open_container, read_metadata, read_orientation
 from asccl.video.stills import STILL_SUFFIXES, StillWriter, read_still_tags
 
 VIDEO_SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
@@ -66,9 +66,9 @@ class Writer:
         self._sound: Sound | None = None
         self._target = AtomicFile(target)
         try:
-            with self._target.errors():
+            with self._target.output_errors():
                 self._output = av.open(
-                    f"file:{self._target.part}",
+                    f"file:{self._target.temporary_path}",
                     "w",
                     format=VIDEO_SUFFIXES[target.suffix.lower()],
                     options={
@@ -95,9 +95,9 @@ class Writer:
             sound = self._sound.start if self._sound else None
             self._origin = time if sound is None or time < 0 else min(time, sound)
             self._clock.start(time, self._origin)
-        coded = to_frame(frame.pixels, self._colour)
+        coded = to_video_frame(frame.pixels, self._colour)
         coded.pts, coded.time_base = self._clock(time), self._clock.time_base
-        with self._target.errors():
+        with self._target.output_errors():
             self._output.mux(self._stream.encode(coded))
             if self._sound is not None:
                 self._sound.mux_until(time, self._origin)
@@ -111,7 +111,7 @@ class Writer:
         if error is not None:
             self._abandon()
             return
-        with self._target.kept(True):
+        with self._target:
             if self._origin is None:
                 raise ValueError("no frame was written")
             try:
@@ -234,10 +234,10 @@ def _look(path: Path) -> tuple[Colour, Fraction]:
     """Colour tags for the output, and the shape (width over height) of an upright pixel, as the file at `path` has
     them; BT.709 and square where there is no such video."""
     try:
-        with Source(path, UNLIMITED) as source:
-            colour = colour_of(source.stream.codec_context).encodable()
+        with VideoSource(path, UNLIMITED) as source:
+            colour = read_colour(source.stream.codec_context).encodable()
             shape = Fraction(source.stream.codec_context.sample_aspect_ratio or 1)
-            turned = shape != 1 and orientation(source.first(source.frames())[1])[0]
+            turned = shape != 1 and read_orientation(source.first(source.frames())[1])[0]
     except UnreadableError:
         return Colour(), Fraction(1)
     return colour, 1 / shape if turned else shape

@@ -13,7 +13,7 @@ from PIL import Image
 from asccl.__main__ import main
 from asccl.analysis import export, static_plots
 from asccl.analysis.correlation import Correlation, Settings, analyze, moment
-from asccl.errors import Cancelled, InputError, SettingError
+from asccl.errors import CancelledError, InputError, SettingError
 from asccl.face.landmarker import FaceLandmarker
 from asccl.types import Progress
 
@@ -106,7 +106,7 @@ def test_a_comparison_can_be_stopped(short_clip, temporary):
     def stop() -> bool:
         return "compare" in seen
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         analyze(short_clip, short_clip, Settings(stride=2), Progress(lambda stage, _: seen.append(stage), stop))
 
 

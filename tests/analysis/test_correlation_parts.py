@@ -25,7 +25,7 @@ from asccl.types import Track
 @pytest.fixture(scope="module")
 def face() -> np.ndarray:
     with FaceMeshTracker() as tracker:
-        landmarks = tracker.push(astronaut()).landmarks
+        landmarks = tracker.track(astronaut()).landmarks
     assert landmarks is not None
     return landmarks
 
@@ -54,9 +54,9 @@ def test_the_mouth_has_no_say_in_where_the_face_is_cut(face):
 
 
 def test_eyes_lie_where_arcface_wants_them(face):
-    points = mesh.five_points(shown(framing(face, face, "place").source, face))
-    assert np.linalg.norm(points[:2] - mesh.ARCFACE_POINTS[:2], axis=1).max() < 6
-    assert TEMPLATE.shape == (len(mesh.STABLE), 2)
+    points = mesh.arcface_points(shown(framing(face, face, "place").source, face))
+    assert np.linalg.norm(points[:2] - mesh.ARCFACE_TEMPLATE[:2], axis=1).max() < 6
+    assert TEMPLATE.shape == (len(mesh.RIGID_LANDMARKS), 2)
 
 
 def test_a_picture_of_another_size_is_cut_at_the_same_place(face):
@@ -80,7 +80,7 @@ def followed(landmarks: np.ndarray, rate: float, every: int = 1) -> TrackedClip:
 
 def talking(face: np.ndarray, opening: np.ndarray) -> np.ndarray:
     out = np.repeat(face[None], len(opening), 0)
-    out[:, list(mesh.LOWER_INNER), 1] += opening[:, None] * 10
+    out[:, list(mesh.LOWER_INNER_LIP), 1] += opening[:, None] * 10
     return out
 
 

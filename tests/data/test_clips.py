@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import HEAD, SIZE, record, spoken
+from recordings import HEAD, SIZE, word_coefficients, write_recording
 
 from asccl.data.clips import ClipFolder, PreparedClip, read_manifest, write_clip
 from asccl.data.labels import Labels
@@ -17,7 +17,7 @@ from asccl.errors import InputError, OutputError, UnreadableError
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for number, (person, emotion) in enumerate((("Ann", "happy"), ("Bob", "sad"), ("Bob", None))):
-        record(tmp_path, Labels(person, emotion, "w"), spoken(number), number, hidden=slice(12, 15))
+        write_recording(tmp_path, Labels(person, emotion, "w"), word_coefficients(number), number, hidden=slice(12, 15))
     return tmp_path
 
 

@@ -105,7 +105,7 @@ def test_mouths_are_compared_whatever_the_face():
     holes[20:23] = np.nan
     assert np.abs(mouth_motion(holes) - a).max() < 0.6
     with pytest.raises(SettingError, match="no frame"):
-        mouth_motion(np.full((5, mesh.POINTS, 2), np.nan))
+        mouth_motion(np.full((5, mesh.NUM_FACE_LANDMARKS, 2), np.nan))
 
 
 def test_the_sound_of_a_file():

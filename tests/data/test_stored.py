@@ -87,7 +87,7 @@ def test_pairs_of_an_edited_clip(tmp_path):
     item = pairs[3]
     assert item.source_emotion == AS_FILMED and EMOTIONS[item.target_emotion] == "sad" and item.frame == 40
     assert np.array_equal(item.source, item.target) and np.isnan(item.speech).all()
-    left = fit_similarity(mesh.five_points(item.source_landmarks), mesh.ARCFACE_POINTS)
+    left = fit_similarity(mesh.arcface_points(item.source_landmarks), mesh.ARCFACE_TEMPLATE)
     np.testing.assert_allclose(left, [[1, 0, 0], [0, 1, 0]], atol=1e-3)
     EditedPairs([clip], edit, tmp_path, every=40, emotions=("happy", "sad"))
     assert len(asked) == 2  # kept from before

@@ -129,7 +129,7 @@ def test_emotions_show_where_they_should(head):
         return head.landmarks(np.mean(many, 0))
 
     happy, sad, surprised, angry = (face(e) for e in ("happy", "sad", "surprised", "angry"))
-    corner, brow = list(mesh.OUTER_CORNERS), list(mesh.LEFT_BROW_TOP)
+    corner, brow = list(mesh.OUTER_LIP_CORNERS), list(mesh.LEFT_BROW_TOP)
     assert happy[corner, 1].mean() < sad[corner, 1].mean() - 0.3  # cm, up
     assert np.ptp(happy[corner, 0]) > np.ptp(sad[corner, 0]) + 0.3
     assert surprised[brow, 1].mean() < angry[brow, 1].mean() - 0.5
@@ -146,7 +146,7 @@ def test_the_same_emotion_is_shown_differently_each_time(head):
 def test_crops_are_aligned_by_the_true_landmarks(pairs):
     for i in range(5):
         for points in (pairs[i].source_landmarks, pairs[i].target_landmarks):
-            left = fit_similarity(mesh.five_points(points), mesh.ARCFACE_POINTS)
+            left = fit_similarity(mesh.arcface_points(points), mesh.ARCFACE_TEMPLATE)
             np.testing.assert_allclose(left, [[1, 0, 0], [0, 1, 0]], atol=2e-3)
 
 
@@ -159,7 +159,7 @@ def test_the_crop_is_what_arcface_crop_cuts_from_the_whole_frame(head):
     cut = arcface_crop(image, landmarks)
     _, inside = render_frame(person, coefficients, camera.aligned(landmarks), head)
     face = np.zeros((112, 112), np.uint8)
-    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(inside[list(mesh.OVAL)]).astype(np.int32)), 1)
+    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(inside[list(mesh.FACE_OVAL)]).astype(np.int32)), 1)
 
     def difference(other):
         return np.abs(cut.astype(float) - other)[face > 0].mean()

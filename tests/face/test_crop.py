@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from asccl.face.crop import arcface_crop, expression_crop, fit_similarity
-from asccl.face.mesh import ARCFACE_POINTS, LEFT_EYE, NOSE_TIP, OUTER_CORNERS, RIGHT_EYE
+from asccl.face.mesh import ARCFACE_TEMPLATE, LEFT_EYE, NOSE_TIP, OUTER_LIP_CORNERS, RIGHT_EYE
 
 
 def face(points: np.ndarray) -> np.ndarray:
@@ -13,7 +13,7 @@ def face(points: np.ndarray) -> np.ndarray:
     landmarks = np.zeros((478, 3))
     landmarks[:, :2] = points[2]
     landmarks[RIGHT_EYE, :2], landmarks[LEFT_EYE, :2], landmarks[NOSE_TIP, :2] = points[0], points[1], points[2]
-    landmarks[OUTER_CORNERS, :2] = points[3:]
+    landmarks[OUTER_LIP_CORNERS, :2] = points[3:]
     return landmarks
 
 
@@ -27,15 +27,15 @@ def waves(height: int, width: int) -> np.ndarray:
 def test_similarity_is_exact_where_one_exists_and_least_squares_where_none_does():
     angle, scale, shift = 0.3, 1.7, np.array([5.0, -8.0])
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = fit_similarity(ARCFACE_POINTS, ARCFACE_POINTS @ turn.T + shift)
+    matrix = fit_similarity(ARCFACE_TEMPLATE, ARCFACE_TEMPLATE @ turn.T + shift)
     np.testing.assert_allclose(matrix, np.column_stack([turn, shift]), atol=1e-9)
 
-    target = ARCFACE_POINTS + np.random.default_rng(0).normal(0, 3, (5, 2))
+    target = ARCFACE_TEMPLATE + np.random.default_rng(0).normal(0, 3, (5, 2))
 
     def error(m: np.ndarray) -> float:
-        return ((ARCFACE_POINTS @ m[:, :2].T + m[:, 2] - target) ** 2).sum()
+        return ((ARCFACE_TEMPLATE @ m[:, :2].T + m[:, 2] - target) ** 2).sum()
 
-    best = fit_similarity(ARCFACE_POINTS, target)
+    best = fit_similarity(ARCFACE_TEMPLATE, target)
     for a, b, x, y in np.eye(4) * 1e-3:
         change = np.array([[a, -b, x], [b, a, y]])
         assert error(best) < min(error(best + change), error(best - change))
@@ -45,8 +45,8 @@ def test_similarity_is_exact_where_one_exists_and_least_squares_where_none_does(
 def test_arcface_crop_puts_the_five_points_in_their_places(size):
     angle = np.radians(20)
     turn = 1.5 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    points = ARCFACE_POINTS @ turn.T + (150, 40)
-    for index, target in enumerate(ARCFACE_POINTS * size / 112):
+    points = ARCFACE_TEMPLATE @ turn.T + (150, 40)
+    for index, target in enumerate(ARCFACE_TEMPLATE * size / 112):
         image = np.zeros((360, 420, 3), np.uint8)
         cv2.circle(image, tuple(round(16 * v) for v in points[index]), 6 * 16, (255, 255, 255), -1, cv2.LINE_AA, 4)
         crop = arcface_crop(image, face(points), size).astype(float)[..., 0]
@@ -60,7 +60,7 @@ def test_a_large_face_gives_the_crop_of_a_small_one(scale):
     small = waves(160, 200)
     height, width = (round(n * scale) for n in small.shape[:2])
     large = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    points = ARCFACE_POINTS + np.array([31.3, 22.7])
+    points = ARCFACE_TEMPLATE + np.array([31.3, 22.7])
     factor = np.array([width / 200, height / 160])
     blown_up = face((points + 0.5) * factor - 0.5)  # pixel centres lie at whole numbers
     for crop in (arcface_crop, expression_crop):
@@ -73,7 +73,7 @@ def test_shrinking_skips_no_pixel():
     stripes = np.zeros((800, 900, 3), np.uint8)
     stripes[:, ::2] = 255
     for crop in (arcface_crop, expression_crop):
-        inside = crop(stripes, face(ARCFACE_POINTS * 6 + (90, 60)))
+        inside = crop(stripes, face(ARCFACE_TEMPLATE * 6 + (90, 60)))
         assert inside.min() > 100 and inside.max() < 155
 
 
@@ -81,7 +81,7 @@ def test_outside_the_image_its_border_goes_on():
     image = np.full((50, 60, 3), 40, np.uint8)
     image[:, -3:] = 200
     for zoom in (0.5, 6):
-        crop = arcface_crop(image, face(ARCFACE_POINTS * zoom + (30, -20)))
+        crop = arcface_crop(image, face(ARCFACE_TEMPLATE * zoom + (30, -20)))
         assert (crop[:, -10:] == 200).all()
 
 
@@ -111,5 +111,5 @@ def test_frames_without_a_face_are_refused():
 def test_the_image_is_left_alone():
     image = waves(400, 400)
     image.flags.writeable = False
-    arcface_crop(image, face(ARCFACE_POINTS * 3))
-    expression_crop(image, face(ARCFACE_POINTS * 3))
+    arcface_crop(image, face(ARCFACE_TEMPLATE * 3))
+    expression_crop(image, face(ARCFACE_TEMPLATE * 3))

@@ -7,16 +7,16 @@ import math
 import av
 import numpy as np
 import pytest
+from media import astronaut
 from mediapipe.python import packet_getter
 
 from asccl.face.crop import arcface_crop
 from asccl.face.detect import Detector
 from asccl.face.facemesh import FaceMesh, Window, cut_window
-from asccl.face.mesh import ARCFACE_POINTS, EYE_CORNERS, NOSE_TIP, OUTER_CORNERS
+from asccl.face.mesh import ARCFACE_TEMPLATE, EYE_CORNERS, NOSE_TIP, OUTER_LIP_CORNERS
 from asccl.types import as_image
-from asccl.video.colour import planes_of
-from asccl.video.lazy_image import Decoded
-from tests.media import astronaut
+from asccl.video.colour import view_planes
+from asccl.video.lazy_image import DecodedImage
 
 WINDOWS = [
     Window(100, 80, 60), Window(100, 80, 150, 0.4), Window(5, 5, 90, -1.0), Window(150, 100, 700, 0.2),
@@ -24,11 +24,11 @@ WINDOWS = [
 ]  # fmt: skip
 
 
-def decoded() -> Decoded:
+def decoded() -> DecodedImage:
     frame, rng = av.VideoFrame(320, 240, "yuv420p"), np.random.default_rng(0)
-    for plane in planes_of(frame):
+    for plane in view_planes(frame):
         plane[:] = rng.integers(16, 240, plane.shape)
-    return Decoded(frame, 1)
+    return DecodedImage(frame, 1)
 
 
 def test_landmarks_are_those_of_the_message():
@@ -49,8 +49,8 @@ def test_a_window_of_a_decoded_picture_is_one_of_the_whole(window):
 @pytest.mark.parametrize("scale", [0.6, 1.4, 2.6])
 def test_a_crop_of_a_decoded_picture_is_one_of_the_whole(scale):
     landmarks = np.zeros((478, 3), np.float32)
-    landmarks[:, :2] = scale * ARCFACE_POINTS.mean(0) + 40
-    for points, place in zip(([*EYE_CORNERS[:2]], [*EYE_CORNERS[2:]], NOSE_TIP, *OUTER_CORNERS), ARCFACE_POINTS,
+    landmarks[:, :2] = scale * ARCFACE_TEMPLATE.mean(0) + 40
+    for points, place in zip(([*EYE_CORNERS[:2]], [*EYE_CORNERS[2:]], NOSE_TIP, *OUTER_LIP_CORNERS), ARCFACE_TEMPLATE,
                              strict=True):  # fmt: skip
         landmarks[points, :2] = scale * place + 40
     np.testing.assert_array_equal(arcface_crop(decoded(), landmarks), arcface_crop(as_image(decoded()), landmarks))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asccl.face.mesh import OVAL
+from asccl.face.mesh import FACE_OVAL
 from asccl.face.presence import Evidence, compute_presence, share_outside
 
 GOOD = Evidence(score=1.0, yaw=0.0, pitch=0.0, roll=0.0, x=9.0, y=9.0, size=9.0, outside=0.0, covered=0.0)
@@ -80,8 +80,8 @@ def test_a_fast_pan_is_no_cut_but_a_cut_in_motion_is():
 
 def test_share_outside_of_a_square_frame():
     points = np.zeros((478, 2))
-    angle = np.linspace(0, 2 * np.pi, len(OVAL), endpoint=False)
-    points[list(OVAL)] = np.stack([50 + 20 * np.cos(angle), 50 + 20 * np.sin(angle)], 1)
+    angle = np.linspace(0, 2 * np.pi, len(FACE_OVAL), endpoint=False)
+    points[list(FACE_OVAL)] = np.stack([50 + 20 * np.cos(angle), 50 + 20 * np.sin(angle)], 1)
     assert share_outside(points, 100, 100) == 0
     assert share_outside(points - (50.5, 0), 100, 100) == pytest.approx(0.5, abs=0.01)
     assert share_outside(points + 500, 100, 100) == 1

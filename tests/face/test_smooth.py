@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asccl.face.mesh import LOWER_INNER, STABLE, UPPER_INNER, eye_distance
-from asccl.face.pose import FRONTAL, head_pose
+from asccl.face.mesh import LOWER_INNER_LIP, RIGID_LANDMARKS, UPPER_INNER_LIP, eye_distance
+from asccl.face.pose import FRONTAL_HEAD, estimate_head_pose
 from asccl.face.smooth import MAX_GAP, SMOOTHING_RADIUS, smooth_landmarks
 
 SIZE = 40.0  # pixels per head radius
@@ -13,8 +13,8 @@ SIZE = 40.0  # pixels per head radius
 def head(frames: int) -> np.ndarray:
     """(T, 478, 3): a still head with its stable points where they belong and a closed mouth."""
     points = np.random.default_rng(1).uniform(-1, 1, (478, 3))
-    points[list(STABLE)] = FRONTAL
-    for upper, lower in zip(UPPER_INNER, LOWER_INNER, strict=True):
+    points[list(RIGID_LANDMARKS)] = FRONTAL_HEAD
+    for upper, lower in zip(UPPER_INNER_LIP, LOWER_INNER_LIP, strict=True):
         points[upper] = points[lower] = (0.0, 1.0, -0.5)
     return np.repeat((points * SIZE + (200, 150, 0))[None], frames, 0)
 
@@ -37,9 +37,9 @@ def test_lips_keep_their_amplitude_and_their_closures(hertz):
     t = np.arange(90) / 30
     x = head(90)
     gap = 0.12 * eye_distance(x[0]) * (0.5 - 0.5 * np.cos(2 * np.pi * hertz * t))
-    x[:, list(LOWER_INNER), 1] += gap[:, None]
+    x[:, list(LOWER_INNER_LIP), 1] += gap[:, None]
     y = smooth_landmarks(x, shot(x))
-    seen = (y[:, list(LOWER_INNER), 1] - y[:, list(UPPER_INNER), 1]).mean(1)
+    seen = (y[:, list(LOWER_INNER_LIP), 1] - y[:, list(UPPER_INNER_LIP), 1]).mean(1)
     inner = slice(SMOOTHING_RADIUS, -SMOOTHING_RADIUS)
     assert np.ptp(seen[inner]) > 0.97 * np.ptp(gap[inner])
     assert np.abs(seen - gap).max() < 0.03 * gap.max()
@@ -85,7 +85,7 @@ def test_head_pose_reads_back_a_turn():
         turn = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
         nod = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
         x = np.zeros((478, 3))
-        x[list(STABLE)] = FRONTAL @ (turn @ nod).T * 70 + (300, 200, 5)
-        pose = head_pose(x)
+        x[list(RIGID_LANDMARKS)] = FRONTAL_HEAD @ (turn @ nod).T * 70 + (300, 200, 5)
+        pose = estimate_head_pose(x)
         assert pose.yaw == pytest.approx(yaw, abs=0.5) and pose.pitch == pytest.approx(pitch, abs=0.5)
         assert pose.misfit < 1e-3

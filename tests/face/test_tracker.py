@@ -40,7 +40,7 @@ def film(images) -> list[Frame]:
 
 def follow(tracker, images, person=None) -> list[Observation]:
     tracker.start(person)
-    return [tracker.push(image) for image in images]
+    return [tracker.track(image) for image in images]
 
 
 def noses(seen: list[Observation]) -> np.ndarray:
@@ -85,7 +85,7 @@ def test_a_noisy_still_head_trembles_less_after_smoothing(shared):
 def test_the_largest_face_is_number_zero(shared):
     images = [put(put(backdrop(), 150, 150, 60), 450, 180, 110) for _ in range(2)]
     images.append(put(backdrop(), 150, 150, 60))
-    people = shared.find(film(images), 1 / RATE)
+    people = shared.find_people(film(images), 1 / RATE)
     assert [p.detected.number for p in people] == [0, 1]
     big, small = (p.detected for p in people)
     assert big.box[2] - big.box[0] > small.box[2] - small.box[0]
@@ -97,14 +97,14 @@ def test_the_largest_face_is_number_zero(shared):
 def test_a_face_seen_briefly_is_not_the_largest(shared):
     images = [put(backdrop(), 150, 150, 100)] * 5
     images[0] = put(images[0], 450, 180, 130)
-    first = shared.find(film(images), 1 / RATE)[0].detected
+    first = shared.find_people(film(images), 1 / RATE)[0].detected
     assert first.share == 1.0 and first.time == 0.0
 
 
 def test_the_chosen_stay_chosen_while_another_passes_in_front(knowing):
     other = np.linspace(520, 90, 50)
     images = [put(put(backdrop(), 300, 180, 90), x, 185, 95, "other") for x in other]
-    person = next(p for p in knowing.find(film([images[0], images[-1]]), 1 / RATE) if p.embedding[0] > 0.9)
+    person = next(p for p in knowing.find_people(film([images[0], images[-1]]), 1 / RATE) if p.embedding[0] > 0.9)
     seen = follow(knowing, images, person)
     presence = compute_presence([o.evidence for o in seen], 30.0).presence
     clear = np.abs(other - 300) > 130
@@ -116,7 +116,7 @@ def test_the_chosen_stay_chosen_while_another_passes_in_front(knowing):
 
 def test_without_an_embedder_motion_keeps_the_chosen(shared):
     images = [put(put(backdrop(), 180 + 2 * i, 180, 90), 470 - 2 * i, 180, 90, "other") for i in range(25)]
-    left = min(shared.find(film(images[:1]), 1 / RATE), key=lambda p: p.detected.box[0])
+    left = min(shared.find_people(film(images[:1]), 1 / RATE), key=lambda p: p.detected.box[0])
     x = noses(follow(shared, images, left))[:, 0]
     assert np.all(np.abs(np.diff(x) - 2) < 1.5)
 
@@ -126,7 +126,7 @@ def test_leaves_and_returns_elsewhere_while_another_stays(knowing):
     alone = put(backdrop(), 480, 180, 90, "other")
     back = put(put(backdrop(), 250, 200, 80), 480, 180, 90, "other")
     images = [both] * 5 + [alone] * 12 + [back] * 12
-    person = next(p for p in knowing.find(film([both]), 1 / RATE) if p.embedding[0] > 0.9)
+    person = next(p for p in knowing.find_people(film([both]), 1 / RATE) if p.embedding[0] > 0.9)
     seen = follow(knowing, images, person)
     x = noses(seen)[:, 0]
     assert np.abs(x[:5] - x[0]).max() < 2 and np.isnan(x[5:17]).all()
@@ -139,7 +139,7 @@ def test_a_cut_starts_a_shot_and_finds_the_person_anew(knowing):
     first = put(put(backdrop(), 160, 180, 90), 480, 180, 90, "other")
     second = put(put(backdrop()[::-1, ::-1].copy(), 160, 180, 90, "other"), 470, 180, 90)
     images = [first] * 8 + [second] * 8
-    person = next(p for p in knowing.find(film([first]), 1 / RATE) if p.embedding[0] > 0.9)
+    person = next(p for p in knowing.find_people(film([first]), 1 / RATE) if p.embedding[0] > 0.9)
     seen = follow(knowing, images, person)
     judged = compute_presence([o.evidence for o in seen], 30.0)
     assert judged.shot.tolist() == [0] * 8 + [1] * 8
@@ -198,14 +198,14 @@ def test_grey_and_turned_pictures(shared):
 
 
 def test_nothing_in_an_empty_scene(shared):
-    assert shared.find(film([backdrop()]), 1 / RATE) == []
+    assert shared.find_people(film([backdrop()]), 1 / RATE) == []
     assert follow(shared, [backdrop(), np.zeros((1, 1, 3), np.uint8)])[-1].landmarks is None
     with pytest.raises(NoFaceError, match=r"no face was found in holiday\.mp4.*40 pixels"):
         select_person([], None, "holiday.mp4")
 
 
 def test_asking_for_a_face_that_is_not_there(shared):
-    people = shared.find(film([put(backdrop(), 320, 180, 110)]), 1 / RATE)
+    people = shared.find_people(film([put(backdrop(), 320, 180, 110)]), 1 / RATE)
     assert select_person(people, None, "a.mp4") is people[0] and select_person(people, 0, "a.mp4") is people[0]
     with pytest.raises(NoFaceError, match=r"face 1 was asked for, but 1 face was found in a\.mp4: give 0"):
         select_person(people, 1, "a.mp4")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from asccl.face.mesh import STABLE
+from asccl.face.mesh import RIGID_LANDMARKS
 from asccl.metric.align import estimate_affine, warp_affine
 
 
@@ -16,7 +16,7 @@ def test_a_known_map_is_found_whatever_the_mouth_does():
     true = np.array([[1.1, -0.2, 5], [0.15, 0.9, -3]])
     target = points.copy()
     target[:, :2] = points[:, :2] @ true[:, :2].T + true[:, 2]
-    expressive = [n for n in range(478) if n not in STABLE]
+    expressive = [n for n in range(478) if n not in RIGID_LANDMARKS]
     target[expressive] += rng.normal(0, 20, (len(expressive), 3))
     np.testing.assert_allclose(estimate_affine(points, target), true, atol=1e-3)
 

@@ -1,5 +1,6 @@
 """The authors' own loss, on made-up weights: the same number and the same gradient as their code computes."""
 
+import official
 import pytest
 import torch
 
@@ -7,14 +8,13 @@ from asccl.metric.loss import LossSettings, asccl_region_losses
 from asccl.metric.neighbours import neighbour_pairs
 from asccl.metric.scc import SCCMetric
 from asccl.nets.iresnet import MAP_CHANNELS, IResNet
-from tests import official
 
 SETTINGS = LossSettings(negatives="all", daas="authors", query="generated")
 SHARE = 0.3  # by which they multiply it
 
 
 def their_metric() -> SCCMetric:
-    state = official.made_up(official.names("scc"))
+    state = official.synthetic_weights(official.names("scc"))
     metric = SCCMetric(IResNet(50), MAP_CHANNELS)
     theirs = {name.removeprefix("resnet50."): value for name, value in state.items()}
     wanted = metric.backbone.state_dict().keys()

@@ -43,7 +43,7 @@ def units(head: AnnyHead, **values: float) -> np.ndarray:
 
 def gap(landmarks: np.ndarray) -> np.ndarray:
     """cm, downwards, at the three middle pairs of inner lip points."""
-    upper, lower = np.array(mesh.GAP_PAIRS).T
+    upper, lower = np.array(mesh.LIP_GAP_PAIRS).T
     return landmarks[lower, 1] - landmarks[upper, 1]
 
 
@@ -74,7 +74,7 @@ def test_axes_and_size(head):
 
 
 def test_closed_lips_touch_and_the_jaw_parts_them(head):
-    inner = np.array([mesh.UPPER_INNER, mesh.LOWER_INNER])
+    inner = np.array([mesh.UPPER_INNER_LIP, mesh.LOWER_INNER_LIP])
     np.testing.assert_array_equal(head.neutral[inner[0]], head.neutral[inner[1]])
     np.testing.assert_array_equal(head.identity[:, inner[0]], head.identity[:, inner[1]])
     opened = head.landmarks(units(head, jawOpen=1.0))
@@ -87,7 +87,7 @@ def test_closed_lips_touch_and_the_jaw_parts_them(head):
 
 def test_inner_lips_move_as_the_rim_of_the_mesh(head):
     places = head.landmarks_on(head.vertices)
-    distance = np.linalg.norm(places[list(mesh.UPPER_INNER)] - places[list(mesh.LOWER_INNER)], axis=1)
+    distance = np.linalg.norm(places[list(mesh.UPPER_INNER_LIP)] - places[list(mesh.LOWER_INNER_LIP)], axis=1)
     assert distance.max() < 0.6
     for unit, sign, points in (("mouthUpperUp", -1, (82, 312)), ("mouthLowerDown", 1, (87, 317))):
         both = head.expression[head.index[unit + "Right"]] + head.expression[head.index[unit + "Left"]]
@@ -96,7 +96,7 @@ def test_inner_lips_move_as_the_rim_of_the_mesh(head):
 
 def test_mouth_close_closes_an_open_jaw(head):
     closed = head.landmarks(units(head, jawOpen=1.0, mouthClose=1.0))
-    np.testing.assert_allclose(closed[list(mesh.UPPER_INNER)], closed[list(mesh.LOWER_INNER)], atol=1e-3)
+    np.testing.assert_allclose(closed[list(mesh.UPPER_INNER_LIP)], closed[list(mesh.LOWER_INNER_LIP)], atol=1e-3)
     assert closed[152, 1] - head.neutral[152, 1] > 1.5  # and the jaw stays open
 
 

@@ -4,13 +4,13 @@ import copy
 
 import pytest
 import torch
-from official import made_up, names
+from official import names, synthetic_weights
 
 from asccl.nets.iresnet import EMBEDDING_SIZE, MAP_CHANNELS, MAP_STRIDES, IResNet
 
 
 def filled(net: IResNet) -> IResNet:
-    net.load_state_dict(made_up({name: tuple(value.shape) for name, value in net.state_dict().items()}))
+    net.load_state_dict(synthetic_weights({name: tuple(value.shape) for name, value in net.state_dict().items()}))
     return net.freeze()
 
 

@@ -1,10 +1,10 @@
 """NED's first stage: the same names, shapes and numbers as the published code's."""
 
+import official
 import pytest
 import torch
 
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, mean_styles
-from tests import official
 
 NETS = ("generator", "mapping_network", "style_encoder", "discriminator")
 
@@ -13,7 +13,7 @@ NETS = ("generator", "mapping_network", "style_encoder", "discriminator")
 def theirs() -> Manipulator:
     net = Manipulator(ManipulatorSizes(51))
     for name in NETS:
-        getattr(net, name).load_state_dict(official.made_up(official.names("ned_manipulator", name)))
+        getattr(net, name).load_state_dict(official.synthetic_weights(official.names("ned_manipulator", name)))
     return net.freeze()
 
 

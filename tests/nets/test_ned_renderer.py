@@ -1,10 +1,10 @@
 """NED's second stage: the same names, shapes and numbers as the published code's."""
 
+import official
 import pytest
 import torch
 
 from asccl.nets.ned_renderer import DUPLICATE_TENSOR, Discriminator, Generator, RendererSizes
-from tests import official
 
 SMALL = RendererSizes(ngf=8, downsamplings=2, blocks=3, ndf=8, layers=2)
 MASKS = [9, 19, 29]  # channels of the conditions
@@ -22,7 +22,7 @@ def test_both_compute_what_the_published_code_computes():
     expected, (conditions, previous) = official.expected("ned_renderer"), drawn()
     generator, discriminator = Generator(), Discriminator()
     for net, name in ((generator, "G"), (discriminator, "D")):
-        net.load_state_dict(official.made_up(official.names("ned_renderer", name)))
+        net.load_state_dict(official.synthetic_weights(official.names("ned_renderer", name)))
         net.eval()
     made = generator(conditions, previous)
     shape, *sums, some = expected["G"]

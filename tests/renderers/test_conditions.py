@@ -75,7 +75,7 @@ def test_the_colours_of_a_point_stay_its_own():
 def test_a_mouth_that_opens_changes_the_mouth_and_the_jaw_alone():
     shut, wide = drawn(), drawn(jawOpen=0.6)
     changed = np.abs(wide.channels - shut.channels).max(1)[0] > 0.06
-    lips = HEAD.landmarks_on(HEAD.vertices)[[mesh.UPPER_INNER[4], mesh.NOSE_TIP]]
+    lips = HEAD.landmarks_on(HEAD.vertices)[[mesh.UPPER_INNER_LIP[4], mesh.NOSE_TIP]]
     one = scene()
     upper, nose = (one.views[0].project(lips)[0] @ one.crops[0][:, :2].T + one.crops[0][:, 2])[:, 1]
     inner = binary_erosion(shut.mask[0, 0] > 0, iterations=8)  # the cheeks' outline moves a little as well
@@ -225,7 +225,7 @@ def test_how_far_lips_are_parted_is_read_off_the_landmarks():
     turn = Camera.facing(20, -10, 30, 300).rotation
     for opened in (0.0, 0.4):
         points = HEAD.landmarks(units()).astype(np.float32)
-        points[list(mesh.LOWER_INNER)] = points[list(mesh.UPPER_INNER)] + [0, 0.315 + opened, 0]
+        points[list(mesh.LOWER_INNER_LIP)] = points[list(mesh.UPPER_INNER_LIP)] + [0, 0.315 + opened, 0]
         found = lip_gap_cm(8 * (points @ turn.T), 8.0, turn)
         assert np.abs(found - opened).max() < 0.02
 
@@ -238,4 +238,4 @@ def test_the_fit_says_which_frames_are_of_one_shot():
         Track(np.ones(4, np.float32), shot), lambda a, b: landmarks[a:b], HEAD.neutral.astype(np.float64)
     )
     assert np.array_equal(motion.shot, shot)
-    assert np.array_equal(motion.at(np.array([1, 2])).shot, [0, 1])
+    assert np.array_equal(motion.select(np.array([1, 2])).shot, [0, 1])

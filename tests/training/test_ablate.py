@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import HEAD, record, spoken
+from recordings import HEAD, word_coefficients, write_recording
 
 from asccl.data.labels import Labels
 from asccl.errors import InputError, SettingError
@@ -164,9 +164,9 @@ def folder(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("recorded")
     for words in range(4):
         for number, emotion in enumerate(("neutral", "happy")):
-            record(path, Labels("Ann", emotion, str(words)), spoken(words), 10 * words + number)
+            write_recording(path, Labels("Ann", emotion, str(words)), word_coefficients(words), 10 * words + number)
     for number, emotion in enumerate(("neutral", "happy")):
-        record(path, Labels("Bob", emotion, "9"), spoken(9), 100 + number)
+        write_recording(path, Labels("Bob", emotion, "9"), word_coefficients(9), 100 + number)
     return path
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from media import ROOT
-from recordings import HEAD, record, spoken
+from recordings import HEAD, word_coefficients, write_recording
 from safetensors.numpy import load_file, save_file
 from torch.utils.data import Dataset
 
@@ -150,7 +150,7 @@ def test_weights_of_another_kind_are_refused(tmp_path):
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for number, emotion in enumerate(("happy", "sad")):
-        record(tmp_path / "data", Labels("Ann", emotion, "w"), spoken(1), number)
+        write_recording(tmp_path / "data", Labels("Ann", emotion, "w"), word_coefficients(1), number)
     return tmp_path / "data"
 
 

@@ -143,7 +143,7 @@ def test_a_full_disk_ends_it_and_nothing_half_written_counts(videos, prepared, t
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (least - 1, least - 1))  # noqa: E731
     run = start(videos, tmp_path, "--workers", "0", preexec_fn=limit)
     error = run.communicate()[1]
-    assert run.returncode == 1 and "cannot be written" in error and "free some space" in error
+    assert run.returncode == 1 and "no space is left for" in error and "free some space" in error
     assert "Traceback" not in error
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "manifest.jsonl"]
     assert read_manifest(tmp_path) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recordings import HEAD, record, spoken
+from recordings import HEAD, word_coefficients, write_recording
 from torch.utils.data import default_collate
 
 from asccl.data.clips import PreparedClip
@@ -36,12 +36,12 @@ def folder(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("recorded")
     for words in (1, 2):
         for number, emotion in enumerate(("neutral", "happy", "sad")):
-            said = slower(spoken(words), 1 + 0.2 * number)
-            record(path, Labels("Ann", emotion, str(words)), said, 10 * words + number, hidden=slice(30, 32))
-    record(path, Labels("Bob", "neutral", "3"), spoken(3), 1)
-    record(path, Labels("Bob", "neutral", "3"), spoken(3), 4)  # again: no pair
-    record(path, Labels("Bob", "angry", "4"), spoken(4), 2)
-    record(path, Labels("Eve"), spoken(5), 3)
+            said = slower(word_coefficients(words), 1 + 0.2 * number)
+            write_recording(path, Labels("Ann", emotion, str(words)), said, 10 * words + number, hidden=slice(30, 32))
+    write_recording(path, Labels("Bob", "neutral", "3"), word_coefficients(3), 1)
+    write_recording(path, Labels("Bob", "neutral", "3"), word_coefficients(3), 4)  # again: no pair
+    write_recording(path, Labels("Bob", "angry", "4"), word_coefficients(4), 2)
+    write_recording(path, Labels("Eve"), word_coefficients(5), 3)
     return path
 
 
@@ -60,9 +60,9 @@ def test_who_says_the_same_with_another_emotion_is_a_pair(clips):
 
 @pytest.mark.parametrize("sound", [True, False])
 def test_frames_that_say_the_same_are_found_by_sound_and_by_mouth(tmp_path, sound):
-    said = spoken(7, 60)
-    record(tmp_path, Labels("Ann", "neutral", "w"), said, 1, sound)
-    record(tmp_path, Labels("Ann", "happy", "w"), slower(said, 1.25), 2, sound, slice(20, 24))
+    said = word_coefficients(7, 60)
+    write_recording(tmp_path, Labels("Ann", "neutral", "w"), said, 1, sound)
+    write_recording(tmp_path, Labels("Ann", "happy", "w"), slower(said, 1.25), 2, sound, slice(20, 24))
     both = aligned(*labelled(tmp_path, HEAD))
     assert not np.isin(both[:, 1], range(20, 24)).any() and len(both) > 50
     off = np.abs(both[:, 0] * 1.25 - both[:, 1])
@@ -125,8 +125,8 @@ def test_only_a_window_with_a_partner_has_an_answer_to_learn(clips):
 
 
 def test_people_with_one_emotion_borrow_another_person(tmp_path):
-    record(tmp_path, Labels("Ann", "neutral"), spoken(1), 1)
-    record(tmp_path, Labels("Bob", "happy"), spoken(2), 2)
+    write_recording(tmp_path, Labels("Ann", "neutral"), word_coefficients(1), 1)
+    write_recording(tmp_path, Labels("Bob", "happy"), word_coefficients(2), 2)
     data = RecordedWindows(0, labelled(tmp_path, HEAD))
     assert {(EMOTIONS[w.source_emotion], EMOTIONS[w.target_emotion]) for w in (data[i] for i in range(6))} == {
         ("neutral", "happy"), ("happy", "neutral"),
@@ -134,9 +134,9 @@ def test_people_with_one_emotion_borrow_another_person(tmp_path):
 
 
 def test_a_folder_of_one_emotion_teaches_none(tmp_path):
-    record(tmp_path, Labels("Ann", "happy"), spoken(1), 1)
-    record(tmp_path, Labels("Ann", "sad"), spoken(1, WINDOW_LENGTH - 1), 2)  # too short
-    record(tmp_path, Labels("Bob"), spoken(2), 3)
+    write_recording(tmp_path, Labels("Ann", "happy"), word_coefficients(1), 1)
+    write_recording(tmp_path, Labels("Ann", "sad"), word_coefficients(1, WINDOW_LENGTH - 1), 2)  # too short
+    write_recording(tmp_path, Labels("Bob"), word_coefficients(2), 3)
     with pytest.raises(InputError, match="has clips of 1 known emotions, and 2 are needed: name the files as MEAD"):
         labelled(tmp_path, HEAD)
 

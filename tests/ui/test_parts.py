@@ -12,7 +12,7 @@ import pytest
 from fake_editor import report
 from test_endpoints import wait_until
 
-from asccl.errors import Cancelled, LimitError, UnreadableError
+from asccl.errors import CancelledError, LimitError, UnreadableError
 from asccl.types import EditRequest, EditResult, MediaInfo
 from asccl.ui import components
 from asccl.ui.limits import WEB_LIMITS, check, check_upload, clock, length
@@ -77,7 +77,7 @@ def test_length_of_a_recording_that_does_not_say(media):
 
 
 def test_our_own_faults_are_one_general_line():
-    assert "secret" not in sentence(ValueError("secret")) and "Cancelled" in sentence(Cancelled())
+    assert "secret" not in sentence(ValueError("secret")) and "Cancelled" in sentence(CancelledError())
 
 
 def test_the_bar_never_runs_backwards():
@@ -133,7 +133,7 @@ def test_a_closed_page_stops_its_own_run_only(tmp_path):
     runs.add("me", mine)
     runs.add("you", other)
     runs.stop("me")
-    assert mine.wait(60) and isinstance(mine.error, Cancelled)
+    assert mine.wait(60) and isinstance(mine.error, CancelledError)
     wait_until(lambda: not mine.folder.exists())
     assert other.error is None and other.folder.exists()
     release.set()

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from asccl.video.threads import IN_FLIGHT, Behind, ahead
+from asccl.video.threads import QUEUE_SIZE, BackgroundWriter, prefetch
 
 
 def test_items_come_in_order():
-    assert list(ahead(range(100))) == list(range(100))
+    assert list(prefetch(range(100))) == list(range(100))
 
 
 def test_an_error_comes_after_the_items_before_it():
@@ -18,7 +18,7 @@ def test_an_error_comes_after_the_items_before_it():
         yield 1
         raise ValueError("broken")
 
-    items = ahead(broken())
+    items = prefetch(broken())
     assert next(items) == 1
     with pytest.raises(ValueError, match="broken"):
         next(items)
@@ -32,16 +32,16 @@ def test_only_a_few_items_are_made_ahead_and_closing_stops_the_thread():
             made.append(len(made))
             yield made[-1]
 
-    items = ahead(endless())
+    items = prefetch(endless())
     assert next(items) == 0
     items.close()
-    assert len(made) <= IN_FLIGHT + 3
+    assert len(made) <= QUEUE_SIZE + 3
     assert not [t for t in threading.enumerate() if t.name == "ahead"]
 
 
 def test_everything_is_consumed_in_order_before_leaving():
     seen = []
-    with Behind(seen.append) as behind:
+    with BackgroundWriter(seen.append) as behind:
         for i in range(50):
             behind.put(i)
     assert seen == list(range(50))
@@ -55,13 +55,13 @@ def test_an_error_of_the_consumer_is_raised_and_the_rest_dropped():
             raise OSError("full")
         seen.append(i)
 
-    with pytest.raises(OSError, match="full"), Behind(consume) as behind:
+    with pytest.raises(OSError, match="full"), BackgroundWriter(consume) as behind:
         for i in range(1000):
             behind.put(i)
     assert seen == [0, 1, 2]
 
 
 def test_an_error_of_the_producer_is_not_hidden():
-    with pytest.raises(KeyError), Behind(lambda i: None) as behind:
+    with pytest.raises(KeyError), BackgroundWriter(lambda i: None) as behind:
         behind.put(1)
         raise KeyError("mine")

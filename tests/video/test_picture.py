@@ -11,19 +11,19 @@ import pytest
 
 from asccl.types import as_image
 from asccl.video import Reader, draw_badge, open_writer
-from asccl.video.colour import Colour, planes_of
-from asccl.video.lazy_image import Decoded, patched, to_frame
+from asccl.video.colour import Colour, view_planes
+from asccl.video.lazy_image import DecodedImage, overlay_patch, to_video_frame
 from tests.video.video_clips import make_clip
 
 BT601 = 6
 
 
-def decoded(width: int = 64, height: int = 48) -> Decoded:
+def decoded(width: int = 64, height: int = 48) -> DecodedImage:
     rng = np.random.default_rng(0)
     frame = av.VideoFrame(width, height, "yuv420p")
-    for plane in planes_of(frame):
+    for plane in view_planes(frame):
         plane[:] = rng.integers(16, 240, plane.shape)
-    return Decoded(frame, 1)
+    return DecodedImage(frame, 1)
 
 
 @pytest.mark.parametrize("rows", [slice(0, 48), slice(3, 10), slice(4, 5), slice(5, 200), slice(7, 7), slice(0, 48, 5)])
@@ -39,26 +39,28 @@ def test_patches_lie_over_a_picture_in_order(rows, columns):
     low, high = np.full((9, 20, 3), 30, np.uint8), np.full((5, 6, 3), 220, np.uint8)
     expected = as_image(decoded()).copy()
     expected[5:14, 10:30], expected[12:17, 27:33] = 30, 220
-    picture = patched(patched(decoded(), 10, 5, low), 27, 12, high)
+    picture = overlay_patch(overlay_patch(decoded(), 10, 5, low), 27, 12, high)
     np.testing.assert_array_equal(picture[rows, columns], expected[rows, columns])
-    np.testing.assert_array_equal(patched(patched(as_image(decoded()), 10, 5, low), 27, 12, high), expected)
+    np.testing.assert_array_equal(overlay_patch(overlay_patch(as_image(decoded()), 10, 5, low), 27, 12, high), expected)
 
 
 def test_what_no_patch_covers_is_encoded_as_it_was_decoded():
     source = decoded()
-    got = planes_of(to_frame(patched(source, 11, 7, np.full((8, 13, 3), 200, np.uint8)), Colour()))
+    got = view_planes(to_video_frame(overlay_patch(source, 11, 7, np.full((8, 13, 3), 200, np.uint8)), Colour()))
     for step, values, before in zip((1, 2, 2), got, source.planes, strict=True):
         changed = values != before
         changed[6 // step : 16 // step, 10 // step : 24 // step] = False
         assert not changed.any()
-    inside = as_image(Decoded(to_frame(patched(source, 11, 7, np.full((8, 13, 3), 200, np.uint8)), Colour()), 1))
+    inside = as_image(
+        DecodedImage(to_video_frame(overlay_patch(source, 11, 7, np.full((8, 13, 3), 200, np.uint8)), Colour()), 1)
+    )
     assert np.abs(inside[8:14, 12:22].astype(int) - 200).max() <= 1
 
 
 def test_another_matrix_is_converted():
     red = np.zeros((48, 64, 3), np.uint8) + np.uint8([200, 30, 40])
-    source = Decoded(to_frame(red, Colour()), 1)
-    there = Decoded(to_frame(source, Colour(BT601, BT601, BT601)), BT601)
+    source = DecodedImage(to_video_frame(red, Colour()), 1)
+    there = DecodedImage(to_video_frame(source, Colour(BT601, BT601, BT601)), BT601)
     assert np.abs(as_image(there).astype(int) - red).max() <= 3
     assert not np.array_equal(there.planes[0], source.planes[0])
 
@@ -75,19 +77,19 @@ OTHERS = [
 def test_only_what_can_be_encoded_as_it_is_stays_as_decoded(tmp_path, options):
     with Reader(make_clip(tmp_path / "a.mkv", **options)) as reader:
         picture = next(iter(reader)).pixels
-    assert isinstance(picture, Decoded) == (options not in OTHERS)
+    assert isinstance(picture, DecodedImage) == (options not in OTHERS)
 
 
 def test_a_copy_hands_the_decoders_values_to_the_encoder(tmp_path, monkeypatch):
     clip, seen = make_clip(tmp_path / "a.mp4", frames=3), []
-    real = to_frame
+    real = to_video_frame
     monkeypatch.setattr("asccl.video.writer.to_frame", lambda *args: seen.append(real(*args)) or seen[-1])
     with Reader(clip) as reader, open_writer(tmp_path / "b.mp4", reader.info, clip) as writer:
         for frame in reader:
             writer.write(frame)
     with av.open(str(clip)) as container:
         for before, after in zip(container.decode(video=0), seen, strict=True):
-            for a, b in zip(planes_of(before), planes_of(after), strict=True):
+            for a, b in zip(view_planes(before), view_planes(after), strict=True):
                 np.testing.assert_array_equal(a, b)
             assert int(after.pict_type) == 0  # the encoder chooses its own key frames
 
@@ -98,5 +100,5 @@ def test_a_badge_changes_its_corner_alone(tmp_path):
         frame = next(iter(reader))
     marked = replace(frame, pixels=draw_badge(frame.pixels))
     np.testing.assert_array_equal(marked.image, draw_badge(frame.image))
-    luma, before = (planes_of(to_frame(f.pixels, Colour()))[0] for f in (marked, frame))
+    luma, before = (view_planes(to_video_frame(f.pixels, Colour()))[0] for f in (marked, frame))
     assert (luma != before).any() and np.array_equal(luma[:200], before[:200])

@@ -9,7 +9,7 @@ import pytest
 from video_clips import BLUE, GREEN, RED, WHITE, make_clip, quarters
 
 from asccl.errors import LimitError, UnreadableError
-from asccl.video import Limits, Reader, probe, read_at, sample
+from asccl.video import Limits, Reader, probe, read_frame_at, sample_frames
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -169,18 +169,18 @@ def test_read_at_and_sample(tmp_path):
     reader = Reader(path)
     expected = {frame.index: frame.image for frame in reader}
     for seconds, index in ((0, 0), (1.55, 15), (3.9, 39), (99, 39)):
-        frame = read_at(path, seconds)
+        frame = read_frame_at(path, seconds)
         assert frame.index == index and np.array_equal(frame.image, expected[index])
-    frames = sample(path, 8)
+    frames = sample_frames(path, 8)
     assert [frame.index for frame in frames] == [2, 7, 12, 17, 22, 27, 32, 37]
     assert all(np.array_equal(frame.image, expected[frame.index]) for frame in frames)
-    assert len(sample(make_clip(tmp_path / "b.mp4", frames=3), 8)) == 3
+    assert len(sample_frames(make_clip(tmp_path / "b.mp4", frames=3), 8)) == 3
 
 
 def test_sample_of_a_truncated_file(tmp_path):
     path = make_clip(tmp_path / "a.mkv", rate=10, frames=40, size=(320, 240))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert 1 <= len(sample(path, 8)) <= 8
+    assert 1 <= len(sample_frames(path, 8)) <= 8
 
 
 def bad_files(folder):
@@ -232,7 +232,7 @@ def png(width, height):
 
 def test_bad_files_name_themselves_and_the_remedy(tmp_path, capfd):
     for name, (path, word) in bad_files(tmp_path).items():
-        for read in (probe, Reader, lambda p: read_at(p, 0), lambda p: sample(p, 3)):
+        for read in (probe, Reader, lambda p: read_frame_at(p, 0), lambda p: sample_frames(p, 3)):
             with pytest.raises(UnreadableError) as caught:
                 read(path)
             assert path.name in caught.value.problem and word in caught.value.problem, (name, caught.value)

@@ -11,7 +11,7 @@ from video_clips import BLUE, GREEN, RED, WHITE, quarters
 
 from asccl.errors import LimitError, SettingError
 from asccl.types import Frame
-from asccl.video import Reader, default_output, open_writer, probe, read_at, read_tags, sample
+from asccl.video import Reader, default_output, open_writer, probe, read_frame_at, read_tags, sample_frames
 
 
 def save(path, image, **options):
@@ -45,7 +45,7 @@ def test_kinds(tmp_path, rgb, kind):
     info = probe(path)
     assert (info.width, info.height, info.is_still, info.frame_rate, info.frames) == (40, 24, True, 0, 1)
     assert np.abs(read(path).astype(int) - np.asarray(rgb)).mean() < 3
-    assert np.array_equal(read_at(path, 5.0).image, sample(path, 4)[0].image)
+    assert np.array_equal(read_frame_at(path, 5.0).image, sample_frames(path, 4)[0].image)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

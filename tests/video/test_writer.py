@@ -269,7 +269,10 @@ def test_full_disk(tmp_path, capfd):
 
 def test_unwritable_targets(tmp_path, monkeypatch):
     (tmp_path / "folder.mp4").mkdir()
-    for target, word in ((tmp_path / "no" / "b.mp4", "does not exist: make"), (tmp_path / "folder.mp4", "is a folder")):
+    for target, word in (
+        (tmp_path / "no" / "b.mp4", "does not exist: create"),
+        (tmp_path / "folder.mp4", "is a folder"),
+    ):
         with pytest.raises(OutputError, match=word):
             Writer(target, made_up(tmp_path))
     monkeypatch.setattr("os.open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "denied")))

@@ -68,7 +68,9 @@ class FeatureExtractor:
         marks = []
         for picture in pictures:
             found, _, _ = self._mesh.detect(picture, window)
-            marks.append(np.full((mesh.POINTS, 2), np.nan) if found is None else found[: mesh.POINTS, :2])
+            marks.append(
+                np.full((mesh.NUM_FACE_LANDMARKS, 2), np.nan) if found is None else found[: mesh.NUM_FACE_LANDMARKS, :2]
+            )
         faces = np.stack([arcface_crop(x, p) for x, p in zip(pictures, places, strict=True)])
         whole = np.stack([expression_crop(x, p) for x, p in zip(pictures, places, strict=True)])
         return FrameFeatures(self._embed(faces), self._express(whole)[1], np.stack(marks))

@@ -13,7 +13,7 @@ import numpy as np
 
 from asccl.data.clips import PreparedClip
 from asccl.errors import InputError
-from asccl.face.mesh import POINTS
+from asccl.face.mesh import NUM_FACE_LANDMARKS
 from asccl.nets.ned_manipulator import WINDOW_LENGTH
 from asccl.renderers.neural.conditions import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
@@ -48,8 +48,8 @@ def _case(
     before, after = both.T
     return Case(
         source.coefficients[before], truth.coefficients[after], EMOTIONS.index(str(truth.row.emotion)),
-        source.pictures(before), truth.pictures(after), source.landmarks(before)[:, :POINTS],
-        truth.landmarks(after)[:, :POINTS], _conditions(source, before, surface, gaze), references,
+        source.pictures(before), truth.pictures(after), source.landmarks(before)[:, :NUM_FACE_LANDMARKS],
+        truth.landmarks(after)[:, :NUM_FACE_LANDMARKS], _conditions(source, before, surface, gaze), references,
     )  # fmt: skip
 
 
@@ -81,4 +81,4 @@ def _references(clips: list[PreparedClip], truth: PreparedClip) -> dict[str, Ref
 def _shown(clip: PreparedClip) -> Reference:
     seen = np.flatnonzero(clip.valid)[:REFERENCE_FRAMES]
     some = seen[:: max(1, len(seen) // REFERENCE_IMAGES)][:REFERENCE_IMAGES]
-    return Reference(clip.coefficients[seen], clip.pictures(some), clip.landmarks(some)[:, :POINTS])
+    return Reference(clip.coefficients[seen], clip.pictures(some), clip.landmarks(some)[:, :NUM_FACE_LANDMARKS])

@@ -23,6 +23,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # sums in one order: the sam
 import numpy as np
 from safetensors.numpy import save
 
+from asccl.files import write_atomic
 from asccl.morphable.anny_head import RECIPE_VERSION, WEIGHTS_FILE
 from training.assets import bake_landmarks, bake_source, bake_units
 from training.assets.bake_source import REGIONS, Source
@@ -134,10 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tensors, recipe = bake()
     data = save({name: np.ascontiguousarray(value) for name, value in tensors.items()},
                 {"recipe": json.dumps(recipe, sort_keys=True)})  # fmt: skip
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_name(output.name + ".part")
-    part.write_bytes(data)
-    os.replace(part, output)
+    write_atomic(output, data)
     for name, value in sorted(tensors.items()):
         print(f"  {name:22s} {value.dtype!s:8s} {list(value.shape)}")
     print(f"{output}: {len(data) / 1e6:.1f} MB, sha256 {hashlib.sha256(data).hexdigest()}")

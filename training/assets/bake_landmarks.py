@@ -54,7 +54,7 @@ def detect(images: Iterable[np.ndarray]) -> list[np.ndarray | None]:
         for image in images:
             faces = net.process(image).multi_face_landmarks
             size = np.array([image.shape[1], image.shape[0], image.shape[1]])
-            points = [(p.x, p.y, p.z) for p in faces[0].landmark[: mesh.POINTS]] if faces else None
+            points = [(p.x, p.y, p.z) for p in faces[0].landmark[: mesh.NUM_FACE_LANDMARKS]] if faces else None
             found.append(np.array(points) * size - 0.5 if points else None)
     return found
 
@@ -71,7 +71,7 @@ def place(source: Source, heads: np.ndarray) -> Places:
     )
     if sum(points is None for points in found) > len(found) // 4:
         raise RuntimeError("FaceMesh does not find the rendered head; look at the images of training.assets.portrait")
-    near_mouth = np.isin(np.arange(mesh.POINTS), list(_near_mouth()))
+    near_mouth = np.isin(np.arange(mesh.NUM_FACE_LANDMARKS), list(_near_mouth()))
     hits, weights, seen, straight = [], [], [], []
     for (view, vertices), (_, yaw, _, jaw, weight), points in zip(posed, shots, found, strict=True):
         if points is None:
@@ -148,7 +148,7 @@ def _snap(source: Source, neutral: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     usable = np.isin(source.region[source.triangles], SURFACE).all(1)
     drop = source.expression[source.names.index("jawOpen"), :, 1][source.triangles].mean(1)
     lower = drop > 0.4 * drop[usable].max()
-    sides = dict.fromkeys(mesh.UPPER_INNER, usable & ~lower) | dict.fromkeys(mesh.LOWER_INNER, usable & lower)
+    sides = dict.fromkeys(mesh.UPPER_INNER_LIP, usable & ~lower) | dict.fromkeys(mesh.LOWER_INNER_LIP, usable & lower)
     found = [
         nearest(point, source.vertices, source.triangles, np.flatnonzero(sides.get(i, usable)))
         for i, point in enumerate(neutral)
@@ -216,6 +216,6 @@ def neutral_landmarks(source: Source, places: Places) -> np.ndarray:
 def together(points: np.ndarray) -> np.ndarray:
     """(..., 468, 3) with each inner upper lip point and the lower one under it moved to their middle."""
     joined = points.copy()
-    upper, lower = list(mesh.UPPER_INNER), list(mesh.LOWER_INNER)
+    upper, lower = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
     joined[..., upper, :] = joined[..., lower, :] = (points[..., upper, :] + points[..., lower, :]) / 2
     return joined

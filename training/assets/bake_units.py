@@ -25,7 +25,7 @@ def corrected(expression: np.ndarray, neutral: np.ndarray, names: Sequence[str])
         for upper, lower in pairs:
             blink[upper, 1:] = (neutral[lower] + blink[lower] - neutral[upper])[1:]
     jaw_open, mouth_close = units[at["jawOpen"]], units[at["mouthClose"]]
-    upper, lower = list(mesh.UPPER_INNER), list(mesh.LOWER_INNER)
+    upper, lower = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
     gap = (jaw_open + mouth_close)[lower] - (jaw_open + mouth_close)[upper]
     mouth_close[upper] += gap / 2
     mouth_close[lower] -= gap / 2

@@ -51,7 +51,7 @@ def landmarks(image: np.ndarray) -> np.ndarray:
     top, left, side = 20, 100, 250  # around the face, which is small for the detector
     with FaceMesh(static_image_mode=True, refine_landmarks=True) as finder:
         found = finder.process(np.ascontiguousarray(image[top : top + side, left : left + side]))
-    points = found.multi_face_landmarks[0].landmark[: mesh.POINTS]
+    points = found.multi_face_landmarks[0].landmark[: mesh.NUM_FACE_LANDMARKS]
     return np.array([(left + p.x * side, top + p.y * side) for p in points])
 
 
@@ -71,9 +71,9 @@ class Mouth:
     def __init__(self, image: np.ndarray):
         self.image = image
         self.points = landmarks(image)
-        upper, lower = self.points[list(mesh.UPPER_INNER)], self.points[list(mesh.LOWER_INNER)]
+        upper, lower = self.points[list(mesh.UPPER_INNER_LIP)], self.points[list(mesh.LOWER_INNER_LIP)]
         self.gap = lower[:, 1] - upper[:, 1]  # of the photo, along the mouth
-        self.width = float(np.linalg.norm(np.subtract(*self.points[list(mesh.INNER_CORNERS)])))
+        self.width = float(np.linalg.norm(np.subtract(*self.points[list(mesh.INNER_LIP_CORNERS)])))
         height, width = image.shape[:2]
         edge = np.linspace(0, 1, 9)
         frame = [(x * (width - 1), y * (height - 1)) for x in edge for y in edge if x in (0, 1) or y in (0, 1)]
@@ -84,20 +84,20 @@ class Mouth:
     def moved(self, opening: float, rounding: float) -> np.ndarray:
         """(468, 2): where the landmarks go."""
         points = self.points.copy()
-        centre = points[list(mesh.INNER_CORNERS)].mean(axis=0)
+        centre = points[list(mesh.INNER_LIP_CORNERS)].mean(axis=0)
         arch = self.gap / max(self.gap.max(), 1e-6)
         target = (0.02 + 0.27 * opening) * self.width * arch
         change = target - self.gap
         # a tenth comes from the upper lip when the mouth opens, a half when it shuts
         up = np.where(change < 0, 0.5, 0.1) * change
         for rows, shift in (
-            ((mesh.UPPER_INNER, mesh.UPPER_OUTER), -up),
-            ((mesh.LOWER_INNER, mesh.LOWER_OUTER), change - up),
+            ((mesh.UPPER_INNER_LIP, mesh.UPPER_OUTER_LIP), -up),
+            ((mesh.LOWER_INNER_LIP, mesh.LOWER_OUTER_LIP), change - up),
         ):
             for row in rows:
                 points[list(row), 1] += shift
         middle = float((change - up)[len(change) // 2])
-        below = self.points[:, 1] - self.points[list(mesh.LOWER_OUTER), 1].max()
+        below = self.points[:, 1] - self.points[list(mesh.LOWER_OUTER_LIP), 1].max()
         lips = set(mesh.LIPS)
         rest = np.array([index not in lips for index in range(len(points))])
         aside = np.exp(-0.5 * ((self.points[:, 0] - centre[0]) / (0.75 * self.width)) ** 2)

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from asccl.data.clips import ClipFolder, PreparedClip
 from asccl.errors import InputError
-from asccl.face.crop import SIZE, arcface_matrix
+from asccl.face.crop import CROP_SIZE, arcface_matrix
 from asccl.face.mesh import LIPS
 from asccl.nets.ned_renderer import INPUT_CHANNELS, PREVIOUS_FRAMES
 from asccl.renderers.neural.conditions import FaceSurface, Scene
@@ -139,7 +139,7 @@ def window_of(conditions: torch.Tensor, frames: np.ndarray, landmarks: np.ndarra
     side = mouth_side(size)
     lips = landmarks[:, list(LIPS), ::-1]
     corner = (lips.min(1) + lips.max(1)) / 2 - (side - 1) / 2
-    face = np.stack([arcface_matrix(points, SIZE) for points in landmarks])
+    face = np.stack([arcface_matrix(points, CROP_SIZE) for points in landmarks])
     return RendererWindow(
         conditions,
         torch.from_numpy(np.ascontiguousarray(frames)).float() / 127.5 - 1,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from asccl.data.clips import write_atomic
+from asccl.files import write_atomic
 from asccl.interop.files import serialize
 
 

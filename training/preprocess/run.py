@@ -20,9 +20,10 @@ from typing import Any
 from tqdm import tqdm
 
 from asccl.data import mead, ravdess
-from asccl.data.clips import CLIPS, MANIFEST, ClipRecord, is_intact, read_manifest, write_atomic
+from asccl.data.clips import CLIPS, MANIFEST, ClipRecord, is_intact, read_manifest
 from asccl.data.labels import Labels, read_table
 from asccl.errors import AscclError, InputError, OutputError, SettingError
+from asccl.files import write_atomic
 from asccl.types import EMOTIONS
 from training.preprocess.clip import ClipJob, clip_settings, prepare_clip
 from training.preprocess.workers import Done, cores, here, in_processes, on_ray

@@ -18,11 +18,11 @@ class LipClosureConstraint:
         head = surface.head
         place = np.full(len(head.vertices), -1)
         place[surface.vertex_index] = np.arange(len(surface.vertex_index))
-        rows = np.array([mesh.UPPER_INNER, mesh.LOWER_INNER])
+        rows = np.array([mesh.UPPER_INNER_LIP, mesh.LOWER_INNER_LIP])
         self._corners = place[head.triangles[head.landmark_triangle[rows]]]  # (2, 9, 3)
         self._share = head.landmark_barycentric[rows]
         jaw = head.vertex_expression[head.index["jawOpen"]][surface.vertex_index, 1]
-        lower = jaw > 0.5 * head.expression[head.index["jawOpen"], mesh.LOWER_INNER[4], 1]
+        lower = jaw > 0.5 * head.expression[head.index["jawOpen"], mesh.LOWER_INNER_LIP[4], 1]
         outside = ~np.isin(head.region[surface.vertex_index], surface.mouth_regions)
         middle = self._rows(surface.rest)
         self._carry = np.stack(
@@ -46,7 +46,7 @@ def lip_gap_cm(landmarks: np.ndarray, scale: float, rotation: np.ndarray) -> np.
     """(9,) cm that the lips of a frame are apart, beyond what counts as closed; the landmarks (478, 3) pixels know it
     better than the mesh. scale: pixels per cm. rotation: (3, 3)."""
     down = rotation[:2, 1] / max(float(rotation[:2, 1] @ rotation[:2, 1]), 0.1)
-    gap = landmarks[list(mesh.LOWER_INNER), :2] - landmarks[list(mesh.UPPER_INNER), :2]
+    gap = landmarks[list(mesh.LOWER_INNER_LIP), :2] - landmarks[list(mesh.UPPER_INNER_LIP), :2]
     return np.clip(gap @ down / scale - CLOSED_LIP_GAP * EYE_DISTANCE_CM, 0, None)
 
 

@@ -30,22 +30,22 @@ class Displacement:
         neutral = head.neutral
         jaw = head.expression[head.names.index("jawOpen")][:, 1]
         lower = jaw > 0.5 * jaw[17]
-        lower[list(mesh.LOWER_OUTER)] = True
-        self._carry_upper = _carry(neutral, mesh.UPPER_INNER, ~lower)
-        self._carry_lower = _carry(neutral, mesh.LOWER_INNER, lower)
+        lower[list(mesh.LOWER_OUTER_LIP)] = True
+        self._carry_upper = _carry(neutral, mesh.UPPER_INNER_LIP, ~lower)
+        self._carry_lower = _carry(neutral, mesh.LOWER_INNER_LIP, lower)
         for name in ("mouthSmileLeft", "mouthSmileRight"):
             self._hold_middle(head.names.index(name))
         self._carry_lids = [_carry_lids(neutral, eye) for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE)]
         brows = neutral[list(mesh.BROWS), 1].min()
         self._forehead = np.flatnonzero(neutral[:, 1] < brows - 0.2)
         self._forehead_units = self.expression[:, self._forehead].reshape(len(head.names), -1)
-        self._outline = np.ones((mesh.POINTS, 1), np.float32)
-        self._outline[list(mesh.OVAL)] = OUTLINE_SHARE
+        self._outline = np.ones((mesh.NUM_FACE_LANDMARKS, 1), np.float32)
+        self._outline[list(mesh.FACE_OVAL)] = OUTLINE_SHARE
 
     def _hold_middle(self, unit: int) -> None:
         """Take the lift of the middle of the lips out of a unit, less and less towards the corners."""
         taper = np.sin(np.pi * np.arange(1, 10) / 10)
-        for inner, carry in ((mesh.UPPER_INNER, self._carry_upper), (mesh.LOWER_INNER, self._carry_lower)):
+        for inner, carry in ((mesh.UPPER_INNER_LIP, self._carry_upper), (mesh.LOWER_INNER_LIP, self._carry_lower)):
             lift = self.expression[unit, inner[4], 1]
             self.expression[unit, :, 1] -= SMILE_LIFT_REMOVAL * lift * (carry @ taper)
 
@@ -97,7 +97,7 @@ class Displacement:
 
     def _lock_lips(self, d: np.ndarray, landmarks: np.ndarray, rotation: np.ndarray, gain: float) -> None:
         axis = rotation[:2, 1] / max(float(np.linalg.norm(rotation[:2, 1])), 1e-6)
-        upper, lower = list(mesh.UPPER_INNER), list(mesh.LOWER_INNER)
+        upper, lower = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
         gap = (landmarks[lower, :2] - landmarks[upper, :2]) @ axis
         moved = (d[lower, :2] - d[upper, :2]) @ axis
         parted = np.clip(gap - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
@@ -108,7 +108,7 @@ class Displacement:
 def _carry(neutral: np.ndarray, inner: tuple[int, ...], side: np.ndarray) -> np.ndarray:
     """(468, 9) weights that hand a correction of 9 inner-lip points to the skin on their side of the mouth. The corners
     of the mouth take none, and the lips next to them little: lips must not slide past their corners."""
-    line = [*inner, *mesh.INNER_CORNERS]
+    line = [*inner, *mesh.INNER_LIP_CORNERS]
     distance = np.linalg.norm(neutral[:, None] - neutral[line][None], axis=-1)
     weights = np.exp(-((distance**2 - distance.min(1, keepdims=True) ** 2) / LIP_SPREAD**2))
     weights /= weights.sum(1, keepdims=True)

@@ -52,25 +52,25 @@ class FaceField:
         depth = np.concatenate([head.neutral[:, 2], np.full(self._extra, 9.0, np.float32)])
         self.triangles = self.triangles[np.argsort(-depth[self.triangles].mean(1), kind="stable")]  # far ones first
 
-    _eyes = mesh.POINTS  # 468, 469: eye centres; then 9 between the lips; then the ring
-    _mouth = mesh.POINTS + 2
-    _ring = mesh.POINTS + 11
-    _extra = 11 + len(mesh.OVAL)
+    _eyes = mesh.NUM_FACE_LANDMARKS  # 468, 469: eye centres; then 9 between the lips; then the ring
+    _mouth = mesh.NUM_FACE_LANDMARKS + 2
+    _ring = mesh.NUM_FACE_LANDMARKS + 11
+    _extra = 11 + len(mesh.FACE_OVAL)
 
     def _close(self, face: np.ndarray) -> np.ndarray:
-        upper = (mesh.INNER_CORNERS[0], *mesh.UPPER_INNER, mesh.INNER_CORNERS[1])
-        lower = (mesh.INNER_CORNERS[0], *mesh.LOWER_INNER, mesh.INNER_CORNERS[1])
-        middle = (mesh.INNER_CORNERS[0], *range(self._mouth, self._mouth + 9), mesh.INNER_CORNERS[1])
+        upper = (mesh.INNER_LIP_CORNERS[0], *mesh.UPPER_INNER_LIP, mesh.INNER_LIP_CORNERS[1])
+        lower = (mesh.INNER_LIP_CORNERS[0], *mesh.LOWER_INNER_LIP, mesh.INNER_LIP_CORNERS[1])
+        middle = (mesh.INNER_LIP_CORNERS[0], *range(self._mouth, self._mouth + 9), mesh.INNER_LIP_CORNERS[1])
         extra: list[tuple[int, int, int]] = []
         for row in (upper, lower):
             for i in range(10):
                 extra += [(row[i], row[i + 1], middle[i + 1]), (row[i], middle[i + 1], middle[i])]
         for k, eye in enumerate((mesh.RIGHT_EYE, mesh.LEFT_EYE)):
             extra += [(a, b, self._eyes + k) for a, b in zip(eye, (*eye[1:], eye[0]), strict=True)]
-        n = len(mesh.OVAL)
+        n = len(mesh.FACE_OVAL)
         for i in range(n):
             j = (i + 1) % n
-            a, b, far_a, far_b = mesh.OVAL[i], mesh.OVAL[j], self._ring + i, self._ring + j
+            a, b, far_a, far_b = mesh.FACE_OVAL[i], mesh.FACE_OVAL[j], self._ring + i, self._ring + j
             extra += [(a, b, far_b), (a, far_b, far_a)]
         used = [t for t in extra if len(set(t)) == 3]
         return np.concatenate([face, np.array(used, face.dtype)]).astype(np.int32)
@@ -85,7 +85,7 @@ class FaceField:
         return Box(x0, y0, x1, y1, max(1.0, face_size(landmarks) / CELLS_PER_EYE_DISTANCE))
 
     def _outer(self, landmarks: np.ndarray) -> np.ndarray:
-        oval = landmarks[list(mesh.OVAL), :2]
+        oval = landmarks[list(mesh.FACE_OVAL), :2]
         centre = oval.mean(0)
         return centre + (oval - centre) * RING
 
@@ -107,7 +107,7 @@ class FaceField:
 
     def _vertices(self, landmarks: np.ndarray, moved: np.ndarray, values: np.ndarray):
         eyes = [list(mesh.RIGHT_EYE), list(mesh.LEFT_EYE)]
-        upper, lower = list(mesh.UPPER_INNER), list(mesh.LOWER_INNER)
+        upper, lower = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
         gap = np.linalg.norm(moved[lower, :2] - moved[upper, :2], axis=1) / face_size(landmarks)
         follow = (1 - np.clip(gap / 0.12, 0, 1))[:, None]  # what lies deep in an open mouth stays with the skull
         points = np.concatenate([
@@ -116,7 +116,7 @@ class FaceField:
         ])  # fmt: skip
         corner = np.concatenate([
             values, [0.5 * values[e].mean(0) for e in eyes], follow * 0.5 * (values[upper] + values[lower]),
-            np.zeros((len(mesh.OVAL), values.shape[1])),
+            np.zeros((len(mesh.FACE_OVAL), values.shape[1])),
         ])  # fmt: skip
         return points, corner.astype(np.float32)
 

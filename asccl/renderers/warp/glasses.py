@@ -95,7 +95,7 @@ def lens_points(landmarks: np.ndarray, eye: tuple[int, ...], radii: np.ndarray) 
     across = landmarks[263] - landmarks[33]
     size = face_size(landmarks)
     across = across / size
-    down = landmarks[mesh.OVAL[18]] - landmarks[mesh.OVAL[0]]
+    down = landmarks[mesh.FACE_OVAL[18]] - landmarks[mesh.FACE_OVAL[0]]
     down = down - (down @ across) * across
     down = down / max(float(np.linalg.norm(down)), 1e-6)
     out = np.cross(across, down)

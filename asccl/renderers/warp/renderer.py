@@ -17,7 +17,7 @@ from asccl.renderers.warp.glasses import GlassesModel, limit_brow_motion
 from asccl.renderers.warp.shading import CREASE_GAIN, SkinModel
 from asccl.renderers.warp.teeth import stabilize_teeth
 from asccl.types import Image, LazyImage, Motion
-from asccl.video.lazy_image import patched
+from asccl.video.lazy_image import overlay_patch
 
 STILL = 0.03  # pixels that count as no motion
 # a shadow on skin keeps more red than blue: brightness -> 1 + (brightness - 1) * share, for R, G, B
@@ -51,7 +51,7 @@ class WarpRenderer:
         if not np.isfinite(landmarks[0, 0]) or (np.abs(change).max() < 1e-4 and abs(gain - 1) < 1e-4):
             return picture
         d = self._displacement(self._motion, self._new, t, landmarks) * self.skin.skin_confidence
-        points = landmarks[: mesh.POINTS]
+        points = landmarks[: mesh.NUM_FACE_LANDMARKS]
         moved = points + d
         box = self._field.edit_box(landmarks, moved, picture.shape)
         if box.empty:
@@ -71,7 +71,7 @@ class WarpRenderer:
             return picture
         creased = self._displacement.stabilize_forehead(self._motion, t, moved, d)
         painted = self._paint(picture, landmarks, moved, creased, field, change, box)
-        return patched(picture, box.x0, box.y0, painted)
+        return overlay_patch(picture, box.x0, box.y0, painted)
 
     def _paint(self, picture: LazyImage, landmarks, moved, creased, field, change, box: Box) -> Image:
         size = face_size(landmarks)

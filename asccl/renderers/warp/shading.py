@@ -27,7 +27,7 @@ class SkinModel:
         self._folds = WrinkleModel(head)
         t = head.mesh
         rows = np.repeat(np.arange(len(t)), 3)
-        self._incidence = coo_matrix((np.ones(t.size), (t.ravel(), rows)), (mesh.POINTS, len(t))).tocsr()
+        self._incidence = coo_matrix((np.ones(t.size), (t.ravel(), rows)), (mesh.NUM_FACE_LANDMARKS, len(t))).tocsr()
         self._mesh = t
         self._samples: list[tuple[np.ndarray, np.ndarray]] = []
         self._texture: list[float] = []
@@ -59,7 +59,9 @@ class SkinModel:
         smooth = cv2.GaussianBlur(gray, (0, 0), sigma)
         y, x = at[:, 1] - y0, at[:, 0] - x0
         level = smooth[y, x]
-        self._samples.append((self.normals(landmarks[: mesh.POINTS])[index], level / max(level.mean(), 1.0)))
+        self._samples.append(
+            (self.normals(landmarks[: mesh.NUM_FACE_LANDMARKS])[index], level / max(level.mean(), 1.0))
+        )
         rough = np.maximum(np.abs(gray - smooth)[y, x] - NOISE, 0) / np.maximum(level, 8.0)
         self._texture.append(float(np.median(rough)))
         self._alike.append(self._skin_likeness(image, landmarks, at))
@@ -67,7 +69,7 @@ class SkinModel:
 
     def _skin_likeness(self, image: Image, landmarks: np.ndarray, skin: np.ndarray) -> np.ndarray:
         """(468,) in [0, 1]: 1 where a landmark has the colour of the skin samples (n, 2), 0 on hair or a hat."""
-        xy = np.round(landmarks[: mesh.POINTS, :2]).astype(int)
+        xy = np.round(landmarks[: mesh.NUM_FACE_LANDMARKS, :2]).astype(int)
         x, y = np.clip(xy[:, 0], 0, image.shape[1] - 1), np.clip(xy[:, 1], 0, image.shape[0] - 1)
         colour = np.log(image[y, x].astype(np.float32) + 12)
         own = np.median(np.log(image[skin[:, 1], skin[:, 0]].astype(np.float32) + 12), axis=0)
@@ -79,7 +81,7 @@ class SkinModel:
     def skin_confidence(self) -> np.ndarray:
         """(468, 1): the share of a motion that a landmark may make. Below 1 only where hair hangs over the forehead."""
         if self._bareness is None:
-            alike = np.median(self._alike, axis=0) if self._alike else np.ones(mesh.POINTS)
+            alike = np.median(self._alike, axis=0) if self._alike else np.ones(mesh.NUM_FACE_LANDMARKS)
             self._bareness = np.where(self._forehead, alike, 1.0).astype(np.float32)[:, None]
         return self._bareness
 

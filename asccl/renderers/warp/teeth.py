@@ -22,8 +22,8 @@ MIDDLE = 0.2  # of the lip opening: what lies still lies at least so far from bo
 LINE = 0.012  # of the face size: the width of the border between the skin's field and that of the mouth
 SMOOTH = 0.08  # of the face size: the lips' lines are smoothed along the mouth by this
 
-UPPER = [mesh.INNER_CORNERS[0], *mesh.UPPER_INNER, mesh.INNER_CORNERS[1]]
-LOWER = [mesh.INNER_CORNERS[0], *mesh.LOWER_INNER, mesh.INNER_CORNERS[1]]
+UPPER = [mesh.INNER_LIP_CORNERS[0], *mesh.UPPER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
+LOWER = [mesh.INNER_LIP_CORNERS[0], *mesh.LOWER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
 
 
 def stabilize_teeth(field: np.ndarray, landmarks: np.ndarray, moved: np.ndarray, box: Box) -> None:

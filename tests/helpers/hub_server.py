@@ -1,4 +1,4 @@
-"""A small Hub on loopback: one repository, someone/weights, as much of the protocol as hf_hub_download speaks."""
+"""A small Hub on loopback with one repository, someone/weights, for the part of the protocol that hf_hub_download uses."""
 
 from __future__ import annotations
 
@@ -17,64 +17,68 @@ REVISIONS = ("main", COMMIT)
 
 
 @dataclass
-class Served:
-    """A Hub that runs. asked: its log, "VERB path", with the range that was asked for, if any."""
+class HubServer:
+    """A running Hub. requests: "METHOD path" of each request, followed by its range if it has one."""
 
     files: Mapping[str, bytes]
-    stated: str | None
-    missing: int
-    times: int
+    claimed_sha256: str | None
+    missing_bytes: int
+    missing_times: int
     url: str = ""
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def serve(
-    files: Mapping[str, bytes], stated: str | None = None, missing: int = 0, times: int = 10**6
-) -> Iterator[Served]:
+def serve_hub(
+    files: Mapping[str, bytes], claimed_sha256: str | None = None, missing_bytes: int = 0, missing_times: int = 10**6
+) -> Iterator[HubServer]:
     """Serve these files until the end of the block.
 
-    stated: sha256 that it claims for them all. missing: bytes at the end that it announces and does not send, the first
-    `times` times.
+    Args:
+        files: name -> content.
+        claimed_sha256: the checksum that the server states for every file; None states the right one.
+        missing_bytes: bytes at the end of a file that the server announces and does not send.
+        missing_times: number of answers that are cut short in this way.
     """
-    served = Served(files, stated, missing, times)
-    handler = type("Handler", (_Handler,), {"served": served})
+    hub = HubServer(files, claimed_sha256, missing_bytes, missing_times)
+    handler = type("Handler", (_Handler,), {"hub": hub})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        served.url = f"http://127.0.0.1:{server.server_port}"
+        hub.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield served
+        yield hub
         server.shutdown()
         thread.join()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    served: Served
+    hub: HubServer
 
-    def do_HEAD(self) -> None:
+    def do_HEAD(self) -> None:  # noqa: N802  # the name that http.server calls
         if match := re.fullmatch(r"/([\w.-]+/[\w.-]+)/resolve/([^/]+)/(.+)", self.path):
-            wanted = self.headers.get("Range")
-            self.served.asked.append(f"{self.command} {self.path}" + (f" {wanted}" if wanted else ""))
+            byte_range = self.headers.get("Range")
+            self.hub.requests.append(f"{self.command} {self.path}" + (f" {byte_range}" if byte_range else ""))
             self._resolve(*match.groups())
         elif match := re.fullmatch(rf"/api/models/{REPO}(/revision/.+)?", self.path):
-            siblings = [{"rfilename": name} for name in self.served.files]
+            siblings = [{"rfilename": name} for name in self.hub.files]
             self._send(json.dumps({"id": REPO, "sha": COMMIT, "siblings": siblings}).encode())
         else:
             self._fail("RepoNotFound")
 
-    do_GET = do_HEAD
+    do_GET = do_HEAD  # noqa: N815
 
     def _resolve(self, repo: str, revision: str, name: str) -> None:
         if repo != REPO:
-            return self._fail("RepoNotFound")
-        if revision not in REVISIONS:
-            return self._fail("RevisionNotFound")
-        if name not in self.served.files:
-            return self._fail("EntryNotFound")
-        data = self.served.files[name]
-        digest = self.served.stated or hashlib.sha256(data).hexdigest()
-        self._send(data, {"ETag": f'"{digest}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"})
+            self._fail("RepoNotFound")
+        elif revision not in REVISIONS:
+            self._fail("RevisionNotFound")
+        elif name not in self.hub.files:
+            self._fail("EntryNotFound")
+        else:
+            data = self.hub.files[name]
+            digest = self.hub.claimed_sha256 or hashlib.sha256(data).hexdigest()
+            self._send(data, {"ETag": f'"{digest}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"})
 
     def _send(self, data: bytes, headers: Mapping[str, str] | None = None) -> None:
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
@@ -90,8 +94,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "GET":
             cut = 0
-            if self.served.missing and self.served.times > 0:
-                cut, self.served.times = self.served.missing, self.served.times - 1
+            if self.hub.missing_bytes and self.hub.missing_times > 0:
+                cut, self.hub.missing_times = self.hub.missing_bytes, self.hub.missing_times - 1
             self.wfile.write(part[: max(0, len(part) - cut)])
             self.close_connection = cut > 0
 
@@ -102,4 +106,4 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        """Print nothing."""

@@ -1,6 +1,6 @@
 """What the authors' code computes, on made-up weights: nothing of theirs is needed to compare with it.
 
-Their numbers are in tests/official/NAME.json, the names and shapes of their tensors in NAME_names.json.
+Their numbers are in tests/helpers/official_results/NAME.json, the names and shapes of their tensors in NAME_names.json.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-FOLDER = Path(__file__).parent / "official"
+FOLDER = Path(__file__).parent / "official_results"
 TOLERANCE = 1e-3  # relative
 
 
@@ -29,7 +29,7 @@ def expected(kind: str) -> dict[str, Any]:
     return json.loads((FOLDER / f"{kind}.json").read_text())
 
 
-def made_up(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
+def synthetic_weights(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     """A state dict of these names and shapes, always the same: each tensor's seed is the checksum of its name."""
     return {name: _tensor(name, tuple(shape)) for name, shape in shapes.items()}
 

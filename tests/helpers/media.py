@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from asccl.editing.editor import Editor
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 RATE = Fraction(30000, 1001)
 SIZE = 256
 FRAMES = 24

