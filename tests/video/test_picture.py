@@ -83,7 +83,7 @@ def test_only_what_can_be_encoded_as_it_is_stays_as_decoded(tmp_path, options):
 def test_a_copy_hands_the_decoders_values_to_the_encoder(tmp_path, monkeypatch):
     clip, seen = make_clip(tmp_path / "a.mp4", frames=3), []
     real = to_video_frame
-    monkeypatch.setattr("asccl.video.writer.to_frame", lambda *args: seen.append(real(*args)) or seen[-1])
+    monkeypatch.setattr("asccl.video.writer.to_video_frame", lambda *args: seen.append(real(*args)) or seen[-1])
     with Reader(clip) as reader, open_writer(tmp_path / "b.mp4", reader.info, clip) as writer:
         for frame in reader:
             writer.write(frame)

@@ -293,7 +293,7 @@ def test_content_decides_not_the_name(tmp_path):
 
 def test_too_large_is_refused_before_decoding(tmp_path, monkeypatch):
     path = make_clip(tmp_path / "8k.mp4", size=(7680, 4320), frames=1, options={"preset": "ultrafast", "crf": "40"})
-    monkeypatch.setattr("asccl.video.source.Source.frames", lambda self: pytest.fail("decoded"))
+    monkeypatch.setattr("asccl.video.source.VideoSource.frames", lambda self: pytest.fail("decoded"))
     with pytest.raises(LimitError, match=r"7680 x 4320.*smaller"):
         probe(path)
 
