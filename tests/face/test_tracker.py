@@ -248,7 +248,7 @@ from tests.face.scenes import backdrop, put
 def work(x, out):
     with FaceMeshTracker() as tracker:
         tracker.start()
-        out.append([tracker.push(put(backdrop(), x + i, 180, 100)).evidence.x - x for i in range(5)])
+        out.append([tracker.track(put(backdrop(), x + i, 180, 100)).evidence.x - x for i in range(5)])
 
 results = [[], []]
 threads = [threading.Thread(target=work, args=(200 + 200 * i, results[i])) for i in range(2)]
