@@ -1,4 +1,4 @@
-"""Pose alignment (section 4.1): bring the generated face into the pose of the source before comparing regions."""
+"""Pose alignment (section 4.1): transform the generated face to the pose of the source before regions are compared."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from asccl.metric.scc import at_least_float32
 
 
 def estimate_affine(landmarks: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The affine map that takes one face's pose to another's, from points that no expression moves.
+    """Estimate the affine transform between two poses of a face, from landmarks that no expression moves.
 
-    landmarks, target: (468 or more, 2 or more) FaceMesh points in pixels. Returns (2, 3) float32, pixels to pixels.
-    Raises ValueError where the points do not define a map.
+    Args:
+        landmarks: (468 or more, 2 or more) FaceMesh landmarks in pixels.
+        target: the landmarks of the other face, of the same shape.
+
+    Returns:
+        (2, 3) float32, pixels of `landmarks` to pixels of `target`.
+
+    Raises:
+        ValueError: the landmarks do not define a transform.
     """
     points = list(RIGID_LANDMARKS)
     matrix, _ = cv2.estimateAffine2D(
@@ -29,20 +36,27 @@ def estimate_affine(landmarks: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def warp_affine(image: torch.Tensor, matrix: torch.Tensor, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Move a picture by an affine map, bilinear, with gradients to the picture.
+    """Warp an image by an affine transform with bilinear interpolation; gradients reach the image.
 
-    image: (B, C, H, W). matrix: (B, 2, 3), from `estimate_affine`: pixels of the image to pixels of the result, pixel centres at
-    whole numbers. size: (height, width) of the result. Returns (B, C, height, width) and valid (B, 1, height, width)
-    bool, False where the result looks beyond the image; pass it on to `asccl_loss`.
+    Args:
+        image: (B, C, H, W).
+        matrix: (B, 2, 3) from `estimate_affine`: pixels of the image to pixels of the result, with pixel centres at
+            integer coordinates.
+        size: (height, width) of the result.
+
+    Returns:
+        The warped image, (B, C, height, width), and (B, 1, height, width) bool, False where the result lies outside of
+        the image; pass that to `asccl_loss` as `valid`.
     """
     height, width = size
     with torch.autocast(image.device.type, enabled=False):
         kind = {"device": image.device, "dtype": at_least_float32(image)}
         linear, shift = matrix.to(**kind).split((2, 1), -1)
         y, x = torch.meshgrid(torch.arange(height, **kind), torch.arange(width, **kind), indexing="ij")
-        there = torch.linalg.solve(linear, torch.stack([x, y]).flatten(1) - shift)  # (B, 2, height * width)
-        there = there.mT.unflatten(1, size)
-        most = torch.tensor([image.shape[-1] - 1, image.shape[-2] - 1], **kind)
-        valid = ((there >= 0) & (there <= most)).all(-1)[:, None]
-        moved = F.grid_sample(image.to(kind["dtype"]), there / most * 2 - 1, padding_mode="border", align_corners=True)
-    return moved.to(image.dtype), valid
+        position = torch.linalg.solve(linear, torch.stack([x, y]).flatten(1) - shift)  # (B, 2, height * width)
+        position = position.mT.unflatten(1, size)
+        limit = torch.tensor([image.shape[-1] - 1, image.shape[-2] - 1], **kind)
+        valid = ((position >= 0) & (position <= limit)).all(-1)[:, None]
+        grid = position / limit * 2 - 1
+        warped = F.grid_sample(image.to(kind["dtype"]), grid, padding_mode="border", align_corners=True)
+    return warped.to(image.dtype), valid

@@ -1,27 +1,27 @@
-"""The disparity-aware adaptive strategy (DAAS), section 4.2 of the paper: harder regions weigh more."""
+"""The disparity-aware adaptive strategy (DAAS), section 4.2 of the paper: difficult regions get a larger weight."""
 
 from __future__ import annotations
 
 import torch
 
 LAMBDA, POWER = 2.0, 2.0  # lambda and r of eq. 6
-AUTHORS_THRESHOLD = 0.8
 
 
 def daas_weight(disparity: torch.Tensor, lambda_: float = LAMBDA, power: float = POWER) -> torch.Tensor:
-    """lambda * sigmoid(s)^r  # eq. 6
+    r"""Weigh each pair by the size of its visual disparity (eq. 6).
 
-    The paper leaves open how a vector becomes one weight: s is its root mean square over the channels.
-    disparity: (..., C) mapped, not normalised. Returns (...), constant, in [lambda / 2^r, lambda].
+    .. math:: w^l_{ij} = \lambda \cdot \mathrm{sigmoid}(s)^r, \quad s = \sqrt{\mathrm{mean}_c (x^{f,l}_{i \to j})_c^2}
+
+    The paper does not say how the vector :math:`x^{f,l}_{i \to j}` becomes one number; here it is the root mean square
+    over the channels.
+
+    Args:
+        disparity: output of the disparity head before normalisation, (..., C).
+        lambda_: lambda.
+        power: r.
+
+    Returns:
+        (...) in [lambda / 2^r, lambda], without gradient.
     """
     size = disparity.detach().square().mean(-1).sqrt()
     return lambda_ * torch.sigmoid(size) ** power
-
-
-def authors_daas_weight(difference: torch.Tensor) -> torch.Tensor:
-    """What the authors' code does instead: one number for a whole map, and a gradient flows through it.
-
-    difference: (...) bare differences of features. Returns a scalar.
-    """
-    hardness = torch.sigmoid(difference.abs())
-    return torch.where(hardness > AUTHORS_THRESHOLD, 2 * hardness**2, 1.0).mean()

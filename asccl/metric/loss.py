@@ -1,136 +1,206 @@
-"""The contrast (eq. 4) and the losses made of it: SCCL to learn the metric (eq. 5), ASCCL to use it (eq. 7)."""
+"""The contrast of visual disparities (eq. 4), the SCCL loss that trains the metric (eq. 5) and the ASCCL loss (eq. 7)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from asccl.metric.daas import LAMBDA, POWER, authors_daas_weight, daas_weight
+from asccl.metric.daas import LAMBDA, POWER, daas_weight
 from asccl.metric.neighbours import NeighbourPairs
-from asccl.metric.scc import MAX_REGIONS, Disparities, Samples, SCCMetric, normalize, visual_disparity
+from asccl.metric.scc import (
+    MAX_REGIONS,
+    Disparities,
+    Samples,
+    SCCMetric,
+    check_same_shape,
+    normalize,
+    visual_disparity,
+)
+from asccl.metric.variants import authors_daas_weight, merge_regions
 
-TEMPERATURE = 0.07
-CHOICES = {
-    "negatives": ("neighbours", "all"),
-    "query": ("generated", "source", "both"),
-    "daas": ("paper", "off", "authors"),
-}
-MAX_ALL_NEGATIVES = 4096  # sampled pairs of a map for which `negatives="all"` builds its table
+TEMPERATURE = 0.07  # tau of eq. 4
+Negatives = Literal["neighbours", "all"]
+Query = Literal["generated", "source", "both"]
+Daas = Literal["paper", "off", "authors"]
+CHOICES = {"negatives": get_args(Negatives), "query": get_args(Query), "daas": get_args(Daas)}
 
 
 @dataclass(frozen=True)
 class LossSettings:
-    """temperature: tau of eq. 4.
-    negatives: "neighbours" are the other neighbours of the same region (the paper); "all" is every other sampled pair of the
-        picture (the authors' code), which asks for few samples.
-    query: whose disparity is compared with the candidates of the other picture: the generated one's (as in the
-        authors' code), the source's, or "both" with the mean of the two.
-    daas: "paper" for eq. 6 per pair; "off" for 1; "authors" for one weight per map, as in their code.
-    lambda_, power: of eq. 6. samples: regions of each map, see `SCCMetric.sample_pairs`.
+    """Settings of the losses.
+
+    Attributes:
+        temperature: tau of eq. 4.
+        negatives: pairs that a pair is contrasted with in eq. 4. "neighbours" are the other neighbours of the same
+            region (the paper); "all" is every other sampled pair of the image (the authors' code), which needs a small
+            `samples`.
+        query: the image whose disparity is compared with the candidates of the other image. "generated" is the authors'
+            choice; "both" is the mean of the two directions.
+        daas: "paper" for a weight per pair (eq. 6), "off" for weight 1, "authors" for the authors' one weight per map.
+        lambda_: lambda of eq. 6.
+        power: r of eq. 6.
+        samples: number of regions of each map, see `SCCMetric.sample_pairs`.
     """
 
     temperature: float = TEMPERATURE
-    negatives: Literal["neighbours", "all"] = "neighbours"
-    query: Literal["generated", "source", "both"] = "generated"
-    daas: Literal["paper", "off", "authors"] = "paper"
+    negatives: Negatives = "neighbours"
+    query: Query = "generated"
+    daas: Daas = "paper"
     lambda_: float = LAMBDA
     power: float = POWER
     samples: Samples = MAX_REGIONS
 
     def __post_init__(self) -> None:
-        for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                raise ValueError(f"expected {name} to be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"expected {name} to be one of {', '.join(choices)}, got {getattr(self, name)!r}")
 
 
 class RegionLoss(NamedTuple):
-    """The loss on one feature map, before any mean. N regions, 8 neighbours each.
+    """The loss on one feature map with N regions of 8 neighbours each.
 
-    contrast: (B, N, 8), eq. 4. weight: (B, N, 8), DAAS. valid: (B, N, 8) bool, the pairs that count. pairs: where.
-    size: (height, width) of the map.
+    Attributes:
+        weight: DAAS weight of each pair (eq. 6), (B, N, 8).
+        contrast: contrast of each pair (eq. 4), (B, N, 8).
+        mean: mean of weight times contrast over the valid pairs of the batch (eq. 7), a scalar.
+        valid: pairs that count, (B, N, 8) bool.
+        pairs: the regions and their neighbours.
+        size: (height, width) of the map.
     """
 
-    contrast: torch.Tensor
     weight: torch.Tensor
+    contrast: torch.Tensor
+    mean: torch.Tensor
     valid: torch.Tensor
     pairs: NeighbourPairs
     size: tuple[int, int]
 
-    def mean(self) -> torch.Tensor:
-        """Eq. 7 on this map: weights times contrast, then the mean over the pairs that count."""
-        return masked_mean(self.weight * self.contrast, self.valid)
-
     def per_region(self) -> torch.Tensor:
-        """(B, N) the mean of each region's pairs; 0 where none counts."""
+        """Average over the valid pairs of each region: (B, N), 0 for a region without a valid pair."""
         count = self.valid.sum(-1)
         return torch.where(self.valid, self.weight * self.contrast, 0).sum(-1) / count.clamp(min=1)
 
 
 def masked_mean(values: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Average the entries of `values` where `valid`; 0 where there is none."""
     return torch.where(valid, values, 0).sum() / valid.sum().clamp(min=1)
 
 
 def contrastive_loss(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    valid: torch.Tensor,
-    temperature: float = TEMPERATURE,
-    negatives: Literal["neighbours", "all"] = "neighbours",
+    query: torch.Tensor, key: torch.Tensor, valid: torch.Tensor, temperature: float = TEMPERATURE
 ) -> torch.Tensor:
-    """Minus log softmax of the corresponding pair among the non-corresponding ones  # eq. 4
+    r"""Compute InfoNCE over the neighbours of each region (eq. 4).
 
-    query, key: (B, N, 8, C) mapped disparities of the two pictures. valid: (B, N, 8) bool; others are no candidates,
-    and their own contrast means nothing. Returns (B, N, 8).
+    .. math:: \ell^{l, i \to j}_{xy} = -\log \frac{\exp(x_{i \to j} \cdot y_{i \to j} / \tau)}
+        {\sum_k \exp(x_{i \to j} \cdot y_{i \to k} / \tau)}
+
+    Disparities are scaled to length 1 before the product. The paper prints no minus log, and the exponential of a sum;
+    its text says that the loss is minimized.
+
+    Args:
+        query: disparities of one image, (B, N, 8, C).
+        key: disparities of the other image, (B, N, 8, C).
+        valid: pairs that count, (B, N, 8) bool; the others are no candidates.
+        temperature: tau.
+
+    Returns:
+        Loss of each pair, (B, N, 8). Entries where `valid` is False are undefined.
     """
-    shape = valid.shape
-    if negatives == "all":
-        query, key, valid = query.flatten(1, 2)[:, None], key.flatten(1, 2)[:, None], valid.flatten(1, 2)[:, None]
-        if query.shape[2] > MAX_ALL_NEGATIVES:
-            raise ValueError(f'negatives="all" takes {MAX_ALL_NEGATIVES // 8} regions of a map at most: set samples')
-    with torch.autocast(query.device.type, enabled=False):  # a cosine over 0.07 needs the bits
+    with torch.autocast(query.device.type, enabled=False):  # a cosine divided by 0.07 needs float32
         logits = normalize(query) @ normalize(key).mT / temperature
         positive = logits.diagonal(dim1=-2, dim2=-1)
         logits = torch.where(valid[..., None, :], logits, float("-inf"))
-        top = torch.logsumexp(torch.where(valid.any(-1)[..., None, None], logits, 0), -1)
-        return (top - positive).view(shape)
+        total = torch.logsumexp(torch.where(valid.any(-1)[..., None, None], logits, 0), -1)
+        return total - positive
 
 
 def sccl_loss(
-    metric: SCCMetric, x: torch.Tensor, y: torch.Tensor, settings: LossSettings = LossSettings(query="both"),
+    metric: SCCMetric,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    settings: LossSettings = LossSettings(query="both"),
     rng: torch.Generator | None = None,
-) -> torch.Tensor:  # fmt: skip
-    """The loss that teaches the metric, eq. 5: the mean over pairs, then the sum over maps; no weights.
+) -> torch.Tensor:
+    r"""Compute the loss that trains the metric (eq. 5).
 
-    x, y: (B, 3, H, W) RGB in [-1, 1], aligned pictures of one person saying the same thing with two emotions.
-    Gradients reach the metric, wherever it is not frozen, and both pictures. Returns a scalar.
+    .. math:: \mathcal{L}_{sccl} = \sum_l \sum_{i,j} \sum_{x,y} \ell^{l, i \to j}_{xy}
+
+    The sum over pairs and images is taken as a mean, so that all maps have the same weight. Gradients reach the metric,
+    unless it is frozen, and both images.
+
+    Args:
+        metric: the metric to train.
+        x: (B, 3, H, W) RGB in [-1, 1], aligned with `y`.
+        y: (B, 3, H, W) RGB in [-1, 1]: the same person says the same words with another emotion.
+        settings: `daas`, `lambda_` and `power` are not used.
+        rng: see `SCCMetric.sample_pairs`.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ValueError: an image has another shape, type or range.
     """
-    a, b = metric.feature_maps(x), metric.feature_maps(y)
-    pairs = metric.sample_pairs(a, settings.samples, rng)
-    return sccl_from_disparities(metric.disparities(a, pairs), metric.disparities(b, pairs), settings)
+    check_same_shape(x, y)
+    x_maps, y_maps = metric.feature_maps(x), metric.feature_maps(y)
+    pairs = metric.sample_pairs(x_maps, settings.samples, rng)
+    return sccl_from_disparities(metric.disparities(x_maps, pairs), metric.disparities(y_maps, pairs), settings)
 
 
 def sccl_from_disparities(x: Sequence[Disparities], y: Sequence[Disparities], settings: LossSettings) -> torch.Tensor:
-    """Eq. 5 on the disparities of both pictures, map by map."""
+    """Compute eq. 5 from the disparities of both images.
+
+    Args:
+        x: disparities of one image, one entry for each map.
+        y: disparities of the same pairs in the other image.
+        settings: see `sccl_loss`.
+
+    Returns:
+        A scalar.
+    """
     means = []
     for a, b in zip(x, y, strict=True):
         valid = a.pairs.inside.expand(len(a.values), -1, -1)
-        means.append(masked_mean(directional_contrast(a.values, b.values, valid, settings), valid))
+        means.append(masked_mean(_directional_contrast(a.values, b.values, valid, settings), valid))
     return torch.stack(means).sum()
 
 
-def directional_contrast(source: torch.Tensor, generated: torch.Tensor, valid: torch.Tensor, settings: LossSettings) \
-        -> torch.Tensor:  # fmt: skip
-    options = (valid, settings.temperature, settings.negatives)
-    if settings.query == "generated":
-        return contrastive_loss(generated, source, *options)
-    if settings.query == "source":
-        return contrastive_loss(source, generated, *options)
-    return (contrastive_loss(generated, source, *options) + contrastive_loss(source, generated, *options)) / 2
+def asccl_loss(
+    metric: SCCMetric,
+    source: torch.Tensor,
+    generated: torch.Tensor,
+    settings: LossSettings = LossSettings(),
+    rng: torch.Generator | None = None,
+    valid: torch.Tensor | None = None,
+) -> torch.Tensor:
+    r"""Compute the loss that preserves speech while a generator changes the emotion (eq. 7).
+
+    .. math:: \mathcal{L}_{asccl} = \sum_l \sum_{i,j} \sum_{x,y} w^l_{ij} \cdot \ell^{l, i \to j}_{xy}
+
+    The sum over pairs and images is taken as a mean, so that all maps have the same weight. Gradients reach `generated`
+    and, unless it is frozen, the metric; never `source`.
+
+    Args:
+        metric: from `asccl.load_metric`.
+        source: x, (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 and at least 32: face crops.
+        generated: y, the same shape and range; faces in the same pose as in `source` (see `asccl.metric.align`).
+        settings: see `LossSettings`.
+        rng: draws the regions of maps with more than `settings.samples`; see `sample_regions`.
+        valid: (B, 1, H, W) bool, False for pixels without content, such as the border of a warped image.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ValueError: an image or `valid` has another shape, type or range.
+    """
+    losses = asccl_region_losses(metric, source, generated, settings, rng, valid)
+    return torch.stack([loss.mean for loss in losses]).sum()
 
 
 def asccl_region_losses(
@@ -142,64 +212,93 @@ def asccl_region_losses(
     valid: torch.Tensor | None = None,
     pairs: Sequence[NeighbourPairs] | None = None,
 ) -> list[RegionLoss]:
-    """What `asccl_loss` adds up, map by map and region by region. The same arguments."""
-    with torch.no_grad():  # the source side is a constant
-        a = metric.feature_maps(source)
-        pairs = pairs or metric.sample_pairs(a, settings.samples, rng)
-        constant = metric.disparities(a, pairs)
-    b = metric.feature_maps(generated)
-    if source.shape != generated.shape:
-        raise ValueError(f"expected two batches alike, got {tuple(source.shape)} and {tuple(generated.shape)}")
-    out = []
-    for x, y, features in zip(constant, metric.disparities(b, pairs), b, strict=True):
-        counts = x.pairs.inside.expand(len(source), -1, -1)
+    """Compute the terms of `asccl_loss` for each feature map.
+
+    Args:
+        metric: see `asccl_loss`.
+        source: see `asccl_loss`.
+        generated: see `asccl_loss`.
+        settings: see `asccl_loss`.
+        rng: see `asccl_loss`.
+        valid: see `asccl_loss`.
+        pairs: regions of each map, in place of those that `settings.samples` and `rng` choose.
+
+    Returns:
+        One entry for each map; the loss is the sum of their means.
+
+    Raises:
+        ValueError: see `asccl_loss`.
+    """
+    check_same_shape(source, generated)
+    if valid is not None and (valid.shape[1:] != (1, *source.shape[2:]) or len(valid) not in (1, len(source))):
+        expected = (len(source), 1, *source.shape[2:])
+        raise ValueError(f"expected valid pixels of shape {expected}, got {tuple(valid.shape)}")
+    with torch.no_grad():  # the source is a constant
+        source_maps = metric.feature_maps(source)
+        pairs = pairs or metric.sample_pairs(source_maps, settings.samples, rng)
+        source_disparities = metric.disparities(source_maps, pairs)
+    generated_maps = metric.feature_maps(generated)
+    generated_disparities = metric.disparities(generated_maps, pairs)
+
+    losses = []
+    for x, y, features in zip(source_disparities, generated_disparities, generated_maps, strict=True):
+        counted = x.pairs.inside.expand(len(source), -1, -1)
         if valid is not None:
-            if valid.shape[-2:] != source.shape[-2:]:
-                raise ValueError(f"expected valid pixels for {tuple(source.shape)}, got {tuple(valid.shape)}")
-            counts = counts & valid_pairs(valid, x.pairs, x.size)
-        if settings.daas == "paper":
-            weight = daas_weight(x.values, settings.lambda_, settings.power)  # eq. 6
-        elif settings.daas == "authors":
-            weight = authors_daas_weight(visual_disparity(features, x.pairs)).expand(counts.shape)
-        else:
-            weight = torch.ones_like(x.values[..., 0])
-        out.append(
-            RegionLoss(directional_contrast(x.values, y.values, counts, settings), weight, counts, x.pairs, x.size)
-        )
-    return out
+            counted = counted & valid_pairs(valid, x.pairs, x.size)
+        weight = _weight(x, features, settings)  # eq. 6
+        contrast = _directional_contrast(x.values, y.values, counted, settings)  # eq. 4
+        mean = masked_mean(weight * contrast, counted)  # eq. 7
+        losses.append(RegionLoss(weight, contrast, mean, counted, x.pairs, x.size))
+    return losses
+
+
+def _weight(source: Disparities, generated_features: torch.Tensor, settings: LossSettings) -> torch.Tensor:
+    """Weigh each pair, (B, N, 8), by eq. 6 unless the settings name a variant."""
+    if settings.daas == "paper":
+        return daas_weight(source.values, settings.lambda_, settings.power)
+    ones = torch.ones_like(source.values[..., 0])
+    if settings.daas == "authors":
+        return authors_daas_weight(visual_disparity(generated_features, source.pairs)).expand(ones.shape)
+    return ones
+
+
+def _directional_contrast(
+    source: torch.Tensor, generated: torch.Tensor, valid: torch.Tensor, settings: LossSettings
+) -> torch.Tensor:
+    """Contrast each pair, (B, N, 8), by eq. 4 in the direction and with the negatives that the settings name."""
+    shape = valid.shape
+    if settings.negatives == "all":
+        source, generated, valid = merge_regions(source, generated, valid)
+    losses = []
+    if settings.query in ("generated", "both"):
+        losses.append(contrastive_loss(generated, source, valid, settings.temperature))
+    if settings.query in ("source", "both"):
+        losses.append(contrastive_loss(source, generated, valid, settings.temperature))
+    return (losses[0] if len(losses) == 1 else (losses[0] + losses[1]) / 2).view(shape)
 
 
 def valid_pairs(valid: torch.Tensor, pairs: NeighbourPairs, size: tuple[int, int]) -> torch.Tensor:
-    """(B, 1, H, W) bool pixels -> (B, N, 8) bool: both regions of a pair lie wholly on valid pixels."""
-    block = (valid.shape[-2] // size[0], valid.shape[-1] // size[1])
-    whole = (-F.max_pool2d(-valid.float(), block)).flatten(1) > 0.5
-    return whole.index_select(1, pairs.region)[..., None] & whole[:, pairs.neighbour]
+    """Mark the pairs whose two regions contain valid pixels only.
 
+    Args:
+        valid: (B, 1, H, W) bool.
+        pairs: N regions of a map and their neighbours.
+        size: (height, width) of the map.
 
-def asccl_loss(
-    metric: SCCMetric,
-    source: torch.Tensor,
-    generated: torch.Tensor,
-    settings: LossSettings = LossSettings(),
-    rng: torch.Generator | None = None,
-    valid: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """The loss that keeps the mouth while a generator changes the emotion, eq. 7: mean over pairs, sum over maps.
-
-    source, generated: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 from 32 on: face crops in the same pose
-    (see `align`). valid: (B, 1, H, W) bool, False for pixels that show nothing, such as the borders of a warp.
-    rng: draws the regions of maps that have more than `settings.samples`.
-    Gradients reach `generated` and, unless it is frozen, the metric; never `source`. Returns a scalar.
-    Raises ValueError.
+    Returns:
+        (B, N, 8) bool.
     """
-    parts = asccl_region_losses(metric, source, generated, settings, rng, valid)
-    return torch.stack([part.mean() for part in parts]).sum()
+    block = (valid.shape[-2] // size[0], valid.shape[-1] // size[1])
+    valid_regions = (-F.max_pool2d(-valid.float(), block)).flatten(1) > 0.5
+    return valid_regions.index_select(1, pairs.region)[..., None] & valid_regions[:, pairs.neighbour]
 
 
 class ASCCLLoss(nn.Module):
-    """`asccl_loss` with a metric that is frozen for good: nothing here trains, and `.train()` changes nothing.
+    """`asccl_loss` as a module that freezes its metric: it has nothing to train, and `.train()` changes nothing.
 
-    metric: from `asccl.load_metric`. settings: see `LossSettings`.
+    Args:
+        metric: from `asccl.load_metric`; it is frozen in place.
+        settings: see `LossSettings`.
     """
 
     def __init__(self, metric: SCCMetric, settings: LossSettings = LossSettings()):
@@ -214,7 +313,17 @@ class ASCCLLoss(nn.Module):
         rng: torch.Generator | None = None,
         valid: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """See `asccl_loss`."""
+        """Compute `asccl_loss`.
+
+        Args:
+            source: see `asccl_loss`.
+            generated: see `asccl_loss`.
+            rng: see `asccl_loss`.
+            valid: see `asccl_loss`.
+
+        Returns:
+            A scalar.
+        """
         return asccl_loss(self.metric, source, generated, self.settings, rng, valid)
 
     def region_losses(
@@ -224,5 +333,15 @@ class ASCCLLoss(nn.Module):
         rng: torch.Generator | None = None,
         valid: torch.Tensor | None = None,
     ) -> list[RegionLoss]:
-        """See `asccl_region_losses`."""
+        """Compute `asccl_region_losses`.
+
+        Args:
+            source: see `asccl_loss`.
+            generated: see `asccl_loss`.
+            rng: see `asccl_loss`.
+            valid: see `asccl_loss`.
+
+        Returns:
+            One entry for each feature map.
+        """
         return asccl_region_losses(self.metric, source, generated, self.settings, rng, valid)

@@ -1,4 +1,4 @@
-"""Which regions of a feature map are looked at, and who their neighbours are."""
+"""Regions of a feature map and their eight neighbours."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import NamedTuple
 
 import torch
 
-# the eight neighbours of a region, (down, right)
-NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+NEIGHBOUR_OFFSETS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))  # (down, right)
 
 
 class NeighbourPairs(NamedTuple):
-    """N regions i of a feature map and their neighbours j; places count along the rows of the map.
+    """Pairs of a region i and a neighbour j, for N regions of a feature map. Indices count along the rows of the map.
 
-    region: (N,) int64. neighbour: (N, 8) int64, in the order of `NEIGHBOURS`.
-    inside: (N, 8) bool, False where the neighbour would lie beyond the border; its place is then that of the region.
+    Attributes:
+        region: index of each region, (N,) int64.
+        neighbour: indices of its neighbours, (N, 8) int64, in the order of `NEIGHBOUR_OFFSETS`.
+        inside: (N, 8) bool, False where the neighbour lies beyond the border; its index is then that of the region.
     """
 
     region: torch.Tensor
@@ -29,16 +30,30 @@ def sample_regions(
     rng: torch.Generator | None = None,
     device: torch.device | None = None,
 ) -> NeighbourPairs:
-    """Regions of a height x width map: all where there are at most `samples` (None: always all), else `samples` drawn
-    without repetition from `rng`, else, without an `rng`, an even grid of at most `samples`. Raises ValueError."""
+    """Choose regions of a feature map.
+
+    Args:
+        height: rows of the map.
+        width: columns of the map.
+        samples: maximum number of regions; None takes all. A map with no more regions than that gives all of them.
+        rng: draws `samples` regions without repetition from a larger map. Without it the regions of a larger map form
+            an even grid of at most `samples`.
+        device: device of the indices.
+
+    Returns:
+        The pairs of all chosen regions.
+
+    Raises:
+        ValueError: `samples` is below 1.
+    """
     if samples is not None and samples < 1:
         raise ValueError(f"expected 1 or more samples, or None for all regions, got {samples}")
     total = height * width
     if samples is None or total <= samples:
         return neighbour_pairs(torch.arange(total, device=device), height, width)
     if rng is not None:
-        drawn = torch.randperm(total, generator=rng, device=rng.device)[:samples]
-        return neighbour_pairs(drawn.sort().values.to(device), height, width)
+        region = torch.randperm(total, generator=rng, device=rng.device)[:samples].sort().values
+        return neighbour_pairs(region.to(device), height, width)
     step = 1
     while -(-height // step) * -(-width // step) > samples:
         step += 1
@@ -48,9 +63,18 @@ def sample_regions(
 
 
 def neighbour_pairs(region: torch.Tensor, height: int, width: int, wrap: bool = False) -> NeighbourPairs:
-    """Regions at given places (N,). wrap: a neighbour beyond the border is the one on the far side, as in the authors'
-    code."""
-    down, right = torch.tensor(NEIGHBOURS, device=region.device).unbind(1)
+    """Pair each region with its eight neighbours.
+
+    Args:
+        region: indices of the regions, (N,) int64.
+        height: rows of the map.
+        width: columns of the map.
+        wrap: take a neighbour beyond the border from the opposite border, as the authors' code does.
+
+    Returns:
+        The pairs of these regions.
+    """
+    down, right = torch.tensor(NEIGHBOUR_OFFSETS, device=region.device).unbind(1)
     row, column = region[:, None] // width + down, region[:, None] % width + right
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     if wrap:

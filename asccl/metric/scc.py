@@ -1,9 +1,9 @@
-"""The spatial coherent correlation (SCC) metric of the paper, section 4.1. Start reading here.
+"""The spatial coherent correlation (SCC) metric of the paper, section 4.1. This is the module to read first.
 
-Two pictures of one person who says the same thing with two emotions: what distinguishes a region of the face from its
-neighbour in one of them distinguishes the same two regions in the other. A network sees both pictures (eq. 2); the
-difference of two neighbouring feature vectors, mapped by a small learned head, is their visual disparity (eq. 3); the
-cosine of corresponding disparities is the SCC score.
+Two images show one person who says the same words with two emotions. The difference between a region of the face and a
+neighbouring region is then similar in both images. A backbone computes feature maps of both images (eq. 2). The
+difference of two neighbouring feature vectors, mapped by a small trained head, is their visual disparity (eq. 3). The
+cosine of corresponding disparities (eq. 1) is the SCC score.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from torch import nn
 from asccl.metric.neighbours import NeighbourPairs, sample_regions
 from asccl.nets.blocks import Freezable
 
-MAX_REGIONS = 1024  # regions of a map, at most, unless told
+MAX_REGIONS = 1024  # default for the maximum number of regions of a map
 MIN_IMAGE_SIZE = 32  # pixels: the smallest map then has two rows
 EPS = 1e-7  # added to a length before dividing by it
-MAX_ABS_VALUE = 1.5  # RGB in [-1, 1] with room for what a resampling filter overshoots
+MAX_ABS_VALUE = 1.5  # of RGB in [-1, 1], with room for the overshoot of a resampling filter
 
 Samples = int | Sequence[int | None] | None
 Heads = Literal["trained", "random", "identity"]
 
 
 class Backbone(Protocol):
-    """A network that offers four feature maps of falling size."""
+    """A network that computes four feature maps of decreasing size."""
 
     def feature_maps(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 -> four maps (B, C, h, w)."""
@@ -44,7 +44,10 @@ class DisparityHead(nn.Sequential):
 class Disparities(NamedTuple):
     """Visual disparities of one feature map.
 
-    values: (B, N, 8, C') float32, not normalised. pairs: which regions and neighbours. size: (height, width).
+    Attributes:
+        values: (B, N, 8, C') float32, not normalised.
+        pairs: the N regions and their neighbours.
+        size: (height, width) of the map.
     """
 
     values: torch.Tensor
@@ -52,45 +55,75 @@ class Disparities(NamedTuple):
     size: tuple[int, int]
 
 
-def visual_disparity(features: torch.Tensor, pairs: NeighbourPairs, mapping: nn.Module | None = None) -> torch.Tensor:
-    """f(x_i - x_j)  # eq. 3; without a mapping x_i - x_j, as in eq. 1.
+def visual_disparity(features: torch.Tensor, pairs: NeighbourPairs, head: nn.Module | None = None) -> torch.Tensor:
+    r"""Map the difference of two neighbouring feature vectors (eq. 3).
 
-    features: (B, C, h, w). mapping: a `DisparityHead` of C channels. Returns (B, N, 8, C / 4 or C) float32.
+    .. math:: x^{f,l}_{i \to j} = f(x^{f,l}_i - x^{f,l}_j)
+
+    Args:
+        features: one feature map, (B, C, h, w).
+        pairs: regions i and neighbours j.
+        head: f; None for f(x) = x, as in eq. 1 and Figure 2.
+
+    Returns:
+        (B, N, 8, C / 4) float32 for a `DisparityHead`, (B, N, 8, C) without a head.
     """
-    with torch.autocast(features.device.type, enabled=False):  # neighbours are alike: their difference needs the bits
-        rows = features.to(at_least_float32(features)).flatten(2).transpose(1, 2)
-        if mapping is None:
-            return _difference(rows, pairs)
-        first, bend, last = mapping
-        # the first layer is linear: W (x_i - x_j) = W x_i - W x_j, an eighth of the work
-        return last(bend(_difference(F.linear(rows, first.weight), pairs) + first.bias))
+    with torch.autocast(features.device.type, enabled=False):  # neighbours are similar: their difference needs float32
+        vectors = _region_vectors(features)
+        difference = _difference(vectors, pairs)  # x_i - x_j
+        return difference if head is None else head(difference)
 
 
-def _difference(rows: torch.Tensor, pairs: NeighbourPairs) -> torch.Tensor:
-    """(B, h * w, C) -> (B, N, 8, C)"""
-    neighbour = rows.index_select(1, pairs.neighbour.flatten()).unflatten(1, pairs.neighbour.shape)
-    return rows.index_select(1, pairs.region)[:, :, None] - neighbour
+def _fast_visual_disparity(features: torch.Tensor, pairs: NeighbourPairs, head: nn.Module) -> torch.Tensor:
+    """Compute `visual_disparity` with an eighth of the work in the first layer W: W (x_i - x_j) = W x_i - W x_j."""
+    if not isinstance(head, DisparityHead):
+        return visual_disparity(features, pairs, head)
+    first, relu, last = head
+    with torch.autocast(features.device.type, enabled=False):
+        projected = F.linear(_region_vectors(features), first.weight)
+        return last(relu(_difference(projected, pairs) + first.bias))
+
+
+def _region_vectors(features: torch.Tensor) -> torch.Tensor:
+    """(B, C, h, w) -> (B, h * w, C), at least float32."""
+    return features.to(at_least_float32(features)).flatten(2).transpose(1, 2)
+
+
+def _difference(vectors: torch.Tensor, pairs: NeighbourPairs) -> torch.Tensor:
+    """(B, h * w, C) -> (B, N, 8, C): each region minus each of its neighbours."""
+    neighbour = vectors.index_select(1, pairs.neighbour.flatten()).unflatten(1, pairs.neighbour.shape)
+    return vectors.index_select(1, pairs.region)[:, :, None] - neighbour
 
 
 def at_least_float32(x: torch.Tensor) -> torch.dtype:
+    """Return the type of x, or float32 where that type is less precise."""
     return torch.promote_types(x.dtype, torch.float32)
 
 
 def cosine_similarity(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """phi of eq. 1: cosine along the channels (the last axis). (..., C) twice -> (...) in [-1, 1]."""
+    r"""Compare two visual disparities (eq. 1).
+
+    .. math:: s^p_{i \to j} = \varphi(x^f_{i \to j}, y^f_{i \to j}), \quad
+        s^n_{i \to k} = \varphi(x^f_{i \to j}, y^f_{i \to k}), \; k \neq j
+
+    phi is the cosine along the channels, the last axis: (..., C) twice -> (...) in [-1, 1].
+    """
     return (normalize(a) * normalize(b)).sum(-1)
 
 
 def normalize(values: torch.Tensor) -> torch.Tensor:
-    """(..., C) -> the same with length 1 along the channels."""
+    """Scale vectors (..., C) to length 1 along the channels."""
     return values / (values.norm(dim=-1, keepdim=True) + EPS)
 
 
 class SCCMetric(Freezable):
-    """A backbone and one mapping for each of its four maps.
+    """A backbone and one disparity head for each of its four feature maps.
 
-    backbone: see `Backbone`. channels: of its maps. heads: "random" or "trained" for the paper's f (its weights are
-    random until they are loaded or trained); "identity" for f(x) = x, as in the paper's Figure 2.
+    Args:
+        backbone: see `Backbone`.
+        channels: channels of its feature maps.
+        heads: "random" or "trained" for the paper's f, whose weights are random until they are loaded or trained;
+            "identity" for f(x) = x, as in the paper's Figure 2.
     """
 
     def __init__(self, backbone: Freezable, channels: Sequence[int], heads: Heads = "random"):
@@ -99,51 +132,91 @@ class SCCMetric(Freezable):
         self.heads = nn.ModuleList(nn.Identity() if heads == "identity" else DisparityHead(c) for c in channels)
 
     def feature_maps(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Eq. 2. x: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 and at least 32. Raises ValueError."""
+        r"""Compute the four feature maps of an image (eq. 2).
+
+        .. math:: x^{f,l} = \phi^l(x), \quad l \in [1, 2, 3, 4]
+
+        x: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 and at least 32. Raises ValueError.
+        """
         check_image(x)
         return self.backbone.feature_maps(x)
 
-    def sample_pairs(self, maps: Sequence[torch.Tensor], samples: Samples = MAX_REGIONS, rng: torch.Generator | None = None) \
-            -> list[NeighbourPairs]:  # fmt: skip
-        """Regions of each map; `samples` is one number for all of them, or one for each. See `sample_regions`."""
-        each = [samples] * len(maps) if samples is None or isinstance(samples, int) else list(samples)
-        if len(each) != len(maps):
-            raise ValueError(f"expected one number of samples or {len(maps)}, got {len(each)}")
-        return [sample_regions(m.shape[-2], m.shape[-1], n, rng, m.device) for m, n in zip(maps, each, strict=True)]
+    def sample_pairs(
+        self, maps: Sequence[torch.Tensor], samples: Samples = MAX_REGIONS, rng: torch.Generator | None = None
+    ) -> list[NeighbourPairs]:
+        """Choose regions of each feature map.
+
+        Args:
+            maps: feature maps (B, C, h, w), of which only the shapes matter.
+            samples: one number for all maps, or one for each; see `sample_regions`.
+            rng: see `sample_regions`.
+
+        Returns:
+            The pairs of each map.
+
+        Raises:
+            ValueError: `samples` has another length than `maps`, or a number below 1.
+        """
+        counts = [samples] * len(maps) if samples is None or isinstance(samples, int) else list(samples)
+        if len(counts) != len(maps):
+            raise ValueError(f"expected one number of samples or {len(maps)}, got {len(counts)}")
+        return [sample_regions(m.shape[-2], m.shape[-1], n, rng, m.device) for m, n in zip(maps, counts, strict=True)]
 
     def disparities(self, maps: Sequence[torch.Tensor], pairs: Sequence[NeighbourPairs]) -> list[Disparities]:
-        """Eq. 3 on every map."""
+        """Compute the visual disparities (eq. 3) of the pairs of every feature map."""
         return [
-            Disparities(
-                visual_disparity(m, p, head if isinstance(head, DisparityHead) else None), p, (m.shape[-2], m.shape[-1])
-            )
+            Disparities(_fast_visual_disparity(m, p, head), p, (m.shape[-2], m.shape[-1]))
             for m, p, head in zip(maps, pairs, self.heads, strict=True)
         ]
 
-    def forward(self, source: torch.Tensor, generated: torch.Tensor, samples: Samples = MAX_REGIONS,
-                rng: torch.Generator | None = None) -> torch.Tensor:  # fmt: skip
-        """The SCC score: mean cosine of corresponding visual disparities, 1 for identical pictures.
+    def forward(
+        self,
+        source: torch.Tensor,
+        generated: torch.Tensor,
+        samples: Samples = MAX_REGIONS,
+        rng: torch.Generator | None = None,
+    ) -> torch.Tensor:
+        """Compute the SCC score: the mean cosine of corresponding visual disparities (eq. 1).
 
-        source, generated: (B, 3, H, W) RGB in [-1, 1]. Returns (B,) in [-1, 1]: every map counts the same.
+        Args:
+            source: (B, 3, H, W) RGB in [-1, 1].
+            generated: (B, 3, H, W) RGB in [-1, 1].
+            samples: see `sample_pairs`.
+            rng: see `sample_pairs`.
+
+        Returns:
+            (B,) in [-1, 1], 1 for identical images. Every map has the same weight.
+
+        Raises:
+            ValueError: an image has another shape, type or range.
         """
-        a, b = self.feature_maps(source), self.feature_maps(generated)
-        pairs = self.sample_pairs(a, samples, rng)
+        check_same_shape(source, generated)
+        x_maps, y_maps = self.feature_maps(source), self.feature_maps(generated)
+        pairs = self.sample_pairs(x_maps, samples, rng)
         scores = []
-        for x, y in zip(self.disparities(a, pairs), self.disparities(b, pairs), strict=True):
+        for x, y in zip(self.disparities(x_maps, pairs), self.disparities(y_maps, pairs), strict=True):
             cosine = cosine_similarity(x.values, y.values) * x.pairs.inside
             scores.append(cosine.sum((1, 2)) / x.pairs.inside.sum())
         return torch.stack(scores).mean(0)
 
 
 def check_image(x: torch.Tensor) -> None:
-    """Raises ValueError unless x is (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 and at least 32."""
+    """Raise ValueError unless x is (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 and at least 32."""
     shape = tuple(x.shape)
     if x.dim() != 4 or shape[1] != 3 or shape[2] % 16 or shape[3] % 16 or min(shape[2:]) < MIN_IMAGE_SIZE:
-        raise ValueError(f"expected (B, 3, H, W) with H and W multiples of 16 from {MIN_IMAGE_SIZE} on, got {shape}")
+        raise ValueError(
+            f"expected (B, 3, H, W) with H and W multiples of 16 and at least {MIN_IMAGE_SIZE}, got {shape}"
+        )
     if not x.is_floating_point():
         raise ValueError(f"expected RGB in [-1, 1] as floating point, got {x.dtype}: convert by x / 127.5 - 1")
     if torch.compiler.is_compiling() or not x.numel():
         return
     largest = float(x.detach().abs().amax())
-    if not largest <= MAX_ABS_VALUE:  # NaN, too
+    if not largest <= MAX_ABS_VALUE:  # also true for NaN
         raise ValueError(f"expected RGB in [-1, 1], got values up to {largest:g}: convert by x / 127.5 - 1")
+
+
+def check_same_shape(source: torch.Tensor, generated: torch.Tensor) -> None:
+    """Raise ValueError unless both images have the same shape."""
+    if source.shape != generated.shape:
+        raise ValueError(f"expected two images of one shape, got {tuple(source.shape)} and {tuple(generated.shape)}")

@@ -1,7 +1,7 @@
-r"""Corresponding and non-corresponding similarities of two images (eq. 1, Figures 2 and 6 of the paper).
+"""Similarities of corresponding and non-corresponding pairs (eq. 1), as in Figures 2 and 6 of the paper.
 
-A pair i->j of the source corresponds to the same pair i->j of the generated image; the pairs i->k of the same region with
-another neighbour k do not correspond to it.
+The pair i->j of the source corresponds to the pair i->j of the generated image. It does not correspond to the pairs
+i->k of the same region with another neighbour k.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ SIDES = ("corresponding", "non_corresponding")
 
 
 def cosine_table(source: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
-    """Cosine of each disparity of a region with all disparities of the same region in the other image (eq. 1).
+    """Compare each disparity of a region with all disparities of the same region in the other image (eq. 1).
 
     Args:
         source: disparities of the source image, (B, N, 8, C).
         generated: disparities of the generated image, (B, N, 8, C).
 
     Returns:
-        (B, N, 8, 8) in [-1, 1]: entry (j, k) compares i->j of the source with i->k of the generated image. The diagonal
-        holds the corresponding pairs.
+        (B, N, 8, 8) in [-1, 1]: entry (j, k) is the cosine of i->j of the source and i->k of the generated image. The
+        diagonal holds the corresponding pairs.
     """
     return normalize(source) @ normalize(generated).mT
 
@@ -33,7 +33,7 @@ def non_corresponding_mask(valid: torch.Tensor) -> torch.Tensor:
 
 
 def similarity_sums(table: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Sum a similarity table over the pairs of each image, so that means and deviations of many images can be formed.
+    """Sum a similarity table over the pairs of each image, from which means and deviations of many images follow.
 
     Args:
         table: (B, N, 8, 8), see `cosine_table`.
@@ -45,8 +45,8 @@ def similarity_sums(table: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     """
     table = table.double()
     sides = ((table.diagonal(dim1=-2, dim2=-1), valid), (table, non_corresponding_mask(valid)))
-    rows = []
+    sums = []
     for values, mask in sides:
-        values = torch.where(mask, values, 0).flatten(1)
-        rows.append(torch.stack([mask.flatten(1).sum(1).double(), values.sum(1), values.square().sum(1)], 1))
-    return torch.stack(rows, 1)
+        counted = torch.where(mask, values, 0).flatten(1)
+        sums.append(torch.stack([mask.flatten(1).sum(1).double(), counted.sum(1), counted.square().sum(1)], 1))
+    return torch.stack(sums, 1)

@@ -11,6 +11,11 @@ from torch import nn
 BATCH_NORM_COUNTER = "num_batches_tracked"  # suffix of tensors that a frozen network does not use
 
 
+def saved_tensors(net: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the state dict of a network without the counters of batch normalisation, as a file of weights has it."""
+    return {name: value for name, value in net.state_dict().items() if not name.endswith(BATCH_NORM_COUNTER)}
+
+
 class Freezable(nn.Module):
     """A network that can be made constant for good."""
 

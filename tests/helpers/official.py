@@ -1,6 +1,7 @@
-"""What the authors' code computes, on made-up weights: nothing of theirs is needed to compare with it.
+"""Results of the authors' code with synthetic weights, so that the comparison needs none of their files.
 
-Their numbers are in tests/helpers/official_results/NAME.json, the names and shapes of their tensors in NAME_names.json.
+Their results are in tests/helpers/official_results/NAME.json, the names and shapes of their tensors in
+NAME_names.json.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ TOLERANCE = 1e-3  # relative
 
 
 def names(kind: str, net: str | None = None) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every tensor in their state dict. net: which one, where a file holds several."""
+    """Name -> shape of every tensor in their state dict. net: the network, where a file holds several."""
     table = json.loads((FOLDER / f"{kind}_names.json").read_text())
     return {name: tuple(shape) for name, shape in (table[net] if net else table).items()}
 
 
 def expected(kind: str) -> dict[str, Any]:
-    """What their code made of the made-up weights."""
+    """Results of their code with the synthetic weights."""
     return json.loads((FOLDER / f"{kind}.json").read_text())
 
 

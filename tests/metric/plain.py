@@ -1,36 +1,39 @@
-"""The paper's equations spelled out for one picture in float64 loops: slow, and easy to check against the paper."""
+"""The paper's equations for one image as float64 loops: slow, and easy to compare with the paper."""
 
 from __future__ import annotations
 
 import numpy as np
 
-RING = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
+OFFSETS = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
+HeadWeights = tuple[np.ndarray, ...] | None  # W1, b1, W2, b2 of f in eq. 3; None for f(x) = x
 
 
-def mapped(x: np.ndarray, weights: tuple[np.ndarray, ...] | None) -> np.ndarray:
+def head(x: np.ndarray, weights: HeadWeights) -> np.ndarray:
+    """f of eq. 3."""
     if weights is None:
         return x
     w1, b1, w2, b2 = weights
     return w2 @ np.maximum(w1 @ x + b1, 0) + b2
 
 
-def ring(features: np.ndarray, row: int, column: int, weights: tuple[np.ndarray, ...] | None) -> list:
-    """The mapped disparities (eq. 3) of one region of a map (C, h, w); None beyond the border."""
+def disparities(features: np.ndarray, row: int, column: int, weights: HeadWeights) -> list:
+    """Visual disparities (eq. 3) of one region of a map (C, h, w) and its eight neighbours; None beyond the border."""
     _, height, width = features.shape
-    out: list = []
-    for down, right in RING:
+    result: list = []
+    for down, right in OFFSETS:
         r, c = row + down, column + right
-        here = 0 <= r < height and 0 <= c < width
-        out.append(mapped(features[:, row, column] - features[:, r, c], weights) if here else None)
-    return out
+        inside = 0 <= r < height and 0 <= c < width
+        result.append(head(features[:, row, column] - features[:, r, c], weights) if inside else None)
+    return result
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    """phi of eq. 1."""
     return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
 
 
 def contrast(query: np.ndarray, keys: list, j: int, temperature: float) -> float:
-    """Eq. 4 with the logarithm: query i->j against the pairs i->k of the other picture."""
+    """Eq. 4 with the logarithm: query i->j against the pairs i->k of the other image."""
     scores = [None if k is None else np.exp(cosine(query, k) / temperature) for k in keys]
     return float(-np.log(scores[j] / sum(s for s in scores if s is not None)))
 
@@ -42,13 +45,13 @@ def weight(disparity: np.ndarray, lambda_: float, power: float) -> float:
 
 
 def asccl(source: list, generated: list, weights: list, temperature=0.07, lambda_=2.0, power=2.0, daas=True) -> float:
-    """Eq. 7 for one picture: maps (C, h, w) of both sides; every region of every map."""
+    """Eq. 7 for one image: maps (C, h, w) of both sides, all regions of all maps."""
     total = 0.0
     for x, y, w in zip(source, generated, weights, strict=True):
         terms = []
         for row in range(x.shape[1]):
             for column in range(x.shape[2]):
-                a, b = ring(x, row, column, w), ring(y, row, column, w)
+                a, b = disparities(x, row, column, w), disparities(y, row, column, w)
                 for j in range(8):
                     if a[j] is not None:
                         term = contrast(b[j], a, j, temperature)

@@ -6,13 +6,13 @@ from asccl.face.mesh import RIGID_LANDMARKS
 from asccl.metric.align import estimate_affine, warp_affine
 
 
-def face(rng: np.random.Generator) -> np.ndarray:
+def random_landmarks(rng: np.random.Generator) -> np.ndarray:
     return rng.uniform(20, 90, (478, 3))
 
 
-def test_a_known_map_is_found_whatever_the_mouth_does():
+def test_a_known_transform_is_estimated_whatever_the_mouth_does():
     rng = np.random.default_rng(0)
-    points = face(rng)
+    points = random_landmarks(rng)
     true = np.array([[1.1, -0.2, 5], [0.15, 0.9, -3]])
     target = points.copy()
     target[:, :2] = points[:, :2] @ true[:, :2].T + true[:, 2]
@@ -26,11 +26,11 @@ def test_landmarks_that_are_no_face_are_refused():
         estimate_affine(np.zeros((478, 3)), np.zeros((478, 3)))
 
 
-def test_warp_moves_pixels_as_the_matrix_says_and_marks_what_it_does_not_see():
+def test_warp_moves_pixels_as_the_matrix_says_and_marks_pixels_outside_of_the_image():
     image = torch.arange(48.0).view(1, 1, 6, 8)
     shift = torch.tensor([[[1.0, 0, 2], [0, 1, -1]]])  # two to the right, one up
-    moved, valid = warp_affine(image, shift, (6, 8))
-    assert torch.allclose(moved[0, 0, :5, 2:], image[0, 0, 1:, :6])
+    warped, valid = warp_affine(image, shift, (6, 8))
+    assert torch.allclose(warped[0, 0, :5, 2:], image[0, 0, 1:, :6])
     assert valid[0, 0, :5, 2:].all() and not valid[0, 0, 5].any() and not valid[0, 0, :, :2].any()
 
 

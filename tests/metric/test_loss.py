@@ -1,4 +1,4 @@
-"""Where gradients go, what stays frozen, what is refused, and the settings of real trainings."""
+"""Gradients, freezing, refused arguments and the settings of real trainings."""
 
 import copy
 
@@ -6,25 +6,26 @@ import pytest
 import torch
 
 from asccl.metric.loss import ASCCLLoss, LossSettings, asccl_loss, asccl_region_losses, sccl_loss
-from tests.metric.small import pictures, small_metric
+from asccl.metric.scc import SCCMetric
+from tests.metric.small import similar_images, small_metric
 
-FEW = LossSettings(samples=12)
+TWELVE_REGIONS = LossSettings(samples=12)
 
 
 def test_gradcheck():
     metric = small_metric()
-    x, y = pictures(0, batch=1)
-    rng = lambda: torch.Generator().manual_seed(0)  # noqa: E731
-    assert torch.autograd.gradcheck(
-        lambda v: asccl_loss(metric, x, v, LossSettings(samples=4, query="both"), rng()),
-        y.requires_grad_(),
-        fast_mode=True,
-    )
+    x, y = similar_images(0, batch=1)
+    settings = LossSettings(samples=4, query="both")
+
+    def loss(generated: torch.Tensor) -> torch.Tensor:
+        return asccl_loss(metric, x, generated, settings, torch.Generator().manual_seed(0))
+
+    assert torch.autograd.gradcheck(loss, y.requires_grad_(), fast_mode=True)
 
 
 def test_gradients_reach_the_generated_image_and_nothing_else():
     loss = ASCCLLoss(small_metric())
-    x, y = (v.requires_grad_() for v in pictures(1))
+    x, y = (v.requires_grad_() for v in similar_images(1))
     loss(x, y).backward()
     assert x.grad is None
     assert y.grad.abs().sum() > 0 and torch.isfinite(y.grad).all()
@@ -36,13 +37,13 @@ def test_learning_the_metric_sends_gradients_to_it():
     trainable = copy.deepcopy(metric)
     trainable.frozen = trainable.backbone.frozen = False
     trainable.requires_grad_(True)
-    sccl_loss(trainable, *pictures(2)).backward()
+    sccl_loss(trainable, *similar_images(2)).backward()
     assert all(p.grad is not None for p in trainable.heads.parameters())
 
 
 def test_frozen_stays_frozen_whatever_a_parent_does():
     parent = torch.nn.ModuleDict({"loss": ASCCLLoss(small_metric())})
-    x, y = pictures(3)
+    x, y = similar_images(3)
     before = parent["loss"](x, y)
     parent.train()
     assert not parent["loss"].metric.training and not parent["loss"].metric.backbone.training
@@ -52,32 +53,37 @@ def test_frozen_stays_frozen_whatever_a_parent_does():
 
 def test_the_generator_decides():
     metric = small_metric()
-    x, y = pictures(4, size=64)
-    a, b, c = (asccl_loss(metric, x, y, FEW, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    x, y = similar_images(4, size=64)
+    a, b, c = (asccl_loss(metric, x, y, TWELVE_REGIONS, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
     assert torch.equal(a, b) and not torch.equal(a, c)
-    assert torch.equal(asccl_loss(metric, x, y, FEW), asccl_loss(metric, x, y, FEW))
+    assert torch.equal(asccl_loss(metric, x, y, TWELVE_REGIONS), asccl_loss(metric, x, y, TWELVE_REGIONS))
 
 
 def test_pixels_that_show_nothing_do_not_count():
     metric = small_metric()
-    x, y = pictures(5, size=64)
+    x, y = similar_images(5, size=64)
     valid = torch.ones(2, 1, 64, 64, dtype=torch.bool)
     valid[:, :, :, 48:] = False
-    whole = asccl_region_losses(metric, x, y, LossSettings(samples=None), valid=torch.ones_like(valid))
-    parts = asccl_region_losses(metric, x, y, LossSettings(samples=None), valid=valid)
-    for part, all_of_it in zip(parts, whole, strict=True):
-        columns = part.pairs.region % part.size[1]
-        assert not part.valid[:, columns >= part.size[1] * 3 // 4].any()
-        assert part.valid[:, columns < part.size[1] * 3 // 4 - 1].sum() == all_of_it.valid[
-            :, columns < part.size[1] * 3 // 4 - 1].sum()  # fmt: skip
-    nothing = asccl_loss(metric, x, y.clone().requires_grad_(), valid=torch.zeros_like(valid))
-    nothing.backward()
-    assert nothing.item() == 0
+    complete = asccl_region_losses(metric, x, y, LossSettings(samples=None), valid=torch.ones_like(valid))
+    masked = asccl_region_losses(metric, x, y, LossSettings(samples=None), valid=valid)
+    for part, reference in zip(masked, complete, strict=True):
+        columns, first_invalid = part.pairs.region % part.size[1], part.size[1] * 3 // 4
+        assert not part.valid[:, columns >= first_invalid].any()
+        unaffected = columns < first_invalid - 1
+        assert torch.equal(part.valid[:, unaffected], reference.valid[:, unaffected])
+
+
+def test_without_valid_pixels_the_loss_is_zero():
+    metric = small_metric()
+    x, y = similar_images(5, size=64)
+    loss = asccl_loss(metric, x, y.requires_grad_(), valid=torch.zeros(2, 1, 64, 64, dtype=torch.bool))
+    loss.backward()
+    assert loss.item() == 0
 
 
 def test_a_hidden_part_sends_no_nan():
     metric = small_metric()
-    x, y = pictures(6)
+    x, y = similar_images(6)
     y.requires_grad_()
     valid = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)) > 0.02
     asccl_loss(metric, x, y, LossSettings(samples=None), valid=valid).backward()
@@ -90,7 +96,7 @@ def test_a_hidden_part_sends_no_nan():
         (torch.zeros(3, 64, 64), r"\(B, 3, H, W\)"),
         (torch.zeros(1, 1, 64, 64), r"\(B, 3, H, W\)"),
         (torch.zeros(1, 3, 60, 64), "multiples of 16"),
-        (torch.zeros(1, 3, 16, 64), "from 32 on"),
+        (torch.zeros(1, 3, 16, 64), "at least 32"),
         (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), r"\[-1, 1\] as floating point"),
         (torch.full((1, 3, 64, 64), 200.0), "values up to 200: convert by"),
         (torch.full((1, 3, 64, 64), float("nan")), "values up to nan"),
@@ -107,21 +113,32 @@ def test_a_misspelt_setting_is_refused(wrong):
         LossSettings(**wrong)
 
 
-def test_no_samples_and_a_mask_of_another_size_are_refused():
-    metric, (x, y) = small_metric(), pictures(0)
+def test_no_samples_are_refused():
     with pytest.raises(ValueError, match="1 or more samples"):
-        asccl_loss(metric, x, y, LossSettings(samples=0))
-    with pytest.raises(ValueError, match="expected valid pixels for"):
-        asccl_loss(metric, x, y, valid=torch.ones(2, 1, 64, 64, dtype=torch.bool))
+        asccl_loss(small_metric(), *similar_images(0), LossSettings(samples=0))
 
 
-def test_different_batches_are_refused():
+@pytest.fixture
+def idle_metric(monkeypatch) -> SCCMetric:
+    """A metric whose backbone must not be used."""
     metric = small_metric()
-    with pytest.raises(ValueError, match="alike"):
-        asccl_loss(metric, pictures(0)[0], pictures(0, batch=3)[0])
+    monkeypatch.setattr(metric.backbone, "feature_maps", lambda x: pytest.fail("the backbone was used"))
+    return metric
 
 
-def test_rectangles_and_large_pictures_work():
+@pytest.mark.parametrize("shape", [(2, 1, 64, 64), (3, 1, 32, 32), (2, 3, 32, 32), (2, 32, 32)])
+def test_a_mask_of_another_shape_is_refused_before_the_backbone_runs(idle_metric, shape):
+    with pytest.raises(ValueError, match=r"expected valid pixels of shape \(2, 1, 32, 32\), got"):
+        asccl_loss(idle_metric, *similar_images(0), valid=torch.ones(shape, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("compute", [asccl_loss, sccl_loss, SCCMetric.forward])
+def test_different_batches_are_refused_before_the_backbone_runs(idle_metric, compute):
+    with pytest.raises(ValueError, match="two images of one shape"):
+        compute(idle_metric, similar_images(0)[0], similar_images(0, batch=3)[0])
+
+
+def test_rectangular_images_work():
     metric = small_metric()
     x = torch.rand(1, 3, 48, 112, dtype=torch.float64)
     assert torch.isfinite(asccl_loss(metric, x, x.flip(3)))
@@ -130,7 +147,7 @@ def test_rectangles_and_large_pictures_work():
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
 def test_autocast_stays_close_to_float32(kind):
     metric = small_metric().float()
-    x, y = (v.float() for v in pictures(7, size=64))
+    x, y = (v.float() for v in similar_images(7, size=64))
     results = []
     for enabled in (False, True):
         v = y.clone().requires_grad_()
@@ -146,10 +163,11 @@ def test_autocast_stays_close_to_float32(kind):
 
 def test_it_compiles_into_one_graph():
     loss = ASCCLLoss(small_metric().float())
-    x, y = (v.float() for v in pictures(8))
+    x, y = (v.float() for v in similar_images(8))
     compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
     a, b = (y.clone().requires_grad_() for _ in range(2))
-    whole, plain = compiled(x, a), loss(x, b)
-    whole.backward(), plain.backward()
-    assert torch.allclose(whole, plain, rtol=1e-5)
+    results = compiled(x, a), loss(x, b)
+    for result in results:
+        result.backward()
+    assert torch.allclose(*results, rtol=1e-5)
     assert torch.allclose(a.grad, b.grad, rtol=1e-3, atol=1e-7)

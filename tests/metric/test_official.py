@@ -1,4 +1,4 @@
-"""The authors' own loss, on made-up weights: the same number and the same gradient as their code computes."""
+"""The authors' own loss with synthetic weights: the value and the gradient are those of their code."""
 
 import official
 import pytest
@@ -10,15 +10,14 @@ from asccl.metric.scc import SCCMetric
 from asccl.nets.iresnet import MAP_CHANNELS, IResNet
 
 SETTINGS = LossSettings(negatives="all", daas="authors", query="generated")
-SHARE = 0.3  # by which they multiply it
+LOSS_WEIGHT = 0.3  # in their code
 
 
 def their_metric() -> SCCMetric:
     state = official.synthetic_weights(official.names("scc"))
     metric = SCCMetric(IResNet(50), MAP_CHANNELS)
     theirs = {name.removeprefix("resnet50."): value for name, value in state.items()}
-    wanted = metric.backbone.state_dict().keys()
-    metric.backbone.load_state_dict({name: theirs[name] for name in wanted})
+    metric.backbone.load_state_dict({name: theirs[name] for name in metric.backbone.state_dict()})
     for n, head in enumerate(metric.heads):
         for k in (0, 2):
             head[k].load_state_dict({kind: state[f"mlp.{3 * n + k}.{kind}"] for kind in ("weight", "bias")})
@@ -32,11 +31,11 @@ def test_loss_and_gradient_are_those_of_the_authors():
     y = (x + 0.3 * torch.randn(x.shape, generator=rng)).clamp(-1, 1)
     x.requires_grad_()
     pairs = []
-    for size, places in zip((56, 28, 14, 7), expected["locations"], strict=True):
-        row, column = torch.tensor(places).unbind(1)
+    for size, locations in zip((56, 28, 14, 7), expected["locations"], strict=True):
+        row, column = torch.tensor(locations).unbind(1)
         pairs.append(neighbour_pairs(row * size + column, size, size, wrap=True))
     parts = asccl_region_losses(metric, source=y, generated=x, settings=SETTINGS, pairs=pairs)
-    loss = SHARE * torch.stack([part.mean() for part in parts]).sum()
+    loss = LOSS_WEIGHT * torch.stack([part.mean for part in parts]).sum()
     loss.backward()
     assert loss.item() == pytest.approx(expected["loss"], rel=official.TOLERANCE)
     assert x.grad.abs().sum().item() == pytest.approx(expected["grad_abs_sum_first_argument"], rel=official.TOLERANCE)

@@ -1,4 +1,4 @@
-"""`load_metric`: by name, from a file, trained and untrained, of every backbone."""
+"""`load_metric` by name and from a file, with trained, random and identity heads, for every backbone."""
 
 import pytest
 import torch
@@ -7,10 +7,12 @@ from safetensors.torch import save_file
 import asccl
 from asccl.errors import WeightsError
 from asccl.metric.scc import SCCMetric
+from asccl.nets.blocks import saved_tensors
 from asccl.nets.iresnet import MAP_CHANNELS, IResNet
 
 
-def picture(seed: int) -> torch.Tensor:
+def smooth_image(seed: int) -> torch.Tensor:
+    """(1, 3, 112, 112) RGB in [-1, 1]."""
     rng = torch.Generator().manual_seed(seed)
     coarse = torch.rand(1, 3, 14, 14, generator=rng) * 2 - 1
     return torch.nn.functional.interpolate(coarse, (112, 112), mode="bicubic").clamp(-1, 1)
@@ -18,7 +20,7 @@ def picture(seed: int) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def small_file(tmp_path_factory):
-    """A metric over IResNet-18, as an import would write it, and the metric itself."""
+    """The file of a metric with IResNet-18, as `import-weights` writes it, and the metric."""
     torch.manual_seed(0)
     metric = SCCMetric(IResNet(18), MAP_CHANNELS).eval()
     for module in metric.modules():
@@ -26,32 +28,31 @@ def small_file(tmp_path_factory):
             torch.nn.init.normal_(module.running_mean, 0, 0.1)
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
     path = tmp_path_factory.mktemp("weights") / "mine.safetensors"
-    state = {name: value for name, value in metric.state_dict().items() if not name.endswith("num_batches_tracked")}
-    save_file(state, path, {"kind": "scc", "backbone": "iresnet18"})
+    save_file(saved_tensors(metric), path, {"kind": "scc", "backbone": "iresnet18"})
     return path, metric
 
 
-def test_the_bundled_metric_is_frozen_and_everybody_has_one_of_their_own():
+def test_the_bundled_metric_is_frozen_and_each_call_returns_a_copy():
     metric = asccl.load_metric("scc-mobilefacenet")
     asccl.load_metric().double()
     assert all(p.dtype == torch.float32 for p in asccl.load_metric().parameters())
     assert not any(p.requires_grad for p in metric.parameters())
-    assert metric(picture(0), picture(0)).item() == pytest.approx(1, abs=1e-5)
+    assert metric(smooth_image(0), smooth_image(0)).item() == pytest.approx(1, abs=1e-5)
 
 
-def test_trained_and_untrained_heads_share_a_backbone_and_differ():
-    trained, untrained, bare = (asccl.load_metric(heads=h) for h in ("trained", "random", "identity"))
-    maps = [m.feature_maps(picture(0)) for m in (trained, untrained, bare)]
+def test_trained_and_random_heads_share_a_backbone_and_differ():
+    trained, random, identity = (asccl.load_metric(heads=h) for h in ("trained", "random", "identity"))
+    maps = [m.feature_maps(smooth_image(0)) for m in (trained, random, identity)]
     assert all(torch.allclose(a, b) for a, b in zip(maps[0], maps[1], strict=True))
-    assert not torch.equal(trained.heads[0][0].weight, untrained.heads[0][0].weight)
-    assert len(list(bare.heads.parameters())) == 0
-    assert torch.equal(untrained.heads[0][0].weight, asccl.load_metric(heads="random").heads[0][0].weight)
+    assert not torch.equal(trained.heads[0][0].weight, random.heads[0][0].weight)
+    assert len(list(identity.heads.parameters())) == 0
+    assert torch.equal(random.heads[0][0].weight, asccl.load_metric(heads="random").heads[0][0].weight)
 
 
 def test_a_file_is_loaded_with_its_own_backbone_folded(small_file):
     path, metric = small_file
     loaded = asccl.load_metric(path)
-    a, b = picture(1), picture(2)
+    a, b = smooth_image(1), smooth_image(2)
     assert loaded(a, b).item() == pytest.approx(metric(a, b).item(), abs=1e-4)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in loaded.modules())
     assert asccl.load_metric(path, heads="identity").heads[0](a) is a
@@ -60,10 +61,10 @@ def test_a_file_is_loaded_with_its_own_backbone_folded(small_file):
 def test_a_backbone_alone_has_no_trained_heads():
     with pytest.raises(WeightsError, match='without learned heads: give heads="random"'):
         asccl.load_metric("mobilefacenet-arcface")
-    assert asccl.load_metric("mobilefacenet-arcface", heads="random")(picture(0), picture(1)).shape == (1,)
+    assert asccl.load_metric("mobilefacenet-arcface", heads="random")(smooth_image(0), smooth_image(1)).shape == (1,)
 
 
-def test_a_network_that_we_do_not_know_is_refused(tmp_path):
+def test_an_unknown_network_is_refused(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "odd.safetensors", {"kind": "scc", "backbone": "vit"})
     with pytest.raises(WeightsError, match="'vit', which is unknown here"):
         asccl.load_metric(tmp_path / "odd.safetensors")
