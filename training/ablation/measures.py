@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asccl.evaluation.edit_metrics import lip_distance
+from asccl.evaluation.metrics import expression_similarity, frechet_distance, lip_correlation
 from asccl.face import mesh
 from asccl.face.crop import arcface_crop, expression_crop
 from asccl.face.facemesh import FaceMesh, Window
@@ -16,31 +17,7 @@ from asccl.synthetic.speech import lip_opening
 from asccl.zoo import load_embedder, load_expression_net
 
 MOVES = 0.02  # cm: deviation of an opening of the lips below which its correlation says nothing
-RESTS = 1e-6  # deviation of an opening that does not move at all
 SEEN_MOVES = 0.01  # likewise in eye distances, as read from a picture
-
-
-def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Distance of the Gaussians of two sets of features, (N, D) and (M, D)."""
-    p, q = (np.cov(x, rowvar=False) for x in (a, b))
-    roots = np.sqrt(np.linalg.eigvals(p @ q).astype(complex)).real.sum()
-    return float(np.square(a.mean(0) - b.mean(0)).sum() + np.trace(p) + np.trace(q) - 2 * roots)
-
-
-def expression_similarity(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean cosine of every feature of one set with every one of the other."""
-    x, y = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (a, b))
-    return float(x.mean(0) @ y.mean(0))
-
-
-def lip_correlation(made: np.ndarray, truth: np.ndarray, moves: float) -> float:
-    """Correlation of two openings (T,): 0 for lips that rest while the true ones move, not a number where these do not
-    move by more than `moves`, one standard deviation."""
-    known = np.isfinite(made) & np.isfinite(truth)
-    made, truth = made[known], truth[known]
-    if len(truth) < 3 or truth.std() <= moves:
-        return np.nan
-    return float(np.corrcoef(made, truth)[0, 1]) if made.std() > RESTS else 0.0
 
 
 @dataclass(frozen=True)
@@ -116,9 +93,3 @@ def image_metrics(made: Sequence[FrameFeatures], truth: Sequence[FrameFeatures],
         "mouth": float(np.nanmean([lip_correlation(a, b, SEEN_MOVES) for a, b in gaps])),
         "lips": float(np.mean(lips)),
     }
-
-
-def psnr(made: np.ndarray, truth: np.ndarray) -> float:
-    """Of pictures (N, S, S, 3) uint8, in dB, the mean over them."""
-    error = np.square(made.astype(np.float32) - truth).mean((1, 2, 3))
-    return float((10 * np.log10(255**2 / np.maximum(error, 1e-3))).mean())

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from asccl.evaluation.metrics import psnr
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import encode_style, translate
 from asccl.nets.ned_renderer import CONDITION_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator
@@ -19,7 +20,7 @@ from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator, load_renderer
 from training.ablation.cases import SETTINGS, Case, Reference
 from training.ablation.design import ROWS, Row, Stage
-from training.ablation.measures import FeatureExtractor, FrameFeatures, coefficient_metrics, image_metrics, psnr
+from training.ablation.measures import FeatureExtractor, FrameFeatures, coefficient_metrics, image_metrics
 from training.ablation.recorded_cases import recorded_cases
 from training.ablation.synthetic_cases import synthetic_cases
 
