@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from asccl import Editor, EditRequest
-from asccl.analysis.correlation import Settings, analyze
+from asccl.analysis.correlation import AnalysisSettings, analyze
 from benchmarks.edit import timed
 from benchmarks.report import print_rows
 from benchmarks.talking import EXAMPLE, talking_clip
@@ -46,8 +46,8 @@ def alignment(folder: Path) -> dict[str, float | str]:
         edited = editor.edit(EditRequest(EXAMPLE, folder / f"{emotion}.mp4", emotion=emotion)).output
         for how in ("place", "landmarks"):
             means = [
-                analyze(EXAMPLE, edited, Settings("time", how, stride=8, offset=offset))
-                .spread("bare", "cosine", "corresponding")
+                analyze(EXAMPLE, edited, AnalysisSettings("time", how, stride=8, offset=offset))
+                .mean_std("bare", "cosine", "corresponding")
                 .mean
                 for offset in (0.0, LATE)
             ]

@@ -16,7 +16,7 @@ import torch
 
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import encode_style, translate
-from asccl.synthetic.speech import CEILING
+from asccl.synthetic.speech import MAX_COEFFICIENT
 from asccl.zoo import load_manipulator
 from benchmarks.manipulator import EDITED
 from benchmarks.report import print_rows
@@ -39,7 +39,7 @@ def main() -> None:
         made, near = [], []
         for source, target, _, emotion in drawn:
             style = encode_style(net.style_encoder, torch.from_numpy(target[EDITED:]))
-            edit = translate(net.generator, torch.from_numpy(source[:EDITED]), style).clamp(0, CEILING)
+            edit = translate(net.generator, torch.from_numpy(source[:EDITED]), style).clamp(0, MAX_COEFFICIENT)
             found = (net.mean_style - encode_style(net.style_encoder, edit)).square().sum(1).argmin()
             made.append(edit.numpy())
             near.append(int(found) == emotion)

@@ -27,10 +27,10 @@ from asccl.face.mesh import BROWS, LEFT_EYE, LIPS, RIGHT_EYE, eye_distance
 from asccl.metric.loss import asccl_loss
 from asccl.metric.scc import SCCMetric
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
-from asccl.synthetic.datasets import words
+from asccl.synthetic.datasets import talking_track
 from asccl.synthetic.head_renderer import Camera, HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import sample_style, with_emotion
+from asccl.synthetic.speech import apply_emotion, sample_style
 from asccl.types import EMOTIONS
 from benchmarks.report import print_rows
 
@@ -77,11 +77,11 @@ def draw(seed: int, head: AnnyHead) -> Faces:
 
 
 def _face(rng: np.random.Generator, emotion: str, head: AnnyHead) -> tuple[np.ndarray, ...]:
-    sitting = HeadRenderer(SyntheticPerson.draw(rng, head), head, CROP_SIZE / 20)
-    camera = Camera.facing(*rng.normal(0, (6, 4, 3)), 256)
-    track = words(rng, 60, head)[[20, 50]]
-    emotional = with_emotion(track, sample_style(rng, emotion, head), head)
-    view = camera.aligned(sitting.landmarks(track[0], camera), CROP_SIZE)
+    sitting = HeadRenderer(SyntheticPerson.sample(rng, head), head, CROP_SIZE / 20)
+    camera = Camera.from_angles(*rng.normal(0, (6, 4, 3)), 256)
+    track = talking_track(rng, 60, head)[[20, 50]]
+    emotional = apply_emotion(track, sample_style(rng, emotion, head), head)
+    view = camera.arcface_view(sitting.landmarks(track[0], camera), CROP_SIZE)
     landmarks = sitting.landmarks(track[0], view)
     moves = np.stack([sitting.landmarks(track[0] + unit, view) - landmarks for unit in np.eye(52)])
     edge = np.linspace(0, CROP_SIZE - 1, 12)
@@ -90,7 +90,7 @@ def _face(rng: np.random.Generator, emotion: str, head: AnnyHead) -> tuple[np.nd
     grid = np.stack(np.meshgrid(np.arange(CROP_SIZE), np.arange(CROP_SIZE)), -1)
     fields = LinearNDInterpolator(np.concatenate([landmarks, frame]), values, 0.0)(grid)
     fields = fields.reshape(CROP_SIZE, CROP_SIZE, 52, 2).transpose(2, 3, 0, 1)
-    picture = sitting.picture(track[0], view).transpose(2, 0, 1) / 127.5 - 1
+    picture = sitting.render(track[0], view).transpose(2, 0, 1) / 127.5 - 1
     return picture, track[0], emotional[1], landmarks, sitting.landmarks(emotional[0], view), moves, fields
 
 

@@ -69,9 +69,9 @@ def tracking(data: SyntheticPairs, pairs: list[SyntheticPair]) -> dict[str, floa
     with mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True) as net:
         for pair in pairs:
             rng = np.random.default_rng((2, pair.person))
-            camera = Camera.draw(rng, FRAME)
+            camera = Camera.sample(rng, FRAME)
             image, true = render_frame(data.person(pair.person), pair.target_coefficients, camera, data.head)
-            image = CameraDegradation.draw(rng)(image, rng)
+            image = CameraDegradation.sample(rng)(image, rng)
             named.append(
                 expressions.probabilities(expression_crop(image, true)[None])[0].argmax() == pair.target_emotion
             )

@@ -32,7 +32,7 @@ RAVDESS_EMOTIONS = {
 LEVEL = re.compile(r"level_\d")
 
 
-class Labelled(NamedTuple):
+class LabelledClip(NamedTuple):
     """A clip of this emotion (None: its name says none) and what its name says beside it."""
 
     path: Path
@@ -48,13 +48,13 @@ class EmotionPair(NamedTuple):
     label: str
 
 
-def pairs_in(folder: Path) -> list[EmotionPair]:
+def find_pairs(folder: Path) -> list[EmotionPair]:
     """All pairs of a folder and the folders in it. Raises InputError where there is none."""
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    return pairs_of([label(path, folder) for path in files], folder.name or str(folder))
+    return pair_clips([parse_clip_name(path, folder) for path in files], folder.name or str(folder))
 
 
-def pairs_of(clips: Iterable[Labelled], where: str = "these files") -> list[EmotionPair]:
+def pair_clips(clips: Iterable[LabelledClip], where: str = "these files") -> list[EmotionPair]:
     """Neutral, or what bears no emotion in its name, against each other emotion of the same sentence.
 
     A single neutral clip serves all sentences. In the order of the emotions. Raises InputError.
@@ -73,20 +73,20 @@ def pairs_of(clips: Iterable[Labelled], where: str = "these files") -> list[Emot
     return sorted(found, key=lambda pair: (EMOTIONS.index(pair.label.rpartition(" ")[2]), pair.generated))
 
 
-def _partner(clip: Labelled, candidates: Sequence[Labelled]) -> Labelled | None:
+def _partner(clip: LabelledClip, candidates: Sequence[LabelledClip]) -> LabelledClip | None:
     if len(candidates) == 1:
         return candidates[0]
     same = [c for c in candidates if c.sentence == clip.sentence]
     return min(same, key=lambda c: c.emotion is None, default=None)  # one that says neutral comes first
 
 
-def label(path: Path, folder: Path | None = None) -> Labelled:
+def parse_clip_name(path: Path, folder: Path | None = None) -> LabelledClip:
     """What the name of a clip says; `folder`: from where on folders' names count."""
     if RAVDESS.fullmatch(path.stem):
         parts = path.stem.split("-")  # 02, calm, counts as no emotion, as in the paper
         sentence = "-".join(parts[4:])  # intensity left out: neutral has but one
-        return Labelled(path, RAVDESS_EMOTIONS.get(parts[2]), sentence)
+        return LabelledClip(path, RAVDESS_EMOTIONS.get(parts[2]), sentence)
     above = path.relative_to(folder).parts[:-1] if folder is not None else ()
     words = [word for part in (*above, path.stem) for word in re.split(r"[^a-z0-9]+", LEVEL.sub("", part.lower()))]
     emotion = next((WORDS[word] for word in reversed(words) if word in WORDS), None)
-    return Labelled(path, emotion, "-".join(word for word in words if word and word not in WORDS))
+    return LabelledClip(path, emotion, "-".join(word for word in words if word and word not in WORDS))

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from asccl.analysis.comparison import Comparison, FramePair
-from asccl.analysis.face_alignment import MAX_HEAD_OFFSET, Alignment, aside, scale_between
-from asccl.analysis.mappings import heads_of
-from asccl.analysis.result import Correlation
-from asccl.analysis.settings import Settings
+from asccl.analysis.face_alignment import MAX_HEAD_OFFSET, Alignment, head_offset, relative_scale
+from asccl.analysis.mappings import load_variants
+from asccl.analysis.result import CorrelationResult
+from asccl.analysis.settings import AnalysisSettings
 from asccl.analysis.temporal_alignment import Pairing, align_frames, subsample
 from asccl.errors import InputError, NoFaceError
 from asccl.face.landmarker import FaceLandmarker
@@ -28,7 +28,7 @@ from asccl.types import Image, MediaInfo, Progress
 from asccl.video import Limits, Reader, probe, read_frame_at
 from asccl.video.threads import prefetch
 
-__all__ = ["Correlation", "Settings", "analyze", "moment"]
+__all__ = ["AnalysisSettings", "CorrelationResult", "analyze", "analyze_moment"]
 
 ENOUGH = 300  # pairs of frames that are compared, unless a stride is given
 TAKE_RATE = 15.0  # looks a second at a take, so that its mouth can be followed
@@ -40,20 +40,20 @@ SAME_FRAMES = 2
 def analyze(
     source: Path | str,
     generated: Path | str,
-    settings: Settings | None = None,
+    settings: AnalysisSettings | None = None,
     progress: Progress | None = None,
     limits: Limits | None = None,
-) -> Correlation:
+) -> CorrelationResult:
     """Compare two stills, or two videos frame by frame.
 
     Raises SettingError, UnreadableError, NoFaceError, LimitError, InputError (a still against a video, takes without a
     common frame), WeightsError, Cancelled.
     """
-    settings, progress, limits = settings or Settings(), progress or Progress(), limits or Limits()
+    settings, progress, limits = settings or AnalysisSettings(), progress or Progress(), limits or Limits()
     source, generated = Path(source), Path(generated)
     infos = probe(source, limits), probe(generated, limits)
-    check_alike(*infos)
-    heads = heads_of(settings.metric)
+    check_same_kind(*infos)
+    heads = load_variants(settings.metric)
     progress("open", 1.0)
     every = _strides(*infos, settings)
     with (
@@ -62,7 +62,7 @@ def analyze(
     ):
         progress("pair", 0.0)
         how, pairs, alignment = _plan(a, b, settings)
-        comparison = Comparison(heads, alignment, scale_between(*infos) or 1.0, settings.size)
+        comparison = Comparison(heads, alignment, relative_scale(*infos) or 1.0, settings.size)
         frames = _pairs_of_frames(a, b, pairs, progress, limits)
         while batch := list(islice(frames, BATCH)):
             comparison.add(batch)
@@ -76,21 +76,21 @@ def analyze(
     return comparison.result(infos, used, len(pairs))
 
 
-def moment(
+def analyze_moment(
     source: Path,
     generated: Path,
     times: tuple[float, float],
-    used: Settings,
+    used: AnalysisSettings,
     eyes: FaceLandmarker,
     limits: Limits | None = None,
-) -> Correlation:
-    """One moment of a comparison alone. times: seconds in the two. used: settings as `Correlation` tells them.
+) -> CorrelationResult:
+    """One moment of a comparison alone. times: seconds in the two. used: settings as `CorrelationResult` tells them.
 
     Raises as `analyze` does.
     """
     limits = limits or Limits()
     infos = probe(source, limits), probe(generated, limits)
-    check_alike(*infos)
+    check_same_kind(*infos)
     images, found = [], []
     for info, time in zip(infos, times, strict=True):
         images.append(read_frame_at(info.path, max(0.0, time), limits).image)
@@ -99,12 +99,12 @@ def moment(
             raise NoFaceError(f"{info.path.name} shows no face at {time:.2f} s", "choose another moment")
         found.append(landmarks)
     alignment: Alignment = "place" if used.alignment == "place" else "landmarks"
-    comparison = Comparison(heads_of(used.metric), alignment, scale_between(*infos) or 1.0, used.size)
+    comparison = Comparison(load_variants(used.metric), alignment, relative_scale(*infos) or 1.0, used.size)
     comparison.add([FramePair((images[0], images[1]), times, (found[0], found[1]))])
     return comparison.result(infos, used, 1)
 
 
-def check_alike(source: MediaInfo, generated: MediaInfo) -> None:
+def check_same_kind(source: MediaInfo, generated: MediaInfo) -> None:
     """Raises InputError for a still against a video."""
     if source.is_still != generated.is_still:
         still, video = (source, generated) if source.is_still else (generated, source)
@@ -113,7 +113,7 @@ def check_alike(source: MediaInfo, generated: MediaInfo) -> None:
         )
 
 
-def _strides(source: MediaInfo, generated: MediaInfo, settings: Settings) -> tuple[int, int]:
+def _strides(source: MediaInfo, generated: MediaInfo, settings: AnalysisSettings) -> tuple[int, int]:
     """At which frames of each file to look."""
     rates = float(source.frame_rate), float(generated.frame_rate)
     if settings.stride is not None:
@@ -144,7 +144,7 @@ def _follow(
         tracker.close()
 
 
-def _plan(a: TrackedClip, b: TrackedClip, settings: Settings) -> tuple[Pairing, np.ndarray, Alignment]:
+def _plan(a: TrackedClip, b: TrackedClip, settings: AnalysisSettings) -> tuple[Pairing, np.ndarray, Alignment]:
     """How to pair and align, with the pairs of looked-at frames that have both faces."""
     how, still = settings.pairing, a.info.is_still
     timed = _usable(a, b, align_frames(a, b, "time", settings.offset))
@@ -168,11 +168,11 @@ def _usable(a: TrackedClip, b: TrackedClip, pairs: np.ndarray) -> np.ndarray:
 
 def _in_place(a: TrackedClip, b: TrackedClip, pairs: np.ndarray) -> bool:
     """Whether the head of the second is where that of the first is."""
-    scale = scale_between(a.info, b.info)
+    scale = relative_scale(a.info, b.info)
     if scale is None or not len(pairs):
         return False
     some = subsample(pairs, 60)
-    apart = aside(a.landmarks.select(some[:, 0]), b.landmarks.select(some[:, 1]), scale)
+    apart = head_offset(a.landmarks.select(some[:, 0]), b.landmarks.select(some[:, 1]), scale)
     return float(np.nanmedian(apart)) < MAX_HEAD_OFFSET
 
 

@@ -9,26 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asccl.analysis import plots, static_plots
-from asccl.analysis.result import Correlation
+from asccl.analysis.result import CorrelationResult
 from asccl.types import Image
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-Labelled = Sequence[tuple[str, Correlation]]
+Labelled = Sequence[tuple[str, CorrelationResult]]
 
 
-def table(found: Labelled) -> str:
+def similarity_csv(found: Labelled) -> str:
     """CSV, one row for each comparison, mapping, map, measure and side."""
     return _csv({"pair": label, **row} for label, each in found for row in each.rows())
 
 
-def timeline(found: Labelled) -> str:
+def frames_csv(found: Labelled) -> str:
     """CSV, one row for each compared pair of frames."""
     return _csv(row for label, each in found for row in _moments(label, each))
 
 
-def _moments(label: str, found: Correlation) -> Iterable[dict[str, Any]]:
+def _moments(label: str, found: CorrelationResult) -> Iterable[dict[str, Any]]:
     curves = found.report()["curves"]
     columns = {name: line for name, line in curves.items() if isinstance(line, list)}
     for side in ("corresponding", "non_corresponding"):
@@ -47,24 +47,24 @@ def _csv(rows: Iterable[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def figures(found: Labelled) -> dict[str, go.Figure]:
+def build_figures(found: Labelled) -> dict[str, go.Figure]:
     """All charts by name, with the leading mapping; those of one comparison where there is but one."""
     out: dict[str, Any] = {}
     if len(found) > 1:
         for head in found[0][1].heads:
             for measure in ("cosine", "pearson"):
-                out[f"emotions-{head}-{measure}"] = plots.by_emotion(found, head, measure)
+                out[f"emotions-{head}-{measure}"] = plots.plot_emotions(found, head, measure)
         return out
     result = found[0][1]
     for measure in ("cosine", "pearson"):
-        out[f"mappings-{measure}"] = plots.by_mapping(result, measure)
-        out |= {f"maps-{head}-{measure}": plots.by_map(result, head, measure) for head in result.heads}
+        out[f"mappings-{measure}"] = plots.plot_mappings(result, measure)
+        out |= {f"maps-{head}-{measure}": plots.plot_maps(result, head, measure) for head in result.heads}
     lead = result.heads[0]
-    out["time"] = plots.over_time(result, lead)
-    picture = data_url(result.shown.crops[0])
-    for number in range(len(result.maps[lead])):
+    out["time"] = plots.plot_timeline(result, lead)
+    picture = jpeg_data_url(result.first.crops[0])
+    for number in range(len(result.region_statistics[lead])):
         for kind in ("corresponding", "daas"):
-            out[f"face-{kind}-map{number + 1}"] = plots.over_face(result, lead, number, kind, picture)
+            out[f"face-{kind}-map{number + 1}"] = plots.plot_face(result, lead, number, kind, picture)
     return out
 
 
@@ -72,18 +72,18 @@ def write_plots(found: Labelled, folder: Path) -> list[Path]:
     """Every chart as HTML (interactive; needs the plotly.min.js that is written beside it), PNG and SVG, and the tables
     as CSV. The folder exists."""
     written = []
-    for name, figure in figures(found).items():
+    for name, figure in build_figures(found).items():
         paths = [folder / f"{name}{suffix}" for suffix in (".html", ".png", ".svg")]
         figure.write_html(paths[0], include_plotlyjs="directory", config={"displaylogo": False})
         static_plots.save_static(figure, *paths[1:])
         written += paths
-    for name, text in (("similarity.csv", table(found)), ("frames.csv", timeline(found))):
+    for name, text in (("similarity.csv", similarity_csv(found)), ("frames.csv", frames_csv(found))):
         (folder / name).write_text(text, encoding="utf-8")
         written.append(folder / name)
     return written
 
 
-def data_url(image: Image) -> str:
+def jpeg_data_url(image: Image) -> str:
     """(H, W, 3) uint8 RGB -> a JPEG."""
     import base64
 

@@ -21,20 +21,20 @@ MAX_HEAD_OFFSET = 0.1  # of the eye distance: the head of an edit lies closer to
 ASPECT_TOLERANCE = 0.01  # by which the shapes of two pictures may differ
 
 
-class Framing(NamedTuple):
+class CropPair(NamedTuple):
     """(2, 3) maps from pixels of the two frames to pixels of one crop of `size` x `size`."""
 
     source: np.ndarray
     generated: np.ndarray
     size: int = CROP_SIZE
 
-    def enlarged(self, factor: int) -> Framing:
+    def enlarged(self, factor: int) -> CropPair:
         """The same cut with more pixels."""
         shift = (factor - 1) / 2  # pixel centres lie at whole numbers
         source, generated = (m * factor + [[0, 0, shift], [0, 0, shift]] for m in (self.source, self.generated))
-        return Framing(source, generated, self.size * factor)
+        return CropPair(source, generated, self.size * factor)
 
-    def cut(self, source: Image, generated: Image) -> tuple[Image, Image]:
+    def crop(self, source: Image, generated: Image) -> tuple[Image, Image]:
         """Two crops (size, size, 3) uint8 RGB; what lies outside a frame repeats its border, see `valid`."""
         return warp_crop(source, self.source, self.size), warp_crop(generated, self.generated, self.size)
 
@@ -43,9 +43,9 @@ class Framing(NamedTuple):
         return _inside(self.source, source, self.size) & _inside(self.generated, generated, self.size)
 
 
-def framing(
+def align_crops(
     source: np.ndarray, generated: np.ndarray, alignment: Alignment, scale: float = 1.0, size: int = CROP_SIZE
-) -> Framing:
+) -> CropPair:
     """Where to cut. source, generated: landmarks (478, 3) pixels. scale: pixels of the generated frame to one of the
     source's; it counts for "place". The mouth has no say in where the face lies: emotions move it."""
     stable = list(RIGID_LANDMARKS)
@@ -53,18 +53,18 @@ def framing(
     if alignment == "place":
         other = matrix.copy()
         other[:, :2] /= scale
-        return Framing(matrix, other, size)
-    return Framing(matrix, _after(matrix, estimate_affine(generated, source)), size)
+        return CropPair(matrix, other, size)
+    return CropPair(matrix, _after(matrix, estimate_affine(generated, source)), size)
 
 
-def aside(source: np.ndarray, generated: np.ndarray, scale: float = 1.0) -> np.ndarray:
+def head_offset(source: np.ndarray, generated: np.ndarray, scale: float = 1.0) -> np.ndarray:
     """(n, 478, 3) twice -> (n,) how far the two heads lie apart, over the eye distance."""
     anchors = list(ALIGNMENT_LANDMARKS)
     off = source[:, anchors, :2] - generated[:, anchors, :2] / scale
     return np.linalg.norm(off, axis=-1).mean(-1) / eye_distance(source)
 
 
-def scale_between(source: MediaInfo, generated: MediaInfo) -> float | None:
+def relative_scale(source: MediaInfo, generated: MediaInfo) -> float | None:
     """Pixels of the generated picture to one of the source's; None where they have not the same shape."""
     across, down = generated.width / source.width, generated.height / source.height
     return across if abs(across / down - 1) < ASPECT_TOLERANCE else None

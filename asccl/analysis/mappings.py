@@ -13,37 +13,37 @@ from asccl.zoo import DEFAULT_METRIC, load_metric
 BACKBONE = "mobilefacenet-arcface"
 
 
-class Head(NamedTuple):
-    """name: one of `HEADS`. backbone: gives the metric's feature maps; heads whose backbones are equal share one."""
+class MetricVariant(NamedTuple):
+    """name: one of `HEAD_DEFINITIONS`. backbone: gives the metric's feature maps; heads whose backbones are equal share one."""
 
     name: str
     metric: SCCMetric
     backbone: Backbone
 
 
-HEADS = {
+HEAD_DEFINITIONS = {
     "trained": "through the trained mapping f (eq. 3; the paper's Figure 6)",
     "untrained": "through a mapping f with random weights (eq. 3)",
     "bare": "without a mapping: differences of features (eq. 1; the paper's Figure 2)",
 }
 
 
-def heads_of(source: str) -> list[Head]:
+def load_variants(source: str) -> list[MetricVariant]:
     """All that can be compared with this metric, see `load_metric`; the first one leads. Raises WeightsError.
 
     Where the file holds a backbone alone, or the bundled metric does not exist yet, differences of features lead.
     """
     named = {"bare": load_metric(source, heads="identity"), "untrained": load_metric(source, heads="random")}
-    if weights_of(source)[0]["kind"] == "scc":
+    if describe_weights(source)[0]["kind"] == "scc":
         named = {"trained": load_metric(source), "untrained": named["untrained"], "bare": named["bare"]}
-    heads: list[Head] = []
+    heads: list[MetricVariant] = []
     for label, metric in named.items():
         alike = (head.backbone for head in heads if _equal(metric.backbone, head.metric.backbone))
-        heads.append(Head(label, metric, next(alike, metric.backbone)))
+        heads.append(MetricVariant(label, metric, next(alike, metric.backbone)))
     return heads
 
 
-def weights_of(source: str) -> list[dict[str, str]]:
+def describe_weights(source: str) -> list[dict[str, str]]:
     """Name, file, kind and sha256 of what stands behind a metric's heads."""
     names = (
         [source]

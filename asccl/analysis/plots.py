@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asccl.analysis.result import Correlation, rounded
-from asccl.analysis.statistics import SIDES
+from asccl.analysis.result import CorrelationResult, round_values
+from asccl.analysis.statistics import PAIR_KINDS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -29,33 +29,33 @@ HIGH_IS_LOUD = [(1 - at, colour) for at, colour in reversed(LOW_IS_LOUD)]
 CURVE_POINTS = 1500  # of a drawn line
 
 
-def by_map(found: Correlation, head: str, measure: str = "cosine") -> go.Figure:
+def plot_maps(found: CorrelationResult, head: str, measure: str = "cosine") -> go.Figure:
     """Corresponding against non-corresponding regions on each feature map and overall; whiskers: the deviation."""
-    numbers = [None, *range(len(found.maps[head]))]
-    sizes = [f"{sums.size[0]} × {sums.size[1]}" for sums in found.maps[head]]
+    numbers = [None, *range(len(found.region_statistics[head]))]
+    sizes = [f"{sums.size[0]} × {sums.size[1]}" for sums in found.region_statistics[head]]
     names = ["All maps", *(f"Map {n + 1}<br>{size}" for n, size in enumerate(sizes))]
-    spreads = {side: [found.spread(head, measure, side, n) for n in numbers] for side in SIDES}
+    spreads = {side: [found.mean_std(head, measure, side, n) for n in numbers] for side in PAIR_KINDS}
     return _bars(names, spreads, measure, f"By feature map · {LABELS[head].lower()}")
 
 
-def by_mapping(found: Correlation, measure: str = "cosine") -> go.Figure:
+def plot_mappings(found: CorrelationResult, measure: str = "cosine") -> go.Figure:
     """The same overall, for each mapping: the paper's Figures 2 and 6 for this pair."""
-    spreads = {side: [found.spread(head, measure, side) for head in found.heads] for side in SIDES}
+    spreads = {side: [found.mean_std(head, measure, side) for head in found.heads] for side in PAIR_KINDS}
     return _bars([LABELS[head] for head in found.heads], spreads, measure, "All maps, by mapping")
 
 
-def by_emotion(
-    found: Sequence[tuple[str, Correlation]], head: str, measure: str = "cosine", number: int | None = None
+def plot_emotions(
+    found: Sequence[tuple[str, CorrelationResult]], head: str, measure: str = "cosine", number: int | None = None
 ) -> go.Figure:
     """One pair of bars for each labelled comparison: the paper's Figures 2 and 6."""
-    spreads = {side: [c.spread(head, measure, side, number) for _, c in found] for side in SIDES}
+    spreads = {side: [c.mean_std(head, measure, side, number) for _, c in found] for side in PAIR_KINDS}
     where = "all maps" if number is None else f"map {number + 1}"
     return _bars(
         [label for label, _ in found], spreads, measure, f"By pair of emotions · {LABELS[head].lower()}, {where}"
     )
 
 
-def over_time(found: Correlation, head: str) -> go.Figure:
+def plot_timeline(found: CorrelationResult, head: str) -> go.Figure:
     """Similarity of each pair of frames above, opening of both mouths below."""
     import plotly.graph_objects as go
 
@@ -63,17 +63,17 @@ def over_time(found: Correlation, head: str) -> go.Figure:
     times, gaps = np.array(found.curves.times)[few], np.array(found.curves.lip_gaps)[few]
     figure = go.Figure(layout=_layout("Over time · " + LABELS[head].lower()))
     mode = "lines" if len(few) > 1 else "markers"
-    for side in SIDES:
-        line = rounded(found.curves.of(head, side=side)[few])
+    for side in PAIR_KINDS:
+        line = round_values(found.curves.similarity(head, side=side)[few])
         figure.add_scatter(
-            x=rounded(times[:, 0], 3), y=line, name=LABELS[side], mode=mode, line={"color": COLOURS[side], "width": 2},
-            customdata=[rounded(pair, 4) for pair in times], hovertemplate="%{x:.2f} s: %{y:.3f}<extra></extra>",
+            x=round_values(times[:, 0], 3), y=line, name=LABELS[side], mode=mode, line={"color": COLOURS[side], "width": 2},
+            customdata=[round_values(pair, 4) for pair in times], hovertemplate="%{x:.2f} s: %{y:.3f}<extra></extra>",
         )  # fmt: skip
     for column, which in enumerate(("source", "generated")):
         figure.add_scatter(
-            x=rounded(times[:, 0], 3), y=rounded(gaps[:, column], 4), name=f"Mouth, {which}", mode=mode, yaxis="y2",
+            x=round_values(times[:, 0], 3), y=round_values(gaps[:, column], 4), name=f"Mouth, {which}", mode=mode, yaxis="y2",
             line={"color": COLOURS[which], "width": 2, "dash": "solid" if column else "dot"},
-            customdata=[rounded(pair, 4) for pair in times], hovertemplate="%{x:.2f} s: %{y:.3f}<extra></extra>",
+            customdata=[round_values(pair, 4) for pair in times], hovertemplate="%{x:.2f} s: %{y:.3f}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(
         hovermode="x",
@@ -84,18 +84,18 @@ def over_time(found: Correlation, head: str) -> go.Figure:
     return figure
 
 
-def over_face(found: Correlation, head: str, number: int, kind: str = "corresponding", picture: str | None = None) \
+def plot_face(found: CorrelationResult, head: str, number: int, kind: str = "corresponding", picture: str | None = None) \
         -> go.Figure:  # fmt: skip
     """A heat map of one feature map's regions. kind: corresponding, non_corresponding or daas. picture: the crop to lay
     it over, as a data URL."""
     import plotly.graph_objects as go
 
-    sums = found.maps[head][number]
-    grid = sums.grid()[(*SIDES, "daas").index(kind)]
+    sums = found.region_statistics[head][number]
+    grid = sums.region_means()[(*PAIR_KINDS, "daas").index(kind)]
     rows, columns = grid.shape
-    centres = sums.centres().reshape(rows, columns, 2)
+    centres = sums.region_centres().reshape(rows, columns, 2)
     heat = go.Heatmap(
-        z=rounded(grid, 3), x=rounded(centres[0, :, 0], 4), y=rounded(centres[:, 0, 1], 4), zsmooth=False,
+        z=round_values(grid, 3), x=round_values(centres[0, :, 0], 4), y=round_values(centres[:, 0, 1], 4), zsmooth=False,
         colorscale=HIGH_IS_LOUD if kind == "daas" else LOW_IS_LOUD, hovertemplate="%{z:.2f}<extra></extra>",
         colorbar={"thickness": 12, "outlinewidth": 0, "len": 0.9},
     )  # fmt: skip

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asccl.analysis.mappings import HEADS, weights_of
-from asccl.analysis.settings import Settings
-from asccl.analysis.statistics import MEASURES, SIDES, MeanStd, RegionStatistics, overall
+from asccl.analysis.mappings import HEAD_DEFINITIONS, describe_weights
+from asccl.analysis.settings import AnalysisSettings
+from asccl.analysis.statistics import MEASURES, PAIR_KINDS, MeanStd, RegionStatistics, average_maps
 from asccl.types import Image, MediaInfo
 from asccl.version import __version__
 
@@ -31,7 +31,7 @@ DEFINITIONS = {
 }
 
 
-class Moment(NamedTuple):
+class ComparedFrames(NamedTuple):
     """One compared pair of frames. similarity: of corresponding regions, overall, by the leading head. time: seconds in
     the source and in the generated video. crops: of the two, (H, H, 3) uint8 RGB in one pose."""
 
@@ -44,30 +44,30 @@ class WorstFrames:
     """Keeps the worst moments, not too close to each other, and the first one; their crops alone are held."""
 
     def __init__(self) -> None:
-        self._first: Moment | None = None
-        self._worst: list[Moment] = []
+        self._first: ComparedFrames | None = None
+        self._worst: list[ComparedFrames] = []
 
-    def offer(self, similarity: float, times: tuple[float, float], cut: Callable[[], tuple[Image, Image]]) -> None:
+    def add(self, similarity: float, times: tuple[float, float], cut: Callable[[], tuple[Image, Image]]) -> None:
         if self._first is None:
-            self._first = Moment(similarity, times, cut())
+            self._first = ComparedFrames(similarity, times, cut())
         near = [m for m in self._worst if abs(m.times[0] - times[0]) < APART]
         if any(m.similarity <= similarity for m in near):
             return
         rest = [m for m in self._worst if not any(m is n for n in near)]
         if len(rest) < WORST or similarity < rest[-1].similarity:
-            rest.append(Moment(similarity, times, cut()))
+            rest.append(ComparedFrames(similarity, times, cut()))
             self._worst = sorted(rest, key=lambda m: m.similarity)[:WORST]
 
-    def shown(self) -> Moment:
+    def first(self) -> ComparedFrames:
         assert self._first is not None
         return self._first
 
-    def worst(self) -> list[Moment]:
+    def worst(self) -> list[ComparedFrames]:
         """Lowest similarity first."""
         return self._worst
 
 
-class Curves:
+class FrameCurves:
     """Some numbers for each pair of frames."""
 
     def __init__(self, heads: Sequence[str]):
@@ -85,73 +85,75 @@ class Curves:
         for head, mean in means.items():
             self.means[head].append(mean)
 
-    def of(self, head: str, measure: str = "cosine", side: str = "corresponding") -> np.ndarray:
+    def similarity(self, head: str, measure: str = "cosine", side: str = "corresponding") -> np.ndarray:
         """(T,)"""
-        return np.array([m[MEASURES.index(measure), SIDES.index(side)] for m in self.means[head]])
+        return np.array([m[MEASURES.index(measure), PAIR_KINDS.index(side)] for m in self.means[head]])
 
 
 @dataclass(frozen=True)
-class Correlation:
+class CorrelationResult:
     """What was found. settings: as they were used, nothing left to "auto". pairs: of frames that belong together;
     compared are those with a face in both. maps: the sums of each head's four maps. shown: a moment to look at;
     worst: those with the least similarity."""
 
     source: MediaInfo
     generated: MediaInfo
-    settings: Settings
+    settings: AnalysisSettings
     pairs: int
-    maps: dict[str, list[RegionStatistics]]
-    curves: Curves
-    shown: Moment
-    worst: list[Moment]
+    region_statistics: dict[str, list[RegionStatistics]]
+    curves: FrameCurves
+    first: ComparedFrames
+    worst: list[ComparedFrames]
 
     @property
     def heads(self) -> list[str]:
         """The leading one first."""
-        return list(self.maps)
+        return list(self.region_statistics)
 
-    def spread(self, head: str, measure: str, side: str, number: int | None = None) -> MeanStd:
+    def mean_std(self, head: str, measure: str, side: str, number: int | None = None) -> MeanStd:
         """Of one map (0 to 3), or overall."""
         if number is not None:
-            return self.maps[head][number].spread(measure, side)
-        frames = self.curves.of(head, measure, side)
-        return overall([sums.spread(measure, side) for sums in self.maps[head]], float(np.nanstd(frames)))
+            return self.region_statistics[head][number].mean_std(measure, side)
+        frames = self.curves.similarity(head, measure, side)
+        return average_maps(
+            [sums.mean_std(measure, side) for sums in self.region_statistics[head]], float(np.nanstd(frames))
+        )
 
     def report(self) -> dict[str, Any]:
         """JSON-able."""
         return {
             "software": {"name": "asccl", "version": __version__},
-            "source": describe(self.source),
-            "generated": describe(self.generated),
+            "source": media_facts(self.source),
+            "generated": media_facts(self.generated),
             "settings": asdict(self.settings),
             "frames": {"paired": self.pairs, "compared": len(self.curves)},
-            "definitions": {**DEFINITIONS, **{head: HEADS[head] for head in self.heads}},
+            "definitions": {**DEFINITIONS, **{head: HEAD_DEFINITIONS[head] for head in self.heads}},
             "similarity": {head: self._similarity(head) for head in self.heads},
-            "regions": {head: [_regions(sums) for sums in self.maps[head]] for head in self.heads},
+            "regions": {head: [_regions(sums) for sums in self.region_statistics[head]] for head in self.heads},
             "curves": self._curves(),
             "worst": [
                 {"similarity": round(each.similarity, 5), "times": [round(time, 4) for time in each.times]}
                 for each in self.worst
             ],
-            "weights": weights_of(self.settings.metric),
+            "weights": describe_weights(self.settings.metric),
         }  # fmt: skip
 
     def rows(self) -> list[dict[str, Any]]:
         """The similarities as a table, one row for each head, map, measure and side."""
-        numbers = (None, *range(len(self.maps[self.heads[0]])))
+        numbers = (None, *range(len(self.region_statistics[self.heads[0]])))
         return [
             {"mapping": head, "map": "overall" if n is None else n + 1, "measure": measure, "regions": side,
-             **self.spread(head, measure, side, n).report()}
-            for head, n, measure, side in itertools.product(self.heads, numbers, MEASURES, SIDES)
+             **self.mean_std(head, measure, side, n).report()}
+            for head, n, measure, side in itertools.product(self.heads, numbers, MEASURES, PAIR_KINDS)
         ]  # fmt: skip
 
     def _similarity(self, head: str) -> dict[str, Any]:
         def told(number: int | None) -> dict[str, Any]:
-            return {m: {side: self.spread(head, m, side, number).report() for side in SIDES} for m in MEASURES}
+            return {m: {side: self.mean_std(head, m, side, number).report() for side in PAIR_KINDS} for m in MEASURES}
 
         maps = [
             {"map": n + 1, "height": sums.size[0], "width": sums.size[1], **told(n)}
-            for n, sums in enumerate(self.maps[head])
+            for n, sums in enumerate(self.region_statistics[head])
         ]
         return {"overall": told(None), "maps": maps}
 
@@ -161,20 +163,20 @@ class Correlation:
             "time_source": times[:, 0], "time_generated": times[:, 1],
             "lip_gap_source": gaps[:, 0], "lip_gap_generated": gaps[:, 1],
         }  # fmt: skip
-        told: dict[str, Any] = {name: rounded(line) for name, line in lines.items()}
-        for side in SIDES:
-            told[side] = {head: rounded(self.curves.of(head, side=side)) for head in self.heads}
+        told: dict[str, Any] = {name: round_values(line) for name, line in lines.items()}
+        for side in PAIR_KINDS:
+            told[side] = {head: round_values(self.curves.similarity(head, side=side)) for head in self.heads}
         return told
 
 
-def rounded(values: np.ndarray, digits: int = 5) -> list[Any]:
+def round_values(values: np.ndarray, digits: int = 5) -> list[Any]:
     """Nested lists; None where a value is not finite."""
     if values.ndim > 1:
-        return [rounded(row, digits) for row in values]
+        return [round_values(row, digits) for row in values]
     return [round(float(v), digits) if np.isfinite(v) else None for v in values]
 
 
-def describe(info: MediaInfo) -> dict[str, Any]:
+def media_facts(info: MediaInfo) -> dict[str, Any]:
     return {
         "file": info.path.name, "width": info.width, "height": info.height, "frame_rate": str(info.frame_rate),
         "duration": round(info.duration, 4), "frames": info.frames,
@@ -182,8 +184,8 @@ def describe(info: MediaInfo) -> dict[str, Any]:
 
 
 def _regions(sums: RegionStatistics) -> dict[str, Any]:
-    corresponding, non_corresponding, daas = sums.grid()
+    corresponding, non_corresponding, daas = sums.region_means()
     return {
-        "corresponding": rounded(corresponding, 3), "non_corresponding": rounded(non_corresponding, 3),
-        "daas": rounded(daas, 3),
+        "corresponding": round_values(corresponding, 3), "non_corresponding": round_values(non_corresponding, 3),
+        "daas": round_values(daas, 3),
     }  # fmt: skip

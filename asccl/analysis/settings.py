@@ -10,7 +10,7 @@ from asccl.face.crop import CROP_SIZE
 
 
 @dataclass(frozen=True)
-class Settings:
+class AnalysisSettings:
     """How to compare. Checked on construction.
 
     pairing: "time" for an edit of the source (the same moment), "sound" or "mouth" for another take (dynamic time

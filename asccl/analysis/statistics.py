@@ -15,7 +15,7 @@ from asccl.metric.neighbours import NeighbourPairs
 from asccl.metric.scc import Disparities, normalize
 
 MEASURES = ("cosine", "pearson")
-SIDES = ("corresponding", "non_corresponding")
+PAIR_KINDS = ("corresponding", "non_corresponding")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class MeanStd:
         return {name: round(value, 6) for name, value in asdict(self).items()}
 
 
-class Compared(NamedTuple):
+class PairSimilarities(NamedTuple):
     """One map of a batch of B frame pairs; N regions, 8 neighbours each.
 
     cosine, pearson: (B, N, 8, 8), entry (j, k) compares i->j of the source with i->k of the generated face.
@@ -43,11 +43,11 @@ class Compared(NamedTuple):
     weight: torch.Tensor
 
 
-def compare(source: Disparities, generated: Disparities, counts: torch.Tensor) -> Compared:
+def compare_disparities(source: Disparities, generated: Disparities, counts: torch.Tensor) -> PairSimilarities:
     """Similarities along the channels: of the vectors as they are, and of the same with their own mean taken off."""
     x, y = source.values, generated.values
     centred = [v - v.mean(-1, keepdim=True) for v in (x, y)]
-    return Compared(
+    return PairSimilarities(
         normalize(x) @ normalize(y).mT, normalize(centred[0]) @ normalize(centred[1]).mT, counts, daas_weight(x)
     )
 
@@ -58,15 +58,15 @@ class RegionStatistics:
     def __init__(self, size: tuple[int, int], pairs: NeighbourPairs):
         self.size, self.pairs = size, pairs
         shape = tuple(pairs.neighbour.shape)
-        self._totals = np.zeros((len(MEASURES), len(SIDES), 3))  # count, sum, sum of squares
-        self._frames = np.zeros((len(MEASURES), len(SIDES), 3))  # the same of the means of frames
+        self._totals = np.zeros((len(MEASURES), len(PAIR_KINDS), 3))  # count, sum, sum of squares
+        self._frames = np.zeros((len(MEASURES), len(PAIR_KINDS), 3))  # the same of the means of frames
         self._regions = np.zeros((4, *shape))
 
-    def add(self, batch: Compared) -> np.ndarray:
+    def add(self, batch: PairSimilarities) -> np.ndarray:
         """Returns (B, 2, 2): the means of each frame by measure and side, NaN where no pair counts."""
         same = batch.counts
         others = same[..., :, None] & same[..., None, :] & ~torch.eye(8, dtype=torch.bool, device=same.device)
-        means = np.empty((len(same), len(MEASURES), len(SIDES)))
+        means = np.empty((len(same), len(MEASURES), len(PAIR_KINDS)))
         for m, table in enumerate((batch.cosine, batch.pearson)):
             values = table.double()
             for s, (part, mask) in enumerate(((values.diagonal(dim1=-2, dim2=-1), same), (values, others))):
@@ -82,7 +82,7 @@ class RegionStatistics:
         self._add_regions(batch, others)
         return means
 
-    def _add_regions(self, batch: Compared, others: torch.Tensor) -> None:
+    def _add_regions(self, batch: PairSimilarities, others: torch.Tensor) -> None:
         cosine = batch.cosine.double()
         here = torch.where(batch.counts, cosine.diagonal(dim1=-2, dim2=-1), 0)
         rest = torch.where(others, cosine, 0).sum(-1) / others.sum(-1).clamp(min=1)
@@ -90,17 +90,17 @@ class RegionStatistics:
         for row, values in enumerate((here, rest, weight, batch.counts.double())):
             self._regions[row] += values.sum(0).cpu().numpy()
 
-    def spread(self, measure: str, side: str) -> MeanStd:
-        m, s = MEASURES.index(measure), SIDES.index(side)
+    def mean_std(self, measure: str, side: str) -> MeanStd:
+        m, s = MEASURES.index(measure), PAIR_KINDS.index(side)
         mean, deviation = _moments(self._totals[m, s])
         return MeanStd(mean, deviation, _moments(self._frames[m, s])[1])
 
-    def neighbours(self) -> np.ndarray:
+    def neighbour_means(self) -> np.ndarray:
         """(3, N, 8): mean s^p, s^n and DAAS of each region's pairs; NaN where none counts."""
         with np.errstate(invalid="ignore"):
             return self._regions[:3] / self._regions[3]
 
-    def grid(self) -> np.ndarray:
+    def region_means(self) -> np.ndarray:
         """(3, h, w): the same for each region as a whole, over the even grid of regions that was looked at."""
         with np.errstate(invalid="ignore"):
             means = self._regions[:3].sum(-1) / self._regions[3].sum(-1)
@@ -111,14 +111,14 @@ class RegionStatistics:
         rows = len(np.unique(self.pairs.region.cpu().numpy() // self.size[1]))
         return rows, len(self.pairs.region) // rows
 
-    def centres(self) -> np.ndarray:
+    def region_centres(self) -> np.ndarray:
         """(N, 2) x and y of the regions, as shares of the crop."""
         place = self.pairs.region.cpu().numpy()
         height, width = self.size
         return np.stack([(place % width + 0.5) / width, (place // width + 0.5) / height], 1)
 
 
-def overall(spreads: Sequence[MeanStd], frame_deviation: float) -> MeanStd:
+def average_maps(spreads: Sequence[MeanStd], frame_deviation: float) -> MeanStd:
     """Every map counts the same. frame_deviation: of the frames' means over maps."""
     mean = float(np.mean([s.mean for s in spreads]))
     square = float(np.mean([s.deviation**2 + s.mean**2 for s in spreads]))

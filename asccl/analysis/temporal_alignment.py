@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from asccl.data.pairing import STEP, Utterance, mfcc, mouth_motion, paired_frames
+from asccl.data.pairing import HOP_SECONDS, Utterance, mfcc, mouth_motion, pair_frames
 from asccl.errors import InputError
 from asccl.morphable.reconstruct import TrackedClip
 from asccl.video.waveform import read_sound
@@ -24,8 +24,8 @@ def align_frames(source: TrackedClip, generated: TrackedClip, how: Pairing, offs
     if how == "time":
         return _by_time(source.times, generated.times + offset)
     if how == "sound":
-        return paired_frames(_sound(source), _sound(generated))
-    return paired_frames(_mouth(source), _mouth(generated))
+        return pair_frames(_sound(source), _sound(generated))
+    return pair_frames(_mouth(source), _mouth(generated))
 
 
 def subsample(pairs: np.ndarray, most: int | None) -> np.ndarray:
@@ -53,7 +53,7 @@ def _sound(seen: TrackedClip) -> Utterance:
     wave = read_sound(seen.info.path)
     if wave is None or not len(wave):
         raise InputError(f"{seen.info.path.name} has no sound to pair by", "pair by the mouth instead")
-    step = max(STEP, float(seen.times[-1]) / ROWS)
+    step = max(HOP_SECONDS, float(seen.times[-1]) / ROWS)
     return Utterance(mfcc(wave, step=step), step, _rate(seen), len(seen.times))
 
 

@@ -14,8 +14,8 @@ from asccl.errors import CancelledError, SettingError
 
 if TYPE_CHECKING:
     from asccl.analysis.clip_pairs import EmotionPair
-    from asccl.analysis.correlation import Settings
-    from asccl.analysis.result import Correlation
+    from asccl.analysis.correlation import AnalysisSettings
+    from asccl.analysis.result import CorrelationResult
 
 STAGE_SHARES = {"open": 0.0, "source": 0.25, "generated": 0.25, "pair": 0.0, "compare": 0.5, "done": 0.0}  # of the time
 SUMMARY = """\
@@ -83,10 +83,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingError("only one file is given", "give SOURCE and GENERATED, or one folder of clips")
     if arguments.plots is not None and Path(arguments.plots).exists() and not Path(arguments.plots).is_dir():
         raise SettingError(f"{arguments.plots} is a file", "give a folder after --plots")
-    from asccl.analysis.clip_pairs import EmotionPair, pairs_in
+    from asccl.analysis.clip_pairs import EmotionPair, find_pairs
 
     settings = _build_settings(arguments)
-    pairs = pairs_in(folder) if has_several else [EmotionPair(folder, Path(arguments.generated), "source – generated")]
+    pairs = (
+        find_pairs(folder) if has_several else [EmotionPair(folder, Path(arguments.generated), "source – generated")]
+    )
     with ReportWriter(arguments.output, has_several, format_report) as report, InterruptHandler() as interrupts:
         inputs = {path.resolve() for pair in pairs for path in (pair.source, pair.generated)}
         if report.path is not None and report.path.resolve() in inputs:
@@ -109,10 +111,10 @@ def run(arguments: argparse.Namespace) -> int:
         return status
 
 
-def _build_settings(arguments: argparse.Namespace) -> Settings:
-    from asccl.analysis.correlation import Settings
+def _build_settings(arguments: argparse.Namespace) -> AnalysisSettings:
+    from asccl.analysis.correlation import AnalysisSettings
 
-    return Settings(
+    return AnalysisSettings(
         pairing=arguments.pair,
         alignment=arguments.align,
         stride=arguments.stride,
@@ -122,14 +124,14 @@ def _build_settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def _compare(pair: EmotionPair, settings: Settings, interrupts: InterruptHandler) -> Correlation:
+def _compare(pair: EmotionPair, settings: AnalysisSettings, interrupts: InterruptHandler) -> CorrelationResult:
     from asccl.analysis.correlation import analyze
 
     with progress_bar(pair.generated.name, STAGE_SHARES, interrupts) as progress:
         return analyze(pair.source, pair.generated, settings, progress)
 
 
-def _write_plots(results: list[tuple[str, Correlation]], folder: Path) -> None:
+def _write_plots(results: list[tuple[str, CorrelationResult]], folder: Path) -> None:
     """Write the charts of all results; the files appear in the folder together, once all are complete."""
     from asccl.analysis.export import write_plots
     from asccl.files import explain_write_error

@@ -24,16 +24,16 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from asccl.data.pairing import STEP, Utterance, mouth_motion
+from asccl.data.pairing import HOP_SECONDS, Utterance, mouth_motion
 from asccl.errors import InputError, UnreadableError
 from asccl.face import mesh
 from asccl.files import write_atomic
 from asccl.types import EMOTIONS, Image, Motion
 
 MANIFEST = "manifest.jsonl"
-CLIPS = "clips"
-FORMAT = 1  # grows when the meaning of a tensor or a field changes
-QUALITY = 95  # of the pictures' JPEG
+CLIPS_FOLDER = "clips"
+FORMAT_VERSION = 1  # grows when the meaning of a tensor or a field changes
+JPEG_QUALITY = 95  # of the pictures' JPEG
 NAMED = 5  # files in an error; the others are counted
 REMAKE = "run `python -m training.prepare` on its videos again, it makes what is missing"
 
@@ -65,9 +65,9 @@ class ClipRecord:
     versions: dict[str, str]
     emotions: tuple[str, ...] = EMOTIONS
     units: str = ""
-    format: int = FORMAT
+    format: int = FORMAT_VERSION
 
-    def line(self) -> str:
+    def to_json_line(self) -> str:
         return json.dumps(asdict(self), sort_keys=True) + "\n"
 
 
@@ -86,8 +86,10 @@ def read_manifest(folder: Path, partial: bool = False) -> list[ClipRecord]:
 def _row(where: str, line: str) -> ClipRecord:
     try:
         told = json.loads(line)
-        if told.get("format") != FORMAT:
-            raise InputError(f"{where} is of format {told.get('format')}, not {FORMAT}", "prepare the videos anew")
+        if told.get("format") != FORMAT_VERSION:
+            raise InputError(
+                f"{where} is of format {told.get('format')}, not {FORMAT_VERSION}", "prepare the videos anew"
+            )
         if tuple(told["emotions"]) != EMOTIONS:
             raise InputError(
                 f"{where} has the emotions in the order {', '.join(told['emotions'])}, not {', '.join(EMOTIONS)}",
@@ -131,21 +133,21 @@ def write_clip(path: Path, pictures: Iterable[Image | None], tensors: Mapping[st
 
 
 def _encoded(picture: Image) -> bytes:
-    return cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+    return cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
 class PreparedClip:
     """One clip, read piece by piece. Raises UnreadableError where the file is damaged."""
 
     def __init__(self, folder: Path, row: ClipRecord):
-        self.path, self.row = folder / row.file, row
+        self.path, self.record = folder / row.file, row
 
     def __len__(self) -> int:
-        return self.row.frames
+        return self.record.frames
 
     def check(self, units: int) -> None:
         """Raises InputError where a tensor has another shape than the others, or than the manifest says."""
-        t = self.row.frames
+        t = self.record.frames
         expected = {
             "coefficients": (t, units),
             "landmarks": (t, mesh.NUM_LANDMARKS, 3),
@@ -166,7 +168,7 @@ class PreparedClip:
         except (SafetensorError, OSError) as error:
             raise UnreadableError(f"{self.path} is missing or damaged ({error})", REMAKE) from error
 
-    def pictures(self, frames: Iterable[int]) -> np.ndarray:
+    def images(self, frames: Iterable[int]) -> np.ndarray:
         """(n, S, S, 3) uint8 RGB of valid frames."""
         spans = [(int(self._ends[t - 1]) if t else 0, int(self._ends[t])) for t in frames]
         found = [cv2.imdecode(self.read("pictures", a, b), cv2.IMREAD_COLOR) for a, b in spans]
@@ -196,16 +198,16 @@ class PreparedClip:
         return self.read("presence") > 0
 
     @cached_property
-    def stretch(self) -> np.ndarray:
+    def segment_index(self) -> np.ndarray:
         """(T,) number of the stretch of valid frames of one shot that each frame belongs to; -1 for none."""
         key = np.where(self.valid, self.read("shot"), -1)
         number = np.cumsum(np.r_[0, np.diff(key) != 0])
         return np.where(self.valid, number, -1)
 
     @cached_property
-    def runs(self) -> list[tuple[int, int]]:
+    def segments(self) -> list[tuple[int, int]]:
         """First and last + 1 of each stretch, in order."""
-        found = [np.flatnonzero(self.stretch == number) for number in np.unique(self.stretch[self.valid])]
+        found = [np.flatnonzero(self.segment_index == number) for number in np.unique(self.segment_index[self.valid])]
         return [(int(frames[0]), int(frames[-1]) + 1) for frames in found]
 
     @property
@@ -214,10 +216,10 @@ class PreparedClip:
 
     def utterance(self, sound: bool) -> Utterance:
         """What is said, for `paired_frames`: by the sound, or by the mouth."""
-        rate = self.row.rate
+        rate = self.record.rate
         if sound:
-            return Utterance(self.read("cepstra"), STEP, rate, self.row.frames)
-        return Utterance(mouth_motion(self.read("landmarks")), 1 / rate, rate, self.row.frames)
+            return Utterance(self.read("cepstra"), HOP_SECONDS, rate, self.record.frames)
+        return Utterance(mouth_motion(self.read("landmarks")), 1 / rate, rate, self.record.frames)
 
     @cached_property
     def _ends(self) -> np.ndarray:
@@ -237,7 +239,7 @@ class ClipFolder:
         rows = read_manifest(folder)
         if not rows:
             raise InputError(f"{folder} holds no clips", f"make them: python -m training.prepare VIDEOS -o {folder}")
-        if any(row.units != unit_names(units) for row in rows):
+        if any(row.units != units_digest(units) for row in rows):
             raise InputError(f"the clips of {folder} have other coefficients than this head", "prepare the videos anew")
         if verify:
             _refuse(folder, [row.file for row in rows if not is_intact(folder, row)])
@@ -248,7 +250,7 @@ class ClipFolder:
             raise InputError(f"{folder} holds no clip of {people}", "see the persons in its manifest")
 
 
-def unit_names(units: tuple[str, ...]) -> str:
+def units_digest(units: tuple[str, ...]) -> str:
     """Their order, in short."""
     return hashlib.sha256(",".join(units).encode()).hexdigest()[:16]
 

@@ -25,7 +25,7 @@ class Labels:
     view: str | None = None
 
 
-def read_table(path: Path) -> dict[str, Labels]:
+def read_labels(path: Path) -> dict[str, Labels]:
     """A CSV file with the columns file, person, emotion, words, level, view: the first and any of the others, in any
     order. file: as the manifest names a source. Raises InputError, which names the line.
     """

@@ -12,10 +12,10 @@ from asccl.errors import SettingError
 from asccl.face import mesh
 from asccl.video.waveform import SOUND_RATE
 
-STEP = 1 / 30  # seconds between two looks at the sound, as in the paper's code
-WINDOW = 0.064  # seconds of sound in a look
-CEPSTRA, BANDS = 13, 40
-LARGEST = 60_000_000  # entries of a cost matrix, half a GB
+HOP_SECONDS = 1 / 30  # seconds between two looks at the sound, as in the paper's code
+WINDOW_SECONDS = 0.064  # seconds of sound in a look
+N_MFCC, N_MELS = 13, 40
+MAX_COST_ENTRIES = 60_000_000  # entries of a cost matrix, half a GB
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def dtw_path(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         raise SettingError(f"takes of {a.shape} and {b.shape} cannot be paired", "give two that hold the same features")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise SettingError("a take holds numbers that are not finite", "fill the frames without a face first")
-    if len(a) * len(b) > LARGEST:
+    if len(a) * len(b) > MAX_COST_ENTRIES:
         raise SettingError(f"takes of {len(a)} and {len(b)} rows are too long to pair", "cut both into sentences")
     total = np.empty((len(a), len(b)))
     for i, row in enumerate(a):
@@ -64,26 +64,26 @@ def _back(total: np.ndarray) -> np.ndarray:
     return np.array(path[::-1])
 
 
-def mfcc(sound: np.ndarray, rate: int = SOUND_RATE, step: float = STEP) -> np.ndarray:
+def mfcc(sound: np.ndarray, rate: int = SOUND_RATE, step: float = HOP_SECONDS) -> np.ndarray:
     """(N,) samples -> (T, 13) mel-frequency cepstral coefficients, one row every `step` seconds, centred on it.
 
     The mean of every coefficient is taken off: it tells the microphone and the voice, not the words.
     """
-    width = int(WINDOW * rate)
+    width = int(WINDOW_SECONDS * rate)
     sound = np.append(sound[:1], sound[1:] - 0.97 * sound[:-1]).astype(np.float64)
     centres = np.rint(np.arange(0, max(len(sound) / rate, step), step) * rate).astype(int)
     padded = np.pad(sound, (width // 2, width))
     frames = padded[centres[:, None] + np.arange(width)] * get_window("hann", width)
     power = np.abs(np.fft.rfft(frames, axis=1)) ** 2
     bands = np.log(power @ _mel_bands(width, rate).T + 1e-8)
-    cepstra = dct(bands, norm="ortho", axis=1)[:, :CEPSTRA]
+    cepstra = dct(bands, norm="ortho", axis=1)[:, :N_MFCC]
     return cepstra - cepstra.mean(0)
 
 
 def _mel_bands(width: int, rate: int) -> np.ndarray:
     """(40, width // 2 + 1) triangles of equal width in mel, from 60 Hz to the top."""
     low, high = (2595 * np.log10(1 + f / 700) for f in (60.0, rate / 2))
-    edges = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
+    edges = 700 * (10 ** (np.linspace(low, high, N_MELS + 2) / 2595) - 1)
     frequency = np.fft.rfftfreq(width, 1 / rate)
     rising = (frequency - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - frequency) / (edges[2:] - edges[1:-1])[:, None]
@@ -103,7 +103,7 @@ def mouth_motion(landmarks: np.ndarray) -> np.ndarray:
     return (tracks - tracks.mean(0)) / np.maximum(tracks.std(0), 1e-3)
 
 
-def paired_frames(a: Utterance, b: Utterance) -> np.ndarray:
+def pair_frames(a: Utterance, b: Utterance) -> np.ndarray:
     """(K, 2) numbers of frames of a and b that say the same: one pair for every frame of a, in order."""
     path = dtw_path(a.features, b.features)
     rows = np.arange(len(a.features))

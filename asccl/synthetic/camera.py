@@ -20,7 +20,7 @@ class Camera:
     size: tuple[int, int]
 
     @classmethod
-    def facing(cls, yaw: float, pitch: float, roll: float, side: int, scale: float = 0.033,
+    def from_angles(cls, yaw: float, pitch: float, roll: float, side: int, scale: float = 0.033,
                shift: tuple[float, float] = (0.0, 0.0), distance: float = 70.0) -> Camera:  # fmt: skip
         """Square. yaw to the image's right, pitch downward, roll clockwise, in degrees. scale: sides of the picture per
         cm. shift: of the head, in sides."""
@@ -33,10 +33,10 @@ class Camera:
         return cls(tilt @ nod @ turn, distance, matrix, (side, side))
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, side: int) -> Camera:
+    def sample(cls, rng: np.random.Generator, side: int) -> Camera:
         """Somebody who looks more or less into the camera."""
         yaw, pitch, roll = np.clip(rng.normal(0, (11, 7, 5)), (-28, -18, -15), (28, 18, 15))
-        return cls.facing(yaw, pitch, roll, side, rng.uniform(0.028, 0.042), tuple(rng.normal(0, 0.03, 2)),
+        return cls.from_angles(yaw, pitch, roll, side, rng.uniform(0.028, 0.042), tuple(rng.normal(0, 0.03, 2)),
                           rng.uniform(45, 130))  # fmt: skip
 
     def project(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +46,7 @@ class Camera:
         flat = turned[..., :2] * (self.distance / depth)[..., None]
         return flat @ self.matrix[:, :2].T + self.matrix[:, 2], depth
 
-    def aligned(self, landmarks: np.ndarray, size: int = CROP_SIZE) -> Camera:
+    def arcface_view(self, landmarks: np.ndarray, size: int = CROP_SIZE) -> Camera:
         """The camera that sees what `arcface_crop` would cut out, at full sharpness. landmarks: pixels here."""
         crop = arcface_matrix(landmarks, size)
         linear = crop[:, :2] @ self.matrix[:, :2]
@@ -54,11 +54,11 @@ class Camera:
         return Camera(self.rotation, self.distance, np.column_stack([linear, offset]), (size, size))
 
     @property
-    def scale(self) -> float:
+    def pixels_per_cm(self) -> float:
         """Pixels per cm at the head."""
         return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
 
-    def finer(self, times: float) -> Camera:
+    def with_resolution(self, times: float) -> Camera:
         """The same view with more pixels, rounded up to whole ones; pixel centres lie at whole numbers in both."""
         height, width = (int(np.ceil(times * side)) for side in self.size)
         factor = np.array([width / self.size[1], height / self.size[0]])

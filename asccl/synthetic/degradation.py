@@ -23,7 +23,7 @@ class CameraDegradation:
     quality: int = 0
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> CameraDegradation:
+    def sample(cls, rng: np.random.Generator) -> CameraDegradation:
         """From a clean studio camera to a phone's call."""
         r, g, b = rng.normal(1, [0.06, 0.03, 0.06]) * rng.normal(1, 0.05)
         return cls(

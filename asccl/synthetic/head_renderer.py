@@ -73,9 +73,9 @@ class HeadRenderer:
         """(52,) -> (468, 2) pixels, where the points lie on the mesh."""
         return camera.project(self.head.landmarks_on(self.shape(coefficients)))[0]
 
-    def picture(self, coefficients: np.ndarray, camera: Camera) -> Image:
+    def render(self, coefficients: np.ndarray, camera: Camera) -> Image:
         """(52,) -> (H, W, 3) uint8 RGB."""
-        fine = camera.finer(FINE)
+        fine = camera.with_resolution(FINE)
         vertices = self.shape(coefficients)
         pixels, depth = fine.project(vertices)
         a, b, c = pixels[self.triangles].transpose(1, 0, 2)
@@ -139,7 +139,7 @@ class HeadRenderer:
         x, y = x - camera.matrix[0, 2], y - camera.matrix[1, 2]
         x, y = back[0, 0] * x + back[0, 1] * y, back[1, 0] * x + back[1, 1] * y
         shoulders = 9.6 + 0.5 * np.clip(np.abs(x) - 4.5, 0, None) ** 0.8
-        _blend(wall, self.person.shirt, np.clip((y - shoulders) * camera.scale / 4 + 0.5, 0, 1))
+        _blend(wall, self.person.shirt, np.clip((y - shoulders) * camera.pixels_per_cm / 4 + 0.5, 0, 1))
         if self.long:
             _blend(wall, self.person.hair.colour, self._locks(x, y, camera))
         return cv2.resize(wall, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -150,7 +150,7 @@ class HeadRenderer:
         x, y = np.abs(x - back[0]), y - back[1]
         half = 6.2 + 0.6 * self.person.hair.volume + 0.10 * np.clip(y, 0, None)
         half = half * np.sqrt(np.clip(1 - (np.clip(-y, 0, None) / 9) ** 2, 0, 1))
-        return np.clip((half - x) * camera.scale / 4 + 0.5, 0, 1) * np.clip(13 - y, 0, 1)
+        return np.clip((half - x) * camera.pixels_per_cm / 4 + 0.5, 0, 1) * np.clip(13 - y, 0, 1)
 
 
 def _looked_up(skin: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -184,7 +184,7 @@ def _sheltered(seen: np.ndarray, depth: np.ndarray, camera: Camera) -> np.ndarra
     coarse = [cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (near, known)]
     shade = np.ones(len(seen), np.float32)
     for radius, strength, reach in ((0.5, 0.40, 0.6), (1.4, 0.22, 2.0)):
-        total, weight = (cv2.GaussianBlur(part, (0, 0), radius * camera.scale / 4) for part in coarse)
+        total, weight = (cv2.GaussianBlur(part, (0, 0), radius * camera.pixels_per_cm / 4) for part in coarse)
         around = cv2.resize(total / np.maximum(weight, 1e-6), (width, height), interpolation=cv2.INTER_LINEAR)
         shade *= 1 - strength * np.clip((depth - around.ravel()[seen]) / reach, 0, 1.6)
     return np.clip(shade, 0.1, 1)

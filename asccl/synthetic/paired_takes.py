@@ -9,11 +9,11 @@ import numpy as np
 
 from asccl.face.crop import CROP_SIZE
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
-from asccl.synthetic.datasets import FRAME_SIDE, two_emotions, words
+from asccl.synthetic.datasets import FRAME_SIDE, sample_emotion_pair, talking_track
 from asccl.synthetic.degradation import CameraDegradation
 from asccl.synthetic.head_renderer import Camera, HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import sample_style, with_emotion
+from asccl.synthetic.speech import apply_emotion, sample_style
 from asccl.types import EMOTIONS
 
 APART = 4  # frames of the words between two that are shown
@@ -53,24 +53,28 @@ class SyntheticTakes:
         if not 0 <= index < self.count:
             raise IndexError(f"item {index} of {self.count}")
         rng = np.random.default_rng((self.seed, index, 4))
-        sitting = HeadRenderer(SyntheticPerson.draw(rng, self.head), self.head, self.size / 20)
-        camera, capture, emotions = Camera.draw(rng, FRAME_SIDE), CameraDegradation.draw(rng), two_emotions(rng)
-        track = words(rng, APART * self.frames, self.head)[::APART]
+        sitting = HeadRenderer(SyntheticPerson.sample(rng, self.head), self.head, self.size / 20)
+        camera, capture, emotions = (
+            Camera.sample(rng, FRAME_SIDE),
+            CameraDegradation.sample(rng),
+            sample_emotion_pair(rng),
+        )
+        track = talking_track(rng, APART * self.frames, self.head)[::APART]
         pictures, shown = [], []
         for emotion in emotions:
-            shown.append(with_emotion(track, sample_style(rng, EMOTIONS[emotion], self.head), self.head))
+            shown.append(apply_emotion(track, sample_style(rng, EMOTIONS[emotion], self.head), self.head))
             pictures.append([self._picture(sitting, w, camera, capture, rng) for w in shown[-1]])
         return Take(np.stack(pictures[0]), np.stack(pictures[1]), *emotions, *shown)
 
     def _picture(self, sitting: HeadRenderer, coefficients: np.ndarray, camera: Camera, capture: CameraDegradation,
                  rng: np.random.Generator) -> np.ndarray:  # fmt: skip
         camera = replace(camera, rotation=_turn(rng.normal(0, UNSTEADY, 3)) @ camera.rotation)
-        view = camera.aligned(sitting.landmarks(coefficients, camera), self.size)
+        view = camera.arcface_view(sitting.landmarks(coefficients, camera), self.size)
         scale = np.exp(rng.normal(0, MISPLACED))
         middle = (self.size - 1) / 2
         matrix = scale * (view.matrix - [[0, 0, middle]] * 2) + [[0, 0, middle]] * 2
         matrix[:, 2] += rng.normal(0, MISPLACED * self.size, 2)
-        return capture(sitting.picture(coefficients, replace(view, matrix=matrix)), rng)
+        return capture(sitting.render(coefficients, replace(view, matrix=matrix)), rng)
 
 
 def _turn(angles: np.ndarray) -> np.ndarray:

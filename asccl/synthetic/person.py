@@ -72,7 +72,7 @@ class SyntheticPerson:
     seed: int
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, head: AnnyHead) -> SyntheticPerson:
+    def sample(cls, rng: np.random.Generator, head: AnnyHead) -> SyntheticPerson:
         """Anybody: every skin from light to dark as likely as any other."""
         tone = rng.uniform(0, len(SKINS) - 1)
         skin = np.clip(_along(SKINS, tone) * rng.normal(1, 0.05) * rng.normal(1, [0.02, 0.025, 0.04]), 0.06, 0.97)

@@ -17,10 +17,10 @@ from asccl.morphable.speech import LIP_PART_UNITS, protect_speech
 from asccl.synthetic.emotions import BOUNDS, SYNTHETIC_EMOTION_UNITS
 from asccl.types import Motion
 
-RATE = 25.0  # frames a second
-CLOSED_LIPS = 0.05  # cm
+FRAME_RATE = 25.0  # frames a second
+MAX_CLOSED_LIP_OPENING = 0.05  # cm
 MAX_LIP_CHANGE = (0.15, 0.06)  # by how much an emotion may part or close open lips: share of their opening, and cm
-CEILING = 1.6
+MAX_COEFFICIENT = 1.6
 # the presets hold back what costs a real person's likeness; made-up people need not
 EMOTION_GAIN = {"angry": 1.5, "disgusted": 1.3, "happy": 1.7, "sad": 1.2}
 BOUND_GAIN = 1.6  # of the presets' bounds
@@ -58,7 +58,7 @@ class EmotionStyle:
     units: np.ndarray
 
 
-def speech_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: float = RATE) -> np.ndarray:
+def speech_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: float = FRAME_RATE) -> np.ndarray:
     """Somebody talks: (frames, 52) float32, words only, lips that meet at every p, b and m."""
     centre, length, name = _chain(rng, frames / rate)
     table = CONSONANTS | VOWELS | {"": {}}
@@ -112,7 +112,7 @@ def _closed(track: np.ndarray, closure: np.ndarray, head: HeadModel) -> np.ndarr
     return out
 
 
-def blink_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: float = RATE) -> np.ndarray:
+def blink_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: float = FRAME_RATE) -> np.ndarray:
     """(frames, 52): lids that close for a sixth of a second every few seconds, both at once."""
     out = np.zeros((frames, len(head.names)), np.float32)
     time, at = np.arange(frames) / rate, rng.exponential(2.0)
@@ -126,7 +126,7 @@ def blink_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: fl
     return out
 
 
-def gaze_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: float = RATE) -> np.ndarray:
+def gaze_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: float = FRAME_RATE) -> np.ndarray:
     """(frames, 52): eyes that jump together from one place to the next every second or so."""
     out = np.zeros((frames, len(head.names)), np.float32)
     first = 0
@@ -140,7 +140,7 @@ def gaze_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: flo
     return out
 
 
-def idle_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: float = RATE) -> np.ndarray:
+def idle_track(rng: np.random.Generator, frames: int, head: HeadModel, rate: float = FRAME_RATE) -> np.ndarray:
     """(frames, 52): small movements of brows and cheeks that belong to the words, whatever the emotion."""
     knots = max(2, int(frames / rate / 0.35) + 2)
     out = np.zeros((frames, len(head.names)), np.float32)
@@ -165,17 +165,18 @@ def sample_style(
     jitter = np.clip(np.array([of_unit[n] for n in names]) + tilt, 0.35, 1.7)
     stray = {n: 0.08 * rng.uniform() ** 3 for n in dict.fromkeys(names) if n.startswith(("brow", "cheekSq", "nose"))}
     units = np.minimum(
-        strength * jitter * wanted, np.minimum(BOUND_GAIN * expand_units(BOUNDS, head.names, default=CEILING), CEILING)
+        strength * jitter * wanted,
+        np.minimum(BOUND_GAIN * expand_units(BOUNDS, head.names, default=MAX_COEFFICIENT), MAX_COEFFICIENT),
     )
     return EmotionStyle(emotion, strength, (units + expand_units(stray, head.names)).astype(np.float32))
 
 
 def lip_opening(coefficients: np.ndarray, head: HeadModel) -> np.ndarray:
     """(T, 52) -> (T,) cm that the inner lips of the average head stand apart; 0 where they meet or press."""
-    return np.clip(np.asarray(coefficients, np.float64) @ opening_units(head), 0, None)
+    return np.clip(np.asarray(coefficients, np.float64) @ lip_opening_per_unit(head), 0, None)
 
 
-def opening_units(head: HeadModel) -> np.ndarray:
+def lip_opening_per_unit(head: HeadModel) -> np.ndarray:
     """(52,) cm by which each unit parts the inner lips."""
     upper, lower = np.array(mesh.LIP_GAP_PAIRS).T
     y = head.expression[:, :, 1].astype(np.float64)
@@ -191,12 +192,14 @@ def emotion_offset(speech: np.ndarray, manner: EmotionStyle, head: HeadModel) ->
     change = protect_speech(np.repeat(manner.units[None], len(speech), 0), motion, head.names, resting_lids=0.0)
     opening = lip_opening(speech, head)
     free = MAX_LIP_CHANGE[0] * opening + MAX_LIP_CHANGE[1] * np.clip(opening / 0.3, 0, 1)
-    more = np.abs(np.clip(speech + change, 0, CEILING) @ opening_units(head) - speech @ opening_units(head))
+    more = np.abs(
+        np.clip(speech + change, 0, MAX_COEFFICIENT) @ lip_opening_per_unit(head) - speech @ lip_opening_per_unit(head)
+    )
     part = [i for i, n in enumerate(head.names) if n.startswith((*LIP_PART_UNITS, "mouthShrug"))]
     change[:, part] *= np.clip(free / np.maximum(more, 1e-6), 0, 1)[:, None]
     return change.astype(np.float32)
 
 
-def with_emotion(speech: np.ndarray, manner: EmotionStyle, head: HeadModel) -> np.ndarray:
+def apply_emotion(speech: np.ndarray, manner: EmotionStyle, head: HeadModel) -> np.ndarray:
     """Words (T, 52) said with an emotion, (T, 52) float32 in [0, 1.6]."""
-    return np.clip(speech + emotion_offset(speech, manner, head), 0, CEILING).astype(np.float32)
+    return np.clip(speech + emotion_offset(speech, manner, head), 0, MAX_COEFFICIENT).astype(np.float32)

@@ -16,8 +16,8 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from asccl.analysis import plots
-from asccl.analysis.result import Correlation
-from asccl.analysis.statistics import MEASURES, SIDES
+from asccl.analysis.result import CorrelationResult
+from asccl.analysis.statistics import MEASURES, PAIR_KINDS
 from asccl.ui.components import Value, markup, picture, script, shrink
 from asccl.ui.limits import clock
 
@@ -76,42 +76,44 @@ def plotly_js() -> Route:
     return Route("/plotly.min.js", lambda _: FileResponse(path, media_type="text/javascript", headers=headers))
 
 
-def drawn(found: Correlation) -> Value:
+def drawn(found: CorrelationResult) -> Value:
     """Everything the charts of one comparison need."""
-    sections = [("maps", {h: {m: _json(plots.by_map(found, h, m)) for m in MEASURES} for h in found.heads})]
+    sections = [("maps", {h: {m: _json(plots.plot_maps(found, h, m)) for m in MEASURES} for h in found.heads})]
     if len(found.curves) > 1:
-        sections.append(("time", {h: dict.fromkeys(MEASURES, _json(plots.over_time(found, h))) for h in found.heads}))
-    mapping = {m: _json(plots.by_mapping(found, m)) for m in MEASURES}
+        sections.append(
+            ("time", {h: dict.fromkeys(MEASURES, _json(plots.plot_timeline(found, h))) for h in found.heads})
+        )
+    mapping = {m: _json(plots.plot_mappings(found, m)) for m in MEASURES}
     sections.insert(1, ("mappings", dict.fromkeys(found.heads, mapping)))
     still = found.source.is_still
     moments = [] if still or len(found.curves) < 2 else [_thumb(found, i) for i in range(len(found.worst))]
     return _value([found], sections, verdict(found), facts(found), moments)
 
 
-def drawn_emotions(found: Sequence[tuple[str, Correlation]]) -> Value:
+def drawn_emotions(found: Sequence[tuple[str, CorrelationResult]]) -> Value:
     """The same for several pairs of emotions: the paper's Figures 2 and 6."""
     heads = found[0][1].heads
     labelled = [(name.replace(" – ", "<br>"), each) for name, each in unique(found)]
     sections = [
-        (f"emotions-{where}", {h: {m: _json(plots.by_emotion(labelled, h, m, n)) for m in MEASURES} for h in heads})
+        (f"emotions-{where}", {h: {m: _json(plots.plot_emotions(labelled, h, m, n)) for m in MEASURES} for h in heads})
         for where, n in (("all", None), ("map4", 3))
     ]
-    lead = [each.spread(heads[0], "cosine", "corresponding").mean for _, each in found]
+    lead = [each.mean_std(heads[0], "cosine", "corresponding").mean for _, each in found]
     text = f"{len(found)} pairs of emotions, {min(lead):.2f} to {max(lead):.2f} for corresponding regions"
     frames = sum(len(each.curves) for _, each in found)
     return _value([each for _, each in found], sections, text, f"{frames} pairs of frames.", [])
 
 
-def unique(found: Sequence[tuple[str, Correlation]]) -> list[tuple[str, Correlation]]:
+def unique(found: Sequence[tuple[str, CorrelationResult]]) -> list[tuple[str, CorrelationResult]]:
     """A label that comes twice is told by its file."""
     names = [name for name, _ in found]
     return [(f"{n}<br>{escape(c.generated.path.stem)}" if names.count(n) > 1 else n, c) for n, c in found]
 
 
-def mapped(found: Correlation, whole: bool) -> Value:
+def mapped(found: CorrelationResult, whole: bool) -> Value:
     """The heat maps of a comparison, or (not whole) of one moment of it."""
-    source = found.shown.crops[0]
-    when = found.shown.times[0]
+    source = found.first.crops[0]
+    when = found.first.times[0]
     return {
         "whole": whole,
         "about": "All compared frames together." if whole else f"At {clock(when)} of the source.",
@@ -119,27 +121,30 @@ def mapped(found: Correlation, whole: bool) -> Value:
         "heads": _heads([found]),
         "kinds": [["corresponding", "Similarity"], ["daas", "DAAS weight"]],
         "figures": {
-            h: [{k: _json(plots.over_face(found, h, n, k)) for k in KINDS} for n in range(len(found.maps[h]))]
+            h: [
+                {k: _json(plots.plot_face(found, h, n, k)) for k in KINDS}
+                for n in range(len(found.region_statistics[h]))
+            ]
             for h in found.heads
         },
-        "rings": {h: [_ring(sums.neighbours()) for sums in found.maps[h]] for h in found.heads},
+        "rings": {h: [_ring(sums.neighbour_means()) for sums in found.region_statistics[h]] for h in found.heads},
     }
 
 
-def verdict(found: Correlation) -> str:
+def verdict(found: CorrelationResult) -> str:
     lead = found.heads[0]
-    same, other = (found.spread(lead, "cosine", side).mean for side in SIDES)
+    same, other = (found.mean_std(lead, "cosine", side).mean for side in PAIR_KINDS)
     return f"Corresponding regions agree by {same:.2f}, others by {other:.2f}"
 
 
-def facts(found: Correlation) -> str:
+def facts(found: CorrelationResult) -> str:
     used = found.settings
     if found.source.is_still:
         return f"Two stills, {ALIGN_WORDS[used.alignment]}."
     return f"{len(found.curves)} pairs of frames, {HOW_WORDS[used.pairing]}, {ALIGN_WORDS[used.alignment]}."
 
 
-def _value(found: list[Correlation], sections: list, verdict: str, facts: str, moments: list) -> Value:
+def _value(found: list[CorrelationResult], sections: list, verdict: str, facts: str, moments: list) -> Value:
     return {
         "verdict": escape(verdict), "facts": escape(facts), "heads": _heads(found),
         "measures": [[m, MEASURE_WORDS[m]] for m in MEASURES],
@@ -147,11 +152,11 @@ def _value(found: list[Correlation], sections: list, verdict: str, facts: str, m
     }  # fmt: skip
 
 
-def _heads(found: list[Correlation]) -> list[list[str]]:
+def _heads(found: list[CorrelationResult]) -> list[list[str]]:
     return [[head, plots.LABELS[head]] for head in found[0].heads]
 
 
-def _thumb(found: Correlation, number: int) -> dict[str, Any]:
+def _thumb(found: CorrelationResult, number: int) -> dict[str, Any]:
     worst = found.worst[number]
     both = np.hstack([shrink(crop, THUMBNAIL) for crop in worst.crops])
     return {"picture": picture(both), "text": f"{clock(worst.times[0])} · {worst.similarity:.2f}", "times": worst.times}

@@ -11,9 +11,9 @@ from typing import Any
 
 import gradio as gr
 
-from asccl.analysis.clip_pairs import label, pairs_of
-from asccl.analysis.correlation import Correlation, Settings, analyze, check_alike, moment
-from asccl.analysis.export import table, timeline
+from asccl.analysis.clip_pairs import pair_clips, parse_clip_name
+from asccl.analysis.correlation import AnalysisSettings, CorrelationResult, analyze, analyze_moment, check_same_kind
+from asccl.analysis.export import frames_csv, similarity_csv
 from asccl.errors import InputError, SettingError
 from asccl.face.landmarker import FaceLandmarker
 from asccl.types import Progress
@@ -69,16 +69,16 @@ class ComparisonHandlers:
 
         def begin() -> Callable[[Path, Progress], Any]:
             paths = check_upload(source, "source file"), check_upload(generated, "generated file")
-            settings = Settings(pairing, alignment, int(stride) or None)
+            settings = AnalysisSettings(pairing, alignment, int(stride) or None)
             infos = [probe(path, self.limits) for path in paths]
             for info in infos:
                 check(info, self.limits)
-            check_alike(*infos)
+            check_same_kind(*infos)
             return lambda _, progress: [("source – generated", analyze(*paths, settings, progress, self.limits))]
 
-        def show(found: list[tuple[str, Correlation]]) -> tuple[Any, ...]:
+        def show(found: list[tuple[str, CorrelationResult]]) -> tuple[Any, ...]:
             each = found[0][1]
-            seen = pair(*each.shown.crops, f"The two faces at {clock(each.shown.times[0])}")
+            seen = pair(*each.first.crops, f"The two faces at {clock(each.first.times[0])}")
             return drawn(each), mapped(each, whole=True), seen, each.settings.alignment
 
         yield from self._watched(begin, show, page)
@@ -95,8 +95,8 @@ class ComparisonHandlers:
             paths = [check_upload(path, "clip") for path in files]
             for path in paths:
                 check(probe(path, self.limits), self.limits)
-            pairs = pairs_of(map(label, paths))
-            settings = Settings(pairing, stride=int(stride) or None)
+            pairs = pair_clips(map(parse_clip_name, paths))
+            settings = AnalysisSettings(pairing, stride=int(stride) or None)
 
             def work(_: Path, progress: Progress) -> Any:
                 out = []
@@ -114,14 +114,14 @@ class ComparisonHandlers:
         """One moment: face, alignment preview, a line. at, at_generated: seconds in the two videos."""
         try:
             paths = check_upload(source, "source file"), check_upload(generated, "generated file")
-            settings = Settings(alignment=alignment)
+            settings = AnalysisSettings(alignment=alignment)
             with self.looking:
                 if not self.finder:
                     self.finder.append(FaceLandmarker())
-                found = moment(*paths, (float(at), float(at_generated)), settings, self.finder[0], self.limits)
+                found = analyze_moment(*paths, (float(at), float(at_generated)), settings, self.finder[0], self.limits)
         except Exception as error:
             return gr.skip(), gr.skip(), note(sentence(error), failed=True)
-        return mapped(found, whole=False), pair(*found.shown.crops, f"The two faces at {clock(at)}"), ""
+        return mapped(found, whole=False), pair(*found.first.crops, f"The two faces at {clock(at)}"), ""
 
     def leave(self, page: gr.Request) -> None:
         """A closed page stops its comparison."""
@@ -166,12 +166,12 @@ def _part(progress: Progress, number: int, count: int) -> Progress:
     return Progress(told)
 
 
-def _written(folder: Path, found: Sequence[tuple[str, Correlation]]) -> tuple[str, str, str]:
+def _written(folder: Path, found: Sequence[tuple[str, CorrelationResult]]) -> tuple[str, str, str]:
     reports = [{"pair": name, **each.report()} for name, each in found]
     texts = {
         "correlation.json": json.dumps(reports[0] if len(reports) == 1 else reports, indent=1, allow_nan=False),
-        "similarity.csv": table(found),
-        "frames.csv": timeline(found),
+        "similarity.csv": similarity_csv(found),
+        "frames.csv": frames_csv(found),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from asccl.__main__ import main
 from asccl.analysis import export, static_plots
-from asccl.analysis.correlation import Correlation, Settings, analyze, moment
+from asccl.analysis.correlation import AnalysisSettings, CorrelationResult, analyze, analyze_moment
 from asccl.errors import CancelledError, InputError, SettingError
 from asccl.face.landmarker import FaceLandmarker
 from asccl.types import Progress
@@ -30,12 +30,12 @@ def edited(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(short_clip: Path, edited: Path) -> Correlation:
-    return analyze(short_clip, edited, Settings(stride=3))
+def found(short_clip: Path, edited: Path) -> CorrelationResult:
+    return analyze(short_clip, edited, AnalysisSettings(stride=3))
 
 
-def mean(found: Correlation, side: str = "corresponding", number: int | None = None) -> float:
-    return found.spread("bare", "cosine", side, number).mean
+def mean(found: CorrelationResult, side: str = "corresponding", number: int | None = None) -> float:
+    return found.mean_std("bare", "cosine", side, number).mean
 
 
 def test_a_still_is_like_itself(still):
@@ -49,14 +49,14 @@ def test_an_edit_is_found_out_by_itself_and_told_where(found):
     used = found.settings
     assert (used.pairing, used.alignment, used.stride, len(found.curves)) == ("time", "place", 3, 4)
     assert mean(found, "non_corresponding") < mean(found) < 0.999
-    grid = found.maps["bare"][1].grid()[0]
+    grid = found.region_statistics["bare"][1].region_means()[0]
     row, column = np.unravel_index(np.nanargmin(grid), grid.shape)
     assert 10 <= row <= 22 and 4 <= column <= 24  # of 28 x 28: on the spot, not in the hair
 
 
 def test_another_moment_is_less_alike(short_clip, found):
-    same = analyze(short_clip, short_clip, Settings(pairing="time", stride=3))
-    late = analyze(short_clip, short_clip, Settings(pairing="time", alignment="place", stride=3, offset=0.4))
+    same = analyze(short_clip, short_clip, AnalysisSettings(pairing="time", stride=3))
+    late = analyze(short_clip, short_clip, AnalysisSettings(pairing="time", alignment="place", stride=3, offset=0.4))
     assert mean(same) > 0.99 > mean(late) + 0.05
 
 
@@ -74,15 +74,15 @@ def test_the_report_is_json_and_names_its_axes(found):
 def test_one_moment_alone_agrees_with_the_whole(short_clip, edited, found):
     eyes = FaceLandmarker()
     try:
-        one = moment(short_clip, edited, (0.3, 0.3), found.settings, eyes)
+        one = analyze_moment(short_clip, edited, (0.3, 0.3), found.settings, eyes)
     finally:
         eyes.close()
     assert found.curves.times[1] == pytest.approx((0.3, 0.3))
-    assert mean(one) == pytest.approx(found.curves.of("bare")[1], abs=0.02)
+    assert mean(one) == pytest.approx(found.curves.similarity("bare")[1], abs=0.02)
 
 
 def test_charts_are_drawn_without_a_browser(found, tmp_path):
-    figures = export.figures([("source – happy", found)])
+    figures = export.build_figures([("source – happy", found)])
     assert {"time", "maps-bare-cosine", "mappings-pearson", "face-daas-map4"} <= set(figures)
     for name in ("time", "maps-bare-cosine", "face-corresponding-map2"):
         static_plots.save_static(figures[name], tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
@@ -94,10 +94,10 @@ def test_bad_requests_are_refused_in_words(still, short_clip):
     with pytest.raises(InputError, match=r"portrait\.png is a still and short\.mp4 a video"):
         analyze(still, short_clip)
     with pytest.raises(InputError, match="no sound to pair by"):
-        analyze(short_clip, short_clip, Settings(pairing="sound", stride=4))
+        analyze(short_clip, short_clip, AnalysisSettings(pairing="sound", stride=4))
     for wrong in ({"pairing": "luck"}, {"alignment": "luck"}, {"stride": 0}, {"size": 100}, {"face": -1}):
         with pytest.raises(SettingError):
-            Settings(**wrong)  # type: ignore[arg-type]
+            AnalysisSettings(**wrong)  # type: ignore[arg-type]
 
 
 def test_a_comparison_can_be_stopped(short_clip, temporary):
@@ -107,7 +107,7 @@ def test_a_comparison_can_be_stopped(short_clip, temporary):
         return "compare" in seen
 
     with pytest.raises(CancelledError):
-        analyze(short_clip, short_clip, Settings(stride=2), Progress(lambda stage, _: seen.append(stage), stop))
+        analyze(short_clip, short_clip, AnalysisSettings(stride=2), Progress(lambda stage, _: seen.append(stage), stop))
 
 
 def test_the_command_line_writes_reports_and_charts(short_clip, edited, tmp_path, capsys):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from media import astronaut
 
-from asccl.analysis.clip_pairs import label, pairs_in, pairs_of
-from asccl.analysis.face_alignment import TEMPLATE, framing
+from asccl.analysis.clip_pairs import find_pairs, pair_clips, parse_clip_name
+from asccl.analysis.face_alignment import TEMPLATE, align_crops
 from asccl.analysis.result import WORST, WorstFrames
 from asccl.analysis.temporal_alignment import align_frames, subsample
 from asccl.errors import InputError
@@ -38,10 +38,10 @@ def test_two_poses_come_to_lie_on_each_other(face):
     turn = np.array([[1.2, -0.3], [0.3, 1.1]])
     moved = face.copy()
     moved[:, :2] = face[:, :2] @ turn.T + (9, -4)
-    where = framing(face, moved, "landmarks")
+    where = align_crops(face, moved, "landmarks")
     off = np.linalg.norm(shown(where.source, face) - shown(where.generated, moved), axis=1)
     assert off.max() < 0.5  # of 112 pixels
-    aside = framing(face, moved, "place")
+    aside = align_crops(face, moved, "place")
     assert np.linalg.norm(shown(aside.source, face) - shown(aside.generated, moved), axis=1).max() > 5
 
 
@@ -49,12 +49,12 @@ def test_the_mouth_has_no_say_in_where_the_face_is_cut(face):
     open_mouth = face.copy()
     open_mouth[list(mesh.LIPS), 1] += 12
     for alignment in ("place", "landmarks"):
-        still, moved = framing(face, face, alignment), framing(open_mouth, open_mouth, alignment)
+        still, moved = align_crops(face, face, alignment), align_crops(open_mouth, open_mouth, alignment)
         assert np.allclose(still.source, moved.source) and np.allclose(still.generated, moved.generated)
 
 
 def test_eyes_lie_where_arcface_wants_them(face):
-    points = mesh.arcface_points(shown(framing(face, face, "place").source, face))
+    points = mesh.arcface_points(shown(align_crops(face, face, "place").source, face))
     assert np.linalg.norm(points[:2] - mesh.ARCFACE_TEMPLATE[:2], axis=1).max() < 6
     assert TEMPLATE.shape == (len(mesh.RIGID_LANDMARKS), 2)
 
@@ -62,10 +62,10 @@ def test_eyes_lie_where_arcface_wants_them(face):
 def test_a_picture_of_another_size_is_cut_at_the_same_place(face):
     image = astronaut()
     doubled = image.repeat(2, 0).repeat(2, 1)
-    where = framing(face, face * 2, "place", scale=2.0)
-    a, b = where.cut(image, doubled)
+    where = align_crops(face, face * 2, "place", scale=2.0)
+    a, b = where.crop(image, doubled)
     assert np.abs(a.astype(int) - b).mean() < 6 and where.valid(image, doubled).all()
-    assert not framing(face - (90, 0, 0), face, "place").valid(image, image).all()  # it looks beyond the frame
+    assert not align_crops(face - (90, 0, 0), face, "place").valid(image, image).all()  # it looks beyond the frame
 
 
 def followed(landmarks: np.ndarray, rate: float, every: int = 1) -> TrackedClip:
@@ -111,7 +111,7 @@ def test_thinning_keeps_both_ends():
 def test_the_worst_moments_are_few_and_apart():
     kept = WorstFrames()
     for i in range(300):
-        kept.offer(1 - ((i * 37) % 100) / 100, (i / 25, i / 25), lambda: (astronaut(), astronaut()))
+        kept.add(1 - ((i * 37) % 100) / 100, (i / 25, i / 25), lambda: (astronaut(), astronaut()))
     times = sorted(m.times[0] for m in kept.worst())
     assert len(times) == WORST and np.diff(times).min() >= 0.4
     assert [m.similarity for m in kept.worst()] == sorted(m.similarity for m in kept.worst())
@@ -130,7 +130,7 @@ def test_the_worst_moments_are_few_and_apart():
     ],
 )
 def test_names_tell_emotions(name, emotion, sentence):
-    assert label(Path(name))[1:] == (emotion, sentence)
+    assert parse_clip_name(Path(name))[1:] == (emotion, sentence)
 
 
 def test_folders_of_mead_tell_emotions(tmp_path):
@@ -139,11 +139,11 @@ def test_folders_of_mead_tell_emotions(tmp_path):
         (tmp_path / part).touch()
     (tmp_path / "neutral/level_1/002.mp4").touch()
     (tmp_path / "notes.txt").touch()
-    found = pairs_in(tmp_path)
+    found = find_pairs(tmp_path)
     assert [p.label for p in found] == ["neutral – happy", "neutral – sad", "neutral – sad"]
     assert [p.source.name for p in found] == [p.generated.name for p in found]
 
 
 def test_clips_without_a_pair_are_refused():
     with pytest.raises(InputError, match="name the clips by emotion"):
-        pairs_of([label(Path("a.mp4")), label(Path("b.mp4"))])
+        pair_clips([parse_clip_name(Path("a.mp4")), parse_clip_name(Path("b.mp4"))])

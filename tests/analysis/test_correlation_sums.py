@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from asccl.analysis.statistics import MeanStd, RegionStatistics, compare, overall
+from asccl.analysis.statistics import MeanStd, RegionStatistics, average_maps, compare_disparities
 from asccl.metric.neighbours import sample_regions
 from asccl.metric.scc import Disparities, visual_disparity
 
@@ -50,7 +50,7 @@ def summed(maps, batch: int) -> tuple[RegionStatistics, np.ndarray]:
     sums, means = RegionStatistics(SIZE, pairs), []
     for at in range(0, FRAMES, batch):
         a, b = (Disparities(visual_disparity(m[at : at + batch], pairs), pairs, SIZE) for m in (x, y))
-        means.append(sums.add(compare(a, b, counts[at : at + batch])))
+        means.append(sums.add(compare_disparities(a, b, counts[at : at + batch])))
     return sums, np.concatenate(means)
 
 
@@ -60,7 +60,7 @@ def summed(maps, batch: int) -> tuple[RegionStatistics, np.ndarray]:
 def test_means_and_deviations_are_those_of_plain_loops(maps, measure, side, batch):
     sums, means = summed(maps, batch)
     frames = plain(maps, measure, side)
-    told, every = sums.spread(measure, side), np.concatenate(frames)
+    told, every = sums.mean_std(measure, side), np.concatenate(frames)
     assert told.mean == pytest.approx(every.mean(), abs=1e-6)
     assert told.deviation == pytest.approx(every.std(), abs=1e-6)
     assert told.frame_deviation == pytest.approx(np.std([f.mean() for f in frames]), abs=1e-6)
@@ -70,18 +70,18 @@ def test_means_and_deviations_are_those_of_plain_loops(maps, measure, side, batc
 
 def test_regions_are_told_apart(maps):
     sums, _ = summed(maps, 3)
-    same, _, weight = sums.neighbours()
+    same, _, weight = sums.neighbour_means()
     x, y, pairs, counts = maps
     i, j = 5, 2
     seen = [t for t in range(FRAMES) if counts[t, i, j]]
     u, v = (m.flatten(2)[:, :, i] - m.flatten(2)[:, :, pairs.neighbour[i, j]] for m in (x, y))
     assert same[i, j] == pytest.approx(float(torch.cosine_similarity(u, v)[seen].mean()), abs=1e-6)
     assert np.isnan(same[0, 0]) and np.isnan(weight[0, 0])  # beyond the border
-    assert sums.grid().shape == (3, *SIZE)
-    assert sums.centres()[5] == pytest.approx([1.5 / 4, 1.5 / 3])
+    assert sums.region_means().shape == (3, *SIZE)
+    assert sums.region_centres()[5] == pytest.approx([1.5 / 4, 1.5 / 3])
 
 
 def test_every_map_counts_the_same():
-    both = overall([MeanStd(0.2, 0.1, 0.0), MeanStd(0.8, 0.3, 0.0)], 0.05)
+    both = average_maps([MeanStd(0.2, 0.1, 0.0), MeanStd(0.8, 0.3, 0.0)], 0.05)
     assert both.mean == pytest.approx(0.5) and both.frame_deviation == 0.05
     assert both.deviation == pytest.approx(np.sqrt((0.1**2 + 0.3**2) / 2 + 0.3**2))

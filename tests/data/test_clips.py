@@ -23,10 +23,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_clip_is_read_piece_by_piece(folder):
     clip = ClipFolder(folder, HEAD.names).clips[0]
-    assert len(clip) == 40 and clip.runs == [(0, 12), (15, 40)]
-    assert clip.stretch[[0, 11, 12, 15, 39]].tolist() == [0, 0, -1, 2, 2]
+    assert len(clip) == 40 and clip.segments == [(0, 12), (15, 40)]
+    assert clip.segment_index[[0, 11, 12, 15, 39]].tolist() == [0, 0, -1, 2, 2]
     frames = np.array([20, 3])
-    pictures = clip.pictures(frames)
+    pictures = clip.images(frames)
     assert pictures.shape == (2, SIZE, SIZE, 3) and np.abs(pictures[:, 9, 9, 0].astype(int) - 5 * frames).max() < 3
     assert np.array_equal(clip.read("coefficients", 4, 9), clip.coefficients[4:9])
     motion = clip.motion()
@@ -37,7 +37,7 @@ def test_a_clip_is_read_piece_by_piece(folder):
 
 def test_people_can_be_chosen_and_left_out(folder):
     def people(which: str) -> list[str | None]:
-        return [clip.row.person for clip in ClipFolder(folder, HEAD.names, which).clips]
+        return [clip.record.person for clip in ClipFolder(folder, HEAD.names, which).clips]
 
     assert people("Ann") == people("!Bob") == ["Ann"] and people("") == ["Ann", "Bob", "Bob"]
     with pytest.raises(InputError, match="holds no clip of Eve"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asccl.data import mead, ravdess
-from asccl.data.labels import Labels, read_table
+from asccl.data.labels import Labels, read_labels
 from asccl.errors import InputError
 
 
@@ -22,7 +22,7 @@ from asccl.errors import InputError
     ],
 )
 def test_mead_names(path, expected):
-    assert mead.labels(Path(path)) == expected
+    assert mead.parse_labels(Path(path)) == expected
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_mead_names(path, expected):
     ],
 )
 def test_ravdess_names(name, expected):
-    assert ravdess.labels(Path("/anywhere") / name) == expected
+    assert ravdess.parse_labels(Path("/anywhere") / name) == expected
 
 
 def table(tmp_path: Path, text: str) -> Path:
@@ -49,7 +49,7 @@ def table(tmp_path: Path, text: str) -> Path:
 
 def test_a_table_tells_what_it_knows(tmp_path):
     path = table(tmp_path, "\ufefffile,emotion,person,level\na/1.mp4,happy,Ann,\na/2.mp4,,Ann,2\n")
-    assert read_table(path) == {
+    assert read_labels(path) == {
         "a/1.mp4": Labels("Ann", "happy"),
         "a/2.mp4": Labels("Ann", None, None, 2),
     }
@@ -66,6 +66,6 @@ def test_a_table_tells_what_it_knows(tmp_path):
 )
 def test_a_table_that_says_nonsense_is_refused(tmp_path, text, expected):
     with pytest.raises(InputError, match=expected):
-        read_table(table(tmp_path, text))
+        read_labels(table(tmp_path, text))
     with pytest.raises(InputError, match=r"missing\.csv cannot be read"):
-        read_table(tmp_path / "missing.csv")
+        read_labels(tmp_path / "missing.csv")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from media import ROOT
 
-from asccl.data.pairing import STEP, Utterance, dtw_path, mfcc, mouth_motion, paired_frames
+from asccl.data.pairing import HOP_SECONDS, Utterance, dtw_path, mfcc, mouth_motion, pair_frames
 from asccl.errors import SettingError, UnreadableError
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
@@ -49,7 +49,7 @@ def test_a_slower_take_is_paired_with_the_right_frames():
     def signal(t):
         return np.stack([np.sin(23 * t), np.cos(31 * t), np.sin(11 * t)], -1)
 
-    pairs = paired_frames(Utterance(signal(time), 0.04, 25, 200), Utterance(signal(slow), 0.04, 25, 200))
+    pairs = pair_frames(Utterance(signal(time), 0.04, 25, 200), Utterance(signal(slow), 0.04, 25, 200))
     assert (pairs[:, 0] == np.arange(200)).all() and (np.diff(pairs[:, 1]) >= 0).all()
     assert np.abs(slow[pairs[:, 1]] - time).max() < 0.015
 
@@ -76,9 +76,9 @@ def test_sound_pairs_two_takes_of_other_tempo_and_loudness():
     seconds = 4.0
     even = np.arange(int(seconds * SOUND_RATE)) / SOUND_RATE
     warped = even + 0.35 * np.sin(2 * np.pi * even / seconds)
-    a = Utterance(mfcc(babble(even)), STEP, 25, 100)
-    b = Utterance(mfcc(3 * babble(warped)), STEP, 30, 120)
-    pairs = paired_frames(a, b)
+    a = Utterance(mfcc(babble(even)), HOP_SECONDS, 25, 100)
+    b = Utterance(mfcc(3 * babble(warped)), HOP_SECONDS, 30, 120)
+    pairs = pair_frames(a, b)
     moment = pairs[:, 1] / 30
     error = moment + 0.35 * np.sin(2 * np.pi * moment / seconds) - pairs[:, 0] / 25
     assert np.median(np.abs(error)) < 0.04 and np.abs(error).max() < 0.15  # seconds; unpaired it would be 0.35

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from asccl.data.clips import MANIFEST, ClipRecord, unit_names, write_clip
+from asccl.data.clips import MANIFEST, ClipRecord, units_digest, write_clip
 from asccl.data.labels import Labels
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.synthetic.datasets import words
-from asccl.synthetic.speech import sample_style, with_emotion
+from asccl.synthetic.datasets import talking_track
+from asccl.synthetic.speech import apply_emotion, sample_style
 from asccl.types import Motion
 from training.preprocess.clip import clip_settings, crop_matrices
 
@@ -21,7 +21,7 @@ HEAD = load_anny_head()
 
 def word_coefficients(number: int, frames: int = 40) -> np.ndarray:
     """(frames, 52) the words of that number."""
-    return words(np.random.default_rng(number), frames, HEAD)
+    return talking_track(np.random.default_rng(number), frames, HEAD)
 
 
 def write_recording(
@@ -33,7 +33,7 @@ def write_recording(
     name = f"{labels.person}-{labels.words}-{labels.emotion}-{seed}"
     coefficients = said
     if labels.emotion is not None:
-        coefficients = with_emotion(said, sample_style(np.random.default_rng(seed), labels.emotion, HEAD), HEAD)
+        coefficients = apply_emotion(said, sample_style(np.random.default_rng(seed), labels.emotion, HEAD), HEAD)
     presence, shot = np.ones(t, np.float32), np.zeros(t, np.int32)
     presence[hidden] = 0
     place = np.array([80.0, 90.0, 0.0], np.float32)
@@ -56,11 +56,11 @@ def write_recording(
     size, digest = write_clip(folder / file, pictures, tensors)
     row = ClipRecord(
         file=file, source=f"{name}.mp4", source_bytes=1, sha256=digest, bytes=size, frames=t, valid=int(presence.sum()),
-        rate=RATE, size=SIZE, error=1.0, settings=clip_settings(SIZE), versions={}, units=unit_names(HEAD.names),
+        rate=RATE, size=SIZE, error=1.0, settings=clip_settings(SIZE), versions={}, units=units_digest(HEAD.names),
         **vars(labels),
     )  # fmt: skip
     with (folder / MANIFEST).open("a") as file:
-        file.write(row.line())
+        file.write(row.to_json_line())
     return row
 
 

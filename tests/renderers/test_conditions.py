@@ -29,7 +29,7 @@ def units(**values: float) -> np.ndarray:
 
 
 def scene(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0, frames: int = 1) -> Scene:
-    views = [Camera.facing(yaw + t, pitch, roll, 300) for t in range(frames)]
+    views = [Camera.from_angles(yaw + t, pitch, roll, 300) for t in range(frames)]
     return Scene.synthetic(SURFACE, None, views, SIZE)
 
 
@@ -120,7 +120,7 @@ def test_the_square_follows_roll_size_and_place():
     upright, rolled = (scene(0, 0, roll).conditions(units()[None]) for roll in (0, 20))
     assert np.abs(upright.mask - rolled.mask).mean() < 0.01
     assert np.abs(upright.channels - rolled.channels).mean() < 0.01
-    small, large = (head_crops([Camera.facing(0, 0, 0, side)], SIZE)[0] for side in (200, 400))
+    small, large = (head_crops([Camera.from_angles(0, 0, 0, side)], SIZE)[0] for side in (200, 400))
     assert np.allclose(small[:, :2], 2 * large[:, :2], rtol=1e-6)
 
 
@@ -163,10 +163,10 @@ def test_a_tracked_face_and_the_same_made_up_one_look_alike():
     rng = np.random.default_rng(3)
     identity = rng.standard_normal(len(HEAD.identity)).astype(np.float32)
     w = units(mouthSmileLeft=0.5, mouthSmileRight=0.5, jawOpen=0.3)
-    camera = Camera.facing(15, 5, 3, 300, distance=1e5)
+    camera = Camera.from_angles(15, 5, 3, 300, distance=1e5)
     made = Scene.synthetic(SURFACE, identity, [camera], SIZE).conditions(w[None])
     motion = Motion(
-        w[None], np.array([camera.scale], np.float32), camera.rotation[None].astype(np.float32),
+        w[None], np.array([camera.pixels_per_cm], np.float32), camera.rotation[None].astype(np.float32),
         np.array([[*camera.matrix[:, 2], 0]], np.float32), HEAD.landmarks(units(), identity).astype(np.float32),
         np.ones(1, np.float32),
     )  # fmt: skip
@@ -222,7 +222,7 @@ def test_shut_lips_stay_shut_and_open_ones_open_by_the_gain():
 
 
 def test_how_far_lips_are_parted_is_read_off_the_landmarks():
-    turn = Camera.facing(20, -10, 30, 300).rotation
+    turn = Camera.from_angles(20, -10, 30, 300).rotation
     for opened in (0.0, 0.4):
         points = HEAD.landmarks(units()).astype(np.float32)
         points[list(mesh.LOWER_INNER_LIP)] = points[list(mesh.UPPER_INNER_LIP)] + [0, 0.315 + opened, 0]

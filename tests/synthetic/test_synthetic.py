@@ -19,11 +19,18 @@ from asccl.synthetic.datasets import (
     SyntheticSequences,
     render_clip,
     render_frame,
-    words,
+    talking_track,
 )
 from asccl.synthetic.degradation import CameraDegradation
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import CLOSED_LIPS, emotion_offset, lip_opening, sample_style, speech_track, with_emotion
+from asccl.synthetic.speech import (
+    MAX_CLOSED_LIP_OPENING,
+    apply_emotion,
+    emotion_offset,
+    lip_opening,
+    sample_style,
+    speech_track,
+)
 from asccl.types import EMOTIONS
 from asccl.zoo import load_embedder
 
@@ -90,13 +97,13 @@ def test_both_pictures_say_the_same(pairs, head):
 @pytest.mark.parametrize("emotion", EMOTIONS)
 def test_an_emotion_leaves_the_words(head, emotion):
     rng = np.random.default_rng(8)
-    track = words(rng, 600, head)
+    track = talking_track(rng, 600, head)
     before = lip_opening(track, head)
-    closed = before < CLOSED_LIPS
+    closed = before < MAX_CLOSED_LIP_OPENING
     assert 0.05 < closed.mean() < 0.5
     for _ in range(3):
         manner = sample_style(rng, emotion, head, (1.3, 1.3))
-        after = lip_opening(with_emotion(track, manner, head), head)
+        after = lip_opening(apply_emotion(track, manner, head), head)
         assert after[closed].max() < 0.15
         assert np.corrcoef(before, after)[0, 1] > 0.97
         assert (np.abs(after - before) < 0.15 + 0.25 * before).all()
@@ -104,7 +111,7 @@ def test_an_emotion_leaves_the_words(head, emotion):
 
 def test_frames_of_a_track_and_single_frames_get_the_same_emotion(head):
     rng = np.random.default_rng(9)
-    track, manner = words(rng, 50, head), sample_style(rng, "fear", head)
+    track, manner = talking_track(rng, 50, head), sample_style(rng, "fear", head)
     whole = emotion_offset(track, manner, head)
     single = np.concatenate([emotion_offset(frame[None], manner, head) for frame in track])
     np.testing.assert_array_equal(whole, single)
@@ -125,7 +132,7 @@ def test_emotions_show_where_they_should(head):
     rest = np.zeros((1, 52), np.float32)
 
     def face(emotion):
-        many = [with_emotion(rest, sample_style(rng, emotion, head), head)[0] for _ in range(8)]
+        many = [apply_emotion(rest, sample_style(rng, emotion, head), head)[0] for _ in range(8)]
         return head.landmarks(np.mean(many, 0))
 
     happy, sad, surprised, angry = (face(e) for e in ("happy", "sad", "surprised", "angry"))
@@ -151,13 +158,13 @@ def test_crops_are_aligned_by_the_true_landmarks(pairs):
 
 
 def test_the_crop_is_what_arcface_crop_cuts_from_the_whole_frame(head):
-    person = SyntheticPerson.draw(np.random.default_rng(13), head)
-    camera = Camera.facing(8, -5, 6, 640, shift=(0.05, -0.03))
-    coefficients = words(np.random.default_rng(13), 1, head)[0]
+    person = SyntheticPerson.sample(np.random.default_rng(13), head)
+    camera = Camera.from_angles(8, -5, 6, 640, shift=(0.05, -0.03))
+    coefficients = talking_track(np.random.default_rng(13), 1, head)[0]
     image, landmarks = render_frame(person, coefficients, camera, head)
-    crop, _ = render_frame(person, coefficients, camera.aligned(landmarks), head)
+    crop, _ = render_frame(person, coefficients, camera.arcface_view(landmarks), head)
     cut = arcface_crop(image, landmarks)
-    _, inside = render_frame(person, coefficients, camera.aligned(landmarks), head)
+    _, inside = render_frame(person, coefficients, camera.arcface_view(landmarks), head)
     face = np.zeros((112, 112), np.uint8)
     cv2.fillConvexPoly(face, cv2.convexHull(np.rint(inside[list(mesh.FACE_OVAL)]).astype(np.int32)), 1)
 
@@ -173,9 +180,9 @@ def test_face_mesh_tracks_the_people_where_they_are(head):
     with mp.solutions.face_mesh.FaceMesh(static_image_mode=True) as net:
         for i in range(20):
             rng = np.random.default_rng((14, i))
-            said = with_emotion(words(rng, 1, head), sample_style(rng, EMOTIONS[i % 7], head), head)[0]
-            image, true = render_frame(SyntheticPerson.draw(rng, head), said, Camera.draw(rng, 256), head)
-            faces = net.process(CameraDegradation.draw(rng)(image, rng)).multi_face_landmarks
+            said = apply_emotion(talking_track(rng, 1, head), sample_style(rng, EMOTIONS[i % 7], head), head)[0]
+            image, true = render_frame(SyntheticPerson.sample(rng, head), said, Camera.sample(rng, 256), head)
+            faces = net.process(CameraDegradation.sample(rng)(image, rng)).multi_face_landmarks
             if faces:
                 seen = np.array([(p.x, p.y) for p in faces[0].landmark]) * 256 - 0.5
                 errors.append(np.linalg.norm(seen - true, axis=1).mean() / mesh.eye_distance(true))
@@ -194,7 +201,7 @@ def test_two_emotions_of_a_person_are_nearer_than_two_people(pairs):
 
 
 def test_people_differ_in_skin_from_light_to_dark(head):
-    people = [SyntheticPerson.draw(np.random.default_rng(i), head) for i in range(60)]
+    people = [SyntheticPerson.sample(np.random.default_rng(i), head) for i in range(60)]
     light = np.array([np.mean(p.skin) for p in people])
     assert light.min() < 0.25 and light.max() > 0.7
     assert {p.beard > 0 for p in people} == {p.hair.long for p in people} == {True, False}
@@ -229,9 +236,9 @@ def test_sequences_know_the_true_answer(head):
 
 
 def test_a_clip_is_rendered_frame_by_frame(head):
-    person = SyntheticPerson.draw(np.random.default_rng(15), head)
-    track = words(np.random.default_rng(15), 3, head)
-    cameras = [Camera.facing(yaw, 0, 0, 96) for yaw in (-5, 0, 5)]
+    person = SyntheticPerson.sample(np.random.default_rng(15), head)
+    track = talking_track(np.random.default_rng(15), 3, head)
+    cameras = [Camera.from_angles(yaw, 0, 0, 96) for yaw in (-5, 0, 5)]
     frames = list(render_clip(person, track, cameras, head))
     assert len(frames) == 3 and all(image.shape == (96, 96, 3) for image, _ in frames)
     image, landmarks = render_frame(person, track[1], cameras[1], head)

@@ -160,7 +160,7 @@ def test_a_manifest_that_lacks_files_or_has_another_order_is_refused(folder, tmp
     with pytest.raises(InputError, match=f"lacks files or holds altered ones: {first.file}: run"):
         train_manipulator.main(manipulator(tmp_path / "run", data=folder))
     manifest = folder / "manifest.jsonl"
-    manifest.write_text(second.line().replace(json.dumps(EMOTIONS), json.dumps(EMOTIONS[::-1])))
+    manifest.write_text(second.to_json_line().replace(json.dumps(EMOTIONS), json.dumps(EMOTIONS[::-1])))
     with pytest.raises(InputError, match="line 1 has the emotions in the order surprised, sad"):
         train_metric.main(MetricSettings(tmp_path / "run", data=folder))
     assert not saved(tmp_path / "run")
@@ -173,7 +173,7 @@ def test_tensors_of_a_wrong_shape_are_refused(folder):
     save_file(tensors | {"coefficients": np.ascontiguousarray(tensors["coefficients"][:, :51])}, path)
     data = path.read_bytes()
     row = replace(row, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
-    (folder / "manifest.jsonl").write_text(row.line())
+    (folder / "manifest.jsonl").write_text(row.to_json_line())
     with pytest.raises(InputError, match=r"has coefficients of shape \(40, 51\), not \(40, 52\): prepare"):
         ClipFolder(folder, HEAD.names)
 

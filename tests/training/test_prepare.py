@@ -79,7 +79,7 @@ def test_a_clip_knows_who_says_what_with_which_face(prepared):
     assert all(0 < row.error < 8 for row in rows) and rows[0].settings == {"size": SIZE, "quality": 95}
     loud, silent = ClipFolder(prepared, head.names).clips
     assert loud.has_sound and not silent.has_sound and len(loud.read("cepstra")) >= FRAMES - 1
-    assert loud.pictures(range(FRAMES)).shape == (FRAMES, SIZE, SIZE, 3)
+    assert loud.images(range(FRAMES)).shape == (FRAMES, SIZE, SIZE, 3)
     surface = FaceSurface(head)
     assert np.allclose(Scene.tracked(surface, loud.motion(), SIZE).crops, loud.read("crop"))
     window = portraits.prepared(prepared, surface)[0].window(2, 7)  # what a renderer learns from

@@ -52,10 +52,10 @@ def clips(folder) -> list[PreparedClip]:
 
 def test_who_says_the_same_with_another_emotion_is_a_pair(clips):
     assert len(clips) == 9
-    told = [(clips[i].row, clips[j].row) for i, j in partners(clips)]
+    told = [(clips[i].record, clips[j].record) for i, j in partners(clips)]
     assert len(told) == 6 and all(a.person == b.person == "Ann" for a, b in told)
     assert all(a.words == b.words and a.emotion != b.emotion for a, b in told)
-    assert [clip.row.person for clip in in_pairs(clips)] == ["Ann"] * 6
+    assert [clip.record.person for clip in in_pairs(clips)] == ["Ann"] * 6
 
 
 @pytest.mark.parametrize("sound", [True, False])
@@ -70,7 +70,7 @@ def test_frames_that_say_the_same_are_found_by_sound_and_by_mouth(tmp_path, soun
 
 
 def test_a_window_with_a_partner_says_the_same_in_both(clips):
-    data = RecordedWindows(0, [clip for clip in clips if clip.row.person == "Ann"])
+    data = RecordedWindows(0, [clip for clip in clips if clip.record.person == "Ann"])
     assert len(data) == 6 * 40
     near, far = [], []
     for index in range(0, len(data), 7):
@@ -98,12 +98,12 @@ def test_no_window_crosses_a_hidden_frame(clips):
 
 def test_a_window_without_a_partner_has_another_emotion_of_the_same_person(clips):
     data = RecordedWindows(0, clips)
-    bob = [n for n, clip in enumerate(clips) if clip.row.person == "Bob"]
+    bob = [n for n, clip in enumerate(clips) if clip.record.person == "Bob"]
     for number in bob:
         windows = [data[number + len(clips) * k] for k in range(8)]
         assert not any(window.paired for window in windows)
-        others = [clips[n] for n in bob if clips[n].row.emotion != clips[number].row.emotion]
-        assert all(EMOTIONS[window.target_emotion] == others[0].row.emotion for window in windows)
+        others = [clips[n] for n in bob if clips[n].record.emotion != clips[number].record.emotion]
+        assert all(EMOTIONS[window.target_emotion] == others[0].record.emotion for window in windows)
         jaws = {round(float(x), 6) for other in others for x in other.coefficients[:, JAW]}
         shown = torch.cat([window.target for window in windows] + [window.reference for window in windows])
         assert all(round(float(x), 6) in jaws for x in shown[:, JAW])
@@ -147,7 +147,7 @@ def test_what_is_held_out_is_never_trained_on(clips):
     groups = defaultdict(set)
     for name, part in (("train", train), ("held", held)):
         for clip in part:
-            groups[clip.row.person, clip.row.words].add(name)
+            groups[clip.record.person, clip.record.words].add(name)
     assert all(len(parts) == 1 for parts in groups.values())
     few = clips[:3]
     assert split(few, False) == split(few, True) == few
@@ -157,10 +157,10 @@ def test_held_out_pairs_are_judged_by_the_truth_and_others_by_their_style(clips)
     net = Manipulator(ManipulatorSizes(width=16, residual=True)).freeze()
     net.generator.seq2[-1].weight.zero_()
     net.generator.seq2[-1].bias.zero_()  # it changes nothing
-    ann = RecordedWindows(0, [clip for clip in clips if clip.row.person == "Ann"])
+    ann = RecordedWindows(0, [clip for clip in clips if clip.record.person == "Ann"])
     told = evaluate_held_out(net, ann, JAW)
     assert told["error"] == pytest.approx(told["copy_error"]) and told["mouth_correlation"] == pytest.approx(1)
-    bob = RecordedWindows(0, [clip for clip in clips if clip.row.person == "Bob"])
+    bob = RecordedWindows(0, [clip for clip in clips if clip.record.person == "Bob"])
     assert evaluate_held_out(net, bob, JAW).keys() == {"mouth_correlation", "style_found"}
     styles = mean_styles(net, ann)
     assert [bool(style.abs().sum() > 0) for style in styles] == [e in ("neutral", "happy", "sad") for e in EMOTIONS]
@@ -170,7 +170,7 @@ def test_takes_show_neutral_and_another_frame_by_frame_and_leave_none_out(clips)
     takes = RecordedTakes(in_pairs(clips), 48, 5)
     shown = defaultdict(set)
     for i, j, both in takes._items:
-        assert "neutral" in (clips[i].row.emotion, clips[j].row.emotion) and len(both) == 5
+        assert "neutral" in (clips[i].record.emotion, clips[j].record.emotion) and len(both) == 5
         assert not shown[i, j] & set(both[:, 0])
         shown[i, j] |= set(both[:, 0].tolist())
     assert len(shown) == 4 and all(len(frames) >= 30 for frames in shown.values())
@@ -183,4 +183,4 @@ def test_takes_show_neutral_and_another_frame_by_frame_and_leave_none_out(clips)
 
 def test_takes_need_pairs(clips):
     with pytest.raises(InputError, match="no two clips say the same words with two emotions in 5 frames"):
-        RecordedTakes([clip for clip in clips if clip.row.person == "Bob"], 48, 5)
+        RecordedTakes([clip for clip in clips if clip.record.person == "Bob"], 48, 5)

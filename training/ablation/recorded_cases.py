@@ -27,12 +27,12 @@ def recorded_cases(folder: Path, person: str, frames: int, each: int, surface: F
     """folder: of `training.prepare`. person: of its labels. frames: of a case, at the end of the clips, which the
     renderer is not taught. each: cases of an emotion, at most. Raises InputError."""
     everybody, gaze = labelled(folder, surface.head), GazeEstimator(surface)
-    clips = split([clip for clip in everybody if clip.row.person == person], True)
+    clips = split([clip for clip in everybody if clip.record.person == person], True)
     found: dict[str, list[Case]] = {emotion: [] for emotion in EMOTIONS}
     for pair in partners(clips):
         for i, j in (pair, pair[::-1]):
             source, truth = clips[i], clips[j]
-            mine, both = found[str(truth.row.emotion)], aligned(source, truth)[-frames:]
+            mine, both = found[str(truth.record.emotion)], aligned(source, truth)[-frames:]
             references = _references(everybody, truth)
             if len(mine) < each and len(both) >= WINDOW_LENGTH and references is not None:
                 mine.append(_case(source, truth, both, references, surface, gaze))
@@ -47,8 +47,8 @@ def _case(
 ) -> Case:  # fmt: skip
     before, after = both.T
     return Case(
-        source.coefficients[before], truth.coefficients[after], EMOTIONS.index(str(truth.row.emotion)),
-        source.pictures(before), truth.pictures(after), source.landmarks(before)[:, :NUM_FACE_LANDMARKS],
+        source.coefficients[before], truth.coefficients[after], EMOTIONS.index(str(truth.record.emotion)),
+        source.images(before), truth.images(after), source.landmarks(before)[:, :NUM_FACE_LANDMARKS],
         truth.landmarks(after)[:, :NUM_FACE_LANDMARKS], _conditions(source, before, surface, gaze), references,
     )  # fmt: skip
 
@@ -72,13 +72,13 @@ def _conditions(
 
 def _references(clips: list[PreparedClip], truth: PreparedClip) -> dict[str, Reference] | None:
     """Other words with the emotion of the truth, of its speaker and of somebody else; None where there are none."""
-    alike = [clip for clip in clips if clip.row.emotion == truth.row.emotion and clip is not truth]
-    own = [c for c in alike if c.row.person == truth.row.person and c.row.words != truth.row.words]
-    others = [c for c in alike if c.row.person != truth.row.person]
+    alike = [clip for clip in clips if clip.record.emotion == truth.record.emotion and clip is not truth]
+    own = [c for c in alike if c.record.person == truth.record.person and c.record.words != truth.record.words]
+    others = [c for c in alike if c.record.person != truth.record.person]
     return {INTRA: _shown(own[0]), CROSS: _shown(others[0])} if own and others else None
 
 
 def _shown(clip: PreparedClip) -> Reference:
     seen = np.flatnonzero(clip.valid)[:REFERENCE_FRAMES]
     some = seen[:: max(1, len(seen) // REFERENCE_IMAGES)][:REFERENCE_IMAGES]
-    return Reference(clip.coefficients[seen], clip.pictures(some), clip.landmarks(some)[:, :NUM_FACE_LANDMARKS])
+    return Reference(clip.coefficients[seen], clip.images(some), clip.landmarks(some)[:, :NUM_FACE_LANDMARKS])

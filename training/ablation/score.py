@@ -15,7 +15,7 @@ from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import encode_style, translate
 from asccl.nets.ned_renderer import CONDITION_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator
 from asccl.renderers.neural.conditions import FaceSurface
-from asccl.synthetic.speech import CEILING
+from asccl.synthetic.speech import MAX_COEFFICIENT
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator, load_renderer
 from training.ablation.cases import SETTINGS, Case, Reference
@@ -56,7 +56,7 @@ def directed(case: Case, setting: str, file: Path, device: str) -> np.ndarray:
         torch.from_numpy(x).float().to(device) for x in (case.source, case.references[setting].coefficients)
     )
     made = translate(net.generator, source, encode_style(net.style_encoder, reference))
-    return made.cpu().numpy().clip(0, CEILING)
+    return made.cpu().numpy().clip(0, MAX_COEFFICIENT)
 
 
 @torch.inference_mode()

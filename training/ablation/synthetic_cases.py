@@ -12,10 +12,10 @@ from asccl.morphable.anny_head import AnnyHead
 from asccl.renderers.neural.conditions import FaceSurface, Scene
 from asccl.renderers.neural.head_crop import pixels_per_cm
 from asccl.synthetic.camera import Camera
-from asccl.synthetic.datasets import FRAME_SIDE, words
+from asccl.synthetic.datasets import FRAME_SIDE, talking_track
 from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import sample_style, with_emotion
+from asccl.synthetic.speech import apply_emotion, sample_style
 from asccl.types import EMOTIONS
 from training.ablation.cases import CROSS, INTRA, REFERENCE_FRAMES, REFERENCE_IMAGES, Case, Reference
 
@@ -24,8 +24,8 @@ class SpeakerView:
     """A person in the square that a renderer paints. rng: draws person and camera."""
 
     def __init__(self, rng: np.random.Generator, surface: FaceSurface, size: int):
-        self.person = SyntheticPerson.draw(rng, surface.head)
-        far = Camera.draw(rng, FRAME_SIDE)
+        self.person = SyntheticPerson.sample(rng, surface.head)
+        far = Camera.sample(rng, FRAME_SIDE)
         self.scene = Scene.synthetic(surface, self.person.identity, [far], size)
         crop = self.scene.crops[0]
         matrix = np.column_stack([crop[:, :2] @ far.matrix[:, :2], crop[:, :2] @ far.matrix[:, 2] + crop[:, 2]])
@@ -34,7 +34,7 @@ class SpeakerView:
 
     def pictures(self, coefficients: np.ndarray) -> np.ndarray:
         """(n, 52) -> (n, S, S, 3) uint8 RGB."""
-        return np.stack([self._sitting.picture(w, self._camera) for w in coefficients])
+        return np.stack([self._sitting.render(w, self._camera) for w in coefficients])
 
     def landmarks(self, coefficients: np.ndarray) -> np.ndarray:
         """(n, 52) -> (n, 468, 2) pixels, true."""
@@ -61,10 +61,10 @@ def _case(
     rng: np.random.Generator, emotion: int, frames: int, speaker: SpeakerView, other: SpeakerView, head: AnnyHead
 ) -> Case:
     calm = int(rng.choice([e for e in range(len(EMOTIONS)) if e != emotion]))
-    said, more, theirs = (words(rng, n, head) for n in (frames, REFERENCE_FRAMES, REFERENCE_FRAMES))
+    said, more, theirs = (talking_track(rng, n, head) for n in (frames, REFERENCE_FRAMES, REFERENCE_FRAMES))
     first, second, somebody = (sample_style(rng, EMOTIONS[e], head) for e in (calm, emotion, emotion))
-    source, truth = with_emotion(said, first, head), with_emotion(said, second, head)
-    intra, cross = with_emotion(more, second, head), with_emotion(theirs, somebody, head)
+    source, truth = apply_emotion(said, first, head), apply_emotion(said, second, head)
+    intra, cross = apply_emotion(more, second, head), apply_emotion(theirs, somebody, head)
     places = speaker.landmarks(truth)
     return Case(
         source, truth, emotion, speaker.pictures(source), speaker.pictures(truth), places, places,

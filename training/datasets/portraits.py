@@ -109,7 +109,7 @@ class Prepared:
 
     @property
     def size(self) -> int:
-        return self.clip.row.size
+        return self.clip.record.size
 
     @cached_property
     def scene(self) -> Scene:
@@ -123,14 +123,14 @@ class Prepared:
         for t, seen in zip(frames, points, strict=True):
             looking = self.gaze(self.scene.rest, self.clip.coefficients[t], self.scene.views[t], seen)
             drawn.append(self.scene.frame_channels(looking, t))
-        pictures = self.clip.pictures(frames).transpose(0, 3, 1, 2)
+        pictures = self.clip.images(frames).transpose(0, 3, 1, 2)
         return window_of(torch.from_numpy(np.stack(drawn)), pictures, self.clip.landmarks(frames))
 
 
 def prepared(folder: Path, surface: FaceSurface, people: str = "", verify: bool = True) -> list[Prepared]:
     """Every stretch of a folder's clips in which a face is to be seen. Raises InputError."""
     clips, gaze = ClipFolder(folder, surface.head.names, people, verify).clips, GazeEstimator(surface)
-    return [Prepared(clip, surface, gaze, first, last) for clip in clips for first, last in clip.runs]
+    return [Prepared(clip, surface, gaze, first, last) for clip in clips for first, last in clip.segments]
 
 
 def window_of(conditions: torch.Tensor, frames: np.ndarray, landmarks: np.ndarray) -> RendererWindow:

@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import Dataset
 
 from asccl.data.clips import ClipFolder, PreparedClip
-from asccl.data.pairing import paired_frames
+from asccl.data.pairing import pair_frames
 from asccl.errors import InputError
 from asccl.face.crop import arcface_crop
 from asccl.morphable.head import HeadModel
@@ -34,11 +34,13 @@ LABELS = "name the files as MEAD or RAVDESS do, or give training.prepare a table
 def labelled(folder: Path, head: HeadModel, people: str = "", verify: bool = True) -> list[PreparedClip]:
     """The clips of a folder that show a known emotion in enough frames. Raises InputError."""
     found = ClipFolder(folder, head.names, people, verify and distributed.is_main_process())
-    clips = [clip for clip in found.clips if clip.row.emotion is not None]
+    clips = [clip for clip in found.clips if clip.record.emotion is not None]
     clips = [
-        clip for clip in clips if clip.row.valid >= WINDOW_LENGTH and any(b - a >= WINDOW_LENGTH for a, b in clip.runs)
+        clip
+        for clip in clips
+        if clip.record.valid >= WINDOW_LENGTH and any(b - a >= WINDOW_LENGTH for a, b in clip.segments)
     ]
-    shown = {clip.row.emotion for clip in clips}
+    shown = {clip.record.emotion for clip in clips}
     if len(shown) < 2:
         raise InputError(f"{folder} has clips of {len(shown)} known emotions, and 2 are needed", LABELS)
     return clips
@@ -58,7 +60,7 @@ def split(clips: list[PreparedClip], held_out: bool) -> list[PreparedClip]:
 
 
 def _group(clip: PreparedClip) -> tuple[str | None, ...]:
-    row = clip.row
+    row = clip.record
     return (row.person, row.words, row.view) if row.person and row.words else (row.file,)
 
 
@@ -71,7 +73,7 @@ def partners(clips: list[PreparedClip]) -> list[tuple[int, int]]:
         (i, j)
         for group in groups.values()
         for i, j in combinations(group, 2)
-        if clips[i].row.emotion != clips[j].row.emotion
+        if clips[i].record.emotion != clips[j].record.emotion
     ]
 
 
@@ -84,7 +86,7 @@ def in_pairs(clips: list[PreparedClip]) -> list[PreparedClip]:
 def aligned(a: PreparedClip, b: PreparedClip) -> np.ndarray:
     """(K, 2) frames of a and b that say the same and show a face in both, in order."""
     sound = a.has_sound and b.has_sound
-    both = paired_frames(a.utterance(sound), b.utterance(sound))
+    both = pair_frames(a.utterance(sound), b.utterance(sound))
     return both[a.valid[both[:, 0]] & b.valid[both[:, 1]]]
 
 
@@ -103,8 +105,8 @@ class RecordedWindows(Dataset):
             self._partners[j].append(i)
         self._showing = defaultdict(list)  # numbers of clips, by person and emotion, and by emotion alone
         for number, clip in enumerate(clips):
-            self._showing[clip.row.person, clip.row.emotion].append(number)
-            self._showing[..., clip.row.emotion].append(number)
+            self._showing[clip.record.person, clip.record.emotion].append(number)
+            self._showing[..., clip.record.emotion].append(number)
         self._aligned: dict[tuple[int, int], np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -114,20 +116,20 @@ class RecordedWindows(Dataset):
         number = index % len(self.clips)
         rng = np.random.default_rng((self.seed, index, 6))
         source, target, other, paired = self._paired(rng, number) or self._unpaired(rng, number)
-        emotion = self.clips[other].row.emotion
-        person = self.clips[other].row.person
+        emotion = self.clips[other].record.emotion
+        person = self.clips[other].record.person
         looked = [other] if person is None else self._showing[person, emotion]
         reference = self._stretch(rng, looked[rng.integers(len(looked))], int(rng.integers(1, SPACING + 1)))
         parts = (torch.from_numpy(part.copy()) for part in (source, target, reference))
         return ManipulatorWindow(
-            *parts, EMOTIONS.index(self.clips[number].row.emotion), EMOTIONS.index(emotion), paired
+            *parts, EMOTIONS.index(self.clips[number].record.emotion), EMOTIONS.index(emotion), paired
         )
 
     def examples(self) -> Iterator[tuple[np.ndarray, int]]:
         """Coefficients (T, 52) of the longest stretch of each clip, and their emotion."""
         for clip in self.clips:
-            first, last = max(clip.runs, key=lambda run: run[1] - run[0])
-            yield clip.coefficients[first:last], EMOTIONS.index(clip.row.emotion)
+            first, last = max(clip.segments, key=lambda run: run[1] - run[0])
+            yield clip.coefficients[first:last], EMOTIONS.index(clip.record.emotion)
 
     def tests(self) -> Iterator[tuple[np.ndarray, np.ndarray | None, int]]:
         """Source (T, 52), the truth (T, 52) and the emotion wanted: of every pair both ways; without any pair, no truth
@@ -138,8 +140,8 @@ class RecordedWindows(Dataset):
             if len(both) >= WINDOW_LENGTH:
                 found = True
                 a, b = self.clips[i].coefficients[both[:, 0]], self.clips[j].coefficients[both[:, 1]]
-                yield a, b, EMOTIONS.index(self.clips[j].row.emotion)
-                yield b, a, EMOTIONS.index(self.clips[i].row.emotion)
+                yield a, b, EMOTIONS.index(self.clips[j].record.emotion)
+                yield b, a, EMOTIONS.index(self.clips[i].record.emotion)
         shown = sorted({emotion for _, emotion in self.examples()}) if not found else []
         for source, emotion in self.examples() if len(shown) > 1 else ():
             yield source, None, shown[(shown.index(emotion) + 1) % len(shown)]
@@ -158,7 +160,7 @@ class RecordedWindows(Dataset):
         first, last = both[: 1 - WINDOW_LENGTH], both[WINDOW_LENGTH - 1 :]
         together = last[:, 0] - first[:, 0] == WINDOW_LENGTH - 1
         for side, n in enumerate((number, other)):
-            together &= self.clips[n].stretch[first[:, side]] == self.clips[n].stretch[last[:, side]]
+            together &= self.clips[n].segment_index[first[:, side]] == self.clips[n].segment_index[last[:, side]]
         starts = np.flatnonzero(together)
         if not len(starts):
             return None
@@ -167,7 +169,7 @@ class RecordedWindows(Dataset):
         return self.clips[number].coefficients[at[:, 0]], self.clips[other].coefficients[at[:, 1]], other, True
 
     def _unpaired(self, rng: np.random.Generator, number: int) -> tuple[np.ndarray, np.ndarray, int, bool]:
-        row = self.clips[number].row
+        row = self.clips[number].record
         who = row.person if any(p == row.person and e != row.emotion for p, e in self._showing) else ...
         others = [numbers for (p, e), numbers in self._showing.items() if p == who and e != row.emotion]
         numbers = others[rng.integers(len(others))]
@@ -177,7 +179,7 @@ class RecordedWindows(Dataset):
     def _stretch(self, rng: np.random.Generator, number: int, spacing: int = 1) -> np.ndarray:
         """(WINDOW, 52) from a clip, neighbours or up to `spacing` frames apart."""
         clip = self.clips[number]
-        runs = [run for run in clip.runs if run[1] - run[0] >= WINDOW_LENGTH]
+        runs = [run for run in clip.segments if run[1] - run[0] >= WINDOW_LENGTH]
         first, last = runs[rng.integers(len(runs))]
         spacing = min(spacing, (last - first - 1) // (WINDOW_LENGTH - 1))
         at = first + rng.integers(last - first - spacing * (WINDOW_LENGTH - 1))
@@ -194,7 +196,7 @@ class RecordedTakes(Dataset):
     def __init__(self, clips: list[PreparedClip], size: int, frames: int):
         self.clips, self.size, self.frames = clips, size, frames
         pairs = partners(clips)
-        calm = [(i, j) for i, j in pairs if "neutral" in (clips[i].row.emotion, clips[j].row.emotion)]
+        calm = [(i, j) for i, j in pairs if "neutral" in (clips[i].record.emotion, clips[j].record.emotion)]
         self._items: list[tuple[int, int, np.ndarray]] = []
         for i, j in calm or pairs:
             both = aligned(clips[i], clips[j])
@@ -212,5 +214,5 @@ class RecordedTakes(Dataset):
         return torch.from_numpy(np.stack(sides)).permute(0, 1, 4, 2, 3).contiguous()
 
     def _crops(self, clip: PreparedClip, frames: np.ndarray) -> np.ndarray:
-        found = zip(clip.pictures(frames), clip.landmarks(frames), strict=True)
+        found = zip(clip.images(frames), clip.landmarks(frames), strict=True)
         return np.stack([arcface_crop(picture, points, self.size) for picture, points in found])

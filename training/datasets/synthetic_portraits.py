@@ -12,10 +12,10 @@ from asccl.morphable.anny_head import AnnyHead
 from asccl.renderers.neural.conditions import FaceSurface, Scene
 from asccl.renderers.neural.head_crop import CROP_SIDE_CM
 from asccl.synthetic.camera import Camera
-from asccl.synthetic.datasets import FRAME_SIDE, words
+from asccl.synthetic.datasets import FRAME_SIDE, talking_track
 from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import CEILING, emotion_offset, sample_style
+from asccl.synthetic.speech import MAX_COEFFICIENT, emotion_offset, sample_style
 from asccl.types import EMOTIONS
 from training.datasets.portraits import InMemory
 
@@ -30,15 +30,15 @@ def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: 
     seven comes once before one comes again."""
     head = surface.head
     rng = np.random.default_rng((seed, number, 6))
-    person, camera = SyntheticPerson.draw(rng, head), Camera.draw(rng, FRAME_SIDE)
-    coefficients = moods(rng, words(rng, frames, head), head)
+    person, camera = SyntheticPerson.sample(rng, head), Camera.sample(rng, FRAME_SIDE)
+    coefficients = moods(rng, talking_track(rng, frames, head), head)
     cameras = [replace(camera, rotation=turn @ camera.rotation) for turn in _turns(rng, frames)]
     scene = Scene.synthetic(surface, person.identity, cameras, size)
     sitting = HeadRenderer(person, head, size / CROP_SIDE_CM)
     pictures, places = [], []
     for w, view, crop in zip(coefficients, cameras, scene.crops, strict=True):
         near = Camera(view.rotation, view.distance, _through(crop, view.matrix), (size, size))
-        pictures.append(sitting.picture(w, near).transpose(2, 0, 1))
+        pictures.append(sitting.render(w, near).transpose(2, 0, 1))
         places.append(sitting.landmarks(w, near))
     drawn = scene.conditions(coefficients).channels
     return InMemory(
@@ -56,7 +56,7 @@ def moods(rng: np.random.Generator, speech: np.ndarray, head: AnnyHead) -> np.nd
         s[:, None] * emotion_offset(speech, sample_style(rng, EMOTIONS[emotion], head), head)
         for s, emotion in zip(share.T, order, strict=True)
     )
-    return np.clip(speech + offset, 0, CEILING).astype(np.float32)
+    return np.clip(speech + offset, 0, MAX_COEFFICIENT).astype(np.float32)
 
 
 def _turns(rng: np.random.Generator, frames: int) -> np.ndarray:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asccl import zoo
-from asccl.data.clips import CLIPS, QUALITY, unit_names, write_clip
-from asccl.data.pairing import CEPSTRA, mfcc
+from asccl.data.clips import CLIPS_FOLDER, JPEG_QUALITY, units_digest, write_clip
+from asccl.data.pairing import N_MFCC, mfcc
 from asccl.errors import InputError
 from asccl.face.crop import warp_crop
 from asccl.face.tracker import FaceMeshTracker
@@ -54,19 +54,19 @@ def prepare_clip(job: ClipJob) -> dict[str, Any]:
     with clip:
         crop = crop_matrices(clip.motion, clip.track.shot, job.size)
         tensors = {**_moved(clip), "crop": crop, "cepstra": _cepstra(job.video)}
-        file = f"{CLIPS}/{Path(job.source).with_suffix('.safetensors').as_posix()}"
+        file = f"{CLIPS_FOLDER}/{Path(job.source).with_suffix('.safetensors').as_posix()}"
         size, digest = write_clip(job.folder / file, _pictures(job, crop, clip.motion.weight > 0, limits), tensors)
         return {
             "file": file, "source": job.source, "source_bytes": job.video.stat().st_size, "sha256": digest,
             "bytes": size, "frames": len(clip.times), "valid": int((clip.motion.weight > 0).sum()),
             "rate": float(clip.info.frame_rate), "size": job.size, "error": round(clip.error, 4),
-            "units": unit_names(fitter.head.names), "settings": clip_settings(job.size), "versions": versions(),
+            "units": units_digest(fitter.head.names), "settings": clip_settings(job.size), "versions": versions(),
         }  # fmt: skip
 
 
 def clip_settings(size: int) -> dict[str, Any]:
     """What decides the bytes of a clip, beside the video and the versions."""
-    return {"size": size, "quality": QUALITY}
+    return {"size": size, "quality": JPEG_QUALITY}
 
 
 def versions() -> dict[str, str]:
@@ -105,7 +105,7 @@ def _pictures(job: ClipJob, crop: np.ndarray, seen: np.ndarray, limits: Limits) 
 def _cepstra(video: Path) -> np.ndarray:
     sound = read_sound(video)
     if sound is None or not len(sound):
-        return np.zeros((0, CEPSTRA), np.float32)
+        return np.zeros((0, N_MFCC), np.float32)
     return mfcc(sound).astype(np.float32)
 
 

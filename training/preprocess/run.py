@@ -20,8 +20,8 @@ from typing import Any
 from tqdm import tqdm
 
 from asccl.data import mead, ravdess
-from asccl.data.clips import CLIPS, MANIFEST, ClipRecord, is_intact, read_manifest
-from asccl.data.labels import Labels, read_table
+from asccl.data.clips import CLIPS_FOLDER, MANIFEST, ClipRecord, is_intact, read_manifest
+from asccl.data.labels import Labels, read_labels
 from asccl.errors import AscclError, InputError, OutputError, SettingError
 from asccl.files import write_atomic
 from asccl.types import EMOTIONS
@@ -90,7 +90,7 @@ def find_videos(given: tuple[Path, ...]) -> dict[str, Path]:
     if not files:
         raise InputError(f"no videos in {', '.join(map(str, given))}", f"give {', '.join(sorted(SUFFIXES))} files")
     root = Path(os.path.commonpath([(path if path.is_dir() else path.parent).absolute() for path in given]))
-    names = {mead.name(file) or file.relative_to(root).as_posix(): file for file in files}
+    names = {mead.clip_name(file) or file.relative_to(root).as_posix(): file for file in files}
     stems: dict[Path, str] = {}
     for name in names:
         twin = stems.setdefault(Path(name).with_suffix(""), name)
@@ -107,14 +107,14 @@ def _inside(path: Path) -> list[Path]:
 
 def known_labels(videos: dict[str, Path], table: Path | None) -> dict[str, Labels]:
     """Of every video: the table's, or what its name says, or none. Raises InputError."""
-    listed = read_table(table) if table is not None else {}
+    listed = read_labels(table) if table is not None else {}
     strange = sorted(listed.keys() - videos.keys())
     if strange:
         raise InputError(
             f"{table} names {strange[0]}, which is not among the videos", f"names look like {next(iter(videos))}"
         )
     return {
-        name: listed.get(name) or mead.labels(path.absolute()) or ravdess.labels(path) or Labels()
+        name: listed.get(name) or mead.parse_labels(path.absolute()) or ravdess.parse_labels(path) or Labels()
         for name, path in videos.items()
     }
 
@@ -123,7 +123,7 @@ def go_on(settings: PrepareSettings, videos: dict[str, Path]) -> dict[str, ClipR
     """What is done already, by name of the source; removes what a killed run has left behind. Raises SettingError,
     InputError."""
     folder = settings.output
-    for part in folder.glob(f"{CLIPS}/**/.*.part"):
+    for part in folder.glob(f"{CLIPS_FOLDER}/**/.*.part"):
         part.unlink(missing_ok=True)
     done: dict[str, ClipRecord] = {}
     lost = 0
@@ -159,7 +159,7 @@ def remember(folder: Path, row: ClipRecord) -> None:
     """Add a line to the manifest, now. Raises OutputError."""
     try:
         with (folder / MANIFEST).open("a", encoding="utf-8") as file:
-            file.write(row.line())
+            file.write(row.to_json_line())
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -177,4 +177,4 @@ def finish(folder: Path, done: dict[str, ClipRecord], failed: list[dict[str, Any
 
 
 def _rewrite(folder: Path, done: dict[str, ClipRecord]) -> None:
-    write_atomic(folder / MANIFEST, "".join(done[name].line() for name in sorted(done)).encode())
+    write_atomic(folder / MANIFEST, "".join(done[name].to_json_line() for name in sorted(done)).encode())
