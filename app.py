@@ -28,9 +28,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="asccl-app-", ignore_cleanup_errors=True) as folder:
         os.environ["GRADIO_TEMP_DIR"] = f"{folder}/uploads"
         from asccl.editing.editor import Editor
+        from asccl.editing.threads import limit_threads
         from asccl.ui.blocks import build
         from asccl.ui.serve import serve
 
+        limit_threads()
         page, where = build(editor := Editor(), folder=Path(folder)), (arguments.host, arguments.port)
         serve(page, routes=study_routes(editor), server_name=where[0], server_port=where[1], share=arguments.share)
 

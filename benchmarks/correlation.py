@@ -13,6 +13,7 @@ from pathlib import Path
 
 from asccl import Editor, EditRequest
 from asccl.analysis.correlation import AnalysisSettings, analyze
+from asccl.editing.threads import limit_threads
 from benchmarks.edit import timed
 from benchmarks.report import print_rows
 from benchmarks.talking import EXAMPLE, talking_clip
@@ -41,6 +42,7 @@ def alignment(folder: Path) -> dict[str, float | str]:
     """Edits of the example against it: cosine of corresponding regions without a mapping, and how much of it is lost
     when the edit is compared with another moment."""
     rows: dict[str, float | str] = {}
+    limit_threads()
     editor = Editor()
     for emotion in EMOTIONS:
         edited = editor.edit(EditRequest(EXAMPLE, folder / f"{emotion}.mp4", emotion=emotion)).output

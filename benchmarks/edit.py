@@ -21,6 +21,7 @@ from pathlib import Path
 from statistics import median
 
 from asccl import Editor, EditRequest
+from asccl.editing.threads import limit_threads
 from asccl.video import Reader, open_writer, probe
 from benchmarks.report import cores, print_rows
 from benchmarks.talking import talking_clip
@@ -132,6 +133,7 @@ def main() -> None:
         clips = [arguments.clip] if arguments.clip else [
             talking_clip(Path(folder) / f"talk-{width}.mp4", width, height, SECONDS) for width, height in SIZES
         ]  # fmt: skip
+        limit_threads()
         editor = Editor()
         measured = [measure(clip, Path(folder), editor) for clip in clips]
     forwards = forward()  # last, for its share of the memory

@@ -96,7 +96,9 @@ def edits(folder: Path) -> Iterator[tuple[str, Any]]:
 def preview() -> Iterator[tuple[str, Any]]:
     """Previews of one moment, whole range and soft end."""
     from asccl import Editor, EditRequest
+    from asccl.editing.threads import limit_threads
 
+    limit_threads()
     editor, source = Editor(), ROOT / "examples" / "astronaut.mp4"
     for label, options in (("whole", {}), ("range", {"start": 0.5, "end": 2.5}), ("ned", {"generator": "ned"})):
         shown = editor.preview(EditRequest(source, emotion="happy", **options), PREVIEW_TIME)

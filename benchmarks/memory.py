@@ -20,8 +20,10 @@ LENGTHS = (10.0, 30.0, 600.0)  # seconds
 CODE = """
 import json, resource, sys, time
 from asccl import EditRequest, Editor
+from asccl.editing.threads import limit_threads
 
 source, output = sys.argv[1:]
+limit_threads()
 editor = Editor()
 request = EditRequest(source, output, emotion="happy")
 editor.preview(request, 0.1)  # loads networks and head

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from asccl import Editor, EditRequest, load_metric
+from asccl.editing.threads import limit_threads
 from asccl.face.crop import arcface_crop
 from asccl.face.landmarker import FaceLandmarker
 from asccl.face.mesh import lip_gap
@@ -167,6 +168,7 @@ def main() -> None:
     parser.add_argument("--metric", default="scc-mobilefacenet")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    limit_threads()
     editor, eyes = Editor(), FaceLandmarker()
     paths = sorted(arguments.clips.rglob("*.mp4"))
     clips = [faces(path, arguments.frames, editor, eyes) for path in paths]

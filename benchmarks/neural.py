@@ -140,7 +140,8 @@ def edit_of(
     clip: FittedClip, reader: Reader, renderer: NeuralRenderer, head: AnnyHead, emotion: str
 ) -> dict[str, float]:
     motion = replace(clip.motion, weight=np.ones_like(clip.motion.weight))
-    renderer.plan(motion, ManipulatorDirector(head, zoo.load_manipulator())(motion, Target(emotion)))
+    plan = renderer.plan(motion, ManipulatorDirector(head, zoo.load_manipulator())(motion, Target(emotion)))
+    session = renderer.start(plan)
     seams, pasting, whole = [], [], []
     for frame in reader:
         t = frame.index
@@ -150,9 +151,9 @@ def edit_of(
         if not np.isfinite(landmarks[0, 0]):
             continue
         start = time.process_time()
-        painted = renderer.paint(landmarks, t)
+        painted = session.render_face(landmarks, t)
         middle = time.process_time()
-        crop = renderer.crop(t)
+        crop = plan.scene.crops[t]
         composite(frame.image, painted, crop)
         pasting.append(time.process_time() - middle)
         whole.append(time.process_time() - start)

@@ -1,4 +1,4 @@
-"""Edits end to end, through the command line and through Python: what must stay the same, and what must change."""
+"""The command line as people use it: outputs, reports, exit status, signals, terminals."""
 
 from __future__ import annotations
 
@@ -11,50 +11,21 @@ import sys
 import termios
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from media import FRAMES, RATE, ROOT, SIZE
-from PIL import Image
+from media import ROOT
 
-from asccl import Editor, EditRequest, EditResult
+from asccl import Editor
 from asccl.__main__ import main
 from asccl.commands import console, edit_report
-from asccl.types import Frame
-from asccl.video import Reader, open_writer, probe, read_tags
-
-REPORT_KEYS = {
-    "output", "software", "request", "source", "frames", "fit", "speech", "identity", "emotion", "curves", "seconds",
-    "strength", "renderer",
-    "weights",
-}  # fmt: skip
 
 
 def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:
     """The command line as a user starts it."""
     command = [sys.executable, "-m", "asccl", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300, **options)
-
-
-def images(path: Path) -> list[np.ndarray]:
-    with Reader(path) as reader:
-        return [frame.image for frame in reader]
-
-
-def times(path: Path) -> list[float]:
-    with Reader(path) as reader:
-        return [float(frame.pts * reader.info.time_base) for frame in reader]
-
-
-def sound(path: Path) -> list[tuple[int, bytes]]:
-    import av
-
-    with av.open(str(path)) as file:
-        return [(packet.pts, bytes(packet)) for packet in file.demux(audio=0) if packet.size]
 
 
 @pytest.fixture
@@ -64,157 +35,12 @@ def shared(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> Editor:
     return editor
 
 
-@pytest.fixture
-def pixels(editor: Editor, monkeypatch: pytest.MonkeyPatch):
-    """pixels(request) -> the frames of an edit before they are encoded. May be called from several threads."""
-    written: dict[Path, list[np.ndarray]] = {}
-
-    class Collector:
-        def __init__(self, output: Path):
-            self.frames = written.setdefault(Path(output), [])
-
-        def write(self, frame: Frame) -> None:
-            self.frames.append(frame.image.copy())
-
-        def __enter__(self) -> Collector:
-            return self
-
-        def __exit__(self, *exception: object) -> None:
-            """Nothing to close."""
-
-    monkeypatch.setattr("asccl.editing.editor.open_writer", lambda output, *_: Collector(output))
-    count = iter(range(1000))
-
-    def edit(request: EditRequest) -> list[np.ndarray]:
-        output = Path(f"edit{next(count)}.mp4")
-        editor.edit(replace(request, output=output))
-        return written[output]
-
-    return edit
-
-
-@pytest.fixture(scope="session")
-def edited(editor: Editor, clip: Path, tmp_path_factory: pytest.TempPathFactory) -> EditResult:
-    """The clip, surprised."""
-    return editor.edit(EditRequest(clip, tmp_path_factory.mktemp("edited") / "out.mp4", emotion="surprised"))
-
-
-# what an edit keeps
-
-
-def test_keeps_size_rate_count_and_times(clip: Path, edited: EditResult) -> None:
-    info = probe(edited.output)
-    assert (info.width, info.height, info.frame_rate) == (SIZE, SIZE, RATE)
-    assert len(images(edited.output)) == FRAMES
-    np.testing.assert_allclose(times(edited.output), times(clip), atol=1e-6)
-
-
-def test_keeps_every_packet_of_the_sound(clip: Path, edited: EditResult) -> None:
-    assert sound(edited.output) == sound(clip) != []
-
-
-def test_changes_the_face_and_nothing_far_from_it(clip: Path, edited: EditResult) -> None:
-    before, after = images(clip), images(edited.output)
-    change = np.mean([np.abs(b.astype(int) - a.astype(int)).mean(2) for b, a in zip(before, after, strict=True)], 0)
-    face, corner = change[60:160, 90:170], change[200:, 200:]
-    assert face.mean() > 3
-    assert corner.mean() < 2  # the codec's own
-
-
-def test_says_in_the_file_that_it_was_edited(edited: EditResult) -> None:
-    assert "surprised, intensity 1" in read_tags(edited.output)["comment"]
-
-
-def test_report_is_json_with_everything(edited: EditResult) -> None:
-    report = json.loads(json.dumps(edited.report, allow_nan=False))
-    assert set(report) == REPORT_KEYS - {"output"}
-    assert report["frames"] == {"total": FRAMES, "edited": FRAMES, "passed_through": 0, "unreadable": 0, "spans": []}
-    assert report["emotion"]["target"] == "surprised"
-    assert sum(report["emotion"]["probabilities_after"].values()) == pytest.approx(1, abs=1e-4)
-    assert 0.5 < report["identity"]["similarity"] <= 1
-    assert 8 <= len(report["curves"]["time"]) == len(report["curves"]["lip_gap_edited"]) <= FRAMES
-    assert [len(weight["sha256"]) for weight in report["weights"]] == [64, 64, 64]
-    assert report["seconds"]["total"] > 0
-
-
-def test_a_still_gives_a_still(editor: Editor, still: Path, tmp_path: Path) -> None:
-    result = editor.edit(EditRequest(still, tmp_path / "sad.png", emotion="sad"))
-    (before,), (after,) = images(still), images(result.output)
-    assert after.shape == before.shape
-    assert np.abs(after[60:160, 90:170].astype(int) - before[60:160, 90:170]).mean() > 2
-    np.testing.assert_array_equal(after[200:], before[200:])
-
-
-def test_intensity_0_leaves_every_pixel(pixels, clip: Path) -> None:
-    np.testing.assert_array_equal(pixels(EditRequest(clip, emotion="happy", intensity=0)), images(clip))
-
-
-def test_intensity_0_encodes_like_an_untouched_copy(editor: Editor, clip: Path, tmp_path: Path) -> None:
-    with (
-        Reader(clip) as reader,
-        open_writer(tmp_path / "copy.mp4", reader.info, clip, {}, editor.encode) as writer,
-    ):
-        for frame in reader:
-            writer.write(frame)
-    editor.edit(EditRequest(clip, tmp_path / "zero.mp4", emotion="happy", intensity=0))
-    np.testing.assert_array_equal(images(tmp_path / "zero.mp4"), images(tmp_path / "copy.mp4"))
-
-
-def test_time_range_leaves_the_rest(pixels, short_clip: Path) -> None:
-    before = images(short_clip)
-    after = pixels(EditRequest(short_clip, emotion="angry", start=0.35, end=0.95))  # a frame lasts 0.1 s
-    same = [bool((a == b).all()) for a, b in zip(after, before, strict=True)]
-    assert same == [True] * 4 + [False] * 6 + [True] * 2
-
-
-def test_badge_marks_the_corner(pixels, still: Path) -> None:
-    plain, marked = (pixels(EditRequest(still, emotion="happy", intensity=0, badge=b))[0] for b in (False, True))
-    assert (plain[-30:, -150:] != marked[-30:, -150:]).any()
-    np.testing.assert_array_equal(plain[:-60], marked[:-60])
-
-
-# what decides an edit
-
-
-def test_same_request_same_pixels_other_seed_other_pixels(pixels, still: Path) -> None:
-    first = EditRequest(still, emotion="fear", seed=1)
-    one, again, other = (pixels(r)[0] for r in (first, first, replace(first, seed=2)))
-    np.testing.assert_array_equal(one, again)
-    assert (one != other).any()
-
-
-def test_two_edits_at_once_do_not_disturb_each_other(pixels, short_clip: Path, still: Path) -> None:
-    requests = [
-        EditRequest(short_clip, emotion="sad", intensity=1.3),
-        EditRequest(short_clip, emotion="surprised", seed=3),
-    ]
-    alone = [pixels(request) for request in requests]
-    with ThreadPoolExecutor(2) as pool:
-        together = list(pool.map(pixels, requests))
-    np.testing.assert_array_equal(alone, together)
-    assert (np.array(alone[0]) != alone[1]).any()
-
-
-def test_reference_with_and_without_an_emotion(pixels, still: Path, tmp_path: Path) -> None:
-    reference = tmp_path / "astonished.png"
-    Image.fromarray(pixels(EditRequest(still, emotion="surprised", intensity=1.5))[0]).save(reference)
-    plain, shown, both = (
-        pixels(EditRequest(still, emotion=emotion, reference=path))[0]
-        for emotion, path in (("sad", None), (None, reference), ("sad", reference))
-    )
-    assert (shown != images(still)[0]).any()
-    assert (both != plain).any() and (both != shown).any()
-
-
-# the command line
-
-
 def test_as_a_user_starts_it(still: Path, tmp_path: Path) -> None:
     done = run("edit", still, "--emotion", "happy", "-o", tmp_path / "out.png", "--json", tmp_path / "report.json")
     assert (done.returncode, done.stderr) == (0, "")  # no progress bar and no library's chatter
     (said,) = done.stdout.splitlines()
     assert said.split("\t")[:2] == [str(tmp_path / "out.png"), "edited 1 of 1 frames"]
-    assert set(json.loads((tmp_path / "report.json").read_text())) == REPORT_KEYS
+    assert {"schema", "output", "request", "weights"} <= set(json.loads((tmp_path / "report.json").read_text()))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.png", "report.json"]
 
 

@@ -119,7 +119,9 @@ def run(arguments: argparse.Namespace) -> int:
         InterruptHandler() as interrupts,
     ):
         from asccl.editing.editor import Editor
+        from asccl.editing.threads import limit_threads
 
+        limit_threads()
         editor, status = Editor(device=arguments.device), 0
         guard = _OverwriteGuard(requests, report.path)
         for request in requests:

@@ -133,11 +133,13 @@ def _create(arguments: argparse.Namespace) -> int:
 
 def _edits(arguments: argparse.Namespace) -> int:
     from asccl.editing.editor import Editor
+    from asccl.editing.threads import limit_threads
     from asccl.study.edits import make_edits, parse_method, references_in
 
     methods = [parse_method(text) for text in arguments.method]
     references = references_in([Path(path) for path in arguments.reference])
     sources = [Path(path) for path in arguments.sources]
+    limit_threads()
     make_edits(
         Editor(), sources, arguments.emotion, methods, Path(arguments.output), references,
         lambda line: print(line, file=sys.stderr),

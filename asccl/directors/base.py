@@ -1,4 +1,4 @@
-"""A director says what the face should do: `director(motion, target) -> motion`."""
+"""Directors decide what the face should do: `director(motion, target) -> motion`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from asccl.types import Motion
 
 @dataclass(frozen=True)
 class ReferenceStyle:
-    """What a reference shows: the mean of its coefficients (52,), the probability of each emotion in the order of
-    `EMOTIONS` (7,), the sum of its expression features (256,), and the coefficients (n, 52) of the frames looked at,
-    in order; None where only their mean is known."""
+    """Expression statistics of a reference clip or still.
+
+    Attributes:
+        mean: mean coefficients of the sampled frames, (52,).
+        probabilities: mean probability of each emotion in the order of `EMOTIONS`, (7,).
+        features: sum of the expression features of the sampled frames, (256,).
+        coefficients: coefficients of the sampled frames in order, (n, 52); None where only their mean is known.
+    """
 
     mean: np.ndarray
     probabilities: np.ndarray
@@ -24,20 +29,32 @@ class ReferenceStyle:
 
 @dataclass(frozen=True)
 class Target:
-    """emotion, reference: at least one. intensity: 0 to 2. seed: which natural variant; 0 is the plain one.
-    shown: probability (7,) of each emotion that the source itself shows, in the order of `EMOTIONS`; None: unknown."""
+    """What an edit should make of a face: an emotion, the style of a reference, or both.
+
+    Attributes:
+        emotion: one of `EMOTIONS`; None leaves the choice to the reference.
+        reference: None where only an emotion is named.
+        intensity: 0 to 2.
+        seed: which natural variant of the emotion; 0 is the plain one.
+        source_probabilities: probability of each emotion in the source, in the order of `EMOTIONS`, (7,); None where
+            it is unknown.
+    """
 
     emotion: str | None = None
     reference: ReferenceStyle | None = None
     intensity: float = 1.0
     seed: int = 0
-    shown: np.ndarray | None = None
+    source_probabilities: np.ndarray | None = None
 
 
 class Director(Protocol):
-    def __call__(self, motion: Motion, target: Target) -> Motion:
-        """Coefficients (T, 52) and lip gain (T,) of the edited face; pose, identity and weight stay.
+    """Turns the motion of the source into the motion of the edited face."""
 
-        Where `motion.weight` or the intensity is 0 the coefficients come back unchanged.
+    def __call__(self, motion: Motion, target: Target) -> Motion:
+        """Direct T frames.
+
+        Returns:
+            The motion with new coefficients (T, 52) and lip gain (T,); pose, identity and weight are those of the
+            source. Where `motion.weight` or the intensity is 0 the coefficients are unchanged.
         """
         ...

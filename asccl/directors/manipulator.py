@@ -1,8 +1,8 @@
-"""NED's first stage as a director: a network that was taught sequences says how the face moves with another emotion.
+"""Direct a face by NED's manipulator, stage 1: a network trained to translate expression sequences between emotions.
 
-The network sees everything the face does; what it may change is decided by the project's rules for speech, blinks and
-gaze, as for the presets. What it would change of a face in the face's own style is left out in the measure in which
-that style is kept, so that an edit begins at nothing.
+The network reads all coefficients of the face. Which of them may change is decided by the project's rules for speech,
+blinks and gaze, as for the presets. The change that the network makes when it is given the face's own style is
+subtracted, in proportion to how much of that style is kept, so that an edit of intensity 0 changes nothing.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from asccl.directors.base import Target
-from asccl.directors.preset import CEILING
-from asccl.directors.reference import emotion_shares
+from asccl.directors.preset import MAX_COEFFICIENT
+from asccl.directors.reference import emotion_weights
 from asccl.morphable.emotions import PRESETS, variant_factors
 from asccl.morphable.head import HeadModel
 from asccl.morphable.speech import protect_speech
@@ -23,45 +23,51 @@ from asccl.types import EMOTIONS, Motion
 
 
 class ManipulatorDirector:
-    """Moves a face to an emotion (its mean style), to the style of a reference, or half way between the two where both
-    are given. net: of the head's 52 units."""
+    """Direct a face to the mean style of an emotion, to the style of a reference, or half way between the two.
+
+    Args:
+        head: gives the names of the 52 units.
+        net: manipulator of these units.
+    """
 
     def __init__(self, head: HeadModel, net: Manipulator):
         self.names, self.net = head.names, net
 
     def __call__(self, motion: Motion, target: Target) -> Motion:
-        """See `Director`. Up to intensity 1 the style goes from the face's own to the wanted one; from there on the
-        change grows."""
-        share, beyond = min(target.intensity, 1.0), max(target.intensity, 1.0)
-        change = self._change(motion, self.style(target), share) * beyond * variant_factors(target.seed, self.names)
+        """See `Director`.
+
+        Up to intensity 1 the style moves from the face's own to the target style; above 1 the change is multiplied.
+        """
+        share, gain = min(target.intensity, 1.0), max(target.intensity, 1.0)
+        change = self._change(motion, self.style(target), share) * gain * variant_factors(target.seed, self.names)
         change = protect_speech(change, motion, self.names)
         amount = (motion.weight if target.intensity > 0 else 0 * motion.weight)[:, None]
-        w = motion.coefficients
-        new = np.where(amount > 0, np.clip(w + amount * change, 0, CEILING), w)
-        shares = emotion_shares(target)
-        lips = sum(s * PRESETS[e].lip_gain for s, e in zip(shares, EMOTIONS, strict=True))
-        gain = 1 + target.intensity * motion.weight * (lips - 1)
-        return replace(motion, coefficients=new.astype(np.float32), lip_gain=gain.astype(np.float32))
+        coefficients = motion.coefficients
+        edited = np.where(amount > 0, np.clip(coefficients + amount * change, 0, MAX_COEFFICIENT), coefficients)
+        weights = emotion_weights(target)
+        lip_gain = sum(w * PRESETS[e].lip_gain for w, e in zip(weights, EMOTIONS, strict=True))
+        frame_gain = 1 + target.intensity * motion.weight * (lip_gain - 1)
+        return replace(motion, coefficients=edited.astype(np.float32), lip_gain=frame_gain.astype(np.float32))
 
     def style(self, target: Target) -> torch.Tensor:
-        """(style,) that a target asks for."""
-        wanted = []
+        """Style vector of a target, (style,)."""
+        styles = []
         if target.emotion is not None:
-            wanted.append(self.net.mean_style[EMOTIONS.index(target.emotion)])
+            styles.append(self.net.mean_style[EMOTIONS.index(target.emotion)])
         if target.reference is not None:
-            shown = target.reference.coefficients
-            wanted.append(self._style_of(target.reference.mean[None] if shown is None else shown))
-        return torch.stack(wanted).mean(0)
+            coefficients = target.reference.coefficients
+            styles.append(self._encode(target.reference.mean[None] if coefficients is None else coefficients))
+        return torch.stack(styles).mean(0)
 
-    def _change(self, motion: Motion, wanted: torch.Tensor, share: float) -> np.ndarray:
-        """(T, 52) from the face's own style to one that is a share of the way to the wanted one."""
+    def _change(self, motion: Motion, target_style: torch.Tensor, share: float) -> np.ndarray:
+        """Change of the coefficients, (T, 52), to a style at a share of the way from the face's own to the target's."""
         x = self._tensor(motion.coefficients)
-        seen = motion.weight > 0
-        own = self._style_of(motion.coefficients[seen] if seen.any() else motion.coefficients)
-        before, after = (translate(self.net.generator, x, own + k * (wanted - own)) - x for k in (0.0, share))
+        editable = motion.weight > 0
+        own = self._encode(motion.coefficients[editable] if editable.any() else motion.coefficients)
+        before, after = (translate(self.net.generator, x, own + k * (target_style - own)) - x for k in (0.0, share))
         return (after - (1 - share) * before).cpu().numpy()
 
-    def _style_of(self, coefficients: np.ndarray) -> torch.Tensor:
+    def _encode(self, coefficients: np.ndarray) -> torch.Tensor:
         return encode_style(self.net.style_encoder, self._tensor(coefficients))
 
     def _tensor(self, coefficients: np.ndarray) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Who plays whom: the neural renderer that was taught the person of a clip, where there is one."""
+"""Select the neural renderer trained on the person in a clip, if there is one."""
 
 from __future__ import annotations
 
@@ -15,129 +15,136 @@ from asccl.face.crop import arcface_crop
 from asccl.face.tracker import EmbedFunction
 from asccl.renderers.neural.checkpoint import CONDITIONS_VERSION, DISCRIMINATOR_KIND, RENDERER_KIND, RendererMetadata
 
-MIN_IDENTITY_COSINE = 0.5  # cosine of the embeddings from which on two clips show one person (checkpoints/README.md)
-FOLDER = "renderers"  # in the folders where weights are looked for
+MIN_IDENTITY_COSINE = 0.5  # of the embeddings of two clips from which they show one person (checkpoints/README.md)
+RENDERERS_FOLDER = "renderers"  # in each folder of weights
 REMEDY = "give a file of training/train_renderer.py"
 
 
-WARP_SELECTION: dict[str, Any] = {
-    "name": "warp", "sought": False, "file": None, "sha256": None, "similarity": None,
-    "why": "the generator has no other",
-}  # fmt: skip
-
-
 class RendererSelection(NamedTuple):
-    """renderer: the file that serves, None where the frame is warped. report: JSON-able, which renderer and why."""
+    """Which renderer renders a clip.
+
+    Attributes:
+        renderer: file of the neural renderer; None where frames are warped.
+        report: the choice and its reason, JSON-able.
+    """
 
     renderer: Path | None
     report: dict[str, Any]
 
 
 def read_metadata(path: Path) -> RendererMetadata:
-    """What a renderer's file says about itself. Raises InputError: missing, no safetensors file, of another kind."""
+    """Read and check the metadata of a renderer's file. Raises InputError where it cannot be used."""
     if not path.is_file():
         raise InputError(f"there is no renderer {path}", REMEDY)
     try:
-        told = hub.read_metadata(path)
+        metadata = hub.read_metadata(path)
     except WeightsError as error:
         raise InputError(error.problem, REMEDY) from error
-    if told.get("kind") != RENDERER_KIND:
-        raise InputError(f"{path} is no renderer but {told.get('kind') or 'of no kind'}", REMEDY)
-    if told.get("conditions") == "flame":
+    kind, conditions = metadata.get("kind"), metadata.get("conditions")
+    if kind != RENDERER_KIND:
+        raise InputError(f"{path} is not a renderer but {kind or 'of unknown kind'}", REMEDY)
+    if conditions == "flame":
         raise InputError(
-            f"{path} draws from images of FLAME's head, which is not part of this project",
+            f"{path} needs condition images of FLAME's head, which is not part of this project",
             "train one on the open head with training/train_renderer.py (docs/ned.md)",
         )
-    if told.get("conditions") != CONDITIONS_VERSION:
-        raise InputError(
-            f"{path} draws from conditions {told.get('conditions')}, not {CONDITIONS_VERSION}", "train it anew"
-        )
+    if conditions != CONDITIONS_VERSION:
+        raise InputError(f"{path} needs condition images {conditions}, not {CONDITIONS_VERSION}", "train it again")
     try:
-        return RendererMetadata.from_metadata(told)
+        return RendererMetadata.from_metadata(metadata)
     except (KeyError, ValueError) as error:
-        raise InputError(f"{path} does not say whom it draws and how large ({error})", "train it anew") from error
+        raise InputError(f"{path} does not describe its person and sizes ({error})", "train it again") from error
 
 
-def select_renderer(person: np.ndarray | None, given: Path | None = None) -> RendererSelection:
-    """The renderer for a person, an embedding as `mean_embedding` gives it: the given file, else the likest that fits of
-    those in the folders. None: no frame shows the person plainly.
+def select_renderer(embedding: np.ndarray | None, requested: Path | None = None) -> RendererSelection:
+    """Select the renderer for a person: the requested one, else the most similar of those in the folders of weights.
 
-    Raises InputError where the given file cannot be used or was taught somebody else.
+    Args:
+        embedding: of the person, see `mean_embedding`; None where no frame shows the person clearly.
+        requested: file of a renderer.
+
+    Returns:
+        The selection; without a renderer where none was trained on this person.
+
+    Raises:
+        InputError: the requested file cannot be used, or was trained on another person.
     """
-    if given is not None:
-        return _given(person, given)
-    if person is None:
-        return RendererSelection(None, _warped("no frame shows the face plainly enough to tell who it is"))
-    files = [path for path in renderer_files() if not _is_critic(path)]
+    if requested is not None:
+        return _check_requested(embedding, requested)
+    if embedding is None:
+        return RendererSelection(None, _warp("no frame shows the face clearly enough to identify the person"))
+    files = [path for path in renderer_files() if not _is_discriminator(path)]
     if not files:
-        return RendererSelection(None, _warped(f"there is no renderer in the folder {FOLDER} beside the weights"))
-    likest: tuple[float, Path | None] = (-1.0, None)
-    passed = []
+        reason = f"there is no renderer in the folder {RENDERERS_FOLDER} beside the weights"
+        return RendererSelection(None, _warp(reason))
+    cosines, skipped = {}, []
     for path in files:
         try:
-            likest = max(likest, (read_metadata(path).identity_cosine(person), path), key=lambda pair: pair[0])
+            cosines[path] = read_metadata(path).identity_cosine(embedding)
         except InputError as error:
-            passed.append(str(error).replace(str(path), path.name))  # a report goes out into the world
-    similarity, found = likest
-    if found is not None and similarity >= MIN_IDENTITY_COSINE:
-        return RendererSelection(
-            found, {**_served(found, similarity, "it was taught this person"), "passed_over": passed}
-        )
-    why = f"of {len(files)} renderers none was taught this person"
-    told = _warped(why, None if found is None else similarity)
-    return RendererSelection(None, {**told, "passed_over": passed})
+            skipped.append(str(error).replace(str(path), path.name))  # reports must not contain local folders
+    best = max(cosines, key=cosines.__getitem__, default=None)
+    cosine = None if best is None else cosines[best]
+    if best is not None and cosine is not None and cosine >= MIN_IDENTITY_COSINE:
+        report = _report("neural", best, cosine, "it was trained on this person")
+    else:
+        best, report = None, _warp(f"none of {len(files)} renderers was trained on this person", cosine)
+    return RendererSelection(best, {**report, "skipped": skipped, "passed_over": skipped})
 
 
 def renderer_files() -> list[Path]:
-    """The files in the folders that may be renderers."""
-    return [path for folder in _folders() for path in sorted(folder.glob("*.safetensors"))]
+    """All files in the folders of renderers."""
+    folders = [folder / RENDERERS_FOLDER for folder in hub.local_folders()]
+    return [path for folder in folders for path in sorted(folder.glob("*.safetensors"))]
 
 
 def mean_embedding(samples: Sequence[FaceSample], embed: EmbedFunction) -> np.ndarray | None:
-    """(192,) mean embedding of some frames; None where there are none."""
+    """Mean face embedding of some frames, (192,); None without frames."""
     if not samples:
         return None
     return embed(np.stack([arcface_crop(s.image, s.landmarks) for s in samples])).mean(0)
 
 
-def _given(person: np.ndarray | None, given: Path) -> RendererSelection:
-    card = read_metadata(given)
-    if person is None:
-        raise InputError(
-            f"no frame shows plainly whether {given.name} was taught this person",
-            "give a video that shows the face plainly, or leave the renderer out",
-        )
-    similarity = card.identity_cosine(person)
-    if similarity < MIN_IDENTITY_COSINE:
-        raise InputError(
-            f"{given.name} was taught another person (likeness {similarity:.2f}, {MIN_IDENTITY_COSINE} is asked for)",
-            "give the renderer of this person, or leave it out",
-        )
-    return RendererSelection(given, _served(given, similarity, "it was given, and was taught this person"))
+def _warp(reason: str, cosine: float | None = None) -> dict[str, Any]:
+    return _report("warp", None, cosine, reason)
 
 
-def _served(path: Path, similarity: float, why: str) -> dict[str, Any]:
+def _report(name: str, file: Path | None, cosine: float | None, reason: str, searched: bool = True) -> dict[str, Any]:
+    """The block `renderer` of a report; `sought` and `why` are the old names of `searched` and `reason`."""
     return {
-        "name": "neural", "sought": True, "file": path.name, "sha256": hub.sha256(path),
-        "similarity": round(similarity, 4), "why": why,
-    }  # fmt: skip
-
-
-def _warped(why: str, similarity: float | None = None) -> dict[str, Any]:
-    return {
-        **WARP_SELECTION,
-        "sought": True,
-        "similarity": None if similarity is None else round(similarity, 4),
-        "why": why,
+        "name": name,
+        "searched": searched,
+        "file": None if file is None else file.name,
+        "sha256": None if file is None else hub.sha256(file),
+        "similarity": None if cosine is None else round(cosine, 4),
+        "reason": reason,
+        "sought": searched,
+        "why": reason,
     }
 
 
-def _is_critic(path: Path) -> bool:
+WARP_SELECTION = RendererSelection(None, _report("warp", None, None, "the generator has no other", searched=False))
+
+
+def _check_requested(embedding: np.ndarray | None, file: Path) -> RendererSelection:
+    metadata = read_metadata(file)
+    if embedding is None:
+        raise InputError(
+            f"no frame shows clearly whether {file.name} was trained on this person",
+            "give a video that shows the face clearly, or leave the renderer out",
+        )
+    cosine = metadata.identity_cosine(embedding)
+    if cosine < MIN_IDENTITY_COSINE:
+        raise InputError(
+            f"{file.name} was trained on another person "
+            f"(identity cosine {cosine:.2f}, at least {MIN_IDENTITY_COSINE} is required)",
+            "give the renderer of this person, or leave it out",
+        )
+    return RendererSelection(file, _report("neural", file, cosine, "it was requested, and was trained on this person"))
+
+
+def _is_discriminator(path: Path) -> bool:
     try:
         return hub.read_metadata(path).get("kind") == DISCRIMINATOR_KIND
-    except WeightsError:  # `read_metadata` says it better
+    except WeightsError:  # `read_metadata` raises the better error
         return False
-
-
-def _folders() -> list[Path]:
-    return [folder / FOLDER for folder in hub.local_folders()]

@@ -1,4 +1,4 @@
-"""What an edit says about itself: the mark in the file, and the read-out's frame."""
+"""The report of an edit, and the mark that its output carries."""
 
 from __future__ import annotations
 
@@ -8,58 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from asccl import hub
+from asccl.editing.plan import EditPlan
 from asccl.morphable.reconstruct import FittedClip
-from asccl.types import EditRequest, Motion
+from asccl.types import EditRequest
 from asccl.version import __version__
 
+SCHEMA = 2  # of the report
 EDIT_WEIGHTS = ("head-anny", "mobilefacenet-arcface", "expression-faceapi")
-
-
-def edit_metadata(request: EditRequest) -> dict[str, str]:
-    """What the output's metadata says."""
-    how = request.emotion or ""
-    if request.reference is not None:
-        how = f"{how} like a reference".strip()
-    said = f"Edited with ASCCL {__version__}: facial expression changed to {how}, intensity {request.intensity:g}"
-    return {"comment": said, "software": f"ASCCL {__version__}"}
-
-
-def describe_edit(request: EditRequest, clip: FittedClip, motion: Motion) -> dict[str, Any]:
-    """software, request, source, frames and fit of the report."""
-    info, edited = clip.info, int((motion.weight > 0).sum())
-    spans = [
-        {"first": a, "last": b, "start": round(float(clip.times[a]), 3), "end": round(float(clip.times[b]), 3),
-         "reason": word} for a, b, word in clip.track.reasons
-    ]  # fmt: skip
-    total = len(clip.times)
-    return {
-        "software": {"name": "asccl", "version": __version__},
-        "request": {
-            "source": request.source.name, "emotion": request.emotion,
-            "reference": request.reference and request.reference.name, "intensity": request.intensity,
-            "start": request.start, "end": request.end, "face": request.face, "generator": request.generator,
-            "renderer": request.renderer and request.renderer.name,
-            "seed": request.seed, "badge": request.badge,
-        },
-        "source": {
-            "width": info.width, "height": info.height, "frame_rate": str(info.frame_rate),
-            "duration": round(info.duration, 3), "frames": total,
-        },
-        "frames": {
-            "total": total, "edited": edited, "passed_through": total - edited, "unreadable": clip.unreadable,
-            "spans": spans,
-        },
-        "fit": {"landmark_error_percent": clip.error},
-    }  # fmt: skip
-
-
-def weights_used(request: EditRequest, renderer: dict[str, Any]) -> list[dict[str, str]]:
-    """Name, file and sha256 of the weights behind an edit. renderer: as in the report, see `casting.Cast`."""
-    names = (*EDIT_WEIGHTS, "ned-manipulator") if request.generator == "ned" else EDIT_WEIGHTS
-    used = [{"name": n, "file": hub.WEIGHTS[n].file, "sha256": hub.WEIGHTS[n].sha256} for n in names]
-    if renderer["sha256"]:
-        used.append({"name": "ned-renderer", "file": renderer["file"], "sha256": renderer["sha256"]})
-    return used
 
 
 class StageTimer:
@@ -67,16 +22,113 @@ class StageTimer:
 
     def __init__(self) -> None:
         self._start = time.perf_counter()
-        self._spent: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
+        """Add the time spent in a `with` block to a stage."""
         start = time.perf_counter()
         try:
             yield
         finally:
-            self._spent[stage] = self._spent.get(stage, 0.0) + time.perf_counter() - start
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start
 
     def report(self) -> dict[str, float]:
+        """Seconds of each stage, and in total until now."""
         total = time.perf_counter() - self._start
-        return {**{k: round(v, 4) for k, v in self._spent.items()}, "total": round(total, 4)}
+        return {**{stage: round(seconds, 4) for stage, seconds in self._seconds.items()}, "total": round(total, 4)}
+
+
+def edit_metadata(request: EditRequest) -> dict[str, str]:
+    """Metadata of the output, which says that it was edited."""
+    target = request.emotion or ""
+    if request.reference is not None:
+        target = f"{target} like a reference".strip()
+    comment = f"Edited with ASCCL {__version__}: facial expression changed to {target}, intensity {request.intensity:g}"
+    return {"comment": comment, "software": f"ASCCL {__version__}"}
+
+
+def build_report(
+    request: EditRequest, clip: FittedClip, plan: EditPlan, measured: dict[str, Any], clock: StageTimer
+) -> dict[str, Any]:
+    """Build the report of a finished edit.
+
+    Args:
+        request: what the user asked for.
+        clip: the source.
+        plan: what the edit did.
+        measured: of `EditMetrics.report`: speech, identity, emotion and curves.
+        clock: seconds of the stages.
+
+    Returns:
+        The report, JSON-able: str, int, float, bool, None, list and dict.
+    """
+    total, edited = len(clip.times), int((plan.motion.weight > 0).sum())
+    return {
+        "schema": SCHEMA,
+        "software": {"name": "asccl", "version": __version__},
+        "request": _describe_request(request),
+        "source": _describe_source(clip),
+        "frames": {
+            "total": total,
+            "edited": edited,
+            "passed_through": total - edited,
+            "unreadable": clip.unreadable,
+            "spans": _describe_spans(clip),
+        },
+        "fit": {"landmark_error_percent": clip.error},
+        "strength": plan.strength,
+        "renderer": plan.renderer_report,
+        **measured,
+        "seconds": clock.report(),
+        "weights": _weights_used(request, plan.renderer_report),
+    }
+
+
+def _describe_request(request: EditRequest) -> dict[str, Any]:
+    return {
+        "source": request.source.name,
+        "emotion": request.emotion,
+        "reference": request.reference and request.reference.name,
+        "intensity": request.intensity,
+        "start": request.start,
+        "end": request.end,
+        "face": request.face,
+        "generator": request.generator,
+        "renderer": request.renderer and request.renderer.name,
+        "seed": request.seed,
+        "badge": request.badge,
+    }
+
+
+def _describe_source(clip: FittedClip) -> dict[str, Any]:
+    return {
+        "width": clip.info.width,
+        "height": clip.info.height,
+        "frame_rate": str(clip.info.frame_rate),
+        "duration": round(clip.info.duration, 3),
+        "frames": len(clip.times),
+    }
+
+
+def _describe_spans(clip: FittedClip) -> list[dict[str, Any]]:
+    """Spans of frames in which the face cannot be edited."""
+    return [
+        {
+            "first": first,
+            "last": last,
+            "start": round(float(clip.times[first]), 3),
+            "end": round(float(clip.times[last]), 3),
+            "reason": reason,
+        }
+        for first, last, reason in clip.track.reasons
+    ]
+
+
+def _weights_used(request: EditRequest, renderer: dict[str, Any]) -> list[dict[str, str]]:
+    """Name, file and sha256 of the weights behind an edit. renderer: report of `RendererSelection`."""
+    names = (*EDIT_WEIGHTS, "ned-manipulator") if request.generator == "ned" else EDIT_WEIGHTS
+    weights = [{"name": n, "file": hub.WEIGHTS[n].file, "sha256": hub.WEIGHTS[n].sha256} for n in names]
+    if renderer["sha256"]:
+        weights.append({"name": "ned-renderer", "file": renderer["file"], "sha256": renderer["sha256"]})
+    return weights

@@ -1,26 +1,59 @@
-"""A renderer says how it looks: frames, what the face does, what it should do -> frames."""
+"""Renderers decide how the edited face looks: source frames and two motions in, edited frames out.
+
+A renderer belongs to one person: it is made from measurements of that person's frames (`WarpObserver`) or from a
+network trained on the person (`NeuralRenderer`). It does not change after it is made, so threads may share it:
+
+    plan = renderer.plan(motion, edited)             # immutable, for a whole clip
+    session = renderer.start(plan)                   # what a renderer carries from frame to frame
+    image = session.render(frame, landmarks, t)      # in the order of the frames
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from asccl.types import Image, LazyImage, Motion
+from asccl.types import LazyImage, Motion
+
+RenderPlan = TypeVar("RenderPlan")  # of one kind of renderer; immutable
 
 
-class Renderer(Protocol):
-    """One renderer serves one clip: `study` some frames, `plan` the whole motion, then `render` frame by frame."""
+class RenderSession(Protocol):
+    """Renders the frames of one plan. Sessions do not influence each other; threads must not share one."""
 
-    def observe(self, image: Image, landmarks: np.ndarray) -> None:
-        """Look at a sampled frame (its landmarks (478, 3) pixels) and keep what is needed of this person."""
+    def render(self, image: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
+        """Render one frame of the edit.
+
+        Frames should come in order: a renderer with recurrent context starts it anew after a gap.
+
+        Args:
+            image: frame t of the source, (H, W, 3) uint8 RGB.
+            landmarks: of the source's face in this frame, (478, 3) pixels; NaN where there is no face.
+            t: number of the frame in the motions of the plan.
+
+        Returns:
+            Frame t of the edit, of the same size; `image` itself, the same object, where nothing changes. An array
+            gives an array.
+        """
         ...
 
-    def plan(self, motion: Motion, new: Motion) -> None:
-        """Take the motion of the source and of the edit, T frames each."""
+
+class Renderer(Protocol[RenderPlan]):
+    """Renders the edits of one person. Immutable: it keeps no plan and no frame."""
+
+    def plan(self, motion: Motion, edited: Motion) -> RenderPlan:
+        """Prepare the rendering of a clip.
+
+        Args:
+            motion: of the source, T frames.
+            edited: what a director made of it, T frames.
+
+        Returns:
+            An immutable plan, to be given to `start` of the same renderer any number of times.
+        """
         ...
 
-    def render(self, picture: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
-        """Frame t of the source -> frame t of the edit; the very same object where nothing changes. An array gives an
-        array."""
+    def start(self, plan: RenderPlan) -> RenderSession:
+        """Start rendering the frames of a plan of this renderer."""
         ...

@@ -1,4 +1,4 @@
-"""Emotions change what they may, in the measure that was asked for, and leave speech alone."""
+"""Directors change what an emotion may change, in proportion to the intensity, and leave speech as it is."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from asccl.directors.base import ReferenceStyle, Target
-from asccl.directors.preset import CEILING, FLOOR, PresetDirector
-from asccl.directors.reference import ReferenceDirector, emotion_shares
+from asccl.directors.preset import MAX_COEFFICIENT, MIN_COEFFICIENT, PresetDirector
+from asccl.directors.reference import ReferenceDirector, emotion_weights
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.emotions import PRESETS
 from asccl.morphable.speech import speech_unit_mask
@@ -33,7 +33,7 @@ def level(m: Motion, name: str) -> float:
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
-def test_nothing_happens_at_intensity_nought(emotion):
+def test_nothing_happens_at_intensity_0(emotion):
     source = motion(mouthSmileLeft=0.4, browDownLeft=0.3)
     new = PRESET(source, Target(emotion, intensity=0.0))
     assert (new.coefficients == source.coefficients).all()
@@ -45,20 +45,24 @@ def test_speech_and_gaze_units_never_change(emotion):
     source = motion(mouthPucker=0.3, eyeLookUpLeft=0.2, jawLeft=0.1)
     new = PRESET(source, Target(emotion, intensity=2.0))
     kept = speech_unit_mask(HEAD.names)
-    assert kept[INDEX["jawOpen"]] and kept[INDEX["mouthFunnel"]]
+    assert kept[INDEX["jawOpen"]]
+    assert kept[INDEX["mouthFunnel"]]
     assert (new.coefficients[:, kept] == source.coefficients[:, kept]).all()
 
 
 @pytest.mark.parametrize("emotion", [e for e in EMOTIONS if e != "neutral"])
 def test_twice_the_intensity_is_more_and_bounded(emotion):
     source = motion()
-    half, full = (np.abs(PRESET(source, Target(emotion, intensity=k)).coefficients - source.coefficients).sum()
-                  for k in (0.5, 1.0))  # fmt: skip
-    assert full > 1.8 * half > 0
-    assert PRESET(source, Target(emotion, intensity=2.0)).coefficients.max() <= CEILING + 1e-6
+
+    def change(intensity: float) -> float:
+        edited = PRESET(source, Target(emotion, intensity=intensity))
+        return np.abs(edited.coefficients - source.coefficients).sum()
+
+    assert change(1.0) > 1.8 * change(0.5) > 0
+    assert PRESET(source, Target(emotion, intensity=2.0)).coefficients.max() <= MAX_COEFFICIENT + 1e-6
 
 
-def test_frames_of_weight_nought_pass_and_the_edit_fades():
+def test_frames_of_weight_0_pass_and_the_edit_fades():
     source = motion()
     weight = np.clip(np.arange(30) / 10 - 1, 0, 1).astype(np.float32)
     source = Motion(source.coefficients, source.scale, source.rotation, source.translation, source.identity, weight)
@@ -82,32 +86,40 @@ def test_neutral_takes_emotion_away():
         assert level(new, name) < 0.3
 
 
-def shown(emotion: str) -> np.ndarray:
+def certain(emotion: str) -> np.ndarray:
+    """Emotion probabilities (7,) of a source that shows one emotion alone."""
     return np.eye(len(EMOTIONS))[EMOTIONS.index(emotion)]
 
 
-@pytest.mark.parametrize("wanted", ["neutral", "sad", "angry"])
-def test_a_smile_that_the_fit_took_for_the_face_itself_is_taken_away_too(wanted):
-    source = motion()  # every coefficient of the face says calm ...
-    plain, seen = PRESET(source, Target(wanted)), PRESET(source, Target(wanted, shown=shown("happy")))
-    for name in ("mouthSmileLeft", "mouthSmileRight"):  # ... but the network sees a happy one
-        assert level(seen, name) < level(plain, name) - 0.05
-    assert seen.coefficients.min() >= FLOOR
-    by_reference = REFERENCE(source, Target(wanted, style(wanted), shown=shown("happy")))
-    assert level(by_reference, "mouthSmileLeft") < -0.05
+@pytest.mark.parametrize("emotion", ["neutral", "sad", "angry"])
+def test_a_smile_that_the_fit_explained_by_the_identity_is_subtracted(emotion):
+    source = motion()  # all coefficients are those of a calm face, but the expression network reads happy
+    without = PRESET(source, Target(emotion))
+    edited = PRESET(source, Target(emotion, source_probabilities=certain("happy")))
+    for name in ("mouthSmileLeft", "mouthSmileRight"):
+        assert level(edited, name) < level(without, name) - 0.05
+    assert edited.coefficients.min() >= MIN_COEFFICIENT
 
 
-def test_what_is_wanted_is_not_taken_away():
+@pytest.mark.parametrize("emotion", ["neutral", "sad", "angry"])
+def test_a_reference_subtracts_the_emotion_of_the_source_too(emotion):
+    edited = REFERENCE(motion(), Target(emotion, style(emotion), source_probabilities=certain("happy")))
+    assert level(edited, "mouthSmileLeft") < -0.05
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_the_target_emotion_is_not_subtracted(emotion):
     source = motion()
-    for emotion in EMOTIONS:
-        plain, seen = PRESET(source, Target(emotion)), PRESET(source, Target(emotion, shown=shown(emotion)))
-        assert (plain.coefficients == seen.coefficients).all()
+    without = PRESET(source, Target(emotion))
+    edited = PRESET(source, Target(emotion, source_probabilities=certain(emotion)))
+    assert (without.coefficients == edited.coefficients).all()
 
 
-def test_who_frowns_already_is_changed_less_but_still_changed():
-    calm, frowning = (PRESET(motion(browDownLeft=k), Target("angry")).coefficients[:, INDEX["browDownLeft"]] - k
-                      for k in (0.0, 0.5))  # fmt: skip
-    assert 0.2 < np.median(frowning) < np.median(calm)
+def test_a_frowning_source_is_changed_less_than_a_calm_one():
+    def change(resting_level: float) -> float:
+        return level(PRESET(motion(browDownLeft=resting_level), Target("angry")), "browDownLeft") - resting_level
+
+    assert 0.2 < change(0.5) < change(0.0)
 
 
 def test_the_raised_lip_of_a_calm_speaker_is_no_expression():
@@ -149,30 +161,31 @@ def style(emotion: str, **units: float) -> ReferenceStyle:
     return ReferenceStyle(mean, np.eye(7)[EMOTIONS.index(emotion)], np.zeros(256))
 
 
-def test_a_reference_gives_direction_and_what_is_special_to_it():
-    plain = REFERENCE(motion(), Target(reference=style("happy")))
-    special = REFERENCE(motion(), Target(reference=style("happy", browOuterUpLeft=0.9, browOuterUpRight=0.9)))
-    assert level(plain, "mouthSmileLeft") > 0.1
-    assert level(special, "browOuterUpLeft") > level(plain, "browOuterUpLeft") + 0.2
+def test_a_reference_gives_direction_and_its_own_coefficients():
+    without = REFERENCE(motion(), Target(reference=style("happy")))
+    edited = REFERENCE(motion(), Target(reference=style("happy", browOuterUpLeft=0.9, browOuterUpRight=0.9)))
+    assert level(without, "mouthSmileLeft") > 0.1
+    assert level(edited, "browOuterUpLeft") > level(without, "browOuterUpLeft") + 0.2
 
 
-def test_a_named_emotion_overrules_what_was_read_from_the_reference():
+def test_a_named_emotion_overrides_that_of_the_reference():
     new = REFERENCE(motion(), Target("sad", style("happy")))
     assert level(new, "mouthSmileLeft") < 0.05
     assert level(new, "mouthFrownLeft") > 0.2
 
 
 def test_presets_name_only_units_that_exist():
-    whole = {n.removesuffix("Left").removesuffix("Right") for n in HEAD.names} | set(HEAD.names)
+    units = {n.removesuffix("Left").removesuffix("Right") for n in HEAD.names} | set(HEAD.names)
     for preset in PRESETS.values():
-        assert set(preset.units) | set(preset.residuals) <= whole
+        assert set(preset.units) | set(preset.residuals) <= units
 
 
 def test_a_half_neutral_reference_still_counts_as_emotional():
-    read = ReferenceStyle(np.zeros(52), np.array([0.5, 0, 0.4, 0, 0, 0.1, 0]), np.zeros(256))
-    shares = emotion_shares(Target(reference=read))
-    assert shares.sum() == pytest.approx(1)
-    assert shares[0] == 0 and shares[2] > 0.8
+    half_neutral = ReferenceStyle(np.zeros(52), np.array([0.5, 0, 0.4, 0, 0, 0.1, 0]), np.zeros(256))
+    weights = emotion_weights(Target(reference=half_neutral))
+    assert weights.sum() == pytest.approx(1)
+    assert weights[0] == 0
+    assert weights[2] > 0.8
 
 
 def test_shut_lips_are_not_pulled_apart():

@@ -80,7 +80,9 @@ def short_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def editor() -> Editor:
     """One for all tests: it keeps no request's settings, and the networks load once."""
     from asccl import Editor
+    from asccl.editing.threads import limit_threads
 
+    limit_threads()
     return Editor()
 
 

@@ -14,7 +14,7 @@ from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.renderers.warp.field import face_size
 from asccl.renderers.warp.glasses import RAY_ANGLES, GlassesModel, lens_points, limit_brow_motion, strongest_loop
-from asccl.renderers.warp.renderer import WarpRenderer
+from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
 from asccl.types import Track
 
 HEAD = load_anny_head()
@@ -69,10 +69,11 @@ def test_rims_are_found_where_they_were_drawn(face):
 def test_rims_stay_where_they_are(face, emotion):
     image, landmarks, motion = face
     worn, rim = put_on(image, landmarks)
-    renderer = WarpRenderer(HEAD)
-    renderer.observe(worn, landmarks)
-    renderer.plan(motion, PresetDirector(HEAD)(motion, Target(emotion)))
-    out = renderer.render(worn, landmarks, 0)
+    observer = WarpObserver(HEAD)
+    observer.add(worn, landmarks)
+    renderer = WarpRenderer(HEAD, observer.appearance())
+    plan = renderer.plan(motion, PresetDirector(HEAD)(motion, Target(emotion)))
+    out = renderer.render(plan, worn, landmarks, 0)
     kept = out.max(2)[rim] < 90
     assert kept.mean() > 0.9
     assert np.abs(out.astype(int) - worn).max() > 40  # and the face moves

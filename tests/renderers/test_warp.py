@@ -1,4 +1,4 @@
-"""The warp renderer moves what it should, and nothing else: on the astronaut of scikit-image (NASA, public domain)."""
+"""The warp renderer changes the face and nothing else, on the astronaut of scikit-image (NASA, public domain)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.renderers.warp.displacement import CLOSED_LIP_GAP, MAX_LID_CLOSING, MAX_LID_OPENING, Displacement
 from asccl.renderers.warp.field import Box, FaceField, face_size, upsample
-from asccl.renderers.warp.renderer import WarpRenderer, relight, warp
+from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer, relight, warp
 from asccl.renderers.warp.shading import SkinModel
 from asccl.renderers.warp.wrinkles import WrinkleModel
 from asccl.types import EMOTIONS, Track, as_image
@@ -39,7 +39,8 @@ def face():
     mesh, window = FaceMesh(), Window(162.0, 112.0, 150.0)
     for _ in range(3):
         landmarks, score, _ = mesh.detect(image, window)
-        assert landmarks is not None and score > 0.5
+        assert landmarks is not None
+        assert score > 0.5
         window = Window.around(landmarks)
     mesh.close()
     fitter = Fitter(HEAD)
@@ -49,11 +50,20 @@ def face():
 
 
 def edit(head, face, emotion: str, intensity: float = 1.0):
+    image, landmarks, _motion = face
+    observer = WarpObserver(head)
+    observer.add(as_image(image), landmarks)
+    return render(WarpRenderer(head, observer.appearance()), face, Target(emotion, intensity=intensity))
+
+
+def render(renderer: WarpRenderer, face, target: Target):
+    """The edited frame of a face (image, landmarks, motion)."""
     image, landmarks, motion = face
-    renderer = WarpRenderer(head)
-    renderer.observe(as_image(image), landmarks)
-    renderer.plan(motion, PresetDirector(head)(motion, Target(emotion, intensity=intensity)))
-    return renderer.render(image, landmarks, 0)
+    return renderer.start(renderer.plan(motion, PresetDirector(HEAD)(motion, target))).render(image, landmarks, 0)
+
+
+def unobserved_renderer() -> WarpRenderer:
+    return WarpRenderer(HEAD, WarpObserver(HEAD).appearance())
 
 
 def moved(head, face, **units: float) -> np.ndarray:
@@ -110,9 +120,12 @@ def test_skin_stays_as_sharp_as_the_source(head, face):
     image, landmarks, _ = face
     hull = cv2.convexHull(landmarks[list(mesh.FACE_OVAL), :2].astype(np.int32))
     inside = cv2.fillConvexPoly(np.zeros(image.shape[:2], np.uint8), hull, 1) > 0
-    sharp = [cv2.Laplacian(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY).astype(np.float32), cv2.CV_32F)[inside].var()
-             for x in (image, edit(head, face, "sad", 0.6))]  # fmt: skip
-    assert 0.85 < sharp[1] / sharp[0] < 1.2
+
+    def sharpness(image: np.ndarray) -> float:
+        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        return cv2.Laplacian(gray, cv2.CV_32F)[inside].var()
+
+    assert 0.85 < sharpness(edit(head, face, "sad", 0.6)) / sharpness(image) < 1.2
 
 
 def test_lips_keep_their_gap_times_the_gain(head, face):
@@ -125,8 +138,8 @@ def test_lips_keep_their_gap_times_the_gain(head, face):
     for gain in (1.0, 1.3):
         d = Displacement(head)(motion, replace(motion, coefficients=w, lip_gain=np.array([gain])), 0, landmarks)
         new = gap + (d[lower, :2] - d[upper, :2]) @ axis
-        wanted = gap + (gain - 1) * np.clip(gap - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
-        assert new == pytest.approx(wanted, abs=0.02 * face_size(landmarks))
+        expected = gap + (gain - 1) * np.clip(gap - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
+        assert new == pytest.approx(expected, abs=0.02 * face_size(landmarks))
 
 
 def test_brows_keep_their_thickness(head, face):
@@ -263,12 +276,14 @@ def test_a_fold_grows_with_the_face_without_a_jump(head, face):
 def test_lines_of_the_forehead_stay_while_its_landmarks_tremble(head, face):
     _, landmarks, motion = face
     image = np.full((320, 320, 3), (200, 150, 130), np.uint8)
-    renderer = WarpRenderer(head)
-    renderer.plan(motion, PresetDirector(head)(motion, Target("surprised")))
+    renderer, target = unobserved_renderer(), Target("surprised")
     shaken = landmarks.copy()
     shaken[[69, 104, 108, 151, 299, 333, 337, 67, 103, 109, 10, 297, 332, 338], 1] += 1.2
     y0, y1, x = landmarks[10, 1], landmarks[9, 1], landmarks[151, 0]
-    still, moved = (renderer.render(image, where, 0)[int(y0) : int(y1), int(x), 0] for where in (landmarks, shaken))
+    still, moved = (
+        render(renderer, (image, points, motion), target)[int(y0) : int(y1), int(x), 0]
+        for points in (landmarks, shaken)
+    )
     assert np.ptp(still.astype(int)) > 8
     assert np.abs(still.astype(int) - moved).max() < 0.4 * np.ptp(still.astype(int))
 
@@ -279,8 +294,7 @@ def test_a_turned_head_is_edited_too(head, face):
     about = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]], np.float32)
     centre = landmarks.mean(0)
     turned = ((landmarks - centre) @ about.T + centre).astype(np.float32)
-    there = replace(motion, rotation=motion.rotation @ about.T)
-    renderer = WarpRenderer(head)
-    renderer.plan(there, PresetDirector(head)(there, Target("happy")))
-    out = renderer.render(image, turned, 0)
-    assert out.shape == image.shape and np.abs(out.astype(int) - image).max() > 10
+    turned_motion = replace(motion, rotation=motion.rotation @ about.T)
+    out = render(unobserved_renderer(), (image, turned, turned_motion), Target("happy"))
+    assert out.shape == image.shape
+    assert np.abs(out.astype(int) - image).max() > 10

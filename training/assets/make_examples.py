@@ -19,6 +19,7 @@ from scipy.interpolate import LinearNDInterpolator
 from scipy.signal import lfilter
 
 from asccl import Editor, EditRequest
+from asccl.editing.threads import limit_threads
 from asccl.face import mesh
 from asccl.face.easing import smoothstep
 from asccl.morphable.anny_head import load_anny_head
@@ -215,6 +216,7 @@ def main() -> None:
     mouth = Mouth(image)
     frames = [camera(mouth.at(*pair), time) for time, *pair in zip(times, *rhythm(times), strict=True)]
     write_clip(folder / "astronaut.mp4", frames, babble())
+    limit_threads()
     Editor().edit(EditRequest(folder / "astronaut.mp4", emotion="sad"))  # astronaut-sad.mp4, for the Correlation tab
     write_clip(folder / "rendered.mp4", rendered(times), babble())
 

@@ -1,12 +1,13 @@
-"""NED's second stage: a network that was taught one person paints the face as it should move.
+"""NED's renderer, stage 2: a network trained on one person generates the face from condition images.
 
-It sees the condition images of three frames and its own last two pictures, so frames must come in order; it begins
-anew after a gap and at a cut. Beside the edit it paints the source, so that `composite` knows what is the edit's.
+The network reads the condition images of three frames and its own last two outputs, so frames must come in order; this
+context starts anew after a gap and at a cut. Beside the edited face the network reconstructs the source's face, so that
+`composite` can tell what the edit changes from the network's own errors.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,108 +20,156 @@ from asccl.renderers.neural.compositing import RenderedFace, composite
 from asccl.renderers.neural.conditions import FaceSurface, Scene
 from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.renderers.neural.lip_closure import LipClosureConstraint, lip_gap_cm
-from asccl.types import Image, LazyImage, Motion, as_image
+from asccl.types import LazyImage, Motion, as_image
 
-FADE = 0.5  # weight of an edit from which on the painted face shows fully
-NOTICEABLE = 0.15  # change of a coefficient, in the liveliest frames of a clip, likewise
+FULL_OPACITY_WEIGHT = 0.5  # weight of an edit from which the generated face covers the source fully
+FULL_OPACITY_CHANGE = 0.15  # likewise the change of a coefficient, 90th percentile over the frames of a clip
+
+
+@dataclass(frozen=True)
+class NeuralPlan:
+    """What the neural renderer needs of a clip.
+
+    Attributes:
+        motion: of the source, T frames.
+        edited: of the edit, T frames.
+        scene: the person at rest, cameras and crops of T frames.
+        opacity: of the generated face, (T,) in [0, 1].
+    """
+
+    motion: Motion
+    edited: Motion
+    scene: Scene
+    opacity: np.ndarray
 
 
 class NeuralRenderer:
-    """Paints the face; see `Renderer`. net: frozen, on the device that it is to run on. card: of its checkpoint."""
+    """Generates one person's face; see `Renderer`.
 
-    def __init__(self, head: AnnyHead, net: Generator, card: RendererMetadata):
-        self._net, self._size = net, card.size
-        self._surface = FaceSurface(head)
-        self._gaze, self._lips = GazeEstimator(self._surface), LipClosureConstraint(self._surface)
-        self._plan: _Plan | None = None
-        self._context = _Context(net)
+    Args:
+        head: that the condition images show.
+        net: trained on the person, frozen, on the device that it is to run on.
+        metadata: of its checkpoint.
+    """
 
-    def observe(self, image: Image, landmarks: np.ndarray) -> None:
-        """The network has been taught the person; there is nothing to look for."""
+    def __init__(self, head: AnnyHead, net: Generator, metadata: RendererMetadata):
+        self.net, self.size = net, metadata.size
+        self.surface = FaceSurface(head)
+        self._gaze, self._lips = GazeEstimator(self.surface), LipClosureConstraint(self.surface)
 
-    def plan(self, motion: Motion, new: Motion) -> None:
-        scene = Scene.tracked(self._surface, motion, self._size)
-        self._plan = _Plan(motion, new, scene, edit_opacity(motion, new))
-        self._context.clear()
+    def plan(self, motion: Motion, edited: Motion) -> NeuralPlan:
+        """See `Renderer.plan`."""
+        return NeuralPlan(motion, edited, Scene.tracked(self.surface, motion, self.size), edit_opacity(motion, edited))
 
-    def render(self, picture: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
-        assert self._plan is not None, "plan first"
-        strength = float(self._plan.strength[t])
-        if not np.isfinite(landmarks[0, 0]) or strength <= 0:
+    def start(self, plan: NeuralPlan) -> NeuralSession:
+        """See `Renderer.start`."""
+        return NeuralSession(self, plan)
+
+    def vertices(self, plan: NeuralPlan, landmarks: np.ndarray, t: int) -> tuple[np.ndarray, np.ndarray]:
+        """Shape the face of one frame before and after the edit.
+
+        Args:
+            plan: made by `plan`.
+            landmarks: of frame t of the source, (478, 3) pixels; they give the gaze and the opening of the lips.
+            t: number of the frame.
+
+        Returns:
+            Vertices of the source's and of the edited face, (V, 3) cm each.
+        """
+        motion, edited, scene = plan.motion, plan.edited, plan.scene
+        coefficients = motion.coefficients[t]
+        with_gaze = self._gaze(scene.rest, coefficients, scene.views[t], landmarks)
+        before = self.surface.deform(scene.rest, with_gaze)
+        after = self.surface.deform(scene.rest, edited.coefficients[t] + with_gaze - coefficients)
+        lip_gain = 1.0 if edited.lip_gain is None else float(edited.lip_gain[t])
+        lip_gap = lip_gap_cm(landmarks, float(motion.scale[t]), motion.rotation[t])
+        return before, after + self._lips(before, after, lip_gain, lip_gap)
+
+
+class NeuralSession:
+    """Renders the frames of one plan in order; see `RenderSession`. Holds the network's recurrent context."""
+
+    def __init__(self, renderer: NeuralRenderer, plan: NeuralPlan):
+        self._renderer, self._plan = renderer, plan
+        self._context = _RecurrentContext(renderer.net)
+
+    def render(self, image: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
+        """Render one frame; see `RenderSession.render`.
+
+        Args:
+            image: frame t of the source.
+            landmarks: of its face, (478, 3) pixels; NaN where there is none.
+            t: number of the frame in the plan.
+
+        Returns:
+            Frame t of the edit; the same object where nothing changes.
+        """
+        opacity = float(self._plan.opacity[t])
+        if not np.isfinite(landmarks[0, 0]) or opacity <= 0:
             self._context.clear()
-            return picture
-        return composite(as_image(picture), self.paint(landmarks, t), self.crop(t), strength)
+            return image
+        return composite(as_image(image), self.render_face(landmarks, t), self._plan.scene.crops[t], opacity)
 
-    def crop(self, t: int) -> np.ndarray:
-        """(2, 3) from the pixels of frame t to those of the square that is painted."""
-        assert self._plan is not None, "plan first"
-        return self._plan.scene.crops[t]
-
-    def paint(self, landmarks: np.ndarray, t: int) -> RenderedFace:
-        """The face of frame t alone, in its square."""
-        assert self._plan is not None, "plan first"
-        (motion, new, scene, _), surface = self._plan, self._surface
-        view, crop, source = scene.views[t], scene.crops[t], motion.coefficients[t]
-        looking = self._gaze(scene.rest, source, view, landmarks)
-        before = surface.deform(scene.rest, looking)
-        after = surface.deform(scene.rest, new.coefficients[t] + looking - source)
-        gain = 1.0 if new.lip_gain is None else float(new.lip_gain[t])
-        after = after + self._lips(
-            before, after, gain, lip_gap_cm(landmarks, float(motion.scale[t]), motion.rotation[t])
-        )
-        seen, earlier = (surface.rasterize(vertices, view, crop, self._size) for vertices in (after, before))
-        conditions = surface.condition_channels(after, seen, view, crop)
-        as_it_is = surface.condition_channels(before, earlier, view, crop)
-        face, source_face = self._context.draw(np.stack([conditions, as_it_is]), t, motion.shot)
-        moved = np.zeros((self._size * self._size, 2), np.float32)
-        moved[seen.pixel] = seen.interpolate(view.project(after)[0] - view.project(before)[0]).T
-        moved = moved.reshape(self._size, self._size, 2)
-        mask, mask_before = conditions[-1] > 0, as_it_is[-1] > 0
-        shown = surface.visibility_mask(seen, earlier, (moved @ crop[:, :2].T).astype(np.float32)) & mask
-        return RenderedFace(face, source_face, mask, mask_before, moved, shown)
+    def render_face(self, landmarks: np.ndarray, t: int) -> RenderedFace:
+        """Generate the face of frame t within its square crop, `scene.crops[t]`."""
+        surface, scene, size = self._renderer.surface, self._plan.scene, self._renderer.size
+        view, crop = scene.views[t], scene.crops[t]
+        before, after = self._renderer.vertices(self._plan, landmarks, t)
+        edited, source = (surface.rasterize(vertices, view, crop, size) for vertices in (after, before))
+        edited_conditions = surface.condition_channels(after, edited, view, crop)
+        source_conditions = surface.condition_channels(before, source, view, crop)
+        conditions = np.stack([edited_conditions, source_conditions])
+        face, reconstruction = self._context.generate(conditions, t, self._plan.motion.shot)
+        motion = np.zeros((size * size, 2), np.float32)
+        motion[edited.pixel] = edited.interpolate(view.project(after)[0] - view.project(before)[0]).T
+        motion = motion.reshape(size, size, 2)
+        mask, source_mask = edited_conditions[-1] > 0, source_conditions[-1] > 0
+        crop_motion = (motion @ crop[:, :2].T).astype(np.float32)
+        visible = surface.visibility_mask(edited, source, crop_motion) & mask
+        return RenderedFace(face, reconstruction, mask, source_mask, motion, visible)
 
 
-class _Plan(NamedTuple):
-    motion: Motion
-    new: Motion
-    scene: Scene
-    strength: np.ndarray  # (T,)
-
-
-class _Context:
-    """The network with what it keeps from frame to frame, of several films of equal length at once."""
+class _RecurrentContext:
+    """The network with what it carries from frame to frame, for several sequences of equal length at once."""
 
     def __init__(self, net: Generator):
         self._net = net
         self.clear()
 
     def clear(self) -> None:
+        """Forget all frames."""
         self._last: int | None = None
         self._conditions: list[torch.Tensor] = []
-        self._pictures: list[torch.Tensor] = []
+        self._outputs: list[torch.Tensor] = []
 
-    def draw(self, conditions: np.ndarray, t: int, shot: np.ndarray | None) -> np.ndarray:
-        """Conditions (B, 10, S, S) of frame t of each film -> (B, S, S, 3) uint8 RGB."""
+    def generate(self, conditions: np.ndarray, t: int, shot: np.ndarray | None) -> np.ndarray:
+        """Conditions (B, 10, S, S) of frame t of each sequence -> faces (B, S, S, 3) uint8 RGB."""
         follows = self._last is not None and t == self._last + 1 and (shot is None or shot[t] == shot[self._last])
         if not follows:
             self.clear()
         device = next(self._net.parameters()).device
-        here = torch.from_numpy(conditions).to(device)
-        nothing = torch.full_like(here[:, :3], -1.0)
-        seen = (self._conditions or [here] * (INPUT_FRAMES - 1)) + [here]  # before the first frame: as in it
-        pictures = self._pictures or [nothing] * PREVIOUS_FRAMES
+        current = torch.from_numpy(conditions).to(device)
+        blank = torch.full_like(current[:, :3], -1.0)
+        inputs = (self._conditions or [current] * (INPUT_FRAMES - 1)) + [
+            current
+        ]  # the first frame stands for those before
+        outputs = self._outputs or [blank] * PREVIOUS_FRAMES
         with torch.inference_mode():
-            made = self._net(torch.cat(seen, 1), torch.cat(pictures, 1))
-        self._last, self._conditions, self._pictures = t, seen[1:], [*pictures[1:], made]
-        levels = ((made.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+            generated = self._net(torch.cat(inputs, 1), torch.cat(outputs, 1))
+        self._last, self._conditions, self._outputs = t, inputs[1:], [*outputs[1:], generated]
+        levels = ((generated.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return levels.permute(0, 2, 3, 1).cpu().numpy()
 
 
-def edit_opacity(motion: Motion, new: Motion) -> np.ndarray:
-    """(T,) in [0, 1]: how much of the painted face shows. It fades in with the weight of the edit, and with what the
-    edit does at all, so that a very small one is nearly the source."""
-    change = np.abs(new.coefficients - motion.coefficients).max(1, initial=0.0)
-    if new.lip_gain is not None:
-        change = np.maximum(change, np.abs(new.lip_gain - 1))
-    lively = float(np.quantile(change[motion.weight > 0], 0.9)) if (motion.weight > 0).any() else 0.0
-    return smoothstep(motion.weight / FADE) * smoothstep(np.array(lively / NOTICEABLE))
+def edit_opacity(motion: Motion, edited: Motion) -> np.ndarray:
+    """Opacity of the generated face, (T,) in [0, 1].
+
+    It grows with the weight of each frame, and with how much the edit changes in the clip at all, so that the result of
+    a very weak edit is nearly the source.
+    """
+    change = np.abs(edited.coefficients - motion.coefficients).max(1, initial=0.0)
+    if edited.lip_gain is not None:
+        change = np.maximum(change, np.abs(edited.lip_gain - 1))
+    editable = motion.weight > 0
+    clip_change = float(np.quantile(change[editable], 0.9)) if editable.any() else 0.0
+    return smoothstep(motion.weight / FULL_OPACITY_WEIGHT) * smoothstep(np.array(clip_change / FULL_OPACITY_CHANGE))

@@ -1,9 +1,12 @@
-"""The embedded renderer: warp the source frame by the projected 3D displacement, then shade what turned and creased.
+"""The embedded renderer: warp the source frame by the projected 3D displacement, then shade what turned and wrinkled.
 
-No training and no model of the person: identity, hair and background are the source's own pixels.
+It needs no training and no model of the person: identity, hair and background are the source's own pixels.
 """
 
 from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -19,97 +22,182 @@ from asccl.renderers.warp.teeth import stabilize_teeth
 from asccl.types import Image, LazyImage, Motion
 from asccl.video.lazy_image import overlay_patch
 
-STILL = 0.03  # pixels that count as no motion
-# a shadow on skin keeps more red than blue: brightness -> 1 + (brightness - 1) * share, for R, G, B
-REDDENED = np.array([[0.85, 0.15], [1.0, 0.0], [1.05, -0.05]], np.float32)
+MIN_COEFFICIENT_CHANGE = 1e-4  # smaller changes of coefficients and lip gain leave a frame as it is
+MIN_MOTION = 0.03  # pixels
+MIN_BRIGHTNESS_CHANGE = 0.003
+# a shadow on skin keeps more red than blue: brightness -> slope * brightness + offset, for R, G, B
+SHADOW_TINT = np.array([[0.85, 0.15], [1.0, 0.0], [1.05, -0.05]], np.float32)
+MIN_WRINKLE_DEPTH = 0.02  # in [0, 1]; shallower wrinkles do not deepen the skin's own creases
+DETAIL_RANGE = (-25, 8)  # grey levels of the skin's own creases around the mean of their surroundings
+
+
+@dataclass(frozen=True)
+class WarpAppearance:
+    """What the warp renderer knows of a person's looks."""
+
+    skin: SkinModel
+    eyes: IrisModel
+    glasses: GlassesModel
+
+
+class WarpObserver:
+    """Measures a person's skin, irises and glasses, frame by frame."""
+
+    def __init__(self, head: HeadModel):
+        self._appearance = WarpAppearance(SkinModel(head), IrisModel(), GlassesModel())
+
+    def add(self, image: Image, landmarks: np.ndarray) -> None:
+        """Measure a frame, (H, W, 3) uint8 RGB, with its landmarks, (478, 3) pixels."""
+        self._appearance.skin.observe(image, landmarks)
+        self._appearance.eyes.observe(image, landmarks)
+        self._appearance.glasses.observe(image, landmarks)
+
+    def appearance(self) -> WarpAppearance:
+        """Copy what was measured so far."""
+        return deepcopy(self._appearance)
+
+
+@dataclass(frozen=True)
+class WarpPlan:
+    """Motion of the source and of the edit, T frames each."""
+
+    motion: Motion
+    edited: Motion
 
 
 class WarpRenderer:
-    """Backward warp over the face box; see `Renderer`."""
+    """Warps the face backwards within its box; see `Renderer`."""
 
-    def __init__(self, head: HeadModel):
+    def __init__(self, head: HeadModel, appearance: WarpAppearance):
         self._displacement = Displacement(head)
         self._field = FaceField(head)
-        self.skin = SkinModel(head)
-        self.eyes = IrisModel()
-        self.glasses = GlassesModel()
-        self._motion: Motion | None = None
-        self._new: Motion | None = None
+        self._appearance = appearance
 
-    def observe(self, image: Image, landmarks: np.ndarray) -> None:
-        self.skin.observe(image, landmarks)
-        self.eyes.observe(image, landmarks)
-        self.glasses.observe(image, landmarks)
+    def plan(self, motion: Motion, edited: Motion) -> WarpPlan:
+        """See `Renderer.plan`."""
+        return WarpPlan(motion, edited)
 
-    def plan(self, motion: Motion, new: Motion) -> None:
-        self._motion, self._new = motion, new
+    def start(self, plan: WarpPlan) -> WarpSession:
+        """See `Renderer.start`."""
+        return WarpSession(self, plan)
 
-    def render(self, picture: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
-        assert self._motion is not None and self._new is not None, "plan first"
-        change = self._new.coefficients[t] - self._motion.coefficients[t]
-        gain = 1.0 if self._new.lip_gain is None else float(self._new.lip_gain[t])
-        if not np.isfinite(landmarks[0, 0]) or (np.abs(change).max() < 1e-4 and abs(gain - 1) < 1e-4):
-            return picture
-        d = self._displacement(self._motion, self._new, t, landmarks) * self.skin.skin_confidence
+    def render(self, plan: WarpPlan, image: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
+        """Render one frame; frames do not depend on each other.
+
+        Args:
+            plan: made by `plan`.
+            image: frame t of the source.
+            landmarks: of its face, (478, 3) pixels; NaN where there is none.
+            t: number of the frame in the plan.
+
+        Returns:
+            Frame t of the edit; the same object where nothing changes.
+        """
+        motion, edited, skin = plan.motion, plan.edited, self._appearance.skin
+        change = edited.coefficients[t] - motion.coefficients[t]
+        lip_gain = 1.0 if edited.lip_gain is None else float(edited.lip_gain[t])
+        if not np.isfinite(landmarks[0, 0]) or max(np.abs(change).max(), abs(lip_gain - 1)) < MIN_COEFFICIENT_CHANGE:
+            return image
+        d = self._displacement(motion, edited, t, landmarks) * skin.skin_confidence
         points = landmarks[: mesh.NUM_FACE_LANDMARKS]
         moved = points + d
-        box = self._field.edit_box(landmarks, moved, picture.shape)
+        box = self._field.edit_box(landmarks, moved, image.shape)
         if box.empty:
-            return picture
-        free = self.glasses.motion_weights(landmarks, box)
-        if free is not None:
-            share = sample(free, moved, box)[:, None]
-            d = limit_brow_motion(d, share)
-        values = np.concatenate([d[:, :2], self.skin.brightness_ratio(points, moved)[:, None] - 1], 1)
+            return image
+        weights = self._appearance.glasses.motion_weights(landmarks, box)
+        if weights is not None:
+            point_weights = sample_field(weights, moved, box)[:, None]
+            d = limit_brow_motion(d, point_weights)
+        values = np.concatenate([d[:, :2], skin.brightness_ratio(points, moved)[:, None] - 1], 1)
         field = self._field.interpolate(landmarks, moved, values, box)
-        if free is not None:
-            field[..., :2] *= free[..., None]
-            d = d * share
+        if weights is not None:
+            field[..., :2] *= weights[..., None]
+            d = d * point_weights
             moved = points + d
-        box, field = busy_part(field, box)
+        box = changed_part(field, box)
         if box.empty:
-            return picture
-        creased = self._displacement.stabilize_forehead(self._motion, t, moved, d)
-        painted = self._paint(picture, landmarks, moved, creased, field, change, box)
-        return overlay_patch(picture, box.x0, box.y0, painted)
+            return image
+        stable = self._displacement.stabilize_forehead(motion, t, moved, d)
+        part = self._render_part(image, landmarks, moved, stable, field, change, box)
+        return overlay_patch(image, box.x0, box.y0, part)
 
-    def _paint(self, picture: LazyImage, landmarks, moved, creased, field, change, box: Box) -> Image:
+    def _render_part(self, image: LazyImage, landmarks, moved, stable, field, change, box: Box) -> Image:
+        """Warp and relight the pixels of a box; stable: as moved (468, 3), with a forehead that does not tremble."""
         size = face_size(landmarks)
         motion = upsample(field[..., :2], box)
         stabilize_teeth(motion, landmarks, moved, box)
-        source, warped = warp(picture, motion, box)
-        restore_eyeballs(source, warped, landmarks, moved, box, self.eyes.radius_ratio)
-        factor, depth, fine = self.skin.shade_wrinkles(creased, change, box, size)
+        source, warped = warp(image, motion, box)
+        restore_eyeballs(source, warped, landmarks, moved, box, self._appearance.eyes.radius_ratio)
+        factor, depth, fine = self._appearance.skin.shade_wrinkles(stable, change, box, size)
         light = factor * (1 + resample(field[..., 2], box, fine))
         light, depth = cv2.split(upsample(cv2.merge([light, depth]), fine))
         return relight(warped, light, depth, size)
 
 
-def sample(field: np.ndarray, points: np.ndarray, box: Box) -> np.ndarray:
-    """Values (n,) of a coarse field (h, w) over the box at points (n, 2+) of the frame."""
+@dataclass(frozen=True)
+class WarpSession:
+    """Frames of one plan; see `RenderSession`. It carries nothing from frame to frame."""
+
+    renderer: WarpRenderer
+    plan: WarpPlan
+
+    def render(self, image: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
+        """Render one frame; see `RenderSession.render`.
+
+        Args:
+            image: frame t of the source.
+            landmarks: of its face, (478, 3) pixels; NaN where there is none.
+            t: number of the frame in the plan.
+
+        Returns:
+            Frame t of the edit; the same object where nothing changes.
+        """
+        return self.renderer.render(self.plan, image, landmarks, t)
+
+
+def sample_field(field: np.ndarray, points: np.ndarray, box: Box) -> np.ndarray:
+    """Read a coarse field at some points.
+
+    Args:
+        field: (h, w) over the box.
+        points: (n, 2+) pixels of the frame.
+        box: with the cells of the field.
+
+    Returns:
+        (n,) interpolated values.
+    """
     at = ((points[:, :2] - (box.x0, box.y0)) / box.cell).astype(np.float32)
     return cv2.remap(field, at[:, 0], at[:, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
 
 
-def busy_part(field: np.ndarray, box: Box) -> tuple[Box, np.ndarray]:
-    """The part of a box, and of its coarse field (h, w, 3), in which something moves or changes its light."""
+def changed_part(field: np.ndarray, box: Box) -> Box:
+    """Find the part of a box in which its field (h, w, 3) moves a pixel or changes its brightness; empty if none."""
     x, y, light = cv2.split(np.abs(field))
-    busy = (x > STILL) | (y > STILL) | (light > STILL / 10)
-    ys, xs = np.flatnonzero(busy.any(1)), np.flatnonzero(busy.any(0))
+    changed = (x > MIN_MOTION) | (y > MIN_MOTION) | (light > MIN_BRIGHTNESS_CHANGE)
+    ys, xs = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
     if len(ys) == 0:
-        return Box(0, 0, 0, 0, box.cell), field
+        return Box(0, 0, 0, 0, box.cell)
     y0, y1, x0, x1 = max(ys[0] - 1, 0), ys[-1] + 2, max(xs[0] - 1, 0), xs[-1] + 2
     px0, py0 = box.x0 + int(np.ceil(x0 * box.cell)), box.y0 + int(np.ceil(y0 * box.cell))
     px1, py1 = min(box.x1, box.x0 + int(x1 * box.cell)), min(box.y1, box.y0 + int(y1 * box.cell))
-    return Box(px0, py0, px1, py1, box.cell, (px0 - box.x0, py0 - box.y0)), field
+    return Box(px0, py0, px1, py1, box.cell, (px0 - box.x0, py0 - box.y0))
 
 
-def warp(picture: LazyImage, field: np.ndarray, box: Box) -> tuple[Image, Image]:
-    """The pixels of the box before and after a backward warp: p takes what is at p - field(p), field (h, w, 2)."""
+def warp(image: LazyImage, field: np.ndarray, box: Box) -> tuple[Image, Image]:
+    """Warp the pixels of a box backwards: pixel p takes the colour at p - field(p).
+
+    Args:
+        image: the frame, (H, W, 3).
+        field: displacement of each pixel of the box, (h, w, 2) float32.
+        box: of h x w pixels.
+
+    Returns:
+        The pixels of the box before and after the warp, (h, w, 3) uint8 each.
+    """
     dx, dy = cv2.split(field)
-    reach = int(np.ceil(max(cv2.norm(dx, cv2.NORM_INF), cv2.norm(dy, cv2.NORM_INF)))) + 2  # a cubic looks at two
-    x0, y0 = max(box.x0 - reach, 0), max(box.y0 - reach, 0)
-    around = picture[y0 : box.y1 + reach, x0 : box.x1 + reach]
+    margin = int(np.ceil(max(cv2.norm(dx, cv2.NORM_INF), cv2.norm(dy, cv2.NORM_INF)))) + 2  # cubic: two more pixels
+    x0, y0 = max(box.x0 - margin, 0), max(box.y0 - margin, 0)
+    around = image[y0 : box.y1 + margin, x0 : box.x1 + margin]
     left, top = box.x0 - x0, box.y0 - y0
     h, w = dx.shape
     map_x = np.arange(left, left + w, dtype=np.float32)[None] - dx
@@ -118,13 +206,23 @@ def warp(picture: LazyImage, field: np.ndarray, box: Box) -> tuple[Image, Image]
     return around[top : top + h, left : left + w], warped
 
 
-def relight(image: Image, light: np.ndarray, depth: np.ndarray, size: float) -> Image:
-    """Multiply by a brightness (h, w), and deepen the skin's own creases where depth (h, w) in [0, 1] says so."""
-    if depth.max() > 0.02:
+def relight(image: Image, brightness: np.ndarray, depth: np.ndarray, size: float) -> Image:
+    """Change the brightness of skin, and deepen its own creases inside of wrinkles.
+
+    Args:
+        image: (h, w, 3) uint8 RGB.
+        brightness: factor of each pixel, (h, w) float32.
+        depth: of the wrinkles, (h, w) in [0, 1].
+        size: of the face, pixels.
+
+    Returns:
+        (h, w, 3) uint8 RGB.
+    """
+    if depth.max() > MIN_WRINKLE_DEPTH:
         gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        reach = 2 * max(1, round(0.03 * size)) + 1
-        smooth = cv2.blur(cv2.blur(gray, (reach, reach)), (reach, reach))
-        detail = np.clip(cv2.subtract(gray, smooth, dtype=cv2.CV_32F), -25, 8)
-        light = light + CREASE_GAIN * depth * detail / np.maximum(gray, 16)
-    gain = cv2.merge([light * slope + level for slope, level in REDDENED])
+        side = 2 * max(1, round(0.03 * size)) + 1
+        smooth = cv2.blur(cv2.blur(gray, (side, side)), (side, side))
+        detail = np.clip(cv2.subtract(gray, smooth, dtype=cv2.CV_32F), *DETAIL_RANGE)
+        brightness = brightness + CREASE_GAIN * depth * detail / np.maximum(gray, 16)
+    gain = cv2.merge([brightness * slope + offset for slope, offset in SHADOW_TINT])
     return cv2.multiply(image, gain, dtype=cv2.CV_8U)

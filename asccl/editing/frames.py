@@ -1,0 +1,121 @@
+"""The frames that an edit is planned for, and the sample frames by which a plan is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from asccl.editing.cache import KeyedCache
+from asccl.editing.models import Models
+from asccl.editing.strength import FaceSample
+from asccl.face.tracker import FaceMeshTracker
+from asccl.morphable.head import HeadModel
+from asccl.morphable.reconstruct import FittedClip, reconstruct
+from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
+from asccl.types import EditRequest, Image, Motion, Progress
+from asccl.video import Limits
+
+MIN_SAMPLES = 4  # frames of a clip; at most one less than twice as many
+MIN_SAMPLE_PRESENCE = 0.5
+PLAN_STEPS = 64  # results of planning that are kept for one face
+
+
+@dataclass(frozen=True)
+class ObservedFace:
+    """One person in a file, as observed on sample frames.
+
+    Attributes:
+        motion: of the frames that the samples number.
+        samples: frames that show the face, for the person's identity and emotion.
+        strength_samples: frames by which the strength of an edit is chosen.
+        warp: the warp renderer of this person.
+        plan_steps: results of planning that do not depend on the frames to be edited.
+    """
+
+    motion: Motion
+    samples: tuple[FaceSample, ...]
+    strength_samples: tuple[FaceSample, ...]
+    warp: WarpRenderer
+    plan_steps: KeyedCache[Any] = field(default_factory=lambda: KeyedCache(PLAN_STEPS))
+
+
+@dataclass(frozen=True)
+class EditFrames:
+    """T frames that an edit is planned for.
+
+    Attributes:
+        face: the person in them.
+        motion: of T frames; its weight is how far the face can be edited in each.
+        times: seconds after the first frame of the file, (T,); NaN for a frame that only gives context.
+    """
+
+    face: ObservedFace
+    motion: Motion
+    times: np.ndarray
+
+
+def observe_clip(
+    request: EditRequest, models: Models, limits: Limits, progress: Progress
+) -> tuple[FittedClip, ObservedFace]:
+    """Track and fit the face in a whole file and observe it on sample frames; the first of two passes over the file.
+
+    Args:
+        request: names the file and the face.
+        models: to track and fit with.
+        limits: of the file.
+        progress: reports the stages "track" and "fit".
+
+    Returns:
+        The fitted clip, to be closed by the caller, and the observed face.
+
+    Raises:
+        NoFaceError: the file shows no such face, or none that can be edited.
+        UnreadableError, LimitError: the file cannot be read.
+        CancelledError: by the user.
+    """
+    observer = _ClipObserver(models.head)
+    tracker = FaceMeshTracker(models.embedder.embed)
+    try:
+        clip = reconstruct(request.source, tracker, models.fitter, progress, limits, request.face, observer)
+    finally:
+        tracker.close()
+    samples = observer.sampler.face_samples(clip)
+    warp = WarpRenderer(models.head, observer.warp.appearance())
+    return clip, ObservedFace(clip.motion, samples, samples, warp)
+
+
+class FrameSampler:
+    """Keeps between `MIN_SAMPLES` and twice as many frames, spread evenly over however many are offered."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[int, Image]] = []
+        self._stride, self._offered = 1, 0
+
+    def offer(self, index: int, image: Image) -> None:
+        """Keep a frame where it is due. index: of the frame in the clip."""
+        if self._offered % self._stride == 0:
+            self.frames.append((index, image))
+            if len(self.frames) >= 2 * MIN_SAMPLES:
+                self.frames, self._stride = self.frames[::2], 2 * self._stride
+        self._offered += 1
+
+    def face_samples(self, clip: FittedClip) -> tuple[FaceSample, ...]:
+        """The kept frames of a clip that show the face clearly, with its landmarks."""
+        return tuple(
+            FaceSample(t, image, clip.landmarks.read(t, t + 1)[0])
+            for t, image in self.frames
+            if clip.track.presence[t] > MIN_SAMPLE_PRESENCE
+        )
+
+
+class _ClipObserver:
+    """Gets some frames of a clip while it is tracked; a `FrameObserver`."""
+
+    def __init__(self, head: HeadModel):
+        self.warp, self.sampler = WarpObserver(head), FrameSampler()
+
+    def __call__(self, index: int, image: Image, landmarks: np.ndarray) -> None:
+        self.warp.add(image, landmarks)
+        self.sampler.offer(index, image)

@@ -1,0 +1,148 @@
+"""Plan an edit: everything that decides its pixels. Previews and edits share this one plan."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from asccl import zoo
+from asccl.directors.base import Director, ReferenceStyle, Target
+from asccl.directors.preset import PresetDirector
+from asccl.directors.reference import ReferenceDirector
+from asccl.editing.cache import file_key
+from asccl.editing.frames import EditFrames, ObservedFace
+from asccl.editing.models import Models
+from asccl.editing.renderer_selection import WARP_SELECTION, mean_embedding, renderer_files, select_renderer
+from asccl.editing.strength import FaceSample, identity_preserving_strength
+from asccl.face.crop import expression_crop
+from asccl.face.easing import smoothstep
+from asccl.morphable.anny_head import AnnyHead
+from asccl.nets.protocols import ExpressionClassifier
+from asccl.renderers.base import Renderer, RenderSession
+from asccl.types import EditRequest, Motion
+
+FADE_SECONDS = 0.3  # seconds in which an edit fades at the ends of its time range
+
+
+@dataclass(frozen=True)
+class EditPlan:
+    """What an edit does to T frames.
+
+    Attributes:
+        target: emotion, reference and emotion of the source; its intensity includes the strength.
+        strength: factor of the intensity that preserves identity.
+        motion: of the source; its weight is how far each frame is edited.
+        edited: of the edited face.
+        renderer: of the person.
+        render_plan: of that renderer.
+        renderer_report: which renderer was selected and why, JSON-able.
+    """
+
+    target: Target
+    strength: float
+    motion: Motion
+    edited: Motion
+    renderer: Renderer
+    render_plan: Any
+    renderer_report: dict[str, Any]
+
+    def start(self) -> RenderSession:
+        """Start rendering the frames."""
+        return self.renderer.start(self.render_plan)
+
+
+def plan_edit(
+    request: EditRequest, frames: EditFrames, models: Models, reference: ReferenceStyle | None = None
+) -> EditPlan:
+    """Decide all that an edit does, before its first frame is rendered.
+
+    Args:
+        request: what the user asks for.
+        frames: to be edited, with the person in them.
+        models: to plan with.
+        reference: style of `request.reference`.
+
+    Returns:
+        The plan of these frames.
+
+    Raises:
+        InputError: the requested renderer cannot be used for this person.
+        WeightsError: weights are missing or damaged.
+        SettingError: the device of the neural renderer cannot be used.
+    """
+    face, remember = frames.face, frames.face.plan_steps.get
+    director = select_director(request, models.head)
+    source = remember("source emotion", lambda: mean_emotion_probabilities(face.samples, models.expression))
+    target = Target(request.emotion, reference, request.intensity, request.seed, source)
+    strength = remember(
+        ("strength", request.generator, request.emotion, _style_key(reference), request.seed),
+        lambda: identity_preserving_strength(  # warps whoever renders: a network's blur says nothing about the emotion
+            face.motion, director, target, face.warp, face.strength_samples, models.embedder.embed
+        ),
+    )
+    renderer, report = remember(("renderer", *_renderer_key(request)), lambda: _make_renderer(request, face, models))
+    target = replace(target, intensity=target.intensity * strength)
+    motion = replace(frames.motion, weight=frames.motion.weight * time_range_weight(frames.times, request))
+    edited = director(motion, target)
+    return EditPlan(target, strength, motion, edited, renderer, renderer.plan(motion, edited), report)
+
+
+def select_director(request: EditRequest, head: AnnyHead) -> Director:
+    """The director of a request: NED's manipulator, the style of a reference, or a preset emotion."""
+    if request.generator == "ned":
+        from asccl.directors.manipulator import ManipulatorDirector  # imports torch
+
+        return ManipulatorDirector(head, zoo.load_manipulator())
+    return ReferenceDirector(head) if request.reference is not None else PresetDirector(head)
+
+
+def mean_emotion_probabilities(samples: Sequence[FaceSample], network: ExpressionClassifier) -> np.ndarray | None:
+    """Mean probability of each emotion in the order of `EMOTIONS`, (7,), over some frames; None without frames."""
+    if not samples:
+        return None
+    return network.predict(np.stack([expression_crop(s.image, s.landmarks) for s in samples]))[0].mean(0)
+
+
+def time_range_weight(times: np.ndarray, request: EditRequest) -> np.ndarray:
+    """Weight of each frame by the time range of a request.
+
+    Args:
+        times: seconds after the first frame of the file, (T,); NaN for a frame that only gives context.
+        request: with the range.
+
+    Returns:
+        (T,) float32 in [0, 1]: 1 inside the range and for context, eased to 0 within `FADE_SECONDS` of its ends.
+    """
+    ramp = np.ones(len(times))
+    if request.start > 0:
+        ramp = np.minimum(ramp, (times - request.start) / FADE_SECONDS)
+    if request.end is not None:
+        ramp = np.minimum(ramp, (request.end - times) / FADE_SECONDS)
+    return smoothstep(np.where(np.isnan(times), 1, ramp)).astype(np.float32)
+
+
+def _make_renderer(request: EditRequest, face: ObservedFace, models: Models) -> tuple[Renderer, dict[str, Any]]:
+    selection = WARP_SELECTION
+    if request.generator == "ned":
+        selection = select_renderer(mean_embedding(face.samples, models.embedder.embed), request.renderer)
+    if selection.renderer is None:
+        return face.warp, selection.report
+    from asccl.renderers.neural.renderer import NeuralRenderer  # imports torch
+
+    net, metadata = zoo.load_renderer(selection.renderer, models.device)
+    return NeuralRenderer(models.head, net, metadata), selection.report
+
+
+def _renderer_key(request: EditRequest) -> tuple[Hashable, ...]:
+    """Another one where the renderers to choose from have changed."""
+    if request.generator != "ned":
+        return (request.generator,)
+    files = [request.renderer] if request.renderer else renderer_files()
+    return (request.generator, *map(file_key, files))
+
+
+def _style_key(reference: ReferenceStyle | None) -> bytes:
+    return b"" if reference is None else reference.mean.tobytes()
