@@ -1,14 +1,22 @@
-"""Fit the 3DMM to a track: one identity for the person, pose and bounded coefficients for every frame.
+"""Fit the head model to a track: one identity for the person, pose and bounded coefficients for every frame.
 
-The camera is a weak perspective, `landmarks = scale * R @ (identity + sum_i c_i E_i) + translation`. Identity and
-expression explain some of the same landmarks. Three things keep expression out of the identity: the identity basis
-is penalised far more than the coefficients; what the basis leaves over may only move the identity where no
-expression unit could (units push one way: a chin that is shorter than the basis allows is the person's own, one that
-is longer may be an open jaw); and a known neutral of the same person can be given.
+The camera is a weak perspective. Frame t of the landmarks y_t (N, 3) is modelled as
+
+    y_t = s_t R_t (x + sum_i w_ti E_i) + translation_t,    0 <= w_ti <= 1
+
+with the person's neutral shape x and the expression basis E. Pose and coefficients are fitted in turn: given the
+shape, the pose has a closed form (Umeyama 1991, `fit_weak_perspective`); given the pose, landmarks are taken back into
+the head's coordinates and all coefficients of a clip minimise one convex quadratic by FISTA (`bounded_least_squares`).
+
+Identity and expression explain some of the same landmarks. Three things keep expression out of the identity: the
+identity basis is penalised far more than the coefficients; what the basis cannot explain may change the identity only
+where no expression unit could (units push one way: a chin that is shorter than the basis allows belongs to the person,
+a longer one may be an open jaw); and a known neutral of the same person can be given.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,17 +27,34 @@ from asccl.face import mesh
 from asccl.morphable.head import HeadModel
 from asccl.types import Motion, Track
 
-UNOBSERVABLE_UNITS = ("eyeLook", "tongueOut")  # not to be seen in the 468 points
-RARE_UNITS = ("jawLeft", "jawRight", "jawForward", "mouthLeft", "mouthRight", "cheekPuff", "mouthClose", "mouthShrugLower",
-        "mouthShrugUpper", "mouthRollUpper", "mouthRollLower")  # fmt: skip
-UNEXPLAINED_IDENTITY_SHARE = 0.7  # of what neither basis nor expression explains, that counts as the person's own
+UNOBSERVABLE_UNITS = ("eyeLook", "tongueOut")  # the 468 landmarks do not show them
+RARE_UNITS = (
+    *("jawLeft", "jawRight", "jawForward", "mouthLeft", "mouthRight", "cheekPuff", "mouthClose"),
+    *("mouthShrugLower", "mouthShrugUpper", "mouthRollUpper", "mouthRollLower"),
+)
+RARE_UNIT_PRIOR = 4.0  # prior of the rare units over that of the others
+UNEXPLAINED_IDENTITY_SHARE = 0.7  # of what neither basis nor expression explains, added to the identity
+PRIOR_SCALE = 0.02  # a coefficient prior of 1, over the mean diagonal of the basis' Gram matrix
+IDENTITY_PRIOR_SCALE = 0.004  # an identity prior of 1, over the sum of the landmark weights
+TEMPORAL_SCALE = 20  # a temporal weight of 1, over a coefficient prior of 1
+POSE_ITERATIONS = 3  # of pose and coefficients in turn, given the identity
+POSE_SCALE_SMOOTHING = 1.0  # frames, standard deviation
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """identity_prior, coefficient_prior: pull towards 0. coherence: pull towards the neighbouring frames.
-    depth_trust: weight of FaceMesh's z beside x and y. samples: frames that decide the identity.
-    chunk, overlap: frames fitted at once and shared with the chunk before."""
+    """Weights and sizes of a fit.
+
+    Attributes:
+        identity_prior: weight of the squared identity coefficients.
+        coefficient_prior: weight of the squared expression coefficients.
+        temporal_weight: weight of the squared change of a coefficient between neighbouring frames.
+        depth_weight: weight of FaceMesh's z; x and y have weight 1.
+        iterations: of identity and coefficients in turn.
+        identity_frames: number of frames that decide the identity, at most.
+        chunk_frames: number of frames fitted at once.
+        overlap_frames: frames on either side of a chunk that are fitted along with it.
+    """
 
     identity_prior: float = 0.5
     coefficient_prior: float = 2.0
@@ -42,7 +67,7 @@ class FitSettings:
 
 
 def landmark_weights() -> np.ndarray:
-    """(468,) trust in each landmark: much where emotion and speech show, little on the outline of the face."""
+    """(468,) weight of each landmark: high where emotion and speech show, low on the outline of the face."""
     w = np.ones(mesh.NUM_FACE_LANDMARKS)
     w[list(mesh.FACE_OVAL)] = 0.3
     w[list(mesh.LIPS + mesh.RIGHT_EYE + mesh.LEFT_EYE)] = 3.0
@@ -50,144 +75,203 @@ def landmark_weights() -> np.ndarray:
     return w
 
 
-def fit_weak_perspective(shape: np.ndarray, landmarks: np.ndarray, weights: np.ndarray):
-    """Least-squares `landmarks ~ s R shape + t` for each frame (Umeyama 1991).
+def sample_indices(total: int, count: int) -> np.ndarray:
+    """At most `count` indices below `total`, evenly spaced and including both ends."""
+    return np.unique(np.linspace(0, total - 1, min(total, count)).round().astype(int))
 
-    shape: (T, N, 3) or (N, 3); landmarks: (T, N, 3); weights: (N,). Returns s (T,), R (T, 3, 3), t (T, 3).
+
+def fit_weak_perspective(
+    shape: np.ndarray, landmarks: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    r"""Fit scale, rotation and translation of each frame in closed form (Umeyama 1991).
+
+    .. math:: \min_{s, R, t} \sum_n w_n \lVert y_n - (s R x_n + t) \rVert^2
+
+    With the weighted means removed and :math:`\sum_n w_n y_n x_n^T = U \mathrm{diag}(\sigma) V^T`, the minimum is
+    :math:`R = U S V^T`, :math:`s = \mathrm{tr}(\mathrm{diag}(\sigma) S) / \sum_n w_n \lVert x_n \rVert^2` and
+    :math:`t = \bar y - s R \bar x`, where :math:`S = \mathrm{diag}(1, 1, \det U V^T)` excludes reflections.
+
+    Args:
+        shape: x, (T, N, 3) or (N, 3).
+        landmarks: y, (T, N, 3).
+        weights: w, (N,).
+
+    Returns:
+        Scale (T,), rotation (T, 3, 3) and translation (T, 3).
     """
     shape = np.broadcast_to(shape, landmarks.shape)
     w = weights / weights.sum()
     centre_x, centre_y = np.einsum("n,tnk->tk", w, shape), np.einsum("n,tnk->tk", w, landmarks)
     x, y = shape - centre_x[:, None], landmarks - centre_y[:, None]
     u, sigma, vt = np.linalg.svd(np.einsum("tni,n,tnj->tij", y, w, x, optimize=True))
-    flip = np.ones_like(sigma)
-    flip[:, 2] = np.sign(np.linalg.det(u @ vt))
-    rotation = (u * flip[:, None]) @ vt
-    scale = (sigma * flip).sum(1) / np.einsum("n,tnk->t", w, x**2)
+    sign = np.ones_like(sigma)
+    sign[:, 2] = np.sign(np.linalg.det(u @ vt))
+    rotation = (u * sign[:, None]) @ vt
+    scale = (sigma * sign).sum(1) / np.einsum("n,tnk->t", w, x**2)
     return scale, rotation, centre_y - scale[:, None] * np.einsum("tij,tj->ti", rotation, centre_x)
 
 
 def bounded_least_squares(
-    hessian: np.ndarray, linear: np.ndarray, start: np.ndarray, upper: np.ndarray, coherence: float, steps: int = 120
+    hessian: np.ndarray,
+    linear: np.ndarray,
+    start: np.ndarray,
+    upper: np.ndarray,
+    temporal_weight: float,
+    steps: int = 120,
 ) -> np.ndarray:
-    """Minimise sum_t w_t'Hw_t/2 - b_t'w_t + coherence/2 |w_{t+1} - w_t|^2 over 0 <= w <= upper by FISTA.
+    r"""Fit bounded coefficients of all frames at once by FISTA (Beck and Teboulle 2009), in time linear in T.
 
-    hessian: (K, K); linear, start: (T, K); upper: (K,). All frames at once, linear in T (Beck and Teboulle 2009).
+    .. math:: \min_{0 \le w \le u} \sum_t \tfrac12 w_t^T H w_t - b_t^T w_t + \tfrac{c}{2} \lVert w_{t+1} - w_t \rVert^2
+
+    Each step is a projected gradient step of length :math:`1 / (\lambda_{max}(H) + 4 c)` from the extrapolated point
+    :math:`z_k = w_k + \frac{m_{k-1} - 1}{m_k} (w_k - w_{k-1})` with :math:`m_k = (1 + \sqrt{1 + 4 m_{k-1}^2}) / 2`.
+
+    Args:
+        hessian: H, (K, K).
+        linear: b, (T, K).
+        start: initial coefficients, (T, K).
+        upper: u, (K,).
+        temporal_weight: c.
+        steps: number of steps.
+
+    Returns:
+        w, (T, K).
     """
-    step = 1.0 / (np.linalg.eigvalsh(hessian)[-1] + 4 * coherence)
-    w, ahead, momentum = start, start, 1.0
+    step = 1.0 / (np.linalg.eigvalsh(hessian)[-1] + 4 * temporal_weight)
+    w, extrapolated, momentum = start, start, 1.0
     for _ in range(steps):
-        slope = np.diff(ahead, axis=0) * coherence
-        gradient = ahead @ hessian - linear
+        slope = np.diff(extrapolated, axis=0) * temporal_weight
+        gradient = extrapolated @ hessian - linear
         gradient[:-1] -= slope
         gradient[1:] += slope
-        new = np.clip(ahead - step * gradient, 0.0, upper)
-        faster = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        ahead = new + (momentum - 1) / faster * (new - w)
-        w, momentum = new, faster
+        new = np.clip(extrapolated - step * gradient, 0.0, upper)
+        new_momentum = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        extrapolated = new + (momentum - 1) / new_momentum * (new - w)
+        w, momentum = new, new_momentum
     return w
 
 
 class Fitter:
-    """The fixed matrices of a fit; build once, use for any number of clips."""
+    """The constant matrices of a fit. Build once, use for any number of clips.
+
+    With the landmark weights W, the expression basis E and the identity basis B, both flattened to (units, 3 N):
+
+    - coefficients: H = E W E^T + P and b_t = E W (local_t - x), with the diagonal prior P;
+    - identity: ridge regression a = (B W B^T + l I)^-1 B W d of the offset d from the average neutral.
+    """
 
     def __init__(self, head: HeadModel, settings: FitSettings | None = None):
         self.head = head
         self.settings = settings = settings or FitSettings()
         w = landmark_weights()
-        self._w = np.stack([w, w, settings.depth_weight * w], 1).ravel()
+        self._weights = np.stack([w, w, settings.depth_weight * w], 1).ravel()  # (3 N,)
+        self._root_weights = np.sqrt(self._weights)
         self._pose_weights = np.full(mesh.NUM_FACE_LANDMARKS, 0.02)
         self._pose_weights[list(mesh.RIGID_LANDMARKS)] += 1.0
-        names = head.names
         self.expression = head.expression.astype(np.float64)
-        flat = self.expression.reshape(len(names), -1)
-        self.upper = np.array([0.0 if n.startswith(UNOBSERVABLE_UNITS) else 1.0 for n in names])
-        gram = (flat * self._w) @ flat.T
-        self._unit = np.trace(gram) / (self.upper > 0).sum() * 0.02
-        prior = np.array([4.0 if n in RARE_UNITS else 1.0 for n in names]) * settings.coefficient_prior * self._unit
-        self._hessian = gram + np.diag(prior)
-        basis = head.identity.astype(np.float64).reshape(len(head.identity), -1)
-        identity_gram = (basis * self._w) @ basis.T + np.eye(
-            len(basis)
-        ) * settings.identity_prior * self._w.sum() * 0.004
-        self._identity_solver = np.linalg.solve(identity_gram, basis * self._w)
+        self.upper = np.array([0.0 if n.startswith(UNOBSERVABLE_UNITS) else 1.0 for n in head.names])
+        self._build_expression(self.expression.reshape(len(head.names), -1))
+        self._build_identity(head.identity.astype(np.float64).reshape(len(head.identity), -1))
+
+    def _build_expression(self, basis: np.ndarray) -> None:
+        settings, observable = self.settings, self.upper > 0
+        gram = (basis * self._weights) @ basis.T
+        self._prior_unit = np.trace(gram) / observable.sum() * PRIOR_SCALE
+        rarity = np.array([RARE_UNIT_PRIOR if n in RARE_UNITS else 1.0 for n in self.head.names])
+        self._hessian = gram + np.diag(rarity * settings.coefficient_prior * self._prior_unit)
+        self._observable_units = (basis[observable] * self._root_weights).T  # (3 N, k)
+
+    def _build_identity(self, basis: np.ndarray) -> None:
+        prior = np.eye(len(basis)) * self.settings.identity_prior * self._weights.sum() * IDENTITY_PRIOR_SCALE
         self._identity_basis = basis
-        self._root = np.sqrt(self._w)
-        self._units = (flat[self.upper > 0] * self._root).T  # (3N, k)
+        self._identity_solver = np.linalg.solve((basis * self._weights) @ basis.T + prior, basis * self._weights)
 
     def fit_identity(self, landmarks: np.ndarray) -> np.ndarray:
-        """(T, >=468, 3) pixels, no NaN, frames of one person -> (468, 3) cm, this person at rest."""
+        """Fit the neutral shape of a person: (T, >=468, 3) pixels, no NaN, of one person -> (468, 3) cm."""
         y = np.asarray(landmarks[:, : mesh.NUM_FACE_LANDMARKS], np.float64)
-        pick = np.unique(np.linspace(0, len(y) - 1, min(len(y), self.settings.identity_frames)).round().astype(int))
-        y = y[pick]
-        base = self.head.neutral.astype(np.float64)
-        shape, w = base, np.zeros((len(y), len(self.upper)))
-        rest = base
+        y = y[sample_indices(len(y), self.settings.identity_frames)]
+        average = self.head.neutral.astype(np.float64)
+        shape = neutral = average
+        w = np.zeros((len(y), len(self.upper)))
         for _ in range(self.settings.iterations):
-            local, w = self._local(y, shape, w, 0.0)
-            rest = (local - np.tensordot(w, self.expression, 1)).mean(0)
-            a = self._identity_solver @ (rest - base).ravel()
-            shape = base + (a @ self._identity_basis).reshape(-1, 3)
-        return shape + UNEXPLAINED_IDENTITY_SHARE * self._unexplained(rest - shape) if len(y) > 1 else shape
+            local, w = self._fit_coefficients(y, shape, w, 0.0)
+            neutral = (local - np.tensordot(w, self.expression, 1)).mean(0)
+            a = self._identity_solver @ (neutral - average).ravel()
+            shape = average + (a @ self._identity_basis).reshape(-1, 3)
+        if len(y) == 1:
+            return shape
+        return shape + UNEXPLAINED_IDENTITY_SHARE * self._unexplained(neutral - shape)
 
     def _unexplained(self, offset: np.ndarray) -> np.ndarray:
-        """The part of a landmark offset (468, 3) that no coefficients >= 0 can make or come nearer to."""
-        v = offset.ravel() * self._root
-        v = v - self._units @ nnls(self._units, v)[0]
-        return (v / self._root).reshape(-1, 3)
+        """The residual of a landmark offset (468, 3) after its best non-negative combination of expression units."""
+        v = offset.ravel() * self._root_weights
+        v = v - self._observable_units @ nnls(self._observable_units, v)[0]
+        return (v / self._root_weights).reshape(-1, 3)
 
-    def _local(self, y: np.ndarray, shape: np.ndarray, w: np.ndarray, coherence: float):
-        """Landmarks in the head's own frame, and coefficients given the shape."""
-        scale, rotation, translation = fit_weak_perspective(
-            shape + np.tensordot(w, self.expression, 1), y, self._pose_weights
-        )
+    def _fit_pose(self, y: np.ndarray, shape: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return fit_weak_perspective(shape + np.tensordot(w, self.expression, 1), y, self._pose_weights)
+
+    def _fit_coefficients(
+        self, y: np.ndarray, shape: np.ndarray, w: np.ndarray, temporal_weight: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks in the head's own coordinates (T, 468, 3) cm, and coefficients (T, 52) given the shape."""
+        scale, rotation, translation = self._fit_pose(y, shape, w)
         local = np.einsum("tij,tni->tnj", rotation, y - translation[:, None]) / scale[:, None, None]
-        linear = ((local - shape).reshape(len(y), -1) * self._w) @ self.expression.reshape(len(self.upper), -1).T
-        w = bounded_least_squares(self._hessian, linear, w, self.upper, coherence * self._unit * 20)
-        return local, w
+        offset = (local - shape).reshape(len(y), -1)
+        linear = (offset * self._weights) @ self.expression.reshape(len(self.upper), -1).T
+        temporal_weight = temporal_weight * self._prior_unit * TEMPORAL_SCALE
+        return local, bounded_least_squares(self._hessian, linear, w, self.upper, temporal_weight)
 
-    def _frames(self, y: np.ndarray, shape: np.ndarray):
-        """Pose and coefficients of one chunk."""
+    def _fit_frames(self, y: np.ndarray, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Coefficients, scale, rotation and translation of one chunk."""
         w = np.zeros((len(y), len(self.upper)))
-        for _ in range(3):
-            _, w = self._local(y, shape, w, self.settings.temporal_weight)
-        scale, rotation, translation = fit_weak_perspective(
-            shape + np.tensordot(w, self.expression, 1), y, self._pose_weights
-        )
+        for _ in range(POSE_ITERATIONS):
+            _, w = self._fit_coefficients(y, shape, w, self.settings.temporal_weight)
+        scale, rotation, translation = self._fit_pose(y, shape, w)
         if len(y) > 2:
-            scale = gaussian_filter1d(scale, 1.0, mode="nearest")
+            scale = gaussian_filter1d(scale, POSE_SCALE_SMOOTHING, mode="nearest")
         return w, scale, rotation, translation
 
-    def fit_motion(self, track: Track, read, identity: np.ndarray) -> Motion:
-        """Coefficients and pose of every frame with a face, in chunks.
+    def fit_motion(
+        self, track: Track, read_landmarks: Callable[[int, int], np.ndarray], identity: np.ndarray
+    ) -> Motion:
+        """Fit coefficients and pose of every frame with a face, in chunks.
 
-        read(first, last) gives the landmarks of frames first..last-1, (n, 478, 3) pixels, NaN where there is no
-        face; frames without one get the nearest fitted frame's values and weight 0.
+        Frames without a face get the values of the nearest fitted frame, and weight 0.
+
+        Args:
+            track: T frames.
+            read_landmarks: (first, last) -> landmarks of the frames first..last-1, (n, 478, 3) pixels, NaN where
+                there is no face.
+            identity: (468, 3) cm, from `fit_identity`.
         """
-        total = len(track.presence)
+        total, settings = len(track.presence), self.settings
         coefficients = np.zeros((total, len(self.upper)), np.float32)
         scale, translation = np.ones(total, np.float32), np.zeros((total, 3), np.float32)
         rotation = np.repeat(np.eye(3, dtype=np.float32)[None], total, 0)
-        runs = list(_runs(track))
-        for first, last in runs:
-            at = first
-            while at < last:
-                stop = min(at + self.settings.chunk_frames, last)
-                start = max(first, at - self.settings.overlap_frames)
-                ahead = min(last, stop + self.settings.overlap_frames)
-                y = np.asarray(read(start, ahead)[:, : mesh.NUM_FACE_LANDMARKS], np.float64)
-                w, s, r, t = self._frames(y, identity)
-                keep = slice(at - start, stop - start)
-                coefficients[at:stop], scale[at:stop] = w[keep], s[keep]
-                rotation[at:stop], translation[at:stop] = r[keep], t[keep]
-                at = stop
-        near = _nearest(runs, track.shot)
-        coefficients, scale, rotation, translation = coefficients[near], scale[near], rotation[near], translation[near]
-        person = identity.astype(np.float32)
-        return Motion(coefficients, scale, rotation, translation, person, track.presence, shot=track.shot)
+        spans = list(_spans_with_face(track))
+        for first, last in spans:
+            for start in range(first, last, settings.chunk_frames):
+                stop = min(start + settings.chunk_frames, last)
+                begin, end = max(first, start - settings.overlap_frames), min(last, stop + settings.overlap_frames)
+                y = np.asarray(read_landmarks(begin, end)[:, : mesh.NUM_FACE_LANDMARKS], np.float64)
+                chunk, inner = slice(start, stop), slice(start - begin, stop - begin)
+                parts = self._fit_frames(y, identity)
+                for out, part in zip((coefficients, scale, rotation, translation), parts, strict=True):
+                    out[chunk] = part[inner]
+        nearest = _nearest_fitted(spans, track.shot)
+        return Motion(
+            coefficients[nearest],
+            scale[nearest],
+            rotation[nearest],
+            translation[nearest],
+            identity.astype(np.float32),
+            track.presence,
+            shot=track.shot,
+        )
 
     def landmark_error(self, motion: Motion, landmarks: np.ndarray) -> np.ndarray:
-        """Mean landmark distance of the fit in percent of the eye distance, (T,)."""
+        """Mean distance (T,) of fitted and detected landmarks (T, >=468, 2+), in percent of the eye distance."""
         shape = motion.identity + np.tensordot(motion.coefficients, self.expression, 1)
         fitted = (
             motion.scale[:, None, None] * (shape @ motion.rotation.transpose(0, 2, 1)) + motion.translation[:, None]
@@ -196,22 +280,21 @@ class Fitter:
         return 100 * np.linalg.norm(fitted[..., :2] - xy, axis=-1).mean(1) / mesh.eye_distance(landmarks)
 
 
-def _runs(track: Track):
-    """Stretches (first, last + 1) of frames that have a face and belong to one shot."""
-    seen = track.presence > 0
-    edges = np.flatnonzero(np.diff(seen.astype(np.int8)) | np.diff(track.shot)) + 1
-    for first, last in zip(np.r_[0, edges], np.r_[edges, len(seen)], strict=True):
-        if last > first and seen[first]:
+def _spans_with_face(track: Track) -> Iterator[tuple[int, int]]:
+    """Spans (first, last + 1) of frames that have a face and belong to one shot."""
+    visible = track.presence > 0
+    edges = np.flatnonzero(np.diff(visible.astype(np.int8)) | np.diff(track.shot)) + 1
+    for first, last in zip(np.r_[0, edges], np.r_[edges, len(visible)], strict=True):
+        if last > first and visible[first]:
             yield int(first), int(last)
 
 
-def _nearest(runs: list[tuple[int, int]], shot: np.ndarray) -> np.ndarray:
-    """(T,) number of the nearest frame in one of the runs, of the same shot where that has one; itself inside them."""
-    fitted = np.concatenate([np.arange(*run) for run in runs] or [np.arange(len(shot))])
-    out = np.arange(len(shot))
-    missing = np.setdiff1d(out, fitted)
-    for t in missing:
-        own = fitted[shot[fitted] == shot[t]]
-        near = own if len(own) else fitted
-        out[t] = near[np.abs(near - t).argmin()]
-    return out
+def _nearest_fitted(spans: list[tuple[int, int]], shot: np.ndarray) -> np.ndarray:
+    """(T,) index of the nearest frame in one of the spans, of the same shot if it has one; itself inside them."""
+    fitted = np.concatenate([np.arange(*span) for span in spans] or [np.arange(len(shot))])
+    nearest = np.arange(len(shot))
+    for t in np.setdiff1d(nearest, fitted):
+        same_shot = fitted[shot[fitted] == shot[t]]
+        candidates = same_shot if len(same_shot) else fitted
+        nearest[t] = candidates[np.abs(candidates - t).argmin()]
+    return nearest

@@ -47,8 +47,10 @@ def rasterize(
 
 
 def _plane_equations(corners: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """(F, 3, 2) and (F, 3) -> (F, 3, 3): coefficients of x, y and 1 that give the second and third barycentric
-    coordinate and the depth; not finite where a triangle has no area."""
+    """Coefficients (F, 3, 3) of x, y and 1 that give the second and third barycentric coordinate and the depth.
+
+    They are not finite where a triangle has no area.
+    """
     a, (bx, by), (cx, cy) = corners[:, 0], (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
     area = bx * cy - by * cx
     with np.errstate(divide="ignore", invalid="ignore"):

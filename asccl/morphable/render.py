@@ -1,7 +1,8 @@
-"""A picture of the head that a loss can look at: its gradient reaches the coefficients.
+"""Differentiable rendering of the head: the gradient of an image reaches the expression coefficients.
 
-Which triangle a pixel sees is found once, without gradient, by `raster.py`. Where in that triangle it lies and what it
-shows there is computed again from the moving corners, with gradient. What an outline uncovers is not in the gradient.
+Which triangle a pixel shows is computed without gradient by `raster.py`. The position inside that triangle and the
+value there are computed again from the moving corners, with gradient. Changes of the outline (which triangle a pixel
+shows) are not part of the gradient.
 """
 
 from __future__ import annotations
@@ -15,43 +16,64 @@ from asccl.face.crop import CROP_SIZE, arcface_matrix
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.raster import rasterize
 
-LIGHT_DIRECTION = (0.35, -0.5, -1.0)  # where it comes from: right, above, the camera's side
+LIGHT_DIRECTION = (0.35, -0.5, -1.0)  # towards the light: right, above, on the camera's side
 AMBIENT = 0.45
-SKIN_COLOUR = (0.72, 0.55, 0.47)  # skin
-REGION_COLOURS = {
-    "lips": (0.62, 0.33, 0.32), "mouth cavity": (0.18, 0.06, 0.06), "eyeball": (0.85, 0.85, 0.85),
-    "teeth": (0.80, 0.78, 0.72), "tongue": (0.55, 0.25, 0.25), "lashes": (0.15, 0.10, 0.08),
-}  # fmt: skip
+SKIN_COLOUR = (0.72, 0.55, 0.47)
+REGION_COLOURS = {  # by a part of the region's name
+    "lips": (0.62, 0.33, 0.32),
+    "mouth cavity": (0.18, 0.06, 0.06),
+    "eyeball": (0.85, 0.85, 0.85),
+    "teeth": (0.80, 0.78, 0.72),
+    "tongue": (0.55, 0.25, 0.25),
+    "lashes": (0.15, 0.10, 0.08),
+}
 BACKGROUND = 0.35
 
 
 def visible_triangles(
     points: torch.Tensor, depth: torch.Tensor, triangles: torch.Tensor, size: tuple[int, int]
 ) -> torch.Tensor:
-    """(B, V, 2) pixels and (B, V) -> (B, H, W) int64, the triangle that each pixel sees, -1 for none. No gradient."""
+    """Find the triangle that each pixel shows, without gradient.
+
+    Args:
+        points: (B, V, 2) pixels, centres at whole numbers.
+        depth: (B, V), smaller is nearer.
+        triangles: (F, 3) int.
+        size: height and width of the image.
+
+    Returns:
+        (B, H, W) int64, -1 for none.
+    """
     p, z, t = (x.detach().cpu().numpy() for x in (points, depth, triangles))
-    seen = np.stack([rasterize(p[b], z[b], t, size)[0] for b in range(len(p))])
-    return torch.from_numpy(seen).long().to(points.device)
+    index = np.stack([rasterize(p[b], z[b], t, size)[0] for b in range(len(p))])
+    return torch.from_numpy(index).long().to(points.device)
 
 
 def interpolate(
-    points: torch.Tensor, values: torch.Tensor, triangles: torch.Tensor, seen: torch.Tensor, background: float = 0.0
+    points: torch.Tensor, values: torch.Tensor, triangles: torch.Tensor, index: torch.Tensor, background: float = 0.0
 ) -> torch.Tensor:
-    """Values of the corners as each pixel sees them, with gradient to both and to where the corners lie.
+    """Interpolate vertex values at each pixel, with gradient to the values and to the positions of the vertices.
 
-    points: (B, V, 2) pixels, centres at whole numbers. values: (B, V, C). triangles: (F, 3). seen: (B, H, W) from
-    `visible_triangles`. Returns (B, C, H, W), the background where no triangle is.
+    Args:
+        points: (B, V, 2) pixels, centres at whole numbers.
+        values: (B, V, C).
+        triangles: (F, 3) int.
+        index: triangle of each pixel, (B, H, W), from `visible_triangles`.
+        background: value where no triangle is.
+
+    Returns:
+        (B, C, H, W).
     """
-    picture, y, x = torch.nonzero(seen >= 0, as_tuple=True)
-    corners = triangles[seen[picture, y, x]]
-    a, b, c = points[picture[:, None], corners].unbind(1)
+    item, y, x = torch.nonzero(index >= 0, as_tuple=True)
+    corners = triangles[index[item, y, x]]
+    a, b, c = points[item[:, None], corners].unbind(1)
     p = torch.stack([x, y], -1).to(points.dtype)
     second, third = _cross(p - a, c - a), _cross(b - a, p - a)
     area = _cross(b - a, c - a)
-    share = torch.stack([area - second - third, second, third], -1) / area[:, None]
-    shown = (share[..., None] * values[picture[:, None], corners]).sum(1)
-    out = values.new_full((*seen.shape, values.shape[-1]), background)
-    return out.index_put((picture, y, x), shown).permute(0, 3, 1, 2)
+    barycentric = torch.stack([area - second - third, second, third], -1) / area[:, None]
+    pixels = (barycentric[..., None] * values[item[:, None], corners]).sum(1)
+    out = values.new_full((*index.shape, values.shape[-1]), background)
+    return out.index_put((item, y, x), pixels).permute(0, 3, 1, 2)
 
 
 def _cross(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -59,7 +81,7 @@ def _cross(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 
 
 def vertex_normals(vertices: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
-    """(B, V, 3) -> unit normals (B, V, 3), area-weighted, out of the head."""
+    """Compute area-weighted unit normals, out of the head: (B, V, 3) -> (B, V, 3)."""
     a, b, c = vertices[:, triangles].unbind(2)
     faces = torch.linalg.cross(b - a, c - a)
     total = torch.zeros_like(vertices)
@@ -69,18 +91,21 @@ def vertex_normals(vertices: torch.Tensor, triangles: torch.Tensor) -> torch.Ten
 
 
 class FrontalHeadRenderer(nn.Module):
-    """The average head from the front, painted by regions and lit from above, cropped as ArcFace wants it."""
+    """The average head from the front, coloured by regions, lit from above, in the crop that ArcFace expects."""
 
     def __init__(self, head: AnnyHead, size: int = CROP_SIZE):
         super().__init__()
         self.size = size
         matrix = arcface_matrix(head.neutral[:, :2], size)
-        paint = np.array([_paint(name) for name in head.regions], np.float32)[head.region]
+        colours = np.array([_region_colour(name) for name in head.regions], np.float32)
         arrays = {
-            "rest": head.vertices, "units": head.vertex_expression, "paint": paint,
-            "light": np.array(LIGHT_DIRECTION, np.float32), "linear": matrix[:, :2].astype(np.float32),
+            "rest": head.vertices,
+            "units": head.vertex_expression,
+            "albedo": colours[head.region],
+            "light": np.array(LIGHT_DIRECTION, np.float32),
+            "linear": matrix[:, :2].astype(np.float32),
             "shift": matrix[:, 2].astype(np.float32),
-        }  # fmt: skip
+        }
         for name, value in arrays.items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(value)), persistent=False)
         self.register_buffer("triangles", torch.from_numpy(head.triangles).long(), persistent=False)
@@ -90,10 +115,10 @@ class FrontalHeadRenderer(nn.Module):
         vertices = self.rest + torch.einsum("be,evc->bvc", coefficients, self.units)
         points = vertices[..., :2] @ self.linear.T + self.shift
         light = (vertex_normals(vertices, self.triangles) @ normalize(self.light, dim=0)).clamp(min=0)
-        colours = self.paint * (AMBIENT + (1 - AMBIENT) * light[..., None])
-        seen = visible_triangles(points, vertices[..., 2], self.triangles, (self.size, self.size))
-        return interpolate(points, colours, self.triangles, seen, BACKGROUND) * 2 - 1
+        colours = self.albedo * (AMBIENT + (1 - AMBIENT) * light[..., None])
+        index = visible_triangles(points, vertices[..., 2], self.triangles, (self.size, self.size))
+        return interpolate(points, colours, self.triangles, index, BACKGROUND) * 2 - 1
 
 
-def _paint(region: str) -> tuple[float, float, float]:
+def _region_colour(region: str) -> tuple[float, float, float]:
     return next((colour for part, colour in REGION_COLOURS.items() if part in region), SKIN_COLOUR)

@@ -1,0 +1,1 @@
+"""Renderers turn the motion of an edit into frames."""

@@ -1,0 +1,1 @@
+"""The embedded renderer: it warps and shades the source frame, without training."""
