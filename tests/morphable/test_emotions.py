@@ -1,0 +1,49 @@
+"""The tables of the emotions are complete, and their variants stay close to them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from asccl.morphable.anny_head import load_anny_head
+from asccl.morphable.emotions import PRESETS, RESIDUALS, UNIT_TARGETS, expand_units, variant_factors
+from asccl.types import EMOTIONS
+
+NAMES = load_anny_head().names
+
+
+def test_presets_stand_in_the_order_of_the_emotions():
+    assert tuple(PRESETS) == EMOTIONS
+
+
+@pytest.mark.parametrize("table", [UNIT_TARGETS, RESIDUALS])
+def test_each_row_has_a_cell_for_each_emotion(table):
+    lengths = {len(line.partition("#")[0].split()) for line in table.strip().splitlines()}
+    assert len(lengths) == 1
+
+
+@pytest.mark.parametrize("table", [UNIT_TARGETS, RESIDUALS])
+def test_each_row_names_a_unit_of_the_head(table):
+    for line in table.strip().splitlines()[1:]:
+        assert expand_units({line.split()[0]: 1.0}, NAMES).any(), line
+
+
+def test_a_cell_of_the_table_is_the_target_of_its_unit_and_emotion():
+    assert PRESETS["sad"].units["browInnerUp"] == 1.2
+    assert PRESETS["surprised"].residuals["mouthFrown"] == 0.4
+    assert "browDown" not in PRESETS["surprised"].units
+
+
+def test_a_unit_stands_for_its_left_and_right_half():
+    coefficients = expand_units({"mouthSmile": 0.5, "jawOpen": 0.25}, NAMES)
+    assert coefficients.sum() == 2 * 0.5 + 0.25
+
+
+def test_seed_zero_is_the_preset_itself():
+    assert (variant_factors(0, NAMES) == 1).all()
+
+
+def test_variants_are_reproducible_and_bounded():
+    factors = variant_factors(3, NAMES)
+    assert np.array_equal(factors, variant_factors(3, NAMES))
+    assert 0.5 <= factors.min() < 1 < factors.max() <= 1.5
