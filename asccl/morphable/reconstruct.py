@@ -1,4 +1,4 @@
-"""From a file to the motion of a face in it: decode, track, fit. Sources, references and the analysis share it."""
+"""Reconstruct the 3D motion of a face in a file: decode, track, fit. Shared by sources, references and previews."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from asccl.types import Frame, Image, MediaInfo, Motion, Progress, Track
 from asccl.video import Limits, Reader, sample_frames
 from asccl.video.threads import prefetch
 
-OBSERVED_FRAMES = 24  # approximate number of frames handed to an observer
-SEARCHED_FRAMES = 8  # number of frames in which faces are detected
+OBSERVED_FRAMES = 24  # approximate number of frames that are passed to an observer
+SEARCHED_FRAMES = 8  # frames in which people are searched for
 SMOOTHING_CHUNK = 600  # frames
-FrameObserver = Callable[[int, Image, np.ndarray], None]  # index of the frame, the frame, landmarks (478, 3)
+FrameObserver = Callable[[int, Image, np.ndarray], None]  # frame index, frame, landmarks (478, 3)
 
 
 @dataclass
 class TrackedClip:
-    """A face tracked through T frames. Close it, or use it as a context manager.
+    """A face tracked through T frames.
 
     Attributes:
         info: the file.
@@ -35,7 +35,7 @@ class TrackedClip:
         track: presence and shots.
         landmarks: smoothed, on disk, NaN where there is no face.
         stride: every `stride`-th frame of the file was processed.
-        unreadable: number of frames that the file should contain and that could not be read.
+        unreadable: number of frames that the file promises and that could not be read.
     """
 
     info: MediaInfo
@@ -54,16 +54,16 @@ class TrackedClip:
 
 @dataclass
 class FittedClip:
-    """A tracked and fitted face of T frames. Close it, or use it as a context manager.
+    """A tracked and fitted face of T frames.
 
     Attributes:
         info: the file.
         times: (T,) seconds after the first frame.
         track: presence and shots.
-        motion: the fitted head model.
+        motion: the fitted 3DMM.
         landmarks: smoothed, on disk, NaN where there is no face.
-        error: mean landmark distance of the fit in percent of the eye distance.
-        unreadable: number of frames that the file should contain and that could not be read.
+        error: of the fit, mean landmark distance in percent of the eye distance.
+        unreadable: number of frames that the file promises and that could not be read.
     """
 
     info: MediaInfo
@@ -88,18 +88,18 @@ def reconstruct(
     progress: Progress,
     limits: Limits,
     face: int | None = None,
-    observer: FrameObserver | None = None,
+    observe: FrameObserver | None = None,
 ) -> FittedClip:
-    """Track a face through a whole file and fit the head model. Memory does not grow with the length of the file.
+    """Track the chosen face through a file and fit the 3DMM to it; memory does not grow with the file's length.
 
     Args:
         path: a video or a still.
-        tracker: follows the face.
-        fitter: fits the head model.
+        tracker: follows the face; it is started here.
+        fitter: fits the 3DMM.
         progress: receives the stages "track" and "fit".
-        limits: bounds on the size and length of the file.
-        face: index of the face; None takes the largest.
-        observer: receives about `OBSERVED_FRAMES` frames that have the face.
+        limits: what is accepted.
+        face: number of the face; None selects the largest.
+        observe: is called with about `OBSERVED_FRAMES` frames that have the face.
 
     Raises:
         NoFaceError: the file has no face that can be edited.
@@ -107,7 +107,7 @@ def reconstruct(
         LimitError: the file exceeds the limits.
         CancelledError: the progress was cancelled.
     """
-    clip = track_face(path, tracker, progress, limits, face, observer)
+    clip = track_face(path, tracker, progress, limits, face, observe)
     try:
         progress("fit", 0.0)
         motion, error = _fit(fitter, clip.track, clip.landmarks, progress)
@@ -123,19 +123,19 @@ def track_face(
     progress: Progress,
     limits: Limits,
     face: int | None = None,
-    observer: FrameObserver | None = None,
+    observe: FrameObserver | None = None,
     stride: int = 1,
 ) -> TrackedClip:
-    """Track a face through a whole file, as `reconstruct` does, without the fit.
+    """Track the chosen face through a file.
 
     Args:
         path: a video or a still.
-        tracker: follows the face.
+        tracker: follows the face; it is started here.
         progress: receives the stage "track".
-        limits: bounds on the size and length of the file.
-        face: index of the face; None takes the largest.
-        observer: receives about `OBSERVED_FRAMES` frames that have the face.
-        stride: process every `stride`-th frame.
+        limits: what is accepted.
+        face: number of the face; None selects the largest.
+        observe: is called with about `OBSERVED_FRAMES` frames that have the face.
+        stride: process every `stride`-th frame only.
 
     Raises:
         NoFaceError: the file has no face that can be edited.
@@ -144,24 +144,23 @@ def track_face(
         CancelledError: the progress was cancelled.
     """
     with Reader(path, limits, stride) as reader, LandmarkStore() as raw:
-        people = tracker.find_people(
-            sample_frames(path, SEARCHED_FRAMES, limits), reader.info.time_base, all_people=face is not None
-        )
+        samples = sample_frames(path, SEARCHED_FRAMES, limits)
+        people = tracker.find_people(samples, reader.info.time_base, all_people=face is not None)
         tracker.start(select_person(people, face, path.name))
-        evidence, times = _track_frames(prefetch(reader), reader.info, tracker, raw, progress, observer)
-        presence = compute_presence(evidence, float(reader.info.frame_rate) / stride)
-        if not (presence.presence > 0).any():
+        evidence, times = _track_frames(prefetch(reader), reader.info, tracker, raw, progress, observe)
+        result = compute_presence(evidence, float(reader.info.frame_rate) / stride)
+        if not (result.presence > 0).any():
             raise NoFaceError(
-                f"{path.name} has no face that can be edited{_main_reason(presence.reasons)}",
+                f"{path.name} has no face that can be edited{_main_reason(result.reasons)}",
                 "give a video or image in which a face is clearly visible",
             )
         landmarks = LandmarkStore()
         try:
-            _smooth(raw, landmarks, presence.shot)
+            _smooth(raw, landmarks, result.shot)
         except BaseException:
             landmarks.close()
             raise
-    track = Track(presence.presence, presence.shot, presence.reasons)
+    track = Track(result.presence, result.shot, result.reasons)
     return TrackedClip(reader.info, times, track, landmarks, stride, reader.skipped)
 
 
@@ -171,48 +170,48 @@ def _track_frames(
     tracker: Tracker,
     raw: LandmarkStore,
     progress: Progress,
-    observer: FrameObserver | None,
+    observe: FrameObserver | None,
 ) -> tuple[list[Evidence], np.ndarray]:
-    """Append the landmarks of each frame to `raw`; return the evidence for presence and the times (T,) in seconds."""
-    observer_stride = max(1, info.frames // OBSERVED_FRAMES)
+    """Append the landmarks of all frames to `raw`; return the evidence and the times of the frames."""
+    interval = max(1, info.frames // OBSERVED_FRAMES)
     evidence, stamps, next_observed = [], [], 0
     for frame in frames:
         landmarks, frame_evidence = tracker.track(frame.pixels)
         raw.append(landmarks)
         evidence.append(frame_evidence)
         stamps.append(frame.pts)
-        if observer is not None and landmarks is not None and frame.index >= next_observed:
-            observer(frame.index, frame.image, landmarks)
-            next_observed = frame.index + observer_stride
+        if observe is not None and landmarks is not None and frame.index >= next_observed:
+            observe(frame.index, frame.image, landmarks)
+            next_observed = frame.index + interval
         progress("track", (frame.index + 1) / max(info.frames, frame.index + 1))
     return evidence, (np.array(stamps, np.float64) - stamps[0]) * float(info.time_base)
 
 
 def _smooth(raw: LandmarkStore, smooth: LandmarkStore, shot: np.ndarray) -> None:
-    """Smooth in overlapping chunks, with the same result as at once."""
-    margin = SMOOTHING_RADIUS + MAX_GAP
+    """Append the smoothed rows of `raw` to `smooth`, chunk by chunk."""
+    overlap = SMOOTHING_RADIUS + MAX_GAP
     for first in range(0, len(raw), SMOOTHING_CHUNK):
         last = min(first + SMOOTHING_CHUNK, len(raw))
-        a, b = max(0, first - margin), min(len(raw), last + margin)
+        a, b = max(0, first - overlap), min(len(raw), last + overlap)
         for row in smooth_landmarks(raw.read(a, b), shot[a:b])[first - a : last - a]:
             smooth.append(row)
 
 
 def _fit(fitter: Fitter, track: Track, landmarks: LandmarkStore, progress: Progress) -> tuple[Motion, float]:
-    """Fit identity and motion; return the motion and the mean error in percent of the eye distance."""
-    visible = np.flatnonzero(track.presence > 0)
-    samples = visible[sample_indices(len(visible), fitter.settings.identity_frames)]
-    sample_landmarks = landmarks.rows(samples)
-    identity = fitter.fit_identity(sample_landmarks)
+    """Fit the identity to sampled frames and the motion to all; return the motion and its error on the samples."""
+    present = np.flatnonzero(track.presence > 0)
+    index = present[sample_indices(len(present), fitter.settings.identity_frames)]
+    samples = landmarks.select(index)
+    identity = fitter.fit_identity(samples)
     progress("fit", 0.3)
     motion = fitter.fit_motion(track, landmarks.read, identity)
     progress("fit", 1.0)
-    return motion, float(fitter.landmark_error(motion.at(samples), sample_landmarks).mean())
+    return motion, float(fitter.landmark_error(motion.select(index), samples).mean())
 
 
 def _main_reason(reasons: tuple[tuple[int, int, str], ...]) -> str:
-    """The reason that applies to most frames, in brackets."""
+    """The reason that holds in most frames, in brackets; empty without reasons."""
     frames: dict[str, int] = {}
-    for first, last, word in reasons:
-        frames[word] = frames.get(word, 0) + last - first + 1
-    return f" (it is {max(frames, key=lambda word: frames[word])})" if frames else ""
+    for first, last, reason in reasons:
+        frames[reason] = frames.get(reason, 0) + last - first + 1
+    return f" (it is {max(frames, key=lambda reason: frames[reason])})" if frames else ""
