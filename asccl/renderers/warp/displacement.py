@@ -1,4 +1,13 @@
-"""From coefficients to pixels: how far each landmark moves in the image, with the lips locked to the source's."""
+"""From coefficients to pixels: how far each landmark moves in the image, while the lips keep the source's closures.
+
+A change of the coefficients from w to w' moves the landmarks of a frame by
+
+    d = s R sum_i (w'_i - w_i) E_i
+
+with scale s and rotation R of the fitted weak perspective and the expression basis E: neutral shape and translation
+cancel. What follows are corrections of d: the outline of the face is damped, brows keep their thickness, lids open and
+close within bounds, and the gap of the lips grows by `lip_gain` alone.
+"""
 
 from __future__ import annotations
 
@@ -9,121 +18,150 @@ from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.field import face_size
 from asccl.types import Motion
 
-LID_FALLOFF = 0.5  # cm; likewise for a correction of the lids
-LIP_FALLOFF = 0.9  # cm; a lip correction is carried this far into the skin around (Gaussian)
-LIP_SPREAD = 0.5  # cm; and by so much along the lip (likewise)
-BROW_RIGIDITY = 0.85  # both rows of a brow move together by this share: a brow keeps its thickness
-MAX_LID_OPENING, MAX_LID_CLOSING = 0.4, 0.45  # of what the lids show in the source: the most that they open and close
-MAX_EYE_ASPECT = 0.37  # of the eye's length: lids open no further than this, however wide they are in the source
-CLOSED_LIP_GAP = 0.035  # of the face size: lips no further apart count as closed, and stay as they are
-SMILE_LIFT_REMOVAL = (
-    1.0  # of the lift that a smile gives the middle of the lips is taken back: a smile is in the corners
-)
-OUTLINE_SHARE = 0.05  # of the motion that the outline of the face keeps: hair and background stay
+LIP_FALLOFF = 0.9  # cm, Gaussian: how far a lip correction reaches into the skin around
+LIP_SPREAD = 0.5  # cm, Gaussian: how far it reaches along the lip
+LID_FALLOFF = 0.5  # cm, Gaussian: how far a lid correction reaches
+BROW_RIGIDITY = 0.85  # fraction of the motion that both rows of a brow share
+MAX_LID_OPENING, MAX_LID_CLOSING = 0.4, 0.45  # change of the eye's opening, over the opening in the source
+MAX_EYE_ASPECT = 0.37  # eye opening over eye length to which lids open at most
+CLOSED_LIP_GAP = 0.035  # face sizes: lips with a smaller gap count as closed and stay as they are
+SMILE_LIFT_REMOVAL = 1.0  # fraction of the lift of the middle of the lips that is taken out of a smile
+OUTLINE_MOTION = 0.05  # fraction of the motion that the outline of the face keeps: hair and background stay
+MIN_CHANGE = 1e-6  # of a coefficient
+
+BROWS = ((mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW), (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW))
+EYES = (mesh.RIGHT_EYE, mesh.LEFT_EYE)
 
 
 class Displacement:
-    """Landmark displacement fields of one head model."""
+    """Displacement of the landmarks of one head model."""
 
     def __init__(self, head: HeadModel):
         self.expression = head.expression.astype(np.float32)
         neutral = head.neutral
-        jaw = head.expression[head.names.index("jawOpen")][:, 1]
+        jaw = head.expression[head.index["jawOpen"]][:, 1]
         lower = jaw > 0.5 * jaw[17]
         lower[list(mesh.LOWER_OUTER_LIP)] = True
-        self._carry_upper = _carry(neutral, mesh.UPPER_INNER_LIP, ~lower)
-        self._carry_lower = _carry(neutral, mesh.LOWER_INNER_LIP, lower)
+        self._upper_lip_weights = _lip_weights(neutral, mesh.UPPER_INNER_LIP, ~lower)
+        self._lower_lip_weights = _lip_weights(neutral, mesh.LOWER_INNER_LIP, lower)
         for name in ("mouthSmileLeft", "mouthSmileRight"):
-            self._hold_middle(head.names.index(name))
-        self._carry_lids = [_carry_lids(neutral, eye) for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE)]
+            self._remove_lift(head.index[name])
+        self._lid_weights = [_lid_weights(neutral, eye) for eye in EYES]
         brows = neutral[list(mesh.BROWS), 1].min()
         self._forehead = np.flatnonzero(neutral[:, 1] < brows - 0.2)
         self._forehead_units = self.expression[:, self._forehead].reshape(len(head.names), -1)
         self._outline = np.ones((mesh.NUM_FACE_LANDMARKS, 1), np.float32)
-        self._outline[list(mesh.FACE_OVAL)] = OUTLINE_SHARE
+        self._outline[list(mesh.FACE_OVAL)] = OUTLINE_MOTION
 
-    def _hold_middle(self, unit: int) -> None:
-        """Take the lift of the middle of the lips out of a unit, less and less towards the corners."""
+    def _remove_lift(self, unit: int) -> None:
+        """Remove the lift of the middle of the lips from a unit, less and less towards the corners."""
         taper = np.sin(np.pi * np.arange(1, 10) / 10)
-        for inner, carry in ((mesh.UPPER_INNER_LIP, self._carry_upper), (mesh.LOWER_INNER_LIP, self._carry_lower)):
-            lift = self.expression[unit, inner[4], 1]
-            self.expression[unit, :, 1] -= SMILE_LIFT_REMOVAL * lift * (carry @ taper)
-
-    def __call__(self, motion: Motion, new: Motion, t: int, landmarks: np.ndarray) -> np.ndarray:
-        """Frame t, its landmarks (478, 3) pixels -> (468, 3) pixels that each landmark moves; z by the same scale.
-
-        At every column of the mouth, what the lips open beyond `CLOSED_LIP_GAP` becomes `lip_gain` times as much.
-        """
-        change = new.coefficients[t] - motion.coefficients[t]
-        asked = np.flatnonzero(np.abs(change) > 1e-6)  # few of them, so that no thread of BLAS wakes up
-        moved = np.einsum("k,knc->nc", change[asked].astype(np.float32), self.expression[asked])
-        d = moved @ (motion.scale[t] * motion.rotation[t]).T
-        d *= self._outline
-        for top, low in (
-            (mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW),
-            (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW),
+        for lip, weights in (
+            (mesh.UPPER_INNER_LIP, self._upper_lip_weights),
+            (mesh.LOWER_INNER_LIP, self._lower_lip_weights),
         ):
-            top_, low_ = list(top), list(low)
-            both = 0.6 * d[top_] + 0.4 * d[low_]
-            d[top_] = BROW_RIGIDITY * both + (1 - BROW_RIGIDITY) * d[top_]
-            d[low_] = BROW_RIGIDITY * both + (1 - BROW_RIGIDITY) * d[low_]
-        self._hold_lids(d, landmarks)
-        gain = 1.0 if new.lip_gain is None else float(new.lip_gain[t])
-        self._lock_lips(d, landmarks, motion.rotation[t], gain)
+            lift = self.expression[unit, lip[4], 1]
+            self.expression[unit, :, 1] -= SMILE_LIFT_REMOVAL * lift * (weights @ taper)
+
+    def __call__(self, motion: Motion, edited_motion: Motion, t: int, landmarks: np.ndarray) -> np.ndarray:
+        """Compute the displacement of the landmarks of one frame.
+
+        At every column of the mouth, the gap of the lips beyond `CLOSED_LIP_GAP` becomes `lip_gain` times as large.
+
+        Args:
+            motion: of the source, T frames.
+            edited_motion: of the edit, T frames.
+            t: index of the frame.
+            landmarks: of the source, (478, 3) pixels.
+
+        Returns:
+            (468, 3) pixels; z by the same scale.
+        """
+        change = edited_motion.coefficients[t] - motion.coefficients[t]
+        units = np.flatnonzero(np.abs(change) > MIN_CHANGE)  # few of them, so that BLAS starts no threads
+        head_displacement = np.einsum("k,knc->nc", change[units].astype(np.float32), self.expression[units])
+        d = head_displacement @ (motion.scale[t] * motion.rotation[t]).T
+        d *= self._outline
+        for top, low in BROWS:
+            top_rows, low_rows = list(top), list(low)
+            shared = 0.6 * d[top_rows] + 0.4 * d[low_rows]
+            d[top_rows] = BROW_RIGIDITY * shared + (1 - BROW_RIGIDITY) * d[top_rows]
+            d[low_rows] = BROW_RIGIDITY * shared + (1 - BROW_RIGIDITY) * d[low_rows]
+        self._bound_lids(d, landmarks)
+        gain = 1.0 if edited_motion.lip_gain is None else float(edited_motion.lip_gain[t])
+        self._constrain_lips(d, landmarks, motion.rotation[t], gain)
         return d
 
-    def stabilize_forehead(self, motion: Motion, t: int, moved: np.ndarray, d: np.ndarray) -> np.ndarray:
-        """Moved landmarks (468, 3) of frame t, with the forehead where the fitted head has it, moved likewise by d:
-        on skin without features a tracker's landmarks tremble."""
-        at, out = self._forehead, moved.copy()
-        shape = motion.identity[at] + (motion.coefficients[t] @ self._forehead_units).reshape(-1, 3)
-        out[at] = shape @ (motion.scale[t] * motion.rotation[t]).T + motion.translation[t] + d[at]
+    def stabilize_forehead(
+        self, motion: Motion, t: int, edited_landmarks: np.ndarray, displacement: np.ndarray
+    ) -> np.ndarray:
+        """Replace the landmarks of the forehead by those of the fitted head.
+
+        A tracker jitters on skin without features.
+
+        Args:
+            motion: of the source, T frames.
+            t: index of the frame.
+            edited_landmarks: (468, 3) pixels.
+            displacement: (468, 3) pixels, as in the edited landmarks.
+
+        Returns:
+            A copy of the edited landmarks, (468, 3) pixels.
+        """
+        index, out = self._forehead, edited_landmarks.copy()
+        shape = motion.identity[index] + (motion.coefficients[t] @ self._forehead_units).reshape(-1, 3)
+        projected = shape @ (motion.scale[t] * motion.rotation[t]).T + motion.translation[t]
+        out[index] = projected + displacement[index]
         return out
 
-    def _hold_lids(self, d: np.ndarray, landmarks: np.ndarray) -> None:
-        """A narrow eye has no eyeball to show, and soon none to hide: bound what its lids may open and close."""
-        for k, eye in enumerate((mesh.RIGHT_EYE, mesh.LEFT_EYE)):
+    def _bound_lids(self, d: np.ndarray, landmarks: np.ndarray) -> None:
+        """Bound the change of the eyes' opening, in place: a narrow eye shows little eyeball to reveal or to hide."""
+        for eye, weights in zip(EYES, self._lid_weights, strict=True):
             upper, lower = list(eye[9:16]), list(eye[7:0:-1])
-            column = landmarks[lower, :2] - landmarks[upper, :2]
-            opening = np.linalg.norm(column, axis=1)
-            axis = column.mean(0) / max(float(opening.mean()), 1e-6)
-            opened = float(((d[lower, :2] - d[upper, :2]) @ axis).mean())
-            shown = float(opening.mean())
+            columns = landmarks[lower, :2] - landmarks[upper, :2]
+            openings = np.linalg.norm(columns, axis=1)
+            axis = columns.mean(0) / max(float(openings.mean()), 1e-6)
+            change = float(((d[lower, :2] - d[upper, :2]) @ axis).mean())
+            opening = float(openings.mean())
             length = float(np.linalg.norm(landmarks[eye[8]] - landmarks[eye[0]]))
-            most = min(MAX_LID_OPENING * shown, max(MAX_EYE_ASPECT * length - shown, 0.0))
-            excess = opened - min(max(opened, -MAX_LID_CLOSING * shown), most)
+            max_change = min(MAX_LID_OPENING * opening, max(MAX_EYE_ASPECT * length - opening, 0.0))
+            excess = change - min(max(change, -MAX_LID_CLOSING * opening), max_change)
             if excess != 0:
-                d[:, :2] += excess * self._carry_lids[k][:, None] * axis
+                d[:, :2] += excess * weights[:, None] * axis
 
-    def _lock_lips(self, d: np.ndarray, landmarks: np.ndarray, rotation: np.ndarray, gain: float) -> None:
+    def _constrain_lips(self, d: np.ndarray, landmarks: np.ndarray, rotation: np.ndarray, gain: float) -> None:
+        """Correct both lips by half of what their gap changes beyond the gain, in place."""
         axis = rotation[:2, 1] / max(float(np.linalg.norm(rotation[:2, 1])), 1e-6)
         upper, lower = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
         gap = (landmarks[lower, :2] - landmarks[upper, :2]) @ axis
-        moved = (d[lower, :2] - d[upper, :2]) @ axis
-        parted = np.clip(gap - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
-        excess = 0.5 * (moved - (gain - 1) * parted)
-        d[:, :2] += (self._carry_upper @ excess - self._carry_lower @ excess)[:, None] * axis
+        change = (d[lower, :2] - d[upper, :2]) @ axis
+        open_gap = np.clip(gap - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
+        excess = 0.5 * (change - (gain - 1) * open_gap)
+        d[:, :2] += (self._upper_lip_weights @ excess - self._lower_lip_weights @ excess)[:, None] * axis
 
 
-def _carry(neutral: np.ndarray, inner: tuple[int, ...], side: np.ndarray) -> np.ndarray:
-    """(468, 9) weights that hand a correction of 9 inner-lip points to the skin on their side of the mouth. The corners
-    of the mouth take none, and the lips next to them little: lips must not slide past their corners."""
-    line = [*inner, *mesh.INNER_LIP_CORNERS]
+def _lip_weights(neutral: np.ndarray, lip: tuple[int, ...], side: np.ndarray) -> np.ndarray:
+    """(468, 9) weights that spread a correction of nine inner-lip points over the skin on their side (468,) bool.
+
+    The corners of the mouth take none, and the lips beside them little: lips must not slide past their corners.
+    """
+    line = [*lip, *mesh.INNER_LIP_CORNERS]
     distance = np.linalg.norm(neutral[:, None] - neutral[line][None], axis=-1)
     weights = np.exp(-((distance**2 - distance.min(1, keepdims=True) ** 2) / LIP_SPREAD**2))
     weights /= weights.sum(1, keepdims=True)
     weights *= np.minimum(1.0, np.exp(-((distance / LIP_FALLOFF) ** 2)).sum(1, keepdims=True)) * side[:, None]
     weights[line] = np.eye(len(line))
-    return weights[:, : len(inner)].astype(np.float32)
+    return weights[:, : len(lip)].astype(np.float32)
 
 
-def _carry_lids(neutral: np.ndarray, eye: tuple[int, ...]) -> np.ndarray:
-    """(468,) share of a lid correction: most of it is taken back at the upper lid, the rest at the lower one."""
-    share = np.zeros(len(neutral), np.float32)
-    for row, part in ((eye[9:16], 0.7), (eye[1:8], -0.3)):
-        nearest = np.linalg.norm(neutral[:, None] - neutral[list(row)][None], axis=-1).min(1)
-        own = np.exp(-((nearest / LID_FALLOFF) ** 2))
-        other = eye[1:8] if part > 0 else eye[9:16]
-        beyond = np.linalg.norm(neutral[:, None] - neutral[list(other)][None], axis=-1).min(1) < nearest
-        share += np.where(beyond, 0, part * own).astype(np.float32)
-    return share
+def _lid_weights(neutral: np.ndarray, eye: tuple[int, ...]) -> np.ndarray:
+    """(468,) weights of a lid correction: 0.7 of it is taken back at the upper lid, 0.3 at the lower one."""
+    weights = np.zeros(len(neutral), np.float32)
+    upper, lower = eye[9:16], eye[1:8]
+    for lid, other, part in ((upper, lower, 0.7), (lower, upper, -0.3)):
+        distance, other_distance = (
+            np.linalg.norm(neutral[:, None] - neutral[list(row)][None], axis=-1).min(1) for row in (lid, other)
+        )
+        falloff = np.exp(-((distance / LID_FALLOFF) ** 2))
+        weights += np.where(other_distance < distance, 0, part * falloff).astype(np.float32)
+    return weights

@@ -1,12 +1,14 @@
-"""Teeth: the lips move over rows of teeth that stay where they are.
+"""Teeth: the lips move over rows of teeth that stay in place.
 
-The field that moves the skin ends at the lips. Between them only what lies next to a lip moves with it; further in the
-field fades to nothing, so that the rows stay with the skull and the jaw. What a lip uncovers is stretched from what
-the frame shows next to it. All of it follows from the landmarks of the frame alone and changes as
-smoothly as they do.
+The field that moves the skin is valid up to the lips. Between them, only what lies next to a lip moves with it; further
+inside the motion fades to zero, so that the upper row stays with the skull and the lower one with the jaw. What a lip
+reveals is stretched from its neighbourhood in the frame. The field depends on the landmarks of the frame alone and
+changes as smoothly as they do.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,83 +16,104 @@ import numpy as np
 from asccl.face import mesh
 from asccl.renderers.warp.field import Box, face_size, upsample
 
-PARTED = 0.03, 0.09  # lip opening over the face size: below the first all is the skin's field, above the second none
-RIM = 0.02  # of the face size: this much inside the lip's line moves with the lip: its wet rim and its shadow on teeth
-FADE = 3.0  # times what the lip uncovers: the way on which its motion fades. Teeth grow by half there, more where
-# the mouth is too narrow for that
-MIDDLE = 0.2  # of the lip opening: what lies still lies at least so far from both lips
-LINE = 0.012  # of the face size: the width of the border between the skin's field and that of the mouth
-SMOOTH = 0.08  # of the face size: the lips' lines are smoothed along the mouth by this
+# lip opening in face sizes at which this field begins to replace that of the skin, and at which it replaces it fully
+CLOSED_MOUTH, OPEN_MOUTH = 0.03, 0.09
+WET_RIM = 0.02  # face sizes inside the line of a lip that move with the lip: its wet rim, and its shadow on the teeth
+FADE_LENGTH = 3.0  # distance over which a lip's motion fades, over the motion; teeth are stretched by half there,
+# or by more where the mouth is too narrow for it
+MIDDLE_MARGIN = 0.2  # lip openings: minimum distance of the static part from both lips
+BORDER_WIDTH = 0.012  # face sizes: transition between the field of the skin and that of the mouth
+LINE_SMOOTHING = 0.08  # face sizes: width of the box filter along the lines of the lips
 
 UPPER = [mesh.INNER_LIP_CORNERS[0], *mesh.UPPER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
 LOWER = [mesh.INNER_LIP_CORNERS[0], *mesh.LOWER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
 
 
-def stabilize_teeth(field: np.ndarray, landmarks: np.ndarray, moved: np.ndarray, box: Box) -> None:
-    """Rewrite between the moved lips, in place, how far each pixel of the box moved.
+class _Profile(NamedTuple):
+    """The field at n positions along the mouth, in pixels, each (n, k) float32.
 
-    field: (h, w, 2) float32 pixels. landmarks: (478, 3), moved: (468, 2+) pixels of the frame.
+    upper, lower: of a lip, where its motion ends, 1 / the distance over which it fades, and its motion beyond that of
+    the middle. middle: motion of the middle down and along the mouth, and the weight of this field. lines: of both
+    lips.
+    """
+
+    upper: np.ndarray
+    lower: np.ndarray
+    middle: np.ndarray
+    lines: np.ndarray
+
+
+def stabilize_teeth(field: np.ndarray, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box) -> None:
+    """Replace the motion field between the edited lips, in place, so that the teeth stay in place.
+
+    Args:
+        field: motion of each pixel of the box, (h, w, 2) float32 pixels, written to.
+        landmarks: (478, 3) pixels of the frame.
+        edited_landmarks: (468, 2+) pixels of the frame.
+        box: part of the frame that the field covers.
     """
     size = face_size(landmarks)
     corner = np.array([box.x0, box.y0], np.float32)
-    before, after = (p[[UPPER, LOWER], :2] - corner for p in (landmarks, moved))
+    before, after = (p[[UPPER, LOWER], :2] - corner for p in (landmarks, edited_landmarks))
     if np.abs(after - before).max() < 0.1:
         return
-    ends = after.reshape(-1, 2)
-    x0, y0 = np.maximum(np.floor(ends.min(0)).astype(int) - 1, 0)
-    x1, y1 = np.minimum(np.ceil(ends.max(0)).astype(int) + 2, field.shape[1::-1])
-    between = Box(x0, y0, x1, y1, max(1.0, LINE * size))
-    if between.empty:
+    points = after.reshape(-1, 2)
+    x0, y0 = np.maximum(np.floor(points.min(0)).astype(int) - 1, 0)
+    x1, y1 = np.minimum(np.ceil(points.max(0)).astype(int) + 2, field.shape[1::-1])
+    mouth = Box(x0, y0, x1, y1, max(1.0, BORDER_WIDTH * size))
+    if mouth.empty:
         return
     across = after[0, -1] - after[0, 0]
     across = across / max(float(np.linalg.norm(across)), 1e-6)
     axes = np.stack([across, [-across[1], across[0]]])  # along the mouth and down
-    h, w = between.grid_shape
-    x, y = x0 + between.cell * np.arange(w), y0 + between.cell * np.arange(h)[:, None]
+    mouth_field = upsample(_mouth_field(before @ axes.T, after @ axes.T, axes, mouth, size), mouth)
+    part = field[y0:y1, x0:x1]
+    part += mouth_field[..., 2:] * (mouth_field[..., :2] - part)
+
+
+def _mouth_field(before: np.ndarray, after: np.ndarray, axes: np.ndarray, box: Box, size: float) -> np.ndarray:
+    """Motion (x, y) and its weight over a box, coarse (h, w, 3).
+
+    before, after: lines of both lips, (2, 11, 2) along the mouth and down. axes: (2, 2) unit vectors of these.
+    """
+    h, w = box.grid_shape
+    x, y = box.x0 + box.cell * np.arange(w), box.y0 + box.cell * np.arange(h)[:, None]
     u, v = ((axis[0] * x + axis[1] * y).astype(np.float32) for axis in axes)
     grid = np.arange(float(u.min()), float(u.max()) + 1, dtype=np.float32)
     column, zero = u - grid[0], np.zeros_like(u)
     upper, lower, middle, lines = (
         cv2.remap(values[None], column, zero, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for values in _columns(before @ axes.T, after @ axes.T, grid, size)
+        for values in _profile(before, after, grid, size)
     )
     near_upper = np.clip((upper[..., 0] - v) * upper[..., 1], 0, 1)
     near_lower = np.clip((v - lower[..., 0]) * lower[..., 1], 0, 1)
     down = middle[..., 0] + near_upper * upper[..., 2] + near_lower * lower[..., 2]
-    inside = np.minimum(v - lines[..., 0], lines[..., 1] - v) / between.cell
+    inside = np.minimum(v - lines[..., 0], lines[..., 1] - v) / box.cell
+    along, weight = middle[..., 1], middle[..., 2] * np.clip(inside, 0, 1)
     dx, dy = axes.T.astype(np.float32)
-    along = middle[..., 1]
-    share = middle[..., 2] * np.clip(inside, 0, 1)
-    held = upsample(cv2.merge([along * dx[0] + down * dx[1], along * dy[0] + down * dy[1], share]), between)
-    part = field[y0:y1, x0:x1]
-    part += held[..., 2:] * (held[..., :2] - part)
+    return cv2.merge([along * dx[0] + down * dx[1], along * dy[0] + down * dy[1], weight])
 
 
-def _columns(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: float) -> tuple[np.ndarray, ...]:
-    """What holds at each place along the mouth, (n,), all (n, k) float32 in pixels.
-
-    before, after: (2, 11, 2) the lips' lines, upper and lower, along the mouth and down.
-    Returns for each lip where its motion ends, 1 over the way on which it fades, and how much further it goes down than
-    the middle; then how far the middle goes down, how far all goes along the mouth, and the share of this field; last
-    the two lines.
-    """
-    wide = 2 * max(1, round(0.5 * SMOOTH * size)) + 1
+def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: float) -> _Profile:
+    """Compute the field along the mouth, at positions `grid` (n,). before, after: as in `_mouth_field`."""
+    width = 2 * max(1, round(0.5 * LINE_SMOOTHING * size)) + 1
     line, along, down = np.empty((3, 2, len(grid)), np.float32)
     for k in (0, 1):
         order = np.argsort(after[k, :, 0], kind="stable")
         knots = np.concatenate([after[k, :, 1:], after[k] - before[k]], 1)[order].T
         values = np.stack([np.interp(grid, after[k, order, 0], knot) for knot in knots]).astype(np.float32)
-        line[k], along[k], down[k] = cv2.blur(values, (wide, 1), borderType=cv2.BORDER_REPLICATE)
-    was = line - down
-    opening, opened = np.maximum(was[1] - was[0], 0), np.maximum(line[1] - line[0], 0)
-    rim = np.minimum(RIM * size, 0.3 * np.minimum(opening, opened))
+        line[k], along[k], down[k] = cv2.blur(values, (width, 1), borderType=cv2.BORDER_REPLICATE)
+    old_line = line - down
+    old_opening, new_opening = np.maximum(old_line[1] - old_line[0], 0), np.maximum(line[1] - line[0], 0)
+    rim = np.minimum(WET_RIM * size, 0.3 * np.minimum(old_opening, new_opening))
     inwards = np.array([[1.0], [-1.0]], np.float32)  # down from the upper lip, up from the lower one
     start = line + inwards * rim
-    way = np.maximum(rim, -inwards * FADE * down)
-    way *= np.minimum(1, (start[1] - start[0]) / np.maximum(way.sum(0), 1e-3))  # where both meet, each its part
-    end = start + inwards * way
+    fade = np.maximum(rim, -inwards * FADE_LENGTH * down)
+    fade *= np.minimum(1, (start[1] - start[0]) / np.maximum(fade.sum(0), 1e-3))  # both fit into the opening
+    end = start + inwards * fade
     middle = end.mean(0)
-    sunk = middle - np.clip(middle, was[0] + MIDDLE * opening, was[1] - MIDDLE * opening)
-    rows = [np.stack([end[k], 1 / np.maximum(way[k], 0.5), down[k] - sunk], 1) for k in (0, 1)]
-    share = np.clip((opening / size - PARTED[0]) / (PARTED[1] - PARTED[0]), 0, 1)
-    return rows[0], rows[1], np.stack([sunk, along.mean(0), share], 1), line.T.copy()
+    margin = MIDDLE_MARGIN * old_opening
+    middle_down = middle - np.clip(middle, old_line[0] + margin, old_line[1] - margin)
+    upper, lower = (np.stack([end[k], 1 / np.maximum(fade[k], 0.5), down[k] - middle_down], 1) for k in (0, 1))
+    weight = np.clip((old_opening / size - CLOSED_MOUTH) / (OPEN_MOUTH - CLOSED_MOUTH), 0, 1)
+    return _Profile(upper, lower, np.stack([middle_down, along.mean(0), weight], 1), line.T.copy())

@@ -1,4 +1,4 @@
-"""Where skin creases when a face moves: soft lines along landmarks, by the coefficients that press them in."""
+"""Wrinkles: soft lines along landmarks, as deep as the coefficients that press them in."""
 
 from __future__ import annotations
 
@@ -10,111 +10,177 @@ import numpy as np
 
 from asccl.morphable.head import HeadModel
 
-Point = int | tuple[int, int, float]  # a landmark, or a mix (a, b, share of b)
+Point = int | tuple[int, int, float]  # a landmark, or a mixture (a, b, weight of b)
+Path = tuple[Point, ...]
 
 
 @dataclass(frozen=True)
 class Wrinkle:
-    """A crease along landmarks. width: of the face size. depth: darkening at full strength.
-    units: how much each ARKit unit (side added) presses it in."""
+    """A wrinkle on the right side of the face; the left side is its mirror image.
 
-    right: tuple[Point, ...]
-    left: tuple[Point, ...]
+    Attributes:
+        path: points along it.
+        width: face sizes.
+        depth: darkening at full strength.
+        units: how much each ARKit unit (without Left / Right) presses it in.
+    """
+
+    path: Path
     width: float
     depth: float
     units: dict[str, float]
 
 
 WRINKLES = (
-    Wrinkle(((129, 203, 0.3), (203, 165, 0.25), (206, 92, 0.25), (216, 186, 0.25), (212, 57, 0.35)),
-         ((358, 423, 0.3), (423, 391, 0.25), (426, 322, 0.25), (436, 410, 0.25), (432, 287, 0.35)), 0.035, 0.46,
-         {"mouthSmile": 0.7, "cheekSquint": 0.35, "noseSneer": 0.45, "mouthUpperUp": 0.3}),
-    Wrinkle(((55, 8, 0.45), (107, 9, 0.45), (108, 9, 0.5)), ((285, 8, 0.45), (336, 9, 0.45), (337, 9, 0.5)), 0.014, 0.6,
-         {"browDown": 1.0}),
-    Wrinkle((193, (122, 193, 0.3), (188, 122, 0.5)), (417, (351, 417, 0.3), (412, 351, 0.5)), 0.015, 0.2,
-         {"noseSneer": 1.0}),
-    Wrinkle(((130, 226, 0.4), 31, 228, 229, 230, 231), ((359, 446, 0.4), 261, 448, 449, 450, 451), 0.016, 0.22,
-         {"eyeSquint": 0.6, "cheekSquint": 0.6}),
-    Wrinkle((130, (226, 35, 0.5), (35, 143, 0.5)), (359, (446, 265, 0.5), (265, 372, 0.5)), 0.012, 0.19,
-         {"cheekSquint": 0.8}),
-    Wrinkle(((61, 57, 0.6), (43, 57, 0.3), (43, 106, 0.35)), ((291, 287, 0.6), (273, 287, 0.3), (273, 335, 0.35)), 0.018,
-         0.25, {"mouthFrown": 1.0}),
-)  # fmt: skip
-FOREHEAD: tuple[tuple[tuple[Point, ...], float], ...] = (
-    (((104, 63, 0.45), (69, 105, 0.4), (108, 66, 0.4), (151, 9, 0.3), (337, 296, 0.4), (299, 334, 0.4),
-      (333, 293, 0.45)), 0.8),
-    ((104, 69, 108, 151, 337, 299, 333), 1.0),
-    (((104, 103, 0.45), (69, 67, 0.45), (108, 109, 0.45), (151, 10, 0.45), (337, 338, 0.45), (299, 297, 0.45),
-      (333, 332, 0.45)), 0.7),
-)  # fmt: skip
-FOREHEAD_WIDTH, FOREHEAD_DEPTH = 0.012, 0.18
-ONSET = 1.5  # skin folds late: depth grows as this power of what presses it in
-STEPS = (np.arange(14) + 0.55) / 14.1  # along a fold, from end to end
-WRINKLE_PROFILE = np.sin(np.pi * STEPS) ** 0.8
-# no forehead has lines as straight and even as a ruler's: each fades and comes back at places of its own
+    Wrinkle(  # nasolabial fold
+        path=((129, 203, 0.3), (203, 165, 0.25), (206, 92, 0.25), (216, 186, 0.25), (212, 57, 0.35)),
+        width=0.035,
+        depth=0.46,
+        units={"mouthSmile": 0.7, "cheekSquint": 0.35, "noseSneer": 0.45, "mouthUpperUp": 0.3},
+    ),
+    Wrinkle(  # glabellar line, between the brows
+        path=((55, 8, 0.45), (107, 9, 0.45), (108, 9, 0.5)),
+        width=0.014,
+        depth=0.6,
+        units={"browDown": 1.0},
+    ),
+    Wrinkle(  # bunny line, beside the bridge of the nose
+        path=(193, (122, 193, 0.3), (188, 122, 0.5)),
+        width=0.015,
+        depth=0.2,
+        units={"noseSneer": 1.0},
+    ),
+    Wrinkle(  # crease of the lower lid
+        path=((130, 226, 0.4), 31, 228, 229, 230, 231),
+        width=0.016,
+        depth=0.22,
+        units={"eyeSquint": 0.6, "cheekSquint": 0.6},
+    ),
+    Wrinkle(  # crow's foot
+        path=(130, (226, 35, 0.5), (35, 143, 0.5)),
+        width=0.012,
+        depth=0.19,
+        units={"cheekSquint": 0.8},
+    ),
+    Wrinkle(  # marionette line, below the corner of the mouth
+        path=((61, 57, 0.6), (43, 57, 0.3), (43, 106, 0.35)),
+        width=0.018,
+        depth=0.25,
+        units={"mouthFrown": 1.0},
+    ),
+)
+# lines across the forehead: the right half with its point on the midline, and the strength
+FOREHEAD_LINES: tuple[tuple[Path, float], ...] = (
+    (((104, 63, 0.45), (69, 105, 0.4), (108, 66, 0.4), (151, 9, 0.3)), 0.8),
+    ((104, 69, 108, 151), 1.0),
+    (((104, 103, 0.45), (69, 67, 0.45), (108, 109, 0.45), (151, 10, 0.45)), 0.7),
+)
+FOREHEAD_WIDTH, FOREHEAD_DEPTH = 0.012, 0.18  # as of a `Wrinkle`
+ONSET_EXPONENT = 1.5  # depth grows as this power of the pressure: skin folds late
+MIN_STRENGTH, MAX_STRENGTH = 0.03, 1.2  # weaker wrinkles are left out, stronger ones bounded
+PROFILE_STEPS = (np.arange(14) + 0.55) / 14.1  # positions along a wrinkle, 0 to 1
+WRINKLE_PROFILE = np.sin(np.pi * PROFILE_STEPS) ** 0.8  # depth along it: fades towards both ends
+# depth along the forehead lines: each fades at positions of its own, so that they do not look ruled
 FOREHEAD_PROFILES = [
-    WRINKLE_PROFILE * (1 - 0.5 * np.sin(np.pi * (often * STEPS + first)) ** 2)
-    for often, first in ((2.3, 0.3), (1.4, 0.6), (3.1, 0.1))
+    WRINKLE_PROFILE * (1 - 0.5 * np.sin(np.pi * (frequency * PROFILE_STEPS + phase)) ** 2)
+    for frequency, phase in ((2.3, 0.3), (1.4, 0.6), (3.1, 0.1))
 ]
-SOFT, SOFTEST = 0.8, 1.8  # roughness below which folds are wider and fainter than those of lined skin, and how wide
+SMOOTH_ROUGHNESS = 0.8  # roughness below which wrinkles are wider and fainter than those of lined skin
+MAX_WIDENING = 1.8  # factor on the width
 
 
 class WrinkleModel:
-    """The lines that press into skin under a change of coefficients."""
+    """The wrinkles of a face under a change of coefficients."""
 
     def __init__(self, head: HeadModel):
-        self.names = head.names
+        def mirror(point: Point) -> Point:
+            if isinstance(point, int):
+                return int(head.mirror[point])
+            return int(head.mirror[point[0]]), int(head.mirror[point[1]]), point[2]
+
+        self._index = head.index
+        self._sides = [
+            (wrinkle, side, path)
+            for wrinkle in WRINKLES
+            for side, path in (("Right", wrinkle.path), ("Left", tuple(mirror(p) for p in wrinkle.path)))
+        ]
+        self._forehead = [
+            ((*path, *(mirror(p) for p in path[-2::-1])), strength, profile)
+            for (path, strength), profile in zip(FOREHEAD_LINES, FOREHEAD_PROFILES, strict=True)
+        ]
 
     def depth_map(
-        self, moved: np.ndarray, change: np.ndarray, shape: tuple[int, int], unit: float, roughness: float, bare: float
+        self,
+        landmarks: np.ndarray,
+        change: np.ndarray,
+        shape: tuple[int, int],
+        face_size: float,
+        roughness: float,
+        forehead_confidence: float,
     ) -> np.ndarray:
-        """Depth (h, w) of the creases. moved: (468, 2+) cells. change: (52,). unit: face size in cells. roughness,
-        bare: of the skin, and of the forehead."""
+        """Draw the depth of all wrinkles.
+
+        Args:
+            landmarks: edited landmarks, (468, 2+) cells.
+            change: of the coefficients, (52,).
+            shape: height and width of the map, cells.
+            face_size: cells.
+            roughness: of the skin, see `SkinModel.roughness`.
+            forehead_confidence: how certainly the forehead shows skin and not hair, in [0, 1].
+
+        Returns:
+            (h, w) float32, darkening.
+        """
         out = np.zeros(shape, np.float32)
-        softness = float(np.clip(SOFT / roughness, 1, SOFTEST))
-        for line, width, depth, ink in self._lines(change, roughness, bare):
-            _draw_wrinkle(out, moved, line, width * softness * unit, depth, ink)
+        widening = float(np.clip(SMOOTH_ROUGHNESS / roughness, 1, MAX_WIDENING))
+        for path, width, depth, profile in self._wrinkles(change, roughness, forehead_confidence):
+            _draw_wrinkle(out, landmarks, path, width * widening * face_size, depth, profile)
         return out
 
-    def _lines(
-        self, change: np.ndarray, roughness: float, bare: float
-    ) -> Iterator[tuple[tuple[Point, ...], float, float, np.ndarray]]:
-        def risen(name: str) -> float:
-            return max(0.0, float(change[self.names.index(name)]))
+    def _wrinkles(
+        self, change: np.ndarray, roughness: float, forehead_confidence: float
+    ) -> Iterator[tuple[Path, float, float, np.ndarray]]:
+        """Path, width in face sizes, depth and profile of each wrinkle."""
 
-        for fold in WRINKLES:
-            for line, side in ((fold.right, "Right"), (fold.left, "Left")):
-                strength = min(1.2, sum(k * risen(n + side) for n, k in fold.units.items()))
-                if strength > 0.03:
-                    yield line, fold.width, fold.depth * strength**ONSET, WRINKLE_PROFILE
-        outer = 0.5 * (risen("browOuterUpLeft") + risen("browOuterUpRight"))
-        inner = risen("browInnerUp")
-        for (line, share), ink in zip(FOREHEAD, FOREHEAD_PROFILES, strict=True):
-            beside = 1.0 if share == 1 else min(1.0, roughness / SOFT)  # smooth skin shows one line before three
-            strength = min(1.2, 0.7 * outer + 0.5 * inner) * share * beside * bare**2
-            if strength > 0.03:
-                middle = line if outer > 0.3 * inner else line[1:-1]
-                yield middle, FOREHEAD_WIDTH, FOREHEAD_DEPTH * strength, ink
+        def increase(name: str) -> float:
+            return max(0.0, float(change[self._index[name]]))
+
+        for wrinkle, side, path in self._sides:
+            pressure = min(MAX_STRENGTH, sum(k * increase(n + side) for n, k in wrinkle.units.items()))
+            if pressure > MIN_STRENGTH:
+                yield path, wrinkle.width, wrinkle.depth * pressure**ONSET_EXPONENT, WRINKLE_PROFILE
+        outer = 0.5 * (increase("browOuterUpLeft") + increase("browOuterUpRight"))
+        inner = increase("browInnerUp")
+        for path, line_strength, profile in self._forehead:
+            # smooth skin shows the main line alone
+            visibility = 1.0 if line_strength == 1 else min(1.0, roughness / SMOOTH_ROUGHNESS)
+            pressure = min(MAX_STRENGTH, 0.7 * outer + 0.5 * inner)
+            strength = pressure * line_strength * visibility * forehead_confidence**2
+            if strength > MIN_STRENGTH:
+                visible_path = path if outer > 0.3 * inner else path[1:-1]
+                yield visible_path, FOREHEAD_WIDTH, FOREHEAD_DEPTH * strength, profile
 
 
 def _draw_wrinkle(
-    valley: np.ndarray, xy: np.ndarray, line: tuple[Point, ...], width: float, depth: float, ink: np.ndarray
+    depth_map: np.ndarray, landmarks: np.ndarray, path: Path, width: float, depth: float, profile: np.ndarray
 ) -> None:
-    """Add a smooth, soft line through landmarks to `valley` (h, w), in place. ink: (n,) depth along it, up to 1."""
-    knots = np.array([xy[p] if isinstance(p, int) else (1 - p[2]) * xy[p[0]] + p[2] * xy[p[1]] for p in line])
-    steps = np.linspace(0, len(knots) - 1, len(ink) + 1)
-    path = np.stack([np.interp(steps, range(len(knots)), knots[:, k]) for k in (0, 1)], 1)
-    path[1:-1] = 0.25 * path[:-2] + 0.5 * path[1:-1] + 0.25 * path[2:]
+    """Add a soft line to a map (h, w), in place. landmarks: (468, 2+) cells. profile: (n,) relative depth along it."""
+    knots = np.array(
+        [landmarks[p] if isinstance(p, int) else (1 - p[2]) * landmarks[p[0]] + p[2] * landmarks[p[1]] for p in path]
+    )
+    steps = np.linspace(0, len(knots) - 1, len(profile) + 1)
+    line = np.stack([np.interp(steps, range(len(knots)), knots[:, k]) for k in (0, 1)], 1)
+    line[1:-1] = 0.25 * line[:-2] + 0.5 * line[1:-1] + 0.25 * line[2:]
     sigma = max(0.7, 0.8 * width)
     pad = 2 + int(np.ceil(3 * sigma))
-    x0, y0 = np.maximum(np.floor(path.min(0)).astype(int) - pad, 0)
-    x1, y1 = np.minimum(np.ceil(path.max(0)).astype(int) + pad, valley.shape[::-1])
+    x0, y0 = np.maximum(np.floor(line.min(0)).astype(int) - pad, 0)
+    x1, y1 = np.minimum(np.ceil(line.max(0)).astype(int) + pad, depth_map.shape[::-1])
     if x1 <= x0 or y1 <= y0:
         return
     canvas = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    fixed = np.round((path - (x0, y0)) * 16).astype(np.int32).tolist()
-    levels = (255 * ink).astype(int).tolist()
+    fixed = np.round((line - (x0, y0)) * 16).astype(np.int32).tolist()
+    levels = (255 * profile).astype(int).tolist()
     for a, b, level in zip(fixed[:-1], fixed[1:], levels, strict=True):
         cv2.line(canvas, a, b, level, 1, cv2.LINE_AA, 4)
     soft = cv2.GaussianBlur(canvas, (0, 0), sigma)
-    valley[y0:y1, x0:x1] += np.float32(depth * width / 255) * soft
+    depth_map[y0:y1, x0:x1] += np.float32(depth * width / 255) * soft
