@@ -206,7 +206,7 @@ def test_shut_lips_stay_shut_and_open_ones_open_by_the_gain():
     lock = LipClosureConstraint(SURFACE)
 
     def opening(vertices):
-        upper, lower = lock._rows(vertices)
+        upper, lower = lock.inner_lips(vertices)
         return (lower - upper)[2:7, 1]
 
     sneer = {"mouthUpperUpLeft": 0.8, "mouthUpperUpRight": 0.8}

@@ -1,10 +1,11 @@
-"""Puts a painted face back into its frame so that neither a seam nor the old outline shows.
+"""Composite a rendered face into its frame so that neither a seam nor the old outline is visible.
 
-The frame is first moved along with the mesh: each pixel that shows the new face knows where the source showed the same
-point of the skin, and around the face that motion fades out. So the old chin comes to lie under the new one, with the
-neck behind it. The network has painted the source's face as well, and what it changed from there is added to the moved
-frame: its steady errors, its tone and the detail that it cannot draw fall out. What the source did not show, behind
-lids and lips, is the network's alone.
+1. The frame is warped along with the mesh: each pixel of the new face knows where the source shows the same point of
+   the skin, and around the face that motion fades out. So the old chin comes to lie under the new one, with the neck
+   behind it.
+2. The network has reconstructed the source's face as well. What it changed from there is added to the warped frame, so
+   that its constant errors, its tone, and the detail that it cannot draw cancel.
+3. What the source does not show, behind lids and lips, comes from the network alone.
 """
 
 from __future__ import annotations
@@ -20,20 +21,28 @@ from asccl.face.easing import smoothstep
 from asccl.renderers.warp.field import Box
 from asccl.types import Image
 
-FEATHER = 0.05  # of the square's side: from the edge of the mask inwards the painted face fades in
-TONE = 0.09  # likewise: deviation of the Gaussian below which colours are the source's
-KEEP_LEVEL, REJECT_LEVEL = 24.0, 56.0  # levels that skin may change, all of it and none: a crease is never so dark
-PATCH = 1.2  # pixels: deviation of a Gaussian; what changes more finely is noise
-REACH = 3.0  # the motion fades over so many times itself ...
-LEAST_REACH = 0.04  # ... or over this share of the side
-BORDER = 0.12  # of the side: so far from the square's border the motion beside the face begins to end
-STILL = 0.03  # pixels that count as no motion
+# lengths are fractions of the side of the square, unless they have a unit
+FEATHER = 0.05  # width of the transition from the edge of the mask inwards
+TONE_SIGMA = 0.09  # Gaussian: colours that vary more slowly are those of the source
+KEEP_LEVEL, REJECT_LEVEL = 24.0, 56.0  # changes of skin up to 24 grey levels are kept, above 56 rejected as artefacts
+CHANGE_SIGMA = 1.2  # pixels, Gaussian: changes that vary faster are noise
+FADE_FACTOR = 3.0  # the motion around the face fades over this multiple of its largest value ...
+MIN_FADE_LENGTH = 0.04  # ... and over at least this length
+BORDER_FADE = 0.12  # distance from the border of the square at which the motion beside the face begins to fade
+MIN_MOTION = 0.03  # pixels: smaller motion counts as none
 
 
 class RenderedFace(NamedTuple):
-    """One frame's face in its square of S pixels. face, before: (S, S, 3) uint8 RGB, of the edit and of the source.
-    mask, mask_before: (S, S) bool; outside of them the faces hold anything. motion: (S, S, 2) float32, pixels of the
-    frame that each point of the mask was moved by. shown: (S, S) bool, where the source shows the very same point."""
+    """The face of one frame in its square of S pixels.
+
+    Attributes:
+        generated: (S, S, 3) uint8 RGB, the edit; anything outside the mask.
+        reconstruction: (S, S, 3) uint8 RGB, the source as the network draws it; anything outside its mask.
+        mask: (S, S) bool.
+        reconstruction_mask: (S, S) bool.
+        motion: (S, S, 2) float32, motion of each point of the mask from the source, pixels of the frame.
+        visible: (S, S) bool, where the source shows the same point.
+    """
 
     generated: Image
     reconstruction: Image
@@ -45,8 +54,14 @@ class RenderedFace(NamedTuple):
 
 @dataclass(frozen=True)
 class CompositeLayers:
-    """What a frame is put together from, over a box of it. moved: (h, w, 3) float32 the frame moved along. painted: the
-    face. alpha: (h, w, 1) of the painted face."""
+    """The layers of a composite over a box of the frame.
+
+    Attributes:
+        warped: (h, w, 3) float32, the warped frame.
+        generated: (h, w, 3) float32, the face.
+        alpha: (h, w, 1), opacity of the face.
+        box: part of the frame.
+    """
 
     warped: np.ndarray
     generated: np.ndarray
@@ -54,87 +69,130 @@ class CompositeLayers:
     box: Box
 
 
-def composite(image: Image, painted: RenderedFace, crop: np.ndarray, strength: float = 1.0) -> Image:
-    """The frame with the painted face in it. crop: (2, 3) frame -> square. strength: in (0, 1], of all that changes."""
-    layers = compose_layers(image, painted, crop)
+def composite(image: Image, face: RenderedFace, crop: np.ndarray, opacity: float = 1.0) -> Image:
+    """Composite a rendered face into its frame.
+
+    Args:
+        image: the frame, (H, W, 3) uint8 RGB.
+        face: the rendered face.
+        crop: similarity from the frame to the square, (2, 3).
+        opacity: of all that changes, in (0, 1].
+
+    Returns:
+        A new frame; the same object if the square lies outside of the frame.
+    """
+    layers = compose_layers(image, face, crop)
     if layers is None:
         return image
-    whole = layers.warped + layers.alpha * (layers.generated - layers.warped)
+    edited = layers.warped + layers.alpha * (layers.generated - layers.warped)
     source = image[layers.box.slices]
     out = image.copy()
-    out[layers.box.slices] = np.rint(np.clip(source + strength * (whole - source), 0, 255)).astype(np.uint8)
+    out[layers.box.slices] = np.rint(np.clip(source + opacity * (edited - source), 0, 255)).astype(np.uint8)
     return out
 
 
-def compose_layers(image: Image, painted: RenderedFace, crop: np.ndarray) -> CompositeLayers | None:
-    """None where the square lies outside of the frame."""
-    around = spread_motion(painted.motion, painted.mask, crop)
-    box = _box(crop, painted.mask | (np.abs(around) > STILL).any(-1), image.shape)
+def compose_layers(image: Image, face: RenderedFace, crop: np.ndarray) -> CompositeLayers | None:
+    """Compute the layers of a composite.
+
+    Args:
+        image: the frame, (H, W, 3) uint8 RGB.
+        face: the rendered face.
+        crop: similarity from the frame to the square, (2, 3).
+
+    Returns:
+        The layers; None if the square lies outside of the frame.
+    """
+    motion = spread_motion(face.motion, face.mask, crop)
+    box = _frame_box(crop, face.mask | (np.abs(motion) > MIN_MOTION).any(-1), image.shape)
     if box.empty:
         return None
-    to_box = crop.copy()
-    to_box[:, 2] += crop[:, :2] @ (box.x0, box.y0)
+    box_to_square = crop.copy()
+    box_to_square[:, 2] += crop[:, :2] @ (box.x0, box.y0)
 
-    def out_of_square(values: np.ndarray, flags: int = cv2.INTER_LINEAR) -> np.ndarray:
+    def to_box(values: np.ndarray, flags: int = cv2.INTER_LINEAR) -> np.ndarray:
         shape = (box.x1 - box.x0, box.y1 - box.y0)
-        return cv2.warpAffine(values, to_box, shape, flags=flags | cv2.WARP_INVERSE_MAP)
+        return cv2.warpAffine(values, box_to_square, shape, flags=flags | cv2.WARP_INVERSE_MAP)
 
-    moved = _moved(image, out_of_square(around), box)
-    alpha, shown = cv2.split(out_of_square(cv2.merge([_alpha(painted.mask), _shrunk(painted.visible)])))
-    face, before = (
-        _filled(painted.generated, painted.mask),
-        _filled(painted.reconstruction, painted.reconstruction_mask),
-    )
-    change = out_of_square(reject_artifacts(face, _along(before, painted.motion @ crop[:, :2].T)))
-    hidden = out_of_square(
-        match_tone(face, before, warp_crop(image, crop, len(face)), painted.reconstruction_mask), cv2.INTER_CUBIC
-    )
-    whole = hidden + shown[..., None] * (moved + change - hidden)
-    return CompositeLayers(moved, whole, alpha[..., None], box)
-
-
-def reject_artifacts(face: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """(S, S, 3) float32, what the network changed at each point of the skin, none of it where that is more than light
-    and creases do: there the network was not taught what it is to paint. before: at the same points."""
-    change = cv2.GaussianBlur(face - before, (0, 0), PATCH)
-    return change * np.clip((REJECT_LEVEL - _worst(change)) / (REJECT_LEVEL - KEEP_LEVEL), 0, 1)[..., None]
+    warped = _warp_frame(image, to_box(motion), box)
+    alpha, visible = cv2.split(to_box(cv2.merge([_feathered(face.mask), _eroded(face.visible)])))
+    generated = _fill_outside(face.generated, face.mask)
+    reconstruction = _fill_outside(face.reconstruction, face.reconstruction_mask)
+    moved_reconstruction = _warp_square(reconstruction, face.motion @ crop[:, :2].T)
+    change = to_box(reject_artifacts(generated, moved_reconstruction))
+    source = warp_crop(image, crop, len(generated))
+    toned = match_tone(generated, reconstruction, source, face.reconstruction_mask)
+    revealed = to_box(toned, cv2.INTER_CUBIC)
+    colours = revealed + visible[..., None] * (warped + change - revealed)
+    return CompositeLayers(warped, colours, alpha[..., None], box)
 
 
-def match_tone(face: np.ndarray, before: np.ndarray, source: Image, mask: np.ndarray) -> np.ndarray:
-    """The painted face (S, S, 3) with the broad colours of the source's square, as the face before lacks them."""
-    missing = cv2.merge([(source - before) * mask[..., None], np.float32(mask)])
-    broad = cv2.GaussianBlur(missing, (0, 0), TONE * len(face), borderType=cv2.BORDER_CONSTANT)
-    return face + broad[..., :3] / np.maximum(broad[..., 3:], 1e-3)
+def reject_artifacts(generated: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
+    """Compute what the network changed at each point of the skin, without changes larger than light and wrinkles cause.
+
+    generated, reconstruction: (S, S, 3) float32 at the same points. Returns (S, S, 3) float32 grey levels.
+    """
+    change = cv2.GaussianBlur(generated - reconstruction, (0, 0), CHANGE_SIGMA)
+    kept = (REJECT_LEVEL - _max_magnitude(change)) / (REJECT_LEVEL - KEEP_LEVEL)
+    return change * np.clip(kept, 0, 1)[..., None]
+
+
+def match_tone(generated: np.ndarray, reconstruction: np.ndarray, source: Image, mask: np.ndarray) -> np.ndarray:
+    """Add to a generated face the low-frequency colours of the source that its reconstruction lacks.
+
+    Args:
+        generated: (S, S, 3) float32.
+        reconstruction: (S, S, 3) float32.
+        source: the same square of the source, (S, S, 3) uint8.
+        mask: of the reconstruction, (S, S) bool.
+
+    Returns:
+        (S, S, 3) float32.
+    """
+    error = cv2.merge([(source - reconstruction) * mask[..., None], np.float32(mask)])
+    smooth = cv2.GaussianBlur(error, (0, 0), TONE_SIGMA * len(generated), borderType=cv2.BORDER_CONSTANT)
+    return generated + smooth[..., :3] / np.maximum(smooth[..., 3:], 1e-3)
 
 
 def spread_motion(motion: np.ndarray, mask: np.ndarray, crop: np.ndarray) -> np.ndarray:
-    """Goes on outside of the mask (S, S) as at its nearest point, less and less: (S, S, 2). What moves far fades over a
-    longer way, so that nothing folds."""
+    """Continue the motion of a face outside of its mask, fading out.
+
+    Outside, the motion is that of the nearest point of the mask. The larger it is, the longer the distance over which
+    it fades, so that nothing folds.
+
+    Args:
+        motion: (S, S, 2) float32 pixels of the frame.
+        mask: (S, S) bool.
+        crop: similarity from the frame to the square, (2, 3).
+
+    Returns:
+        (S, S, 2) float32 pixels of the frame.
+    """
     size = len(mask)
     motion = motion * mask[..., None]
     scale = np.sqrt(abs(np.linalg.det(crop[:, :2])))
-    away, nearest = cv2.distanceTransformWithLabels(
+    distance, nearest = cv2.distanceTransformWithLabels(
         (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    rows = np.zeros((nearest.max() + 1, 2), np.float32)
-    rows[nearest[mask]] = motion[mask]
-    outside = rows[nearest]
-    far = float(np.linalg.norm(outside, axis=-1)[away < 2].max(initial=0.0)) * scale
-    fade = np.exp(-((away / max(REACH * far, LEAST_REACH * size)) ** 2))
+    motion_by_label = np.zeros((nearest.max() + 1, 2), np.float32)
+    motion_by_label[nearest[mask]] = motion[mask]
+    outside = motion_by_label[nearest]
+    max_motion = float(np.linalg.norm(outside, axis=-1)[distance < 2].max(initial=0.0)) * scale  # at the edge
+    fade = np.exp(-((distance / max(FADE_FACTOR * max_motion, MIN_FADE_LENGTH * size)) ** 2))
     spread = cv2.GaussianBlur(outside * fade[..., None], (0, 0), max(0.01 * size, 0.8))
-    border = np.minimum.outer(*(np.minimum(np.arange(size), np.arange(size)[::-1]),) * 2) / (BORDER * size)
+    to_edge = np.minimum(np.arange(size), np.arange(size)[::-1])
+    border = np.minimum.outer(to_edge, to_edge) / (BORDER_FADE * size)
     spread = spread * np.clip(border, 0, 1)[..., None]
-    return (spread + _alpha(mask)[..., None] * (motion - spread)).astype(np.float32)
+    return (spread + _feathered(mask)[..., None] * (motion - spread)).astype(np.float32)
 
 
-def _worst(values: np.ndarray) -> np.ndarray:
-    """(h, w, 3) -> (h, w), the greatest magnitude; several times faster than numpy's along the last axis."""
+def _max_magnitude(values: np.ndarray) -> np.ndarray:
+    """(h, w, 3) -> (h, w), the largest magnitude; several times faster than numpy's along the last axis."""
     r, g, b = cv2.split(np.abs(values))
     return cv2.max(cv2.max(r, g), b)
 
 
-def _box(crop: np.ndarray, used: np.ndarray, shape: tuple[int, ...]) -> Box:
-    """What the frame shows of the used part (S, S) of the square."""
+def _frame_box(crop: np.ndarray, used: np.ndarray, shape: tuple[int, ...]) -> Box:
+    """The part of a frame that shows the used part (S, S) bool of the square."""
     ys, xs = np.flatnonzero(used.any(1)), np.flatnonzero(used.any(0))
     if len(ys) == 0:
         return Box(0, 0, 0, 0, 1.0)
@@ -145,40 +203,45 @@ def _box(crop: np.ndarray, used: np.ndarray, shape: tuple[int, ...]) -> Box:
     return Box(max(0, low[0]), max(0, low[1]), min(shape[1], high[0]), min(shape[0], high[1]), 1.0)
 
 
-def _moved(image: Image, motion: np.ndarray, box: Box) -> np.ndarray:
+def _warp_frame(image: Image, motion: np.ndarray, box: Box) -> np.ndarray:
+    """The box of a frame moved by (h, w, 2) pixels, (h, w, 3) float32; pixels without motion stay exact."""
     source = image[box.slices].astype(np.float32)
-    if np.abs(motion).max(initial=0.0) < STILL:
+    if np.abs(motion).max(initial=0.0) < MIN_MOTION:
         return source
     x = np.arange(box.x0, box.x1, dtype=np.float32)[None]
     y = np.arange(box.y0, box.y1, dtype=np.float32)[:, None]
-    moved = cv2.remap(image, x - motion[..., 0], y - motion[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    still = (np.abs(motion[..., 0]) < STILL) & (np.abs(motion[..., 1]) < STILL)
-    return np.where(still[..., None], source, moved.astype(np.float32))
+    warped = cv2.remap(image, x - motion[..., 0], y - motion[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    static = (np.abs(motion[..., 0]) < MIN_MOTION) & (np.abs(motion[..., 1]) < MIN_MOTION)
+    return np.where(static[..., None], source, warped.astype(np.float32))
 
 
-def _alpha(mask: np.ndarray) -> np.ndarray:
-    """(S, S) bool -> float32: 0 at the mask's edge, 1 from FEATHER inside, eased. The square's border is no edge."""
-    inside = cv2.distanceTransform(np.pad(mask, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    return smoothstep((inside - 1.5) / max(FEATHER * len(mask), 1.0))
+def _warp_square(values: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """The values of a square moved by (S, S, 2) of its pixels."""
+    y, x = np.mgrid[: len(values), : len(values)].astype(np.float32)
+    map_x, map_y = np.float32(x - motion[..., 0]), np.float32(y - motion[..., 1])
+    return cv2.remap(values, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _shrunk(area: np.ndarray) -> np.ndarray:
-    """(S, S) bool -> float32, 1 inside, falling to 0 over the two pixels at its edge."""
-    inside = cv2.distanceTransform(np.pad(area, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    return np.clip(inside / 2 - 0.5, 0, 1)
+def _inner_distance(mask: np.ndarray) -> np.ndarray:
+    """Distance of each pixel of a mask (S, S) bool from its edge, pixels. The border of the square is no edge."""
+    padded = np.pad(mask, 1, mode="edge").astype(np.uint8)
+    return cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
 
 
-def _along(picture: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """A square's picture moved by (S, S, 2) of its pixels."""
-    y, x = np.mgrid[: len(picture), : len(picture)].astype(np.float32)
-    at = np.float32(x - motion[..., 0]), np.float32(y - motion[..., 1])
-    return cv2.remap(picture, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def _feathered(mask: np.ndarray) -> np.ndarray:
+    """(S, S) bool -> float32: 0 at the edge of the mask, 1 from FEATHER inside."""
+    return smoothstep((_inner_distance(mask) - 1.5) / max(FEATHER * len(mask), 1.0))
 
 
-def _filled(face: Image, mask: np.ndarray) -> np.ndarray:
-    """float32; outside of the mask its nearest pixel's colour, so that nothing else bleeds in when it is enlarged."""
+def _eroded(mask: np.ndarray) -> np.ndarray:
+    """(S, S) bool -> float32: 1 inside, falling to 0 over the two pixels at its edge."""
+    return np.clip(_inner_distance(mask) / 2 - 0.5, 0, 1)
+
+
+def _fill_outside(face: Image, mask: np.ndarray) -> np.ndarray:
+    """The face, float32, with the colour of the nearest pixel of the mask outside of it: resizing blends nothing in."""
     outside = (~mask).astype(np.uint8)
-    _, labels = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    colours = np.zeros((labels.max() + 1, 3), np.float32)
-    colours[labels[mask]] = face[mask]
-    return colours[labels]
+    _, nearest = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    colours = np.zeros((nearest.max() + 1, 3), np.float32)
+    colours[nearest[mask]] = face[mask]
+    return colours[nearest]

@@ -1,7 +1,8 @@
-"""What NED's renderer paints from: pictures of the bare head as it should move, four of each frame from one raster.
+"""Condition images of NED's renderer (Papantoniou et al., CVPR 2022): the bare head with the motion of a frame.
 
-NED's names: NMFC (each point of the face coloured by its place on the mean face), shape (the turned and lit surface
-without skin), eyes (lids, eyeballs, irises) and the mask of what the renderer paints.
+Four kinds of images come from one raster of each frame. NMFC (normalised mean face coordinates): each point of the face
+has the colour of its position on the mean face. Shape: the turned and lit surface without skin. Eyes: lids, eyeballs
+and irises. Mask: what the renderer draws.
 """
 
 from __future__ import annotations
@@ -16,28 +17,37 @@ from scipy.interpolate import RBFInterpolator
 
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.raster import rasterize, vertex_normals
+from asccl.morphable.regions import IRIS_RADIUS
 from asccl.renderers.neural.head_crop import HeadView, WeakPerspectiveView, head_crops, pixels_per_cm
 from asccl.types import Motion
 
-CHANNELS = 10  # of a frame: NMFC 3, shape 3, eyes 3, mask 1
+NUM_CHANNELS = 10  # of a frame: NMFC 3, shape 3, eyes 3, mask 1
 EYEBALL_REGIONS = ("eyeball right", "eyeball left")
-IRIS = 0.60  # cm
-LIT = {"mouth cavity": 0.25, "tongue": 0.6, "teeth upper": 1.0, "teeth lower": 1.0}  # brightness of the shape
-SAME = 2.5  # pixels, on the surface at rest, within which two points count as the same
-TORN = 1.0  # pixels that neighbours may move apart, likewise
-FACING = np.array([[0.5], [0.5], [-0.5]], np.float32)  # of a normal, turned to the camera
-PRIOR = 1.0  # cm^2 that a standard deviation of identity costs when a mesh is fitted to landmarks
-FOREHEAD = ((0.0, -1.0), (7.5, 7.3))  # centre and radii (x, y) of the ellipse that ends the face above, cm
-DEEPEST = 6.2  # cm behind the origin that the face reaches: to the cheekbones before the ears, to the throat
-THROAT = 0.35  # cm that it reaches less deep for each cm below the origin
-ROUND = 0.5  # cm, likewise, of the corner between forehead and cheek
-MARGIN = 1.5  # cm beyond the edge of the face that are still rastered
+HIDDEN_REGIONS = ("ears", "lashes")
+MOUTH_BRIGHTNESS = {"mouth cavity": 0.25, "tongue": 0.6, "teeth upper": 1.0, "teeth lower": 1.0}  # of the shape image
+SURFACE_BRIGHTNESS = 0.85  # of all other regions
+NORMAL_SCALE = np.array([[0.5], [0.5], [-0.5]], np.float32)  # from a normal to colours around 0.5; z to the camera
+MAX_POINT_DISTANCE = 2.5  # pixels on the surface at rest: two closer points count as the same
+MAX_NEIGHBOUR_MOTION = 1.0  # pixels: neighbours that move further apart belong to different surfaces
+IDENTITY_PRIOR = 1.0  # cm^2 per squared standard deviation of identity, when a mesh is fitted to landmarks
+FOREHEAD_CENTRE, FOREHEAD_RADII = (0.0, -1.0), (7.5, 7.3)  # ellipse (x, y) that ends the face at the top, cm
+MAX_DEPTH = 6.2  # cm behind the origin to which the face extends: the cheekbones in front of the ears
+THROAT_SLOPE = 0.35  # cm by which that depth shrinks for each cm below the origin
+CORNER_RADIUS = 0.5  # cm: rounds the corner between forehead and cheek
+RASTER_MARGIN = 1.5  # cm beyond the edge of the face that are still rasterized
+OUTSIDE_EYE = 9.0  # cm: position beside the axis of an eye, for vertices that belong to none
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """Of T frames, float32 in [0, 1], black where no head is. nmfc, shape, eyes: (T, 3, S, S); eyes has lids, white
-    and iris as its channels. mask: (T, 1, S, S), 0 or 1, where the renderer paints."""
+    """Condition images of T frames, float32 in [0, 1], 0 where no head is.
+
+    Attributes:
+        nmfc: (T, 3, S, S).
+        shape: (T, 3, S, S).
+        eyes: (T, 3, S, S): lids, white and iris.
+        mask: (T, 1, S, S), 0 or 1, where the renderer draws.
+    """
 
     nmfc: np.ndarray
     shape: np.ndarray
@@ -46,18 +56,25 @@ class Conditions:
 
     @classmethod
     def split(cls, channels: np.ndarray) -> Conditions:
-        """Of (T, 10, S, S)."""
+        """Split channels (T, 10, S, S) into their images."""
         return cls(*np.split(channels, (3, 6, 9), axis=1))
 
     @property
     def channels(self) -> np.ndarray:
-        """(T, 10, S, S), in the order in which the renderer's network wants them."""
+        """(T, 10, S, S), in the order of the input of the renderer's network."""
         return np.concatenate([self.nmfc, self.shape, self.eyes, self.mask], 1)
 
 
 class Fragments(NamedTuple):
-    """The n pixels of a square that show a face. at: (n,) place in the flattened square. share: (n, 3) float32 of the
-    three corners (n, 3), numbers of vertices. kind: (n,) region. size: side of the square."""
+    """The n pixels of a square image that show a face.
+
+    Attributes:
+        pixel: (n,) index in the flattened square.
+        barycentric: (n, 3) float32 coordinates in the triangle.
+        corners: (n, 3) vertices of the triangle.
+        region: (n,) region of the triangle.
+        size: side of the square, pixels.
+    """
 
     pixel: np.ndarray
     barycentric: np.ndarray
@@ -66,53 +83,75 @@ class Fragments(NamedTuple):
     size: int
 
     def interpolate(self, values: np.ndarray) -> np.ndarray:
-        """Of vertices (V, C) -> (C, n) float32 as the pixels see them."""
+        """Interpolate vertex values (V, C) at the pixels: (C, n) float32."""
         columns = np.ascontiguousarray(values.T, np.float32)
         return sum(self.barycentric[:, k] * columns[:, self.corners[:, k]] for k in range(3))
 
 
 class FaceSurface:
-    """The part of the head that the pictures show: from the forehead to the throat, with eyes and the mouth's inside,
-    without ears and lashes. Build once."""
+    """The part of the head that the condition images show. Build once.
+
+    It extends from the forehead to the throat, with eyes and the inside of the mouth, without ears and lashes.
+
+    Attributes:
+        head: the full head.
+        vertex_index: (V,) vertices of the head that belong to the surface.
+        triangles: (F, 3) over these.
+        rest: (V, 3) cm, average and neutral.
+        units: (52, 3 V) cm, expression basis; gaze moves the eyeballs alone.
+        mouth_regions: regions inside the mouth.
+    """
 
     def __init__(self, head: AnnyHead):
         self.head = head
-        region = head.region[head.triangles]
-        edge = _inside(head)
-        drawn = ~np.isin(region, [head.regions.index(name) for name in ("ears", "lashes")]).any(1)
-        self.mouth_regions = [head.regions.index(name) for name in LIT]
-        drawn &= np.isin(region, self.mouth_regions).any(1) | (edge[head.triangles].max(1) > -MARGIN)
-        self.vertex_index, triangles = np.unique(head.triangles[drawn], return_inverse=True)
+        corner_regions = head.region[head.triangles]
+        depth_inside = _depth_inside_face(head)
+        self.mouth_regions = _region_indices(head, MOUTH_BRIGHTNESS)
+        used = ~np.isin(corner_regions, _region_indices(head, HIDDEN_REGIONS)).any(1)
+        in_mouth = np.isin(corner_regions, self.mouth_regions).any(1)
+        used &= in_mouth | (depth_inside[head.triangles].max(1) > -RASTER_MARGIN)
+        self.vertex_index, triangles = np.unique(head.triangles[used], return_inverse=True)
         self.triangles = triangles.reshape(-1, 3)
         self.rest = head.vertices[self.vertex_index]
-        self.units = self._units(head)
-        self._kind = head.region[self.vertex_index][self.triangles].max(1)  # where corners differ, of the innermost
-        self._balls = np.isin(head.regions, EYEBALL_REGIONS)  # by region
-        self._mouth = np.isin(head.regions, list(LIT))
-        self._fixed = self._painted(head, edge)
+        self.units = self._expression_basis()
+        region = head.region[self.vertex_index]
+        self._triangle_region = region[self.triangles].max(1)  # where corners differ, the innermost
+        self._is_eyeball = np.isin(head.regions, EYEBALL_REGIONS)  # by region
+        self._is_mouth = np.isin(head.regions, list(MOUTH_BRIGHTNESS))
+        self._vertex_values = self._static_values(depth_inside[self.vertex_index])
 
-    def _units(self, head: AnnyHead) -> np.ndarray:
-        """(52, 3 V). Gaze moves the eyeballs alone: what it does to the lids of a tracked face, others tell."""
+    def _expression_basis(self) -> np.ndarray:
+        """(52, 3 V). Gaze moves the eyeballs alone: its effect on the lids is part of the fitted lid units."""
+        head = self.head
         units = head.vertex_expression[:, self.vertex_index]
         gaze = np.array([name.startswith("eyeLook") for name in head.names])
-        ball = np.isin(head.region[self.vertex_index], [head.regions.index(name) for name in EYEBALL_REGIONS])
-        return (units * np.where(gaze[:, None], ball, True)[..., None]).reshape(len(head.names), -1)
+        eyeball = np.isin(head.region[self.vertex_index], _region_indices(head, EYEBALL_REGIONS))
+        return (units * np.where(gaze[:, None], eyeball, True)[..., None]).reshape(len(head.names), -1)
 
-    def _painted(self, head: AnnyHead, edge: np.ndarray) -> np.ndarray:
-        """(V, 9): NMFC, how lit, lid, eyeball, place beside the eye's axis (x, y), how far inside the face."""
+    def _static_values(self, depth_inside: np.ndarray) -> np.ndarray:
+        """(V, 9): NMFC (3), brightness, lid, eyeball, position beside the eye's axis (x, y), depth inside the face."""
+        head, region = self.head, self.head.region[self.vertex_index]
         low, high = self.rest.min(0), self.rest.max(0)
-        region = head.region[self.vertex_index]
-        lit = np.array([LIT.get(name, 0.85) for name in head.regions])[region]
-        lid = region == head.regions.index("eyelids")
-        balls = [region == head.regions.index(name) for name in EYEBALL_REGIONS]
-        place = np.full((len(region), 2), 9.0)
-        for ball in balls:
-            place[ball] = self.rest[ball, :2] - self.rest[iris_vertices(ball, self.rest), :2].mean(0)
         nmfc = (self.rest - low) / (high - low)
-        return np.column_stack([nmfc, lit, lid, balls[0] | balls[1], place, edge[self.vertex_index]]).astype(np.float32)
+        brightness = np.array([MOUTH_BRIGHTNESS.get(name, SURFACE_BRIGHTNESS) for name in head.regions])[region]
+        lid = region == head.regions.index("eyelids")
+        eyeballs = [region == index for index in _region_indices(head, EYEBALL_REGIONS)]
+        position = np.full((len(region), 2), OUTSIDE_EYE)
+        for eyeball in eyeballs:
+            position[eyeball] = self.rest[eyeball, :2] - self.rest[iris_vertices(eyeball, self.rest), :2].mean(0)
+        columns = [nmfc, brightness, lid, eyeballs[0] | eyeballs[1], position, depth_inside]
+        return np.column_stack(columns).astype(np.float32)
 
     def rest_vertices(self, identity: np.ndarray | None) -> np.ndarray:
-        """Somebody at rest, (V, 3) cm. identity: coefficients (K,), or landmarks (468, 3) as in `Motion`."""
+        """Compute the surface of a person at rest.
+
+        Args:
+            identity: coefficients (K,); or neutral landmarks (468, 3) cm, as in `Motion`: the identity basis is fitted
+                to them by ridge regression, and the remainder interpolated over the surface. None is the average.
+
+        Returns:
+            (V, 3) float32 cm.
+        """
         if identity is None:
             return self.rest
         basis = self.head.vertex_identity[:, self.vertex_index]
@@ -120,84 +159,128 @@ class FaceSurface:
             return (self.rest + np.tensordot(identity, basis, 1)).astype(np.float32)
         flat = self.head.identity.reshape(len(self.head.identity), -1).astype(np.float64)
         offset = identity.astype(np.float64) - self.head.neutral
-        own = np.linalg.solve(flat @ flat.T + PRIOR * np.eye(len(flat)), flat @ offset.ravel())
-        left = offset - np.tensordot(own, self.head.identity, 1)  # what the basis does not have: spread smoothly
-        spread = RBFInterpolator(self.head.neutral, left, kernel="linear", smoothing=0.5, degree=0)
-        return (self.rest + np.tensordot(own, basis, 1) + spread(self.rest)).astype(np.float32)
+        coefficients = np.linalg.solve(flat @ flat.T + IDENTITY_PRIOR * np.eye(len(flat)), flat @ offset.ravel())
+        remainder = offset - np.tensordot(coefficients, self.head.identity, 1)
+        interpolator = RBFInterpolator(self.head.neutral, remainder, kernel="linear", smoothing=0.5, degree=0)
+        return (self.rest + np.tensordot(coefficients, basis, 1) + interpolator(self.rest)).astype(np.float32)
 
     def deform(self, rest: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-        """A person at rest (V, 3) and coefficients (52,) -> (V, 3) cm."""
+        """Apply an expression: a person at rest (V, 3) and coefficients (52,) -> (V, 3) cm."""
         return rest + (coefficients.astype(np.float32) @ self.units).reshape(-1, 3)
 
     def rasterize(self, vertices: np.ndarray, view: HeadView, crop: np.ndarray, size: int) -> Fragments:
-        """The raster of a face (V, 3) in the square of `size` pixels that a crop (2, 3) shows of the frame."""
+        """Rasterize the front faces of a surface.
+
+        Args:
+            vertices: (V, 3) cm.
+            view: the camera.
+            crop: similarity from the frame to the square, (2, 3).
+            size: side of the square, pixels.
+        """
         pixels, depth = view.project(vertices)
         pixels = pixels @ crop[:, :2].T + crop[:, 2]
         a, b, c = pixels[self.triangles].transpose(1, 0, 2)
         front = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]) < 0
-        image, barycentric = rasterize(pixels, depth, self.triangles[front], (size, size))
-        at = np.flatnonzero(image.ravel() >= 0)
-        triangle = np.flatnonzero(front)[image.ravel()[at]]
-        return Fragments(at, barycentric.reshape(-1, 3)[at], self.triangles[triangle], self._kind[triangle], size)
+        index, barycentric = rasterize(pixels, depth, self.triangles[front], (size, size))
+        pixel = np.flatnonzero(index.ravel() >= 0)
+        triangle = np.flatnonzero(front)[index.ravel()[pixel]]
+        region = self._triangle_region[triangle]
+        return Fragments(pixel, barycentric.reshape(-1, 3)[pixel], self.triangles[triangle], region, size)
 
-    def condition_channels(self, vertices: np.ndarray, seen: Fragments, view: HeadView, crop: np.ndarray) -> np.ndarray:
-        """(10, S, S) float32, all that `Conditions` has of one frame."""
-        turn = np.eye(3)
-        turn[:2, :2] = crop[:, :2] / np.sqrt(abs(np.linalg.det(crop[:, :2])))
-        normals = vertex_normals(vertices @ (turn @ view.rotation).T, self.triangles)
-        values = seen.interpolate(np.column_stack([normals, self._fixed]))
-        out = np.zeros((CHANNELS, seen.size * seen.size), np.float32)
-        out[:, seen.pixel] = self._coloured(values, seen.region, 1 / pixels_per_cm(view, crop))
-        return out.reshape(CHANNELS, seen.size, seen.size)
+    def condition_channels(
+        self, vertices: np.ndarray, fragments: Fragments, view: HeadView, crop: np.ndarray
+    ) -> np.ndarray:
+        """Compute the condition images of one frame.
 
-    def visibility_mask(self, now: Fragments, before: Fragments, moved: np.ndarray) -> np.ndarray:
-        """(S, S) bool: where `before` showed the same point of the surface as `now` does, `moved` (S, S, 2) float32
-        pixels of the square away."""
-        maps = []
-        for seen in (now, before):
-            places = np.full((seen.size * seen.size, 3), np.nan, np.float32)
-            places[seen.pixel] = seen.interpolate(self.rest).T
-            maps.append(places.reshape(seen.size, seen.size, 3))
-        y, x = np.mgrid[: now.size, : now.size].astype(np.float32)
-        x, y = x - moved[..., 0], y - moved[..., 1]
-        was = cv2.remap(maps[1], x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-        pixel = self.rest[:, 1].ptp() / now.size  # about, cm; nan compares false
-        around = np.ones((3, 3), np.uint8)
-        torn = cv2.dilate(moved, around) - cv2.erode(moved, around) > TORN  # a lid passes over its eyeball
-        same = (((maps[0] - was) ** 2).sum(-1) < (SAME * pixel) ** 2) & ~torn.any(-1)
-        return cv2.morphologyEx(same.astype(np.uint8), cv2.MORPH_CLOSE, around) > 0  # specks are the raster's
+        Args:
+            vertices: (V, 3) cm.
+            fragments: their raster.
+            view: the camera.
+            crop: similarity from the frame to the square, (2, 3).
 
-    def _coloured(self, values: np.ndarray, kind: np.ndarray, pixel: float) -> np.ndarray:
-        """(12, n) as interpolated -> (10, n) channels. kind: (n,) regions. pixel: its side in cm."""
-        normal, nmfc, (lit, lid, ball, x, y, edge) = values[:3], values[3:6], values[6:]
-        eye = self._balls[kind] & (ball > 0.99)
-        mask = (edge > 0) | eye | self._mouth[kind]
-        iris = np.clip((IRIS - np.hypot(x, y)) / max(pixel, 0.05) + 0.5, 0, 1) * eye
-        normal *= FACING / np.maximum(np.sqrt(np.einsum("cn,cn->n", normal, normal)), 1e-6)
-        shape = (0.5 + normal) * lit
+        Returns:
+            (10, S, S) float32, the channels of `Conditions`.
+        """
+        rotation = np.eye(3)
+        rotation[:2, :2] = crop[:, :2] / np.sqrt(abs(np.linalg.det(crop[:, :2])))
+        normals = vertex_normals(vertices @ (rotation @ view.rotation).T, self.triangles)
+        values = fragments.interpolate(np.column_stack([normals, self._vertex_values]))
+        size = fragments.size
+        out = np.zeros((NUM_CHANNELS, size * size), np.float32)
+        out[:, fragments.pixel] = self._fragment_channels(values, fragments.region, 1 / pixels_per_cm(view, crop))
+        return out.reshape(NUM_CHANNELS, size, size)
+
+    def _fragment_channels(self, values: np.ndarray, region: np.ndarray, pixel_size: float) -> np.ndarray:
+        """Interpolated values (12, n) and regions (n,) -> (10, n) channels. pixel_size: cm."""
+        normal, nmfc, (brightness, lid, eyeball, x, y, depth_inside) = values[:3], values[3:6], values[6:]
+        eye = self._is_eyeball[region] & (eyeball > 0.99)
+        mask = (depth_inside > 0) | eye | self._is_mouth[region]
+        iris = np.clip((IRIS_RADIUS - np.hypot(x, y)) / max(pixel_size, 0.05) + 0.5, 0, 1) * eye
+        normal *= NORMAL_SCALE / np.maximum(np.sqrt(np.einsum("cn,cn->n", normal, normal)), 1e-6)
+        shape = (0.5 + normal) * brightness
         out = np.concatenate([nmfc, shape, [lid * ~eye, eye - iris, iris, mask]]) * mask
         return np.clip(out, 0, 1).astype(np.float32, copy=False)
 
+    def visibility_mask(self, edited: Fragments, source: Fragments, motion: np.ndarray) -> np.ndarray:
+        """Find the pixels whose point of the surface is also visible in the source.
 
-def iris_vertices(ball: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Numbers of the foremost vertices of an eyeball. ball: (V,) bool. rest: (V, 3)."""
-    own = np.flatnonzero(ball)
-    return own[np.argsort(rest[own, 2], kind="stable")[:8]]
+        Args:
+            edited: raster of the edit.
+            source: raster of the source.
+            motion: motion of each pixel from the source to the edit, (S, S, 2) float32 pixels of the square.
+
+        Returns:
+            (S, S) bool.
+        """
+        edited_points, source_points = self._surface_points(edited), self._surface_points(source)
+        y, x = np.mgrid[: edited.size, : edited.size].astype(np.float32)
+        x, y = x - motion[..., 0], y - motion[..., 1]
+        source_points = cv2.remap(source_points, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        pixel_size = np.ptp(self.rest[:, 1]) / edited.size  # approximate, cm
+        neighbours = np.ones((3, 3), np.uint8)
+        torn = cv2.dilate(motion, neighbours) - cv2.erode(motion, neighbours) > MAX_NEIGHBOUR_MOTION  # lid over eyeball
+        distance = ((edited_points - source_points) ** 2).sum(-1)  # squared; nan compares false
+        same = (distance < (MAX_POINT_DISTANCE * pixel_size) ** 2) & ~torn.any(-1)
+        return cv2.morphologyEx(same.astype(np.uint8), cv2.MORPH_CLOSE, neighbours) > 0  # fills gaps of the raster
+
+    def _surface_points(self, fragments: Fragments) -> np.ndarray:
+        """(S, S, 3) position on the surface at rest that each pixel shows, cm; NaN for none."""
+        points = np.full((fragments.size * fragments.size, 3), np.nan, np.float32)
+        points[fragments.pixel] = fragments.interpolate(self.rest).T
+        return points.reshape(fragments.size, fragments.size, 3)
 
 
-def _inside(head: AnnyHead) -> np.ndarray:
-    """(V,) cm, about: how far inside the edge of the face each vertex lies."""
+def iris_vertices(eyeball: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Find the foremost vertices of an eyeball, which carry the iris. eyeball: (V,) bool. rest: (V, 3). -> (8,)."""
+    index = np.flatnonzero(eyeball)
+    return index[np.argsort(rest[index, 2], kind="stable")[:8]]
+
+
+def _region_indices(head: AnnyHead, names: Sequence[str] | dict[str, float]) -> list[int]:
+    return [head.regions.index(name) for name in names]
+
+
+def _depth_inside_face(head: AnnyHead) -> np.ndarray:
+    """(V,) approximate distance in cm from the edge of the face, positive inside."""
     x, y, z = head.vertices.T
-    (cx, cy), (rx, ry) = FOREHEAD
-    above = (1 - np.hypot((x - cx) / rx, np.minimum(y - cy, 0) / ry)) * ry
-    behind = DEEPEST - THROAT * np.maximum(y, 0) - z
-    return -ROUND * np.logaddexp(-above / ROUND, -behind / ROUND)
+    (cx, cy), (rx, ry) = FOREHEAD_CENTRE, FOREHEAD_RADII
+    below_forehead = (1 - np.hypot((x - cx) / rx, np.minimum(y - cy, 0) / ry)) * ry
+    before_ears = MAX_DEPTH - THROAT_SLOPE * np.maximum(y, 0) - z
+    # a smooth minimum of both
+    return -CORNER_RADIUS * np.logaddexp(-below_forehead / CORNER_RADIUS, -before_ears / CORNER_RADIUS)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A person before the camera in T frames, whatever the face does. rest: (V, 3) cm. crops: (T, 2, 3) frame ->
-    square of `size` pixels."""
+    """A person in front of the camera in T frames, whatever the expression.
+
+    Attributes:
+        surface: the face.
+        rest: the person at rest, (V, 3) cm.
+        views: the camera of each frame.
+        crops: similarities from the frame to a square, (T, 2, 3).
+        size: side of the square, pixels.
+    """
 
     surface: FaceSurface
     rest: np.ndarray
@@ -207,7 +290,13 @@ class Scene:
 
     @classmethod
     def tracked(cls, surface: FaceSurface, motion: Motion, size: int) -> Scene:
-        """A tracked and fitted face."""
+        """Build the scene of a tracked and fitted face.
+
+        Args:
+            surface: the face.
+            motion: of the person.
+            size: side of the square, pixels.
+        """
         views = [
             WeakPerspectiveView(float(s), r, t)
             for s, r, t in zip(motion.scale, motion.rotation, motion.translation, strict=True)
@@ -216,23 +305,33 @@ class Scene:
 
     @classmethod
     def synthetic(
-        cls, surface: FaceSurface, identity: np.ndarray | None, views: Sequence[HeadView], size: int,
+        cls,
+        surface: FaceSurface,
+        identity: np.ndarray | None,
+        views: Sequence[HeadView],
+        size: int,
         shot: np.ndarray | None = None,
-    ) -> Scene:  # fmt: skip
-        """A synthetic head. identity: coefficients (K,). views: a `data.camera.Camera` for each frame."""
+    ) -> Scene:
+        """Build the scene of a synthetic head.
+
+        Args:
+            surface: the face.
+            identity: coefficients (K,), or None for the average.
+            views: an `asccl.synthetic.camera.Camera` for each frame.
+            size: side of the square, pixels.
+            shot: index of the shot of each frame, (T,), or None for one.
+        """
         return cls(surface, surface.rest_vertices(identity), views, head_crops(views, size, shot), size)
 
     def conditions(self, coefficients: np.ndarray, first: int = 0) -> Conditions:
-        """(n, 52) of the frames from `first` on -> their conditions; the same bits in chunks as at once."""
-        frames = [self.frame_channels(w, first + i) for i, w in enumerate(coefficients)]
-        return Conditions.split(
-            np.stack(frames) if frames else np.zeros((0, CHANNELS, self.size, self.size), np.float32)
-        )
+        """Compute the conditions of the frames from `first` on, by coefficients (n, 52); chunks give the same bits."""
+        if len(coefficients) == 0:
+            return Conditions.split(np.zeros((0, NUM_CHANNELS, self.size, self.size), np.float32))
+        return Conditions.split(np.stack([self.frame_channels(w, first + i) for i, w in enumerate(coefficients)]))
 
     def frame_channels(self, coefficients: np.ndarray, t: int) -> np.ndarray:
-        """(52,) -> (10, S, S) of frame t."""
+        """Compute the channels (10, S, S) of frame t with an expression (52,)."""
         vertices = self.surface.deform(self.rest, coefficients)
         view, crop = self.views[t], self.crops[t]
-        return self.surface.condition_channels(
-            vertices, self.surface.rasterize(vertices, view, crop, self.size), view, crop
-        )
+        fragments = self.surface.rasterize(vertices, view, crop, self.size)
+        return self.surface.condition_channels(vertices, fragments, view, crop)

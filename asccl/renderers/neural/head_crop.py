@@ -1,4 +1,4 @@
-"""Where a face is: poses of a head before a camera, and the steady upright square around it in each frame."""
+"""Views of a head, and the steady upright square around the face in each frame."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-CROP_CENTRE = (0.0, 1.0, 2.0)  # of the square on the head, cm
-CROP_SIDE_CM = 22.0  # of the square, cm: from above the forehead to below the chin of an open mouth
-CROP_SMOOTHING = 4.0  # frames over which the square is smoothed (Gaussian), inside a shot
+CROP_CENTRE = (0.0, 1.0, 2.0)  # of the square, on the head, cm
+CROP_SIDE_CM = 22.0  # from above the forehead to below the chin of an open mouth
+CROP_SMOOTHING = 4.0  # frames, standard deviation, within a shot
 
 
 class HeadView(Protocol):
-    """A head pose seen by a camera; `data.camera.Camera` is one, `WeakPerspectiveView` another."""
+    """The pose of a head in front of a camera: `asccl.synthetic.camera.Camera` or `WeakPerspectiveView`."""
 
     @property
     def rotation(self) -> np.ndarray:
@@ -22,61 +22,76 @@ class HeadView(Protocol):
         ...
 
     def project(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(..., 3) cm -> (..., 2) pixels of the frame and (...,) depth, smaller is nearer."""
+        """Project (..., 3) cm to (..., 2) pixels of the frame and (...,) depth, smaller is nearer."""
         ...
 
 
 class WeakPerspectiveView(NamedTuple):
-    """One frame of a `Motion`: weak perspective. scale: pixels per cm. rotation: (3, 3). translation: (3,) pixels."""
+    """One frame of a `Motion`.
+
+    Attributes:
+        scale: pixels per cm.
+        rotation: (3, 3).
+        translation: (3,) pixels.
+    """
 
     scale: float
     rotation: np.ndarray
     translation: np.ndarray
 
     def project(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Project (..., 3) cm to (..., 2) pixels of the frame and (...,) depth, smaller is nearer."""
         placed = self.scale * (vertices @ self.rotation.T) + self.translation
         return placed[..., :2], placed[..., 2]
 
 
 def head_crops(views: Sequence[HeadView], size: int, shot: np.ndarray | None = None) -> np.ndarray:
-    """T heads -> (T, 2, 3) similarities from the frame to a square of `size` pixels that holds the face, upright as
-    the head is. Its place, size and turn are smoothed along time inside each shot, so that it does not jitter.
+    """Compute the square around a face in each frame, upright as the head is.
 
-    shot: (T,) numbers of the shots, or None for one.
+    Position, size and rotation are smoothed over time within each shot, so that the square does not jitter.
+
+    Args:
+        views: T views.
+        size: side of the square, pixels.
+        shot: index of the shot of each frame, (T,), or None for one.
+
+    Returns:
+        Similarities from the frame to the square, (T, 2, 3).
     """
     centre = np.array([view.project(np.array(CROP_CENTRE))[0] for view in views], np.float64).reshape(-1, 2)
-    scale = np.array([_scale(view) for view in views])
-    turn = np.array([_upright(view) for view in views], np.complex128)
-    numbers = np.column_stack([centre, np.log(scale), turn.real, turn.imag])
-    for number in np.unique(shot) if shot is not None else ():
-        numbers[shot == number] = _steady(numbers[shot == number])
+    scale = np.array([_frame_pixels_per_cm(view) for view in views])
+    turn = np.array([_roll(view) for view in views], np.complex128)
+    poses = np.column_stack([centre, np.log(scale), turn.real, turn.imag])
     if shot is None:
-        numbers = _steady(numbers)
-    turn = numbers[:, 3] + 1j * numbers[:, 4]
-    c = np.conj(turn / np.abs(turn)) * size / (CROP_SIDE_CM * np.exp(numbers[:, 2]))
+        poses = _smooth(poses)
+    else:
+        for index in np.unique(shot):
+            poses[shot == index] = _smooth(poses[shot == index])
+    turn = poses[:, 3] + 1j * poses[:, 4]
+    c = np.conj(turn / np.abs(turn)) * size / (CROP_SIDE_CM * np.exp(poses[:, 2]))
     linear = np.stack([np.stack([c.real, -c.imag], -1), np.stack([c.imag, c.real], -1)], 1)
-    shift = (size - 1) / 2 - np.einsum("tij,tj->ti", linear, numbers[:, :2])
+    shift = (size - 1) / 2 - np.einsum("tij,tj->ti", linear, poses[:, :2])
     return np.concatenate([linear, shift[..., None]], -1)
 
 
 def pixels_per_cm(view: HeadView, crop: np.ndarray) -> float:
-    """Pixels of the square per cm at the face. crop: (2, 3) frame -> square."""
-    return _scale(view) * float(np.sqrt(abs(np.linalg.det(crop[:, :2]))))
+    """Compute the pixels of the square per cm at the face. crop: similarity from the frame to the square, (2, 3)."""
+    return _frame_pixels_per_cm(view) * float(np.sqrt(abs(np.linalg.det(crop[:, :2]))))
 
 
-def _steady(numbers: np.ndarray) -> np.ndarray:
-    return gaussian_filter1d(numbers, CROP_SMOOTHING, axis=0, mode="nearest") if len(numbers) else numbers
+def _smooth(poses: np.ndarray) -> np.ndarray:
+    return gaussian_filter1d(poses, CROP_SMOOTHING, axis=0, mode="nearest") if len(poses) else poses
 
 
-def _scale(view: HeadView) -> float:
-    """Pixels of the frame per cm at the face: the picture's own axes, put into the head's."""
+def _frame_pixels_per_cm(view: HeadView) -> float:
+    """Pixels of the frame per cm at the face, along the x axis of the image."""
     across = view.rotation.T @ (1.0, 0.0, 0.0)
     points, _ = view.project(np.array([CROP_CENTRE, CROP_CENTRE + across]))
     return float(np.linalg.norm(points[1] - points[0]))
 
 
-def _upright(view: HeadView) -> complex:
-    """Direction of the head's height in the picture, turned to point right; 1 where the head is upright."""
+def _roll(view: HeadView) -> complex:
+    """Roll of the head in the image as a unit complex number; 1 for an upright head."""
     points, _ = view.project(np.array([CROP_CENTRE, CROP_CENTRE + np.array([0.0, 1.0, 0.0])]))
     x, y = points[1] - points[0]
     return complex(y, -x) / max(float(np.hypot(x, y)), 1e-9)
