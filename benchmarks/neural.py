@@ -34,7 +34,8 @@ from asccl.nets.ned_renderer import (
 )
 from asccl.renderers.neural.checkpoint import EMBEDDING_SIZE, RendererMetadata
 from asccl.renderers.neural.compositing import RenderedFace, compose_layers, composite
-from asccl.renderers.neural.conditions import FaceSurface, Scene
+from asccl.renderers.neural.conditions import Scene
+from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.renderers.neural.renderer import NeuralRenderer
 from asccl.types import Image, Progress

@@ -20,7 +20,8 @@ import numpy as np
 
 from asccl.data.clips import ClipFolder, PreparedClip, read_manifest
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.neural.conditions import FaceSurface, Scene
+from asccl.renderers.neural.conditions import Scene
+from asccl.renderers.neural.face_surface import FaceSurface
 from benchmarks.report import print_rows
 from benchmarks.talking import talking_clip
 from training.preprocess.run import PrepareSettings

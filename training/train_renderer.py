@@ -28,7 +28,7 @@ from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.blocks import BATCH_NORM_COUNTER
 from asccl.nets.ned_renderer import Generator, RendererSizes
 from asccl.renderers.neural.checkpoint import DISCRIMINATOR_KIND, RENDERER_KIND, RendererMetadata
-from asccl.renderers.neural.conditions import FaceSurface
+from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.zoo import DEFAULT_METRIC, load_embedder, load_metric
 from training.datasets.portraits import Portrait, RendererWindow, RendererWindows, prepared, split
 from training.datasets.synthetic_portraits import synthetic_portrait

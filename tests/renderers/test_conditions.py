@@ -9,7 +9,8 @@ from scipy.ndimage import binary_erosion, binary_fill_holes
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.renderers.neural.conditions import Conditions, FaceSurface, Scene
+from asccl.renderers.neural.conditions import Conditions, Scene
+from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.renderers.neural.head_crop import CROP_SIDE_CM, WeakPerspectiveView, head_crops
 from asccl.renderers.neural.lip_closure import LipClosureConstraint, lip_gap_cm

@@ -12,7 +12,7 @@ from asccl.data.labels import Labels
 from asccl.errors import InputError, SettingError
 from asccl.evaluation.metrics import lip_correlation, psnr
 from asccl.face import mesh
-from asccl.renderers.neural.conditions import FaceSurface
+from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.types import EMOTIONS
 from asccl.zoo import load_embedder
 from training.ablation import measures, report, run

@@ -19,7 +19,8 @@ from media import ROOT, astronaut, write_clip
 from asccl.data.clips import ClipFolder, read_manifest
 from asccl.errors import InputError, SettingError
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.neural.conditions import FaceSurface, Scene
+from asccl.renderers.neural.conditions import Scene
+from asccl.renderers.neural.face_surface import FaceSurface
 from tests.training.jobs import job
 from training.datasets import portraits
 from training.preprocess.run import PrepareSettings, main

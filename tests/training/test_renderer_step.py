@@ -10,7 +10,7 @@ from asccl.face.mesh import LIPS
 from asccl.metric.loss import ASCCLLoss
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_renderer import Discriminator, Generator, RendererSizes
-from asccl.renderers.neural.conditions import FaceSurface
+from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.zoo import create_metric
 from training import losses
 from training.datasets.portraits import InMemory, Part, RendererWindow, RendererWindows, mouth_side

@@ -19,7 +19,7 @@ from asccl.errors import InputError, OutputError, SettingError, WeightsError
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_renderer import RendererSizes
 from asccl.renderers.neural.checkpoint import RendererMetadata
-from asccl.renderers.neural.conditions import FaceSurface
+from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.zoo import load_renderer
 from training import train_renderer
 from training.datasets.synthetic_portraits import synthetic_portrait

@@ -15,7 +15,7 @@ from asccl.data.clips import PreparedClip
 from asccl.errors import InputError
 from asccl.face.mesh import NUM_FACE_LANDMARKS
 from asccl.nets.ned_manipulator import WINDOW_LENGTH
-from asccl.renderers.neural.conditions import FaceSurface
+from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.types import EMOTIONS
 from training.ablation.cases import CROSS, INTRA, REFERENCE_FRAMES, REFERENCE_IMAGES, Case, Reference

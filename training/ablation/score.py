@@ -14,7 +14,7 @@ from asccl.evaluation.metrics import psnr
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import encode_style, translate
 from asccl.nets.ned_renderer import CONDITION_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator
-from asccl.renderers.neural.conditions import FaceSurface
+from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.synthetic.speech import MAX_COEFFICIENT
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator, load_renderer

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from asccl.morphable.anny_head import AnnyHead
-from asccl.renderers.neural.conditions import FaceSurface, Scene
+from asccl.renderers.neural.conditions import Scene
+from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.head_crop import pixels_per_cm
 from asccl.synthetic.camera import Camera
 from asccl.synthetic.datasets import FRAME_SIDE, talking_track

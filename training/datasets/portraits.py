@@ -17,7 +17,8 @@ from asccl.errors import InputError
 from asccl.face.crop import CROP_SIZE, arcface_matrix
 from asccl.face.mesh import LIPS
 from asccl.nets.ned_renderer import INPUT_CHANNELS, PREVIOUS_FRAMES
-from asccl.renderers.neural.conditions import FaceSurface, Scene
+from asccl.renderers.neural.conditions import Scene
+from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 
 MOUTH = 3 / 8  # side of the square round the mouth, in sides of the picture

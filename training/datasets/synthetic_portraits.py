@@ -9,7 +9,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from asccl.morphable.anny_head import AnnyHead
-from asccl.renderers.neural.conditions import FaceSurface, Scene
+from asccl.renderers.neural.conditions import Scene
+from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.head_crop import CROP_SIDE_CM
 from asccl.synthetic.camera import Camera
 from asccl.synthetic.datasets import FRAME_SIDE, talking_track

@@ -6,7 +6,7 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
-from asccl.renderers.neural.conditions import EYEBALL_REGIONS, FaceSurface, iris_vertices
+from asccl.renderers.neural.face_surface import EYEBALL_REGIONS, FaceSurface, iris_vertices
 from asccl.renderers.neural.head_crop import HeadView
 
 SIDES = ("Right", "Left")  # the person's own, in the order of EYEBALL_REGIONS

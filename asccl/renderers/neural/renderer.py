@@ -17,7 +17,8 @@ from asccl.morphable.anny_head import AnnyHead
 from asccl.nets.ned_renderer import INPUT_FRAMES, PREVIOUS_FRAMES, Generator
 from asccl.renderers.neural.checkpoint import RendererMetadata
 from asccl.renderers.neural.compositing import RenderedFace, composite
-from asccl.renderers.neural.conditions import FaceSurface, Scene
+from asccl.renderers.neural.conditions import Scene
+from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.renderers.neural.lip_closure import LipClosureConstraint, lip_gap_cm
 from asccl.types import LazyImage, Motion, as_image
