@@ -1,8 +1,8 @@
-"""Load on the study pages: participants at once, over HTTP on loopback, and the server killed in the middle.
+"""Load on the study pages: many participants at once over HTTP on loopback, and the server killed in the middle.
 
-Starts `python app.py --study-only` on a store of its own, takes simulated participants through the whole walk (pages,
-check, clips, answers; an answer waits until its clips could have played), kills the server with SIGKILL half-way,
-starts it again, and compares what was acknowledged with what is stored.
+Starts `python app.py --study-only` with a store of its own and takes simulated participants through the whole study
+(pages, check, clips, answers; an answer waits until its clips could have ended). Half-way it kills the server with
+SIGKILL and starts it again. In the end it compares the acknowledged answers with the stored ones.
 
     python -m benchmarks.study [--people 100] [--no-kill] [--json FILE]
 """
@@ -19,172 +19,230 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 
-from asccl.study import people, session, studies
 from asccl.study.manifest import read_items
-from asccl.study.plan import from_dict
-from asccl.study.results import read_votes
+from asccl.study.participants import count_answers, invite_participants
+from asccl.study.plan import parse_plan
+from asccl.study.session import open_session
 from asccl.study.store import Store
+from asccl.study.studies import create_study, load_study
+from asccl.study.votes import read_votes
 from asccl.types import Frame, MediaInfo
 from asccl.video import Writer
 from benchmarks.report import print_rows
 
 ROOT = Path(__file__).parent.parent
-PEOPLE, ITEMS, QUOTA = 100, 12, 4
-RATE, FRAMES, SIZE = Fraction(12), 24, 256  # two seconds
-PAUSE = 2.2  # seconds between seeing a question and answering it: the clips last two
+NUM_PARTICIPANTS, NUM_ITEMS, QUOTA = 100, 12, 4
+TRIALS = 3 * QUOTA + 1 + 1 + 1 + 2  # of a participant: main, training, repeat, identical, broken
+FRAME_RATE, NUM_FRAMES, SIZE = Fraction(12), 24, 256  # clips of two seconds
+ANSWER_DELAY = 2.2  # s between a question and its answer: the clips last two
+RETRY_DELAY = 0.5  # s
 
 
 @dataclass
 class Tally:
+    """What the simulated participants experienced.
+
+    Attributes:
+        acknowledged: how often each answer was acknowledged, by (participant id, position).
+        seconds: response times of answers while the server was up.
+        retries: number of requests sent again.
+        is_down: whether the server is down.
+    """
+
     acknowledged: Counter[tuple[str, int]] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     retries: int = 0
-    down: bool = False
+    is_down: bool = False
 
 
-def clip(path: Path, seed: int) -> None:
+class SimulatedParticipant:
+    """Goes through a study as its pages do.
+
+    Args:
+        client: sends the requests.
+        tally: counts what happens.
+        link: query parameters of the personal link.
+        check: shape and number of beeps that the check expects.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, tally: Tally, link: dict[str, str], check: tuple[str, int]):
+        self._client, self._tally, self._link, self._check = client, tally, link, check
+
+    async def finish(self) -> None:
+        """Consent, pass the check and answer everything."""
+        await self._request("GET", "study", params=self._link)
+        await self._request("POST", "study/consent", data={**self._link, "agree": "yes"})
+        shape, beeps = self._check
+        await self._request("POST", "study/check", data={**self._link, "shape": shape, "beeps": str(beeps)})
+        trial = (await self._request("GET", "study/screen", params=self._link)).json()["screen"]
+        while trial:
+            for clip in trial["clips"]:
+                await self._request("GET", "study/clip", params={**self._link, "c": clip["clip"]})
+            await asyncio.sleep(ANSWER_DELAY)
+            trial = await self._answer(trial["position"])
+
+    async def _answer(self, position: int) -> dict[str, Any] | None:
+        token = self._link["p"]
+        answer = {
+            **self._link,
+            "position": position,
+            "key": f"{token[:12]}-{position:08}",
+            "answer": "left",
+            "plays_left": 1,
+            "plays_right": 1,
+            "mode": "together",
+        }
+        started, retries = time.perf_counter(), self._tally.retries
+        response = await self._request("POST", "study/answer", json=answer)
+        if response.status_code != 200:
+            raise RuntimeError(f"an answer was refused: {response.status_code} {response.text}")
+        if not self._tally.is_down and self._tally.retries == retries:
+            self._tally.seconds.append(time.perf_counter() - started)
+        self._tally.acknowledged[token[:22], position] += 1
+        return response.json()["screen"]
+
+    async def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
+        """Repeat a request until the server responds, as the page does."""
+        while True:
+            try:
+                response = await self._client.request(method, path, **content)
+                if response.status_code < 500:
+                    return response
+            except httpx.HTTPError:
+                pass
+            self._tally.retries += 1
+            await asyncio.sleep(RETRY_DELAY)
+
+
+def write_clip(path: Path, seed: int) -> None:
+    """Write a clip of a bright square that moves over noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(seed).integers(0, 40, (SIZE, SIZE, 3), np.uint8)
-    info = MediaInfo(path, SIZE, SIZE, RATE, 1 / RATE, 0.0, FRAMES, False)
+    info = MediaInfo(path, SIZE, SIZE, FRAME_RATE, 1 / FRAME_RATE, 0.0, NUM_FRAMES, False)
     with Writer(path, info) as writer:
-        for index in range(FRAMES):
+        for index in range(NUM_FRAMES):
             image = noise.copy()
             image[90:160, 5 * index : 5 * index + 70] += np.uint8(120)
             writer.write(Frame(image, index, index))
 
 
-def prepare(folder: Path, number: int) -> tuple[str, list[str]]:
-    """A study and its personal links."""
-    for item in range(ITEMS):
+def create_benchmark_study(folder: Path, participants: int) -> tuple[str, list[str]]:
+    """Return a study and the tokens of its personal links."""
+    for item in range(NUM_ITEMS):
         for seed, name in enumerate(("source", "reference", "NED", "ASCCL")):
-            clip(folder / "clips" / f"item-{item}" / f"{name}.mp4", 10 * item + seed)
+            write_clip(folder / "clips" / f"item-{item}" / f"{name}.mp4", 10 * item + seed)
     store = Store(folder / "data")
-    plan = from_dict({"title": "Load", "quota": QUOTA, "judgements_per_pair": number, "repeats": 1})
-    study, _ = studies.create(store, plan, read_items(folder / "clips"))
-    links = [token for _, token in people.invite(store, study, [""] * number)]
+    plan = parse_plan({"title": "Load", "quota": QUOTA, "judgements_per_pair": participants, "repeats": 1})
+    study_id, _ = create_study(store, plan, read_items(folder / "clips"))
+    tokens = [token for _, token in invite_participants(store, study_id, [""] * participants)]
     store.close()
-    return study, links
+    return study_id, tokens
 
 
-def serve(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    """Returns when it answers."""
-    process = subprocess.Popen(
-        [sys.executable, "app.py", "--study-only", "--port", str(port)], cwd=ROOT, stdout=subprocess.DEVNULL,
-        env={**os.environ, "ASCCL_STUDY_DIR": str(folder / "data"), "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+def start_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """Return the server once it responds."""
+    command = [sys.executable, "app.py", "--study-only", "--port", str(port)]
+    environment = {**os.environ, "ASCCL_STUDY_DIR": str(folder / "data"), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=environment)
     for _ in range(1200):
         try:
             httpx.get(f"http://127.0.0.1:{port}/study/static/study.css", timeout=5).raise_for_status()
             return process
         except httpx.HTTPError:
             time.sleep(0.1)
-    raise RuntimeError("the server does not answer")
+    raise RuntimeError("the server does not respond")
 
 
-async def patient(client: httpx.AsyncClient, tally: Tally, method: str, path: str, **sent: object) -> httpx.Response:
-    """As the page does it: asks until there is an answer."""
-    while True:
-        try:
-            reply = await client.request(method, path, **sent)  # type: ignore[arg-type]
-            if reply.status_code < 500:
-                return reply
-        except httpx.HTTPError:
-            pass
-        tally.retries += 1
-        await asyncio.sleep(0.5)
+async def run_load(folder: Path, port: int, study_id: str, tokens: Sequence[str], kill: bool) -> tuple[Tally, float]:
+    """Let all participants go through the study at once.
 
+    Args:
+        folder: of the benchmark study.
+        port: free port for the server.
+        study_id: the benchmark study.
+        tokens: of the personal links.
+        kill: kill the server half-way and start it again.
 
-async def participant(client: httpx.AsyncClient, tally: Tally, study: str, token: str, puzzle: tuple[str, int]) -> None:
-    link = {"s": study, "p": token}
-    await patient(client, tally, "GET", "study", params=link)
-    await patient(client, tally, "POST", "study/consent", data={**link, "agree": "yes"})
-    shape, beeps = puzzle
-    await patient(client, tally, "POST", "study/check", data={**link, "shape": shape, "beeps": str(beeps)})
-    screen = (await patient(client, tally, "GET", "study/screen", params=link)).json()["screen"]
-    while screen:
-        for one in screen["clips"]:
-            await patient(client, tally, "GET", "study/clip", params={**link, "c": one["clip"]})
-        await asyncio.sleep(PAUSE)
-        position = screen["position"]
-        sent = {**link, "position": position, "key": f"{token[:12]}-{position:08}", "answer": "left",
-                "plays_left": 1, "plays_right": 1, "mode": "together"}  # fmt: skip
-        began, before = time.perf_counter(), tally.retries
-        reply = await patient(client, tally, "POST", "study/answer", json=sent)
-        if reply.status_code != 200:
-            raise RuntimeError(f"an answer was refused: {reply.status_code} {reply.text}")
-        if not tally.down and tally.retries == before:
-            tally.seconds.append(time.perf_counter() - began)
-        tally.acknowledged[token[:22], position] += 1
-        screen = reply.json()["screen"]
-
-
-async def load(folder: Path, port: int, study: str, links: list[str], total: int, kill: bool) -> tuple[Tally, float]:
+    Returns:
+        What happened, and the seconds it took.
+    """
     tally = Tally()
     store = Store(folder / "data")
-    puzzles = [session.open_session(store, study, token).puzzle() for token in links]
+    checks = [open_session(store, study_id, token).check_solution() for token in tokens]
     store.close()
-    process, began = serve(folder, port), time.perf_counter()
-    limits = httpx.Limits(max_connections=len(links), max_keepalive_connections=len(links))
+    process, started = start_server(folder, port), time.perf_counter()
+    limits = httpx.Limits(max_connections=len(tokens), max_keepalive_connections=len(tokens))
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/", timeout=60, limits=limits) as client:
-        walks = [
-            asyncio.create_task(participant(client, tally, study, token, puzzle))
-            for token, puzzle in zip(links, puzzles, strict=True)
+        tasks = [
+            asyncio.create_task(SimulatedParticipant(client, tally, {"s": study_id, "p": token}, check).finish())
+            for token, check in zip(tokens, checks, strict=True)
         ]
         if kill:
-            while len(tally.acknowledged) < total / 2 and not any(walk.done() for walk in walks):
+            half = TRIALS * len(tokens) / 2
+            while len(tally.acknowledged) < half and not any(task.done() for task in tasks):
                 await asyncio.sleep(0.05)
-            tally.down = True
+            tally.is_down = True
             process.send_signal(signal.SIGKILL)
             process.wait()
-            process = await asyncio.to_thread(serve, folder, port)
+            process = await asyncio.to_thread(start_server, folder, port)
             await asyncio.sleep(3)
-            tally.down = False
-        await asyncio.gather(*walks)
-    spent = time.perf_counter() - began
+            tally.is_down = False
+        await asyncio.gather(*tasks)
+    seconds = time.perf_counter() - started
     process.terminate()
     process.wait(60)
-    return tally, spent
+    return tally, seconds
 
 
 def main() -> None:
+    """Run the benchmark from the command line. Exits with an error if an answer was lost or counted twice."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=PEOPLE, help=f"at once; default {PEOPLE}")
-    parser.add_argument("--no-kill", action="store_true", help="leave the server alone")
-    parser.add_argument("--json", type=Path, help="append the JSON line to this file, too")
+    parser.add_argument("--people", type=int, default=NUM_PARTICIPANTS, help="at once; default: %(default)s")
+    parser.add_argument("--no-kill", action="store_true", help="do not kill the server")
+    parser.add_argument("--json", type=Path, help="append the JSON line to this file")
     arguments = parser.parse_args()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        study, links = prepare(folder, arguments.people)
-        each = 3 * QUOTA + 1 + 1 + 1 + 2  # main, training, repeat, identical, broken
-        total = each * arguments.people
-        tally, spent = asyncio.run(load(folder, port, study, links, total, not arguments.no_kill))
+        study_id, tokens = create_benchmark_study(folder, arguments.people)
+        tally, seconds = asyncio.run(run_load(folder, port, study_id, tokens, not arguments.no_kill))
         store = Store(folder / "data")
-        stored = Counter((vote["participant_id"], vote["position"]) for vote in read_votes(store, study))
+        stored = Counter((vote["participant_id"], vote["position"]) for vote in read_votes(store, study_id))
         with store.read() as connection:
-            judged = people.judged(connection, studies.load(connection, study))
+            judgements = count_answers(connection, load_study(connection, study_id)).values()
         store.close()
+    expected = TRIALS * arguments.people
     lost, twice = tally.acknowledged - stored, sum(count > 1 for count in stored.values())
     p50, p95, p99 = (1000 * float(np.quantile(tally.seconds, q)) for q in (0.5, 0.95, 0.99))
-    print_rows("study", {
-        "participants at once": float(arguments.people), "answers expected": float(total),
-        "answers acknowledged": float(len(tally.acknowledged)), "answers stored": float(len(stored)),
-        "acknowledged and not stored": float(sum(lost.values())), "stored twice": float(twice),
-        "requests sent again": float(tally.retries), "seconds in all": spent, "answers a second": total / spent,
-        "answering a question, median, ms": p50, "answering a question, p95, ms": p95,
-        "answering a question, p99, ms": p99, "judgements of a pair, fewest": float(min(judged.values())),
-        "judgements of a pair, most": float(max(judged.values())),
-    }, arguments.json)  # fmt: skip
-    if lost or twice or len(stored) != total:
+    rows = {
+        "participants at once": arguments.people,
+        "answers expected": expected,
+        "answers acknowledged": len(tally.acknowledged),
+        "answers stored": len(stored),
+        "acknowledged and not stored": sum(lost.values()),
+        "stored twice": twice,
+        "requests sent again": tally.retries,
+        "seconds in all": seconds,
+        "answers a second": expected / seconds,
+        "answering a question, median, ms": p50,
+        "answering a question, p95, ms": p95,
+        "answering a question, p99, ms": p99,
+        "judgements of a pair, fewest": min(judgements),
+        "judgements of a pair, most": max(judgements),
+    }
+    print_rows("study", {label: float(value) for label, value in rows.items()}, arguments.json)
+    if lost or twice or len(stored) != expected:
         raise SystemExit("answers were lost or counted twice")
 
 

@@ -1,14 +1,14 @@
-"""Clips of a study, made alike: what plays in every browser, and nothing left in it that tells the method.
+"""Clips of a study, prepared to play in every browser and to reveal nothing of the method.
 
-A clip that a browser plays is re-muxed: pictures and sound stay bit for bit, metadata, track names and the encoder's
-note inside the H.264 stream go. Any other, or every one with `same_codec`, is encoded anew.
+A clip that browsers play is remuxed: video and sound stay bit for bit, while metadata, track names and the encoder's
+note inside the H.264 stream are removed. Any other clip, or every one with `same_codec`, is encoded anew.
 """
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,60 +25,84 @@ from asccl.video import EncodeSettings, Limits, Reader, Writer
 from asccl.video.source import open_container
 
 LIMITS = Limits(max_bytes=2 * 2**30, max_seconds=300.0)
-SAME = EncodeSettings(crf=16)
-NO_SEI = "filter_units=remove_types=6"  # where x264 notes its version and every setting
-MOSAIC = 8  # blocks along the shorter side of a broken clip
-EPOCH = (1_000_000_000, 1_000_000_000)  # every file of every study bears this time
+MAX_DECODED_BYTES = 2 * 2**30  # of all frames of a clip that gets a broken copy
+MAX_LENGTH_DIFFERENCE = 0.2  # s, between the outputs of an item, above which a warning is given
+ENCODING = EncodeSettings(crf=16)
+REMUX_OPTIONS = {"movflags": "+faststart", "fflags": "+bitexact"}
+SEI_FILTER = "filter_units=remove_types=6"  # removes the message in which x264 notes its version and settings
+MOSAIC_BLOCKS = 8  # along the shorter side of a broken clip
+FILE_TIMES = (1_000_000_000, 1_000_000_000)  # access and modification time of all clips, s since the epoch
 
 
 @dataclass(frozen=True)
-class Ingested:
+class ClipInfo:
+    """Length in seconds and size in pixels of a prepared clip."""
+
     seconds: float
     width: int
     height: int
 
 
-def ingest(source: Path, target: Path, anew: bool = False) -> Ingested:
-    """Writes `target` (.mp4). Raises InputError, OutputError."""
+def import_clip(source: Path, target: Path, reencode: bool = False) -> ClipInfo:
+    """Write a prepared copy of a clip.
+
+    Args:
+        source: any video within `LIMITS`.
+        target: the copy, .mp4.
+        reencode: encode also what browsers play.
+
+    Raises:
+        InputError: the source cannot be used.
+        OutputError: the target cannot be written.
+    """
     LIMITS.check_file(source)
-    if anew or not _plays(source):
-        _encode(source, target)
-        _remux(target, target)
-    else:
-        _remux(source, target)
-    os.utime(target, EPOCH)
-    return _measure(source, target)
+    if reencode or not _is_web_playable(source):
+        with Reader(source, LIMITS) as reader, Writer(target, reader.info, source, settings=ENCODING) as writer:
+            for frame in reader:
+                writer.write(frame)
+        return _finish_clip(source, target, target)
+    return _finish_clip(source, source, target)
 
 
-def broken(source: Path, target: Path, rng: random.Random) -> Ingested:
-    """The clip as a coarse mosaic with its frames in disorder: nobody who looks prefers it."""
-    frames, info = _frames(source)
+def write_broken_clip(source: Path, target: Path, rng: random.Random) -> ClipInfo:
+    """Write the clip as a coarse mosaic with shuffled frames, which no attentive participant prefers.
+
+    Args:
+        source: the video to break.
+        target: the broken copy, .mp4.
+        rng: order of the frames.
+
+    Raises:
+        InputError: the source cannot be used.
+        OutputError: the target cannot be written.
+    """
+    frames, info = _decode(source)
     order = list(range(len(frames)))
     rng.shuffle(order)
-    block = max(1, min(info.width, info.height) // MOSAIC)
-    with Writer(target, info, source, settings=SAME) as writer:
-        for place, index in enumerate(order):
-            image = frames[index].image[::block, ::block]
-            image = image.repeat(block, axis=0).repeat(block, axis=1)[: info.height, : info.width]
-            writer.write(Frame(np.ascontiguousarray(image), place, frames[place].pts))
-    _remux(target, target)
-    os.utime(target, EPOCH)
-    return _measure(source, target)
+    block = max(1, min(info.width, info.height) // MOSAIC_BLOCKS)
+    with Writer(target, info, source, settings=ENCODING) as writer:
+        for position, index in enumerate(order):
+            mosaic = frames[index].image[::block, ::block]
+            mosaic = mosaic.repeat(block, axis=0).repeat(block, axis=1)[: info.height, : info.width]
+            writer.write(Frame(np.ascontiguousarray(mosaic), position, frames[position].pts))
+    return _finish_clip(source, target, target)
 
 
-def differences(outputs: dict[str, Ingested]) -> list[str]:
-    """What could tell the methods of one item apart, in words."""
-    said = []
-    if len({(one.width, one.height) for one in outputs.values()}) > 1:
-        said.append("size (" + ", ".join(f"{name} {one.width}x{one.height}" for name, one in outputs.items()) + ")")
-    seconds = [one.seconds for one in outputs.values()]
-    if max(seconds) - min(seconds) > 0.2:
-        said.append("length (" + ", ".join(f"{name} {one.seconds:.1f} s" for name, one in outputs.items()) + ")")
-    return said
+def describe_differences(outputs: Mapping[str, ClipInfo]) -> list[str]:
+    """Return in words by what participants could tell the methods of one item apart: size or length."""
+    descriptions = []
+    if len({(info.width, info.height) for info in outputs.values()}) > 1:
+        sizes = ", ".join(f"{method} {info.width}x{info.height}" for method, info in outputs.items())
+        descriptions.append(f"size ({sizes})")
+    seconds = [info.seconds for info in outputs.values()]
+    if max(seconds) - min(seconds) > MAX_LENGTH_DIFFERENCE:
+        lengths = ", ".join(f"{method} {info.seconds:.1f} s" for method, info in outputs.items())
+        descriptions.append(f"length ({lengths})")
+    return descriptions
 
 
-def _plays(path: Path) -> bool:
-    """H.264 with 8 bits and 4:2:0 in MP4 or MOV, with AAC, MP3 or no sound: every browser plays it."""
+def _is_web_playable(path: Path) -> bool:
+    """Return whether every browser plays a file: H.264, 8 bits, 4:2:0 in MP4 or MOV, with AAC, MP3 or no sound."""
     with open_container(path, LIMITS.max_pixels) as container:
         video = [stream for stream in container.streams.video if stream.codec_context is not None]
         sound = [stream for stream in container.streams.audio if stream.codec_context is not None]
@@ -91,53 +115,54 @@ def _plays(path: Path) -> bool:
         )
 
 
-def _frames(source: Path) -> tuple[list[Frame], MediaInfo]:
+def _decode(source: Path) -> tuple[list[Frame], MediaInfo]:
     with Reader(source, LIMITS) as reader:
         frames = list(reader)
         if not frames:
             raise InputError(f"{source.name} has no frames", "export it again")
-        if sum(frame.image.nbytes for frame in frames[:1]) * len(frames) > 2 * 2**30:
+        if frames[0].image.nbytes * len(frames) > MAX_DECODED_BYTES:
             raise LimitError(f"{source.name} is too long for a broken copy", "cut it to a few seconds")
         return frames, reader.info
 
 
-def _encode(source: Path, target: Path) -> None:
-    with Reader(source, LIMITS) as reader, Writer(target, reader.info, source, settings=SAME) as writer:
-        for frame in reader:
-            writer.write(frame)
+def _finish_clip(source: Path, playable: Path, target: Path) -> ClipInfo:
+    """Remux a playable file to `target` and measure the result."""
+    _remux(playable, target)
+    os.utime(target, FILE_TIMES)
+    return _measure(source, target)
 
 
 def _remux(source: Path, target: Path) -> None:
-    options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with AtomicFile(target) as file, open_container(source, LIMITS.max_pixels) as container:
         try:
-            with av.open(f"file:{file.temporary_path}", "w", format="mp4", options=options) as out:
-                _copy(container, out)
+            with av.open(f"file:{file.temporary_path}", "w", format="mp4", options=REMUX_OPTIONS) as output:
+                _copy_streams(container, output)
         except av.error.FFmpegError as error:
             raise InputError(f"{source.name} cannot be copied ({error.strerror})", "export it again") from None
 
 
-def _copy(container: Any, out: Any) -> None:
-    """The video and the first sound track, without their notes."""
+def _copy_streams(container: Any, output: Any) -> None:
+    """Copy the video and the first sound track without metadata."""
     video, sound = container.streams.video[0], next(iter(container.streams.audio), None)
-    kept = {stream.index: out.add_stream_from_template(stream) for stream in (video, sound) if stream is not None}
-    for stream in kept.values():
-        stream.metadata.clear()
-        stream.metadata.update({"handler_name": "", "language": "und"})
-    out.metadata.clear()
-    clean = BitStreamFilterContext(NO_SEI, video, kept[video.index])
-    for packet in container.demux([stream for stream in (video, sound) if stream is not None]):
-        target = kept[packet.stream_index]
-        packets: Iterable[Any] = (packet,)
+    streams = [stream for stream in (video, sound) if stream is not None]
+    copies = {stream.index: output.add_stream_from_template(stream) for stream in streams}
+    for copy in copies.values():
+        copy.metadata.clear()
+        copy.metadata.update({"handler_name": "", "language": "und"})
+    output.metadata.clear()
+    sei_filter = BitStreamFilterContext(SEI_FILTER, video, copies[video.index])
+    for packet in container.demux(streams):
+        copy = copies[packet.stream_index]
+        filtered: Iterable[Any] = (packet,)
         if packet.stream_index == video.index:
-            packets = clean.filter(packet if packet.size else None)
-        for one in packets:
-            if one.dts is not None:
-                one.stream = target
-                out.mux(one)
+            filtered = sei_filter.filter(packet if packet.size else None)
+        for part in filtered:
+            if part.dts is not None:
+                part.stream = copy
+                output.mux(part)
 
 
-def _measure(source: Path, target: Path) -> Ingested:
+def _measure(source: Path, target: Path) -> ClipInfo:
     with open_container(target, LIMITS.max_pixels) as container:
         stream = container.streams.video[0]
         seconds = float((stream.duration or 0) * (stream.time_base or Fraction(1)))
@@ -146,4 +171,4 @@ def _measure(source: Path, target: Path) -> Ingested:
         raise InputError(f"{source.name} has no length", "export it again")
     if seconds > LIMITS.max_seconds:
         raise LimitError(f"{source.name} lasts longer than {LIMITS.max_seconds:g} seconds", "cut out the part you need")
-    return Ingested(seconds, *size)
+    return ClipInfo(seconds, *size)

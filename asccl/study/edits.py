@@ -1,29 +1,32 @@
-"""A study's clips made by an editor: several generators or intensities over the same sources and emotions."""
+"""Clips of a study rendered by an editor: several generators or intensities for the same sources and emotions."""
 
 from __future__ import annotations
 
 import math
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from asccl.errors import SettingError
-from asccl.study.manifest import VIDEOS
+from asccl.study.manifest import VIDEO_SUFFIXES
 from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE, EditRequest
 
-METHOD = re.compile(r"\s*([\w .+-]{1,40}?)\s*=\s*([a-z]+)(?:@([0-9.]+))?\s*")
+METHOD_SPEC = re.compile(r"\s*([\w .+-]{1,40}?)\s*=\s*([a-z]+)(?:@([0-9.]+))?\s*")
 
 
-class CanEdit(Protocol):
-    def edit(self, request: EditRequest) -> Any: ...
+class EditorProtocol(Protocol):
+    """What is needed of an editor."""
+
+    def edit(self, request: EditRequest) -> Any:
+        """Write the edited video of a request."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """What one side of a pair is made by."""
+    """How the clips of one method are rendered."""
 
     name: str
     generator: str = "warp"
@@ -31,68 +34,88 @@ class Method:
 
 
 def parse_method(text: str) -> Method:
-    """`mild = warp@0.5`. Raises SettingError."""
-    found = METHOD.fullmatch(text)
-    if not found or found[2] not in GENERATORS:
+    """Parse `mild = warp@0.5`. Raises SettingError."""
+    match = METHOD_SPEC.fullmatch(text)
+    if not match or match[2] not in GENERATORS:
         raise SettingError(f"{text[:60]!r} is not a method", f"write NAME=GENERATOR@INTENSITY: {', '.join(GENERATORS)}")
     low, high = INTENSITY_RANGE
     try:
-        intensity = float(found[3] or 1)
+        intensity = float(match[3] or 1)
     except ValueError:
         intensity = math.nan
     if not low <= intensity <= high:
         raise SettingError(f"the intensity of {text[:60]!r} is out of range", f"give {low:g} to {high:g}")
-    if found[1].lower() in ("source", "reference"):
-        raise SettingError(f"a method cannot be called {found[1]}", "choose another name")
-    return Method(found[1], found[2], intensity)
+    if match[1].lower() in ("source", "reference"):
+        raise SettingError(f"a method cannot be called {match[1]}", "choose another name")
+    return Method(match[1], match[2], intensity)
 
 
-def make_edits(
-    editor: CanEdit,
+def edit_clips(
+    editor: EditorProtocol,
     sources: Sequence[Path],
     emotions: Sequence[str],
     methods: Sequence[Method],
     folder: Path,
-    references: dict[str, Path] | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    references: Mapping[str, Path] | None = None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Writes `folder`/SOURCE-EMOTION/{source,reference,METHOD}.mp4, the layout that `manifest.read_items` reads.
+    """Render the clips of a study, one item for each source and emotion.
 
-    references: emotion -> clip. Raises SettingError and what the editor raises.
+    Args:
+        editor: renders each clip; it raises its own errors.
+        sources: videos with different names.
+        emotions: target emotions, of `EMOTIONS`.
+        methods: two or more with different names.
+        folder: gets SOURCE-EMOTION/{source,reference,METHOD}.mp4, the layout that `manifest.read_items` reads.
+        references: emotion -> clip that is shown as the reference.
+        report: gets a line of progress for each clip.
+
+    Raises:
+        SettingError: an emotion is unknown, a source is not a video, or names occur twice.
     """
-    for emotion in emotions:
-        if emotion not in EMOTIONS:
-            raise SettingError(f"there is no emotion {emotion!r}", f"choose one of {', '.join(EMOTIONS)}")
-    if len({method.name for method in methods}) < 2 or len({method.name for method in methods}) < len(methods):
-        raise SettingError("a study compares two or more methods of different names", "give --method twice or more")
-    if len({source.stem for source in sources}) < len(sources):
-        raise SettingError("two sources have the same name", "rename one of them")
+    _check_settings(sources, emotions, methods)
     for source in sources:
-        if source.suffix.lower() not in VIDEOS:
-            raise SettingError(f"{source.name} is not a video", "give videos")
         for emotion in emotions:
-            place = folder / f"{source.stem}-{emotion}"
-            place.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, place / f"source{source.suffix.lower()}")
+            item_folder = folder / f"{source.stem}-{emotion}"
+            item_folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, item_folder / f"source{source.suffix.lower()}")
             if reference := (references or {}).get(emotion):
-                shutil.copyfile(reference, place / f"reference{reference.suffix.lower()}")
+                shutil.copyfile(reference, item_folder / f"reference{reference.suffix.lower()}")
             for method in methods:
-                tell(f"{source.stem}, {emotion}, {method.name}")
-                target = place / f"{method.name}.mp4"
+                report(f"{source.stem}, {emotion}, {method.name}")
+                output = item_folder / f"{method.name}.mp4"
                 editor.edit(
-                    EditRequest(source, target, emotion=emotion, intensity=method.intensity, generator=method.generator)
+                    EditRequest(source, output, emotion=emotion, intensity=method.intensity, generator=method.generator)
                 )
 
 
-def references_in(paths: Sequence[Path]) -> dict[str, Path]:
-    """Clips that are named after an emotion: happy.mp4, sad-2.mov. Raises SettingError for any other."""
-    found = {}
+def _check_settings(sources: Sequence[Path], emotions: Sequence[str], methods: Sequence[Method]) -> None:
+    for emotion in emotions:
+        if emotion not in EMOTIONS:
+            raise SettingError(f"there is no emotion {emotion!r}", f"choose one of {', '.join(EMOTIONS)}")
+    names = {method.name for method in methods}
+    if len(names) < 2 or len(names) < len(methods):
+        raise SettingError("a study compares two or more methods of different names", "give two or more methods")
+    if len({source.stem for source in sources}) < len(sources):
+        raise SettingError("two sources have the same name", "rename one of them")
+    for source in sources:
+        if source.suffix.lower() not in VIDEO_SUFFIXES:
+            raise SettingError(f"{source.name} is not a video", "give videos")
+
+
+def references_by_emotion(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return emotion -> clip for clips named after an emotion: happy.mp4, sad-2.mov.
+
+    Raises:
+        SettingError: a name contains no emotion.
+    """
+    references = {}
     for path in paths:
         words = re.split(r"[\W_]+", path.stem.lower())
         emotion = next((emotion for emotion in EMOTIONS if emotion in words), None)
-        if emotion is None or path.suffix.lower() not in VIDEOS:
+        if emotion is None or path.suffix.lower() not in VIDEO_SUFFIXES:
             raise SettingError(
-                f"the reference {path.name} names no emotion", f"call it {EMOTIONS[4]}.mp4, for instance"
+                f"the name of the reference {path.name} has no emotion", f"call it {EMOTIONS[4]}.mp4, for instance"
             )
-        found[emotion] = path
-    return found
+        references[emotion] = path
+    return references

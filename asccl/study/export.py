@@ -1,4 +1,4 @@
-"""Answers out, and the whole store out and in again: one ZIP of JSON lines that SQLite and PostgreSQL both take."""
+"""Export of the answers, and backups of the whole store: one ZIP of JSON lines for SQLite and PostgreSQL alike."""
 
 from __future__ import annotations
 
@@ -10,99 +10,126 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Connection, Table, func, insert, select, text
 
 from asccl.errors import StudyError
 from asccl.files import AtomicFile
-from asccl.study.results import read_votes
 from asccl.study.schema import MIGRATIONS, meta, metadata, studies, votes
 from asccl.study.store import Store
+from asccl.study.votes import read_votes
 from asccl.version import __version__
 
-HIDDEN = frozenset({"id", "trial_id", "client_key"})  # of the store's own use
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-INFO = "store.json"
+INTERNAL_COLUMNS = frozenset({"id", "trial_id", "client_key"})  # of the table `votes`, not exported
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet begins a formula
+INFO_FILE = "store.json"
 
 
-def columns() -> list[str]:
-    return [column.name for column in votes.columns if column.name not in HIDDEN]
+def exported_columns() -> list[str]:
+    """Return the names of the columns of an export."""
+    return [column.name for column in votes.columns if column.name not in INTERNAL_COLUMNS]
 
 
-def votes_csv(store: Store, study: str) -> str:
-    """One answer a row. A cell that a spreadsheet would run as a formula gets an apostrophe before it."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns(), extrasaction="ignore", lineterminator="\n")
+def votes_csv(store: Store, study_id: str) -> str:
+    """Return one row for each answer. A cell that a spreadsheet would run as a formula gets a leading apostrophe."""
+    output = io.StringIO()
+    writer = csv.DictWriter(output, exported_columns(), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for vote in read_votes(store, study):
-        writer.writerow({key: _harmless(value) for key, value in vote.items()})
-    return out.getvalue()
+    for vote in read_votes(store, study_id):
+        writer.writerow({key: _escape_formula(value) for key, value in vote.items()})
+    return output.getvalue()
 
 
-def votes_jsonl(store: Store, study: str) -> str:
-    rows = read_votes(store, study)
-    return "".join(json.dumps({key: row[key] for key in columns()}, ensure_ascii=False) + "\n" for row in rows)
+def votes_jsonl(store: Store, study_id: str) -> str:
+    """Return one JSON object per line for each answer."""
+    columns = exported_columns()
+    return "".join(_json_line({key: vote[key] for key in columns}) for vote in read_votes(store, study_id))
 
 
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+def _json_line(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
-def backup(store: Store, target: Path, with_clips: bool = True) -> int:
-    """Everything at one moment, while others go on answering. Returns how many answers are in it. Raises OutputError.
+def _escape_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_PREFIXES) else value
 
-    The file holds the key that signs links: keep it as safe as the store.
+
+def write_backup(store: Store, target: Path, with_clips: bool = True) -> int:
+    """Write the state of the store at one moment, while answers keep arriving.
+
+    The file contains the key that signs links: keep it as safe as the store.
+
+    Args:
+        store: what is backed up.
+        target: the ZIP file; only its owner may read it.
+        with_clips: include the clips.
+
+    Returns:
+        The number of answers in the backup.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     with AtomicFile(target, permissions=0o600) as file, file.temporary_path.open("wb") as stream:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-            count = _write_all(store, archive, with_clips)
+            count = _write_archive(store, archive, with_clips)
         stream.flush()
         os.fsync(stream.fileno())
     return count
 
 
-def _write_all(store: Store, archive: zipfile.ZipFile, with_clips: bool) -> int:
-    archive.writestr(INFO, json.dumps({"schema": len(MIGRATIONS), "version": __version__}))
+def _write_archive(store: Store, archive: zipfile.ZipFile, with_clips: bool) -> int:
+    archive.writestr(INFO_FILE, json.dumps({"schema": len(MIGRATIONS), "version": __version__}))
     with store.read() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         for table in metadata.sorted_tables:
             rows = connection.execute(select(table).order_by(*table.primary_key))
-            lines = "".join(json.dumps(dict(row._mapping), ensure_ascii=False) + "\n" for row in rows)
-            archive.writestr(f"{table.name}.jsonl", lines)
-        count = connection.scalar(select(func.count()).select_from(votes)) or 0
+            archive.writestr(f"{table.name}.jsonl", "".join(_json_line(dict(row._mapping)) for row in rows))
+        count = _count_votes(connection)
     if with_clips:
         for path in sorted((store.folder / "clips").rglob("*.mp4")):
             archive.write(path, path.relative_to(store.folder).as_posix(), zipfile.ZIP_STORED)
     return count
 
 
-def restore(store: Store, source: Path) -> int:
-    """Into a store without studies. Returns how many answers came. Raises StudyError; the store is then as before."""
+def _count_votes(connection: Connection) -> int:
+    return connection.scalar(select(func.count()).select_from(votes)) or 0
+
+
+def restore_backup(store: Store, source: Path) -> int:
+    """Restore a backup into a store without studies. Returns the number of answers.
+
+    Raises:
+        StudyError: the store has studies, or the backup is damaged or of another version; the store is unchanged.
+    """
     try:
         with zipfile.ZipFile(source) as archive, store.write() as connection:
             if connection.scalar(select(func.count()).select_from(studies)):
-                raise StudyError("the store has studies already", "give an empty folder by ASCCL_STUDY_DIR")
-            made = json.loads(archive.read(INFO))["schema"]
-            if made != len(MIGRATIONS):
-                raise StudyError(f"the backup has schema {made}, not {len(MIGRATIONS)}", "use the version that made it")
+                raise StudyError("the store has studies already", "set ASCCL_STUDY_DIR to an empty folder")
+            schema = json.loads(archive.read(INFO_FILE))["schema"]
+            if schema != len(MIGRATIONS):
+                raise StudyError(
+                    f"the backup has schema {schema}, not {len(MIGRATIONS)}", "use the version that wrote it"
+                )
             connection.execute(meta.delete())
             for table in metadata.sorted_tables:
-                rows = [json.loads(line) for line in archive.read(f"{table.name}.jsonl").splitlines()]
-                if rows:
-                    connection.execute(insert(table), rows)
-                if (
-                    "id" in table.columns
-                    and table.c.id.autoincrement is True
-                    and connection.dialect.name == "postgresql"
-                ):
-                    newest = f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), max(id)) FROM {table.name}"
-                    connection.execute(text(newest))
+                _restore_table(connection, table, archive.read(f"{table.name}.jsonl"))
             _restore_clips(store, archive)
-            count = connection.scalar(select(func.count()).select_from(votes)) or 0
+            count = _count_votes(connection)
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
-        raise StudyError(f"{source.name} is not a whole backup ({type(error).__name__})", "give another") from None
-    store.__dict__.pop("signer", None)  # the key is another now
+        raise StudyError(f"{source.name} is not a complete backup ({type(error).__name__})", "give another") from None
+    store.reset_signer()
     return count
+
+
+def _restore_table(connection: Connection, table: Table, lines: bytes) -> None:
+    rows = [json.loads(line) for line in lines.splitlines()]
+    if rows:
+        connection.execute(insert(table), rows)
+    has_sequence = "id" in table.columns and table.c.id.autoincrement is True
+    if has_sequence and connection.dialect.name == "postgresql":
+        newest = f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), max(id)) FROM {table.name}"
+        connection.execute(text(newest))
 
 
 def _restore_clips(store: Store, archive: zipfile.ZipFile) -> None:
@@ -111,6 +138,6 @@ def _restore_clips(store: Store, archive: zipfile.ZipFile) -> None:
         if name.startswith("clips/"):
             target = (store.folder / name).resolve()
             if not target.is_relative_to(root) or target.suffix != ".mp4":
-                raise ValueError("a clip that leads out of the folder")
+                raise ValueError("the path of a clip leads out of the folder")
             target.parent.mkdir(mode=0o700, exist_ok=True)
             target.write_bytes(archive.read(name))

@@ -1,4 +1,4 @@
-"""Which clips a study compares: read from a folder, a CSV file or a JSON-lines file. Nothing is opened here."""
+"""The clips that a study compares, listed by a folder, a CSV file or a JSON-lines file. No clip is opened here."""
 
 from __future__ import annotations
 
@@ -12,17 +12,27 @@ from typing import Any
 from asccl.errors import InputError
 from asccl.types import EMOTIONS
 
-VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
-SETTINGS = {"intra-id": "intra-ID", "inter-id": "intra-ID", "cross-id": "cross-ID"}  # the paper's word, then ours
-ROLES = ("source", "reference")
-KEYS = ("item", "emotion", "setting", *ROLES)
-LONGEST_NAME = 200
-MOST_ITEMS = 10_000
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
+SETTING_NAMES = {"intra-id": "intra-ID", "inter-id": "intra-ID", "cross-id": "cross-ID"}  # the paper prints "Inter-ID"
+CONTEXT_COLUMNS = ("source", "reference")
+TEXT_COLUMNS = ("item", "emotion", "setting")
+MAX_NAME_LENGTH = 200
+MAX_ITEMS = 10_000
+FORMULA_PREFIXES = ("=", "+", "@", "\t", "\r")  # with which a spreadsheet begins a formula
 
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to judge: the outputs of all methods for one source. outputs: method -> file."""
+    """The clips of one source: the outputs of all methods, and what may be shown beside them.
+
+    Attributes:
+        name: unique within the study.
+        outputs: method -> file.
+        emotion: one of `EMOTIONS`, or empty.
+        setting: "intra-ID", "cross-ID" or empty.
+        source: the source clip, or None.
+        reference: the reference clip, or None.
+    """
 
     name: str
     outputs: dict[str, Path]
@@ -33,64 +43,69 @@ class Item:
 
 
 def read_items(path: Path) -> list[Item]:
-    """From a folder or a manifest; see docs/study.md for both layouts. Raises InputError.
+    """Read the items of a folder or a manifest; docs/study.md describes both layouts.
 
     Every item has the same methods, two or more; every file exists and lies in the folder of the manifest.
+
+    Raises:
+        InputError: the folder or manifest cannot be read, or the items cannot be compared.
     """
     if path.is_dir():
-        items = list(_folder(path))
+        items = list(_items_of_folder(path))
     elif path.suffix.lower() == ".csv":
-        items = [_row(row, path, number) for number, row in enumerate(_csv(path), 2)]
+        items = [_item_of_row(row, path, number) for number, row in enumerate(_read_csv(path), 2)]
     elif path.suffix.lower() in (".jsonl", ".json"):
-        items = [_row(row, path, number) for number, row in enumerate(_json_lines(path), 1)]
+        items = [_item_of_row(row, path, number) for number, row in enumerate(_read_json_lines(path), 1)]
     else:
-        raise InputError(f"{path.name} is not a folder, .csv or .jsonl that exists", "give one of these")
-    return checked(items, path.name)
+        raise InputError(f"{path.name} is not an existing folder, .csv or .jsonl file", "give one of these")
+    _check_items(items, path.name)
+    return items
 
 
-def checked(items: list[Item], where: str) -> list[Item]:
-    """Raises InputError where the items cannot be compared."""
+def _check_items(items: list[Item], place: str) -> None:
     if not items:
-        raise InputError(f"{where} has no items", "one folder an item: source.mp4, reference.mp4, METHOD.mp4 ...")
-    if len(items) > MOST_ITEMS:
-        raise InputError(f"{where} has more than {MOST_ITEMS} items", "make several studies")
+        raise InputError(f"{place} has no items", "make one folder per item: source.mp4, reference.mp4, METHOD.mp4 ...")
+    if len(items) > MAX_ITEMS:
+        raise InputError(f"{place} has more than {MAX_ITEMS} items", "make several studies")
     names = [item.name for item in items]
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"{where} has the item {twice} twice", "rename one of them")
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{place} has the item {duplicate} twice", "rename one of them")
     methods = set(items[0].outputs)
     for item in items:
         if len(item.outputs) < 2:
             raise InputError(f"item {item.name} has fewer than two methods", "add the output of another method")
         if set(item.outputs) != methods:
-            other = ", ".join(sorted(methods ^ set(item.outputs)))
-            raise InputError(f"items {items[0].name} and {item.name} differ in {other}", "give both the same methods")
-        if any(len(text) > LONGEST_NAME for text in (item.name, *item.outputs)):
-            raise InputError(f"a name in item {item.name[:40]} is longer than {LONGEST_NAME}", "shorten it")
-        if any(text.startswith(("=", "+", "@", "\t", "\r")) for text in (item.name, *item.outputs)):
+            different = ", ".join(sorted(methods ^ set(item.outputs)))
+            raise InputError(
+                f"items {items[0].name} and {item.name} differ in {different}", "give both the same methods"
+            )
+        if any(len(text) > MAX_NAME_LENGTH for text in (item.name, *item.outputs)):
+            raise InputError(f"a name in item {item.name[:40]} is longer than {MAX_NAME_LENGTH}", "shorten it")
+        if any(text.startswith(FORMULA_PREFIXES) for text in (item.name, *item.outputs)):
             raise InputError(f"item {item.name} has a name that a spreadsheet would run", "start it with a letter")
-    return items
 
 
-def _folder(root: Path) -> Iterable[Item]:
-    """Every folder with two or more videos besides source and reference; words on its path name emotion, setting."""
-    for folder in sorted({path.parent for path in root.rglob("*") if path.suffix.lower() in VIDEOS}):
-        found = {path.stem: _inside(path, root) for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEOS}
+def _items_of_folder(root: Path) -> Iterable[Item]:
+    """Yield an item for every folder with videos; words in its path name the emotion and the setting."""
+    for folder in sorted({path.parent for path in root.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES}):
+        videos = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEO_SUFFIXES]
+        files = {path.stem: _resolve_video(path, root) for path in videos}
         name = folder.relative_to(root).as_posix()
         if name == ".":
-            raise InputError(f"{root.name} holds videos beside folders", "make one folder for each item")
+            raise InputError(f"{root.name} has videos beside folders", "make one folder for each item")
         parts = name.lower().replace("_", "-").split("/")
-        spoken = [word for part in parts for word in part.split("-")]
+        path_words = [word for part in parts for word in part.split("-")]
         yield Item(
             name=name,
-            outputs={stem: path for stem, path in found.items() if stem.lower() not in ROLES},
-            emotion=next((word for word in reversed(spoken) if word in EMOTIONS), ""),
-            setting=next((ours for word, ours in SETTINGS.items() if any(word in part for part in parts)), ""),
-            **{role: found.get(role) for role in ROLES},
+            outputs={stem: path for stem, path in files.items() if stem.lower() not in CONTEXT_COLUMNS},
+            emotion=next((word for word in reversed(path_words) if word in EMOTIONS), ""),
+            setting=next((SETTING_NAMES[word] for word in SETTING_NAMES if any(word in part for part in parts)), ""),
+            **{role: files.get(role) for role in CONTEXT_COLUMNS},
         )
 
 
-def _csv(path: Path) -> Iterable[dict[str, Any]]:
+def _read_csv(path: Path) -> Iterable[dict[str, Any]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             yield from csv.DictReader(file)
@@ -98,7 +113,7 @@ def _csv(path: Path) -> Iterable[dict[str, Any]]:
         raise InputError(f"{path.name} cannot be read ({error})", "save it as CSV in UTF-8") from None
 
 
-def _json_lines(path: Path) -> Iterable[dict[str, Any]]:
+def _read_json_lines(path: Path) -> Iterable[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -110,38 +125,47 @@ def _json_lines(path: Path) -> Iterable[dict[str, Any]]:
             except ValueError:
                 row = None
             if not isinstance(row, dict):
-                raise InputError(f"line {number} of {path.name} is not a JSON object", "write one a line")
+                raise InputError(f"line {number} of {path.name} is not a JSON object", "write one object per line")
             yield row
 
 
-def _row(row: dict[Any, Any], path: Path, number: int) -> Item:
-    """Columns item, emotion, setting, source, reference; every other one is a method."""
+def _item_of_row(row: dict[Any, Any], path: Path, number: int) -> Item:
+    """Return the item of a row; every column that is not a known one is a method."""
     if not all(isinstance(key, str) and isinstance(value, str | None) for key, value in row.items()):
-        raise InputError(f"row {number} of {path.name} has more cells than columns, or no text", "correct that row")
-    told = {key.strip(): (value or "").strip() for key, value in row.items()}
-    files = {key: _inside(path.parent / told[key], path.parent) for key in told if key not in KEYS[:3] and told[key]}
-    emotion, setting = told.get("emotion", ""), told.get("setting", "")
+        raise InputError(
+            f"row {number} of {path.name} has more cells than columns, or a value that is no text", "correct that row"
+        )
+    cells = {key.strip(): (value or "").strip() for key, value in row.items()}
+    files = {
+        key: _resolve_video(path.parent / value, path.parent)
+        for key, value in cells.items()
+        if key not in TEXT_COLUMNS and value
+    }
+    emotion, setting = cells.get("emotion", ""), cells.get("setting", "")
     if emotion and emotion not in EMOTIONS:
-        raise InputError(f"row {number} of {path.name}: no emotion {emotion!r}", f"choose {', '.join(EMOTIONS)}")
-    if setting and setting.lower() not in SETTINGS:
-        raise InputError(f"row {number} of {path.name}: no setting {setting!r}", "choose intra-ID or cross-ID")
+        raise InputError(
+            f"row {number} of {path.name}: there is no emotion {emotion!r}", f"choose one of {', '.join(EMOTIONS)}"
+        )
+    if setting and setting.lower() not in SETTING_NAMES:
+        raise InputError(f"row {number} of {path.name}: there is no setting {setting!r}", "choose intra-ID or cross-ID")
     return Item(
-        name=told.get("item") or f"item {number}",
-        outputs={key: file for key, file in files.items() if key not in ROLES},
+        name=cells.get("item") or f"item {number}",
+        outputs={key: file for key, file in files.items() if key not in CONTEXT_COLUMNS},
         emotion=emotion,
-        setting=SETTINGS.get(setting.lower(), ""),
-        **{role: files.get(role) for role in ROLES},
+        setting=SETTING_NAMES.get(setting.lower(), ""),
+        **{role: files.get(role) for role in CONTEXT_COLUMNS},
     )
 
 
-def _inside(path: Path, root: Path) -> Path:
-    """Raises InputError where the file is not there, or leads out of `root`, by `..` or by a link."""
+def _resolve_video(path: Path, root: Path) -> Path:
+    """Return the real path. Raises InputError if it does not exist or leads out of `root`, by `..` or by a link."""
     try:
         real = path.resolve(strict=True)
     except (OSError, RuntimeError, ValueError):
         raise InputError(f"{path.name!r} is not in {root.name}", "check the name in the manifest") from None
     if not real.is_relative_to(root.resolve()):
         raise InputError(f"{path.name!r} leads out of {root.name}", "copy the clip into the folder of the manifest")
-    if real.suffix.lower() not in VIDEOS or not real.is_file():
-        raise InputError(f"{path.name!r} is not a video", f"give a file that ends in {', '.join(sorted(VIDEOS))}")
+    if real.suffix.lower() not in VIDEO_SUFFIXES or not real.is_file():
+        suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
+        raise InputError(f"{path.name!r} is not a video", f"give a file that ends in {suffixes}")
     return real

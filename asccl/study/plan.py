@@ -1,4 +1,4 @@
-"""What a study asks and by which rules: read from TOML, checked once, frozen into the study when it is made."""
+"""The plan of a study: questions, design and exclusion rules. Read from TOML, checked once, stored with the study."""
 
 from __future__ import annotations
 
@@ -12,19 +12,31 @@ from pathlib import Path
 from typing import Any
 
 from asccl.errors import SettingError
-from asccl.study.words import LANGUAGES, words
+from asccl.study.page_texts import LANGUAGES, load_texts
 
-ASPECTS = {"realism": (), "emotion": ("reference",), "mouth": ("source",)}  # the paper's three and what each needs
-SHOWN = ("source", "reference")
-PLAY = ("together", "in turn")
-SOUND = ("required", "optional", "none")
-LONGEST = 20_000  # characters of one text
-NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+CONTEXT_ROLES = ("source", "reference")  # clips that may be shown beside a pair
+PAPER_QUESTIONS = {
+    "realism": (),
+    "emotion": ("reference",),
+    "mouth": ("source",),
+}  # id -> context clips of the question
+PLAYBACK_MODES = ("together", "in turn")
+SOUND_CHECKS = ("required", "optional", "none")
+MAX_TEXT_LENGTH = 20_000  # characters
+MAX_NUMBER = 100_000  # of any integer setting
+QUESTION_ID = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 @dataclass(frozen=True)
 class Question:
-    """One aspect that is asked. show: what is beside the pair, of "source" and "reference"."""
+    """One question that is asked about every pair of clips.
+
+    Attributes:
+        id: name of the question in the stored answers.
+        title: heading in the tables of results.
+        text: what participants read.
+        show: clips shown beside the pair, of "source" and "reference".
+    """
 
     id: str
     title: str
@@ -32,22 +44,26 @@ class Question:
     show: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.id):
-            raise SettingError(f"{self.id!r} cannot name a question", "use small letters, digits and _, 32 at most")
-        for name in self.show:
-            if name not in SHOWN:
+        if not QUESTION_ID.fullmatch(self.id):
+            raise SettingError(f"{self.id!r} is not a question id", "use a-z, 0-9 and _, 32 characters at most")
+        for role in self.show:
+            if role not in CONTEXT_ROLES:
                 raise SettingError(
-                    f"question {self.id} shows {name!r}", f"show only {' and '.join(SHOWN)}, or leave `show` out"
+                    f"question {self.id} shows {role!r}",
+                    f"show only {' and '.join(CONTEXT_ROLES)}, or leave `show` out",
                 )
 
 
 @dataclass(frozen=True)
-class Rules:
-    """Who is left out of the second reading of the results. Written down before the first answer.
+class ExclusionRules:
+    """Participants whom the second set of results excludes. A rule that is None does not apply.
 
-    broken_failures: more broken clips preferred than this, and the person is left out. identical_failures: likewise,
-    for pairs of one and the same clip where "cannot tell" was offered and a side was taken. agreement: least share of
-    repeats answered as before. seconds: least median time of an answer. A None does not count.
+    Attributes:
+        broken_failures: exclude whoever preferred more broken clips than this.
+        identical_failures: exclude whoever chose a side in more pairs of identical clips than this. Only sensible
+            where "cannot tell" is offered.
+        agreement: minimum fraction of repeats with the same answer as before.
+        seconds: minimum median time of an answer.
     """
 
     broken_failures: int | None = 0
@@ -57,15 +73,30 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All settings of a study. Checked on construction; raises SettingError.
+class StudyPlan:
+    """All settings of a study, checked on construction. Raises SettingError.
 
-    quota: pairs for one participant; None is all. Each is asked once for each question.
-    judgements_per_pair: how many people see each pair at least before the study counts as full.
-    repeats: pairs that one participant sees twice, for self-agreement. identical, broken: catch trials for each.
-    training: practice trials, not counted. play: how clips start; participants may change it.
-    sound: whether hearing the beeps is needed. closes: ISO 8601. seed: of order and sides. same_codec: encode all
-    clips anew with one setting, so that not even compression differs.
+    Attributes:
+        title: title of the study, as participants see it.
+        questions: asked about every pair; the paper's three by default.
+        language: of the pages, one of `LANGUAGES`.
+        consent: consent text; an empty line begins a paragraph.
+        contact: whom participants may ask.
+        quota: number of pairs for one participant, None for all. Each pair is asked once per question.
+        judgements_per_pair: minimum number of participants who judge each pair; then the study is full.
+        training: number of practice trials, which are not counted.
+        repeats: number of pairs shown again to the same participant, for self-agreement.
+        identical: number of catch trials with the same clip on both sides.
+        broken: number of catch trials with a broken clip on one side.
+        cannot_tell: whether "I cannot tell" is a third answer.
+        play: how clips start, one of `PLAYBACK_MODES`; participants may change it.
+        sound: whether participants must hear the beeps of the check, one of `SOUND_CHECKS`.
+        closes: time at which the study closes, ISO 8601.
+        max_participants: maximum number of participants.
+        seed: of the order of trials and of their sides.
+        same_codec: encode all clips with the same settings, so that methods do not differ in compression.
+        rules: who is excluded from the second set of results.
+        texts: replacements of texts of the pages, by name.
     """
 
     title: str
@@ -86,7 +117,7 @@ class Plan:
     max_participants: int = 1000
     seed: int = 0
     same_codec: bool = False
-    rules: Rules = field(default_factory=Rules)
+    rules: ExclusionRules = field(default_factory=ExclusionRules)
     texts: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -100,129 +131,148 @@ class Plan:
         ids = [question.id for question in self.questions]
         if len(set(ids)) < len(ids):
             raise SettingError("two questions have the same id", "rename one of them")
-        unknown = self.texts.keys() - words(self.language).keys()
+        unknown = self.texts.keys() - load_texts(self.language).keys()
         if unknown:
             raise SettingError(f"there is no text {min(unknown)!r}", "take the names from asccl/study/texts/en.toml")
         texts = (self.title, self.consent, self.contact, *self.texts.values(), *(q.text for q in self.questions))
-        if any(len(text) > LONGEST for text in texts):
-            raise SettingError(f"a text has more than {LONGEST} characters", "shorten it")
+        if any(len(text) > MAX_TEXT_LENGTH for text in texts):
+            raise SettingError(f"a text has more than {MAX_TEXT_LENGTH} characters", "shorten it")
 
     def _check_ranges(self) -> None:
-        least = {"quota": 1, "judgements_per_pair": 1, "max_participants": 1}
-        for name in ("quota", "judgements_per_pair", "training", "repeats", "identical", "broken", "max_participants"):
-            value = getattr(self, name)
-            if value is not None and not least.get(name, 0) <= value <= 100_000:
-                raise SettingError(f"{name} = {value} is out of range", f"give {least.get(name, 0)} to 100000")
-        for name, choices in (("play", PLAY), ("sound", SOUND)):
+        for names, minimum in (
+            (("quota", "judgements_per_pair", "max_participants"), 1),
+            (("training", "repeats", "identical", "broken"), 0),
+        ):
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and not minimum <= value <= MAX_NUMBER:
+                    raise SettingError(f"{name} = {value} is out of range", f"give {minimum} to {MAX_NUMBER}")
+        for name, choices in (("play", PLAYBACK_MODES), ("sound", SOUND_CHECKS)):
             if getattr(self, name) not in choices:
                 raise SettingError(
                     f"{name} = {getattr(self, name)!r} is unknown", f"choose one of {', '.join(choices)}"
                 )
         if self.rules.agreement is not None and not 0 <= self.rules.agreement <= 1:
-            raise SettingError(f"agreement = {self.rules.agreement} is not a share", "give 0 to 1")
+            raise SettingError(f"agreement = {self.rules.agreement} is not a fraction", "give 0 to 1")
         if self.closes is not None:
-            object.__setattr__(self, "closes", _time(self.closes))
+            object.__setattr__(self, "closes", _normalize_time(self.closes))
 
-    def words(self) -> dict[str, str]:
-        """All texts of the participant's pages, the study's own ones in their place."""
-        return {**words(self.language), **self.texts}
+    def page_texts(self) -> dict[str, str]:
+        """Return all texts of the participants' pages, with the study's own replacements."""
+        return {**load_texts(self.language), **self.texts}
 
-    def question(self, name: str) -> Question:
-        return next(question for question in self.questions if question.id == name)
+    def question(self, question_id: str) -> Question:
+        """Return the question of this id."""
+        return next(question for question in self.questions if question.id == question_id)
 
     def to_json(self) -> str:
+        """Return the plan as JSON with sorted keys."""
         return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
 
     def sha256(self) -> str:
-        """Names the plan: every vote carries it."""
+        """Return the hash that identifies the plan; every vote carries it."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     @staticmethod
-    def from_json(text: str) -> Plan:
-        return from_dict(json.loads(text))
+    def from_json(text: str) -> StudyPlan:
+        """Return the plan that `to_json` wrote."""
+        return parse_plan(json.loads(text))
 
 
 def default_questions(language: str) -> tuple[Question, ...]:
-    """The paper's three, as its field words them."""
-    said = words(language)
-    return tuple(Question(name, said[f"{name}_title"], said[f"{name}_text"], show) for name, show in ASPECTS.items())
+    """Return the paper's three questions in a language."""
+    texts = load_texts(language)
+    return tuple(
+        Question(name, texts[f"{name}_title"], texts[f"{name}_text"], show) for name, show in PAPER_QUESTIONS.items()
+    )
 
 
-def read_plan(path: Path | None, **given: Any) -> Plan:
-    """From a TOML file; `given` goes before what the file says, a None is not given. Raises SettingError."""
-    told: dict[str, Any] = {}
+def read_plan(path: Path | None, **overrides: Any) -> StudyPlan:
+    """Read a plan from a TOML file.
+
+    Args:
+        path: the file; None for a plan of defaults.
+        overrides: settings that replace those of the file. None leaves a setting as it is.
+
+    Raises:
+        SettingError: the file cannot be read, or a setting is wrong.
+    """
+    table: dict[str, Any] = {}
     if path is not None:
         try:
-            told = tomllib.loads(path.read_text(encoding="utf-8"))
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise SettingError(f"{path.name} cannot be read ({error})", "check the name and the folder") from None
         except tomllib.TOMLDecodeError as error:
-            raise SettingError(f"{path.name} is not sound TOML ({error})", "mend that line") from None
-    return from_dict({**told, **{key: value for key, value in given.items() if value is not None}})
+            raise SettingError(f"{path.name} is not valid TOML ({error})", "correct that line") from None
+    return parse_plan({**table, **{key: value for key, value in overrides.items() if value is not None}})
 
 
-def from_dict(told: dict[str, Any]) -> Plan:
-    """A checked plan. A question may be one of the paper's by name alone: `questions = ["realism"]`."""
-    told = dict(told)
-    told.setdefault("title", "")
-    if isinstance(told.get("closes"), datetime):
-        told["closes"] = told["closes"].isoformat()
-    if "rules" in told:
-        told["rules"] = _made(Rules, told["rules"], "[rules]")
-    paper = {question.id: question for question in default_questions(_language(told))}
-    asked = told.get("questions", ())
-    if not isinstance(asked, list | tuple):
+def parse_plan(table: dict[str, Any]) -> StudyPlan:
+    """Return the checked plan of a TOML or JSON table.
+
+    A question may be one of the paper's by its id alone: `questions = ["realism"]`.
+
+    Raises:
+        SettingError: a setting is unknown, missing, of the wrong type or out of range.
+    """
+    settings = {"title": "", **table}
+    if isinstance(settings.get("closes"), datetime):
+        settings["closes"] = settings["closes"].isoformat()
+    if "rules" in settings:
+        settings["rules"] = _construct(ExclusionRules, settings["rules"], "[rules]")
+    language = settings["language"] if settings.get("language") in LANGUAGES else "en"
+    paper_questions = {question.id: question for question in default_questions(language)}
+    questions = settings.get("questions", ())
+    if not isinstance(questions, list | tuple):
         raise SettingError("`questions` is not a list", "write [[questions]] before each, or a list of names")
-    told["questions"] = tuple(_question(one, paper) for one in asked)
-    texts = told.get("texts", {})
+    settings["questions"] = tuple(_parse_question(entry, paper_questions) for entry in questions)
+    texts = settings.get("texts", {})
     if not (isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())):
-        raise SettingError("[texts] holds something that is not text", 'write name = "..."')
-    return _made(Plan, told, "the study file")
+        raise SettingError("[texts] has a value that is not text", 'write name = "..."')
+    return _construct(StudyPlan, settings, "the study file")
 
 
-def _language(told: dict[str, Any]) -> str:
-    return told["language"] if told.get("language") in LANGUAGES else "en"
+def _parse_question(entry: Any, paper_questions: dict[str, Question]) -> Question:
+    if isinstance(entry, str):
+        if entry not in paper_questions:
+            names = ", ".join(paper_questions)
+            raise SettingError(f"there is no question {entry!r}", f"choose {names}, or write [[questions]]")
+        return paper_questions[entry]
+    if isinstance(entry, dict) and isinstance(entry.get("show", []), list | tuple):
+        title = str(entry.get("id", "")).replace("_", " ").capitalize()
+        entry = {"title": title, **entry, "show": tuple(entry.get("show", ()))}
+    return _construct(Question, entry, "[[questions]]")
 
 
-def _question(told: Any, paper: dict[str, Question]) -> Question:
-    if isinstance(told, str):
-        if told not in paper:
-            raise SettingError(f"there is no question {told!r}", f"choose {', '.join(paper)}, or write [[questions]]")
-        return paper[told]
-    if isinstance(told, dict) and isinstance(told.get("show", []), list | tuple):
-        told = {**told, "show": tuple(told.get("show", ()))}
-        told.setdefault("title", str(told.get("id", "")).replace("_", " ").capitalize())
-    return _made(Question, told, "[[questions]]")
-
-
-def _made(kind: type, told: Any, where: str) -> Any:
-    """A dataclass from a table, every key known and of the right type."""
-    if not isinstance(told, dict):
-        raise SettingError(f"{where} is not a table", "write key = value lines")
-    known = {one.name: one for one in fields(kind)}
-    for key, value in told.items():
+def _construct(cls: type, table: Any, place: str) -> Any:
+    """Construct a dataclass from a table whose keys must be known and whose values must have the field's type."""
+    if not isinstance(table, dict):
+        raise SettingError(f"{place} is not a table", "write key = value lines")
+    known = {item.name: item for item in fields(cls)}
+    for key, value in table.items():
         if key not in known:
-            raise SettingError(f"{where} has {key!r}", f"use only {', '.join(known)}")
-        if not _fits(str(known[key].type), value):
-            raise SettingError(f"{where}: {key} = {value!r} is not {known[key].type}", "correct it")
-    for name, one in known.items():
-        if name not in told and one.default is MISSING and one.default_factory is MISSING:
-            raise SettingError(f"{where} lacks {name!r}", "add it")
-    return kind(**told)
+            raise SettingError(f"{place} has the unknown key {key!r}", f"use only {', '.join(known)}")
+        if not _has_type(value, str(known[key].type)):
+            raise SettingError(f"{place}: {key} = {value!r} is not {known[key].type}", "correct it")
+    for name, item in known.items():
+        if name not in table and item.default is MISSING and item.default_factory is MISSING:
+            raise SettingError(f"{place} has no {name!r}", "add it")
+    return cls(**table)
 
 
-def _fits(kind: str, value: Any) -> bool:
+def _has_type(value: Any, annotation: str) -> bool:
     if value is None:
-        return "None" in kind
-    if kind.startswith(("bool", "str", "int", "float")):
-        word = kind.split()[0]
-        wanted: tuple[type, ...] = {"bool": (bool,), "str": (str,), "int": (int,), "float": (int, float)}[word]
-        return isinstance(value, wanted) and (word == "bool" or not isinstance(value, bool))
-    return True  # tuples, tables and rules were made above
+        return "None" in annotation
+    scalars: dict[str, tuple[type, ...]] = {"bool": (bool,), "str": (str,), "int": (int,), "float": (int, float)}
+    name = annotation.split()[0]
+    if name in scalars:
+        return isinstance(value, scalars[name]) and (name == "bool" or not isinstance(value, bool))
+    return True  # tuples, tables and rules were constructed before
 
 
-def _time(text: str) -> str:
-    """In UTC, to the second. A time without a zone is taken as UTC."""
+def _normalize_time(text: str) -> str:
+    """Return a time in UTC, to the second. A time without a zone is UTC."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Tables of the store, and how an older store becomes a newer one.
+"""The tables of the store, and the migrations of older stores.
 
-Votes are append-only: the database itself refuses to change one, and to delete one unless the deletion of its whole
-participant was written down first.
+Votes are append-only: triggers in the database refuse to change a vote, and to delete one unless the deletion of its
+participant was recorded first.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ studies = Table(
     Column("id", String(11), primary_key=True),
     Column("title", Text, nullable=False),
     Column("created_at", String(32), nullable=False),
-    Column("closed_at", String(32)),  # by hand; the plan's own date counts as well
+    Column("closed_at", String(32)),  # by hand; the closing date of the plan also applies
     Column("plan", Text, nullable=False),
     Column("plan_sha256", String(64), nullable=False),
     Column("version", String(32), nullable=False),
-    Column("joined", Integer, nullable=False),  # how many participants ever joined: numbers their seeds
-    Column("open_serial", Integer, nullable=False),  # of the open link; 0 is none
+    Column("joined", Integer, nullable=False),  # number of participants who ever joined, from which seeds are derived
+    Column("open_serial", Integer, nullable=False),  # of the open link; there is none at 0 or below
 )
 
 items = Table(
@@ -74,9 +74,9 @@ participants = Table(
     metadata,
     Column("id", String(22), primary_key=True),
     Column("study_id", ForeignKey("studies.id"), nullable=False, index=True),
-    Column("label", Text, nullable=False),  # of the researcher's choice, may be empty
+    Column("label", Text, nullable=False),  # the researcher's own name for the participant; may be empty
     Column("serial", Integer, nullable=False),
-    Column("number", Integer),  # the n-th to join; None before
+    Column("number", Integer),  # 1 for the first who joined; None before consent
     Column("seed", String(20)),
     Column("created_at", String(32), nullable=False),
     Column("consented_at", String(32)),
@@ -123,7 +123,7 @@ votes = Table(
     Column("chosen", String(200), nullable=False),  # the method; empty for "cannot tell"
     Column("shown_at", String(32), nullable=False),
     Column("answered_at", String(32), nullable=False),
-    Column("seconds", Float, nullable=False),  # between the two, on the server's clock
+    Column("seconds", Float, nullable=False),  # from shown_at to answered_at, by the server's clock
     Column("plays_left", Integer, nullable=False),
     Column("plays_right", Integer, nullable=False),
     Column("mode", String(16), nullable=False),  # together, in turn
@@ -141,13 +141,13 @@ deletions = Table(
     Column("votes", Integer, nullable=False),
 )
 
-SQLITE_GUARDS = (
+SQLITE_TRIGGERS = (
     "CREATE TRIGGER votes_never_change BEFORE UPDATE ON votes BEGIN SELECT RAISE(ABORT, 'votes never change'); END",
     "CREATE TRIGGER votes_stay BEFORE DELETE ON votes WHEN NOT EXISTS "
     "(SELECT 1 FROM deletions WHERE participant_id = OLD.participant_id) "
     "BEGIN SELECT RAISE(ABORT, 'votes stay'); END",
 )
-POSTGRESQL_GUARDS = (
+POSTGRESQL_TRIGGERS = (
     "CREATE FUNCTION votes_guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
     "IF TG_OP = 'UPDATE' THEN RAISE EXCEPTION 'votes never change'; END IF; "
     "IF NOT EXISTS (SELECT 1 FROM deletions WHERE participant_id = OLD.participant_id) "
@@ -156,28 +156,33 @@ POSTGRESQL_GUARDS = (
 )
 
 
-def _first(connection: Connection) -> None:
+def _create_tables(connection: Connection) -> None:
     metadata.create_all(connection)
-    for guard in SQLITE_GUARDS if connection.dialect.name == "sqlite" else POSTGRESQL_GUARDS:
-        connection.execute(text(guard))
+    for statement in SQLITE_TRIGGERS if connection.dialect.name == "sqlite" else POSTGRESQL_TRIGGERS:
+        connection.execute(text(statement))
 
 
-MIGRATIONS: list[Callable[[Connection], None]] = [_first]  # the n-th leads from version n - 1 to n; never edit one
+MIGRATIONS: list[Callable[[Connection], None]] = [_create_tables]  # the n-th leads to version n; never edit one
 
 
 def migrate(connection: Connection) -> None:
-    """To the newest version, in the caller's transaction. Raises StudyError where the store is newer than we are."""
+    """Bring the database to the newest version, in the caller's transaction.
+
+    Raises:
+        StudyError: the database belongs to a newer version of the program.
+    """
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(5005)"))  # two servers may start at once
+        connection.execute(text("SELECT pg_advisory_xact_lock(5005)"))  # two servers may start at the same time
     version = 0
     if inspect(connection).has_table("meta"):
         version = int(connection.scalar(select(meta.c.value).where(meta.c.key == "version")) or 0)
     if version > len(MIGRATIONS):
         raise StudyError(
-            f"the store of studies has version {version} and this program knows {len(MIGRATIONS)}", "update the program"
+            f"the store of studies has version {version}, and this program supports up to {len(MIGRATIONS)}",
+            "update the program",
         )
-    for number, step in enumerate(MIGRATIONS[version:], version + 1):
-        step(connection)
+    for number, migration in enumerate(MIGRATIONS[version:], version + 1):
+        migration(connection)
         if number == 1:
             connection.execute(insert(meta).values(key="version", value="1"))
         connection.execute(update(meta).where(meta.c.key == "version").values(value=str(number)))

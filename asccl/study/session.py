@@ -1,38 +1,41 @@
-"""One participant's walk: consent, check of screen and sound, one question after the other, thanks.
+"""One participant's session up to the first question: personal link, consent, check of screen and sound; withdrawal.
 
-Nothing is kept between two calls: where somebody stands is what the store says, so any server process can go on.
-Every function takes what came with the link and trusts none of it.
+The server keeps no state between two calls: the stage of a session follows from the store, so any server process can
+continue it. Every function takes what came with the link and checks it. answering.py continues with the questions.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from asccl.errors import StudyError
 from asccl.study import tokens
-from asccl.study.design import BROKEN, participant_seed, schedule
-from asccl.study.people import erase, filled, full, new_participant
-from asccl.study.schema import participants, studies, trials, votes
-from asccl.study.store import Store, now
-from asccl.study.studies import Study, load
-from asccl.version import __version__
+from asccl.study.design import participant_seed, schedule_trials
+from asccl.study.participants import (
+    count_assignments,
+    count_participants,
+    erase_participant,
+    insert_participant,
+    is_full,
+)
+from asccl.study.schema import participants, studies, trials
+from asccl.study.store import Store, is_write, utc_now
+from asccl.study.studies import Study, load_study
 
-ANSWERS = ("left", "right", "cannot")
-MODES = ("together", "in turn")
-SHAPES = ("circle", "square", "triangle")
-KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")  # of an answer, made by the page
-MAX_PLAYS = 10_000
-MIN_WATCH_FRACTION = 0.9  # an answer before this share of the longer clip has passed cannot have seen it
+CHECK_SHAPES = ("circle", "square", "triangle")
+MIN_BEEPS, MAX_BEEPS = 2, 4
 
 
 class SessionError(Exception):
-    """What a participant may not do. reason: invalid, closed, full, order, early or bad."""
+    """A request that a participant may not make.
+
+    Args:
+        reason: "invalid" (the link), "closed" or "full" (the study), "order" (not at this stage), "early" (before the
+            clips can have ended), "bad" (an answer that the page cannot send) or "busy" (too many requests).
+    """
 
     def __init__(self, reason: str):
         super().__init__(reason)
@@ -41,252 +44,199 @@ class SessionError(Exception):
 
 @dataclass(frozen=True)
 class ParticipantSession:
-    """Who came and where they stand. stage: join, consent, check, trial or done. row: None on an open link."""
+    """A participant's progress through a study.
+
+    Attributes:
+        study: the study of the link.
+        row: the participant's row; None on an open link.
+        stage: "join" (an open link), "consent", "check", "trial" or "done".
+    """
 
     study: Study
     row: Row[Any] | None
     stage: str
 
     @property
-    def person(self) -> str:
+    def participant_id(self) -> str:
+        """The participant's id. Raises SessionError on an open link."""
         if self.row is None:
             raise SessionError("invalid")
         return self.row.id
 
-    def puzzle(self) -> tuple[str, int]:
-        """Which shape is shown and how many beeps are played: depends on the link alone."""
-        number = participant_seed(0, sum(self.person.encode()))
-        return SHAPES[number % 3], 2 + number // 3 % 3
+    def require_open(self) -> ParticipantSession:
+        """Return the session itself. Raises SessionError where the study is closed."""
+        if self.study.is_closed():
+            raise SessionError("closed")
+        return self
+
+    def check_solution(self) -> tuple[str, int]:
+        """Return the shape shown and the number of beeps played in the check, which depend on the link alone."""
+        number = participant_seed(0, sum(self.participant_id.encode()))
+        shape, beeps = number % 3, number // 3 % 3
+        return CHECK_SHAPES[shape], MIN_BEEPS + beeps
 
 
-@dataclass(frozen=True)
-class Answer:
-    """As it came from the page; checked by `answer`."""
+def open_session(store: Store, study_id: str, token: str, connection: Connection | None = None) -> ParticipantSession:
+    """Return the session of a link.
 
-    position: int
-    key: str
-    answer: str
-    plays_left: int
-    plays_right: int
-    mode: str
+    Args:
+        store: where the study is kept.
+        study_id: from the link, unchecked.
+        token: from the link, unchecked.
+        connection: a transaction of the caller; None opens one. One that writes locks the participant's row.
 
-
-def open_session(store: Store, study: str, token: str, connection: Connection | None = None) -> ParticipantSession:
-    """Raises Refused: the link is not one of ours, was revoked, belongs to another study."""
-    if not (tokens.STUDY.fullmatch(study) and tokens.TOKEN.fullmatch(token)):
+    Raises:
+        SessionError: the link is forged or revoked, or belongs to another study.
+    """
+    if not (tokens.STUDY_ID_PATTERN.fullmatch(study_id) and tokens.TOKEN_PATTERN.fullmatch(token)):
         raise SessionError("invalid")
     if connection is None:
-        with store.read() as own:
-            return open_session(store, study, token, own)
+        with store.read() as own_connection:
+            return open_session(store, study_id, token, own_connection)
     try:
-        found = load(connection, study)
+        study = load_study(connection, study_id)
     except StudyError:
         raise SessionError("invalid") from None
-    if found.open_serial > 0 and tokens.same(token, store.signer.open_link(study, found.open_serial)):
-        return ParticipantSession(found, None, "join")
-    person = token[: tokens.IDENTITY]
-    query = select(participants).where(participants.c.id == person, participants.c.study_id == study)
-    row = connection.execute(query.with_for_update() if _writes(connection) else query).one_or_none()
-    expected = store.signer.participant(study, person, row.serial if row else 0)
-    if not tokens.same(token, expected) or row is None or row.revoked_at:
+    if study.open_serial > 0:
+        open_token = store.signer.open_link_token(study_id, study.open_serial)
+        if tokens.equal_in_constant_time(token, open_token):
+            return ParticipantSession(study, None, "join")
+    participant_id = token[: tokens.ID_LENGTH]
+    query = select(participants).where(participants.c.id == participant_id, participants.c.study_id == study_id)
+    row = connection.execute(query.with_for_update() if is_write(connection) else query).one_or_none()
+    expected = store.signer.participant_token(study_id, participant_id, row.serial if row else 0)
+    if not tokens.equal_in_constant_time(token, expected) or row is None or row.revoked_at:
         raise SessionError("invalid")
-    stage = "done" if row.finished_at else "trial" if row.checked_at else "check" if row.consented_at else "consent"
-    return ParticipantSession(found, row, stage)
+    return ParticipantSession(study, row, _stage(row))
 
 
-def join(store: Store, study: str, token: str) -> str:
-    """From an open link to a personal one. Returns its token."""
+def _stage(row: Row[Any]) -> str:
+    if row.finished_at:
+        return "done"
+    if row.checked_at:
+        return "trial"
+    return "check" if row.consented_at else "consent"
+
+
+def join_study(store: Store, study_id: str, token: str) -> str:
+    """Create a personal link from an open one.
+
+    Args:
+        store: where the study is kept.
+        study_id: from the link.
+        token: from the link; a personal one is returned as it is.
+
+    Returns:
+        The token of the personal link.
+
+    Raises:
+        SessionError: the link is invalid, or the study is closed or full.
+    """
     with store.write() as connection:
-        here = _open(open_session(store, study, token, connection))
-        if here.row is not None:
+        session = open_session(store, study_id, token, connection).require_open()
+        if session.row is not None:
             return token
-        _lock(connection, study)
-        count = connection.scalar(select(func.count()).where(participants.c.study_id == study)) or 0
-        if count >= here.study.plan.max_participants or full(connection, here.study):
+        _lock_joined(connection, study_id)
+        count = count_participants(connection, study_id)
+        if count >= session.study.plan.max_participants or is_full(connection, session.study):
             raise SessionError("full")
-        person = new_participant(connection, study, "")
-    return store.signer.participant(study, person, 1)
+        participant_id = insert_participant(connection, study_id, "")
+    return store.signer.participant_token(study_id, participant_id, 1)
 
 
-def consent(store: Store, study: str, token: str) -> None:
-    """Accepted. Fixes the schedule, unless that was done before."""
+def accept_consent(store: Store, study_id: str, token: str) -> None:
+    """Record a participant's consent and fix their schedule of trials. Harmless to repeat.
+
+    Args:
+        store: where the study is kept.
+        study_id: from the link.
+        token: from the link.
+
+    Raises:
+        SessionError: the link is invalid, or the study is closed or full.
+    """
     with store.write() as connection:
-        here = _open(open_session(store, study, token, connection))
-        if here.stage != "consent":
+        session = open_session(store, study_id, token, connection).require_open()
+        if session.stage != "consent":
             return
-        number = _lock(connection, study) + 1
-        if full(connection, here.study):
+        study, number = session.study, _lock_joined(connection, study_id) + 1
+        if is_full(connection, study):
             raise SessionError("full")
-        seed = participant_seed(here.study.plan.seed, number)
-        found = here.study
-        planned = schedule(found.plan, found.pairs(), filled(connection, found), seed, found.broken)
+        seed = participant_seed(study.plan.seed, number)
+        assigned = count_assignments(connection, study)
+        schedule = schedule_trials(study.plan, study.method_pairs(), assigned, seed, study.broken)
         rows = [
-            {"study_id": study, "participant_id": here.person, "position": position, **vars(trial)}
-            for position, trial in enumerate(planned, 1)
+            {"study_id": study_id, "participant_id": session.participant_id, "position": position, **vars(trial)}
+            for position, trial in enumerate(schedule, 1)
         ]
         connection.execute(insert(trials), rows)
-        connection.execute(update(studies).where(studies.c.id == study).values(joined=number))
-        moment = now()
-        _set(connection, here, number=number, seed=str(seed), consented_at=moment, seen_at=moment)
+        connection.execute(update(studies).where(studies.c.id == study_id).values(joined=number))
+        now = utc_now()
+        update_participant(connection, session, number=number, seed=str(seed), consented_at=now, seen_at=now)
 
 
-def check(store: Store, study: str, token: str, shape: str, beeps: str) -> str:
-    """The check of screen and sound. Returns "" when passed, else the name of a text that says why not."""
+def submit_check(store: Store, study_id: str, token: str, shape: str, beeps: str) -> str:
+    """Check what a participant saw and heard.
+
+    Args:
+        store: where the study is kept.
+        study_id: from the link.
+        token: from the link.
+        shape: the shape that the participant saw.
+        beeps: the number of beeps that the participant heard, or "none".
+
+    Returns:
+        "" if passed, otherwise the name of the text that says why not.
+
+    Raises:
+        SessionError: the link is invalid, or the study is closed.
+    """
     with store.write() as connection:
-        here = _open(open_session(store, study, token, connection))
-        if here.stage != "check":
+        session = open_session(store, study_id, token, connection).require_open()
+        if session.stage != "check":
             return ""
-        shown, played = here.puzzle()
-        need = here.study.plan.sound
-        if beeps == "none" and need == "required":
+        expected_shape, expected_beeps = session.check_solution()
+        sound = session.study.plan.sound
+        if beeps == "none" and sound == "required":
             return "check_sound_needed"
-        silent = need == "none" or (beeps == "none" and need == "optional")
-        if shape != shown or not (silent or beeps == str(played)):
+        silent = sound == "none" or (beeps == "none" and sound == "optional")
+        if shape != expected_shape or not (silent or beeps == str(expected_beeps)):
             return "check_failed"
-        _set(connection, here, checked_at=now(), seen_at=now(), sound="none" if silent else "heard")
+        now = utc_now()
+        update_participant(connection, session, checked_at=now, seen_at=now, sound="none" if silent else "heard")
         return ""
 
 
-def screen(store: Store, study: str, token: str) -> dict[str, Any] | None:
-    """The question to answer now, as the page needs it; None when all are answered."""
-    with store.write() as connection:
-        here = _open(open_session(store, study, token, connection))
-        if here.stage not in ("trial", "done"):
-            raise SessionError("order")
-        return _screen(store, connection, here)
+def withdraw(store: Store, study_id: str, token: str) -> int:
+    """Delete the participant and all their answers, also in a closed study.
 
+    Args:
+        store: where the study is kept.
+        study_id: from the link.
+        token: from the link.
 
-def answer(store: Store, study: str, token: str, given: Answer) -> dict[str, Any] | None:
-    """Keeps an answer; when this returns, it is on the disk. Returns the next question, None after the last.
+    Returns:
+        The number of deleted answers.
 
-    The same answer sent again, with its key, counts once and is acknowledged again.
+    Raises:
+        SessionError: the link is invalid.
     """
     with store.write() as connection:
-        here = open_session(store, study, token, connection)
-        trial = connection.execute(
-            select(trials).where(trials.c.participant_id == here.person, trials.c.position == given.position)
-        ).one_or_none()
-        if trial is None:
-            raise SessionError("bad")
-        kept = connection.execute(select(votes).where(votes.c.trial_id == trial.id)).one_or_none()
-        if kept is None:
-            _open(here)
-            _vote(connection, here, trial, given)
-        elif not tokens.same(kept.client_key, given.key):
-            raise SessionError("order")
-        return None if here.study.closed() else _screen(store, connection, here)
+        session = open_session(store, study_id, token, connection)
+        return erase_participant(connection, study_id, session.participant_id)
 
 
-def withdraw(store: Store, study: str, token: str) -> int:
-    """Deletes the participant and every answer. Returns how many. Works in a closed study, too."""
-    with store.write() as connection:
-        here = open_session(store, study, token, connection)
-        return erase(connection, study, here.person)
+def update_participant(connection: Connection, session: ParticipantSession, **values: Any) -> None:
+    """Write columns of the participant's row.
+
+    Args:
+        connection: a transaction that writes.
+        session: whose row.
+        values: column -> value.
+    """
+    connection.execute(update(participants).where(participants.c.id == session.participant_id).values(values))
 
 
-def clip(store: Store, study: str, token: str, name: str) -> Path:
-    """The file behind an opaque name of the present screen or the next. Raises Refused."""
-    with store.read() as connection:
-        here = _open(open_session(store, study, token, connection))
-        for trial in _ahead(connection, here.person):
-            for slot, (role, method) in _slots(here.study, trial).items():
-                if tokens.same(name, store.signer.clip(here.person, trial.position, slot)):
-                    return store.clip_path(study, here.study.files[trial.item, role, method][0])
-    raise SessionError("invalid")
-
-
-def _vote(connection: Connection, here: ParticipantSession, trial: Row[Any], given: Answer) -> None:
-    current = _ahead(connection, here.person)
-    if not current or current[0].id != trial.id or trial.shown_at is None:
-        raise SessionError("order")
-    allowed = ANSWERS if here.study.plan.cannot_tell else ANSWERS[:2]
-    plays = (given.plays_left, given.plays_right)
-    if given.answer not in allowed or given.mode not in MODES or not KEY.fullmatch(given.key):
-        raise SessionError("bad")
-    if not all(1 <= count <= MAX_PLAYS for count in plays):
-        raise SessionError("early")
-    shown, answered = datetime.fromisoformat(trial.shown_at), datetime.now(UTC)
-    seconds = (answered - shown).total_seconds()
-    if seconds < MIN_WATCH_FRACTION * _longest(here.study, trial):
-        raise SessionError("early")
-    assert here.row is not None
-    emotion, setting = here.study.items[trial.item]
-    copied = {name: getattr(trial, name) for name in ("position", "kind", "question", "item", "left", "right")}
-    connection.execute(
-        insert(votes).values(
-            study_id=here.study.id, participant_id=here.person, trial_id=trial.id, client_key=given.key, **copied,
-            emotion=emotion, setting=setting, answer=given.answer,
-            chosen="" if given.answer == "cannot" else getattr(trial, given.answer),
-            shown_at=trial.shown_at, answered_at=answered.isoformat(timespec="milliseconds"), seconds=seconds,
-            plays_left=given.plays_left, plays_right=given.plays_right, mode=given.mode, seed=str(here.row.seed),
-            version=__version__, plan_sha256=here.study.plan_sha256,
-        )
-    )  # fmt: skip
-    last = {"finished_at": now()} if len(current) == 1 else {}
-    _set(connection, here, seen_at=now(), **last)
-
-
-def _screen(store: Store, connection: Connection, here: ParticipantSession) -> dict[str, Any] | None:
-    ahead = _ahead(connection, here.person)
-    if not ahead:
-        return None
-    trial = ahead[0]
-    if trial.shown_at is None:
-        connection.execute(update(trials).where(trials.c.id == trial.id).values(shown_at=now()))
-    total = connection.scalar(select(func.count()).where(trials.c.participant_id == here.person))
-
-    def names(one: Row[Any]) -> list[dict[str, str]]:
-        sign = store.signer.clip
-        return [{"slot": slot, "clip": sign(here.person, one.position, slot)} for slot in _slots(here.study, one)]
-
-    return {
-        "position": trial.position,
-        "total": total,
-        "practice": trial.kind == "training",
-        "question": here.study.plan.question(trial.question).text,
-        "clips": names(trial),
-        "next": [named["clip"] for later in ahead[1:] for named in names(later)],
-    }
-
-
-def _slots(study: Study, trial: Row[Any]) -> dict[str, tuple[str, str]]:
-    """Place on the screen -> (role, method) of the clip there."""
-    shown = {name: (name, "") for name in study.plan.question(trial.question).show}
-    pair = {
-        side: ("broken", "") if method == BROKEN else ("output", method)
-        for side, method in (("left", trial.left), ("right", trial.right))
-    }
-    return {**shown, **pair}
-
-
-def _longest(study: Study, trial: Row[Any]) -> float:
-    slots = _slots(study, trial)
-    return max(study.files[trial.item, *slots[side]][1] for side in ("left", "right"))
-
-
-def _ahead(connection: Connection, person: str) -> list[Row[Any]]:
-    """The present trial and the next."""
-    query = (
-        select(trials).outerjoin(votes, votes.c.trial_id == trials.c.id)
-        .where(trials.c.participant_id == person, votes.c.id.is_(None)).order_by(trials.c.position).limit(2)
-    )  # fmt: skip
-    return list(connection.execute(query))
-
-
-def _open(here: ParticipantSession) -> ParticipantSession:
-    if here.study.closed():
-        raise SessionError("closed")
-    return here
-
-
-def _lock(connection: Connection, study: str) -> int:
-    """How many have joined; nobody else joins until the transaction ends."""
-    return connection.scalar(select(studies.c.joined).where(studies.c.id == study).with_for_update()) or 0
-
-
-def _set(connection: Connection, here: ParticipantSession, **values: Any) -> None:
-    connection.execute(update(participants).where(participants.c.id == here.person).values(values))
-
-
-def _writes(connection: Connection) -> bool:
-    return bool(connection.get_execution_options().get("asccl_write"))
+def _lock_joined(connection: Connection, study_id: str) -> int:
+    """Return how many participants have joined, and let nobody else join until the transaction ends."""
+    return connection.scalar(select(studies.c.joined).where(studies.c.id == study_id).with_for_update()) or 0

@@ -1,6 +1,7 @@
-"""Where studies are kept: SQLite in a data folder, or PostgreSQL by URL; the clips lie in the folder in both cases.
+"""The store of all studies: SQLite in a data folder, or PostgreSQL by URL; the clips lie in the folder in both cases.
 
-`ASCCL_STUDY_DIR` names the folder, `ASCCL_STUDY_DB` a `postgresql://` URL. What `write()` has left is on the disk.
+`ASCCL_STUDY_DIR` sets the folder, `ASCCL_STUDY_DB` a `postgresql://` URL. A transaction of `Store.write` is on the disk
+when it has ended.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.engine import make_url
@@ -22,26 +24,35 @@ from asccl.errors import StudyError
 from asccl.study import tokens
 from asccl.study.schema import meta, migrate
 
-FILE = "studies.db"
-BUSY = 30  # seconds that SQLite waits for another process
+DATABASE_FILE = "studies.db"
+BUSY_TIMEOUT = 30  # seconds that SQLite waits for another process
+WRITE_OPTION = "asccl_write"  # execution option of connections that write
 
 
 def default_folder() -> Path:
-    """`ASCCL_STUDY_DIR`; on a Space with a kept disk a folder of it; else where the system keeps a user's data."""
-    if own := os.environ.get("ASCCL_STUDY_DIR"):
-        return Path(own).expanduser()
+    """Return `ASCCL_STUDY_DIR`, on a Space a folder of its persistent disk, or a folder of the user's data."""
+    if folder := os.environ.get("ASCCL_STUDY_DIR"):
+        return Path(folder).expanduser()
     if "SPACE_ID" in os.environ and os.access("/data", os.W_OK):
         return Path("/data/asccl-studies")
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "asccl" / "studies"
 
 
-def now() -> str:
-    """In UTC, to the millisecond; sorts as text."""
+def utc_now() -> str:
+    """Return the time in UTC, to the millisecond, as text that sorts by time."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class Store:
-    """Opened once a process; threads share it. Raises StudyError where it cannot be opened."""
+    """The database and the clips; opened once per process and shared by its threads.
+
+    Args:
+        folder: of SQLite's file and of the clips; None for `default_folder`.
+        url: of a PostgreSQL database; None for `ASCCL_STUDY_DB`, or SQLite where that is not set.
+
+    Raises:
+        StudyError: the folder cannot be created, or the database cannot be opened.
+    """
 
     def __init__(self, folder: Path | None = None, url: str | None = None):
         self.folder = folder or default_folder()
@@ -51,65 +62,78 @@ class Store:
             (self.folder / "clips").mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StudyError(f"{self.folder} cannot be made ({error.strerror})", "set ASCCL_STUDY_DIR") from None
-        self.engine = _engine(url) if url else _sqlite(self.folder / FILE)
-        self._one = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
+        self.engine = _postgresql_engine(url) if url else _sqlite_engine(self.folder / DATABASE_FILE)
+        self._write_lock = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
         try:
             with self.write() as connection:
                 migrate(connection)
                 if connection.scalar(select(meta.c.value).where(meta.c.key == "key")) is None:
                     connection.execute(insert(meta).values(key="key", value=secrets.token_hex(32)))
         except OperationalError as error:
-            what = str(error.orig).strip().splitlines()[0]
+            reason = str(error.orig).strip().splitlines()[0]
             raise StudyError(
-                f"the store of studies cannot be opened ({what})", "check ASCCL_STUDY_DB and the disk"
+                f"the store of studies cannot be opened ({reason})", "check ASCCL_STUDY_DB and the disk"
             ) from None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
+        """Open a transaction that reads."""
         with self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction: on the disk when it has ended, undone on any exception."""
-        with self._one, self.engine.connect().execution_options(asccl_write=True) as connection, connection.begin():
+        """Open a transaction that writes: on the disk when it has ended, undone on any exception."""
+        options = {WRITE_OPTION: True}
+        with self._write_lock, self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     @cached_property
     def signer(self) -> tokens.Signer:
+        """The signer with the store's key."""
         with self.read() as connection:
-            return tokens.Signer(
-                bytes.fromhex(connection.scalar(select(meta.c.value).where(meta.c.key == "key")) or "")
-            )
+            key = connection.scalar(select(meta.c.value).where(meta.c.key == "key")) or ""
+        return tokens.Signer(bytes.fromhex(key))
 
-    def clip_path(self, study: str, file: str) -> Path:
-        return self.folder / "clips" / study / file
+    def clip_path(self, study_id: str, file: str) -> Path:
+        """Return the path of a clip; the folder of the study's clips for an empty `file`."""
+        return self.folder / "clips" / study_id / file
 
     def secret_hash(self) -> str | None:
-        """Of the administrator's secret: `ASCCL_STUDY_SECRET`, else the one that was made; None where there is none."""
-        if own := os.environ.get("ASCCL_STUDY_SECRET"):
-            return tokens.hashed(own)
+        """Return the hash of the administrator's secret: `ASCCL_STUDY_SECRET`, or the generated one; None for none."""
+        if secret := os.environ.get("ASCCL_STUDY_SECRET"):
+            return tokens.hash_secret(secret)
         with self.read() as connection:
             return connection.scalar(select(meta.c.value).where(meta.c.key == "secret"))
 
     def new_secret(self) -> str:
-        """Takes the place of an older one. Shown once: only its hash is kept."""
-        made = secrets.token_urlsafe(24)
+        """Generate the administrator's secret in place of an older one. Only its hash is stored."""
+        secret = secrets.token_urlsafe(24)
         with self.write() as connection:
             connection.execute(meta.delete().where(meta.c.key == "secret"))
-            connection.execute(insert(meta).values(key="secret", value=tokens.hashed(made)))
-        return made
+            connection.execute(insert(meta).values(key="secret", value=tokens.hash_secret(secret)))
+        return secret
+
+    def reset_signer(self) -> None:
+        """Read the key anew at the next use of `signer`."""
+        self.__dict__.pop("signer", None)
 
     def close(self) -> None:
+        """Close all connections."""
         self.engine.dispose()
 
 
-def exists(folder: Path | None = None) -> bool:
-    """Whether there is a store already, so that looking makes none."""
-    return bool(os.environ.get("ASCCL_STUDY_DB")) or ((folder or default_folder()) / FILE).exists()
+def store_exists(folder: Path | None = None) -> bool:
+    """Return whether a store exists already, without creating one."""
+    return bool(os.environ.get("ASCCL_STUDY_DB")) or ((folder or default_folder()) / DATABASE_FILE).exists()
 
 
-def _engine(text: str) -> Engine:
+def is_write(connection: Connection) -> bool:
+    """Return whether the connection belongs to `Store.write`."""
+    return bool(connection.get_execution_options().get(WRITE_OPTION))
+
+
+def _postgresql_engine(text: str) -> Engine:
     try:
         url = make_url(text.replace("postgres://", "postgresql://", 1))
         if url.get_backend_name() != "postgresql":
@@ -123,20 +147,19 @@ def _engine(text: str) -> Engine:
         raise StudyError("PostgreSQL needs another package", "pip install 'psycopg[binary]'") from None
 
 
-def _sqlite(path: Path) -> Engine:
+def _sqlite_engine(path: Path) -> Engine:
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY}, pool_size=10, max_overflow=40)
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT}, pool_size=10, max_overflow=40)
 
     @event.listens_for(engine, "connect")
-    def _prepare(raw, _record) -> None:  # type: ignore[no-untyped-def]
-        raw.isolation_level = None  # we say BEGIN ourselves: sqlite3 would do it late
-        for line in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            raw.execute(f"PRAGMA {line}")
+    def _configure(raw: Any, _record: Any) -> None:
+        raw.isolation_level = None  # `_begin` sends BEGIN: sqlite3 itself would send it late
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            raw.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("asccl_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write(connection) else "BEGIN")
 
     return engine

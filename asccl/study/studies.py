@@ -1,4 +1,4 @@
-"""Studies: made once from a plan and its clips, then only closed, opened again, or removed whole."""
+"""Studies: created once from a plan and its clips; afterwards only closed, opened again, or given another open link."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import random
 import secrets
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -16,109 +16,150 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from asccl.errors import InputError, StudyError
-from asccl.study import tokens
-from asccl.study.design import MethodPair, all_pairs
+from asccl.study import schema, tokens
+from asccl.study.clips import ClipInfo, describe_differences, import_clip, write_broken_clip
+from asccl.study.design import MethodPair, method_pairs
 from asccl.study.manifest import Item
-from asccl.study.plan import Plan
-from asccl.study.schema import clips, items, studies
-from asccl.study.store import Store, now
+from asccl.study.plan import StudyPlan
+from asccl.study.store import Store, utc_now
 from asccl.version import __version__
 
-MOST_KEPT = 50  # studies whose fixed parts stay in memory
-_MADE: dict[str, Callable[..., Study]] = {}
-BROKEN_ITEMS = 6  # items that get a broken clip: enough that nobody sees one too often
+MAX_CACHED_STUDIES = 50
+MAX_BROKEN_ITEMS = 6  # items that get a broken clip: enough that no participant sees one too often
+_study_factories: dict[str, Callable[..., Study]] = {}  # study id -> constructor that has the immutable parts
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study as everybody needs it. items: name -> (emotion, setting). methods: in the order of the alphabet."""
+    """A stored study.
+
+    Attributes:
+        id: name of the study in links.
+        plan_sha256: hash of the plan.
+        created_at: ISO 8601.
+        closed_at: when it was closed by hand, ISO 8601, or None.
+        open_serial: serial number of the open link; there is none at 0 or below.
+        plan: the settings.
+        items: item name -> (emotion, setting).
+        methods: in alphabetical order.
+        broken: items that have a broken clip.
+        files: (item, role, method) -> (file name, seconds).
+    """
 
     id: str
     plan_sha256: str
     created_at: str
     closed_at: str | None
     open_serial: int
-    plan: Plan
+    plan: StudyPlan
     items: dict[str, tuple[str, str]]
     methods: tuple[str, ...]
     broken: tuple[str, ...]
-    files: dict[tuple[str, str, str], tuple[str, float]] = field(
-        default_factory=dict
-    )  # (item, role, method): (name, s)
+    files: dict[tuple[str, str, str], tuple[str, float]] = field(default_factory=dict)
 
-    def pairs(self) -> list[MethodPair]:
-        return all_pairs(sorted(self.items), self.methods)
+    def method_pairs(self) -> list[MethodPair]:
+        """Return every pair of methods of every item."""
+        return method_pairs(sorted(self.items), self.methods)
 
-    def closed(self, at: datetime | None = None) -> bool:
-        if self.closed_at is not None:
-            return True
+    def is_closed(self) -> bool:
+        """Return whether the study was closed by hand or by the date in its plan."""
         closes = self.plan.closes
-        return closes is not None and (at or datetime.now(UTC)) >= datetime.fromisoformat(closes)
+        return self.closed_at is not None or (
+            closes is not None and datetime.now(UTC) >= datetime.fromisoformat(closes)
+        )
+
+    def answers_needed(self) -> int:
+        """Return how many answers each pair needs, over all questions."""
+        return self.plan.judgements_per_pair * len(self.plan.questions)
 
 
-def create(
-    store: Store, plan: Plan, found: list[Item], tell: Callable[[str], None] = lambda line: None
+def create_study(
+    store: Store, plan: StudyPlan, items: Sequence[Item], report: Callable[[str], None] = lambda line: None
 ) -> tuple[str, list[str]]:
-    """Copies the clips and writes the study down. Returns its id and what could tell the methods apart.
+    """Copy the clips of a study into the store and insert the study.
 
-    tell: gets a line for each item. Raises InputError, OutputError; nothing is left then.
+    Args:
+        store: where the study is kept.
+        plan: the settings.
+        items: what is compared, with the files of all clips.
+        report: gets a line of progress for each item.
+
+    Returns:
+        The id of the study, and a line for each difference that could reveal the methods of an item.
+
+    Raises:
+        InputError: a clip is missing or cannot be used; the store is unchanged.
+        OutputError: a clip cannot be written; the store is unchanged.
     """
-    from asccl.study import clips as media
-
-    _check_shown(plan, found)
-    study = tokens.new_study()
-    folder = store.clip_path(study, "")
+    _check_context_clips(plan, items)
+    study_id = tokens.new_study_id()
+    folder = store.clip_path(study_id, "")
     folder.mkdir(mode=0o700)
-    rng = random.Random(plan.seed)
-    with_broken = set(rng.sample([item.name for item in found], min(BROKEN_ITEMS, len(found))) if plan.broken else ())
-    rows, warnings = [], []
     try:
-        for number, item in enumerate(found, 1):
-            tell(f"{number} of {len(found)}: {item.name}")
-            made: dict[str, media.Ingested] = {}
-            for role, method, path in _files(item):
-                target = folder / f"{secrets.token_hex(12)}.mp4"
-                measured = media.ingest(path, target, plan.same_codec)
-                rows.append(_clip(study, item.name, role, method, target, measured))
-                if role == "output":
-                    made[method] = measured
-            warnings += [f"{item.name}: the methods differ in {text}" for text in media.differences(made)]
-            if item.name in with_broken:
-                target = folder / f"{secrets.token_hex(12)}.mp4"
-                measured = media.broken(rng.choice(sorted(item.outputs.values())), target, rng)
-                rows.append(_clip(study, item.name, "broken", "", target, measured))
+        clips, warnings = _import_items(folder, plan, items, report)
         with store.write() as connection:
-            _insert(connection, study, plan, found, rows)
+            row = {
+                "id": study_id,
+                "title": plan.title,
+                "created_at": utc_now(),
+                "plan": plan.to_json(),
+                "plan_sha256": plan.sha256(),
+                "version": __version__,
+                "joined": 0,
+                "open_serial": 0,
+            }
+            connection.execute(insert(schema.studies).values(row))
+            names = [{"name": item.name, "emotion": item.emotion, "setting": item.setting} for item in items]
+            for table, rows in ((schema.items, names), (schema.clips, clips)):
+                connection.execute(insert(table), [{"study_id": study_id, **values} for values in rows])
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return study, warnings
+    return study_id, warnings
 
 
-def _insert(connection: Connection, study: str, plan: Plan, found: list[Item], rows: list[dict]) -> None:
-    connection.execute(
-        insert(studies).values(
-            id=study, title=plan.title, created_at=now(), plan=plan.to_json(), plan_sha256=plan.sha256(),
-            version=__version__, joined=0, open_serial=0,
-        )
-    )  # fmt: skip
-    places = [{"study_id": study, "name": i.name, "emotion": i.emotion, "setting": i.setting} for i in found]
-    connection.execute(insert(items), places)
-    connection.execute(insert(clips), rows)
-
-
-def _check_shown(plan: Plan, found: list[Item]) -> None:
+def _check_context_clips(plan: StudyPlan, items: Sequence[Item]) -> None:
     for question in plan.questions:
         for role in question.show:
-            lacking = [item.name for item in found if getattr(item, role) is None]
-            if lacking:
+            missing = [item.name for item in items if getattr(item, role) is None]
+            if missing:
                 raise InputError(
-                    f"question {question.id} shows the {role}, and {lacking[0]} has none",
+                    f"question {question.id} shows the {role}, and {missing[0]} has none",
                     f"add {role}.mp4, or leave the question out in the study file",
                 )
 
 
-def _files(item: Item) -> Iterable[tuple[str, str, Path]]:
+def _import_items(
+    folder: Path, plan: StudyPlan, items: Sequence[Item], report: Callable[[str], None]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Copy all clips under random names. Return the rows of the table `clips`, and warnings."""
+    rng = random.Random(plan.seed)
+    names = [item.name for item in items]
+    items_with_broken = set(rng.sample(names, min(MAX_BROKEN_ITEMS, len(items))) if plan.broken else ())
+    rows, warnings = [], []
+    for number, item in enumerate(items, 1):
+        report(f"{number} of {len(items)}: {item.name}")
+        outputs: dict[str, ClipInfo] = {}
+        for role, method, path in _item_clips(item):
+            target = _random_path(folder)
+            info = import_clip(path, target, plan.same_codec)
+            rows.append(_clip_row(item.name, role, method, target, info))
+            if role == "output":
+                outputs[method] = info
+        warnings += [f"{item.name}: the methods differ in {text}" for text in describe_differences(outputs)]
+        if item.name in items_with_broken:
+            target = _random_path(folder)
+            info = write_broken_clip(rng.choice(sorted(item.outputs.values())), target, rng)
+            rows.append(_clip_row(item.name, "broken", "", target, info))
+    return rows, warnings
+
+
+def _random_path(folder: Path) -> Path:
+    return folder / f"{secrets.token_hex(12)}.mp4"
+
+
+def _item_clips(item: Item) -> Iterable[tuple[str, str, Path]]:
+    """Yield (role, method, file) of each clip."""
     if item.source is not None:
         yield "source", "", item.source
     if item.reference is not None:
@@ -127,56 +168,77 @@ def _files(item: Item) -> Iterable[tuple[str, str, Path]]:
         yield "output", method, path
 
 
-def _clip(study: str, item: str, role: str, method: str, path: Path, measured) -> dict:  # type: ignore[no-untyped-def]
-    return {
-        "study_id": study, "item": item, "role": role, "method": method, "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **vars(measured),
-    }  # fmt: skip
+def _clip_row(item: str, role: str, method: str, path: Path, info: ClipInfo) -> dict[str, Any]:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"item": item, "role": role, "method": method, "file": path.name, "sha256": digest, **vars(info)}
 
 
-def load(connection: Connection, study: str) -> Study:
-    """Raises StudyError where there is none of this id."""
-    row = connection.execute(select(studies).where(studies.c.id == study)).one_or_none()
+def load_study(connection: Connection, study_id: str) -> Study:
+    """Return a study. Raises StudyError where there is none of this id."""
+    row = connection.execute(select(schema.studies).where(schema.studies.c.id == study_id)).one_or_none()
     if row is None:
-        raise StudyError(f"there is no study {study[:20]!r}", "`python -m asccl study status` lists them")
-    made = _MADE.get(study)
-    if made is None:
-        made = _MADE[study] = _fixed(connection, study, row.plan)
-        for oldest in list(_MADE)[:-MOST_KEPT]:
-            _MADE.pop(oldest, None)
-    return made(row.id, row.plan_sha256, row.created_at, row.closed_at, row.open_serial)
+        raise StudyError(f"there is no study {study_id[:20]!r}", "`python -m asccl study status` lists them")
+    construct = _study_factories.get(study_id)
+    if construct is None:
+        construct = _study_factories[study_id] = _load_immutable_parts(connection, study_id, row.plan)
+        for oldest in list(_study_factories)[:-MAX_CACHED_STUDIES]:
+            _study_factories.pop(oldest, None)
+    return construct(row.id, row.plan_sha256, row.created_at, row.closed_at, row.open_serial)
 
 
-def _fixed(connection: Connection, study: str, plan: str) -> Callable[..., Study]:
-    """What never changes once a study is made: a participant's every request would read it anew."""
-    places = connection.execute(select(items).where(items.c.study_id == study))
-    found = connection.execute(select(clips).where(clips.c.study_id == study)).all()
-    fixed: dict[str, Any] = {
-        "plan": Plan.from_json(plan), "items": {place.name: (place.emotion, place.setting) for place in places},
-        "methods": tuple(sorted({one.method for one in found if one.role == "output"})),
-        "broken": tuple(sorted(one.item for one in found if one.role == "broken")),
-        "files": {(one.item, one.role, one.method): (one.file, one.seconds) for one in found},
-    }  # fmt: skip
-    return partial(Study, **fixed)
+def _load_immutable_parts(connection: Connection, study_id: str, plan: str) -> Callable[..., Study]:
+    """Read what never changes once a study exists: cached, because every request of a participant needs it."""
+    items = connection.execute(select(schema.items).where(schema.items.c.study_id == study_id))
+    clips = connection.execute(select(schema.clips).where(schema.clips.c.study_id == study_id)).all()
+    return partial(
+        Study,
+        plan=StudyPlan.from_json(plan),
+        items={item.name: (item.emotion, item.setting) for item in items},
+        methods=tuple(sorted({clip.method for clip in clips if clip.role == "output"})),
+        broken=tuple(sorted(clip.item for clip in clips if clip.role == "broken")),
+        files={(clip.item, clip.role, clip.method): (clip.file, clip.seconds) for clip in clips},
+    )
 
 
-def all_of(connection: Connection) -> list[Study]:
-    """Newest first."""
-    found = connection.scalars(select(studies.c.id).order_by(studies.c.created_at.desc(), studies.c.id)).all()
-    return [load(connection, study) for study in found]
+def list_studies(connection: Connection) -> list[Study]:
+    """Return all studies, the newest first."""
+    ids = select(schema.studies.c.id).order_by(schema.studies.c.created_at.desc(), schema.studies.c.id)
+    return [load_study(connection, study_id) for study_id in connection.scalars(ids).all()]
 
 
-def set_closed(store: Store, study: str, closed: bool) -> None:
-    """Closes by hand, or opens again. A date in the plan stays."""
+def set_closed(store: Store, study_id: str, closed: bool) -> None:
+    """Close a study by hand, or open it again. The closing date of its plan still applies.
+
+    Args:
+        store: where the study is kept.
+        study_id: which study.
+        closed: True to close, False to open again.
+
+    Raises:
+        StudyError: there is no such study.
+    """
     with store.write() as connection:
-        load(connection, study)
-        connection.execute(update(studies).where(studies.c.id == study).values(closed_at=now() if closed else None))
+        load_study(connection, study_id)
+        values = {"closed_at": utc_now() if closed else None}
+        connection.execute(update(schema.studies).where(schema.studies.c.id == study_id).values(values))
 
 
-def renew_open_link(store: Store, study: str, on: bool = True) -> str | None:
-    """A new open link, the old one void; or none at all. Returns its token."""
+def renew_open_link(store: Store, study_id: str, enabled: bool = True) -> str | None:
+    """Replace the open link of a study and revoke the old one.
+
+    Args:
+        store: where the study is kept.
+        study_id: which study.
+        enabled: False leaves the study without an open link.
+
+    Returns:
+        The token of the new link, or None.
+
+    Raises:
+        StudyError: there is no such study.
+    """
     with store.write() as connection:
-        serial = load(connection, study).open_serial
-        new = abs(serial) + 1 if on else -abs(serial)
-        connection.execute(update(studies).where(studies.c.id == study).values(open_serial=new))
-    return store.signer.open_link(study, new) if on else None
+        serial = abs(load_study(connection, study_id).open_serial)
+        serial = serial + 1 if enabled else -serial
+        connection.execute(update(schema.studies).where(schema.studies.c.id == study_id).values(open_serial=serial))
+    return store.signer.open_link_token(study_id, serial) if enabled else None

@@ -1,4 +1,4 @@
-"""Results as people read them: the paper's Table 3 with what it lacks, in Markdown and in LaTeX."""
+"""Tables of results in Markdown and LaTeX: the paper's Table 3 with intervals, tests and checks added."""
 
 from __future__ import annotations
 
@@ -7,157 +7,186 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
-LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
+SIGNIFICANCE_LEVEL = 0.05
+LATEX_ESCAPES = {
+    **{letter: rf"\{letter}" for letter in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
 CAPTION = (
     "Preferences in per cent of decided answers. In brackets the 95 % interval, clustered over participants and clips. "
     "* marks p < 0.05 after Holm's correction, by the exact binomial test and by the clustered test both."
 )
 
 
-def pairs(found: dict[str, Any]) -> list[tuple[str, str]]:
-    return list(combinations(sorted(found["methods"]), 2))
+def compared_methods(results: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return every pair of methods, in alphabetical order."""
+    return list(combinations(sorted(results["methods"]), 2))
 
 
-def rows_of(reading: dict[str, Any], first: str, second: str) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
-    """(label, question -> row) in the order of the paper's table: emotions, settings, all together."""
-    chosen = [row for row in reading["comparisons"] if (row["first"], row["second"]) == (first, second)]
-    labels = dict.fromkeys((row["group"], row["value"]) for row in chosen)
-    for group, value in labels:
+def table_rows(summary: dict[str, Any], first: str, second: str) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
+    """Yield (label, question -> comparison) in the order of the paper's table: emotions, settings, all together.
+
+    Args:
+        summary: of `results.summarize_votes`.
+        first: a method.
+        second: the method it is compared with, later in the alphabet.
+    """
+    rows = [row for row in summary["comparisons"] if (row["first"], row["second"]) == (first, second)]
+    for group, value in dict.fromkeys((row["group"], row["value"]) for row in rows):
         label = "All" if group == "all" else value[:1].upper() + value[1:]
-        yield label, {r["question"]: r for r in chosen if (r["group"], r["value"]) == (group, value)}
+        yield label, {row["question"]: row for row in rows if (row["group"], row["value"]) == (group, value)}
 
 
-def significant(row: dict[str, Any]) -> bool:
-    """After correction, whichever test one believes."""
-    held = [row["p_holm"], row["clustered"]["p_holm"] if row["clustered"] else None]
-    return all(p is not None and p < 0.05 for p in held)
+def is_significant(row: dict[str, Any]) -> bool:
+    """Return whether both the exact and the clustered p-value are below 0.05 after Holm's adjustment."""
+    p_values = [row["p_holm"], row["clustered"]["p_holm"] if row["clustered"] else None]
+    return all(p is not None and p < SIGNIFICANCE_LEVEL for p in p_values)
 
 
-def percent(row: dict[str, Any]) -> tuple[str, str]:
-    """72 % for the first and 28 % for the second method, with the mark of significance on the winner."""
+def format_rates(row: dict[str, Any]) -> tuple[str, str]:
+    """Return the rates of the first and the second method; a significant winner is marked with a star."""
     if row["rate"] is None:
         return "–", "–"
-    mark = "*" if significant(row) else ""
-    first = row["rate"] >= 0.5
-    return f"{100 * row['rate']:.0f}%{mark if first else ''}", f"{100 - 100 * row['rate']:.0f}%{'' if first else mark}"
+    star = "*" if is_significant(row) else ""
+    first_wins = row["rate"] >= 0.5
+    first, second = f"{100 * row['rate']:.0f}%", f"{100 - 100 * row['rate']:.0f}%"
+    return (first + star, second) if first_wins else (first, second + star)
 
 
-def interval(row: dict[str, Any]) -> str:
-    """Of the first method's rate; clustered where it can be, else Wilson's."""
+def best_interval(row: dict[str, Any]) -> tuple[float, float]:
+    """Return the interval of the first method's rate: clustered where it is defined, otherwise Wilson's."""
+    low, high = (row["clustered"]["low"], row["clustered"]["high"]) if row["clustered"] else row["wilson"]
+    return low, high
+
+
+def format_interval(row: dict[str, Any]) -> str:
+    """Return the interval of the first method's rate in per cent; empty without answers."""
     if row["rate"] is None:
         return ""
-    low, high = (row["clustered"]["low"], row["clustered"]["high"]) if row["clustered"] else row["wilson"]
+    low, high = best_interval(row)
     return f"[{100 * low:.0f}, {100 * high:.0f}]"
 
 
-def markdown(found: dict[str, Any]) -> str:
-    """The whole report."""
-    lines = [f"# {_cell(found['title'])}", "", *_people(found), ""]
-    for name, heading in (("kept", "Without the excluded"), ("all", "Everybody")):
-        if name == "kept" and not found["excluded"]:
+def markdown_report(results: dict[str, Any]) -> str:
+    """Return the whole report: tables and details, without and with excluded participants."""
+    lines = [f"# {_escape_markdown(results['title'])}", "", _participants_line(results), ""]
+    for name, heading in (("kept", "Without excluded participants"), ("all", "All participants")):
+        summary = results[name]
+        if name == "kept" and not results["excluded"]:
             continue
-        lines += [f"## {heading}: {found[name]['people']} people, {found[name]['votes']} answers", ""]
-        for first, second in pairs(found):
-            lines += _markdown_table(found, found[name], first, second)
-        lines += _markdown_details(found, found[name])
+        lines += [f"## {heading}: {summary['people']} people, {summary['votes']} answers", ""]
+        for first, second in compared_methods(results):
+            lines += _markdown_table(results, summary, first, second)
+        lines += _markdown_details(results, summary)
     return "\n".join([*lines, f"*{CAPTION}*".replace("* marks", r"\* marks"), ""])
 
 
-def _people(found: dict[str, Any]) -> list[str]:
-    rules = ", ".join(f"{key} {value}" for key, value in found["rules"].items() if value is not None) or "none"
-    people = ", ".join(f"{count} {what}" for what, count in found.get("participants", {}).items())
-    excluded = len(found["excluded"])
-    return [f"Participants: {people or 'unknown'}. Rules fixed beforehand: {rules}; they leave out {excluded}."]
+def _participants_line(results: dict[str, Any]) -> str:
+    rules = ", ".join(f"{key} {value}" for key, value in results["rules"].items() if value is not None) or "none"
+    participants = ", ".join(f"{count} {stage}" for stage, count in results.get("participants", {}).items())
+    excluded = len(results["excluded"])
+    return f"Participants: {participants or 'unknown'}. Exclusion rules of the plan: {rules}; they exclude {excluded}."
 
 
-def _markdown_table(found: dict[str, Any], reading: dict[str, Any], first: str, second: str) -> list[str]:
-    one, two = _cell(first), _cell(second)
-    heads = [f"{_cell(title)}: {one} | {two} | 95 % | n" for title in found["questions"].values()]
-    lines = [f"| | {' | '.join(heads)} |", "|---|" + "---:|" * (4 * len(heads))]
-    for label, by_question in rows_of(reading, first, second):
+def _markdown_table(results: dict[str, Any], summary: dict[str, Any], first: str, second: str) -> list[str]:
+    one, two = _escape_markdown(first), _escape_markdown(second)
+    headings = [f"{_escape_markdown(title)}: {one} | {two} | 95 % | n" for title in results["questions"].values()]
+    lines = [f"| | {' | '.join(headings)} |", "|---|" + "---:|" * (4 * len(headings))]
+    for label, by_question in table_rows(summary, first, second):
         cells = []
-        for question in found["questions"]:
+        for question in results["questions"]:
             row = by_question[question]
-            cells += [*percent(row), interval(row), str(row["count"])]
+            cells += [*format_rates(row), format_interval(row), str(row["count"])]
         lines.append(f"| {label} | " + " | ".join(cells).replace("*", r"\*") + " |")
     return [*lines, ""]
 
 
-def _markdown_details(found: dict[str, Any], reading: dict[str, Any]) -> list[str]:
-    side, again, catch = reading["side"], reading["self_agreement"], reading["catches"]
+def _markdown_details(results: dict[str, Any], summary: dict[str, Any]) -> list[str]:
+    side, catch_trials = summary["side"], summary["catches"]
     lines = [
-        f"- Left side chosen: {_share(side)}" + (f", p = {side['p']:.3g}" if side["p"] is not None else ""),
-        f"- Repeats answered as before: {_share(again)}",
-        f"- Broken clip preferred: {_share(catch['broken'])}",
-        f"- A side taken between identical clips: {_share(catch['identical'])}",
+        f"- Left side chosen: {_format_proportion(side)}" + (f", p = {side['p']:.3g}" if side["p"] is not None else ""),
+        f"- Repeats answered as before: {_format_proportion(summary['self_agreement'])}",
+        f"- Broken clip preferred: {_format_proportion(catch_trials['broken'])}",
+        f"- A side chosen between identical clips: {_format_proportion(catch_trials['identical'])}",
     ]
-    for question, title in found["questions"].items():
-        alpha, seconds = reading["agreement"][question]["alpha"], reading["seconds"][question]
+    for question, title in results["questions"].items():
+        alpha, seconds = summary["agreement"][question]["alpha"], summary["seconds"][question]
         parts = [f"Krippendorff's alpha {alpha:.2f}" if alpha is not None else "alpha not defined"]
         if seconds:
             parts.append(f"median {seconds[1]:.1f} s an answer (quartiles {seconds[0]:.1f} and {seconds[2]:.1f})")
-        parts += [_more(row, found["half_width"]) for row in _overall(reading, question)]
         parts += [
-            f"{_cell(row['method'])} {row['strength']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
-            for row in reading["bradley_terry"].get(question, [])
+            _format_additional_answers(row, results["half_width"])
+            for row in summary["comparisons"]
+            if row["question"] == question and row["group"] == "all"
         ]
-        lines.append(f"- {_cell(title)}: " + "; ".join(parts))
+        parts += [
+            f"{_escape_markdown(row['method'])} {row['strength']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
+            for row in summary["bradley_terry"].get(question, [])
+        ]
+        lines.append(f"- {_escape_markdown(title)}: " + "; ".join(parts))
     return [*lines, ""]
 
 
-def _more(row: dict[str, Any], half_width: float) -> str:
+def _format_additional_answers(row: dict[str, Any], half_width: float) -> str:
     if row["more"] is None:
         return "no answers yet"
-    pair = f"{_cell(row['first'])} against {_cell(row['second'])}"
+    pair = f"{_escape_markdown(row['first'])} against {_escape_markdown(row['second'])}"
     return f"{pair}: {row['more']} more answers for ±{100 * half_width:g} points"
 
 
-def _overall(reading: dict[str, Any], question: str) -> list[dict[str, Any]]:
-    return [row for row in reading["comparisons"] if row["question"] == question and row["group"] == "all"]
-
-
-def _share(told: dict[str, Any]) -> str:
-    if not told["count"]:
+def _format_proportion(share: dict[str, Any]) -> str:
+    if not share["count"]:
         return "not asked"
-    low, high = told["wilson"]
-    return f"{told['wins']} of {told['count']} ({100 * told['rate']:.0f}%, 95 % {100 * low:.0f} to {100 * high:.0f})"
+    low, high = share["wilson"]
+    return f"{share['wins']} of {share['count']} ({100 * share['rate']:.0f}%, 95 % {100 * low:.0f} to {100 * high:.0f})"
 
 
-def latex(found: dict[str, Any], name: str = "kept") -> str:
-    """One table for each pair of methods, in the form of the paper's Table 3. Needs only standard LaTeX."""
-    questions = list(found["questions"].items())
-    out = []
-    for first, second in pairs(found):
-        heads = [rf"\multicolumn{{2}}{{c}}{{{_tex(title)}}}" for _, title in questions]
-        lines = [
-            r"\begin{table}", r"\centering", r"\begin{tabular}{l" + "rr" * len(questions) + "}", r"\hline",
-            " & ".join(["Emotion", *heads]) + r" \\",
-            " & ".join(["", *[f"{_tex(first)} & {_tex(second)}"] * len(questions)]) + r" \\", r"\hline",
-        ]  # fmt: skip
-        for label, by_question in rows_of(found[name], first, second):
-            cells = [_tex(label)]
-            for question, _ in questions:
-                one, two = percent(by_question[question])
-                where = interval(by_question[question])
-                cells += [_tex(one).replace("*", "$^*$") + (rf" {{\scriptsize {where}}}" if where else "")]
-                cells += [_tex(two).replace("*", "$^*$")]
-            lines.append(" & ".join(cells) + r" \\")
-        lines += [r"\hline", r"\end{tabular}", rf"\caption{{{_tex(CAPTION).replace('*', '$^*$', 1)}}}", r"\end{table}"]
-        out.append("\n".join(lines))
-    return "\n\n".join(out) + "\n"
+def latex_tables(results: dict[str, Any], summary: str = "kept") -> str:
+    """Return one table for each pair of methods, in the form of the paper's Table 3. Needs only standard LaTeX.
+
+    Args:
+        results: of `results.compute_results`.
+        summary: "all" or "kept".
+    """
+    tables = [_latex_table(results, summary, first, second) for first, second in compared_methods(results)]
+    return "\n\n".join(tables) + "\n"
 
 
-def _tex(text: str) -> str:
-    return "".join(LATEX.get(letter, letter) for letter in _plain(text)).replace("–", "--")
+def _latex_table(results: dict[str, Any], summary: str, first: str, second: str) -> str:
+    questions = results["questions"]
+    headings = [rf"\multicolumn{{2}}{{c}}{{{_escape_latex(title)}}}" for title in questions.values()]
+    columns = [f"{_escape_latex(first)} & {_escape_latex(second)}"] * len(questions)
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        r"\begin{tabular}{l" + "rr" * len(questions) + "}",
+        r"\hline",
+        " & ".join(["Emotion", *headings]) + r" \\",
+        " & ".join(["", *columns]) + r" \\",
+        r"\hline",
+    ]
+    for label, by_question in table_rows(results[summary], first, second):
+        cells = [_escape_latex(label)]
+        for question in questions:
+            one, two = (_escape_latex(rate).replace("*", "$^*$") for rate in format_rates(by_question[question]))
+            interval = format_interval(by_question[question])
+            cells += [one + (rf" {{\scriptsize {interval}}}" if interval else ""), two]
+        lines.append(" & ".join(cells) + r" \\")
+    caption = _escape_latex(CAPTION).replace("*", "$^*$", 1)
+    return "\n".join([*lines, r"\hline", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table}"])
 
 
-def _cell(text: str) -> str:
-    """For Markdown: no letter of it means anything."""
-    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", _plain(text))
+def _escape_latex(text: str) -> str:
+    return "".join(LATEX_ESCAPES.get(letter, letter) for letter in _one_line(text)).replace("–", "--")
 
 
-def _plain(text: str) -> str:
+def _escape_markdown(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", _one_line(text))
+
+
+def _one_line(text: str) -> str:
     return " ".join(text.split())

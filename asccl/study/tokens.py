@@ -1,7 +1,7 @@
-"""Links that nobody can guess, and everything else that is signed with the store's key.
+"""Tokens of links, and everything else that is signed with the store's key.
 
-A token is an identity and an HMAC-SHA256 over what it is for: whose study, whose link, and the link's serial number,
-which grows when the link is revoked. Nothing secret is in it, and none is kept: links can be shown again.
+A token is an id and an HMAC-SHA256 over its purpose: the study, whose link it is, and the serial number of the link,
+which grows when the link is revoked. Tokens are not stored; they are computed again whenever they are displayed.
 """
 
 from __future__ import annotations
@@ -14,61 +14,81 @@ import secrets
 import time
 from dataclasses import dataclass
 
-IDENTITY = 22  # characters: 128 bits
-SIGNATURE = 43  # characters: 256 bits
-TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{IDENTITY + SIGNATURE}}}")
-STUDY = re.compile(r"[A-Za-z0-9_-]{11}")
-CODE = 10  # characters of a completion code
-ADMIN_SECONDS = 8 * 3600
+ID_LENGTH = 22  # characters: 128 bits
+SIGNATURE_LENGTH = 43  # characters: 256 bits
+TOKEN_PATTERN = re.compile(rf"[A-Za-z0-9_-]{{{ID_LENGTH + SIGNATURE_LENGTH}}}")
+STUDY_ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{11}")
+CODE_LENGTH = 10  # characters of a completion code
+ADMIN_SESSION_SECONDS = 8 * 3600
 
 
-def new_identity() -> str:
-    """128 random bits."""
+def new_participant_id() -> str:
+    """Return 128 random bits."""
     return secrets.token_urlsafe(16)
 
 
-def new_study() -> str:
-    """64 random bits: names a study, keeps no secret."""
+def new_study_id() -> str:
+    """Return 64 random bits. A study's id is not secret."""
     return secrets.token_urlsafe(8)
 
 
 @dataclass(frozen=True)
 class Signer:
-    """key: of the store, 32 bytes."""
+    """Signs with the store's key of 32 bytes."""
 
     key: bytes
 
-    def participant(self, study: str, participant: str, serial: int) -> str:
-        return participant + self._mac("participant", study, participant, str(serial))
+    def participant_token(self, study_id: str, participant_id: str, serial: int) -> str:
+        """Return the token of a personal link.
 
-    def open_link(self, study: str, serial: int) -> str:
-        """Of a link that anybody may use to join; its identity part is the same length, so both look alike."""
-        identity = self._mac("open identity", study, str(serial))[:IDENTITY]
-        return identity + self._mac("open", study, identity, str(serial))
+        Args:
+            study_id: the study of the link.
+            participant_id: whose link it is.
+            serial: number of the link; a higher one makes it void.
+        """
+        return participant_id + self._mac("participant", study_id, participant_id, str(serial))
 
-    def clip(self, participant: str, position: int, slot: str) -> str:
-        """What a clip is called on one screen of one participant: says nothing, and is another for everybody."""
-        return self._mac("clip", participant, str(position), slot)
+    def open_link_token(self, study_id: str, serial: int) -> str:
+        """Return the token of an open link, which has the same form as a personal one."""
+        identity = self._mac("open identity", study_id, str(serial))[:ID_LENGTH]
+        return identity + self._mac("open", study_id, identity, str(serial))
 
-    def code(self, participant: str) -> str:
-        """What a participant shows to prove that all was answered."""
-        digest = hmac.digest(self.key, f"code|{participant}".encode(), hashlib.sha256)
-        return base64.b32encode(digest).decode()[:CODE]
+    def clip_name(self, participant_id: str, position: int, slot: str) -> str:
+        """Return an opaque name of a clip, different for each participant and trial.
 
-    def admin(self, secret_hash: str, now: float | None = None) -> str:
-        """An administrator's session: ends after some hours, and when the secret is changed."""
-        until = str(int((time.time() if now is None else now) + ADMIN_SECONDS))
+        Args:
+            participant_id: who sees the clip.
+            position: of the trial in the participant's schedule.
+            slot: place of the clip on the screen.
+        """
+        return self._mac("clip", participant_id, str(position), slot)
+
+    def completion_code(self, participant_id: str) -> str:
+        """Return the code by which a participant proves that all questions were answered."""
+        digest = hmac.digest(self.key, f"code|{participant_id}".encode(), hashlib.sha256)
+        return base64.b32encode(digest).decode()[:CODE_LENGTH]
+
+    def admin_session(self, secret_hash: str, now: float | None = None) -> str:
+        """Return an administrator's session, which ends after 8 hours or when the secret changes."""
+        until = str(int((time.time() if now is None else now) + ADMIN_SESSION_SECONDS))
         return f"{until}.{self._mac('admin', secret_hash, until)}"
 
-    def is_admin(self, session: str, secret_hash: str, now: float | None = None) -> bool:
+    def is_admin_session(self, session: str, secret_hash: str, now: float | None = None) -> bool:
+        """Return whether an administrator's session is authentic and has not ended.
+
+        Args:
+            session: from the cookie, unchecked.
+            secret_hash: of the administrator's secret.
+            now: seconds since the epoch; None for the present.
+        """
         until, _, mac = session.partition(".")
         if not (until.isascii() and until.isdecimal() and len(until) < 13):
             return False
-        fresh = int(until) > (time.time() if now is None else now)
-        return same(mac, self._mac("admin", secret_hash, until)) and fresh
+        is_current = int(until) > (time.time() if now is None else now)
+        return equal_in_constant_time(mac, self._mac("admin", secret_hash, until)) and is_current
 
-    def form(self, session: str) -> str:
-        """Proves that a form was sent from a page of this session."""
+    def form_token(self, session: str) -> str:
+        """Return the proof that a form was sent from a page of this session (against CSRF)."""
         return self._mac("form", session)
 
     def _mac(self, *parts: str) -> str:
@@ -76,11 +96,11 @@ class Signer:
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def same(one: str, other: str) -> bool:
-    """In constant time; whatever was sent."""
+def equal_in_constant_time(one: str, other: str) -> bool:
+    """Compare two texts in a time that does not depend on where they differ. Accepts any text, also surrogates."""
     return hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))
 
 
-def hashed(secret: str) -> str:
-    """Of the administrator's secret, 256 random bits: one round is enough."""
+def hash_secret(secret: str) -> str:
+    """Return SHA-256 of the administrator's secret; one round is enough for the 192 random bits of `new_secret`."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

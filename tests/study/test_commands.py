@@ -7,60 +7,108 @@ import re
 from pathlib import Path
 
 import pytest
-from walker import enter, finish
+from participant_steps import enter_study, finish_study
 
 from asccl.__main__ import main
-from asccl.study.results import read_votes
 from asccl.study.store import Store
+from asccl.study.votes import read_votes
 
-pytestmark = pytest.mark.usefixtures("unhurried")
+pytestmark = pytest.mark.usefixtures("no_watch_time")
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("ASCCL_STUDY_DB", "ASCCL_STUDY_SECRET", "ASCCL_STUDY_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ASCCL_STUDY_DIR", str(tmp_path / "data"))
     return tmp_path / "data"
 
 
-def test_from_nothing_to_a_table_and_back_to_nothing(data, clips, tmp_path, capsys):
+@pytest.fixture
+def study_id(data_folder: Path, clips: Path, capsys: pytest.CaptureFixture[str]) -> str:
     assert main(["study", "create", str(clips), "--title", "Which?"]) == 0
-    said = capsys.readouterr()
-    study = said.out.strip()
-    assert re.fullmatch(r"[\w-]{11}", study) and said.err.count("shown only this once") == 1
+    return capsys.readouterr().out.strip()
+
+
+@pytest.fixture
+def finished(data_folder: Path, study_id: str) -> tuple[int, str]:
+    """(number of answers, completion code) of a participant P03."""
+    store = Store(data_folder)
+    token = enter_study(store, study_id, "P03")
+    count = finish_study(store, study_id, token)
+    code = store.signer.completion_code(token[:22])
+    store.close()
+    return count, code
+
+
+def test_create_prints_the_id_and_a_secret_once(data_folder, clips, capsys):
+    for _ in range(2):
+        assert main(["study", "create", str(clips), "--title", "Which?"]) == 0
+    output = capsys.readouterr()
+    assert all(re.fullmatch(r"[\w-]{11}", line) for line in output.out.splitlines())
+    assert output.err.count("shown only this once") == 1
+
+
+def test_a_link_for_each_label(study_id, tmp_path, capsys):
     (tmp_path / "people.txt").write_text("P01\n\nP02\n")
-    assert main(["study", "link", study, "--labels", str(tmp_path / "people.txt"), "--url", "https://x.org/sub/"]) == 0
-    first, _ = capsys.readouterr().out.splitlines()
-    assert first.startswith(f"P01\thttps://x.org/sub/study?s={study}&p=")
-    store = Store(data)
-    token = enter(store, study, "P03")
-    count = finish(store, study, token)
-    code = store.signer.code(token[:22])
-    assert main(["study", "status"]) == 0 and main(["study", "status", study]) == 0
-    said = capsys.readouterr().out
-    assert "18 answers" in said and f"P03\tfinished\t{count} of {count}\t{code}" in said
-    out = tmp_path / "out"
-    out.mkdir()
+    labels, url = str(tmp_path / "people.txt"), "https://x.org/sub/"
+    assert main(["study", "link", study_id, "--labels", labels, "--url", url]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("&p=")[0] for line in lines] == [
+        f"{label}\thttps://x.org/sub/study?s={study_id}" for label in ("P01", "P02")
+    ]
+
+
+def test_the_status_of_all_studies_and_of_one(study_id, finished, capsys):
+    count, code = finished
+    assert main(["study", "status"]) == 0
+    assert "18 answers" in capsys.readouterr().out
+    assert main(["study", "status", study_id]) == 0
+    assert f"P03\tfinished\t{count} of {count}\t{code}" in capsys.readouterr().out
+
+
+def test_results_in_every_format_with_charts(study_id, finished, tmp_path):
     for kind in ("markdown", "latex", "json"):
-        arguments = ["study", "results", study, "--format", kind, "-o", f"{out}/{kind}", "--charts", f"{out}/charts"]
-        assert main(arguments) == 0
-    assert json.loads((out / "json").read_text())["all"]["votes"] == 18
-    assert len(list((out / "charts").glob("*.svg"))) == 3
-    for kind in ("csv", "jsonl"):
-        assert main(["study", "export", study, "--format", kind]) == 0
-        assert len(capsys.readouterr().out.splitlines()) == count + (kind == "csv")
-    assert main(["study", "backup", str(tmp_path / "b.zip")]) == 0
-    assert main(["study", "link", study, "--revoke", "P01"]) == 0
-    assert main(["study", "delete", study, code]) == 0 and read_votes(store, study) == []
-    assert main(["study", "close", study]) == 0 and main(["study", "close", study, "--again"]) == 0
-    assert main(["study", "secret"]) == 0
-    assert len(capsys.readouterr().out.split()[-1]) == 32
+        output, charts = str(tmp_path / kind), str(tmp_path / "charts")
+        assert main(["study", "results", study_id, "--format", kind, "-o", output, "--charts", charts]) == 0
+    assert json.loads((tmp_path / "json").read_text())["all"]["votes"] == 18
+    assert len(list((tmp_path / "charts").glob("*.svg"))) == 3
+
+
+@pytest.mark.parametrize(("kind", "header_lines"), [("csv", 1), ("jsonl", 0)])
+def test_every_answer_is_exported(study_id, finished, capsys, kind, header_lines):
+    assert main(["study", "export", study_id, "--format", kind]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == finished[0] + header_lines
+
+
+def test_a_participant_is_deleted_by_the_completion_code(data_folder, study_id, finished):
+    assert main(["study", "delete", study_id, finished[1]]) == 0
+    store = Store(data_folder)
+    assert read_votes(store, study_id) == []
     store.close()
 
 
+def test_a_study_closes_and_opens_and_a_link_is_revoked(study_id, finished, capsys):
+    states = []
+    for options in ([], ["--again"]):
+        assert main(["study", "close", study_id, *options]) == 0
+        main(["study", "status"])
+        states.append(capsys.readouterr().out.split("\t")[2])
+    assert states == ["closed", "open"]
+    assert main(["study", "link", study_id, "--revoke", "P03"]) == 0
+    main(["study", "status", study_id])
+    assert "P03\trevoked" in capsys.readouterr().out
+
+
+def test_a_backup_and_a_secret(study_id, finished, tmp_path, capsys):
+    assert main(["study", "backup", str(tmp_path / "b.zip")]) == 0
+    assert f"b.zip: {finished[0]} answers" in capsys.readouterr().out
+    assert main(["study", "secret"]) == 0
+    assert len(capsys.readouterr().out.strip()) == 32
+
+
 @pytest.mark.parametrize(
-    "arguments, status",
+    ("arguments", "status"),
     [
         (["status"], 1),
         (["results", "x"], 1),
@@ -70,7 +118,6 @@ def test_from_nothing_to_a_table_and_back_to_nothing(data, clips, tmp_path, caps
         (["edits", "a.mp4", "-o", "x", "--emotion", "sad", "--method", "a=gan"], 2),
     ],
 )
-def test_a_mistake_is_one_line_with_a_remedy(data, capsys, arguments, status):
+def test_a_mistake_is_one_line_with_a_remedy(data_folder, capsys, arguments, status):
     assert main(["study", *arguments]) == status
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and said.startswith("asccl: ") and ": " in said[7:]
+    assert re.fullmatch(r"asccl: .+: .+\n", capsys.readouterr().err)

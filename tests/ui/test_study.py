@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -21,17 +22,19 @@ import uvicorn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
 
-from study_media import clip_folder
+from synthetic_study import write_items
 
 from asccl.__main__ import main
-from asccl.study import session, stats
+from asccl.study import stats
+from asccl.study.answering import pending_trials
 from asccl.study.design import BROKEN
-from asccl.study.results import read_votes
+from asccl.study.session import open_session
 from asccl.study.store import Store
-from asccl.study.web.serve import pages
+from asccl.study.votes import read_votes
+from asccl.study.web.serve import build_app
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 90_000  # milliseconds: only a hang runs into it
+TIMEOUT = 90_000  # milliseconds: only a hang reaches it
 PLAN = """
 title = "Two methods"
 questions = ["realism", "mouth"]
@@ -40,11 +43,13 @@ identical = 1
 broken = 1
 cannot_tell = true
 """
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+ANSWER_KEYS = {"left": "1", "right": "2", "cannot": "3"}
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ASCCL_STUDY_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("ASCCL_STUDY_SECRET", "sesame")
     monkeypatch.delenv("ASCCL_STUDY_DB", raising=False)
@@ -52,13 +57,21 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def serve_study(data: Path) -> Iterator[Callable[[], tuple[str, Callable[[], None]]]]:
-    """serve_study() -> (address, stop); each call is a server of its own with a store of its own, one data folder."""
+def store(data_folder: Path) -> Iterator[Store]:
+    store = Store(data_folder)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def serve_study(data_folder: Path) -> Iterator[Callable[[], tuple[str, Callable[[], None]]]]:
+    """serve_study() -> (address, stop); each call starts a server with a store of its own on the same data folder."""
     stops: list[Callable[[], None]] = []
 
     def start() -> tuple[str, Callable[[], None]]:
-        store = Store(data)
-        server = uvicorn.Server(uvicorn.Config(under("/sub/path", pages(lambda: store)), port=0, log_level="error"))
+        store = Store(data_folder)
+        app = behind_proxy("/sub/path", build_app(lambda: store))
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:
@@ -78,27 +91,27 @@ def serve_study(data: Path) -> Iterator[Callable[[], tuple[str, Callable[[], Non
         stop()
 
 
-def under(prefix: str, app):
-    """As a proxy does it: the app sees addresses without the prefix, and is not told of it."""
+def behind_proxy(prefix: str, app):
+    """As a proxy does it: the app gets addresses without the prefix, and does not know the prefix."""
 
     async def proxied(scope, receive, send) -> None:
         if scope["type"] == "http":
-            assert scope["path"].startswith(prefix), scope["path"]  # no page asks for anything beside it
+            assert scope["path"].startswith(prefix), scope["path"]  # no page requests anything outside the prefix
             scope = {**scope, "path": scope["path"].removeprefix(prefix)}
         await app(scope, receive, send)
 
     return proxied
 
 
-class Person:
+class ParticipantBrowser:
     """One participant's browser."""
 
-    def __init__(self, chromium, store: Store, link: str, **settings):
-        self.store, self.link, self.answered = store, link, 0
-        self.study, self.token = (parse_qs(urlsplit(link).query)[name][0] for name in "sp")
+    def __init__(self, chromium, store: Store, link: str, **settings: Any):
+        self.store, self.link = store, link
+        self.study_id, self.token = (parse_qs(urlsplit(link).query)[name][0] for name in "sp")
         self.context = chromium.new_context(**settings)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE)
+        self.page.set_default_timeout(TIMEOUT)
         self.errors: list[str] = []
         self.page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -107,43 +120,41 @@ class Person:
     def begin(self) -> None:
         self.page.check("[name=agree]")
         self.page.click("button.primary")
-        shape, beeps = session.open_session(self.store, self.study, self.token).puzzle()
+        shape, beeps = open_session(self.store, self.study_id, self.token).check_solution()
         self.page.check(f"[name=shape][value={shape}]")
         self.page.check(f'[name=beeps][value="{beeps}"]')
         self.page.click("button.primary")
 
-    def trial(self):
-        with self.store.read() as connection:
-            return session._ahead(connection, self.token[:22])[0]
-
-    def ready(self) -> bool:
+    def has_trial(self) -> bool:
+        """Wait for a trial or the last page."""
         self.page.wait_for_selector("#play:not([disabled]), .code")
         return self.page.locator(".code").count() == 0
 
-    def answer(self, choose: Callable[[object], str], by_keys: bool = False) -> None:
-        trial, before = self.trial(), self.page.inner_text("#count")
-        assert self.page.locator("#next:disabled").count() == self.page.locator("#choices:disabled").count() == 1
+    def answer(self, choose: Callable[[Any], str], by_keys: bool = False) -> None:
+        with self.store.read() as connection:
+            trial = pending_trials(connection, self.token[:22])[0]
+        count = self.page.inner_text("#count")
+        assert self.page.locator("#next:disabled").count() == 1
+        assert self.page.locator("#choices:disabled").count() == 1
         if by_keys:
             self.page.keyboard.press("Space")
         else:
             self.page.click("#play")
         self.page.wait_for_selector("#choices:not([disabled])")
-        wanted = choose(trial)
         if by_keys:
-            self.page.keyboard.press({"left": "1", "right": "2", "cannot": "3"}[wanted])
+            self.page.keyboard.press(ANSWER_KEYS[choose(trial)])
             self.page.keyboard.press("Enter")
         else:
-            self.page.check(f"[name=answer][value={wanted}]")
+            self.page.check(f"[name=answer][value={choose(trial)}]")
             self.page.click("#next")
-        self.answered += 1
         self.page.wait_for_function(
             "old => document.querySelector('.code') || (document.getElementById('count')?.textContent || old) !== old",
-            arg=before,
+            arg=count,
         )
 
 
-def sensible(trial) -> str:
-    """Sees broken and identical clips; else prefers ASCCL."""
+def choose_attentively(trial) -> str:
+    """Recognize broken and identical clips; otherwise prefer ASCCL."""
     if trial.left == trial.right:
         return "cannot"
     if BROKEN in (trial.left, trial.right):
@@ -151,154 +162,191 @@ def sensible(trial) -> str:
     return "left" if trial.left == "ASCCL" else "right"
 
 
-def careless(trial) -> str:
-    return "left" if trial.left == BROKEN else "right" if trial.right == BROKEN else "left"
+def choose_carelessly(trial) -> str:
+    """Prefer broken clips; otherwise the left side."""
+    return "right" if trial.right == BROKEN else "left"
+
+
+def assert_exact_rates(results: dict[str, Any], votes: list[dict[str, Any]]) -> None:
+    """Compare every row of the results with a count of the votes."""
+    for row in results["all"]["comparisons"]:
+        answers = [vote for vote in votes if vote["kind"] == "main" and vote["question"] == row["question"]]
+        answers = [vote for vote in answers if row["group"] == "all" or vote[row["group"]] == row["value"]]
+        wins, count = sum(v["chosen"] == "ASCCL" for v in answers), sum(v["chosen"] != "" for v in answers)
+        assert (row["first"], row["first_wins"], row["count"], row["rate"]) == ("ASCCL", wins, count, wins / count)
+        assert row["wilson"] == list(stats.wilson_interval(wins, count))
+        assert row["p"] == stats.binomial_p(wins, count)
 
 
 @pytest.mark.browser
-def test_two_participants_and_the_results(chromium, serve_study, data, tmp_path, capsys):
+def test_two_participants_and_the_results(chromium, serve_study, store, tmp_path, capsys):
     (tmp_path / "plan.toml").write_text(PLAN)
-    clips = clip_folder(tmp_path / "clips")
+    clips = write_items(tmp_path / "clips")
     assert main(["study", "create", str(clips), "--plan", str(tmp_path / "plan.toml")]) == 0
-    study = capsys.readouterr().out.strip()
+    study_id = capsys.readouterr().out.strip()
     address, stop = serve_study()
-    assert main(["study", "link", study, "--count", "2", "--url", address]) == 0
+    assert main(["study", "link", study_id, "--count", "2", "--url", address]) == 0
     links = capsys.readouterr().out.split()
-    store = Store(data)
 
-    first = Person(chromium, store, links[0], viewport={"width": 1280, "height": 900})
-    second = Person(chromium, store, links[1], **PHONE, color_scheme="dark")
+    first = ParticipantBrowser(chromium, store, links[0], **DESKTOP)
+    second = ParticipantBrowser(chromium, store, links[1], **PHONE, color_scheme="dark")
     first.begin()
     second.begin()
-    for turn in range(4):
-        assert first.ready() and second.ready()
-        first.answer(sensible, by_keys=turn % 2 == 0)
-        second.answer(careless)
-    place = first.page.inner_text("#count")
-    first.context.close()  # leaves; the server goes down; another one takes over; the same link goes on
+    for index in range(4):
+        assert first.has_trial()
+        assert second.has_trial()
+        first.answer(choose_attentively, by_keys=index % 2 == 0)
+        second.answer(choose_carelessly)
+    count = first.page.inner_text("#count")
+    first.context.close()  # both leave, the server stops, another one starts, and the same links continue
     second.context.close()
     stop()
-    other, _ = serve_study()
-    first = Person(chromium, store, links[0].replace(address, other), viewport={"width": 1280, "height": 900})
-    second = Person(chromium, store, links[1].replace(address, other), **PHONE)
-    assert first.ready() and first.page.inner_text("#count") == place
-    second.ready()
+    other_address, _ = serve_study()
+    first = ParticipantBrowser(chromium, store, links[0].replace(address, other_address), **DESKTOP)
+    second = ParticipantBrowser(chromium, store, links[1].replace(address, other_address), **PHONE)
+    assert first.has_trial()
+    assert first.page.inner_text("#count") == count
+    second.has_trial()
     second.page.check("[name=mode][value='in turn']")
-    while first.ready():
-        first.answer(sensible)
-    while second.ready():
-        second.answer(careless)
-    assert first.page.locator(".code").inner_text() == store.signer.code(first.token[:22])
-    assert first.errors == [] and second.errors == []
+    while first.has_trial():
+        first.answer(choose_attentively)
+    while second.has_trial():
+        second.answer(choose_carelessly)
+    assert first.page.locator(".code").inner_text() == store.signer.completion_code(first.token[:22])
+    assert first.errors + second.errors == []
+    for participant in (first, second):
+        participant.context.close()
 
-    votes = read_votes(store, study)
-    assert len(votes) == 2 * (1 + 12 + 1 + 1 + 1) and len({vote["trial_id"] for vote in votes}) == len(votes)
+    votes = read_votes(store, study_id)
+    assert len({vote["trial_id"] for vote in votes}) == len(votes) == 2 * (1 + 12 + 1 + 1 + 1)
     assert {vote["mode"] for vote in votes} == {"together", "in turn"}
-    assert main(["study", "results", study, "--format", "json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [one["participant"] for one in found["excluded"]] == [second.token[:22]]
-    main_votes = [vote for vote in votes if vote["kind"] == "main"]
-    for row in found["all"]["comparisons"]:
-        those = [v for v in main_votes if v["question"] == row["question"]]
-        those = [v for v in those if row["group"] == "all" or v[row["group"]] == row["value"]]
-        won, count = sum(v["chosen"] == "ASCCL" for v in those), sum(v["chosen"] != "" for v in those)
-        assert (row["first"], row["first_wins"], row["count"], row["rate"]) == ("ASCCL", won, count, won / count)
-        assert row["wilson"] == list(stats.wilson(won, count)) and row["p"] == stats.binomial(won, count)
-    kept = [row for row in found["kept"]["comparisons"] if row["group"] == "all"]
-    assert all(row["rate"] == 1 and row["count"] == 6 for row in kept)
-    assert found["all"]["catches"]["broken"]["wins"] == 1 and found["all"]["catches"]["broken"]["count"] == 2
-    assert found["all"]["catches"]["identical"]["wins"] == 1
-    for person in (first, second):
-        person.context.close()
-    store.close()
+    assert main(["study", "results", study_id, "--format", "json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert_exact_rates(results, votes)
+    assert [entry["participant"] for entry in results["excluded"]] == [second.token[:22]]
+    kept = [row for row in results["kept"]["comparisons"] if row["group"] == "all"]
+    assert {(row["rate"], row["count"]) for row in kept} == {(1, 6)}
+    catch_trials = results["all"]["catches"]
+    assert (catch_trials["broken"]["wins"], catch_trials["broken"]["count"]) == (1, 2)
+    assert catch_trials["identical"]["wins"] == 1
 
 
 @pytest.mark.browser
-def test_an_answer_survives_a_server_that_is_away(chromium, serve_study, data, tmp_path, capsys):
-    clips = clip_folder(tmp_path / "clips", ("sad",), 1)
+def test_an_answer_survives_a_lost_connection_and_the_open_link_finds_the_personal_one(
+    chromium, serve_study, store, tmp_path, capsys
+):
+    clips = write_items(tmp_path / "clips", ("sad",), 1)
     main(["study", "create", str(clips), "--title", "t"])
-    study = capsys.readouterr().out.strip()
+    study_id = capsys.readouterr().out.strip()
     address, _ = serve_study()
-    main(["study", "link", study, "--open", "--url", address])
-    store = Store(data)
-    person = Person(chromium, store, capsys.readouterr().out.strip())
-    person.page.click("#new")
-    person.page.wait_for_selector("[name=agree]")
-    person.token = parse_qs(urlsplit(person.page.url).query)["p"][0]
-    person.begin()
-    person.ready()
-    person.page.click("#play")
-    person.page.wait_for_selector("#choices:not([disabled])")
-    lost: list[str] = []
+    main(["study", "link", study_id, "--open", "--url", address])
+    participant = ParticipantBrowser(chromium, store, capsys.readouterr().out.strip())
+    page = participant.page
+    page.click("#new")
+    page.wait_for_selector("[name=agree]")
+    participant.token = parse_qs(urlsplit(page.url).query)["p"][0]
+    participant.begin()
+    participant.has_trial()
+    page.click("#play")
+    page.wait_for_selector("#choices:not([disabled])")
+    bodies: list[str] = []
 
-    def lose(route) -> None:  # the first reaches the server, and its acknowledgement is lost; the second does not
-        if len(lost) == 0:
+    def lose_twice(route) -> None:
+        """The first answer is stored, but not its acknowledgement; the second does not reach the server."""
+        if not bodies:
             route.fetch()
-        lost.append(route.request.post_data)
-        route.abort() if len(lost) < 3 else route.continue_()
+        bodies.append(route.request.post_data)
+        if len(bodies) < 3:
+            route.abort()
+        else:
+            route.continue_()
 
-    person.page.route("**/study/answer", lose)
-    person.page.check("[name=answer][value=left]")
-    person.page.click("#next")
-    person.page.wait_for_function("() => document.getElementById('count').textContent.startsWith('2')")
-    assert len(lost) == 3 and len(set(lost)) == 1
-    assert len(read_votes(store, study)) == 1
-    person.page.goto(person.link)  # the open link finds the personal one again
-    person.page.click("#again a")
-    assert person.ready() and person.page.inner_text("#count").startswith("2")
-    person.page.click("footer summary")
-    person.page.click("footer button.danger")
-    person.page.wait_for_selector("text=You have withdrawn")
-    assert read_votes(store, study) == []
-    person.context.close()
-    store.close()
+    page.route("**/study/answer", lose_twice)
+    page.check("[name=answer][value=left]")
+    page.click("#next")
+    page.wait_for_function("() => document.getElementById('count').textContent.startsWith('2')")
+    assert len(bodies) == 3
+    assert len(set(bodies)) == 1
+    assert len(read_votes(store, study_id)) == 1
+    page.goto(participant.link)
+    page.click("#again a")
+    assert participant.has_trial()
+    assert page.inner_text("#count").startswith("2")
+    page.click("footer summary")
+    page.click("footer button.danger")
+    page.wait_for_selector("text=You have withdrawn")
+    assert read_votes(store, study_id) == []
+    participant.context.close()
 
 
-@pytest.mark.parametrize("arguments", [["--study-only"], []])
-def test_the_app_serves_studies_alone_and_beside_its_tabs(data, tmp_path, arguments):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
-    environment.pop("ASCCL_STUDY_SECRET")
-    if not arguments:
-        Store(data).close()
-    command = [sys.executable, "app.py", "--port", str(port), *arguments]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+@pytest.fixture
+def app_process(data_folder: Path, tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
+    """app_process(*options) -> (process, port) of the app without a secret in its environment, once it responds."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*options: str) -> tuple[subprocess.Popen[str], int]:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+        environment.pop("ASCCL_STUDY_SECRET")
+        command = [sys.executable, "app.py", "--port", str(port), *options]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        processes.append(process)
         for _ in range(900):
-            status, _ = fetch(port, "study?s=x&p=y")
-            if status:
-                break
+            if fetch(port, "study?s=x&p=y")[0]:
+                return process, port
             assert process.poll() is None
             time.sleep(0.2)
-        status, told = fetch(port, "study?s=x&p=y")
-        assert status == 404 and "This link does not work" in told
-        assert fetch(port, "study/admin")[0] == 401
-        status, told = fetch(port, "")
-        if arguments:
-            assert status == 404 and fetch(port, "config")[0] == 404
-        else:
-            assert status == 200 and "gradio" in told and "/study" not in told
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
+        raise AssertionError("the app does not respond")
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def stop_app(process: subprocess.Popen[str]) -> str:
+    """Stop the app as a user does. Returns its output."""
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    return output
+
+
+def test_the_app_serves_studies_alone(app_process, data_folder):
+    process, port = app_process("--study-only")
+    status, text = fetch(port, "study?s=x&p=y")
+    assert status == 404
+    assert "This link does not work" in text
+    assert [fetch(port, path)[0] for path in ("study/admin", "", "config")] == [401, 404, 404]
+    output = stop_app(process)
     assert "Traceback" not in output
-    if arguments:
-        assert output.count("shown only this once") == 1
-        secret = output.split("once: ")[1].split()[0]
-        store = Store(data)
-        assert store.secret_hash() not in (None, secret) and secret not in (data / "studies.db").read_bytes().decode(
-            "latin-1"
-        )
-        store.close()
+    assert output.count("shown only this once") == 1
+    secret = output.split("once: ")[1].split()[0]
+    store = Store(data_folder)
+    assert store.secret_hash() is not None
+    store.close()
+    assert secret.encode() not in (data_folder / "studies.db").read_bytes()
+
+
+def test_the_app_serves_studies_beside_its_tabs_without_a_link_to_them(app_process, data_folder):
+    Store(data_folder).close()
+    process, port = app_process()
+    assert [fetch(port, path)[0] for path in ("study?s=x&p=y", "study/admin")] == [404, 401]
+    status, text = fetch(port, "")
+    assert status == 200
+    assert "gradio" in text
+    assert "/study" not in text
+    assert "Traceback" not in stop_app(process)
 
 
 def fetch(port: int, path: str) -> tuple[int, str]:
-    """(status, text); status 0 where nobody answers."""
+    """(status, text); status 0 where nothing responds."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as reply:
-            return reply.status, reply.read().decode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as response:
+            return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
     except OSError:

@@ -1,276 +1,278 @@
-"""The administrator's pages: make studies, send links, watch them fill, read the results. Behind a secret."""
+"""The administrator's pages, behind a secret: create studies, send links, watch the progress, read the results."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from asccl.errors import AscclError, InputError, SettingError
-from asccl.study import people, studies, tables, tokens
-from asccl.study.charts import chart
-from asccl.study.edits import CanEdit, make_edits, parse_method, references_in
+from asccl.errors import AscclError, SettingError
+from asccl.study import participants, studies, tables, tokens
+from asccl.study.charts import draw_chart
+from asccl.study.edits import EditorProtocol
 from asccl.study.export import votes_csv, votes_jsonl
-from asccl.study.manifest import read_items
-from asccl.study.plan import read_plan
-from asccl.study.results import results
+from asccl.study.results import load_results
 from asccl.study.store import Store
-from asccl.study.web.guard import RateLimiter
-from asccl.study.web.jobs import StudyJob, StudyJobs
-from asccl.study.web.render import page
-from asccl.study.web.uploads import keep, unpack
+from asccl.study.web.creation import start_creation
+from asccl.study.web.jobs import StudyJobRegistry
+from asccl.study.web.rate_limiter import RateLimiter
+from asccl.study.web.render import render_page
 from asccl.types import EMOTIONS
 
-COOKIE = "asccl_study_admin"
-LOGINS = RateLimiter(rate=0.2, most=10)
-MOST_LINKS = 1000
-TYPES = {"csv": "text/csv", "jsonl": "application/jsonl", "json": "application/json", "md": "text/markdown",
-         "tex": "application/x-tex"}  # fmt: skip
-Form = dict[str, str]
+ADMIN_PATH = "/study/admin"
+UPLOAD_PATH = f"{ADMIN_PATH}/make"
+SESSION_COOKIE = "asccl_study_admin"
+MAX_LINKS = 1000  # created at once
+MAX_LISTED_PAIRS = 12  # with the fewest answers
+MEDIA_TYPES = {
+    "csv": "text/csv",
+    "jsonl": "application/jsonl",
+    "json": "application/json",
+    "md": "text/markdown",
+    "tex": "application/x-tex",
+}
+Handler = Callable[[Request, Store, str, FormData], Response]  # (request, store, session, form) -> response
 
 
-class Admin:
-    """store: opens the store. editor: for studies made from edits; None leaves them out."""
+class AdminPages:
+    """The routes of the administrator.
 
-    def __init__(self, store: Callable[[], Store | None], editor: CanEdit | None = None):
-        self._store, self._editor, self._jobs = store, editor, StudyJobs()
+    Args:
+        open_store: opens the store; returns None where there is none yet.
+        login_limiter: limit on the log-ins of one address.
+        editor: renders the clips of studies made from edits; None leaves these out.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store | None],
+        login_limiter: RateLimiter,
+        editor: EditorProtocol | None = None,
+    ):
+        self._open_store, self._login_limiter, self._editor = open_store, login_limiter, editor
+        self._jobs = StudyJobRegistry()
 
     def routes(self) -> list[Route]:
-        def to(path: str, work: Callable[..., Response], method: str = "GET") -> Route:
-            async def endpoint(request: Request) -> Response:
-                return await self._run(request, work)
-
-            return Route(f"/study/admin{path}", endpoint, methods=[method])
-
+        """Return the routes of all pages."""
         return [
-            Route("/study/admin", self.to_list, methods=["GET"]),
-            Route("/study/admin/login", self.login, methods=["POST"]),
-            to("/list", self._list),
-            to("/logout", self._logout, "POST"),
-            to("/new", self._new),
-            to("/make", self._make, "POST"),
-            to("/job", self._job),
-            to("/one", self._one),
-            to("/invite", self._invite, "POST"),
-            to("/change", self._change, "POST"),
-            to("/results", self._results),
-            to("/file", self._file),
+            Route(ADMIN_PATH, _redirect_to_list, methods=["GET"]),
+            Route(f"{ADMIN_PATH}/login", self._receive_login, methods=["POST"]),
+            self._route("/list", self._list_studies),
+            self._route("/logout", self._log_out, "POST"),
+            self._route("/new", self._show_form),
+            self._route("/make", self._create_study, "POST"),
+            self._route("/job", self._show_job),
+            self._route("/one", self._show_study),
+            self._route("/invite", self._invite, "POST"),
+            self._route("/change", self._change_study, "POST"),
+            self._route("/results", self._show_results),
+            self._route("/file", self._download),
         ]
 
-    async def to_list(self, request: Request) -> Response:
-        return RedirectResponse("admin/list", 303)
+    def _route(self, path: str, handler: Handler, method: str = "GET") -> Route:
+        """Return a route for administrators only that calls the handler in a thread; errors become one line."""
 
-    async def login(self, request: Request) -> Response:
-        form = await request.form(max_files=0, max_fields=5)
-        return await run_in_threadpool(self._login, request, str(form.get("secret", "")))
+        async def endpoint(request: Request) -> Response:
+            session = request.cookies.get(SESSION_COOKIE, "")
+            store = await run_in_threadpool(self._authenticate, session)
+            if isinstance(store, Response):
+                return store
+            form = FormData()
+            if request.method == "POST":
+                form = await request.form(max_files=500, max_fields=200)
+                if not tokens.equal_in_constant_time(str(form.get("form", "")), store.signer.form_token(session)):
+                    return _error_page("This form has expired", "Go back, reload the page and try again.", 403)
+            try:
+                return await run_in_threadpool(handler, request, store, session, form)
+            except AscclError as error:
+                return _error_page("That did not work", f"{error}.", 422)
+            finally:
+                await form.close()
 
-    def _login(self, request: Request, secret: str) -> Response:
-        store = self._store()
-        known = store.secret_hash() if store else None
-        if not LOGINS.allows(request.client.host if request.client else ""):
-            return page(
-                "login.html", 429, failed="Too many attempts. Wait a minute.", known=True, lang="en", base="../"
-            )
-        if store is None or known is None or not tokens.same(tokens.hashed(secret), known):
-            return page("login.html", 403, failed="That is not the secret.", known=bool(known), lang="en", base="../")
-        done = RedirectResponse("list", 303)
-        secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
-        # No path: it is then that of the address, below whatever a proxy puts before it.
-        done.set_cookie(COOKIE, store.signer.admin(known), tokens.ADMIN_SECONDS, path=None, secure=secure,
-                        httponly=True, samesite="strict")  # fmt: skip
-        return done
+        return Route(f"{ADMIN_PATH}{path}", endpoint, methods=[method])
 
-    async def _run(self, request: Request, work: Callable[..., Response]) -> Response:
-        """Calls `work(request, store, session, form)` in a thread, for who is logged in; errors become one line."""
-        session = request.cookies.get(COOKIE, "")
-        store = await run_in_threadpool(self._enter, session)
-        if isinstance(store, Response):
-            return store
-        form = FormData()
-        if request.method == "POST":
-            form = await request.form(max_files=500, max_fields=200)
-            if not tokens.same(str(form.get("form", "")), store.signer.form(session)):
-                return _note("This form has expired", "Go back, reload the page and try again.", 403)
-        try:
-            return await run_in_threadpool(work, request, store, session, form)
-        except AscclError as error:
-            return _note("That did not work", f"{error}.", 422)
-        finally:
-            await form.close()
-
-    def _enter(self, session: str) -> Store | Response:
-        store = self._store()
-        known = store.secret_hash() if store else None
-        if store is None or known is None or not store.signer.is_admin(session, known):
-            return page("login.html", 401, failed="", known=bool(known), lang="en", base="../")
+    def _authenticate(self, session: str) -> Store | Response:
+        store = self._open_store()
+        secret_hash = store.secret_hash() if store else None
+        if store is None or secret_hash is None or not store.signer.is_admin_session(session, secret_hash):
+            return _login_page(401, "", known=bool(secret_hash))
         return store
 
-    def _list(self, request: Request, store: Store, session: str, form: FormData) -> Response:
+    async def _receive_login(self, request: Request) -> Response:
+        form = await request.form(max_files=0, max_fields=5)
+        return await run_in_threadpool(self._log_in, request, str(form.get("secret", "")))
+
+    def _log_in(self, request: Request, secret: str) -> Response:
+        store = self._open_store()
+        secret_hash = store.secret_hash() if store else None
+        if not self._login_limiter.allows(request.client.host if request.client else ""):
+            return _login_page(429, "Too many attempts. Wait a minute.", known=True)
+        is_secret = secret_hash is not None and tokens.equal_in_constant_time(tokens.hash_secret(secret), secret_hash)
+        if store is None or secret_hash is None or not is_secret:
+            return _login_page(403, "That is not the secret.", known=bool(secret_hash))
+        response = RedirectResponse("list", 303)
+        response.set_cookie(
+            SESSION_COOKIE,
+            store.signer.admin_session(secret_hash),
+            tokens.ADMIN_SESSION_SECONDS,
+            path=None,  # the path of the address in the browser, which contains the prefix of a proxy
+            secure=request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https",
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+    def _log_out(self, request: Request, store: Store, session: str, form: FormData) -> Response:
+        response = RedirectResponse("list", 303)
+        response.delete_cookie(SESSION_COOKIE, path=None)  # type: ignore[arg-type]  # as set: its annotation lacks None
+        return response
+
+    def _list_studies(self, request: Request, store: Store, session: str, form: FormData) -> Response:
         with store.read() as connection:
-            found = [(study, _progress(connection, study)) for study in studies.all_of(connection)]
-        return self._page(store, session, "list.html", studies=found)
+            rows = [(study, _progress(connection, study)) for study in studies.list_studies(connection)]
+        return self._page(store, session, "list.html", studies=rows)
 
-    def _logout(self, request: Request, store: Store, session: str, form: FormData) -> Response:
-        done = RedirectResponse("list", 303)
-        done.delete_cookie(COOKIE, path=None)  # type: ignore[arg-type]
-        return done
-
-    def _new(self, request: Request, store: Store, session: str, form: FormData) -> Response:
+    def _show_form(self, request: Request, store: Store, session: str, form: FormData) -> Response:
         return self._page(store, session, "new.html", emotions=EMOTIONS, can_edit=self._editor is not None)
 
-    def _make(self, request: Request, store: Store, session: str, form: FormData) -> Response:
-        folder = Path(tempfile.mkdtemp(prefix="asccl-study-"))
-        try:
-            work = self._prepared(store, form, folder)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        name = self._jobs.start(work, lambda: shutil.rmtree(folder, ignore_errors=True))
+    def _create_study(self, request: Request, store: Store, session: str, form: FormData) -> Response:
+        name = start_creation(self._jobs, store, form, self._editor)
         return RedirectResponse(f"job?j={quote(name)}", 303)
 
-    def _prepared(self, store: Store, form: FormData, folder: Path) -> Callable[[StudyJob], tuple[str, list[str]]]:
-        """Takes the files out of the form, before it closes, and checks what can be checked at once."""
-        toml = folder / "study.toml"
-        toml.write_text(str(form.get("plan", "")), encoding="utf-8")
-        asked = {"title": str(form.get("title", "")).strip() or None}
-        clips = folder / "clips"
-        clips.mkdir()
-        sent = [one for one in form.getlist("zip") if isinstance(one, UploadFile) and one.filename]
-        if sent:
-            plan, place = read_plan(toml, **asked), unpack(sent[0].file, clips)
-            items = read_items(place)
-            return lambda job: studies.create(store, plan, items, job.tell)
-        editor = self._editor
-        sources = _kept(form, "sources", folder)
-        if editor is None or not sources:
-            raise InputError("no clips came", "choose a ZIP of clips, or videos to edit")
-        references = references_in(_kept(form, "references", folder))
-        emotions = [name for name in form.getlist("emotions") if isinstance(name, str)]
-        methods = [parse_method(line) for line in str(form.get("methods", "")).splitlines() if line.strip()]
-        if not emotions:
-            raise SettingError("no emotion is chosen", "choose one or more")
-        if not set(emotions) <= references.keys() and "questions" not in toml.read_text(encoding="utf-8"):
-            asked["questions"] = ["realism", "mouth"]  # type: ignore[assignment]
-        plan = read_plan(toml, **asked)
-
-        def work(job: StudyJob) -> tuple[str, list[str]]:
-            make_edits(editor, sources, emotions, methods, clips, references, job.tell)
-            return studies.create(store, plan, read_items(clips), job.tell)
-
-        return work
-
-    def _job(self, request: Request, store: Store, session: str, form: FormData) -> Response:
+    def _show_job(self, request: Request, store: Store, session: str, form: FormData) -> Response:
         job = self._jobs.get(request.query_params.get("j", ""))
         if job is None:
             return RedirectResponse("list", 303)
         return self._page(store, session, "job.html", job=job, done=job.done.is_set())
 
-    def _one(self, request: Request, store: Store, session: str, form: FormData) -> Response:
-        wanted = request.query_params.get("s", "")
+    def _show_study(self, request: Request, store: Store, session: str, form: FormData) -> Response:
+        study_id = request.query_params.get("s", "")
         with store.read() as connection:
-            study = studies.load(connection, wanted)
-            persons = people.everybody(store, connection, wanted)
-            pairs = sorted(people.judged(connection, study).items(), key=lambda one: (one[1], one[0].item))
+            study = studies.load_study(connection, study_id)
+            rows = participants.list_participants(store, connection, study_id)
+            answers = participants.count_answers(connection, study)
             progress = _progress(connection, study)
-        open_token = store.signer.open_link(wanted, study.open_serial) if study.open_serial > 0 else ""
+        pairs = sorted(answers.items(), key=lambda entry: (entry[1], entry[0].item))
         return self._page(
-            store, session, "one.html", study=study, people=persons, progress=progress, pairs=pairs[:12],
-            need=study.plan.judgements_per_pair * len(study.plan.questions), open_token=open_token, root=_root(request),
+            store,
+            session,
+            "study.html",
+            study=study,
+            participants=rows,
+            progress=progress,
+            pairs=pairs[:MAX_LISTED_PAIRS],
+            open_token=store.signer.open_link_token(study_id, study.open_serial) if study.open_serial > 0 else "",
+            link_root=_link_root(request),
             plan=json.dumps(json.loads(study.plan.to_json()), indent=1, ensure_ascii=False),
-        )  # fmt: skip
+        )
 
     def _invite(self, request: Request, store: Store, session: str, form: FormData) -> Response:
         labels = [line.strip() for line in str(form.get("labels", "")).splitlines() if line.strip()]
         if len(labels) == 1 and labels[0].isdecimal() and len(labels[0]) < 6:
             labels = [""] * int(labels[0])
-        if not 1 <= len(labels) <= MOST_LINKS:
-            raise SettingError("that is no list of people", f"give one name a line, or a number up to {MOST_LINKS}")
-        people.invite(store, str(form.get("s", "")), labels)
-        return _to(form)
+        if not 1 <= len(labels) <= MAX_LINKS:
+            raise SettingError("that is not a list of people", f"give one name per line, or a number up to {MAX_LINKS}")
+        participants.invite_participants(store, str(form.get("s", "")), labels)
+        return _redirect_to_study(form)
 
-    def _change(self, request: Request, store: Store, session: str, form: FormData) -> Response:
-        study, person = str(form.get("s", "")), str(form.get("who", ""))
+    def _change_study(self, request: Request, store: Store, session: str, form: FormData) -> Response:
+        study_id, participant_id = str(form.get("s", "")), str(form.get("who", ""))
         changes: dict[str, Callable[[], object]] = {
-            "close": lambda: studies.set_closed(store, study, True),
-            "open": lambda: studies.set_closed(store, study, False),
-            "link": lambda: studies.renew_open_link(store, study),
-            "unlink": lambda: studies.renew_open_link(store, study, on=False),
-            "revoke": lambda: people.revoke(store, study, person),
-            "delete": lambda: people.remove(store, study, person),
+            "close": lambda: studies.set_closed(store, study_id, True),
+            "open": lambda: studies.set_closed(store, study_id, False),
+            "link": lambda: studies.renew_open_link(store, study_id),
+            "unlink": lambda: studies.renew_open_link(store, study_id, enabled=False),
+            "revoke": lambda: participants.revoke_link(store, study_id, participant_id),
+            "delete": lambda: participants.delete_participant(store, study_id, participant_id),
         }
-        what = str(form.get("what", ""))
-        if what not in changes:
+        change = str(form.get("what", ""))
+        if change not in changes:
             raise SettingError("there is no such change", "go back and use a button")
-        changes[what]()
-        return _to(form)
+        changes[change]()
+        return _redirect_to_study(form)
 
-    def _results(self, request: Request, store: Store, session: str, form: FormData) -> Response:
-        found = results(store, request.query_params.get("s", ""))
+    def _show_results(self, request: Request, store: Store, session: str, form: FormData) -> Response:
+        results = load_results(store, request.query_params.get("s", ""))
         name = "all" if request.query_params.get("r") == "all" else "kept"
-        charts = [
-            chart(found, name, question, *pair) for pair in tables.pairs(found) for question in found["questions"]
-        ]
+        pairs = tables.compared_methods(results)
+        charts = [draw_chart(results, name, question, *pair) for pair in pairs for question in results["questions"]]
         return self._page(
-            store, session, "results.html", found=found, name=name, reading=found[name], charts=charts,
-            pairs=tables.pairs(found), rows_of=tables.rows_of, percent=tables.percent, interval=tables.interval,
+            store,
+            session,
+            "results.html",
+            results=results,
+            name=name,
+            summary=results[name],
+            charts=charts,
+            pairs=pairs,
+            table_rows=tables.table_rows,
+            format_rates=tables.format_rates,
+            format_interval=tables.format_interval,
             caption=tables.CAPTION,
-        )  # fmt: skip
+        )
 
-    def _file(self, request: Request, store: Store, session: str, form: FormData) -> Response:
-        study, kind = request.query_params.get("s", ""), request.query_params.get("k", "")
-        if kind not in TYPES:
+    def _download(self, request: Request, store: Store, session: str, form: FormData) -> Response:
+        study_id, kind = request.query_params.get("s", ""), request.query_params.get("k", "")
+        if kind not in MEDIA_TYPES:
             raise SettingError("there is no such file", "go back and choose one")
         with store.read() as connection:
-            studies.load(connection, study)
-        if kind in ("csv", "jsonl"):
-            told = (votes_csv if kind == "csv" else votes_jsonl)(store, study)
-        else:
-            found = results(store, study)
-            told = {"json": lambda: json.dumps(found, indent=1), "md": lambda: tables.markdown(found),
-                    "tex": lambda: tables.latex(found)}[kind]()  # fmt: skip
-        attached = {"Content-Disposition": f'attachment; filename="study-{study}.{kind}"'}
-        return Response(told, media_type=TYPES[kind], headers=attached)
+            studies.load_study(connection, study_id)
+        contents: dict[str, Callable[[], str]] = {
+            "csv": lambda: votes_csv(store, study_id),
+            "jsonl": lambda: votes_jsonl(store, study_id),
+            "json": lambda: json.dumps(load_results(store, study_id), indent=1),
+            "md": lambda: tables.markdown_report(load_results(store, study_id)),
+            "tex": lambda: tables.latex_tables(load_results(store, study_id)),
+        }
+        headers = {"Content-Disposition": f'attachment; filename="study-{study_id}.{kind}"'}
+        return Response(contents[kind](), media_type=MEDIA_TYPES[kind], headers=headers)
 
     def _page(self, store: Store, session: str, template: str, **values: Any) -> Response:
-        return page(template, form=store.signer.form(session), lang="en", base="../", **values)
+        return render_page(template, form=store.signer.form_token(session), lang="en", base="../", **values)
 
 
-def _progress(connection: Any, study: studies.Study) -> dict[str, Any]:
-    judged = people.judged(connection, study)
-    need = study.plan.judgements_per_pair * len(study.plan.questions)
+async def _redirect_to_list(request: Request) -> Response:
+    return RedirectResponse("admin/list", 303)
+
+
+def _progress(connection: Connection, study: studies.Study) -> dict[str, Any]:
+    """Return how far a study is; `share` is the filled fraction of all needed answers."""
+    counts, needed = participants.count_answers(connection, study).values(), study.answers_needed()
     return {
-        "share": sum(min(count, need) for count in judged.values()) / (need * len(judged)),
-        "answers": sum(judged.values()), "pairs": len(judged), "least": min(judged.values()),
-        "most": max(judged.values()), "closed": study.closed(),
-    }  # fmt: skip
+        "share": sum(min(count, needed) for count in counts) / (needed * len(counts)),
+        "answers": sum(counts),
+        "pairs": len(counts),
+        "fewest": min(counts),
+        "most": max(counts),
+        "needed": needed,
+        "closed": study.is_closed(),
+    }
 
 
-def _kept(form: FormData, key: str, folder: Path) -> list[Path]:
-    sent = [one for one in form.getlist(key) if isinstance(one, UploadFile) and one.filename]
-    return [keep(one.file, one.filename or "", folder / key) for one in sent]
-
-
-def _root(request: Request) -> str:
-    """The address that links begin with, as the administrator's browser sees it."""
+def _link_root(request: Request) -> str:
+    """Return the address that links begin with, as the administrator's browser sees it."""
     scheme = request.headers.get("x-forwarded-proto", request.url.scheme).split(",")[0].strip()
     host = request.headers.get("x-forwarded-host", request.headers.get("host", "")).split(",")[0].strip()
     prefix = request.headers.get("x-forwarded-prefix", request.scope.get("root_path", "")).rstrip("/")
     return f"{'https' if scheme == 'https' else 'http'}://{host}{prefix}/study"
 
 
-def _to(form: FormData) -> Response:
+def _redirect_to_study(form: FormData) -> Response:
     return RedirectResponse(f"one?s={quote(str(form.get('s', '')))}", 303)
 
 
-def _note(title: str, text: str, status: int) -> Response:
-    return page("note.html", status, title=title, text=text, lang="en", base="../")
+def _login_page(status: int, message: str, known: bool) -> Response:
+    """Return the page for the secret; `known` is whether there is one at all."""
+    return render_page("login.html", status, failed=message, known=known, lang="en", base="../")
+
+
+def _error_page(title: str, text: str, status: int) -> Response:
+    return render_page("message.html", status, title=title, text=text, lang="en", base="../")

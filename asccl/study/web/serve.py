@@ -1,4 +1,4 @@
-"""The study pages as an app of their own, beside Gradio's or alone."""
+"""The app of the study pages, mounted beside Gradio's routes or served alone."""
 
 from __future__ import annotations
 
@@ -10,66 +10,96 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from asccl.errors import AscclError
-from asccl.study import mirror, store
-from asccl.study.edits import CanEdit
-from asccl.study.store import Store
-from asccl.study.web.admin import Admin
-from asccl.study.web.guard import Guard
-from asccl.study.web.pages import Pages
+from asccl.study.edits import EditorProtocol
+from asccl.study.hub_backup import start_hub_backup
+from asccl.study.store import Store, store_exists
+from asccl.study.web.admin import ADMIN_PATH, UPLOAD_PATH, AdminPages
+from asccl.study.web.middleware import StudyMiddleware
+from asccl.study.web.participant import ParticipantPages
+from asccl.study.web.rate_limiter import StudyLimiters
 
-ADMIN = "/study/admin"
 
+class LazyStore:
+    """Opens the store at its first use.
 
-class Opener:
-    """Opens the store when it is needed first. make: also where there is none yet."""
+    Args:
+        create: create a store where there is none yet.
+    """
 
-    def __init__(self, make: bool):
-        self._make, self._lock = make, threading.Lock()
+    def __init__(self, create: bool):
+        self._create, self._lock = create, threading.Lock()
         self._store: Store | None = None
 
     def __call__(self) -> Store | None:
+        """Return the store; None where there is none."""
         with self._lock:
-            if self._store is None and (self._make or store.exists()):
-                opened = Store()
-                mirror.start(opened)
-                self._store = opened
+            if self._store is None and (self._create or store_exists()):
+                store = Store()
+                start_hub_backup(store)
+                self._store = store
             return self._store
 
 
-def pages(opened: Callable[[], Store | None], editor: CanEdit | None = None) -> Guard:
-    """All study pages, guarded."""
-    routes = [*Pages(opened).routes(), *Admin(opened, editor).routes()]
-    return Guard(Starlette(routes=routes), uploads=f"{ADMIN}/make")
+def build_app(
+    open_store: Callable[[], Store | None],
+    editor: EditorProtocol | None = None,
+    limiters: StudyLimiters | None = None,
+) -> StudyMiddleware:
+    """Return the app of all study pages.
+
+    Args:
+        open_store: returns the store; None where there is none yet.
+        editor: renders the clips of studies made from edits; None leaves these out.
+        limiters: limits on the number of requests; None for the default ones.
+    """
+    limiters = limiters or StudyLimiters()
+    routes = [
+        *ParticipantPages(open_store, limiters).routes(),
+        *AdminPages(open_store, limiters.logins, editor).routes(),
+    ]
+    return StudyMiddleware(Starlette(routes=routes), UPLOAD_PATH)
 
 
-def study_routes(editor: CanEdit | None = None) -> list[Route]:
-    """Routes that stand before Gradio's own; nothing of the app links to them."""
-    make = any(name in os.environ for name in ("ASCCL_STUDY_SECRET", "SPACE_ID"))
-    opened = Opener(make)
-    if make:
-        announce(opened, "")
-    guarded = pages(opened, editor)
-    return [Route("/study", guarded), Route("/study/{rest:path}", guarded)]
+def study_routes(editor: EditorProtocol | None = None) -> list[Route]:
+    """Return routes of the study pages to put before Gradio's own; nothing in the app links to them."""
+    create = any(name in os.environ for name in ("ASCCL_STUDY_SECRET", "SPACE_ID"))
+    open_store = LazyStore(create)
+    if create:
+        print_admin_access(open_store, "")
+    app = build_app(open_store, editor)
+    return [Route("/study", app), Route("/study/{rest:path}", app)]
 
 
 def serve_standalone(host: str, port: int, root_path: str = "") -> None:
-    """Serves the study pages and nothing else, until it is stopped. Needs no gradio."""
+    """Serve the study pages alone, without gradio, until the process is stopped.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on.
+        root_path: path that a proxy puts before all addresses.
+    """
     import uvicorn
 
-    opened = Opener(make=True)
-    announce(opened, f"http://{host}:{port}{root_path}")
+    open_store = LazyStore(create=True)
+    print_admin_access(open_store, f"http://{host}:{port}{root_path}")
     uvicorn.run(
-        pages(opened), host=host, port=port, root_path=root_path, log_level="warning", access_log=False,
-        server_header=False, lifespan="off",
-    )  # fmt: skip
+        build_app(open_store),
+        host=host,
+        port=port,
+        root_path=root_path,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+    )
 
 
-def announce(opened: Callable[[], Store | None], address: str) -> None:
-    """Where the administrator's page is; and the secret, once, where there was none."""
+def print_admin_access(open_store: Callable[[], Store | None], address: str) -> None:
+    """Print the address of the administrator's page, and a new secret where there is none."""
     try:
-        found = opened()
+        store = open_store()
     except AscclError as error:
         raise SystemExit(f"asccl: {error}") from None
-    print(f"Study administration: {address}{ADMIN}", flush=True)
-    if found is not None and found.secret_hash() is None:
-        print(f"Its secret, shown only this once: {found.new_secret()}", flush=True)
+    print(f"Study administration: {address}{ADMIN_PATH}", flush=True)
+    if store is not None and store.secret_hash() is None:
+        print(f"Its secret, shown only this once: {store.new_secret()}", flush=True)

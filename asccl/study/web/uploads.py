@@ -1,4 +1,4 @@
-"""Files that an administrator sends: written under names of ours, a ZIP unpacked so that nothing leaves its folder."""
+"""Files that an administrator uploads: stored under checked names, ZIPs unpacked so that nothing leaves the folder."""
 
 from __future__ import annotations
 
@@ -9,45 +9,64 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from asccl.errors import InputError
-from asccl.study.manifest import VIDEOS
+from asccl.study.manifest import VIDEO_SUFFIXES
 
-KINDS = VIDEOS | {".csv", ".jsonl", ".toml"}
-MOST_FILES = 20_000
-MOST_BYTES = 8 * 2**30  # unpacked
+MANIFEST_SUFFIXES = (".csv", ".jsonl")
+UNPACKED_SUFFIXES = VIDEO_SUFFIXES | {*MANIFEST_SUFFIXES, ".toml"}
+MAX_ZIP_FILES = 20_000
+MAX_UNPACKED_BYTES = 8 * 2**30
+COPY_BYTES = 1 << 20  # read at a time
 
 
-def unpack(source: BinaryIO, folder: Path) -> Path:
-    """Unpacks a ZIP of clips. Returns the manifest in it, or the folder. Raises InputError."""
+def unpack_zip(source: BinaryIO, folder: Path) -> Path:
+    """Unpack a ZIP of clips. Return the manifest in it, or the folder of the items.
+
+    Raises:
+        InputError: the ZIP is damaged or too large, a path leads out of the folder, or there are several manifests.
+    """
     try:
         with zipfile.ZipFile(source) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir() and _wanted(entry)]
-            if len(entries) > MOST_FILES or sum(entry.file_size for entry in entries) > MOST_BYTES:
-                raise InputError("the ZIP holds too much", "send fewer or shorter clips")
+            entries = [entry for entry in archive.infolist() if not entry.is_dir() and _is_unpacked(entry)]
+            if len(entries) > MAX_ZIP_FILES or sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
+                raise InputError("the ZIP is too large", "send fewer or shorter clips")
             for entry in entries:
                 _extract(archive, entry, folder)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):  # broken, odd method, password
-        raise InputError("the upload is not a ZIP that can be read", "make it again, without a password") from None
-    manifests = sorted(path for path in folder.rglob("*") if path.suffix in (".csv", ".jsonl"))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):  # damaged, unknown method, password
+        raise InputError("the upload is not a readable ZIP", "make it again, without a password") from None
+    manifests = sorted(path for path in folder.rglob("*") if path.suffix in MANIFEST_SUFFIXES)
     if len(manifests) > 1:
-        raise InputError("the ZIP holds several manifests", "leave one .csv or .jsonl in it")
-    return manifests[0] if manifests else _root(folder)
+        raise InputError("the ZIP has several manifests", "leave one .csv or .jsonl in it")
+    return manifests[0] if manifests else _items_folder(folder)
 
 
-def keep(source: BinaryIO, name: str, folder: Path) -> Path:
-    """One uploaded file under the last part of its own name. Raises InputError."""
-    plain = PurePosixPath(name.replace("\\", "/")).name
-    if not plain or plain.startswith(".") or Path(plain).suffix.lower() not in VIDEOS or "\0" in plain:
-        raise InputError(f"{plain[:60]!r} is not a video", "choose videos")
+def save_upload(source: BinaryIO, name: str, folder: Path) -> Path:
+    """Save one uploaded video under the last part of its name.
+
+    Args:
+        source: the content.
+        name: file name as the browser sent it, unchecked.
+        folder: where to save it; created if missing.
+
+    Returns:
+        The saved file.
+
+    Raises:
+        InputError: the name is not that of a video.
+    """
+    file_name = PurePosixPath(name.replace("\\", "/")).name
+    is_video = Path(file_name).suffix.lower() in VIDEO_SUFFIXES
+    if not is_video or file_name.startswith(".") or "\0" in file_name:
+        raise InputError(f"{file_name[:60]!r} is not a video", "choose videos")
     folder.mkdir(exist_ok=True)
-    with (folder / plain).open("xb") as file:
+    with (folder / file_name).open("xb") as file:
         shutil.copyfileobj(source, file)
-    return folder / plain
+    return folder / file_name
 
 
-def _wanted(entry: zipfile.ZipInfo) -> bool:
+def _is_unpacked(entry: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
     hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
-    return not hidden and Path(entry.filename).suffix.lower() in KINDS
+    return not hidden and Path(entry.filename).suffix.lower() in UNPACKED_SUFFIXES
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:
@@ -56,19 +75,19 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> 
     if stat.S_ISLNK(entry.external_attr >> 16) or "\0" in name or not target.is_relative_to(folder.resolve()):
         raise InputError(f"{name[:60]!r} leads out of the ZIP", "make it again from the folder of the clips")
     target.parent.mkdir(parents=True, exist_ok=True)
-    left = entry.file_size
-    with archive.open(entry) as file, target.open("xb") as out:
-        while part := file.read(1 << 20):
-            left -= len(part)
-            if left < 0:
-                raise InputError("the ZIP says less than it holds", "make it again")
-            out.write(part)
+    remaining = entry.file_size
+    with archive.open(entry) as file, target.open("xb") as output:
+        while part := file.read(COPY_BYTES):
+            remaining -= len(part)
+            if remaining < 0:
+                raise InputError("a file in the ZIP is longer than declared", "make the ZIP again")
+            output.write(part)
 
 
-def _root(folder: Path) -> Path:
-    """The folder itself, or the only one in it as long as there is but one and no video beside it."""
-    inside = [path for path in folder.iterdir() if path.suffix != ".toml"]
-    only = inside[0] if len(inside) == 1 and inside[0].is_dir() else None
-    if only is None or any(path.suffix.lower() in VIDEOS for path in only.iterdir()):
+def _items_folder(folder: Path) -> Path:
+    """Descend as long as there is only one folder and no video beside or in it."""
+    entries = [path for path in folder.iterdir() if path.suffix != ".toml"]
+    only_folder = entries[0] if len(entries) == 1 and entries[0].is_dir() else None
+    if only_folder is None or any(path.suffix.lower() in VIDEO_SUFFIXES for path in only_folder.iterdir()):
         return folder
-    return _root(only)
+    return _items_folder(only_folder)

@@ -1,5 +1,5 @@
-// A click on a link selects it; a job's page looks again; deleting asks first.
-// Links begin where this page was reached, whatever proxy is before it.
+// A click on a link selects it; the page of a running job reloads itself; deleting asks for confirmation. Links begin
+// with the address at which the browser reached this page, which contains the prefix of a proxy.
 for (const link of document.querySelectorAll(".link")) {
   link.value = new URL("../../study", location.href.split("?")[0]) + link.value.slice(link.value.indexOf("?"));
   link.addEventListener("focus", () => link.select());

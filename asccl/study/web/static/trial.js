@@ -1,219 +1,221 @@
-// One question after the other on one page. Clips are fetched whole before they play, the next ones meanwhile.
+// Shows one trial after the other on one page. Clips are fetched completely before they play; those of the next trial
+// are fetched while the participant answers.
 const root = document.getElementById("trial");
 const { study, token } = root.dataset;
-const said = JSON.parse(root.dataset.said);
-const find = (name) => document.getElementById(name);
+const texts = JSON.parse(root.dataset.said);
+const element = (id) => document.getElementById(id);
 const query = `s=${encodeURIComponent(study)}&p=${encodeURIComponent(token)}`;
 const SIDES = ["left", "right"];
-const blobs = new Map(); // name of a clip -> promise of its object URL
-let screen = null;
+const clipUrls = new Map(); // name of a clip -> promise of its object URL
+let currentTrial = null;
 let videos = {};
 let plays = {};
-let running = null; // the slots that play now, or wait for their turn
+let playback = null; // { steps: groups of slots that will play, left: slots that are playing }; null when paused
 let answerKey = "";
 let sending = false;
 
 const mode = () => root.querySelector("[name=mode]:checked").value;
-const chosen = () => root.querySelector("[name=answer]:checked")?.value;
-const watched = () => SIDES.every((side) => plays[side] > 0);
-const hint = (text, failed = false) => {
-  find("hint").textContent = text;
-  find("hint").classList.toggle("failed", failed);
+const chosenAnswer = () => root.querySelector("[name=answer]:checked")?.value;
+const bothWatched = () => SIDES.every((side) => plays[side] > 0);
+const showHint = (text, failed = false) => {
+  element("hint").textContent = text;
+  element("hint").classList.toggle("failed", failed);
 };
-const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
-async function patient(address, options) {
-  // Asks until there is an answer; a server that is away, or busy, is asked again.
+async function fetchWithRetry(address, options) {
+  // Repeats the request until the server replies with neither an error of its own nor "too many requests".
   for (let wait = 0.5; ; wait = Math.min(8, 2 * wait)) {
     try {
-      const reply = await fetch(address, options);
-      if (reply.status < 500 && reply.status !== 429) return reply;
+      const response = await fetch(address, options);
+      if (response.status < 500 && response.status !== 429) return response;
     } catch {
       // no connection
     }
-    hint(said.retrying, true);
-    await pause(wait);
+    showHint(texts.retrying, true);
+    await sleep(wait);
   }
 }
 
-function load(name) {
-  if (!blobs.has(name)) {
+function loadClip(name) {
+  if (!clipUrls.has(name)) {
     const address = `study/clip?${query}&c=${encodeURIComponent(name)}`;
-    const made = fetch(address).then(async (reply) => {
-      if (!reply.ok) throw new Error(`clip ${reply.status}`);
-      return URL.createObjectURL(await reply.blob());
+    const url = fetch(address).then(async (response) => {
+      if (!response.ok) throw new Error(`clip ${response.status}`);
+      return URL.createObjectURL(await response.blob());
     });
-    made.catch(() => blobs.delete(name));
-    blobs.set(name, made);
+    url.catch(() => clipUrls.delete(name));
+    clipUrls.set(name, url);
   }
-  return blobs.get(name);
+  return clipUrls.get(name);
 }
 
-function forget(kept) {
-  for (const [name, made] of blobs) {
-    if (kept.has(name)) continue;
-    blobs.delete(name);
-    made.then((url) => URL.revokeObjectURL(url), () => {});
+function releaseClips(keptNames) {
+  for (const [name, url] of clipUrls) {
+    if (keptNames.has(name)) continue;
+    clipUrls.delete(name);
+    url.then((objectUrl) => URL.revokeObjectURL(objectUrl), () => {});
   }
 }
 
-function figure(slot) {
-  const made = document.createElement("figure");
-  made.dataset.slot = slot;
+function createFigure(slot) {
+  const figure = document.createElement("figure");
+  figure.dataset.slot = slot;
   const video = document.createElement("video");
   video.playsInline = true;
   video.disablePictureInPicture = true;
   video.preload = "auto";
-  video.setAttribute("aria-label", said[slot]);
+  video.setAttribute("aria-label", texts[slot]);
   const caption = document.createElement("figcaption");
-  caption.textContent = said[slot];
+  caption.textContent = texts[slot];
   const button = document.createElement("button");
   button.type = "button";
   button.className = "one";
-  button.setAttribute("aria-label", `${said.play_one}: ${said[slot]}`);
-  button.addEventListener("click", () => start([[slot]]));
-  video.addEventListener("click", () => start([[slot]]));
-  video.addEventListener("ended", () => ended(slot));
-  made.append(video, caption, button);
+  button.setAttribute("aria-label", `${texts.play_one}: ${texts[slot]}`);
+  button.addEventListener("click", () => play([[slot]]));
+  video.addEventListener("click", () => play([[slot]]));
+  video.addEventListener("ended", () => countPlay(slot));
+  figure.append(video, caption, button);
   videos[slot] = video;
-  return made;
+  return figure;
 }
 
-async function show(next) {
-  if (!next) return location.reload();
-  screen = next;
+async function showTrial(trial) {
+  if (!trial) return location.reload();
+  currentTrial = trial;
   videos = {};
   plays = {};
-  running = null;
+  playback = null;
   answerKey = [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
-  find("answers").reset();
-  find("choices").disabled = find("play").disabled = find("next").disabled = true;
-  find("question").textContent = screen.question;
-  find("practice").hidden = !screen.practice;
-  find("bar").max = screen.total;
-  find("bar").value = screen.position - 1;
-  find("count").textContent = said.progress.replace("{done}", screen.position).replace("{total}", screen.total);
-  const slots = screen.clips.map((clip) => clip.slot);
-  find("clips").dataset.count = slots.length;
-  find("clips").replaceChildren(...slots.map(figure));
-  hint(said.loading);
-  find("question").focus({ preventScroll: true });
+  element("answers").reset();
+  element("choices").disabled = element("play").disabled = element("next").disabled = true;
+  element("question").textContent = trial.question;
+  element("practice").hidden = !trial.practice;
+  element("bar").max = trial.total;
+  element("bar").value = trial.position - 1;
+  element("count").textContent = texts.progress.replace("{done}", trial.position).replace("{total}", trial.total);
+  const slots = trial.clips.map((clip) => clip.slot);
+  element("clips").dataset.count = slots.length;
+  element("clips").replaceChildren(...slots.map(createFigure));
+  showHint(texts.loading);
+  element("question").focus({ preventScroll: true });
   scrollTo({ top: 0 });
-  forget(new Set([...screen.clips.map((clip) => clip.clip), ...screen.next]));
+  releaseClips(new Set([...trial.clips.map((clip) => clip.clip), ...trial.next]));
   try {
-    const urls = await Promise.all(screen.clips.map((clip) => load(clip.clip)));
-    if (screen !== next) return;
+    const urls = await Promise.all(trial.clips.map((clip) => loadClip(clip.clip)));
+    if (currentTrial !== trial) return;
     slots.forEach((slot, index) => (videos[slot].src = urls[index]));
   } catch {
-    return hint(said.failed_video, true);
+    return showHint(texts.failed_video, true);
   }
-  find("play").disabled = false;
-  hint(said.watch_first);
-  paint();
-  for (const name of screen.next) load(name).catch(() => {});
+  element("play").disabled = false;
+  showHint(texts.watch_first);
+  update();
+  for (const name of trial.next) loadClip(name).catch(() => {});
 }
 
-function start(steps) {
-  // steps: slots that play together, one group after the other
-  if (find("play").disabled) return;
+function play(steps) {
+  // Plays groups of slots, one group after the other; the slots of a group play together.
+  if (element("play").disabled) return;
   stop();
-  running = { steps: steps.map((step) => [...step]), left: new Set() };
-  step();
+  playback = { steps: steps.map((step) => [...step]), left: new Set() };
+  playNextStep();
 }
 
-function step() {
-  const now = running?.steps.shift();
-  if (!now) {
-    running = null;
-    return paint();
+function playNextStep() {
+  const slots = playback?.steps.shift();
+  if (!slots) {
+    playback = null;
+    return update();
   }
-  running.left = new Set(now);
-  const loud = now.includes("left") ? "left" : now[0];
-  for (const slot of now) {
+  playback.left = new Set(slots);
+  const audible = slots.includes("left") ? "left" : slots[0];
+  for (const slot of slots) {
     const video = videos[slot];
     video.currentTime = 0;
-    video.muted = slot !== loud;
+    video.muted = slot !== audible;
   }
-  Promise.all(now.map((slot) => videos[slot].play())).catch((error) => {
-    if (error.name !== "AbortError") hint(said.failed_video, true);
+  Promise.all(slots.map((slot) => videos[slot].play())).catch((error) => {
+    if (error.name !== "AbortError") showHint(texts.failed_video, true);
   });
-  paint();
+  update();
 }
 
 function stop() {
-  running = null;
+  playback = null;
   for (const video of Object.values(videos)) video.pause();
-  paint();
+  update();
 }
 
-function toggle() {
-  if (running) return stop();
+function togglePlayback() {
+  if (playback) return stop();
   const slots = Object.keys(videos);
-  start(mode() === "together" ? [slots] : slots.map((slot) => [slot]));
+  play(mode() === "together" ? [slots] : slots.map((slot) => [slot]));
 }
 
-function ended(slot) {
+function countPlay(slot) {
   plays[slot] = (plays[slot] ?? 0) + 1;
-  if (watched() && find("choices").disabled) {
-    find("choices").disabled = false;
-    hint(said.choose_now);
+  if (bothWatched() && element("choices").disabled) {
+    element("choices").disabled = false;
+    showHint(texts.choose_now);
   }
-  running?.left.delete(slot);
-  if (running && running.left.size === 0) step();
-  paint();
+  playback?.left.delete(slot);
+  if (playback && playback.left.size === 0) playNextStep();
+  update();
 }
 
-function paint() {
-  const pair = Object.keys(videos).length === 2;
-  find("play").textContent = running ? said.pause : watched() ? said.play_again : pair ? said.play_both : said.play_all;
-  find("play").classList.toggle("primary", !watched());
-  const solo = running && running.left.size === 1 ? [...running.left][0] : "";
-  for (const one of find("clips").children) {
-    one.classList.toggle("playing", running?.left.has(one.dataset.slot) ?? false);
-    one.classList.toggle("seen", plays[one.dataset.slot] > 0);
+function update() {
+  const playText = Object.keys(videos).length === 2 ? texts.play_both : texts.play_all;
+  element("play").textContent = playback ? texts.pause : bothWatched() ? texts.play_again : playText;
+  element("play").classList.toggle("primary", !bothWatched());
+  const onlySlot = playback && playback.left.size === 1 ? [...playback.left][0] : "";
+  for (const figure of element("clips").children) {
+    figure.classList.toggle("playing", playback?.left.has(figure.dataset.slot) ?? false);
+    figure.classList.toggle("seen", plays[figure.dataset.slot] > 0);
   }
-  find("clips").dataset.solo = mode() === "in turn" ? solo : "";
-  find("next").disabled = sending || !chosen() || !watched();
+  element("clips").dataset.solo = mode() === "in turn" ? onlySlot : "";
+  element("next").disabled = sending || !chosenAnswer() || !bothWatched();
 }
 
 async function send() {
-  if (find("next").disabled) return;
+  if (element("next").disabled) return;
   sending = true;
   stop();
-  hint(said.saving);
+  showHint(texts.saving);
   const body = JSON.stringify({
-    s: study, p: token, position: screen.position, key: answerKey, answer: chosen(), mode: mode(),
+    s: study, p: token, position: currentTrial.position, key: answerKey, answer: chosenAnswer(), mode: mode(),
     plays_left: plays.left, plays_right: plays.right,
   });
-  const reply = await patient("study/answer", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  const headers = { "Content-Type": "application/json" };
+  const response = await fetchWithRetry("study/answer", { method: "POST", headers, body });
   sending = false;
-  if (!reply.ok) return location.reload();
-  await show((await reply.json()).screen);
+  if (!response.ok) return location.reload();
+  await showTrial((await response.json()).screen);
 }
 
-find("play").addEventListener("click", toggle);
-find("answers").addEventListener("change", paint);
-find("answers").addEventListener("submit", (event) => {
+element("play").addEventListener("click", togglePlayback);
+element("answers").addEventListener("change", update);
+element("answers").addEventListener("submit", (event) => {
   event.preventDefault();
   send();
 });
-for (const one of root.querySelectorAll("[name=mode]")) {
-  one.checked = one.value === root.dataset.mode;
-  one.addEventListener("change", stop);
+for (const option of root.querySelectorAll("[name=mode]")) {
+  option.checked = option.value === root.dataset.mode;
+  option.addEventListener("change", stop);
 }
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const tag = event.target.tagName;
-  const busy = tag === "BUTTON" || tag === "SUMMARY" || tag === "A" || (tag === "INPUT" && event.target.name === "mode");
-  if (event.key === " " && !busy) {
-    toggle();
-  } else if ("123".includes(event.key) && !find("choices").disabled) {
-    const tile = root.querySelectorAll("[name=answer]")[event.key - 1];
-    if (!tile) return;
-    tile.checked = true;
-    tile.focus();
-    paint();
-  } else if (event.key === "Enter" && !busy) {
+  const isControl = ["BUTTON", "SUMMARY", "A"].includes(tag) || (tag === "INPUT" && event.target.name === "mode");
+  if (event.key === " " && !isControl) {
+    togglePlayback();
+  } else if ("123".includes(event.key) && !element("choices").disabled) {
+    const option = root.querySelectorAll("[name=answer]")[event.key - 1];
+    if (!option) return;
+    option.checked = true;
+    option.focus();
+    update();
+  } else if (event.key === "Enter" && !isControl) {
     send();
   } else {
     return;
@@ -221,7 +223,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-patient(`study/screen?${query}`).then(async (reply) => {
-  if (reply.ok) return show((await reply.json()).screen);
-  hint(said.failed_video, true);
+fetchWithRetry(`study/screen?${query}`).then(async (response) => {
+  if (response.ok) return showTrial((await response.json()).screen);
+  showHint(texts.failed_video, true);
 });

@@ -1,0 +1,277 @@
+"""Participants as the researcher sees them: invited, counted, revoked, deleted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Table,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from asccl.errors import StudyError
+from asccl.study import tokens
+from asccl.study.design import MethodPair
+from asccl.study.schema import deletions, participants, trials, votes
+from asccl.study.store import Store, utc_now
+from asccl.study.studies import Study, load_study
+
+INACTIVE_AFTER = timedelta(hours=24)  # since the last visit; open trials of inactive participants are not counted
+MAX_LABEL_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class Participant:
+    """One row of the administrator's table of participants.
+
+    Attributes:
+        id: random id.
+        label: the researcher's own name for the participant; may be empty.
+        token: of the personal link.
+        stage: "invited", "consented", "answering", "finished" or "revoked".
+        answered: number of answers.
+        total: number of trials, 0 before consent.
+        code: completion code; empty before the last answer.
+        seen_at: last visit, ISO 8601, or None.
+    """
+
+    id: str
+    label: str
+    token: str
+    stage: str
+    answered: int
+    total: int
+    code: str
+    seen_at: str | None
+
+
+def invite_participants(store: Store, study_id: str, labels: Sequence[str]) -> list[tuple[str, str]]:
+    """Create one personal link for each label.
+
+    Args:
+        store: where the study is kept.
+        study_id: which study.
+        labels: the researcher's own names for the participants; may be empty texts.
+
+    Returns:
+        (label, token) of each link.
+
+    Raises:
+        StudyError: a label is too long, or the study would have too many participants.
+    """
+    if any(len(label) > MAX_LABEL_LENGTH or "\0" in label for label in labels):
+        raise StudyError(f"a label is longer than {MAX_LABEL_LENGTH} characters, or is no text", "shorten it")
+    with store.write() as connection:
+        maximum = load_study(connection, study_id).plan.max_participants
+        if count_participants(connection, study_id) + len(labels) > maximum:
+            raise StudyError(f"the study would have more than {maximum} participants", "invite fewer")
+        ids = [insert_participant(connection, study_id, label) for label in labels]
+    return [
+        (label, store.signer.participant_token(study_id, participant_id, 1))
+        for label, participant_id in zip(labels, ids, strict=True)
+    ]
+
+
+def insert_participant(connection: Connection, study_id: str, label: str) -> str:
+    """Insert a participant and return the new id.
+
+    Args:
+        connection: a transaction that writes.
+        study_id: the participant's study.
+        label: the researcher's own name for the participant; may be empty.
+    """
+    participant_id = tokens.new_participant_id()
+    row = {
+        "id": participant_id,
+        "study_id": study_id,
+        "label": label,
+        "serial": 1,
+        "created_at": utc_now(),
+        "sound": "",
+    }
+    connection.execute(insert(participants).values(row))
+    return participant_id
+
+
+def count_participants(connection: Connection, study_id: str) -> int:
+    """Return how many participants a study has, invited or further."""
+    return connection.scalar(select(func.count()).where(participants.c.study_id == study_id)) or 0
+
+
+def list_participants(store: Store, connection: Connection, study_id: str) -> list[Participant]:
+    """Return all participants of a study in the order of invitation.
+
+    Args:
+        store: signs the links.
+        connection: any transaction.
+        study_id: which study.
+    """
+    answered = _count_by_participant(connection, votes, study_id)
+    total = _count_by_participant(connection, trials, study_id)
+    signer = store.signer
+    query = select(participants).where(participants.c.study_id == study_id).order_by(participants.c.created_at)
+    return [
+        Participant(
+            id=row.id,
+            label=row.label,
+            token=signer.participant_token(study_id, row.id, row.serial),
+            stage=_stage(row, answered[row.id]),
+            answered=answered[row.id],
+            total=total[row.id],
+            code=signer.completion_code(row.id) if row.finished_at else "",
+            seen_at=row.seen_at,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _count_by_participant(connection: Connection, table: Table, study_id: str) -> Counter[str]:
+    column = table.c.participant_id
+    rows = connection.execute(select(column, func.count()).where(table.c.study_id == study_id).group_by(column))
+    return Counter({participant_id: count for participant_id, count in rows})
+
+
+def _stage(row: Row[Any], answered: int) -> str:
+    if row.revoked_at:
+        return "revoked"
+    if row.finished_at:
+        return "finished"
+    if answered:
+        return "answering"
+    return "consented" if row.consented_at else "invited"
+
+
+def count_assignments(connection: Connection, study: Study) -> dict[MethodPair, int]:
+    """Return how often each pair was assigned, over all questions.
+
+    Trials count that were answered or that an active participant may still answer.
+    """
+    active_since = (datetime.now(UTC) - INACTIVE_AFTER).isoformat(timespec="milliseconds")
+    is_active = (participants.c.seen_at > active_since) & participants.c.revoked_at.is_(None)
+    return _count_by_pair(connection, study, or_(_is_answered(), is_active), trials.join(participants))
+
+
+def count_answers(connection: Connection, study: Study) -> dict[MethodPair, int]:
+    """Return how many answers each pair has, over all questions."""
+    return _count_by_pair(connection, study, _is_answered(), trials)
+
+
+def _is_answered() -> ColumnElement[bool]:
+    return exists().where(votes.c.trial_id == trials.c.id)
+
+
+def _count_by_pair(
+    connection: Connection, study: Study, condition: ColumnElement[bool], tables: FromClause
+) -> dict[MethodPair, int]:
+    columns = trials.c.item, trials.c.left, trials.c.right
+    query = select(*columns, func.count()).select_from(tables).group_by(*columns)
+    query = query.where(trials.c.study_id == study.id, trials.c.kind == "main", condition)
+    counts = {pair: 0 for pair in study.method_pairs()}
+    for item, left, right, count in connection.execute(query):
+        counts[MethodPair(item, *sorted((left, right)))] += count
+    return counts
+
+
+def is_full(connection: Connection, study: Study) -> bool:
+    """Return whether every pair has the answers that the plan requires."""
+    return min(count_answers(connection, study).values()) >= study.answers_needed()
+
+
+def revoke_link(store: Store, study_id: str, participant_id: str) -> None:
+    """Make a personal link void. The answers stay.
+
+    Args:
+        store: where the study is kept.
+        study_id: which study.
+        participant_id: whose link.
+
+    Raises:
+        StudyError: there is no such participant.
+    """
+    with store.write() as connection:
+        _lock_participant(connection, study_id, participant_id)
+        values = {"revoked_at": utc_now(), "serial": participants.c.serial + 1}
+        connection.execute(update(participants).where(participants.c.id == participant_id).values(values))
+
+
+def delete_participant(store: Store, study_id: str, participant_id: str) -> int:
+    """Delete a participant with all answers; only the id, the time and the number of answers remain.
+
+    Args:
+        store: where the study is kept.
+        study_id: which study.
+        participant_id: whom to delete.
+
+    Returns:
+        The number of deleted answers.
+
+    Raises:
+        StudyError: there is no such participant.
+    """
+    with store.write() as connection:
+        _lock_participant(connection, study_id, participant_id)
+        return erase_participant(connection, study_id, participant_id)
+
+
+def erase_participant(connection: Connection, study_id: str, participant_id: str) -> int:
+    """Delete an existing participant with all answers, inside a transaction.
+
+    Args:
+        connection: a transaction that writes.
+        study_id: which study.
+        participant_id: whom to delete.
+
+    Returns:
+        The number of deleted answers.
+    """
+    count = connection.scalar(select(func.count()).where(votes.c.participant_id == participant_id)) or 0
+    deletion = {"participant_id": participant_id, "study_id": study_id, "deleted_at": utc_now(), "votes": count}
+    connection.execute(insert(deletions).values(deletion))
+    for table in (votes, trials):
+        connection.execute(delete(table).where(table.c.participant_id == participant_id))
+    connection.execute(delete(participants).where(participants.c.id == participant_id))
+    return count
+
+
+def find_participant(store: Store, study_id: str, name: str) -> str:
+    """Return the id of one participant.
+
+    Args:
+        store: where the study is kept.
+        study_id: which study.
+        name: id, link, token, label or completion code.
+
+    Raises:
+        StudyError: there is no such study, no such participant, or more than one.
+    """
+    with store.read() as connection:
+        load_study(connection, study_id)
+        matches = [
+            row.id
+            for row in list_participants(store, connection, study_id)
+            if name in (row.id, row.token, row.label, row.code) or name.endswith(f"p={row.token}")
+        ]
+    if len(matches) != 1:
+        problem = "there is no participant" if not matches else "there are several participants"
+        raise StudyError(f"{problem} of this name", "give the link, the id or the completion code")
+    return matches[0]
+
+
+def _lock_participant(connection: Connection, study_id: str, participant_id: str) -> None:
+    query = select(participants.c.id).where(participants.c.id == participant_id, participants.c.study_id == study_id)
+    if connection.execute(query.with_for_update()).one_or_none() is None:
+        raise StudyError("there is no such participant", "`python -m asccl study status STUDY` lists them")

@@ -1,0 +1,98 @@
+"""Studies that an administrator creates in the browser: from a ZIP of clips, or by editing uploaded videos."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.datastructures import FormData, UploadFile
+
+from asccl.errors import InputError, SettingError
+from asccl.study import studies
+from asccl.study.edits import EditorProtocol, edit_clips, parse_method, references_by_emotion
+from asccl.study.manifest import read_items
+from asccl.study.plan import read_plan
+from asccl.study.store import Store
+from asccl.study.web.jobs import StudyJob, StudyJobRegistry
+from asccl.study.web.uploads import save_upload, unpack_zip
+
+Work = Callable[[StudyJob], tuple[str, list[str]]]  # job -> (study id, warnings)
+
+
+def start_creation(jobs: StudyJobRegistry, store: Store, form: FormData, editor: EditorProtocol | None) -> str:
+    """Start the job that creates a study from a form.
+
+    Args:
+        jobs: runs the job.
+        store: gets the study.
+        form: as the browser sent it; its files are saved before this returns.
+        editor: renders the clips of studies made from edits; None refuses these.
+
+    Returns:
+        The name of the job.
+
+    Raises:
+        AscclError: the form has no clips, or its settings are wrong.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="asccl-study-"))
+
+    def clean_up() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    try:
+        plan_file = folder / "study.toml"
+        plan_file.write_text(str(form.get("plan", "")), encoding="utf-8")
+        title = str(form.get("title", "")).strip() or None
+        archives = _uploads(form, "zip")
+        if archives:
+            work = _prepare_zip(store, archives[0], plan_file, title)
+        else:
+            work = _prepare_edits(store, form, editor, plan_file, title)
+    except BaseException:
+        clean_up()
+        raise
+    return jobs.start(work, clean_up)
+
+
+def _prepare_zip(store: Store, archive: UploadFile, plan_file: Path, title: str | None) -> Work:
+    clips = plan_file.with_name("clips")
+    clips.mkdir()
+    plan, items_path = read_plan(plan_file, title=title), unpack_zip(archive.file, clips)
+    items = read_items(items_path)
+    return lambda job: studies.create_study(store, plan, items, job.report)
+
+
+def _prepare_edits(
+    store: Store, form: FormData, editor: EditorProtocol | None, plan_file: Path, title: str | None
+) -> Work:
+    clips = plan_file.with_name("clips")
+    clips.mkdir()
+    sources = _save_videos(form, "sources", plan_file.parent)
+    if editor is None or not sources:
+        raise InputError("the form has no clips", "choose a ZIP of clips, or videos to edit")
+    references = references_by_emotion(_save_videos(form, "references", plan_file.parent))
+    emotions = [name for name in form.getlist("emotions") if isinstance(name, str)]
+    methods = [parse_method(line) for line in str(form.get("methods", "")).splitlines() if line.strip()]
+    if not emotions:
+        raise SettingError("no emotion is chosen", "choose one or more")
+    overrides: dict[str, Any] = {"title": title}
+    if not set(emotions) <= references.keys() and "questions" not in plan_file.read_text(encoding="utf-8"):
+        overrides["questions"] = ["realism", "mouth"]  # the question about the emotion needs references
+    plan = read_plan(plan_file, **overrides)
+
+    def work(job: StudyJob) -> tuple[str, list[str]]:
+        edit_clips(editor, sources, emotions, methods, clips, references, job.report)
+        return studies.create_study(store, plan, read_items(clips), job.report)
+
+    return work
+
+
+def _uploads(form: FormData, key: str) -> list[UploadFile]:
+    return [entry for entry in form.getlist(key) if isinstance(entry, UploadFile) and entry.filename]
+
+
+def _save_videos(form: FormData, key: str, folder: Path) -> list[Path]:
+    return [save_upload(upload.file, upload.filename or "", folder / key) for upload in _uploads(form, key)]

@@ -1,0 +1,220 @@
+"""The pages of participants. Addresses in them are relative, so they work under any sub-path of any proxy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from asccl.errors import AscclError, StudyError
+from asccl.study import answering, session
+from asccl.study.answering import Answer
+from asccl.study.page_texts import load_texts
+from asccl.study.session import ParticipantSession, SessionError
+from asccl.study.store import Store
+from asccl.study.studies import load_study
+from asccl.study.web.middleware import log
+from asccl.study.web.rate_limiter import StudyLimiters
+from asccl.study.web.render import beep_sound, render_page, static_file
+
+STATUS = {"invalid": 404, "closed": 403, "full": 403, "order": 409, "early": 422, "bad": 422, "busy": 429}
+MAX_KEY_LENGTH = 80  # characters of a token that the rate limiters keep; a valid one is shorter
+CHECK_ERRORS = ("check_failed", "check_sound_needed")  # names of texts
+STATIC_CACHE = "public, max-age=3600"
+CLIP_CACHE = "private, max-age=3600"
+Handler = Callable[[Store, str, str, dict[str, Any]], Response]  # (store, study id, token, parameters) -> response
+
+
+class ParticipantPages:
+    """The routes of participants.
+
+    Args:
+        open_store: opens the store at the first visit that needs it; returns None where there is none yet.
+        limiters: limits on the number of requests.
+    """
+
+    def __init__(self, open_store: Callable[[], Store | None], limiters: StudyLimiters):
+        self._open_store, self._limiters = open_store, limiters
+
+    def routes(self) -> list[Route]:
+        """Return the routes of all pages."""
+        return [
+            self._route("", self._show, _read_query),
+            self._route("/join", self._join, _read_form, "POST"),
+            self._route("/consent", self._consent, _read_form, "POST"),
+            self._route("/check", self._check, _read_form, "POST"),
+            self._route("/withdraw", self._withdraw, _read_form, "POST"),
+            self._route("/screen", self._screen, _read_query, json_errors=True),
+            self._route("/answer", self._answer, _read_json, "POST", json_errors=True),
+            self._route("/clip", self._clip, _read_query),
+            self._route("/beeps", self._beeps, _read_query),
+            Route("/study/static/{name}", _serve_static, methods=["GET"]),
+        ]
+
+    def _route(
+        self, path: str, handler: Handler, read: Callable[..., Any], method: str = "GET", json_errors: bool = False
+    ) -> Route:
+        """Return a route that calls the handler in a thread; every refusal becomes a page or a JSON object."""
+
+        async def endpoint(request: Request) -> Response:
+            parameters = await read(request)
+            study_id, token = parameters.get("s", ""), parameters.get("p", "")
+            try:
+                if not self._limiters.requests.allows(token[:MAX_KEY_LENGTH]):
+                    raise SessionError("busy")
+                store = self._open_store()
+                if store is None:
+                    raise SessionError("invalid")
+                return await run_in_threadpool(handler, store, study_id, token, parameters)
+            except SessionError as error:
+                reason = error.reason
+                address = request.client.host if request.client else ""
+                if reason == "invalid" and not self._limiters.invalid_links.allows(address):
+                    reason = "busy"
+                texts, language = await run_in_threadpool(self._load_texts, study_id)
+            except AscclError as error:
+                log.error("a study page failed: %s", error)
+                reason, texts, language = "error", load_texts("en"), "en"
+            if json_errors:
+                return JSONResponse({"reason": reason}, STATUS.get(reason, 500))
+            return _error_page(reason, texts, language, base="study/" if request.url.path.endswith("/study") else "")
+
+        return Route(f"/study{path}", endpoint, methods=[method])
+
+    def _load_texts(self, study_id: str) -> tuple[dict[str, str], str]:
+        """Return texts and language of a study; English where there is no such study."""
+        store = self._open_store()
+        if store is not None:
+            with suppress(StudyError), store.read() as connection:
+                plan = load_study(connection, study_id).plan
+                return plan.page_texts(), plan.language
+        return load_texts("en"), "en"
+
+    def _show(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
+        current = session.open_session(store, study_id, token)
+        if current.stage != "done":
+            current.require_open()
+        values = _page_values(current, study_id, token)
+        if current.stage == "check":
+            shape, _ = current.check_solution()
+            failed = parameters.get("failed", "")
+            return render_page("check.html", shape=shape, failed=failed if failed in CHECK_ERRORS else "", **values)
+        if current.stage == "done":
+            return render_page("thanks.html", code=store.signer.completion_code(current.participant_id), **values)
+        return render_page(f"{current.stage}.html", **values)
+
+    def _join(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
+        if not self._limiters.joins.allows(token[:MAX_KEY_LENGTH]):
+            raise SessionError("busy")
+        return _redirect_to_link(study_id, session.join_study(store, study_id, token))
+
+    def _consent(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
+        if parameters.get("agree") == "yes":
+            session.accept_consent(store, study_id, token)
+        session.open_session(store, study_id, token)
+        return _redirect_to_link(study_id, token)
+
+    def _check(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
+        shape, beeps = parameters.get("shape", ""), parameters.get("beeps", "")
+        return _redirect_to_link(study_id, token, session.submit_check(store, study_id, token, shape, beeps))
+
+    def _withdraw(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
+        plan = session.open_session(store, study_id, token).study.plan
+        session.withdraw(store, study_id, token)
+        texts = plan.page_texts()
+        title, text = texts["withdrawn_title"], texts["withdrawn_text"]
+        return render_page("message.html", title=title, text=text, lang=plan.language, base="")
+
+    def _screen(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
+        return JSONResponse({"screen": answering.show_trial(store, study_id, token)})
+
+    def _answer(self, store: Store, study_id: str, token: str, parameters: dict[str, Any]) -> Response:
+        answer = Answer(
+            position=_to_count(parameters.get("position")),
+            key=_to_text(parameters.get("key")),
+            answer=_to_text(parameters.get("answer")),
+            plays_left=_to_count(parameters.get("plays_left")),
+            plays_right=_to_count(parameters.get("plays_right")),
+            mode=_to_text(parameters.get("mode")),
+        )
+        return JSONResponse({"screen": answering.submit_answer(store, study_id, token, answer)})
+
+    def _clip(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
+        path = answering.find_clip(store, study_id, token, parameters.get("c", ""))
+        return FileResponse(path, media_type="video/mp4", headers={"Cache-Control": CLIP_CACHE})
+
+    def _beeps(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
+        _, count = session.open_session(store, study_id, token).check_solution()
+        return Response(beep_sound(count), media_type="audio/wav")
+
+
+async def _serve_static(request: Request) -> Response:
+    try:
+        content, media_type = static_file(request.path_params["name"])
+    except (KeyError, OSError, ValueError):
+        return Response("not found", 404)
+    return Response(content, media_type=media_type, headers={"Cache-Control": STATIC_CACHE})
+
+
+def _page_values(current: ParticipantSession, study_id: str, token: str) -> dict[str, Any]:
+    """Return the template variables that all pages of a link need."""
+    plan = current.study.plan
+    texts = plan.page_texts()
+    return {
+        "t": texts,
+        "plan": plan,
+        "study": study_id,
+        "token": token,
+        "lang": plan.language,
+        "texts_json": json.dumps(texts),
+    }
+
+
+def _error_page(reason: str, texts: dict[str, str], language: str, base: str) -> Response:
+    status = STATUS.get(reason, 500)
+    name = reason if f"{reason}_title" in texts else "error"
+    title, text = texts[f"{name}_title"], texts[f"{name}_text"]
+    return render_page("message.html", status, title=title, text=text, lang=language, base=base)
+
+
+def _redirect_to_link(study_id: str, token: str, failed: str = "") -> Response:
+    """Redirect to the page of a link, from an address one level below it."""
+    parameters = {"s": study_id, "p": token, **({"failed": failed} if failed else {})}
+    return RedirectResponse("../study?" + urlencode(parameters), 303)
+
+
+async def _read_query(request: Request) -> dict[str, str]:
+    return dict(request.query_params)
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    form = await request.form(max_files=0, max_fields=20)
+    return {key: value for key, value in form.items() if isinstance(value, str)}
+
+
+async def _read_json(request: Request) -> dict[str, Any]:
+    """Return the object that was sent, or an empty one; `s` and `p` are always texts."""
+    try:
+        parameters = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(parameters, dict):
+        return {}
+    return {**parameters, "s": _to_text(parameters.get("s")), "p": _to_text(parameters.get("p"))}
+
+
+def _to_text(value: Any) -> str:
+    """Return a text as it is, and an empty one in place of anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def _to_count(value: Any) -> int:
+    """Return a non-negative integer that the database can hold, and 0 in place of anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else 0

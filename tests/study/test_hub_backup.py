@@ -1,0 +1,85 @@
+"""Backups are pushed to a private dataset of the Hub, and an empty store starts from the newest one."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from types import SimpleNamespace
+
+import pytest
+from participant_steps import enter_study, finish_study
+
+from asccl.errors import StudyError
+from asccl.study.hub_backup import start_hub_backup
+from asccl.study.store import Store
+from asccl.study.votes import read_votes
+
+pytestmark = pytest.mark.usefixtures("no_watch_time")
+
+
+class FakeHub:
+    """The part of `HfApi` that a scheduler uses, with one dataset in memory."""
+
+    token = None
+
+    def __init__(self, folder, private: bool = True):
+        self.folder, self.private = folder, private
+        self.files: dict[str, bytes] = {}
+
+    def create_repo(self, repo_id, **options):
+        assert options["private"] is True
+        return SimpleNamespace(repo_id=repo_id)
+
+    def repo_exists(self, *_arguments, **_options):
+        return True
+
+    def repo_info(self, *_arguments, **_options):
+        return SimpleNamespace(private=self.private)
+
+    def list_repo_files(self, *_arguments, **_options):
+        return sorted(self.files)
+
+    def hf_hub_download(self, _name, file, **_options):
+        path = self.folder / "downloaded.zip"
+        path.write_bytes(self.files[file])
+        return str(path)
+
+    def run_as_future(self, work, *arguments, **options):
+        future: Future = Future()
+        future.set_result(work(*arguments, **options))
+        return future
+
+    def create_commit(self, operations, **_options):
+        for operation in operations:
+            with operation.as_file() as file:
+                self.files[operation.path_in_repo] = file.read()
+
+
+@pytest.fixture
+def dataset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASCCL_STUDY_MIRROR", "somebody/answers")
+
+
+def test_nothing_is_pushed_unless_a_dataset_is_set(sqlite):
+    assert start_hub_backup(sqlite) is None
+
+
+@pytest.mark.usefixtures("dataset")
+def test_a_public_dataset_is_refused(sqlite, tmp_path):
+    with pytest.raises(StudyError, match="is public"):
+        start_hub_backup(sqlite, FakeHub(tmp_path, private=False))
+
+
+@pytest.mark.usefixtures("dataset")
+def test_a_backup_is_pushed_once_and_starts_an_empty_store(sqlite, new_study, tmp_path):
+    hub = FakeHub(tmp_path)
+    study_id = new_study(sqlite)
+    finish_study(sqlite, study_id, enter_study(sqlite, study_id))
+    scheduler = start_hub_backup(sqlite, hub, interval=60)
+    scheduler.stop()
+    for _ in range(2):  # the second time nothing is new, and nothing is pushed
+        scheduler.push_to_hub()
+        assert len(hub.files) == 1
+    restored = Store(tmp_path / "restored")
+    start_hub_backup(restored, hub, interval=60).stop()
+    assert read_votes(restored, study_id) == read_votes(sqlite, study_id)
+    restored.close()

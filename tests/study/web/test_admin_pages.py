@@ -1,0 +1,206 @@
+"""The administrator's pages over HTTP: log-in, changes, and studies created in the browser."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from participant_steps import enter_study
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from study_requests import HOSTILE_TEXT, generous_limiters, link_query, log_in, read_form_token
+
+from asccl.study.participants import list_participants
+from asccl.study.studies import list_studies, load_study
+from asccl.study.web.serve import build_app, study_routes
+
+PAGES = ("list", "new", "job?j=x", "one?s=x", "results?s=x", "file?s=x&k=csv")
+METHODS = "mild = warp@0.5\nfull = warp@1"
+
+
+def load(store, study_id: str):
+    with store.read() as connection:
+        return load_study(connection, study_id)
+
+
+def test_nothing_is_visible_without_the_secret(store, new_study, web):
+    study_id = new_study(store)
+    token = enter_study(store, study_id)
+    for forged in ("", "x", "9999999999.x", "99999999999999999999.x", store.signer.form_token(""), token):
+        web.cookies.set("asccl_study_admin", forged)
+        for path in PAGES:
+            response = web.get(f"/study/admin/{path.replace('=x', '=' + study_id)}")
+            assert response.status_code == 401
+            assert "Which is better" not in response.text
+        for path in ("make", "invite", "change", "logout"):
+            data = {"s": study_id, "what": "close"}
+            assert web.post(f"/study/admin/{path}", data=data).status_code == 401
+    assert not load(store, study_id).is_closed()
+
+
+@pytest.mark.parametrize("secret", ["wrong", HOSTILE_TEXT])
+def test_a_wrong_secret_is_refused(web, secret):
+    assert log_in(web, secret).status_code == 403
+
+
+def test_the_session_is_a_strict_cookie_that_ends(store, web):
+    cookie = log_in(web).headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert "path=" not in cookie
+    signer, secret_hash = store.signer, store.secret_hash()
+    assert signer.is_admin_session(signer.admin_session(secret_hash), secret_hash)
+    assert not signer.is_admin_session(signer.admin_session(secret_hash), "other")
+    assert not signer.is_admin_session(signer.admin_session(secret_hash, time.time() - 9 * 3600), secret_hash)
+
+
+def test_a_form_from_elsewhere_changes_nothing(store, new_study, web):
+    study_id = new_study(store)
+    log_in(web)
+    for forged in ({}, {"form": "x"}, {"form": store.signer.form_token("other")}):
+        data = {"s": study_id, "what": "close", **forged}
+        assert web.post("/study/admin/change", data=data).status_code == 403
+    assert not load(store, study_id).is_closed()
+
+
+def test_the_administrators_changes(store, new_study, web):
+    study_id = new_study(store)
+    log_in(web)
+    form = {"form": read_form_token(web, f"/study/admin/one?s={study_id}"), "s": study_id}
+    web.post("/study/admin/invite", data={**form, "labels": "P01\nP02\n"})
+    web.post("/study/admin/invite", data={**form, "labels": "3"})
+    page = web.get(f"/study/admin/one?s={study_id}").text
+    tokens = re.findall(rf"value=\"http://testserver/study\?s={study_id}&amp;p=([\w-]+)\"", page)
+    assert len(tokens) == 5
+    first = link_query(study_id, tokens[0])
+    assert web.get("/study", params=first).status_code == 200
+    web.post("/study/admin/change", data={**form, "what": "revoke", "who": tokens[0][:22]})
+    assert web.get("/study", params=first).status_code == 404
+    web.post("/study/admin/change", data={**form, "what": "delete", "who": tokens[1][:22]})
+    with store.read() as connection:
+        assert len(list_participants(store, connection, study_id)) == 4
+    web.post("/study/admin/change", data={**form, "what": "link"})
+    assert "revokes this one" in web.get(f"/study/admin/one?s={study_id}").text
+    web.post("/study/admin/change", data={**form, "what": "close"})
+    assert load(store, study_id).is_closed()
+
+
+@pytest.mark.parametrize(("path", "data"), [("change", {"what": "drop"}), ("invite", {"labels": "9999"})])
+def test_an_impossible_change_is_refused(store, new_study, web, path, data):
+    study_id = new_study(store)
+    log_in(web)
+    form = {"form": read_form_token(web, "/study/admin/new"), "s": study_id}
+    assert web.post(f"/study/admin/{path}", data={**form, **data}).status_code == 422
+
+
+def zip_clips(folder: Path, **extra: bytes) -> bytes:
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as archive:
+        for path in folder.rglob("*.mp4"):
+            archive.write(path, f"clips/{path.relative_to(folder)}")
+        for name, content in extra.items():
+            archive.writestr(name, content)
+    return output.getvalue()
+
+
+def create_in_browser(web: TestClient, data: dict[str, str], files: object) -> str:
+    """Send the form and wait for the job. Returns the text of the last page."""
+    form = {"form": read_form_token(web, "/study/admin/new"), **data}
+    response = web.post("/study/admin/make", data=form, files=files)
+    if response.status_code != 303:
+        return response.text
+    for _ in range(2000):
+        page = web.get(f"/study/admin/{response.headers['location']}")
+        if "data-reload" not in page.text:
+            return page.text
+        time.sleep(0.05)
+    raise AssertionError("the job never ends")
+
+
+def test_a_study_is_created_from_a_zip(store, clips, web):
+    log_in(web)
+    files = {"zip": ("c.zip", zip_clips(clips))}
+    assert "The study is ready" in create_in_browser(web, {"title": "From a ZIP", "plan": "quota = 2"}, files)
+    with store.read() as connection:
+        (study,) = list_studies(connection)
+    assert (study.plan.title, study.plan.quota, len(study.items)) == ("From a ZIP", 2, 6)
+
+
+class CopyingEditor:
+    """Copies the source instead of editing it."""
+
+    def edit(self, request) -> None:
+        request.output.write_bytes(request.source.read_bytes())
+
+
+@pytest.fixture
+def editing_web(store, web):
+    """The pages of a server with an editor, logged in."""
+    app = build_app(lambda: store, CopyingEditor(), generous_limiters())
+    with TestClient(app, follow_redirects=False) as client:
+        log_in(client)
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("references", "questions"), [([], {"realism", "mouth"}), (["sad.mp4"], {"realism", "emotion", "mouth"})]
+)
+def test_a_study_is_created_by_editing_videos(store, clips, editing_web, references, questions):
+    source, sad = ((clips / "sad-0" / f"{name}.mp4").read_bytes() for name in ("source", "reference"))
+    files = [("sources", ("talk.mp4", source)), *[("references", (name, sad)) for name in references]]
+    data = {"title": "Edits", "emotions": "sad", "methods": METHODS}
+    assert "The study is ready" in create_in_browser(editing_web, data, files)
+    with store.read() as connection:
+        (study,) = list_studies(connection)
+    assert (study.methods, list(study.items)) == (("full", "mild"), ["talk-sad"])
+    assert {question.id for question in study.plan.questions} == questions
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"methods": "mild = warp"}, {"methods": "x = gan@1\ny = warp"}, {"emotions": "bored"}]
+)
+def test_wrong_settings_of_edits_create_no_study(clips, editing_web, wrong):
+    files = [("sources", ("talk.mp4", (clips / "sad-0" / "source.mp4").read_bytes()))]
+    page = create_in_browser(editing_web, {"title": "t", "emotions": "sad", "methods": METHODS, **wrong}, files)
+    assert "The study is ready" not in page
+    assert "Traceback" not in page
+
+
+@pytest.mark.parametrize("name", ["../evil.mp4", "/evil.mp4", "a/../../evil.mp4", "..\\evil.mp4", "C:\\..\\..\\e.mp4"])
+def test_a_zip_cannot_write_outside(clips, web, tmp_path, monkeypatch, name):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    log_in(web)
+    files = {"zip": ("c.zip", zip_clips(clips, **{name: b"x"}))}
+    assert "The study is ready" not in create_in_browser(web, {"title": "t"}, files)
+    assert list(tmp_path.parent.glob("**/evil.mp4")) == []
+    assert not Path("/evil.mp4").exists()
+    assert list(tmp_path.glob("asccl-study-*")) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 broken"])
+def test_a_bad_zip_is_one_line(web, content):
+    log_in(web)
+    assert "That did not work" in create_in_browser(web, {"title": "t"}, {"zip": ("c.zip", content)})
+
+
+@pytest.mark.parametrize("plan", ["colour = 1", "quota = ", "\0"])
+def test_a_bad_plan_is_one_line(clips, web, plan):
+    log_in(web)
+    page = create_in_browser(web, {"title": "t", "plan": plan}, {"zip": ("c.zip", zip_clips(clips))})
+    assert "That did not work" in page
+    assert "Traceback" not in page
+
+
+def test_without_a_secret_or_a_store_the_pages_say_what_to_do(monkeypatch, tmp_path):
+    for name in ("ASCCL_STUDY_SECRET", "ASCCL_STUDY_DB", "SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ASCCL_STUDY_DIR", str(tmp_path / "none"))
+    with TestClient(Starlette(routes=study_routes())) as web:
+        assert "python -m asccl study secret" in web.get("/study/admin").text
+        assert web.get("/study").status_code == 404
+        assert web.post("/study/admin/login", data={"secret": ""}).status_code == 403
+    assert not (tmp_path / "none").exists()  # a visit creates no store
