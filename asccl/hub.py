@@ -1,8 +1,8 @@
-"""The weights that we know, and where they are: a local folder, then the Hub's cache, then the Hub.
+"""Locate files of weights: in a local folder, then in the cache of the Hugging Face Hub, then on the Hub.
 
-Local folders are `ASCCL_CHECKPOINTS`, when set, and `checkpoints/` beside the package. `ASCCL_HUB_REPO`
-("owner/name" or "owner/name@revision") takes the place of every repository in the table; the sha256 still decides.
-`HF_HUB_OFFLINE=1` keeps everything off the network. No repository of the project is published yet.
+Local folders are `ASCCL_CHECKPOINTS`, when set, and the bundled `checkpoints/`. `ASCCL_HUB_REPO` ("owner/name" or
+"owner/name@revision") replaces every repository of the table; the sha256 is still checked. `HF_HUB_OFFLINE=1` prevents
+any use of the network. No repository of the project is published yet.
 """
 
 from __future__ import annotations
@@ -22,18 +22,33 @@ from asccl.errors import WeightsError
 if TYPE_CHECKING:
     import torch
 
-BUNDLED_FOLDER = Path(__file__).parent.parent / "checkpoints"
-REPOSITORY_FILE = "model.safetensors"  # of a repository that is named without one of its files
-# owner/name, then maybe @revision, then maybe :file
+REPOSITORY_FILE = "model.safetensors"  # default file of a repository
+# owner/name, optionally @revision, optionally :file
 REPOSITORY = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<file>[^:\\]+))?")
+
+
+def bundled_folder(package: Path) -> Path:
+    """Return the folder of the bundled weights: inside an installed package, beside the package in a checkout."""
+    inside = package / "checkpoints"
+    return inside if inside.is_dir() else package.parent / "checkpoints"
+
+
+BUNDLED_FOLDER = bundled_folder(Path(__file__).parent)
 
 
 @dataclass(frozen=True)
 class WeightsFile:
     """One file of weights.
 
-    repo, revision: Hub repository and its pinned commit; None while it is not published. size: bytes.
-    recipe: the command that makes the file.
+    Attributes:
+        name: name in `WEIGHTS`.
+        file: file name.
+        repo: Hub repository, "owner/name"; None while it is not published.
+        revision: pinned commit of the repository.
+        sha256: of the file, in hex.
+        licence: licence of the weights.
+        size: bytes.
+        recipe: the command that makes the file.
     """
 
     name: str
@@ -98,77 +113,89 @@ _TABLE = (
         recipe="python -m training.train_manipulator --preset cpu",
     ),
 )
-WEIGHTS: Mapping[str, WeightsFile] = MappingProxyType({weight.name: weight for weight in _TABLE})
+WEIGHTS: Mapping[str, WeightsFile] = MappingProxyType({entry.name: entry for entry in _TABLE})
 
 
 def locate(name: str) -> Path:
-    """The file of the weights of this name, its sha256 checked; downloaded when it is nowhere here.
+    """Return the path of the weights of this name after checking their sha256; download them if necessary.
 
-    Raises WeightsError: unknown name, file missing, another file under that name, Hub out of reach.
+    Raises WeightsError: unknown name, missing file, another file of that name, or Hub unreachable.
     """
     if name not in WEIGHTS:
         raise WeightsError(f"there are no weights {name!r}", f"choose one of {', '.join(WEIGHTS)}")
-    weight = WEIGHTS[name]
+    entry = WEIGHTS[name]
     for folder in local_folders():
-        path = folder / weight.file
+        path = folder / entry.file
         if path.is_file():
-            _check(weight, path, f"restore it, or make it anew with `{weight.recipe}`")
+            _check(entry, path, f"restore it, or make it again with `{entry.recipe}`")
             return path
-    path = _from_hub(weight)
-    _check(weight, path, "delete it and try again; if that does not help, the repository holds another version")
+    path = _from_hub(entry)
+    _check(entry, path, "delete it and try again; if that does not help, the repository has another version")
     return path
 
 
 def resolve(source: str | Path, *, sha256: str | None = None) -> Path:
-    """The file that somebody means: a name of `WEIGHTS`, a path, or a Hub repository.
+    """Return the path of weights that a user names.
 
-    source: "scc-mobilefacenet"; "folder/mine.safetensors"; "owner/name", "owner/name:file" or
-    "owner/name@revision:file", where a revision is a commit (best), tag or branch, and the file `REPOSITORY_FILE`
-    unless told. What exists as a path counts as one. sha256: of the file, in hex, where it is known. A file from the
-    Hub is also checked against the sha256 that the Hub states. Raises WeightsError.
+    A file from the Hub is checked against the sha256 that the Hub states.
+
+    Args:
+        source: a name of `WEIGHTS` ("scc-mobilefacenet"), an existing path ("folder/mine.safetensors"), or a Hub
+            repository: "owner/name", "owner/name:file" or "owner/name@revision:file". A revision is a commit (best), a
+            tag or a branch; the default file is `REPOSITORY_FILE`.
+        sha256: expected sha256 of the file, in hex.
+
+    Returns:
+        The path, after a download if necessary.
+
+    Raises:
+        WeightsError: no such file, another sha256, or Hub unreachable.
     """
     path = Path(source).expanduser()
     if isinstance(source, str) and source in WEIGHTS:
-        found = locate(source)
-    elif path.exists():
-        found = path
-    elif isinstance(source, str) and (match := _repository(source)):
-        found = _from_repository(match["repo"], match["revision"], match["file"] or REPOSITORY_FILE)
-    elif isinstance(source, Path) or path.suffix or path.name != str(source):
-        raise WeightsError(f"there is no file {source}", "correct the path, or give a name or a Hub repository")
-    else:
-        raise WeightsError(f"there are no weights {source!r}", f"choose one of {', '.join(WEIGHTS)}, or give a file")
-    if not found.is_file():
-        raise WeightsError(f"{found} is a folder", "give the file in it")
+        path = locate(source)
+    elif not path.exists():
+        path = _from_repository(source)
+    if not path.is_file():
+        raise WeightsError(f"{path} is a folder", "give the file in it")
     if sha256 is not None:
-        _compare(found, sha256, "what was asked for", "give the file that belongs to this sha256")
-    return found
+        _compare(path, sha256, "the requested file", "give the file with this sha256")
+    return path
 
 
-def _repository(source: str) -> re.Match[str] | None:
-    match = REPOSITORY.fullmatch(source)
-    if match is None or source.startswith("."):
-        return None
-    a_path = match["file"] is None and source.endswith((".safetensors", ".pth", ".pt", ".onnx"))
-    return None if a_path else match
-
-
-def _from_repository(repo: str, revision: str | None, file: str) -> Path:
-    path = _download(repo, revision, file, "correct the repository's name, or name its file: owner/name:file")
-    stated = path.resolve().name  # the cache calls a large file by the sha256 that the Hub states
+def _from_repository(source: str | Path) -> Path:
+    """Return a file of the Hub repository that `source` names. Raises WeightsError, also where it names none."""
+    match = _parse_repository(source) if isinstance(source, str) else None
+    if match is None:
+        path = Path(source)
+        if isinstance(source, Path) or path.suffix or path.name != source:
+            raise WeightsError(f"there is no file {source}", "correct the path, or give a name or a Hub repository")
+        raise WeightsError(f"there are no weights {source!r}", f"choose one of {', '.join(WEIGHTS)}, or give a file")
+    repo, file = match["repo"], match["file"] or REPOSITORY_FILE
+    remedy = "correct the repository's name, or name its file: owner/name:file"
+    path = _download(repo, match["revision"], file, remedy)
+    stated = path.resolve().name  # the cache names a large file after the sha256 that the Hub states
     if re.fullmatch("[0-9a-f]{64}", stated):
         _compare(path, stated, f"{file} of {repo}", "delete it and try again")
     return path
 
 
+def _parse_repository(source: str) -> re.Match[str] | None:
+    match = REPOSITORY.fullmatch(source)
+    if match is None or source.startswith("."):
+        return None
+    is_path = match["file"] is None and source.endswith((".safetensors", ".pth", ".pt", ".onnx"))
+    return None if is_path else match
+
+
 def local_folders() -> list[Path]:
-    """Where `locate` looks before the Hub, in this order."""
-    own = os.environ.get("ASCCL_CHECKPOINTS")
-    return [Path(own).expanduser(), BUNDLED_FOLDER] if own else [BUNDLED_FOLDER]
+    """Return the folders that `locate` searches before the Hub, in this order."""
+    user_folder = os.environ.get("ASCCL_CHECKPOINTS")
+    return [Path(user_folder).expanduser(), BUNDLED_FOLDER] if user_folder else [BUNDLED_FOLDER]
 
 
 def sha256(path: Path) -> str:
-    """Of the file's bytes, in hex; read once in a process for as long as the file stays the same."""
+    """Return the sha256 of a file, in hex; an unchanged file is read once in a process."""
     status = path.stat()
     return _sha256(path.resolve(), status.st_mtime_ns, status.st_size)
 
@@ -182,53 +209,53 @@ def _sha256(path: Path, _modified: int, _size: int) -> str:
     return digest.hexdigest()
 
 
-def _check(weight: WeightsFile, path: Path, remedy: str) -> None:
+def _check(entry: WeightsFile, path: Path, remedy: str) -> None:
     size = path.stat().st_size
-    if size != weight.size:
-        raise WeightsError(f"{path} has {size} bytes where {weight.name} has {weight.size}", remedy)
-    _compare(path, weight.sha256, weight.name, remedy)
+    if size != entry.size:
+        raise WeightsError(f"{path} has {size} bytes, but {entry.name} has {entry.size}", remedy)
+    _compare(path, entry.sha256, entry.name, remedy)
 
 
 def _compare(path: Path, expected: str, what: str, remedy: str) -> None:
-    found = sha256(path)
-    if found != expected.lower():
-        raise WeightsError(f"{path} has sha256 {found[:16]}... where {what} has {expected[:16]}...", remedy)
+    actual = sha256(path)
+    if actual != expected.lower():
+        raise WeightsError(f"{path} has sha256 {actual[:16]}..., but {what} has {expected[:16]}...", remedy)
 
 
-def _from_hub(weight: WeightsFile) -> Path:
+def _from_hub(entry: WeightsFile) -> Path:
     repo, _, revision = os.environ.get("ASCCL_HUB_REPO", "").partition("@")
     if not repo:
-        if weight.repo is None:
+        if entry.repo is None:
             folders = " and ".join(map(str, local_folders()))
             raise WeightsError(
-                f"{weight.file} is not in {folders}, and it is not published on the Hub yet",
-                f"take it from the project's checkpoints folder, or make it with `{weight.recipe}`",
+                f"{entry.file} is not in {folders}, and it is not published on the Hub yet",
+                f"take it from the project's checkpoints folder, or make it with `{entry.recipe}`",
             )
-        repo, revision = weight.repo, weight.revision or ""
-    return _download(repo, revision or None, weight.file, "correct ASCCL_HUB_REPO or unset it")
+        repo, revision = entry.repo, entry.revision or ""
+    return _download(repo, revision or None, entry.file, "correct ASCCL_HUB_REPO or unset it")
 
 
 def _download(repo: str, revision: str | None, file: str, remedy: str) -> Path:
-    """The file in the Hub's cache; fetched first, with a progress bar, where it is not there. Raises WeightsError."""
+    """Return a file in the cache of the Hub, after a download with a progress bar if necessary. Raises WeightsError."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HTTPError, LocalEntryNotFoundError
 
-    where = f"{file} of {repo}" + (f" at {revision}" if revision else "")
+    file_name = f"{file} of {repo}" + (f" at {revision}" if revision else "")
     try:
         return Path(hf_hub_download(repo, file, revision=revision))
-    except LocalEntryNotFoundError as error:  # offline by choice or by accident, and not in the cache
+    except LocalEntryNotFoundError as error:  # not in the cache, and offline
         raise WeightsError(
-            f"{where} is not on this machine and the Hub cannot be reached",
+            f"{file_name} is not on this machine and the Hub cannot be reached",
             f"connect, unset HF_HUB_OFFLINE, or put the file into {local_folders()[0]}",
         ) from error
     except EntryNotFoundError as error:
-        raise WeightsError(f"there is no {where}", remedy) from error
+        raise WeightsError(f"there is no {file_name}", remedy) from error
     except HfHubHTTPError as error:  # no such repository or revision, no permission, server trouble
         raise WeightsError(
-            f"the Hub refuses {where} ({_first_line(error)})", f"{remedy}, log in, or try later"
+            f"the Hub refuses {file_name} ({_first_line(error)})", f"{remedy}, log in, or try later"
         ) from error
-    except (HTTPError, OSError, ValueError) as error:  # cut off, disk full, not a repository's name
-        raise WeightsError(f"{where} could not be fetched ({_first_line(error)})", "try again") from error
+    except (HTTPError, OSError, ValueError) as error:  # interrupted, disk full, or not the name of a repository
+        raise WeightsError(f"{file_name} could not be downloaded ({_first_line(error)})", "try again") from error
 
 
 def _first_line(error: Exception) -> str:
@@ -236,7 +263,7 @@ def _first_line(error: Exception) -> str:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What a safetensors file says about itself. Raises WeightsError."""
+    """Read the metadata of a safetensors file. Raises WeightsError."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -244,29 +271,31 @@ def read_metadata(path: Path) -> dict[str, str]:
             return file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise WeightsError(
-            f"{path} is not a whole safetensors file ({_first_line(error)})",
-            "give one; another format goes through `python -m asccl import-weights` first",
+            f"{path} is not a complete safetensors file ({_first_line(error)})",
+            "give one; `python -m asccl import-weights` converts other formats",
         ) from error
 
 
 def load_safetensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file, which must have exactly these names and shapes. Raises WeightsError."""
+    """Read the tensors of a safetensors file, which must have exactly these names and shapes. Raises WeightsError."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    remedy = "give a file that was made for this network"
+    remedy = "give a file for this network"
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a whole safetensors file ({_first_line(error)})", remedy) from error
+        raise WeightsError(f"{path} is not a complete safetensors file ({_first_line(error)})", remedy) from error
     missing, extra = sorted(shapes.keys() - tensors.keys()), sorted(tensors.keys() - shapes.keys())
     if missing or extra:
-        raise WeightsError(f"{path} lacks {_some(missing)} and has {_some(extra)} too much", remedy)
+        names = f"missing {format_names(missing)}, unexpected {format_names(extra)}"
+        raise WeightsError(f"{path} has other tensors than this network: {names}", remedy)
     for name, shape in shapes.items():
         if tuple(tensors[name].shape) != tuple(shape):
             raise WeightsError(f"{name} in {path} is {tuple(tensors[name].shape)}, not {tuple(shape)}", remedy)
     return tensors
 
 
-def _some(names: list[str]) -> str:
+def format_names(names: list[str]) -> str:
+    """List the first three names and the number of the others."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") if names else "nothing"

@@ -59,14 +59,14 @@ def test_a_file_is_loaded_with_its_own_backbone_folded(small_file):
 
 
 def test_a_backbone_alone_has_no_trained_heads():
-    with pytest.raises(WeightsError, match='without learned heads: give heads="random"'):
+    with pytest.raises(WeightsError, match='without trained heads: give heads="random"'):
         asccl.load_metric("mobilefacenet-arcface")
     assert asccl.load_metric("mobilefacenet-arcface", heads="random")(smooth_image(0), smooth_image(1)).shape == (1,)
 
 
 def test_an_unknown_network_is_refused(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "odd.safetensors", {"kind": "scc", "backbone": "vit"})
-    with pytest.raises(WeightsError, match="'vit', which is unknown here"):
+    with pytest.raises(WeightsError, match="'vit', which does not exist here"):
         asccl.load_metric(tmp_path / "odd.safetensors")
 
 
@@ -79,5 +79,5 @@ def test_a_truncated_file_is_refused(small_file, tmp_path):
     path, _ = small_file
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(WeightsError, match="not a whole safetensors file"):
+    with pytest.raises(WeightsError, match="not a complete safetensors file"):
         asccl.load_metric(cut)

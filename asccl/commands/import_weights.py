@@ -14,7 +14,7 @@ at all.
 """
 EXAMPLES = f"""\
 kinds:
-{"".join(f"  {kind.name:12} {kind.about}" + chr(10) for kind in KINDS.values())}
+{"".join(f"  {kind.name:12} {kind.description}" + chr(10) for kind in KINDS.values())}
 examples:
   %(prog)s scc metric.pth -o scc-iresnet50.safetensors
   %(prog)s arcface w600k_r50.onnx -o arcface.safetensors   # pip install -e '.[import]' first

@@ -12,7 +12,7 @@ from asccl.editing.cache import KeyedCache
 from asccl.face.landmarker import FaceLandmarker
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.nets.protocols import Embedder, ExpressionClassifier
+from asccl.nets.inference import Embedder, ExpressionClassifier
 from asccl.types import Image
 
 

@@ -20,7 +20,7 @@ from asccl.editing.strength import FaceSample, identity_preserving_strength
 from asccl.face.crop import expression_crop
 from asccl.face.easing import smoothstep
 from asccl.morphable.anny_head import AnnyHead
-from asccl.nets.protocols import ExpressionClassifier
+from asccl.nets.inference import ExpressionClassifier
 from asccl.renderers.base import Renderer, RenderSession
 from asccl.types import EditRequest, Motion
 

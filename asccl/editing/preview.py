@@ -17,7 +17,7 @@ from asccl.face.crop import expression_crop
 from asccl.face.pose import estimate_head_pose
 from asccl.face.presence import PITCH_RANGE, YAW_RANGE
 from asccl.morphable.fit import Fitter
-from asccl.nets.protocols import ExpressionClassifier
+from asccl.nets.inference import ExpressionClassifier
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
 from asccl.types import DetectedFace, EditRequest, Image, Motion, Preview, Track, as_image
 from asccl.video import Limits, draw_badge, read_frame_at, sample_frames

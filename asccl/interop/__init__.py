@@ -1,1 +1,1 @@
-"""Weights that others trained, made ours: `python -m asccl import-weights`. Start reading at kinds.py."""
+"""Convert published checkpoints into our weights: `python -m asccl import-weights`. Start reading at kinds.py."""

@@ -1,4 +1,4 @@
-"""Face-recognition networks and the metric on top of one."""
+"""Face-recognition networks and the authors' metric."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ from collections.abc import Iterable
 
 import torch
 
-from asccl.interop.fitting import format_names, match_tensors
-from asccl.interop.kinds import ConvertedWeights
+from asccl.hub import format_names
+from asccl.interop.base import ConvertedWeights, State, match_tensors
 from asccl.metric.scc import SCCMetric
-from asccl.nets.blocks import BATCH_NORM_COUNTER
+from asccl.nets.blocks import BATCH_NORM_COUNTER, tensor_shapes
 from asccl.nets.iresnet import DEPTHS, MAP_CHANNELS, IResNet
 
-BACKBONE = "resnet50."  # before the names of the backbone in the authors' file
-HEAD = ("bn2", "fc", "features")  # of the embedding
-BEYOND = "bn2."  # the authors' file keeps this layer, behind the last map, where nothing reads it
+BACKBONE_PREFIX = "resnet50."  # of the backbone's tensors in the authors' file
+EMBEDDING_LAYERS = ("bn2", "fc", "features")
+UNUSED_PREFIX = "bn2."  # a layer after the last feature map; it is in the authors' file, but not used
 
 
-def convert_scc(state: dict[str, torch.Tensor]) -> ConvertedWeights:
-    """The authors' names -> those of `SCCMetric(IResNet(50), MAP_CHANNELS)`. Raises Unfit."""
-    own: dict[str, torch.Tensor] = {}
+def convert_scc(state: State) -> ConvertedWeights:
+    """Convert the authors' metric to `SCCMetric(IResNet(50), MAP_CHANNELS)`. Raises WeightsMismatchError."""
+    tensors: State = {}
     dropped: list[str] = []
     for name, value in state.items():
-        backbone = name.removeprefix(BACKBONE)
-        if backbone != name and not backbone.startswith(BEYOND):
-            own[f"backbone.{backbone}"] = value
-        elif backbone != name:
+        backbone_name = name.removeprefix(BACKBONE_PREFIX)
+        if backbone_name == name:
+            tensors[_head_name(name)] = value
+        elif backbone_name.startswith(UNUSED_PREFIX):
             dropped.append(name)
         else:
-            own[_head_name(name)] = value
+            tensors[f"backbone.{backbone_name}"] = value
     with torch.device("meta"):
         metric = SCCMetric(IResNet(50), MAP_CHANNELS)
-    tensors = match_tensors(own, metric)
+    tensors = match_tensors(tensors, tensor_shapes(metric))
     first = "backbone.conv1.weight"
     tensors[first] = tensors[first].flip(1)
     return ConvertedWeights(
         tensors,
         {"backbone": "iresnet50", "colours": "RGB"},
-        (*_dropped(dropped, state), "flipped the first convolution from BGR, on which it was trained, to RGB"),
+        (*_dropped_notes(dropped, state), "flipped the first convolution from BGR, on which it was trained, to RGB"),
     )
 
 
 def _head_name(name: str) -> str:
-    """mlp.3.weight -> heads.1.0.weight: three modules a head in their list, the second of them without weights."""
+    """mlp.3.weight -> heads.1.0.weight: the authors' list has three modules a head, the second without weights."""
     parts = name.split(".")
     if len(parts) != 3 or parts[0] != "mlp" or not parts[1].isdecimal():
         return name
@@ -50,31 +50,34 @@ def _head_name(name: str) -> str:
     return f"heads.{head}.{module}.{parts[2]}"
 
 
-def convert_arcface(state: dict[str, torch.Tensor]) -> ConvertedWeights:
-    """insightface's names are ours. The embedding is kept where all of it is there. Raises Unfit."""
-    head = all(any(name.startswith(f"{part}.") for name in state) for part in HEAD)
-    own = state if head else {name: value for name, value in state.items() if name.split(".")[0] not in HEAD}
-    depth = next((d for d in DEPTHS if _has_depth(own, d)), 50)
+def convert_arcface(state: State) -> ConvertedWeights:
+    """Convert an IResNet with insightface's names, which are ours.
+
+    The embedding is kept where all of its layers exist. Raises WeightsMismatchError.
+    """
+    has_embedding = all(any(name.startswith(f"{layer}.") for name in state) for layer in EMBEDDING_LAYERS)
+    kept = {name: value for name, value in state.items() if has_embedding or name.split(".")[0] not in EMBEDDING_LAYERS}
+    depth = next((d for d in DEPTHS if _has_depth(kept, d)), 50)
     with torch.device("meta"):
-        net = IResNet(depth, head)
+        net = IResNet(depth, has_embedding)
     return ConvertedWeights(
-        match_tensors(own, net),
-        {"backbone": f"iresnet{depth}", "colours": "RGB", "embedding": "yes" if head else "no"},
+        match_tensors(kept, tensor_shapes(net)),
+        {"backbone": f"iresnet{depth}", "colours": "RGB", "embedding": "yes" if has_embedding else "no"},
         (
-            *_dropped(state.keys() - own.keys(), state),
-            f"IResNet-{depth} {'with its' if head else 'without an'} embedding",
-            "colours as they are: insightface feeds RGB",
+            *_dropped_notes(state.keys() - kept.keys(), state),
+            f"IResNet-{depth} {'with its' if has_embedding else 'without an'} embedding",
+            "kept the order of colours: insightface uses RGB",
         ),
     )
 
 
-def _has_depth(state: dict[str, torch.Tensor], depth: int) -> bool:
+def _has_depth(state: State, depth: int) -> bool:
     blocks = {name.split(".")[1] for name in state if name.startswith("layer3.")}
     return len(blocks) == DEPTHS[depth][2]
 
 
-def _dropped(names: Iterable[str], state: dict[str, torch.Tensor]) -> list[str]:
+def _dropped_notes(names: Iterable[str], state: State) -> list[str]:
     counters = [name for name in state if name.endswith(BATCH_NORM_COUNTER)]
     others = sorted(name for name in names if not name.endswith(BATCH_NORM_COUNTER))
-    notes = [f"dropped {format_names(others)}, which the maps do not need"] if others else []
+    notes = [f"dropped {format_names(others)}, which the feature maps do not need"] if others else []
     return notes + ([f"dropped {len(counters)} counters ({BATCH_NORM_COUNTER})"] if counters else [])

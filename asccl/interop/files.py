@@ -1,4 +1,4 @@
-"""Checkpoints in, without running anything that is in them; safetensors out, the same to the byte every time."""
+"""Read checkpoints without executing anything in them; write safetensors files with reproducible bytes."""
 
 from __future__ import annotations
 
@@ -12,52 +12,66 @@ from safetensors.torch import save
 
 from asccl.errors import InputError
 
-PARALLEL = "module."  # what DataParallel puts before every name
+PARALLEL_PREFIX = "module."  # of every tensor that DataParallel saved
 
 
 def read_state(
     path: Path, readers: Mapping[str, Callable[[Path], dict[str, torch.Tensor]]]
 ) -> tuple[dict[str, torch.Tensor], list[str]]:
-    """The state dict in a file, and notes on what was done to its names. readers: suffix -> reader, besides PyTorch's.
+    """Read a checkpoint.
 
-    Of a file with one state dict for each of several networks the names begin with the network's.
-    Raises InputError.
+    A file with one state dict for each of several networks becomes one state dict, whose names begin with the
+    network's.
+
+    Args:
+        path: a file of PyTorch, or of another format for which there is a reader.
+        readers: suffix -> reader of other formats.
+
+    Returns:
+        The state dict, and notes on changes of its names.
+
+    Raises:
+        InputError: the file is missing, damaged, or not a state dict.
     """
     if not path.is_file():
         raise InputError(f"{path} is {'a folder' if path.is_dir() else 'missing'}", "give the checkpoint's file")
     if path.suffix == ".safetensors":
         raise InputError(f"{path} is a safetensors file already", "use it as it is, or give the original checkpoint")
-    state = readers[path.suffix](path) if path.suffix in readers else _torch_file(path)
-    if state and all(name.startswith(PARALLEL) for name in state):
-        return {name.removeprefix(PARALLEL): value for name, value in state.items()}, [f"took {PARALLEL!r} off names"]
+    state = readers[path.suffix](path) if path.suffix in readers else _read_torch_file(path)
+    if state and all(name.startswith(PARALLEL_PREFIX) for name in state):
+        return {name.removeprefix(PARALLEL_PREFIX): value for name, value in state.items()}, [
+            f"removed the prefix {PARALLEL_PREFIX!r} of all names"
+        ]
     return state, []
 
 
-def _torch_file(path: Path) -> dict[str, torch.Tensor]:
+def _read_torch_file(path: Path) -> dict[str, torch.Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
-            f"{path} is damaged, or holds more than tensors, and reading that could run any program",
+            f"{path} is damaged, or contains more than tensors, and loading that could execute any program",
             "ask its authors for a state dict: torch.save(network.state_dict(), FILE)",
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
-        raise InputError(f"{path} is not a whole PyTorch file", "get it again, or give another") from error
+        raise InputError(f"{path} is not a complete PyTorch file", "download it again, or give another") from error
     if isinstance(state, dict) and state and all(isinstance(part, dict) for part in state.values()):
-        state = {f"{net}.{_bare(name)}": value for net, part in state.items() for name, value in part.items()}
+        state = {f"{net}.{_without_prefix(name)}": value for net, part in state.items() for name, value in part.items()}
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        inside = ", ".join(map(str, list(state)[:4])) if isinstance(state, dict) else type(state).__name__
-        raise InputError(f"{path} is not a state dict of one network (it holds {inside})", "give one of that kind")
+        content = ", ".join(map(str, list(state)[:4])) if isinstance(state, dict) else type(state).__name__
+        raise InputError(f"{path} is not a state dict of one network (it contains {content})", "give a state dict")
     return {str(name): value for name, value in state.items()}
 
 
-def _bare(name: object) -> str:
-    return str(name).removeprefix(PARALLEL)
+def _without_prefix(name: object) -> str:
+    return str(name).removeprefix(PARALLEL_PREFIX)
 
 
 def serialize(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
-    """The bytes of a safetensors file. The library writes the metadata in an order that changes from run to run;
-    here the header is sorted."""
+    """Return the bytes of a safetensors file.
+
+    The library writes the metadata in an order that changes from run to run; here the header is sorted.
+    """
     data = save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, dict(metadata))
     body = 8 + int.from_bytes(data[:8], "little")
     header = json.dumps(json.loads(data[8:body]), sort_keys=True, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""NED's networks."""
+"""The networks of NED."""
 
 from __future__ import annotations
 
@@ -6,38 +6,40 @@ from collections.abc import Iterator
 
 import torch
 
-from asccl.interop.fitting import match_tensors
-from asccl.interop.kinds import ConvertedWeights, WeightsMismatchError
+from asccl.interop.base import ConvertedWeights, State, WeightsMismatchError, match_tensors
 from asccl.nets import ned_renderer
+from asccl.nets.blocks import tensor_shapes
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, mean_styles
 from asccl.types import EMOTIONS
 
-SPACES = {51: "flame", 52: "arkit"}  # which coefficients, by their number
+COEFFICIENT_SPACES = {51: "flame", 52: "arkit"}  # by the number of coefficients
 
 
-def convert_manipulator(state: dict[str, torch.Tensor]) -> ConvertedWeights:
-    """NED's names are ours. The published file knows no mean styles: they are those of its mapping network.
+def convert_manipulator(state: State) -> ConvertedWeights:
+    """Convert NED's manipulator, whose names are ours, and add the mean styles of its mapping network.
 
-    Raises Unfit.
+    Raises WeightsMismatchError.
     """
-    sizes = _sizes(state)
+    sizes = _manipulator_sizes(state)
     net = Manipulator(sizes)
-    tensors = match_tensors(state, net, without=("mean_style",))
+    shapes = tensor_shapes(net)
+    del shapes["mean_style"]  # published files have no mean styles
+    tensors = match_tensors(state, shapes)
     net.load_state_dict({**tensors, "mean_style": net.mean_style})
     tensors["mean_style"] = mean_styles(net.mapping_network, sizes.latent)
-    space = SPACES.get(sizes.coefficients, "unknown")
+    space = COEFFICIENT_SPACES.get(sizes.coefficients, "unknown")
     return ConvertedWeights(
         tensors,
         {"space": space, "emotions": ",".join(EMOTIONS), **sizes.to_metadata()},
         (
             f"{sizes.coefficients} coefficients ({space}), style of {sizes.style}, width {sizes.width}",
-            f"took its emotions to be in the order {', '.join(EMOTIONS)}: a file does not say",
+            f"assumed the order of emotions {', '.join(EMOTIONS)}: the file does not state it",
             "added the mean style of each emotion, from its mapping network",
         ),
     )
 
 
-def _sizes(state: dict[str, torch.Tensor]) -> ManipulatorSizes:
+def _manipulator_sizes(state: State) -> ManipulatorSizes:
     try:
         width, _ = state["generator.seq1.0.weight"].shape
         hidden, latent = state["mapping_network.shared.0.weight"].shape
@@ -45,77 +47,86 @@ def _sizes(state: dict[str, torch.Tensor]) -> ManipulatorSizes:
         style, _ = state["style_encoder.seq2.4.weight"].shape
         emotions, _ = state["discriminator.seq2.4.weight"].shape
     except (KeyError, ValueError) as error:
-        raise WeightsMismatchError(
-            f"it has no {error}" if isinstance(error, KeyError) else "its layers have other shapes"
-        ) from error
+        raise _shape_error(error) from error
     if emotions != len(EMOTIONS):
-        raise WeightsMismatchError(f"it knows {emotions} emotions, not {len(EMOTIONS)}")
+        raise WeightsMismatchError(f"it has {emotions} emotions, not {len(EMOTIONS)}")
     if width % 8:
-        raise WeightsMismatchError(f"its generator is {width} wide, no multiple of 8")
+        raise WeightsMismatchError(f"the width of its generator, {width}, is not a multiple of 8")
     return ManipulatorSizes(coefficients, width, style, latent, hidden)
 
 
-def convert_renderer(state: dict[str, torch.Tensor]) -> ConvertedWeights:
-    """The generator of NED's second stage; its names are ours but for twins. Raises Unfit."""
+def _shape_error(error: Exception) -> WeightsMismatchError:
+    missing = isinstance(error, KeyError)
+    return WeightsMismatchError(f"{error} is missing" if missing else "its layers have other shapes")
+
+
+def convert_renderer(state: State) -> ConvertedWeights:
+    """Convert the generator of NED's second stage; its names are ours, except for duplicates.
+
+    Raises WeightsMismatchError.
+    """
     sizes = _generator_sizes(state)
-    own = {name: value for name, value in state.items() if not ned_renderer.DUPLICATE_TENSOR.search(name)}
+    kept = {name: value for name, value in state.items() if not ned_renderer.DUPLICATE_TENSOR.search(name)}
     with torch.device("meta"):
         net = ned_renderer.Generator(sizes)
     return ConvertedWeights(
-        match_tensors(own, net),
+        match_tensors(kept, tensor_shapes(net)),
         {"conditions": "flame", **sizes.to_metadata()},
         (
             f"{sizes.ngf} channels, {sizes.downsamplings} downsamplings, {sizes.blocks} blocks",
-            f"dropped {len(state) - len(own)} tensors that the file holds twice (resnetblock_sequential)",
-            "it draws from images of FLAME's head as NED makes them, not from the open head's",
+            f"dropped {len(state) - len(kept)} tensors that the file contains twice (resnetblock_sequential)",
+            "it reads NED's condition images of FLAME's head model, not those of the open head model",
         ),
     )
 
 
-def convert_discriminator(state: dict[str, torch.Tensor]) -> ConvertedWeights:
-    """One discriminator of NED's second stage, of the picture or of the mouth: both have the same layers. Raises
-    Unfit."""
-    try:
-        ndf, inputs = state["scale0_layer0.0.weight"].shape[:2]
-    except (KeyError, ValueError) as error:
-        raise WeightsMismatchError("it has no scale0_layer0.0.weight of a convolution") from error
-    if inputs != ned_renderer.CONDITION_CHANNELS + 3:
-        raise WeightsMismatchError(
-            f"its first layer takes {inputs} channels, not {ned_renderer.CONDITION_CHANNELS + 3}"
-        )
-    scales = sum(1 for _ in _counted(state, "scale{}_layer0.0.weight"))
-    layers = sum(1 for _ in _counted(state, "scale0_layer{}.0.weight")) - 2
-    sizes = ned_renderer.RendererSizes(ndf=ndf, scales=scales, layers=layers)
-    with torch.device("meta"):
-        net = ned_renderer.Discriminator(sizes)
-    told = f"{ndf} channels, {scales} scales, {layers + 2} layers each"
-    return ConvertedWeights(match_tensors(state, net), {"conditions": "flame", **sizes.to_metadata()}, (told,))
-
-
-def _generator_sizes(state: dict[str, torch.Tensor]) -> ned_renderer.RendererSizes:
-    """Of a generator that normalises by running statistics, as NED's do. Raises Unfit."""
+def _generator_sizes(state: State) -> ned_renderer.RendererSizes:
+    """Read the sizes of a generator that normalises by running statistics, as NED's do."""
     try:
         ngf, conditions = state["model_down_seg.1.weight"].shape[:2]
         previous = state["model_down_img.1.weight"].shape[1]
     except (KeyError, ValueError, IndexError) as error:
+        raise _shape_error(error) from error
+    expected = (ned_renderer.INPUT_FRAMES * ned_renderer.CONDITION_CHANNELS, 3 * ned_renderer.PREVIOUS_FRAMES)
+    if (conditions, previous) != expected:
         raise WeightsMismatchError(
-            f"it has no {error}" if isinstance(error, KeyError) else "its layers have other shapes"
-        ) from error
-    wanted = (ned_renderer.INPUT_FRAMES * ned_renderer.CONDITION_CHANNELS, 3 * ned_renderer.PREVIOUS_FRAMES)
-    if (conditions, previous) != wanted:
-        raise WeightsMismatchError(
-            f"it takes {conditions} channels of conditions and {previous} of frames, not {wanted}"
+            f"it takes {conditions} channels of conditions and {previous} of frames, not {expected}"
         )
-    downs = sum(1 for _ in _counted(state, "model_up_img.{}.weight", 0, 3))
-    before = sum(1 for _ in _counted(state, "model_down_seg.{}.conv_block.1.weight", 4 + 3 * downs))
-    after = sum(1 for _ in _counted(state, "model_res_img.{}.conv_block.1.weight"))
-    if before - after not in (0, 1):
-        raise WeightsMismatchError(f"it has {before} residual blocks before its encoders meet and {after} after")
-    return ned_renderer.RendererSizes(ngf, downs, before + after)
+    downsamplings = sum(1 for _ in _numbered(state, "model_up_img.{}.weight", 0, 3))
+    first_block = 4 + 3 * downsamplings
+    encoder_blocks = sum(1 for _ in _numbered(state, "model_down_seg.{}.conv_block.1.weight", first_block))
+    later_blocks = sum(1 for _ in _numbered(state, "model_res_img.{}.conv_block.1.weight"))
+    if encoder_blocks - later_blocks not in (0, 1):
+        raise WeightsMismatchError(
+            f"it has {encoder_blocks} residual blocks in an encoder and {later_blocks} after the encoders"
+        )
+    return ned_renderer.RendererSizes(ngf, downsamplings, encoder_blocks + later_blocks)
 
 
-def _counted(state: dict[str, torch.Tensor], name: str, start: int = 0, step: int = 1) -> Iterator[str]:
-    """The names with start, start + step, ... in them, as far as they are there."""
+def convert_discriminator(state: State) -> ConvertedWeights:
+    """Convert a discriminator of NED's second stage: that of the image and that of the mouth have the same layers.
+
+    Raises WeightsMismatchError.
+    """
+    try:
+        ndf, in_channels = state["scale0_layer0.0.weight"].shape[:2]
+    except (KeyError, ValueError) as error:
+        raise WeightsMismatchError("scale0_layer0.0.weight is missing, or not of a convolution") from error
+    expected = ned_renderer.CONDITION_CHANNELS + 3
+    if in_channels != expected:
+        raise WeightsMismatchError(f"its first layer takes {in_channels} channels, not {expected}")
+    scales = sum(1 for _ in _numbered(state, "scale{}_layer0.0.weight"))
+    layers = sum(1 for _ in _numbered(state, "scale0_layer{}.0.weight")) - 2
+    sizes = ned_renderer.RendererSizes(ndf=ndf, scales=scales, layers=layers)
+    with torch.device("meta"):
+        net = ned_renderer.Discriminator(sizes)
+    tensors = match_tensors(state, tensor_shapes(net))
+    notes = (f"{ndf} channels, {scales} scales, {layers + 2} layers each",)
+    return ConvertedWeights(tensors, {"conditions": "flame", **sizes.to_metadata()}, notes)
+
+
+def _numbered(state: State, name: str, start: int = 0, step: int = 1) -> Iterator[str]:
+    """Yield the names with start, start + step, ... in them, up to the first that is missing."""
     while name.format(start) in state:
         yield name.format(start)
         start += step

@@ -1,8 +1,8 @@
-"""IResNet out of an ONNX graph, such as insightface's w600k_r50.onnx.
+"""Read the weights of an IResNet from an ONNX graph, such as insightface's w600k_r50.onnx.
 
-An exporter folds most batch normalisations into convolutions and renames tensors at will, so the names say nothing:
-the layers are found by following the graph from its input. A layer that was folded comes back as one that only adds the
-convolution's bias.
+An exporter folds most batch normalisations into convolutions and gives tensors arbitrary names, so the layers are
+identified by following the graph from its input. A batch normalisation that was folded is restored as one that only
+adds the bias of the convolution.
 """
 
 from __future__ import annotations
@@ -13,22 +13,24 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from asccl.errors import AscclError, InputError
+from asccl.interop.base import State
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 EPSILON = 1e-5  # of our batch normalisations
-IDLE = ("Identity", "Dropout")
-
-State = dict[str, torch.Tensor]
+IDENTITY_NODES = ("Identity", "Dropout")
 
 
-class Unexpected(Exception):
-    """The graph is not an IResNet's; the text says where it departs."""
+class UnexpectedGraphError(Exception):
+    """The graph is not that of an IResNet; the text says where it differs."""
 
 
 def read_iresnet(path: Path) -> State:
-    """The state dict of an IResNet of any depth, with its embedding. Raises InputError, and AscclError without onnx."""
+    """Read the state dict of an IResNet of any depth, with its embedding.
+
+    Raises InputError, and AscclError where the package onnx is not installed.
+    """
     try:
         import onnx
         from google.protobuf.message import DecodeError
@@ -39,99 +41,103 @@ def read_iresnet(path: Path) -> State:
     try:
         model = onnx.load(path)
     except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise InputError(f"{path} is not a whole ONNX file", "get it again, or give another") from error
+        raise InputError(f"{path} is not a complete ONNX file", "download it again, or give another") from error
     try:
-        return _Walk(model).iresnet()
-    except Unexpected as reason:
+        return _GraphReader(model).iresnet()
+    except UnexpectedGraphError as reason:
         raise InputError(f"{path} is not an IResNet: {reason}", "give insightface's w600k_r50.onnx") from reason
 
 
-class _Walk:
-    """Follows one tensor through the graph and collects the layers on its way."""
+class _GraphReader:
+    """Follows one tensor through the graph and collects the layers on the way.
+
+    `tensor` is the name of the current tensor.
+    """
 
     def __init__(self, model: ModelProto):
         from onnx import numpy_helper
 
         graph = model.graph
-        self.values = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
-        self.values |= {
+        self.constants = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
+        self.constants |= {
             node.output[0]: torch.from_numpy(numpy_helper.to_array(node.attribute[0].t).copy())
             for node in graph.node
             if node.op_type == "Constant" and node.attribute[0].name == "value"
         }
-        self.users: dict[str, list[NodeProto]] = {}
+        self.consumers: dict[str, list[NodeProto]] = {}
         for node in graph.node:
             for name in node.input:
-                self.users.setdefault(name, []).append(node)
-        inputs = [value.name for value in graph.input if value.name not in self.values]
+                self.consumers.setdefault(name, []).append(node)
+        inputs = [value.name for value in graph.input if value.name not in self.constants]
         if len(inputs) != 1:
-            raise Unexpected(f"it has {len(inputs)} inputs")
-        self.at = inputs[0]
+            raise UnexpectedGraphError(f"it has {len(inputs)} inputs")
+        self.tensor = inputs[0]
         self.state: State = {}
 
     def iresnet(self) -> State:
         self._convolution("conv1", "bn1")
         self._prelu("prelu")
         layer = block = 0
-        while len(self._next()) == 2:
-            layer, block = (layer + 1, 0) if self._thins() else (layer, block + 1)
+        while len(self._next_nodes()) == 2:
+            layer, block = (layer + 1, 0) if self._has_downsample() else (layer, block + 1)
             self._block(f"layer{layer}.{block}")
-        self._normalise("bn2")
-        self._take("Flatten", "Reshape")
-        self._normalise("features", self._linear("fc"))
-        if self._next():
-            raise Unexpected(f"{self._next()[0].op_type} follows the embedding")
+        self._batch_norm("bn2")
+        self._step("Flatten", "Reshape")
+        self._batch_norm("features", self._linear("fc"))
+        if self._next_nodes():
+            raise UnexpectedGraphError(f"{self._next_nodes()[0].op_type} follows the embedding")
         return self.state
 
-    def _thins(self) -> bool:
-        """Whether the block that begins here has a convolution beside it."""
-        return any(node.op_type == "Conv" for node in self._next())
+    def _has_downsample(self) -> bool:
+        """Return whether the block that begins here has a convolution on its shortcut."""
+        return any(node.op_type == "Conv" for node in self._next_nodes())
 
     def _block(self, name: str) -> None:
-        start, thins = self.at, self._thins()
-        self._normalise(f"{name}.bn1", needed=True)
+        start, has_downsample = self.tensor, self._has_downsample()
+        self._batch_norm(f"{name}.bn1", required=True)
         self._convolution(f"{name}.conv1", f"{name}.bn2")
         self._prelu(f"{name}.prelu")
         self._convolution(f"{name}.conv2", f"{name}.bn3")
-        end, self.at = self.at, start
-        if thins:
+        end, self.tensor = self.tensor, start
+        if has_downsample:
             self._convolution(f"{name}.downsample.0", f"{name}.downsample.1")
-        beside = self.at
-        if set(self._take("Add").input) != {end, beside}:
-            raise Unexpected(f"{name} does not end in a sum with its input")
+        shortcut = self.tensor
+        if set(self._step("Add").input) != {end, shortcut}:
+            raise UnexpectedGraphError(f"{name} does not end in a sum with its input")
 
-    def _next(self) -> list[NodeProto]:
-        """The nodes that read the tensor here, idle ones passed over."""
-        while len(users := self.users.get(self.at, [])) == 1 and users[0].op_type in IDLE:
-            self.at = users[0].output[0]
-        return users
+    def _next_nodes(self) -> list[NodeProto]:
+        """Return the nodes that read the current tensor, after identity nodes."""
+        while len(nodes := self.consumers.get(self.tensor, [])) == 1 and nodes[0].op_type in IDENTITY_NODES:
+            self.tensor = nodes[0].output[0]
+        return nodes
 
-    def _take(self, *kinds: str) -> NodeProto:
-        """The one node here of these kinds; goes to its output."""
-        found = [node for node in self._next() if node.op_type in kinds]
-        if len(found) != 1:
-            there = " and ".join(node.op_type for node in self._next()) or "the end"
-            raise Unexpected(f"expected {' or '.join(kinds)} after {self.at}, found {there}")
-        self.at = found[0].output[0]
-        return found[0]
+    def _step(self, *kinds: str) -> NodeProto:
+        """Return the only next node of these kinds, and continue at its output."""
+        nodes = self._next_nodes()
+        matching = [node for node in nodes if node.op_type in kinds]
+        if len(matching) != 1:
+            actual = " and ".join(node.op_type for node in nodes) or "the end"
+            raise UnexpectedGraphError(f"expected {' or '.join(kinds)} after {self.tensor}, got {actual}")
+        self.tensor = matching[0].output[0]
+        return matching[0]
 
-    def _value(self, node: NodeProto, index: int) -> torch.Tensor:
+    def _constant(self, node: NodeProto, index: int) -> torch.Tensor:
         try:
-            return self.values[node.input[index]].float()
+            return self.constants[node.input[index]].float()
         except KeyError:
-            raise Unexpected(f"{node.op_type} {node.name} takes what is no constant") from None
+            raise UnexpectedGraphError(f"input {index} of {node.op_type} {node.name} is not a constant") from None
 
     def _convolution(self, name: str, norm: str) -> None:
-        node = self._take("Conv")
-        weight = self.state[f"{name}.weight"] = self._value(node, 1)
-        bias = self._value(node, 2) if len(node.input) > 2 else torch.zeros(len(weight))
-        self._normalise(norm, bias)
+        node = self._step("Conv")
+        weight = self.state[f"{name}.weight"] = self._constant(node, 1)
+        bias = self._constant(node, 2) if len(node.input) > 2 else torch.zeros(len(weight))
+        self._batch_norm(norm, bias)
 
-    def _normalise(self, name: str, bias: torch.Tensor | None = None, needed: bool = False) -> None:
-        """Batch normalisation of what comes here plus a bias; where the graph has none, one that only adds the bias."""
-        if needed or any(node.op_type == "BatchNormalization" for node in self._next()):
-            node = self._take("BatchNormalization")
-            weight, shift, mean, variance = (self._value(node, index) for index in range(1, 5))
+    def _batch_norm(self, name: str, bias: torch.Tensor | None = None, required: bool = False) -> None:
+        """Read a batch normalisation and fold the bias before it in; without a node, build one that adds the bias."""
+        if required or any(node.op_type == "BatchNormalization" for node in self._next_nodes()):
+            node = self._step("BatchNormalization")
+            weight, shift, mean, variance = (self._constant(node, index) for index in range(1, 5))
             if bias is not None:
                 mean = mean - bias
             variance = variance + _attribute(node, "epsilon", EPSILON) - EPSILON
@@ -139,19 +145,19 @@ class _Walk:
             weight, shift = torch.ones(len(bias)), bias
             mean, variance = torch.zeros(len(bias)), torch.full((len(bias),), 1 - EPSILON)
         else:
-            raise Unexpected(f"there is no {name}")
-        parts = {"weight": weight, "bias": shift, "running_mean": mean, "running_var": variance}
-        self.state |= {f"{name}.{part}": value for part, value in parts.items()}
+            raise UnexpectedGraphError(f"{name} is missing")
+        tensors = {"weight": weight, "bias": shift, "running_mean": mean, "running_var": variance}
+        self.state |= {f"{name}.{suffix}": value for suffix, value in tensors.items()}
 
     def _prelu(self, name: str) -> None:
-        self.state[f"{name}.weight"] = self._value(self._take("PRelu"), 1).flatten()
+        self.state[f"{name}.weight"] = self._constant(self._step("PRelu"), 1).flatten()
 
     def _linear(self, name: str) -> torch.Tensor:
-        """Returns zeros: its bias stays with it."""
-        node = self._take("Gemm")
-        weight = self._value(node, 1)
+        """Read a linear layer. Returns a zero bias for the normalisation after it, because the layer keeps its own."""
+        node = self._step("Gemm")
+        weight = self._constant(node, 1)
         self.state[f"{name}.weight"] = weight if _attribute(node, "transB", 0) else weight.T.contiguous()
-        self.state[f"{name}.bias"] = self._value(node, 2)
+        self.state[f"{name}.bias"] = self._constant(node, 2)
         return torch.zeros(len(self.state[f"{name}.bias"]))
 
 

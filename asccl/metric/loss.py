@@ -1,4 +1,4 @@
-"""The contrast of visual disparities (eq. 4), the SCCL loss that trains the metric (eq. 5) and the ASCCL loss (eq. 7)."""
+"""Contrast of visual disparities (eq. 4), the SCCL loss that trains the metric (eq. 5) and the ASCCL loss (eq. 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MobileFaceNet: a small face-recognition network, and four feature maps of it (Chen et al., CCBR 2018)."""
+"""MobileFaceNet: a small face-recognition network with four feature maps (Chen et al., CCBR 2018)."""
 
 from __future__ import annotations
 
@@ -7,31 +7,41 @@ from torch import nn
 
 from asccl.nets.blocks import ConvPReLU, Freezable
 
-INPUT_SIZE = 112
+INPUT_SIZE = 112  # pixels
 EMBEDDING_SIZE = 192
 MAP_CHANNELS = (64, 64, 128, 128)
 MAP_STRIDES = (2, 4, 8, 16)
 
 
 class Bottleneck(nn.Module):
-    """Inverted residual: widen, look around, narrow without a bend; plus its input where the shapes agree."""
+    """Inverted residual block: 1x1 and 3x3 depthwise convolution with PReLU, linear 1x1 projection, and a shortcut.
 
-    def __init__(self, inputs: int, width: int, outputs: int, stride: int = 1):
+    Args:
+        in_channels: channels of the input.
+        expanded_channels: channels between the two 1x1 convolutions.
+        out_channels: channels of the output.
+        stride: stride of the depthwise convolution. The shortcut exists where input and output have the same shape.
+    """
+
+    def __init__(self, in_channels: int, expanded_channels: int, out_channels: int, stride: int = 1):
         super().__init__()
-        self.expand = ConvPReLU(inputs, width, 1)
-        self.depthwise = ConvPReLU(width, width, 3, stride, groups=width)
-        self.project = nn.Conv2d(width, outputs, 1)
-        self.residual = stride == 1 and inputs == outputs
+        self.expand = ConvPReLU(in_channels, expanded_channels, 1)
+        self.depthwise = ConvPReLU(expanded_channels, expanded_channels, 3, stride, groups=expanded_channels)
+        self.project = nn.Conv2d(expanded_channels, out_channels, 1)
+        self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) -> (B, C', ceil(H / stride), ceil(W / stride))."""
         y = self.project(self.depthwise(self.expand(x)))
         return x + y if self.residual else y
 
 
 class MobileFaceNet(Freezable):
-    """Batch normalisation is folded into the convolutions, and so is the scale of the input: the network was trained
-    on (value - 127.5) / 128, and its first convolution here carries the factor 127.5 / 128 (exact, for its padding is
-    zero). So the input is plain RGB in [-1, 1], value / 127.5 - 1.
+    """A face-recognition network for RGB in [-1, 1], value / 127.5 - 1.
+
+    Batch normalisation is folded into the convolutions, and so is the scale of the input: the network was trained on
+    (value - 127.5) / 128, and the first convolution contains the factor 127.5 / 128. That is exact because it pads with
+    zeros.
     """
 
     MAP_CHANNELS = MAP_CHANNELS
@@ -53,11 +63,11 @@ class MobileFaceNet(Freezable):
         self.embed = nn.Conv2d(512, EMBEDDING_SIZE, 1)
 
     def feature_maps(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Feature maps of falling size.
+        """Compute four feature maps of decreasing size.
 
-        x: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16, an ArcFace crop. Returns four maps
-        (B, `MAP_CHANNELS`[i], H / `MAP_STRIDES`[i], W / `MAP_STRIDES`[i]): the last narrow block at each size, before
-        the next one widens it. Differentiable. Raises ValueError.
+        x: (B, 3, H, W) RGB in [-1, 1], H and W multiples of 16, an ArcFace crop. Returns the output of the last block
+        of each resolution, (B, `MAP_CHANNELS`[i], H / `MAP_STRIDES`[i], W / `MAP_STRIDES`[i]). Differentiable. Raises
+        ValueError.
         """
         if x.dim() != 4 or x.shape[1] != 3 or x.shape[2] % 16 or x.shape[3] % 16 or 0 in x.shape[2:]:
             raise ValueError(f"expected (B, 3, H, W) with H and W multiples of 16, got {tuple(x.shape)}")
@@ -68,7 +78,10 @@ class MobileFaceNet(Freezable):
         return maps
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, 3, 112, 112) RGB in [-1, 1], an ArcFace crop -> (B, 192) embedding, not normalised. Raises ValueError."""
+        """Compute an identity embedding.
+
+        x: (B, 3, 112, 112) RGB in [-1, 1], an ArcFace crop. Returns (B, 192), not normalised. Raises ValueError.
+        """
         if x.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):
             raise ValueError(f"expected (B, 3, {INPUT_SIZE}, {INPUT_SIZE}), got {tuple(x.shape)}")
         return self.embed(self.pool(self.expand(self.feature_maps(x)[-1]))).flatten(1)

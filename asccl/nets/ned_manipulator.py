@@ -1,7 +1,8 @@
-"""The four networks of NED's first stage (Papantoniou et al., CVPR 2022): coefficients in, coefficients of another
-emotion out. A style, 16 numbers, says which emotion and in whose manner.
+"""The four networks of NED's first stage (Papantoniou et al., CVPR 2022).
 
-Layers and their names are those of the published checkpoint; `Sizes()` with 51 coefficients has its shapes, too.
+They change the emotion of a sequence of expression coefficients. A style, a vector of 16 numbers, determines the
+emotion and the speaker's way to express it. Layers and tensors have the names of the published checkpoint, and its
+shapes with `ManipulatorSizes(51)`.
 """
 
 from __future__ import annotations
@@ -16,18 +17,26 @@ from torch import nn
 from asccl.nets.blocks import Freezable
 from asccl.types import EMOTIONS
 
-WINDOW_LENGTH = 10  # frames of a sequence, in training and here
+WINDOW_LENGTH = 10  # frames of a sequence, in training and in use
 WINDOW_STRIDE = 3  # frames from one window of a long sequence to the next
-BLEND_SIGMA = 0.2  # of a window's weight over its frames, in windows
-WINDOW_BATCH = 256  # windows at once
-MEAN_STYLE_LATENTS = 1000  # latents whose mean style stands for an emotion
+BLEND_SIGMA = 0.2  # of the Gaussian that weighs the frames of a window, in window lengths
+WINDOW_BATCH = 256  # windows in one batch
+MEAN_STYLE_LATENTS = 1000  # random latents whose mean style represents an emotion
 
 
 @dataclass(frozen=True)
 class ManipulatorSizes:
-    """coefficients: 52 ARKit units, or 51 of FLAME (jaw, then 50 of expression). width: of the generator's LSTM; what
-    looks at sequences is a quarter as wide. classes: emotions. residual: the generator adds to its input,
-    which NED's does not."""
+    """Sizes of the networks.
+
+    Attributes:
+        coefficients: 52 ARKit units, or 51 coefficients of FLAME (jaw, then 50 of expression).
+        width: of the generator's LSTM; style encoder and discriminator are a quarter as wide.
+        style: numbers of a style.
+        latent: numbers of a random latent.
+        hidden: width of the mapping network.
+        classes: number of emotions.
+        residual: whether the generator adds its output to its input; NED's does not.
+    """
 
     coefficients: int = 52
     width: int = 512
@@ -38,57 +47,63 @@ class ManipulatorSizes:
     residual: bool = False
 
     def to_metadata(self) -> dict[str, str]:
-        """As a weights file's metadata has it."""
+        """Return the fields as metadata of a file of weights."""
         return {name: str(int(value)) for name, value in asdict(self).items()}
 
     @classmethod
-    def from_metadata(cls, told: Mapping[str, str]) -> ManipulatorSizes:
-        """From a weights file's metadata. Raises KeyError, ValueError."""
-        numbers = {name: int(told[name]) for name in cls.__dataclass_fields__}
+    def from_metadata(cls, metadata: Mapping[str, str]) -> ManipulatorSizes:
+        """Read the sizes from the metadata of a file of weights. Raises KeyError, ValueError."""
+        numbers = {name: int(metadata[name]) for name in cls.__dataclass_fields__}
         residual = bool(numbers.pop("residual"))
         return cls(**numbers, residual=residual)
 
 
-def mlp(*sizes: int, bend_last: bool = False) -> nn.Sequential:
-    """Linear layers with a ReLU between each two, and after the last on demand."""
-    parts: list[nn.Module] = []
-    for inputs, outputs in pairwise(sizes):
-        parts += [nn.Linear(inputs, outputs), nn.ReLU()]
-    return nn.Sequential(*(parts if bend_last else parts[:-1]))
+def mlp(*sizes: int, final_relu: bool = False) -> nn.Sequential:
+    """Build linear layers of these sizes with a ReLU between them, and one after the last if `final_relu`."""
+    layers: list[nn.Module] = []
+    for in_features, out_features in pairwise(sizes):
+        layers += [nn.Linear(in_features, out_features), nn.ReLU()]
+    return nn.Sequential(*(layers if final_relu else layers[:-1]))
 
 
 class MappingNetwork(nn.Module):
-    """A latent drawn at random -> a style of an emotion."""
+    """Map a random latent to a style of an emotion."""
 
     def __init__(self, sizes: ManipulatorSizes):
         super().__init__()
         width = sizes.hidden
-        self.shared = mlp(sizes.latent, width, width, width, bend_last=True)
+        self.shared = mlp(sizes.latent, width, width, width, final_relu=True)
         self.unshared = nn.ModuleList(mlp(width, width, sizes.style) for _ in range(sizes.classes))
 
     def forward(self, z: torch.Tensor, emotion: torch.Tensor) -> torch.Tensor:
         """(B, latent) standard normal, (B,) int64 -> (B, style)."""
         h = self.shared(z)
-        every = torch.stack([head(h) for head in self.unshared], 1)
-        return every[torch.arange(len(z), device=z.device), emotion]
+        styles = torch.stack([head(h) for head in self.unshared], 1)
+        return styles[torch.arange(len(z), device=z.device), emotion]
 
 
 class SequenceNetwork(nn.Module):
-    """Frame by frame, then both ways along time, then frame by frame again."""
+    """Layers that read single frames, a bidirectional LSTM over time, then layers that read single frames again.
 
-    def __init__(self, before: tuple[int, ...], width: int, after: tuple[int, ...]):
+    Args:
+        input_sizes: of the first layers.
+        width: of each direction of the LSTM.
+        output_sizes: of the last layers.
+    """
+
+    def __init__(self, input_sizes: tuple[int, ...], width: int, output_sizes: tuple[int, ...]):
         super().__init__()
-        self.seq1 = mlp(*before, bend_last=True)
-        self.LSTM = nn.LSTM(before[-1], width, num_layers=2, batch_first=True, bidirectional=True)
-        self.seq2 = mlp(2 * width, *after)
+        self.seq1 = mlp(*input_sizes, final_relu=True)
+        self.LSTM = nn.LSTM(input_sizes[-1], width, num_layers=2, batch_first=True, bidirectional=True)
+        self.seq2 = mlp(2 * width, *output_sizes)
 
-    def frames(self, x: torch.Tensor) -> torch.Tensor:
+    def per_frame(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, inputs) -> (B, T, outputs)."""
         return self.seq2(self.LSTM(self.seq1(x))[0])
 
 
 class SequenceGenerator(SequenceNetwork):
-    """Coefficients and a style -> coefficients in that style."""
+    """Change coefficients to a style."""
 
     def __init__(self, sizes: ManipulatorSizes):
         w = sizes.width
@@ -97,36 +112,36 @@ class SequenceGenerator(SequenceNetwork):
 
     def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         """(B, T, C), (B, style) -> (B, T, C)."""
-        out = self.frames(torch.cat([x, style[:, None].expand(-1, x.shape[1], -1)], -1))
+        out = self.per_frame(torch.cat([x, style[:, None].expand(-1, x.shape[1], -1)], -1))
         return x + out if self.residual else out
 
 
 class StyleEncoder(SequenceNetwork):
-    """Coefficients -> their style."""
+    """Compute the style of coefficients."""
 
     def __init__(self, sizes: ManipulatorSizes):
         w = sizes.width
         super().__init__((sizes.coefficients, w, w // 2), w // 4, (w // 4, w // 8, sizes.style))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, C) -> (B, style), the mean over the frames."""
-        return self.frames(x).mean(1)
+        """(B, T, C) -> (B, style), averaged over the frames."""
+        return self.per_frame(x).mean(1)
 
 
 class SequenceDiscriminator(SequenceNetwork):
-    """Coefficients -> how real they are as a sequence of an emotion: 1 real, 0 made."""
+    """Score coefficients as a sequence of an emotion: 1 for real, 0 for generated ones."""
 
     def __init__(self, sizes: ManipulatorSizes):
         w = sizes.width
         super().__init__((sizes.coefficients, w, w // 2), w // 4, (w // 4, w // 8, sizes.classes))
 
     def forward(self, x: torch.Tensor, emotion: torch.Tensor) -> torch.Tensor:
-        """(B, T, C), (B,) int64 -> (B,), the mean over the frames."""
-        return self.frames(x).mean(1)[torch.arange(len(x), device=x.device), emotion]
+        """(B, T, C), (B,) int64 -> (B,), averaged over the frames."""
+        return self.per_frame(x).mean(1)[torch.arange(len(x), device=x.device), emotion]
 
 
 class Manipulator(Freezable):
-    """All four, and the mean style of every emotion, (emotions, style), which stands for its name."""
+    """The four networks, and the mean style of every emotion, (emotions, style), for edits to a named emotion."""
 
     mean_style: torch.Tensor
 
@@ -142,14 +157,32 @@ class Manipulator(Freezable):
 
 @torch.no_grad()
 def mean_styles(mapping: MappingNetwork, latent: int, emotions: int = len(EMOTIONS)) -> torch.Tensor:
-    """(emotions, style): what the mapping network makes of `MEAN_STYLE_LATENTS` latents on average, always the same ones."""
+    """Average the styles that the mapping network computes from fixed random latents.
+
+    Args:
+        mapping: the mapping network.
+        latent: numbers of a latent.
+        emotions: number of emotions.
+
+    Returns:
+        (emotions, style), the mean over `MEAN_STYLE_LATENTS` latents that are the same in every call.
+    """
     z = torch.randn(MEAN_STYLE_LATENTS, latent, generator=torch.Generator().manual_seed(0))
     return torch.stack([mapping(z, torch.full((MEAN_STYLE_LATENTS,), e)).mean(0) for e in range(emotions)])
 
 
 def window_indices(x: torch.Tensor, window: int = WINDOW_LENGTH, stride: int = WINDOW_STRIDE) -> torch.Tensor:
-    """(T, ...) -> (N, window) numbers of the frames of each window: every frame is in one, the last ends at the end.
-    A shorter sequence goes on with its last frame."""
+    """Split a sequence into overlapping windows.
+
+    Args:
+        x: (T, ...).
+        window: frames of a window.
+        stride: frames from one window to the next.
+
+    Returns:
+        (N, window) indices of frames. Every frame is in a window, and the last window ends with the last frame, which
+        is repeated where the sequence is shorter than a window.
+    """
     last = max(len(x) - window, 0)
     starts = torch.tensor([*range(0, last, stride), last])
     return (starts[:, None] + torch.arange(window)).clamp(max=len(x) - 1)
@@ -159,24 +192,40 @@ def window_indices(x: torch.Tensor, window: int = WINDOW_LENGTH, stride: int = W
 def translate(
     generator: SequenceGenerator, x: torch.Tensor, style: torch.Tensor, stride: int = WINDOW_STRIDE
 ) -> torch.Tensor:
-    """A whole video: coefficients (T, C) of any length in a style (style,) -> (T, C).
+    """Change the coefficients of a video to a style.
 
-    Window by window, as in training; where windows overlap each counts by a Gaussian around its middle.
+    The generator reads windows, as in training. Overlapping windows are blended with a Gaussian around their centre.
+
+    Args:
+        generator: the generator.
+        x: coefficients (T, C), any number of frames.
+        style: (style,).
+        stride: frames from one window to the next.
+
+    Returns:
+        (T, C).
     """
     index = window_indices(x, stride=stride).to(x.device)
-    made = torch.cat([generator(x[part], style.expand(len(part), -1)) for part in index.split(WINDOW_BATCH)])
-    middle = (WINDOW_LENGTH - 1) / 2
-    bell = torch.exp(
-        -(((torch.arange(WINDOW_LENGTH, device=x.device) - middle) / (BLEND_SIGMA * WINDOW_LENGTH)) ** 2) / 2
-    )
+    generated = torch.cat([generator(x[part], style.expand(len(part), -1)) for part in index.split(WINDOW_BATCH)])
+    offset = torch.arange(WINDOW_LENGTH, device=x.device) - (WINDOW_LENGTH - 1) / 2
+    gaussian = torch.exp(-((offset / (BLEND_SIGMA * WINDOW_LENGTH)) ** 2) / 2)
     total, weight = torch.zeros_like(x), torch.zeros_like(x[:, :1])
-    total.index_add_(0, index.flatten(), (made * bell[:, None]).flatten(0, 1))
-    weight.index_add_(0, index.flatten(), bell.expand(len(index), -1).reshape(-1, 1))
+    total.index_add_(0, index.flatten(), (generated * gaussian[:, None]).flatten(0, 1))
+    weight.index_add_(0, index.flatten(), gaussian.expand(len(index), -1).reshape(-1, 1))
     return total / weight
 
 
 @torch.no_grad()
 def encode_style(encoder: StyleEncoder, x: torch.Tensor, stride: int = WINDOW_STRIDE) -> torch.Tensor:
-    """Coefficients (T, C) of any length -> (style,), the mean over windows."""
+    """Compute the style of the coefficients of a video.
+
+    Args:
+        encoder: the style encoder.
+        x: coefficients (T, C), any number of frames.
+        stride: frames from one window to the next.
+
+    Returns:
+        (style,), the mean over windows.
+    """
     index = window_indices(x, stride=stride).to(x.device)
     return torch.cat([encoder(x[part]) for part in index.split(WINDOW_BATCH)]).mean(0)

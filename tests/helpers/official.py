@@ -35,6 +35,12 @@ def synthetic_weights(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.
     return {name: _tensor(name, tuple(shape)) for name, shape in shapes.items()}
 
 
+def save_checkpoint(state: Mapping[str, Any], path: Path) -> Path:
+    """Write a checkpoint of PyTorch. Returns its path."""
+    torch.save(dict(state), path)
+    return path
+
+
 def _tensor(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     last = name.rpartition(".")[2]
     if last == "num_batches_tracked":

@@ -34,14 +34,14 @@ def test_same_convolution_against_sums_by_hand():
     assert layer(torch.zeros(1, 1, 5, 7)).shape == (1, 1, 3, 4)
 
 
-class Net(Freezable):
+class DropoutNet(Freezable):
     def __init__(self):
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(2, 2), nn.Dropout())
 
 
 def test_frozen_stays_frozen():
-    parent = nn.ModuleList([Net(), Net().freeze()])
+    parent = nn.ModuleList([DropoutNet(), DropoutNet().freeze()])
     parent.train()
     free, frozen = parent
     assert free.training and free.layers[1].training

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from asccl import hub
+from asccl.nets.blocks import tensor_shapes
 from asccl.nets.expression import FEATURE_SIZE, ExpressionNet
 from asccl.types import EMOTIONS
 
@@ -11,12 +12,11 @@ from asccl.types import EMOTIONS
 @pytest.fixture(scope="module")
 def net() -> ExpressionNet:
     net = ExpressionNet()
-    shapes = {name: tuple(value.shape) for name, value in net.state_dict().items()}
-    net.load_state_dict(hub.load_safetensors(hub.locate("expression-faceapi"), shapes))
+    net.load_state_dict(hub.load_safetensors(hub.locate("expression-faceapi"), tensor_shapes(net)))
     return net.freeze()
 
 
-def picture() -> torch.Tensor:
+def fixed_image() -> torch.Tensor:
     """(1, 3, 112, 112): the same on every machine."""
     t = torch.linspace(0, 1, 112)
     return torch.stack([torch.sin(9 * t)[:, None] * torch.cos((5 + 2 * c) * t) for c in range(3)])[None]
@@ -26,15 +26,15 @@ def picture() -> torch.Tensor:
 def test_known_probabilities(net):
     """Computed by another implementation of the published network."""
     expected = torch.tensor([0.241708, 0.272970, 0.003895, 0.000136, 0.115790, 0.115341, 0.250159])
-    torch.testing.assert_close(net(picture()).softmax(-1)[0], expected, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(net(fixed_image()).softmax(-1)[0], expected, rtol=1e-3, atol=1e-5)
 
 
 @torch.inference_mode()
 def test_features_lead_to_the_logits(net):
-    features = net.features(picture())
+    features = net.features(fixed_image())
     assert features.shape == (1, FEATURE_SIZE) and features.min() >= 0
-    torch.testing.assert_close(net.classify(features), net(picture()))
-    assert net(picture()).shape == (1, len(EMOTIONS))
+    torch.testing.assert_close(net.classify(features), net(fixed_image()))
+    assert net(fixed_image()).shape == (1, len(EMOTIONS))
 
 
 def test_shape_is_checked(net):

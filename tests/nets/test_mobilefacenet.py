@@ -4,21 +4,18 @@ import pytest
 import torch
 
 from asccl import hub
+from asccl.nets.blocks import tensor_shapes
 from asccl.nets.mobilefacenet import EMBEDDING_SIZE, MAP_CHANNELS, MAP_STRIDES, MobileFaceNet
 
 
 @pytest.fixture(scope="module")
 def net() -> MobileFaceNet:
     net = MobileFaceNet()
-    net.load_state_dict(hub.load_safetensors(hub.locate("mobilefacenet-arcface"), shapes(net)))
+    net.load_state_dict(hub.load_safetensors(hub.locate("mobilefacenet-arcface"), tensor_shapes(net)))
     return net.freeze()
 
 
-def shapes(net: torch.nn.Module) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in net.state_dict().items()}
-
-
-def picture(size: int = 112) -> torch.Tensor:
+def fixed_image(size: int = 112) -> torch.Tensor:
     """(1, 3, size, size): the same on every machine."""
     t = torch.linspace(0, 1, size)
     return torch.stack([torch.sin(9 * t)[:, None] * torch.cos((5 + 2 * c) * t) for c in range(3)])[None]
@@ -26,9 +23,9 @@ def picture(size: int = 112) -> torch.Tensor:
 
 @torch.inference_mode()
 def test_known_embedding(net):
-    """Computed from the published graph, its two defects mended, by another implementation."""
+    """Computed by another implementation from the published graph, whose two defects were corrected."""
     expected = torch.tensor([-0.250832, 0.681011, 0.375371, -0.304213, -1.553802, 0.781257])
-    torch.testing.assert_close(net(picture())[0, :6], expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(net(fixed_image())[0, :6], expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(112, 112), (224, 224), (64, 48)])
@@ -48,7 +45,7 @@ def test_shapes_are_checked(net):
 
 
 def test_gradients_reach_the_image_and_not_the_weights(net):
-    x = picture().requires_grad_()
+    x = fixed_image().requires_grad_()
     sum(m.square().mean() for m in net.feature_maps(x)).backward()
     assert x.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in net.parameters())

@@ -1,4 +1,4 @@
-"""NED's first stage: the same names, shapes and numbers as the published code's."""
+"""NED's first stage: names, shapes and results are those of the published code."""
 
 import official
 import pytest
@@ -17,7 +17,8 @@ def theirs() -> Manipulator:
     return net.freeze()
 
 
-def told(values: torch.Tensor) -> list:
+def summary(values: torch.Tensor) -> list:
+    """Sum, absolute sum and the first values, as in the file of expected results."""
     return [values.sum().item(), values.abs().sum().item(), values.flatten()[:8].tolist()]
 
 
@@ -27,14 +28,14 @@ def test_all_four_compute_what_the_published_code_computes(theirs):
     x, z = torch.randn(3, 10, 51, generator=rng), torch.randn(3, 4, generator=rng)
     emotions = torch.tensor([0, 3, 6])
     style = theirs.mapping_network(z, emotions)
-    found = {
+    results = {
         "style": style,
         "fake": theirs.generator(x, style),
         "enc": theirs.style_encoder(x),
         "d": theirs.discriminator(x, emotions),
     }
-    for name, values in found.items():
-        for a, b in zip(told(values), expected[name], strict=True):
+    for name, values in results.items():
+        for a, b in zip(summary(values), expected[name], strict=True):
             assert a == pytest.approx(b, rel=official.TOLERANCE, abs=1e-6), name
 
 
@@ -60,7 +61,7 @@ def test_sizes_survive_a_file():
     assert ManipulatorSizes.from_metadata(sizes.to_metadata()) == sizes
 
 
-def test_mapped_styles_are_means_of_each_emotion(theirs):
+def test_mean_styles_are_those_of_the_mapping_network(theirs):
     styles = mean_styles(theirs.mapping_network, 4)
     assert styles.shape == (7, 16) and torch.equal(styles, mean_styles(theirs.mapping_network, 4))
     z = torch.randn(4000, 4, generator=torch.Generator().manual_seed(1))
