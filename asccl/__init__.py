@@ -1,13 +1,17 @@
 """Speech-preserving facial expression manipulation with the ASCCL metric (CVPR 2024).
 
-from asccl import EditRequest, Editor
+Edit a video:
 
-result = Editor().edit(EditRequest("talk.mp4", emotion="happy"))
-print(result.output, result.report["speech"])
+    from asccl import EditRequest, Editor
 
-from asccl import ASCCLLoss, load_metric
+    result = Editor().edit(EditRequest("talk.mp4", emotion="happy"))
+    print(result.output, result.report["speech"])
 
-loss = ASCCLLoss(load_metric("scc-mobilefacenet"))(source, generated)  # (B, 3, H, W) RGB in [-1, 1]
+Use the loss in a training:
+
+    from asccl import ASCCLLoss, load_metric
+
+    loss = ASCCLLoss(load_metric("scc-mobilefacenet"))(source, generated)  # (B, 3, H, W) RGB in [-1, 1]
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from asccl.metric.loss import ASCCLLoss, LossSettings
     from asccl.zoo import load_metric
 
-_LATER = {
+_MODULES = {
     "ASCCLLoss": "asccl.metric.loss",
     "Editor": "asccl.editing.editor",
     "LossSettings": "asccl.metric.loss",
@@ -33,7 +37,7 @@ __all__ = ["EMOTIONS", "ASCCLLoss", "EditRequest", "EditResult", "Editor", "Loss
 
 
 def __getattr__(name: str) -> Any:
-    """What needs torch is imported when it is first asked for, so that `import asccl` stays light."""
-    if name in _LATER:
-        return getattr(import_module(_LATER[name]), name)
+    """Import a name when it is first used, so that `import asccl` does not import torch."""
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,9 +11,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from asccl.hub import WeightsFile
+
 REPO = "someone/weights"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REVISIONS = ("main", COMMIT)
+DATA = bytes(range(256)) * 1000
+SMALL_FILE = WeightsFile(
+    name="small",
+    file="small.bin",
+    repo=None,
+    revision=None,
+    sha256=hashlib.sha256(DATA).hexdigest(),
+    licence="CC0-1.0",
+    size=len(DATA),
+    recipe="python -m training.small",
+)
 
 
 @dataclass
