@@ -143,3 +143,12 @@ def test_a_weak_perspective_is_recovered():
     assert scale[0] == pytest.approx(3.0)
     assert fitted_rotation[0] == pytest.approx(rotation)
     assert translation[0] == pytest.approx([1, 2, 3])
+
+
+def test_the_motion_keeps_the_shots_of_the_track():
+    shot = np.array([0, 0, 1, 1], np.int32)
+    landmarks = track_landmarks(units(4))
+    track = Track(np.ones(4, np.float32), shot)
+    motion = FITTER.fit_motion(track, lambda a, b: landmarks[a:b], HEAD.neutral.astype(np.float64))
+    assert np.array_equal(motion.shot, shot)
+    assert np.array_equal(motion.select(np.array([1, 2])).shot, [0, 1])

@@ -1,4 +1,4 @@
-"""Eyes whose lids open and close: on drawn eyes, whose iris and white are known to the pixel."""
+"""Lids that open and close, on drawn eyes whose iris and white are known to the pixel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UPPER = list(mesh.RIGHT_EYE[9:16])
 
 
 def landmarks(sideways: float = 0.0) -> np.ndarray:
-    """(478, 3) pixels of the mean head. sideways: pixels that the irises look to the right of the picture."""
+    """(478, 3) pixels of the average head. sideways: pixels that the irises look to the right of the image."""
     points = np.zeros((478, 3), np.float32)
     points[:468] = SCALE * HEAD.neutral
     eyes = points[list(mesh.RIGHT_EYE + mesh.LEFT_EYE)].mean(0)
@@ -37,35 +37,35 @@ def iris_of(points: np.ndarray) -> tuple[np.ndarray, float]:
     return centre, float(points[mesh.RIGHT_IRIS[1], 0] - centre[0])
 
 
-def picture(points: np.ndarray, larger: float = 1.0, catch_light: bool = False) -> np.ndarray:
-    """Both eyes. larger: their irises over those that the landmarks claim."""
+def draw_eyes(points: np.ndarray, radius_ratio: float = 1.0, catch_light: bool = False) -> np.ndarray:
+    """Both eyes. radius_ratio: radius of the irises over that of their landmarks."""
     image = np.full((*SIZE, 3), SKIN, np.uint8)
     for loop, iris in ((mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS)):
         centre, rim = points[list(iris[:2]), :2]
         ball = np.full((*SIZE, 3), WHITE, np.uint8)
         at = tuple(np.round(centre).astype(int).tolist())
-        cv2.circle(ball, at, round(larger * float(rim[0] - centre[0])), IRIS, -1, cv2.LINE_AA)
+        cv2.circle(ball, at, round(radius_ratio * float(rim[0] - centre[0])), IRIS, -1, cv2.LINE_AA)
         if catch_light:
             cv2.circle(ball, (at[0] - 3, at[1] + 20), 8, CATCH_LIGHT, -1, cv2.LINE_AA)
-        seen = np.zeros(SIZE, np.uint8)
-        cv2.fillPoly(seen, [np.round(points[list(loop), :2]).astype(np.int32)], 1)
-        image[seen > 0] = ball[seen > 0]
+        visible = np.zeros(SIZE, np.uint8)
+        cv2.fillPoly(visible, [np.round(points[list(loop), :2]).astype(np.int32)], 1)
+        image[visible > 0] = ball[visible > 0]
     return image
 
 
-def opened(source: np.ndarray, points: np.ndarray, lift: float) -> np.ndarray:
-    """The source with its upper lids lifted by `lift` pixels in the middle; where there was lid the warp shows skin."""
-    moved = points[:468].copy()
+def lift_lids(source: np.ndarray, points: np.ndarray, lift: float) -> np.ndarray:
+    """The source with its upper lids lifted by `lift` pixels in the middle; the old lid shows skin."""
+    edited_points = points[:468].copy()
     for loop in (mesh.RIGHT_EYE, mesh.LEFT_EYE):
-        moved[list(loop[9:16]), 1] -= lift * np.sin(np.pi * np.arange(1, 8) / 8).astype(np.float32)
-    edited, eyes = source.copy(), IrisModel()
-    eyes.observe(source, points)
-    restore_eyeballs(source, edited, points, moved, BOX, eyes.radius_ratio)
+        edited_points[list(loop[9:16]), 1] -= lift * np.sin(np.pi * np.arange(1, 8) / 8).astype(np.float32)
+    edited, irises = source.copy(), IrisModel()
+    irises.observe(source, points)
+    restore_eyeballs(source, edited, points, edited_points, BOX, irises.radius_ratio)
     return edited
 
 
 def above_iris(points: np.ndarray, edited: np.ndarray, radii: float) -> np.ndarray:
-    """Colour (3,) this many radii above the middle of the right eye's iris."""
+    """Colour (3,) so many radii above the centre of the right iris."""
     centre, radius = iris_of(points)
     x, y = np.round(centre - (0, radii * radius)).astype(int)
     return edited[y, x - 1 : x + 2].astype(float).mean(0)
@@ -73,14 +73,14 @@ def above_iris(points: np.ndarray, edited: np.ndarray, radii: float) -> np.ndarr
 
 def test_a_lid_that_opens_reveals_a_round_iris_and_white_above_it():
     points = landmarks()
-    edited = opened(picture(points), points, 60.0)
+    edited = lift_lids(draw_eyes(points), points, 60.0)
     assert np.abs(above_iris(points, edited, 0.92) - IRIS).max() < 25
     assert above_iris(points, edited, 1.3).min() > 180
 
 
 def test_a_catch_light_does_not_become_a_ring():
     points = landmarks()
-    plain, lit = (opened(picture(points, catch_light=light), points, 60.0) for light in (False, True))
+    plain, lit = (lift_lids(draw_eyes(points, catch_light=light), points, 60.0) for light in (False, True))
     centre, radius = iris_of(points)
     x, y = np.arange(SIZE[1]) - centre[0], np.arange(SIZE[0])[:, None] - centre[1]
     hidden = (np.hypot(x, y) < 0.9 * radius) & (y < points[UPPER, 1].min() - centre[1])
@@ -88,26 +88,26 @@ def test_a_catch_light_does_not_become_a_ring():
     assert np.abs(lit[hidden].astype(int) - plain[hidden]).max() < 20
 
 
-def test_an_iris_larger_than_the_mesh_says_is_completed_as_large():
-    points, eyes = landmarks(), IrisModel()
-    assert eyes.radius_ratio == 1
-    eyes.observe(picture(points, larger=1.2), points)
-    assert eyes.radius_ratio == pytest.approx(1.2, abs=0.03)
-    edited = opened(picture(points, larger=1.2), points, 70.0)
+def test_an_iris_larger_than_its_landmarks_is_completed_in_its_own_size():
+    points, irises = landmarks(), IrisModel()
+    assert irises.radius_ratio == 1
+    irises.observe(draw_eyes(points, radius_ratio=1.2), points)
+    assert irises.radius_ratio == pytest.approx(1.2, abs=0.03)
+    edited = lift_lids(draw_eyes(points, radius_ratio=1.2), points, 70.0)
     assert np.abs(above_iris(points, edited, 1.08) - IRIS).max() < 40
 
 
-def test_what_showed_of_the_eyeball_stays_to_the_pixel():
+def test_the_visible_eyeball_stays_to_the_pixel():
     points = landmarks(sideways=12)
-    source = picture(points, catch_light=True)
-    edited = opened(source, points, 25.0)
+    source = draw_eyes(points, catch_light=True)
+    edited = lift_lids(source, points, 25.0)
     eye = distance_inside(points[list(mesh.RIGHT_EYE), :2], SIZE) > 0.03 * face_size(points)
     eye[: int(points[list(mesh.RIGHT_EYE), 1].mean()) + 4] = False  # the lower lid does not move
     assert eye.sum() > 100
     assert np.abs(edited.astype(int) - source)[eye].max() <= 1
 
 
-def test_a_lid_that_moves_by_a_fraction_of_a_pixel_shows_it():
+def test_the_distance_follows_a_lid_by_fractions_of_a_pixel():
     loop = landmarks()[list(mesh.RIGHT_EYE), :2] / 8
     loop += 4 - loop.min(0)
     x, y = np.round(loop.mean(0)).astype(int)
