@@ -1,5 +1,6 @@
-"""User studies: which of two methods do people prefer? Start reading at plan.py, then session.py and results.py.
+"""User studies: which of two or more methods do people prefer? Start reading at plan.py, session.py and results.py.
 
-plan.py is what is asked and by which rules; manifest.py and clips.py bring the clips in; design.py decides who sees
-what; session.py is one participant's walk; store.py keeps the answers; stats.py and results.py read them.
+plan.py holds the questions and rules; manifest.py and clips.py bring the clips in; design.py decides which trials a
+participant gets; session.py and answering.py take a participant through them; store.py and schema.py keep everything;
+stats.py, comparisons.py and answer_quality.py compute the results; web/ has the pages.
 """

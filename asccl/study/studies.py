@@ -11,18 +11,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from asccl.errors import InputError, StudyError
 from asccl.study import schema, tokens
-from asccl.study.clips import ClipInfo, describe_differences, import_clip, write_broken_clip
 from asccl.study.design import MethodPair, method_pairs
 from asccl.study.manifest import Item
 from asccl.study.plan import StudyPlan
 from asccl.study.store import Store, utc_now
 from asccl.version import __version__
+
+if TYPE_CHECKING:
+    from asccl.study.clips import ClipInfo
 
 MAX_CACHED_STUDIES = 50
 MAX_BROKEN_ITEMS = 6  # items that get a broken clip: enough that no participant sees one too often
@@ -133,6 +135,8 @@ def _import_items(
     folder: Path, plan: StudyPlan, items: Sequence[Item], report: Callable[[str], None]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Copy all clips under random names. Return the rows of the table `clips`, and warnings."""
+    from asccl.study.clips import describe_differences, import_clip, write_broken_clip  # slow to import
+
     rng = random.Random(plan.seed)
     names = [item.name for item in items]
     items_with_broken = set(rng.sample(names, min(MAX_BROKEN_ITEMS, len(items))) if plan.broken else ())
