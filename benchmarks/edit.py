@@ -1,10 +1,10 @@
-"""How fast a whole edit is: against decoding and encoding the same clip, and against a NED-sized renderer.
+"""Measure how fast a whole edit is: against decoding and encoding the same clip, and against a renderer of NED's size.
 
-Everything is measured in one run on one machine, so that the ratios hold where the seconds do not. The passes take
-turns: copy, edit, copy; for a 720p clip, then for one of 256 pixels, NED's own size; then the renderer. Medians count.
+Everything is measured in one run on one machine, so that the ratios hold where the seconds do not. The passes alternate:
+copy, edit, copy; for a clip of 720p, then for one of 256 pixels, NED's own size; then the renderer. Medians are reported.
 
-A copy decodes and encodes and does nothing else. Until frames kept the decoder's own colours it went by way of RGB;
-that is measured beside it, to compare with older numbers.
+A copy only decodes and encodes, in the decoder's own colour format as an edit does; a copy through RGB is measured
+beside it, for comparison with figures from before edits kept that format.
 
     python -m benchmarks edit [--clip FILE]
 """
@@ -26,119 +26,155 @@ from asccl.video import Reader, open_writer, probe
 from benchmarks.report import cores, print_rows
 from benchmarks.talking import talking_clip
 
-SIZES, SECONDS = ((1280, 720), (256, 256)), 10.0
-EDITS, FORWARDS = 1, 3
-SIDE = 256  # of NED's pictures, pixels
+CLIP_SIZES = ((1280, 720), (256, 256))  # width, height in pixels
+CLIP_SECONDS = 10.0
+EDITS, FORWARD_PASSES = 1, 3
+SIDE = 256  # of NED's images, pixels
 
 
 @dataclass(frozen=True)
-class Spent:
-    """Seconds by the clock, and of the processor by all threads of this process: the latter bear a busy machine."""
+class ElapsedTime:
+    """Duration of some work.
+
+    Attributes:
+        clock: wall-clock seconds.
+        cpu: processor seconds of all threads of this process, which depend less on other load of the machine.
+    """
 
     clock: float
     cpu: float
 
 
-def timed(work: Callable[[], object]) -> Spent:
-    start = time.perf_counter(), time.process_time()
+@dataclass(frozen=True)
+class ClipTimings:
+    """Measurements of one clip.
+
+    Attributes:
+        description: size and number of frames.
+        frames: of the clip.
+        copies: each decodes and encodes the clip.
+        rgb_copy: likewise, through RGB.
+        edits: whole edits.
+        stages: seconds of the stages of the last edit.
+        peak_memory: of the process up to this clip, MiB.
+    """
+
+    description: str
+    frames: int
+    copies: list[ElapsedTime]
+    rgb_copy: ElapsedTime
+    edits: list[ElapsedTime]
+    stages: dict[str, float]
+    peak_memory: float
+
+
+def timed(work: Callable[[], object]) -> ElapsedTime:
+    """Measure one call."""
+    clock, cpu = time.perf_counter(), time.process_time()
     work()
-    return Spent(time.perf_counter() - start[0], time.process_time() - start[1])
+    return ElapsedTime(time.perf_counter() - clock, time.process_time() - cpu)
 
 
-def copy(source: Path, target: Path, rgb: bool = False) -> None:
-    """Decodes a clip and encodes it again, with an edit's settings; the sound is copied. rgb: by way of RGB."""
+def copy_clip(source: Path, target: Path, through_rgb: bool = False) -> None:
+    """Decode a clip and encode it again with the settings of an edit; the sound is copied.
+
+    Args:
+        source: the clip.
+        target: file to write.
+        through_rgb: convert each frame to RGB in between.
+    """
     with Reader(source) as reader, open_writer(target, reader.info, source) as writer:
         for frame in reader:
-            writer.write(replace(frame, pixels=frame.image) if rgb else frame)
+            writer.write(replace(frame, pixels=frame.image) if through_rgb else frame)
 
 
-def forward(repeats: int = FORWARDS) -> list[Spent]:
-    """One frame through an untaught renderer of NED's size, on one core or on all, whichever is faster just now."""
+def forward(repeats: int = FORWARD_PASSES) -> list[ElapsedTime]:
+    """Time one frame of an untrained renderer of NED's size, on one core or on all, whichever is faster."""
     import torch
 
     from asccl.nets.ned_renderer import INPUT_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator
 
     net = Generator().eval()
-    conditions, previous = (
-        torch.rand(1, INPUT_FRAMES * INPUT_CHANNELS, SIDE, SIDE),
-        torch.rand(1, PREVIOUS_FRAMES * 3, SIDE, SIDE),
-    )
-    tries = []
+    conditions = torch.rand(1, INPUT_FRAMES * INPUT_CHANNELS, SIDE, SIDE)
+    previous = torch.rand(1, PREVIOUS_FRAMES * 3, SIDE, SIDE)
+    timings = []
     with torch.inference_mode():
         for threads in sorted({1, cores()}):
             torch.set_num_threads(threads)
             net(conditions, previous)  # warms up
-            tries.append([timed(lambda: net(conditions, previous)) for _ in range(repeats)])
-    return min(tries, key=lambda spent: median(s.clock for s in spent))
+            timings.append([timed(lambda: net(conditions, previous)) for _ in range(repeats)])
+    return min(timings, key=lambda times: median(t.clock for t in times))
 
 
-@dataclass(frozen=True)
-class Passes:
-    """What a clip cost. frames: of it. peak: MiB. stages: seconds of the edit."""
+def measure(clip: Path, folder: Path, editor: Editor) -> ClipTimings:
+    """Copy and edit a clip in turns.
 
-    clip: str
-    frames: int
-    copies: list[Spent]
-    by_rgb: Spent
-    edits: list[Spent]
-    stages: dict[str, float]
-    peak: float
+    Args:
+        clip: to be edited.
+        folder: for the outputs.
+        editor: which edits it.
 
-
-def measure(clip: Path, folder: Path, editor: Editor) -> Passes:
+    Returns:
+        The timings.
+    """
     info = probe(clip)
     request = EditRequest(clip, folder / "edited.mp4", emotion="happy")
     editor.preview(request, 0.1)  # loads networks and head, which a server does once
     copies, edits, reports = [], [], []
     for turn in range(EDITS + 1):
-        copies.append(timed(lambda: copy(clip, folder / "copy.mp4")))
+        copies.append(timed(lambda: copy_clip(clip, folder / "copy.mp4")))
         if turn < EDITS:
             edits.append(timed(lambda: reports.append(editor.edit(request).report)))
-    by_rgb = timed(lambda: copy(clip, folder / "copy.mp4", rgb=True))
+    rgb_copy = timed(lambda: copy_clip(clip, folder / "copy.mp4", through_rgb=True))
     frames = reports[0]["frames"]
-    said = f"{info.width} x {info.height}, {frames['total']} frames, {frames['edited']} edited"
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Passes(said, frames["total"], copies, by_rgb, edits, reports[-1]["seconds"], peak)
+    description = f"{info.width} x {info.height}, {frames['total']} frames, {frames['edited']} edited"
+    peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return ClipTimings(
+        description, frames["total"], copies, rgb_copy, edits, reports[-1]["seconds"], peak_memory
+    )
 
 
-def rows(passes: Passes, forwards: list[Spent]) -> dict[str, float | str]:
-    found: dict[str, float | str] = {"clip": passes.clip}
+def report_rows(timings: ClipTimings, forwards: list[ElapsedTime]) -> dict[str, float | str]:
+    """Rows of the report of one clip. forwards: see `forward`."""
+    rows: dict[str, float | str] = {"clip": timings.description}
     for kind, unit in (("clock", "ms"), ("cpu", "CPU ms")):
 
-        def frame(spent: list[Spent], of: int = passes.frames, kind: str = kind) -> float:
-            return 1000 * median(getattr(s, kind) for s in spent) / of
+        def milliseconds(times: list[ElapsedTime], frames: int = timings.frames, kind: str = kind) -> float:
+            return 1000 * median(getattr(t, kind) for t in times) / frames
 
-        copied, edited, rendered = frame(passes.copies), frame(passes.edits), frame(forwards, 1)
-        found |= {
+        copied, edited, rendered = milliseconds(timings.copies), milliseconds(timings.edits), milliseconds(forwards, 1)
+        rows |= {
             f"decode and encode, {unit} a frame": copied,
-            f"decode and encode by way of RGB, {unit} a frame": frame([passes.by_rgb]),
+            f"decode and encode through RGB, {unit} a frame": milliseconds([timings.rgb_copy]),
             f"whole edit, {unit} a frame": edited,
             f"NED-sized renderer, {unit} a frame": rendered,
             f"whole edit / decode and encode, by {kind} (at most 2.5)": edited / copied,
             f"NED-sized renderer / whole edit, by {kind} (at least 50)": rendered / edited,
             f"NED-sized renderer / decode and encode, by {kind} (floor)": rendered / copied,
         }
-    found["peak memory up to here, MiB"] = passes.peak
-    return found | {f"stage {s}, ms a frame": 1000 * spent / passes.frames for s, spent in passes.stages.items()}
+    rows["peak memory up to this clip, MiB"] = timings.peak_memory
+    return rows | {f"stage {s}, ms a frame": 1000 * spent / timings.frames for s, spent in timings.stages.items()}
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--clip", type=Path, help="a talking clip; default: 10 s at 720p and at 256 pixels, made on the spot"
+        "--clip", type=Path, help="clip of a speaker; default: generated, 10 s at 720p and at 256 pixels"
     )
-    parser.add_argument("--json", type=Path, help="append the JSON line to this file, too")
+    parser.add_argument("--json", type=Path, help="also append the JSON line to this file")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        clips = [arguments.clip] if arguments.clip else [
-            talking_clip(Path(folder) / f"talk-{width}.mp4", width, height, SECONDS) for width, height in SIZES
-        ]  # fmt: skip
-        limit_threads()
+    limit_threads()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clips = [arguments.clip] if arguments.clip else []
+        for width, height in () if clips else CLIP_SIZES:
+            clips.append(talking_clip(folder / f"talk-{width}.mp4", width, height, CLIP_SECONDS))
         editor = Editor()
-        measured = [measure(clip, Path(folder), editor) for clip in clips]
-    forwards = forward()  # last, for its share of the memory
-    for passes in measured:
-        print_rows("edit", rows(passes, forwards), arguments.json)
+        measured = [measure(clip, folder, editor) for clip in clips]
+    forwards = forward()  # last: its memory must not count for the edits
+    for timings in measured:
+        print_rows("edit", report_rows(timings, forwards), arguments.json)
 
 
 if __name__ == "__main__":

@@ -77,18 +77,18 @@ def edited(editor: Editor, clip: Path, tmp_path_factory: pytest.TempPathFactory)
 # what an edit keeps
 
 
-def test_keeps_size_rate_count_and_times(clip: Path, edited: EditResult) -> None:
+def test_size_rate_count_and_times_stay(clip: Path, edited: EditResult) -> None:
     info = probe(edited.output)
     assert (info.width, info.height, info.frame_rate) == (SIZE, SIZE, RATE)
     assert len(images(edited.output)) == FRAMES
     np.testing.assert_allclose(times(edited.output), times(clip), atol=1e-6)
 
 
-def test_keeps_every_packet_of_the_sound(clip: Path, edited: EditResult) -> None:
+def test_every_packet_of_the_sound_stays(clip: Path, edited: EditResult) -> None:
     assert sound(edited.output) == sound(clip) != []
 
 
-def test_changes_the_face_and_nothing_far_from_it(clip: Path, edited: EditResult) -> None:
+def test_the_face_changes_and_nothing_far_from_it(clip: Path, edited: EditResult) -> None:
     before, after = images(clip), images(edited.output)
     change = np.mean([np.abs(b.astype(int) - a.astype(int)).mean(2) for b, a in zip(before, after, strict=True)], 0)
     face, corner = change[60:160, 90:170], change[200:, 200:]
@@ -96,7 +96,7 @@ def test_changes_the_face_and_nothing_far_from_it(clip: Path, edited: EditResult
     assert corner.mean() < 2  # the codec's own
 
 
-def test_says_in_the_file_that_it_was_edited(edited: EditResult) -> None:
+def test_the_file_says_that_it_was_edited(edited: EditResult) -> None:
     assert "surprised, intensity 1" in read_tags(edited.output)["comment"]
 
 
@@ -170,13 +170,22 @@ def test_two_edits_at_once_do_not_disturb_each_other(pixels, short_clip: Path, s
     assert (np.array(alone[0]) != alone[1]).any()
 
 
+def test_two_previews_at_once_do_not_disturb_each_other(short_clip: Path) -> None:
+    requests = [EditRequest(short_clip, emotion=emotion) for emotion in ("sad", "surprised")] * 2
+    fresh, shared = Editor(), Editor()
+    alone = [fresh.preview(request, 0.5).edited for request in requests]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda request: shared.preview(request, 0.5).edited, requests))
+    np.testing.assert_array_equal(alone, together)
+
+
 def test_reference_with_and_without_an_emotion(pixels, still: Path, tmp_path: Path) -> None:
     reference = tmp_path / "astonished.png"
     Image.fromarray(pixels(EditRequest(still, emotion="surprised", intensity=1.5))[0]).save(reference)
-    plain, shown, both = (
+    by_emotion, by_reference, by_both = (
         pixels(EditRequest(still, emotion=emotion, reference=path))[0]
         for emotion, path in (("sad", None), (None, reference), ("sad", reference))
     )
-    assert (shown != images(still)[0]).any()
-    assert (both != plain).any()
-    assert (both != shown).any()
+    assert (by_reference != images(still)[0]).any()
+    assert (by_both != by_emotion).any()
+    assert (by_both != by_reference).any()
