@@ -1,7 +1,8 @@
 """Measure how fast a whole edit is: against decoding and encoding the same clip, and against a renderer of NED's size.
 
-Everything is measured in one run on one machine, so that the ratios hold where the seconds do not. The passes alternate:
-copy, edit, copy; for a clip of 720p, then for one of 256 pixels, NED's own size; then the renderer. Medians are reported.
+Everything is measured in one run on one machine, so that the ratios hold where the seconds do not. The passes
+alternate: copy, edit, copy; for a clip of 720p, then for one of 256 pixels, NED's own size; then the renderer. Medians
+are reported.
 
 A copy only decodes and encodes, in the decoder's own colour format as an edit does; a copy through RGB is measured
 beside it, for comparison with figures from before edits kept that format.
@@ -129,9 +130,7 @@ def measure(clip: Path, folder: Path, editor: Editor) -> ClipTimings:
     frames = reports[0]["frames"]
     description = f"{info.width} x {info.height}, {frames['total']} frames, {frames['edited']} edited"
     peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return ClipTimings(
-        description, frames["total"], copies, rgb_copy, edits, reports[-1]["seconds"], peak_memory
-    )
+    return ClipTimings(description, frames["total"], copies, rgb_copy, edits, reports[-1]["seconds"], peak_memory)
 
 
 def report_rows(timings: ClipTimings, forwards: list[ElapsedTime]) -> dict[str, float | str]:

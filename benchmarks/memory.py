@@ -1,6 +1,6 @@
 """Measure whether memory and cost per frame stay constant with the length of a video. Each length has its own process.
 
-    python -m benchmarks.memory [--seconds 10 30 600]
+python -m benchmarks.memory [--seconds 10 30 600]
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""What the ASCCL term costs in a training of NED, and how hard it pulls, at both levels.
+"""Measure what the ASCCL loss costs in the trainings of NED, and how large its gradient is, at both levels.
 
     python -m benchmarks.ned_cost [--steps 60] [--threads 1] [--repeats 5] [--preset cpu] [--json FILE]
 
-The networks are taught for some steps without the term. Cost: processor time of a whole step, both turns, with the term
-over that without it, side by side in one run; with as many pictures as the preset says, then as a step of the ablation
-has. Pull: length of the term's gradient in the generator's weights over that of the trained metric with DAAS, at weight
-1, for each supervision of the ablation; and over that of all other terms together.
+The networks are trained for some steps without the loss first. Cost: processor time of a whole step, both phases, with
+the loss over that without it, in one run; with as many images as a step of the ablation has, then with as many as the
+preset of a training has. Gradient: norm of the loss's gradient in the generator's weights, at weight 1, for each
+supervision of the ablation, over that of the trained metric with DAAS; for the latter also over the norm of the
+gradient of all other losses together.
 """
 
 from __future__ import annotations
@@ -17,12 +18,11 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
 from torch.utils.data import Dataset, default_collate
 
-from asccl.metric.loss import ASCCLLoss
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_renderer import Generator
 from asccl.zoo import load_manipulator, load_metric
@@ -37,13 +37,25 @@ from training.train_manipulator import ManipulatorObjective, ManipulatorSettings
 from training.train_renderer import RendererSettings
 
 Losses = Mapping[str, torch.Tensor]
+LARGE_MANIPULATOR_BATCH = (8, 112)  # images a step and their side, pixels
 
 
-def some(data: Dataset, kind: type, batch: int, number: int):
-    """Batch `number` of a data set, always the same."""
-    draw = torch.Generator().manual_seed(number)
-    picked = torch.randint(len(data), (batch,), generator=draw).tolist()  # type: ignore[arg-type]
-    return kind(*default_collate([data[i] for i in picked]))
+def load_batch(data: Dataset, kind: type, size: int, number: int) -> Any:
+    """Collate a batch of a data set, the same one for the same number.
+
+    Args:
+        data: to draw from.
+        kind: class of its items.
+        size: of the batch.
+        number: of the batch.
+
+    Returns:
+        The batch, of the same class.
+    """
+    rng = torch.Generator().manual_seed(number)
+    length = len(data)  # type: ignore[arg-type]  # the data sets of the trainings have a length
+    indices = torch.randint(length, (size,), generator=rng).tolist()
+    return kind(*default_collate([data[index] for index in indices]))
 
 
 class ManipulatorStage:
@@ -53,37 +65,49 @@ class ManipulatorStage:
         train_manipulator.main(settings)
         self.settings, self.head = settings, load_anny_head()
         net = deepcopy(load_manipulator(settings.weights)).requires_grad_(True)
-        self.learner, self.critic = (
-            ManipulatorObjective(net, self.head.index["jawOpen"]).train(),
-            net.discriminator.train(),
-        )
-        self.generator: nn.Module = net.generator
+        self.objective = ManipulatorObjective(net, self.head.index["jawOpen"]).train()
+        self.discriminator = net.discriminator.train()
+        self.generator = net.generator
         self.data = SyntheticWindows(settings.seed, settings.synthetic_sequences)
-        s = settings
         self.weights = {
-            "adversarial": s.adversarial_weight, "style": s.style_weight, "cycle": s.cycle_weight,
-            "mouth_forward": s.mouth_weight, "mouth_back": s.mouth_weight, "paired": s.paired_weight,
-        }  # fmt: skip
+            "adversarial": settings.adversarial_weight,
+            "style": settings.style_weight,
+            "cycle": settings.cycle_weight,
+            "mouth_forward": settings.mouth_weight,
+            "mouth_back": settings.mouth_weight,
+            "paired": settings.paired_weight,
+        }
 
-    def supervision(self, heads: str, daas: str, pictures: int, size: int) -> RenderedASCCLLoss:
-        return RenderedASCCLLoss(self.head, load_metric(heads=heads), daas, pictures, size)  # type: ignore[arg-type]
+    def supervision(self, heads: Any, daas: Any, images: int, size: int) -> RenderedASCCLLoss:
+        """The ASCCL loss of this stage.
 
-    def losses(self, number: int, term: RenderedASCCLLoss | None) -> Losses:
-        batch, rng = (
-            some(self.data, ManipulatorWindow, self.settings.batch_size, number),
-            torch.Generator().manual_seed(number),
-        )
-        return self.learner(batch, rng, self.critic, self.settings.paired_weight > 0, term)
+        Args:
+            heads: disparity heads, see `load_metric`.
+            daas: see `LossSettings`.
+            images: rendered in a step.
+            size: their side, pixels.
 
-    def other_turn(self, number: int) -> None:
-        batch, rng = (
-            some(self.data, ManipulatorWindow, self.settings.batch_size, number),
-            torch.Generator().manual_seed(number),
-        )
+        Returns:
+            The loss on images of the head.
+        """
+        return RenderedASCCLLoss(self.head, load_metric(heads=heads), daas, images, size)
+
+    def losses(self, number: int, asccl: RenderedASCCLLoss | None) -> Losses:
+        """Losses of the generator on a batch by number."""
+        batch, rng = self._batch(number), torch.Generator().manual_seed(number)
+        return self.objective(batch, rng, self.discriminator, self.settings.paired_weight > 0, asccl)
+
+    def train_discriminator(self, number: int) -> None:
+        """Backward pass of the other phase on a batch by number."""
+        batch, rng = self._batch(number), torch.Generator().manual_seed(number)
         with torch.no_grad():
-            made, _ = self.learner.generate(batch, rng)
-        scores = self.critic(torch.cat([batch.target, made]), torch.cat([batch.target_emotion] * 2)).chunk(2)
-        (losses.lsgan_real(scores[0]) + losses.lsgan_fake(scores[1])).backward()
+            generated, _ = self.objective.generate(batch, rng)
+        samples, emotions = torch.cat([batch.target, generated]), torch.cat([batch.target_emotion] * 2)
+        real, fake = self.discriminator(samples, emotions).chunk(2)
+        (losses.lsgan_real(real) + losses.lsgan_fake(fake)).backward()
+
+    def _batch(self, number: int) -> ManipulatorWindow:
+        return load_batch(self.data, ManipulatorWindow, self.settings.batch_size, number)
 
 
 class RendererStage:
@@ -92,102 +116,144 @@ class RendererStage:
     def __init__(self, settings: RendererSettings):
         train_renderer.main(settings)
         self.settings = settings
-        self.generator, self.critics = Generator(settings.sizes()), Discriminators(settings.sizes())
-        train_renderer.load_initial_weights(str(settings.weights), self.generator, self.critics)
+        self.generator, self.discriminators = Generator(settings.sizes()), Discriminators(settings.sizes())
+        train_renderer.load_initial_weights(str(settings.weights), self.generator, self.discriminators)
         self.data = RendererWindows(train_renderer.load_portraits(settings)[0], settings.window_frames)
         self.weights = settings.loss_weights()
 
-    def supervision(self, heads: str, daas: str, pictures: int, size: int) -> tuple[ASCCLLoss, int]:
+    def supervision(self, heads: Any, daas: Any, images: int, size: int) -> tuple[Any, int]:
+        """The ASCCL loss of this stage, and the frames that it is computed on.
+
+        Args:
+            heads: disparity heads, see `load_metric`.
+            daas: see `LossSettings`.
+            images: frames in a step.
+            size: not used; frames keep their size.
+
+        Returns:
+            The loss and the number of frames.
+        """
         settings = replace(self.settings, heads=heads, daas=daas)
-        return train_renderer.build_asccl_loss(settings, torch.device("cpu")), pictures
+        return train_renderer.build_asccl_loss(settings, torch.device("cpu")), images
 
-    def losses(self, number: int, term: tuple[ASCCLLoss, int] | None) -> Losses:
-        batch = some(self.data, RendererWindow, self.settings.batch_size, number)
-        asccl, most = term or (None, None)
-        rng = torch.Generator().manual_seed(number)
-        found, self.made = generator_losses(
-            self.generator, self.critics, batch, rng, asccl, None, self.settings.cold_start_share, most
+    def losses(self, number: int, supervision: tuple[Any, int] | None) -> Losses:
+        """Losses of the generator on a batch by number; keeps what was generated for the other phase."""
+        asccl, images = supervision or (None, None)
+        rng, cold = torch.Generator().manual_seed(number), self.settings.cold_start_share
+        terms, self.generated = generator_losses(
+            self.generator, self.discriminators, self._batch(number), rng, asccl, None, cold, images
         )
-        return found
+        return terms
 
-    def other_turn(self, number: int) -> None:
-        batch = some(self.data, RendererWindow, self.settings.batch_size, number)
-        torch.stack(list(self.critics(batch, self.made).values())).sum().backward()
+    def train_discriminator(self, number: int) -> None:
+        """Backward pass of the other phase on a batch by number."""
+        torch.stack(list(self.discriminators(self._batch(number), self.generated).values())).sum().backward()
+
+    def _batch(self, number: int) -> RendererWindow:
+        return load_batch(self.data, RendererWindow, self.settings.batch_size, number)
 
 
 Stage = ManipulatorStage | RendererStage
 
 
-def total(stage: Stage, found: Losses) -> torch.Tensor:
-    return torch.stack([stage.weights.get(name, 1.0) * value for name, value in found.items()]).sum()
+def weighted_sum(stage: Stage, terms: Losses) -> torch.Tensor:
+    """Sum of named losses with the weights of a stage."""
+    return torch.stack([stage.weights.get(name, 1.0) * value for name, value in terms.items()]).sum()
 
 
-def seconds(stage: Stage, terms: Sequence, repeats: int) -> list[float]:
-    """Processor time of a step with each of some terms, in turns; the fastest of each."""
+def measure_seconds(stage: Stage, supervisions: Sequence[Any], repeats: int) -> list[float]:
+    """Processor time of a training step with each of some supervisions, in turns.
 
-    def step(number: int, term) -> float:
+    Args:
+        stage: trained for a few steps.
+        supervisions: of `Stage.supervision`, or None.
+        repeats: steps with each.
+
+    Returns:
+        Seconds of the fastest step with each.
+    """
+
+    def step(number: int, supervision: Any) -> float:
         start = time.process_time()
-        total(stage, stage.losses(number, term)).backward()
-        stage.other_turn(number)
+        weighted_sum(stage, stage.losses(number, supervision)).backward()
+        stage.train_discriminator(number)
         return time.process_time() - start
 
-    times = [[step(number, term) for term in terms] for number in range(repeats + 1)]
-    return [min(row) for row in zip(*times[1:], strict=True)]  # the first warms up
+    seconds = [[step(number, each) for each in supervisions] for number in range(repeats + 1)]
+    return [min(column) for column in zip(*seconds[1:], strict=True)]  # the first step warms up
 
 
-def lengths(stage: Stage, term, number: int) -> tuple[float, float]:
-    """Of the gradients of the term, and of all other terms, in the generator's weights."""
-    found = dict(stage.losses(number, term))
+def gradient_norms(stage: Stage, supervision: Any, number: int) -> tuple[float, float]:
+    """Norms of gradients in the generator's weights.
+
+    Args:
+        stage: trained for a few steps.
+        supervision: of `Stage.supervision`.
+        number: of the batch.
+
+    Returns:
+        Norm of the gradient of the ASCCL loss, and of all other losses together.
+    """
+    terms = dict(stage.losses(number, supervision))
     weights = list(stage.generator.parameters())
 
-    def length(loss: torch.Tensor) -> float:
-        given = torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True)
-        return torch.stack([g.square().sum() for g in given if g is not None]).sum().sqrt().item()
+    def norm(loss: torch.Tensor) -> float:
+        gradients = torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True)
+        return torch.stack([g.square().sum() for g in gradients if g is not None]).sum().sqrt().item()
 
-    return length(found.pop("asccl")), length(total(stage, found))
+    return norm(terms.pop("asccl")), norm(weighted_sum(stage, terms))
 
 
 def measure(name: str, stage: Stage, small: tuple[int, int], large: tuple[int, int], repeats: int) -> dict[str, float]:
-    """small, large: pictures a step and their side, in the ablation and in the preset."""
-    terms = [None, *(stage.supervision("trained", "paper", *much) for much in (small, large))]
-    plain, few, many = seconds(stage, terms, repeats)
-    rows = {f"{name}: seconds a step without": plain}
-    for (pictures, _), spent in ((small, few), (large, many)):
-        rows[f"{name}: with {pictures} pictures, times as long"] = spent / plain
-    pulls: dict[str, float] = {}
-    for label, asccl in SUPERVISIONS.items():
-        if asccl is None:
+    """Measure one stage.
+
+    Args:
+        name: of the level, for the rows.
+        stage: trained for a few steps.
+        small: images a step and their side in pixels, in the ablation.
+        large: likewise, in the preset of a training.
+        repeats: steps with each supervision.
+
+    Returns:
+        Rows of the report.
+    """
+    supervisions = [None, *(stage.supervision("trained", "paper", *batch) for batch in (small, large))]
+    without, with_small, with_large = measure_seconds(stage, supervisions, repeats)
+    rows = {f"{name}: seconds a step without": without}
+    for (images, _), seconds in ((small, with_small), (large, with_large)):
+        rows[f"{name}: with {images} images, times as long"] = seconds / without
+    norms: dict[str, float] = {}
+    for label, variant in SUPERVISIONS.items():
+        if variant is None:
             continue
-        term = stage.supervision(asccl.heads, asccl.daas, *small)
-        both = [lengths(stage, term, number) for number in range(repeats)]
-        own, rest = (sum(column) / repeats for column in zip(*both, strict=True))
-        pulls[label] = own
+        supervision = stage.supervision(variant.heads, variant.daas, *small)
+        pairs = [gradient_norms(stage, supervision, number) for number in range(repeats)]
+        norms[label], others = (sum(column) / repeats for column in zip(*pairs, strict=True))
         if label == "trained":
-            rows[f"{name}: pull of the term over that of all others"] = own / rest
-    return rows | {f"{name}: pull, {label}, over trained": own / pulls["trained"] for label, own in pulls.items()}
+            rows[f"{name}: gradient norm over that of all other losses"] = norms[label] / others
+    return rows | {f"{name}: gradient norm, {k}, over trained": v / norms["trained"] for k, v in norms.items()}
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for option, default in (("steps", 60), ("threads", 1), ("repeats", 5)):
         parser.add_argument(f"--{option}", type=int, default=default)
     parser.add_argument("--preset", default="cpu", help="of presets/ablation")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="also append the JSON line to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    rows: dict[str, float | str] = {}
-    recipe = str(PRESETS / "ablation" / f"{arguments.preset}.toml")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, kind, make in (
-            ("3DMM", ManipulatorSettings, ManipulatorStage),
-            ("image", RendererSettings, RendererStage),
-        ):
-            table = load_preset(kind, recipe) | {"steps": arguments.steps}
-            places = {"output": Path(folder) / name, "weights": Path(folder) / f"{name}.safetensors"}
-            settings = kind(**table | places)
-            small = (settings.asccl_images, getattr(settings, "asccl_image_size", 0))
-            large = (8, 112) if name == "3DMM" else (settings.batch_size * settings.window_frames, 0)  # type: ignore[union-attr]
-            rows |= measure(name, make(settings), small, large, arguments.repeats)  # type: ignore[arg-type]
+    preset = str(PRESETS / "ablation" / f"{arguments.preset}.toml")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = {"output": folder / "3dmm", "weights": folder / "3dmm.safetensors", "steps": arguments.steps}
+        manipulator = ManipulatorSettings(**load_preset(ManipulatorSettings, preset) | files)
+        small = manipulator.asccl_images, manipulator.asccl_image_size
+        rows = measure("3DMM", ManipulatorStage(manipulator), small, LARGE_MANIPULATOR_BATCH, arguments.repeats)
+        files |= {"output": folder / "image", "weights": folder / "image.safetensors"}
+        renderer = RendererSettings(**load_preset(RendererSettings, preset) | files)
+        small, large = (renderer.asccl_images, 0), (renderer.batch_size * renderer.window_frames, 0)
+        rows |= measure("image", RendererStage(renderer), small, large, arguments.repeats)
     print_rows("ned_cost", rows, arguments.json)
 
 

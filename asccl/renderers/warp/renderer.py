@@ -98,40 +98,44 @@ class WarpRenderer:
         lip_gain = 1.0 if edited.lip_gain is None else float(edited.lip_gain[t])
         if not np.isfinite(landmarks[0, 0]) or max(np.abs(change).max(), abs(lip_gain - 1)) < MIN_COEFFICIENT_CHANGE:
             return image
-        d = self._displacement(motion, edited, t, landmarks) * skin.skin_confidence
+        displacement = self._displacement(motion, edited, t, landmarks) * skin.skin_confidence
         points = landmarks[: mesh.NUM_FACE_LANDMARKS]
-        moved = points + d
-        box = self._field.edit_box(landmarks, moved, image.shape)
+        edited_points = points + displacement
+        box = self._field.edit_box(landmarks, edited_points, image.shape)
         if box.empty:
             return image
         weights = self._appearance.glasses.motion_weights(landmarks, box)
         if weights is not None:
-            point_weights = sample_field(weights, moved, box)[:, None]
-            d = limit_brow_motion(d, point_weights)
-        values = np.concatenate([d[:, :2], skin.brightness_ratio(points, moved)[:, None] - 1], 1)
-        field = self._field.interpolate(landmarks, moved, values, box)
+            point_weights = sample_field(weights, edited_points, box)[:, None]
+            displacement = limit_brow_motion(displacement, point_weights)
+        brightness_change = skin.brightness_ratio(points, edited_points)[:, None] - 1
+        values = np.concatenate([displacement[:, :2], brightness_change], 1)
+        field = self._field.interpolate(landmarks, edited_points, values, box)
         if weights is not None:
             field[..., :2] *= weights[..., None]
-            d = d * point_weights
-            moved = points + d
+            displacement = displacement * point_weights
+            edited_points = points + displacement
         box = changed_part(field, box)
         if box.empty:
             return image
-        stable = self._displacement.stabilize_forehead(motion, t, moved, d)
-        part = self._render_part(image, landmarks, moved, stable, field, change, box)
+        source, warped = self._warp_part(image, landmarks, edited_points, field, box)
+        restore_eyeballs(source, warped, landmarks, edited_points, box, self._appearance.eyes.radius_ratio)
+        skin_points = self._displacement.stabilize_forehead(motion, t, edited_points, displacement)
+        part = self._relight_part(warped, skin_points, change, field, box, face_size(landmarks))
         return overlay_patch(image, box.x0, box.y0, part)
 
-    def _render_part(self, image: LazyImage, landmarks, moved, stable, field, change, box: Box) -> Image:
-        """Warp and relight the pixels of a box; stable: as moved (468, 3), with a forehead that does not tremble."""
-        size = face_size(landmarks)
+    def _warp_part(self, image: LazyImage, landmarks, edited_points, field, box: Box) -> tuple[Image, Image]:
+        """The pixels of a box before and after the warp, teeth unmoved."""
         motion = upsample(field[..., :2], box)
-        stabilize_teeth(motion, landmarks, moved, box)
-        source, warped = warp(image, motion, box)
-        restore_eyeballs(source, warped, landmarks, moved, box, self._appearance.eyes.radius_ratio)
-        factor, depth, fine = self._appearance.skin.shade_wrinkles(stable, change, box, size)
-        light = factor * (1 + resample(field[..., 2], box, fine))
-        light, depth = cv2.split(upsample(cv2.merge([light, depth]), fine))
-        return relight(warped, light, depth, size)
+        stabilize_teeth(motion, landmarks, edited_points, box)
+        return warp(image, motion, box)
+
+    def _relight_part(self, warped: Image, skin_points, change, field, box: Box, size: float) -> Image:
+        """Shade the skin by its turn and its wrinkles. skin_points: (468, 3), of a forehead that does not tremble."""
+        factor, depth, fine = self._appearance.skin.shade_wrinkles(skin_points, change, box, size)
+        brightness = factor * (1 + resample(field[..., 2], box, fine))
+        brightness, depth = cv2.split(upsample(cv2.merge([brightness, depth]), fine))
+        return relight(warped, brightness, depth, size)
 
 
 @dataclass(frozen=True)
