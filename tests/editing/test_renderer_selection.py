@@ -155,7 +155,11 @@ def test_a_file_that_is_no_renderer_is_refused_with_the_reason(metadata, words, 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("missing", "there is no renderer"), ("damaged", "not a whole"), ("stranger", "another person")],
+    [
+        ("missing", "there is no renderer"),
+        ("damaged", "not a complete safetensors file"),
+        ("stranger", "another person"),
+    ],
 )
 def test_a_renderer_that_cannot_be_used_ends_with_3(name, words, tmp_path, person, still, capsys):
     (tmp_path / "damaged.safetensors").write_bytes(b"\0" * 100)
