@@ -1,7 +1,7 @@
 """Clips of a study, prepared to play in every browser and to reveal nothing of the method.
 
 A clip that browsers play is remuxed: video and sound stay bit for bit, while metadata, track names and the encoder's
-note inside the H.264 stream are removed. Any other clip, or every one with `same_codec`, is encoded anew.
+note inside the H.264 stream are removed. All other clips are reencoded, and with `same_codec` every clip is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The clips that a study compares, listed by a folder, a CSV file or a JSON-lines file. No clip is opened here."""
+"""The clips that a study compares, listed by a folder, a CSV file or a JSON-lines file. The clips are not opened."""
 
 from __future__ import annotations
 

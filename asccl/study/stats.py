@@ -67,7 +67,7 @@ def holm_adjust(p_values: Sequence[float]) -> list[float]:
 
 
 class ClusterBootstrap:
-    """Bootstrap samples of whole clusters, the same for all rates with equally many clusters.
+    """Bootstrap samples of clusters, the same for all rates with equally many clusters.
 
     Args:
         rng: source of the samples.
@@ -133,7 +133,7 @@ def clustered_rate(wins: np.ndarray, counts: np.ndarray, bootstrap: ClusterBoots
 
 
 def _rate_variance(wins: np.ndarray, counts: np.ndarray, bootstrap: ClusterBootstrap) -> float:
-    """Return the bootstrap variance of the rate over whole clusters, times G / (G - 1)."""
+    """Return the bootstrap variance of the rate over clusters, times G / (G - 1)."""
     clusters = len(counts)
     weights = bootstrap.weights(clusters)
     sampled_counts, sampled_wins = weights @ counts.astype(np.float32), weights @ wins.astype(np.float32)
@@ -172,7 +172,7 @@ def krippendorff_alpha(counts: np.ndarray) -> float | None:
     with the observed disagreement within units and the one expected by chance.
 
     Args:
-        counts: how often each answer was given to each unit, (units, answers).
+        counts: how often each unit got each answer, (units, answers).
 
     Returns:
         Alpha; None where it is not defined, because no unit has two answers or all answers are the same.
@@ -234,7 +234,7 @@ def _variance_of_answers(wins: np.ndarray, rng: np.random.Generator, draws: int)
 
 
 def _variance_of_clusters(clusters: np.ndarray, rng: np.random.Generator, draws: int) -> np.ndarray:
-    """Return the bootstrap variance of each strength over whole clusters, times G / (G - 1), (methods,)."""
+    """Return the bootstrap variance of each strength over clusters, times G / (G - 1), (methods,)."""
     number = len(clusters)
     fitted = [_fit_strengths(np.tensordot(weights, clusters, 1)) for weights in _resample(rng, number, draws)]
     return np.var(fitted, axis=0) * number / max(1, number - 1)

@@ -61,7 +61,7 @@ class Store:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self.folder / "clips").mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            raise StudyError(f"{self.folder} cannot be made ({error.strerror})", "set ASCCL_STUDY_DIR") from None
+            raise StudyError(f"{self.folder} cannot be created ({error.strerror})", "set ASCCL_STUDY_DIR") from None
         self.engine = _postgresql_engine(url) if url else _sqlite_engine(self.folder / DATABASE_FILE)
         self._write_lock = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
         try:
@@ -115,7 +115,7 @@ class Store:
         return secret
 
     def reset_signer(self) -> None:
-        """Read the key anew at the next use of `signer`."""
+        """Read the key again at the next use of `signer`."""
         self.__dict__.pop("signer", None)
 
     def close(self) -> None:

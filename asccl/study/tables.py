@@ -72,7 +72,7 @@ def format_interval(row: dict[str, Any]) -> str:
 
 
 def markdown_report(results: dict[str, Any]) -> str:
-    """Return the whole report: tables and details, without and with excluded participants."""
+    """Return the complete report: tables and details, without and with excluded participants."""
     lines = [f"# {_escape_markdown(results['title'])}", "", _participants_line(results), ""]
     for name, heading in (("kept", "Without excluded participants"), ("all", "All participants")):
         summary = results[name]

@@ -56,7 +56,7 @@ def test_both_manifests_are_read_and_the_papers_word_for_a_setting_is_replaced(f
     [
         ({"A": "sad-0/NED.mp4"}, "fewer than two"),
         ({"A": "sad-0/NED.mp4", "B": "gone.mp4"}, "is not in"),
-        ({"A": "sad-0/NED.mp4", "B": "../../../../../../etc/passwd"}, "leads out|is not in"),
+        ({"A": "sad-0/NED.mp4", "B": "../" * 30 + "etc/passwd"}, "leads out"),
         ({"A": "sad-0/NED.mp4", "B": "/etc/passwd"}, "leads out"),
         ({"A": "sad-0/NED.mp4", "B": "link/out.mp4"}, "leads out"),
         ({"A": "sad-0/NED.mp4", "B": "sad-0/ASCCL.mp4", "emotion": "bored"}, "bored"),

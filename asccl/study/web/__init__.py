@@ -1,1 +1,1 @@
-"""Pages of user studies, for participants and for the administrator. Plain HTML from templates: no gradio in here."""
+"""Pages of user studies, for participants and for the administrator: plain HTML from templates, without gradio."""

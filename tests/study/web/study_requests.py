@@ -17,7 +17,7 @@ SECRET = "sesame"
 
 
 def generous_limiters(**limiters: RateLimiter) -> StudyLimiters:
-    """Limiters that no test reaches, but for the ones given."""
+    """Limiters that no test reaches, except those in `limiters`."""
     names = ("requests", "invalid_links", "joins", "logins")
     return StudyLimiters(**{name: RateLimiter(rate=1000, burst=1000) for name in names} | limiters)
 
