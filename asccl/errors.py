@@ -1,14 +1,14 @@
-"""The errors that a user can cause or mend. Each carries its remedy and its exit status."""
+"""Errors that a user can cause or correct. Each carries its remedy and its exit status."""
 
 from __future__ import annotations
 
 
 class AscclError(Exception):
-    """Base of all our errors.
+    """Base class of the errors of this package.
 
     Args:
         problem: what is wrong, naming the file and, where known, the frame. No full stop at the end.
-        remedy: what the user can do about it, as an order ("give a ...", "free some space ...").
+        remedy: what the user can do about it, in the imperative ("give a ...", "free some space ...").
     """
 
     exit_status = 1
@@ -18,12 +18,12 @@ class AscclError(Exception):
         self.problem = problem
         self.remedy = remedy
 
-    def __reduce__(self) -> tuple[type, tuple[str, ...]]:  # to travel between processes
+    def __reduce__(self) -> tuple[type, tuple[str, ...]]:  # so that it can be pickled
         return type(self), (self.problem, self.remedy)
 
 
 class SettingError(AscclError):
-    """A number or name outside its range; nothing was read yet."""
+    """A setting is out of range or unknown; nothing has been read yet."""
 
     exit_status = 2
 
@@ -35,15 +35,15 @@ class InputError(AscclError):
 
 
 class UnreadableError(InputError):
-    """Not a video or picture that we can decode."""
+    """The file is not a video or image that can be decoded."""
 
 
 class NoFaceError(InputError):
-    """No face, or not the one that was asked for."""
+    """There is no face, or not the requested one."""
 
 
 class LimitError(InputError):
-    """More pixels, frames or bytes than we accept."""
+    """The input has more pixels, frames or bytes than are accepted."""
 
 
 class OutputError(AscclError):
@@ -51,7 +51,7 @@ class OutputError(AscclError):
 
 
 class StudyError(AscclError):
-    """A study, its store or one of its links is not there or cannot be used."""
+    """A study, its store or one of its links does not exist or cannot be used."""
 
 
 class WeightsError(AscclError):

@@ -15,14 +15,14 @@ import numpy as np
 from asccl.errors import CancelledError, SettingError
 
 EMOTIONS = ("neutral", "angry", "disgusted", "fear", "happy", "sad", "surprised")
-GENERATORS = ("warp", "ned")  # the first is what one gets without asking
+GENERATORS = ("warp", "ned")  # the first is the default
 INTENSITY_RANGE = (0.0, 2.0)
 
 Image = np.ndarray  # (H, W, 3) uint8 RGB
 
 
 class LazyImage(Protocol):
-    """An image that is looked at in parts: `picture[y0:y1, x0:x1]` is (h, w, 3) uint8 RGB. An `Image` is one."""
+    """An image that is converted to RGB in parts: `image[y0:y1, x0:x1]` is (h, w, 3) uint8 RGB. An `Image` is one."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -32,17 +32,19 @@ class LazyImage(Protocol):
     def __getitem__(self, part: tuple[slice, slice], /) -> Image: ...
 
 
-def as_image(picture: LazyImage) -> Image:
-    """All of a picture, (H, W, 3) uint8 RGB; the very same array where it is one."""
-    return picture if isinstance(picture, np.ndarray) else picture[:, :]
+def as_image(image: LazyImage) -> Image:
+    """Convert all of an image to (H, W, 3) uint8 RGB; return the same object if it is an array."""
+    return image if isinstance(image, np.ndarray) else image[:, :]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded picture: upright, 8-bit, alpha flattened.
+    """One decoded frame: upright, 8-bit, alpha flattened.
 
-    pixels: in colours of its own until looked at, or an array. index: 0, 1, 2, ... in presentation order.
-    pts: presentation time stamp in units of `MediaInfo.time_base`; never re-timed.
+    Attributes:
+        pixels: the decoder's own pixels, which are converted to RGB on access, or an array.
+        index: 0, 1, 2, ... in presentation order.
+        pts: presentation time stamp in units of `MediaInfo.time_base`; never re-timed.
     """
 
     pixels: LazyImage
@@ -51,16 +53,24 @@ class Frame:
 
     @cached_property
     def image(self) -> Image:
-        """All of the picture, (H, W, 3) uint8 RGB."""
+        """All of the frame, (H, W, 3) uint8 RGB."""
         return as_image(self.pixels)
 
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a file holds, after rotation.
+    """Properties of a video or a still, after rotation.
 
-    frame_rate: frames a second, exact; 0 for a still. time_base: seconds per unit of `Frame.pts`.
-    duration: seconds, 0 for a still or when the file does not say. frames: an estimate, at least 1.
+    Attributes:
+        path: the file.
+        width: pixels.
+        height: pixels.
+        frame_rate: frames per second, exact; 0 for a still.
+        time_base: seconds per unit of `Frame.pts`.
+        duration: seconds; 0 for a still or where the file does not state it.
+        frames: estimated number of frames, at least 1.
+        is_still: whether this is a still image.
+        audio_tracks: number of audio tracks that can be decoded.
     """
 
     path: Path
@@ -76,12 +86,14 @@ class MediaInfo:
 
 @dataclass(frozen=True)
 class Track:
-    """Where one person's face can be edited in a clip of T frames. Its landmarks lie in a `LandmarkStore`.
+    """Where one person's face can be edited in a clip of T frames. Its landmarks are in a `LandmarkStore`.
 
-    presence: (T,) float32 in [0, 1]: how far the face can be edited in this frame. 0 where it is missing, cut off,
-    turned away or hidden; 1 where it is plain; short ramps between, so that an edit fades.
-    shot: (T,) int32, number of the shot (grows by one at each scene cut).
-    reasons: spans (first frame, last frame inclusive, word) with presence 0; words: missing, cut off, turned, hidden.
+    Attributes:
+        presence: (T,) float32 in [0, 1], how far the face can be edited in each frame: 0 where it is missing, cut off,
+            turned away or hidden, 1 where it is clearly visible, with short ramps between, so that an edit fades.
+        shot: (T,) int32, number of the shot; it grows by one at each scene cut.
+        reasons: spans of presence 0 as (first frame, last frame inclusive, reason); a reason is one of missing,
+            cut off, turned, hidden.
     """
 
     presence: np.ndarray
@@ -91,14 +103,17 @@ class Track:
 
 @dataclass(frozen=True)
 class Motion:
-    """What the face does: T frames of 3DMM state, `landmarks = scale * R @ shape + translation`.
+    """3DMM state of a face in T frames, with `landmarks = scale * R @ shape + translation`.
 
-    coefficients: (T, 52) float32, ARKit units in the order of `HeadModel.names`, 0 at rest, about 1 at full.
-    scale: (T,) pixels per cm. rotation: (T, 3, 3). translation: (T, 3) pixels.
-    identity: (468, 3) float32, this person's neutral landmarks in cm.
-    weight: (T,) float32 in [0, 1], how much of an edit shows.
-    lip_gain: (T,) edited over source opening of the lips, or None for 1: closed lips stay closed whatever it is.
-    shot: (T,) number of the shot, as in `Track`, or None where all frames belong to one.
+    Attributes:
+        coefficients: (T, 52) float32, ARKit units in the order of `HeadModel.names`, 0 at rest, about 1 at full.
+        scale: (T,) pixels per cm.
+        rotation: (T, 3, 3).
+        translation: (T, 3) pixels.
+        identity: (468, 3) float32, this person's neutral landmarks in cm.
+        weight: (T,) float32 in [0, 1], how much of an edit is applied.
+        lip_gain: (T,) edited over source opening of the lips, None for 1; closed lips stay closed for any value.
+        shot: (T,) number of the shot, as in `Track`; None if all frames belong to one shot.
     """
 
     coefficients: np.ndarray
@@ -114,7 +129,7 @@ class Motion:
         return len(self.coefficients)
 
     def select(self, index: np.ndarray) -> Motion:
-        """The motion of some frames alone."""
+        """The motion of the frames of an index."""
         return Motion(
             self.coefficients[index],
             self.scale[index],
@@ -129,16 +144,25 @@ class Motion:
 
 @dataclass(frozen=True)
 class EditRequest:
-    """Everything that decides an edit. Checked on construction.
+    """All settings of an edit, checked on construction.
 
-    source: a video or a still. output: None puts it beside the source. emotion, reference: at least one of them.
-    intensity: 0 to 2; 0 leaves the source's pixels. start, end: seconds; the edit shows between them, with soft ends.
-    face: None takes the largest; N takes the N-th, counted as `Editor.faces` lists them.
-    generator: "warp" directs by presets and renders by warping; "ned" directs by NED's manipulator and renders by the
-        neural renderer that was taught this person, by warping where there is none.
-    renderer: the file of that renderer, for "ned"; None looks in the folder `renderers` beside the weights.
-    seed: which of the natural variants of the emotion. badge: print a visible mark.
-    Raises SettingError.
+    Attributes:
+        source: a video or a still.
+        output: the file to write; None puts it beside the source.
+        emotion: one of `EMOTIONS`; an emotion, a reference or both are required.
+        reference: a video or still that shows the emotion.
+        intensity: 0 to 2; 0 leaves the source's pixels.
+        start: seconds; the edit is applied from here on and fades in.
+        end: seconds; the edit fades out before it. None is the end of the file.
+        face: None selects the largest face, N the N-th in the order of `Editor.faces`.
+        generator: "warp" directs by presets and renders by warping; "ned" directs by NED's manipulator and renders by
+            the neural renderer trained on this person, or by warping where there is none.
+        renderer: file of that renderer, for "ned"; None searches the folder `renderers` beside the weights.
+        seed: selects one of the natural variants of the emotion.
+        badge: whether to print a visible mark.
+
+    Raises:
+        SettingError: a value is missing or out of range.
     """
 
     source: Path
@@ -182,7 +206,12 @@ class EditRequest:
 
 @dataclass(frozen=True)
 class EditResult:
-    """The finished file and the read-out (JSON-able: str, int, float, bool, None, list, dict)."""
+    """Result of an edit.
+
+    Attributes:
+        output: the finished file.
+        report: metrics of the edit, JSON-serializable (str, int, float, bool, None, list, dict).
+    """
 
     output: Path
     report: dict[str, Any] = field(default_factory=dict)
@@ -190,8 +219,15 @@ class EditResult:
 
 @dataclass(frozen=True)
 class DetectedFace:
-    """A face that can be chosen: its number, a thumbnail (96, 96, 3) uint8 RGB, when it was seen first (seconds),
-    the share of looked-at frames in which it was seen, and its box (x0, y0, x1, y1) in pixels there."""
+    """A person in a clip who can be chosen for an edit.
+
+    Attributes:
+        number: the largest face is 0.
+        thumbnail: (96, 96, 3) uint8 RGB.
+        time: seconds, of the first sampled frame with this face.
+        share: fraction of the sampled frames with this face.
+        box: (x0, y0, x1, y1) pixels in the first sampled frame with this face.
+    """
 
     number: int
     thumbnail: Image
@@ -202,7 +238,13 @@ class DetectedFace:
 
 @dataclass(frozen=True)
 class Preview:
-    """One frame before and after, and how much of the edit shows there (0 to 1; 0 where the face cannot be edited)."""
+    """One frame before and after an edit.
+
+    Attributes:
+        source: the source frame.
+        edited: the edited frame.
+        presence: how much of the edit is applied, 0 to 1; 0 where the face cannot be edited.
+    """
 
     source: Image
     edited: Image
@@ -210,7 +252,12 @@ class Preview:
 
 
 class Progress:
-    """Where an edit stands. Hand in `report(stage, done in [0, 1])`; `check()` raises CancelledError once `cancelled()`."""
+    """Progress of an edit: passes it on and stops the work when the user cancels it.
+
+    Args:
+        report: called with the name of a stage and how much of it is done, in [0, 1].
+        cancelled: returns whether the user has cancelled.
+    """
 
     def __init__(
         self,
@@ -226,5 +273,6 @@ class Progress:
             self._report(stage, min(max(done, 0.0), 1.0))
 
     def check(self) -> None:
+        """Raise CancelledError if the user has cancelled."""
         if self._cancelled is not None and self._cancelled():
             raise CancelledError

@@ -174,7 +174,7 @@ def odd_name(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "make, words",
+    ("make", "words"),
     [
         (no_face, "face"), (empty, "is empty"), (cut_off, "read"), (cut_off_picture, "cut.png is damaged"),
         (random_bytes, "read"), (text, "read"), (no_frames, "picture"), (only_sound, "only sound"), (one_pixel, "face"),
@@ -188,7 +188,8 @@ def test_bad_source(make: Callable[[Path], Path], words: str, refused, tmp_path:
     source = make(tmp_path)
     output = tmp_path / f"out{'.png' if source.suffix == '.png' else '.mp4'}"
     said = refused(3, source, "-o", output)
-    assert words in said and source.name in said
+    assert words in said
+    assert source.name in said
 
 
 @pytest.mark.parametrize("make", [no_face, empty, random_bytes, only_sound, bomb, missing], ids=lambda f: f.__name__)
@@ -198,7 +199,7 @@ def test_bad_reference(make: Callable[[Path], Path], refused, still: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    "options, words",
+    ("options", "words"),
     [
         (("--intensity", "2.1"), "from 0 to 2"), (("--intensity", "-0.1"), "from 0 to 2"),
         (("--intensity", "nan"), "from 0 to 2"), (("--intensity", "inf"), "from 0 to 2"),
@@ -220,7 +221,9 @@ def test_bad_word(options: tuple[str, str], capsys: pytest.CaptureFixture) -> No
         main(["edit", "talk.mp4", "--emotion", "happy", *options])
     assert leaving.value.code == 2
     said = capsys.readouterr().err
-    assert options[0] in said and said.count("\n") == 1 and "--help" in said
+    assert options[0] in said
+    assert said.count("\n") == 1
+    assert "--help" in said
 
 
 def test_neither_emotion_nor_reference(capsys: pytest.CaptureFixture) -> None:
@@ -310,7 +313,7 @@ def test_more_than_the_limits(limits: Limits, short_clip: Path, tmp_path: Path, 
     assert list(tmp_path.iterdir()) == [temporary]
 
 
-@pytest.mark.parametrize("stage, share", [("open", 0.0), ("track", 0.5), ("fit", 0.0), ("render", 0.5)])
+@pytest.mark.parametrize(("stage", "share"), [("open", 0.0), ("track", 0.5), ("fit", 0.0), ("render", 0.5)])
 def test_cancelled(stage: str, share: float, editor: Editor, clip: Path, tmp_path: Path, temporary: Path) -> None:
     reached = []
 
@@ -338,7 +341,8 @@ def test_what_is_left_of_a_cut_off_video_is_edited_and_the_loss_told(editor: Edi
     source = tmp_path / "cut.mp4"
     source.write_bytes(whole[: len(whole) // 3])
     report = editor.edit(EditRequest(source, tmp_path / "out.mp4", emotion="sad")).report
-    assert report["frames"]["total"] + report["frames"]["unreadable"] == 80 and report["frames"]["unreadable"] > 20
+    assert report["frames"]["total"] + report["frames"]["unreadable"] == 80
+    assert report["frames"]["unreadable"] > 20
     assert (
         f"{report['frames']['unreadable']} frames that could not be read"
         in edit_report.summarize_report(report)["missing"]
@@ -361,5 +365,7 @@ def test_as_a_user_sees_it(tmp_path: Path) -> None:
     ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr.startswith("asccl: ") and "wall.png" in done.stderr and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("asccl: ")
+    assert "wall.png" in done.stderr
+    assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == [source]

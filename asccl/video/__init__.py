@@ -1,4 +1,4 @@
-"""Video and stills in and out, through PyAV and Pillow. Start reading at reader.py and writer.py."""
+"""Read and write videos and stills with PyAV and Pillow. Start at reader.py and writer.py."""
 
 from asccl.video.limits import Limits
 from asccl.video.reader import Reader, probe, read_frame_at, sample_frames

@@ -1,7 +1,7 @@
-"""Pictures that are looked at in parts: a decoder's own, and patches over them.
+"""Images that are converted to RGB in parts: a decoder's own pixels, and patches over them.
 
-RGB is made only where somebody looks. An edit lies over the decoded picture as a patch, and the writer encodes the
-decoder's own pixels wherever there is none.
+Only the parts that are read are converted. An edit lies over the decoded image as a patch, and the writer encodes the
+decoder's own pixels wherever there is no patch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from asccl.video.colour import (
 class DecodedImage:
     """A decoder's yuv420p frame as a `LazyImage`: limited range, of even size, upright; shares the frame's memory.
 
-    matrix: one of `colour.LUMA_WEIGHTS`.
+    Args:
+        frame: the decoded frame.
+        matrix: a key of `colour.LUMA_WEIGHTS`.
     """
 
     def __init__(self, frame: av.VideoFrame, matrix: int):
@@ -51,7 +53,7 @@ class DecodedImage:
 
 
 class Patch(NamedTuple):
-    """pixels: (h, w, 3) uint8 RGB, which lie inside the picture from (x, y) on."""
+    """Pixels (h, w, 3) uint8 RGB that lie over an image from (x, y) on, inside it."""
 
     x: int
     y: int
@@ -59,57 +61,64 @@ class Patch(NamedTuple):
 
 
 class PatchedImage:
-    """A decoded picture with patches over it, later ones on top. Made by `overlay_patch`."""
+    """A decoded image with patches over it, later ones on top. Made by `overlay_patch`."""
 
-    def __init__(self, below: DecodedImage, patches: tuple[Patch, ...]):
-        self.below, self.patches, self.shape = below, patches, below.shape
+    def __init__(self, base: DecodedImage, patches: tuple[Patch, ...]):
+        self.base, self.patches, self.shape = base, patches, base.shape
 
     def __getitem__(self, part: tuple[slice, slice]) -> Image:
-        (y0, y1, down), (x0, x1, right) = (s.indices(n) for s, n in zip(part, self.shape, strict=False))
-        if down != 1 or right != 1:
+        (y0, y1, step_y), (x0, x1, step_x) = (s.indices(n) for s, n in zip(part, self.shape, strict=False))
+        if step_y != 1 or step_x != 1:
             return self[:, :][part]
-        image = self.below[part]
+        image = self.base[part]
         for x, y, pixels in self.patches:
             top, left = max(y, y0), max(x, x0)
-            seen = pixels[top - y : max(y1 - y, 0), left - x : max(x1 - x, 0)]
-            image[top - y0 : top - y0 + seen.shape[0], left - x0 : left - x0 + seen.shape[1]] = seen
+            visible = pixels[top - y : max(y1 - y, 0), left - x : max(x1 - x, 0)]
+            image[top - y0 : top - y0 + visible.shape[0], left - x0 : left - x0 + visible.shape[1]] = visible
         return image
 
 
-def overlay_patch(picture: LazyImage, x: int, y: int, pixels: Image) -> LazyImage:
-    """The picture with other pixels (h, w, 3) from (x, y) on, all inside it. An array gives an array."""
-    if isinstance(picture, DecodedImage):
-        return PatchedImage(picture, (Patch(x, y, pixels),))
-    if isinstance(picture, PatchedImage):
-        return PatchedImage(picture.below, (*picture.patches, Patch(x, y, pixels)))
-    image = as_image(picture).copy()
-    image[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
-    return image
+def overlay_patch(image: LazyImage, x: int, y: int, pixels: Image) -> LazyImage:
+    """Return the image with a patch over it; an array gives an array.
 
-
-def to_video_frame(picture: LazyImage, colour: Colour) -> av.VideoFrame:
-    """A limited-range yuv420p frame with the tags of `colour`; an odd width or height grows by a copy of the last.
-
-    What was decoded in the matrix of `colour` keeps its very values, but in patches and the odd pixel beside them.
+    Args:
+        image: (H, W, 3); it is not changed.
+        x: left column of the patch.
+        y: top row of the patch.
+        pixels: (h, w, 3) uint8 RGB, all inside the image.
     """
-    below, patches = (picture.below, picture.patches) if isinstance(picture, PatchedImage) else (picture, ())
-    if not isinstance(below, DecodedImage) or below.matrix != colour.matrix:
-        return to_yuv420_frame(_even(as_image(picture)), colour)
-    frame = blank_yuv420_frame(below.shape[1], below.shape[0], colour)
+    if isinstance(image, DecodedImage):
+        return PatchedImage(image, (Patch(x, y, pixels),))
+    if isinstance(image, PatchedImage):
+        return PatchedImage(image.base, (*image.patches, Patch(x, y, pixels)))
+    copy = as_image(image).copy()
+    copy[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
+    return copy
+
+
+def to_video_frame(image: LazyImage, colour: Colour) -> av.VideoFrame:
+    """Convert an image to a limited-range yuv420p frame with the tags of `colour`.
+
+    An odd width or height grows by a copy of the last pixel. An image that was decoded in the matrix of `colour` keeps
+    its exact values, except in patches and in the odd pixels beside them.
+    """
+    base, patches = (image.base, image.patches) if isinstance(image, PatchedImage) else (image, ())
+    if not isinstance(base, DecodedImage) or base.matrix != colour.matrix:
+        return to_yuv420_frame(_pad_to_even(as_image(image)), colour)
+    frame = blank_yuv420_frame(base.shape[1], base.shape[0], colour)
     planes = view_planes(frame)
-    for plane, values in zip(planes, below.planes, strict=True):
+    for plane, values in zip(planes, base.planes, strict=True):
         plane[:] = values
     for x, y, pixels in patches:
         rows, columns = (slice(a // 2, (a + n + 1) // 2) for a, n in ((y, pixels.shape[0]), (x, pixels.shape[1])))
-        full = slice(2 * rows.start, 2 * rows.stop), slice(2 * columns.start, 2 * columns.stop)
-        for plane, at, values in zip(
-            planes, (full, (rows, columns), (rows, columns)), rgb_to_planes(picture[full], colour.matrix), strict=True
-        ):
-            plane[at] = values
+        luma_part = slice(2 * rows.start, 2 * rows.stop), slice(2 * columns.start, 2 * columns.stop)
+        parts = luma_part, (rows, columns), (rows, columns)
+        for plane, part, values in zip(planes, parts, rgb_to_planes(image[luma_part], colour.matrix), strict=True):
+            plane[part] = values
     return frame
 
 
-def _even(image: Image) -> Image:
+def _pad_to_even(image: Image) -> Image:
     height, width = image.shape[:2]
     if height % 2 or width % 2:
         return cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)

@@ -1,4 +1,4 @@
-"""What is too much, and the checks that need no decoding."""
+"""Limits on the input, and the checks that need no decoding."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from asccl.errors import LimitError, UnreadableError
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that is accepted; the defaults suit somebody's own machine.
+    """Largest accepted input; the defaults are meant for a user's own machine.
 
-    max_pixels: of a video frame (DCI 4K). max_still_pixels: of a picture. max_bytes: of the file.
-    max_seconds, max_frames: of a video.
+    Attributes:
+        max_pixels: of a video frame (DCI 4K).
+        max_still_pixels: of a still.
+        max_bytes: of the file.
+        max_seconds: of a video.
+        max_frames: of a video.
     """
 
     max_pixels: int = 4096 * 2304
@@ -25,16 +29,35 @@ class Limits:
     max_frames: int = 432_000
 
     def check_size(self, path: Path, width: int, height: int, is_still: bool = False) -> None:
-        """Raises LimitError."""
-        most = self.max_still_pixels if is_still else self.max_pixels
-        if width * height > most:
+        """Check the size of a frame.
+
+        Args:
+            path: named in the error.
+            width: pixels.
+            height: pixels.
+            is_still: whether the file is a still.
+
+        Raises:
+            LimitError: there are too many pixels.
+        """
+        max_pixels = self.max_still_pixels if is_still else self.max_pixels
+        if width * height > max_pixels:
             raise LimitError(
-                f"{path.name} is {width} x {height}, more than {most / 1e6:.3g} million pixels",
+                f"{path.name} is {width} x {height}, more than {max_pixels / 1e6:.3g} million pixels",
                 "make it smaller first",
             )
 
     def check_length(self, path: Path, seconds: float, frames: int) -> None:
-        """Raises LimitError."""
+        """Check the length of a video.
+
+        Args:
+            path: named in the error.
+            seconds: duration so far.
+            frames: number of frames so far.
+
+        Raises:
+            LimitError: the video is too long.
+        """
         if seconds > self.max_seconds:
             raise LimitError(
                 f"{path.name} lasts longer than {format_duration(self.max_seconds)}", "cut out the part you need"
@@ -43,13 +66,18 @@ class Limits:
             raise LimitError(f"{path.name} has more than {self.max_frames} frames", "cut out the part you need")
 
     def check_file(self, path: Path) -> None:
-        """Raises UnreadableError where there is no file that can be opened, LimitError where it is too big."""
+        """Check that the file exists, can be opened and is not too big.
+
+        Raises:
+            UnreadableError: there is no file that can be opened.
+            LimitError: the file is too big.
+        """
         try:
             status = path.stat()
             if stat.S_ISDIR(status.st_mode):
-                raise UnreadableError(f"{path.name or path} is a folder", "give a video or a picture")
+                raise UnreadableError(f"{path.name or path} is a folder", "give a video or an image")
             if not stat.S_ISREG(status.st_mode):
-                raise UnreadableError(f"{path.name} is not an ordinary file", "give a video or a picture")
+                raise UnreadableError(f"{path.name} is not an ordinary file", "give a video or an image")
             os.close(os.open(path, os.O_RDONLY))
         except FileNotFoundError:
             raise UnreadableError(f"{path.name} does not exist", "check the name and the folder") from None
@@ -66,11 +94,11 @@ class Limits:
             )
 
 
-UNLIMITED = Limits(2**31 - 1, 2**31 - 1, 2**62, float("inf"), 2**62)  # for a file that was checked before
+UNLIMITED = Limits(2**31 - 1, 2**31 - 1, 2**62, float("inf"), 2**62)  # for a file that has been checked already
 
 
 def format_duration(seconds: float) -> str:
-    """3600 -> '1 hour', 90 -> '1.5 minutes'."""
+    """Format a duration: 3600 gives '1 hour', 90 gives '1.5 minutes'."""
     for unit, length in (("hour", 3600), ("minute", 60)):
         if seconds >= length:
             return f"{seconds / length:g} {unit}{'s' if seconds != length else ''}"

@@ -1,4 +1,4 @@
-"""One opened video: the right stream, its frames in order, whatever the damage."""
+"""Decode one video: select its stream and return its frames in order, despite damage."""
 
 from __future__ import annotations
 
@@ -23,38 +23,52 @@ FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,ivf,flv,asf,gif,apng,ogg,"
     "nut,mxf,dv,rm,wtv,yuv4mpegpipe,aac,mp3,wav,flac"
 )
-NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
-FALLBACK_RATE = Fraction(25)
-SANE_RATE = 1000
-# PyAV 19 has no such option: it decodes metadata with "surrogateescape", and `read_metadata` replaces what is broken
-METADATA_OPTIONS: Any = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
-ABRUPT = 0.2  # seconds; a file that ends so much too early was cut off
+NOT_A_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
+FALLBACK_RATE = Fraction(25)  # frames per second
+MAX_RATE = 1000  # frames per second; a higher one is an error of the file
+MAX_RATE_ROUNDING = Fraction(1, 1000)  # relative difference of the average of rounded time stamps
+MIN_TRUNCATION = 0.2  # seconds; a file that ends earlier than stated by more than this is truncated
+# PyAV 19 dropped this option: it decodes metadata with "surrogateescape", and `read_metadata` replaces invalid bytes.
+METADATA_OPTIONS: Any = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
 
 class VideoSource:
-    """An opened video. Use as a context manager.
+    """An opened video. Use it as a context manager.
 
-    Raises UnreadableError where nothing can be decoded, LimitError where a frame or the length is too much, both
-    before anything is decoded.
+    Args:
+        path: the video.
+        limits: what is accepted.
+
+    Attributes:
+        time_base: seconds per unit of pts.
+        rate: frames per second, exact.
+        duration: seconds, 0 where the file does not state it.
+        frame_count: estimated number of frames, at least 1.
+        skipped: number of packets that could not be decoded.
+        target_pts: frames well before it that no other frame depends on are not decoded; None decodes all frames.
+
+    Raises:
+        UnreadableError: nothing can be decoded.
+        LimitError: a frame or the length is too large; raised before anything is decoded.
     """
 
     def __init__(self, path: Path, limits: Limits):
         self.path = path
-        self.skipped = 0  # packets that could not be decoded
-        self.wanted: int | None = None  # pts; well before it, pictures that no other needs are not decoded
+        self.skipped = 0
+        self.target_pts: int | None = None
         self.container = open_container(path, limits.max_pixels)
         try:
-            self.stream = self._pick()
+            self.stream = self._select_stream()
             codec = self.stream.codec_context
             limits.check_size(path, codec.width, codec.height)
             codec.thread_type = "AUTO"
             codec.options = {"max_pixels": str(limits.max_pixels)}
             self.time_base = Fraction(self.stream.time_base)
-            self.rate = self._rate()
-            self.duration = self._duration()
+            self.rate = self._read_rate()
+            self.duration = self._read_duration()
             self.frame_count = max(1, self.stream.frames or round(self.duration * self.rate))
             limits.check_length(path, self.duration, self.frame_count)
-            self._decoder = _alpha_decoder(self.stream)
+            self._alpha_decoder = _create_alpha_decoder(self.stream)
         except BaseException:
             self.container.close()
             raise
@@ -66,19 +80,23 @@ class VideoSource:
         self.container.close()
 
     def frames(self) -> Iterator[tuple[int, av.VideoFrame]]:
-        """(pts, frame) from the current position in presentation order; pts grows, made up where missing."""
+        """Decode from the current position in presentation order.
+
+        Yields:
+            (pts, frame); pts grows from frame to frame and is estimated where the file has none.
+        """
         step = max(1, round(1 / (self.rate * self.time_base)))
         last: int | None = None
         for packet in self._packets():
-            if self.wanted is not None and packet.pts is not None:
-                passing = packet.pts < self.wanted - self.reorder
-                self.stream.codec_context.skip_frame = "NONREF" if passing else "DEFAULT"
+            if self.target_pts is not None and packet.pts is not None:
+                is_before_target = packet.pts < self.target_pts - self.reorder_delay
+                self.stream.codec_context.skip_frame = "NONREF" if is_before_target else "DEFAULT"
             try:
-                decoded = packet.decode() if self._decoder is None else self._decoder.decode(packet)
+                frames = packet.decode() if self._alpha_decoder is None else self._alpha_decoder.decode(packet)
             except (av.error.FFmpegError, ValueError):
                 self.skipped += 1
                 continue
-            for frame in decoded:
+            for frame in frames:
                 if frame.pts is None:
                     last = 0 if last is None else last + step
                 else:
@@ -86,38 +104,49 @@ class VideoSource:
                 yield last, frame
 
     def first(self, frames: Iterator[tuple[int, av.VideoFrame]]) -> tuple[int, av.VideoFrame]:
-        """Takes the first of `frames`. Raises UnreadableError where there is none."""
+        """Take the first of `frames`.
+
+        Raises:
+            UnreadableError: there is none.
+        """
         for pts, frame in frames:
             return pts, frame
-        raise UnreadableError(f"{self.path.name} holds no picture that can be decoded", "copy or export it again")
+        raise UnreadableError(f"{self.path.name} has no frame that can be decoded", "copy or export it again")
 
     @property
-    def reorder(self) -> int:
-        """How far decoding runs ahead of presentation, with some to spare."""
+    def reorder_delay(self) -> int:
+        """Upper bound in units of pts of how far decoding runs ahead of presentation."""
         return round((self.stream.codec_context.reorder_depth + 1) / (self.rate * self.time_base))
 
     def seek(self, pts: int) -> None:
-        """`frames()` then starts at the key frame at or before `pts`."""
+        """Go to the key frame at or before `pts`; call `frames()` again afterwards."""
         self.container.seek(pts, stream=self.stream)
-        if self._decoder is not None:
-            self._decoder.flush_buffers()
+        if self._alpha_decoder is not None:
+            self._alpha_decoder.flush_buffers()
 
-    def missing(self, frames: int, last: int) -> int:
-        """How many more frames the file promises than the `frames` that came, where it breaks off well before the end
-        that it names. last: pts of the last one, counted from the first."""
-        left = self.duration - float(last * self.time_base)
-        return max(0, (self.stream.frames or 0) - frames) if left > max(ABRUPT, float(3 / self.rate)) else 0
+    def count_missing_frames(self, frames: int, last_pts: int) -> int:
+        """Count the frames after the place where a file breaks off well before its stated end; 0 for a complete file.
+
+        Args:
+            frames: number of decoded frames.
+            last_pts: of the last one, relative to the first.
+        """
+        remaining = self.duration - float(last_pts * self.time_base)
+        if remaining <= max(MIN_TRUNCATION, float(3 / self.rate)):
+            return 0
+        return max(0, (self.stream.frames or 0) - frames)
 
     def converter(self, first: av.VideoFrame) -> Converter:
-        """Bound to the size and rotation of the first frame."""
+        """Create a converter for the size and rotation of the first frame."""
         return Converter(Decoder(read_colour(self.stream.codec_context)), first)
 
     def info(self, first: av.VideoFrame) -> MediaInfo:
-        transposed = read_orientation(first)[0]
+        """Describe the file, given its first frame."""
+        is_transposed = read_orientation(first)[0]
         return MediaInfo(
             path=self.path,
-            width=first.height if transposed else first.width,
-            height=first.width if transposed else first.height,
+            width=first.height if is_transposed else first.width,
+            height=first.width if is_transposed else first.height,
             frame_rate=self.rate,
             time_base=self.time_base,
             duration=self.duration,
@@ -132,31 +161,37 @@ class VideoSource:
         except av.error.FFmpegError:
             self.skipped += 1
 
-    def _pick(self) -> Any:
+    def _select_stream(self) -> Any:
+        """The video stream with the most pixels."""
         streams = [s for s in self.container.streams.video if s.codec_context is not None]
-        streams = [s for s in streams if not s.disposition & NO_VIDEO]
+        streams = [s for s in streams if not s.disposition & NOT_A_VIDEO]
         if not streams:
-            what = "holds only sound" if self.container.streams.audio else "holds no video that we know"
-            raise UnreadableError(f"{self.path.name} {what}", "give a video or a picture that shows a face")
+            problem = "has only sound" if self.container.streams.audio else "has no video in a known format"
+            raise UnreadableError(f"{self.path.name} {problem}", "give a video or an image that shows a face")
         return max(streams, key=lambda s: s.codec_context.width * s.codec_context.height)
 
-    def _rate(self) -> Fraction:
+    def _read_rate(self) -> Fraction:
         average, guessed = (Fraction(r) if r else None for r in (self.stream.average_rate, self.stream.guessed_rate))
-        if average and guessed and abs(average / guessed - 1) < Fraction(1, 1000):
-            return guessed  # the average of rounded time stamps: 29.97 where 30000/1001 is meant
+        if average and guessed and abs(average / guessed - 1) < MAX_RATE_ROUNDING:
+            return guessed  # the average of rounded time stamps gives 29.97 for 30000/1001
         for rate in (average, guessed):
-            if rate and 0 < rate <= SANE_RATE:
+            if rate and 0 < rate <= MAX_RATE:
                 return rate
         return FALLBACK_RATE
 
-    def _duration(self) -> float:
+    def _read_duration(self) -> float:
         if self.stream.duration:
             return float(self.stream.duration * self.time_base)
         return max(0.0, (self.container.duration or 0) / av.time_base)
 
 
 class Converter:
-    """av.VideoFrame -> upright `LazyImage`, always of one size: the frame itself where it can be encoded as it is."""
+    """Converts frames to upright `LazyImage`s of one size; a frame that can be encoded unchanged keeps its own pixels.
+
+    Args:
+        decoder: converts the other frames to RGB.
+        first: the first frame of the video, which gives size and rotation.
+    """
 
     def __init__(self, decoder: Decoder, first: av.VideoFrame):
         self._decoder = decoder
@@ -164,19 +199,24 @@ class Converter:
         self._orientation = read_orientation(first)
 
     def __call__(self, frame: av.VideoFrame) -> LazyImage:
-        if not any(self._orientation) and self._decoder.encodable(frame, *self._size):
+        if not any(self._orientation) and self._decoder.is_encodable(frame, *self._size):
             return DecodedImage(frame, self._decoder.colour.matrix)
         image = self._decoder(frame, *self._size)
-        transposed, mirrored, upended = self._orientation
-        if transposed:
+        transpose, flip_horizontally, flip_vertically = self._orientation
+        if transpose:
             image = cv2.transpose(image)
-        if mirrored or upended:
-            image = cv2.flip(image, -1 if mirrored and upended else 1 if mirrored else 0)
+        if flip_horizontally or flip_vertically:
+            image = cv2.flip(image, -1 if flip_horizontally and flip_vertically else 1 if flip_horizontally else 0)
         return image
 
 
 def open_container(path: Path, max_pixels: int) -> Any:
-    """An av.InputContainer that can reach this file only. Raises UnreadableError."""
+    """Open an av.InputContainer that can read this file only.
+
+    Raises:
+        UnreadableError: the format is unknown or damaged.
+        LimitError: the file asks for too much memory.
+    """
     try:
         return av.open(
             f"file:{path}",
@@ -186,24 +226,24 @@ def open_container(path: Path, max_pixels: int) -> Any:
         )
     except (av.error.FFmpegError, ValueError):
         raise UnreadableError(
-            f"{path.name} is not a video or picture that we can read",
+            f"{path.name} is not a readable video or image",
             "copy or export it again, for instance as MP4, or give another file",
         ) from None
     except MemoryError:
         raise LimitError(f"{path.name} asks for more memory than there is", "make it smaller first") from None
 
 
-def read_metadata(holder: Any) -> dict[str, str]:
-    """Metadata of a container or a stream, with U+FFFD in place of bytes that are not UTF-8."""
-    return {_valid_text(key): _valid_text(value) for key, value in holder.metadata.items()}
+def read_metadata(item: Any) -> dict[str, str]:
+    """Metadata of a container or stream, with U+FFFD in place of bytes that are not UTF-8."""
+    return {_replace_invalid(key): _replace_invalid(value) for key, value in item.metadata.items()}
 
 
-def _valid_text(text: str) -> str:
+def _replace_invalid(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def read_orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
-    """What makes a frame upright, in this order: transpose, flip left-right, flip up-down."""
+    """The steps that make a frame upright, in this order: transpose, flip left-right, flip up-down."""
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return False, False, False
@@ -213,8 +253,8 @@ def read_orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     return False, a < 0, d < 0
 
 
-def _alpha_decoder(stream: Any) -> Any:
-    """libvpx for VP8 and VP9 with alpha, which FFmpeg's own decoders drop; else None."""
+def _create_alpha_decoder(stream: Any) -> Any:
+    """A libvpx decoder for VP8 and VP9 with alpha, which FFmpeg's own decoders drop; else None."""
     library = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.codec.canonical_name)
     if library is None or stream.metadata.get("alpha_mode") != "1" or library not in av.codecs_available:
         return None

@@ -1,8 +1,8 @@
-"""Still pictures in and out: PNG, JPEG, WebP out; those and BMP, TIFF, GIF, AVIF and more in.
+"""Read and write still images: writes PNG, JPEG and WebP; reads those and BMP, TIFF, GIF, AVIF and more.
 
-Colour profiles: RGB pixels stay in the colours of the picture's own ICC profile, which is written back, so nothing
-shifts. Gray, CMYK and other pictures are brought to sRGB. EXIF is kept, with the orientation applied and removed.
-An animated GIF, PNG or AVIF counts as a video; an animated WebP, which FFmpeg does not read, gives its first picture.
+Colour profiles: RGB pixels stay in the colours of the image's own ICC profile, which is written back, so no colour
+shifts. Gray, CMYK and other images are converted to sRGB. EXIF is kept, with the orientation applied and removed.
+An animated GIF, PNG or AVIF counts as a video; an animated WebP, which FFmpeg does not read, gives its first image.
 """
 
 from __future__ import annotations
@@ -25,44 +25,73 @@ from asccl.video.colour import flatten_alpha
 from asccl.video.limits import UNLIMITED, Limits
 
 STILL_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-READABLE = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM")
-ANIMATED = ("PNG", "GIF", "AVIF")
-DAMAGE = (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, IndexError, OverflowError, MemoryError)
+READABLE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM")
+ANIMATED_FORMATS = ("PNG", "GIF", "AVIF")
+DAMAGE_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    KeyError,
+    TypeError,
+    IndexError,
+    OverflowError,
+    MemoryError,
+)
 JPEG_QUALITY = WEBP_QUALITY = 95
 
 
 def is_still(path: Path, limits: Limits) -> bool:
-    """Whether the content (not the name) is a picture that does not move. Raises LimitError."""
+    """Whether the content, not the name, is an image without animation.
+
+    Raises:
+        LimitError: the image is too large.
+    """
     image = _open(path, limits)
     if image is None:
         return False
     with image:
-        return not (image.format in ANIMATED and getattr(image, "is_animated", False))
+        return not (image.format in ANIMATED_FORMATS and getattr(image, "is_animated", False))
 
 
 def still_info(path: Path, limits: Limits) -> MediaInfo:
-    """Reads and checks the whole picture. Raises UnreadableError, LimitError."""
+    """Describe a still; reads all of it.
+
+    Raises:
+        UnreadableError, LimitError.
+    """
     height, width = read_still(path, limits).shape[:2]
     return MediaInfo(path, width, height, Fraction(0), Fraction(1), 0.0, 1, is_still=True)
 
 
 def read_still(path: Path, limits: Limits) -> Image:
-    """(H, W, 3) uint8 RGB, upright, alpha over black. Raises UnreadableError, LimitError."""
+    """Read a still as (H, W, 3) uint8 RGB, upright, alpha over black.
+
+    Raises:
+        UnreadableError, LimitError.
+    """
     image = _open(path, limits)
     if image is None:
-        raise UnreadableError(f"{path.name} is not a picture that we can read", "save it as PNG or JPEG")
+        raise UnreadableError(f"{path.name} is not a readable image", "save it as PNG or JPEG")
     try:
         with image:
             return _to_rgb(ImageOps.exif_transpose(image))
-    except DAMAGE as error:
+    except DAMAGE_ERRORS as error:
         raise UnreadableError(f"{path.name} is damaged ({error})", "copy or export it again") from None
 
 
 class StillWriter:
     """Writes one frame as PNG, JPEG (quality 95, 4:4:4) or WebP, with the ICC profile and EXIF of `source`.
 
-    tags go to EXIF (Software, ImageDescription, and all as JSON in UserComment), in a PNG also to text chunks.
-    The file appears whole on leaving the `with` block, or not at all. Raises OutputError.
+    The file appears complete on leaving the `with` block, or not at all.
+
+    Args:
+        target: the file to write; its ending selects the format.
+        source: a still whose ICC profile and EXIF are kept; None keeps nothing.
+        tags: written to EXIF (Software, ImageDescription, all as JSON in UserComment) and to the text chunks of a PNG.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
 
     def __init__(self, target: Path, source: Path | None, tags: dict[str, str]):
@@ -74,11 +103,11 @@ class StillWriter:
             with image:
                 self._exif = image.getexif()
                 self._profile = image.info.get("icc_profile") if _keeps_profile(image) else None
-        self._target = AtomicFile(target)
+        self._file = AtomicFile(target)
         self._image: Image | None = None
 
     def write(self, frame: Frame) -> None:
-        """frame.image: (H, W, 3) uint8 RGB. The last one written wins."""
+        """Set the image, (H, W, 3) uint8 RGB; the last call counts."""
         self._image = frame.image
 
     def __enter__(self) -> StillWriter:
@@ -88,15 +117,15 @@ class StillWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._target.discard()
+            self._file.discard()
             return
-        with self._target:
+        with self._file:
             if self._image is None:
                 raise ValueError("no frame was written")
             self._save(Pillow.fromarray(self._image))
 
     def _save(self, image: Pillow.Image) -> None:
-        options: dict = {"exif": self._marked_exif(), "icc_profile": self._profile}
+        options: dict = {"exif": self._exif_with_tags(), "icc_profile": self._profile}
         if self._format == "JPEG":
             options |= {"quality": JPEG_QUALITY, "subsampling": 0, "optimize": True}
         elif self._format == "WEBP":
@@ -106,23 +135,23 @@ class StillWriter:
             for key, value in self.tags.items():
                 text.add_itxt(key, value)
             options["pnginfo"] = text
-        image.save(self._target.temporary_path, self._format, **options)
+        image.save(self._file.temporary_path, self._format, **options)
 
-    def _marked_exif(self) -> bytes:
+    def _exif_with_tags(self) -> bytes:
         exif = self._exif
         exif.pop(ExifTags.Base.Orientation, None)
         if "software" in self.tags:
-            exif[ExifTags.Base.Software] = _ascii(self.tags["software"])
+            exif[ExifTags.Base.Software] = _to_ascii(self.tags["software"])
         if "comment" in self.tags:
-            exif[ExifTags.Base.ImageDescription] = _ascii(self.tags["comment"])
+            exif[ExifTags.Base.ImageDescription] = _to_ascii(self.tags["comment"])
         if self.tags:
-            inner = exif.get_ifd(ExifTags.IFD.Exif)
-            inner[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + json.dumps(self.tags).encode()
+            exif_ifd = exif.get_ifd(ExifTags.IFD.Exif)
+            exif_ifd[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + json.dumps(self.tags).encode()
         return exif.tobytes()
 
 
 def read_still_tags(path: Path) -> dict[str, str]:
-    """The tags that StillWriter wrote; empty where there are none."""
+    """Read the tags that StillWriter wrote; empty if there are none."""
     image = _open(path, UNLIMITED)
     if image is None:
         return {}
@@ -137,15 +166,15 @@ def read_still_tags(path: Path) -> dict[str, str]:
 
 
 def _open(path: Path, limits: Limits) -> Pillow.Image | None:
-    """Reads the header only; None where it is not a picture. Raises LimitError."""
+    """Read the header only; None if the file is not an image. Raises LimitError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)  # checked below, at a lower limit
-            image = Pillow.open(path, formats=READABLE)
+            image = Pillow.open(path, formats=READABLE_FORMATS)
     except Pillow.DecompressionBombError:
-        most = limits.max_still_pixels / 1e6
-        raise LimitError(f"{path.name} has more than {most:.3g} million pixels", "make it smaller first") from None
-    except (UnidentifiedImageError, *DAMAGE):
+        millions = limits.max_still_pixels / 1e6
+        raise LimitError(f"{path.name} has more than {millions:.3g} million pixels", "make it smaller first") from None
+    except (UnidentifiedImageError, *DAMAGE_ERRORS):
         return None
     try:
         limits.check_size(path, *image.size, is_still=True)
@@ -169,13 +198,15 @@ def _to_rgb(image: Pillow.Image) -> Image:
     profile = image.info.get("icc_profile")
     if profile and not _keeps_profile(image):
         try:
-            own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            source_profile = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(
+                image, source_profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
             image = image if converted is None else converted
-        except (ImageCms.PyCMSError, OSError):  # a broken or unfitting profile says nothing about the colours
+        except (ImageCms.PyCMSError, OSError):  # a broken or unsuitable profile is ignored
             pass
     return np.array(image.convert("RGB"))
 
 
-def _ascii(text: str) -> str:
+def _to_ascii(text: str) -> str:
     return text.encode("ascii", "replace").decode()

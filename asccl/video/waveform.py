@@ -1,4 +1,4 @@
-"""The sound of a file as numbers."""
+"""Read the sound of a file as samples."""
 
 from __future__ import annotations
 
@@ -9,23 +9,31 @@ import numpy as np
 
 from asccl.errors import UnreadableError
 
-SOUND_RATE = 16_000  # samples a second
+SOUND_RATE = 16_000  # Hz
 
 
 def read_sound(path: Path | str, rate: int = SOUND_RATE) -> np.ndarray | None:
-    """(N,) float32 in [-1, 1]: the first audio track, mixed to one channel; None where there is none.
+    """Read the first audio track, mixed to one channel.
 
-    Its first sample belongs to the start of the track. Raises UnreadableError.
+    Args:
+        path: a video or audio file.
+        rate: sample rate of the result in Hz.
+
+    Returns:
+        (N,) float32 in [-1, 1], whose first sample belongs to the start of the track; None without audio.
+
+    Raises:
+        UnreadableError: the sound cannot be decoded.
     """
     path = Path(path)
+    parts: list[np.ndarray] = []
     try:
-        with av.open(str(path)) as source:
-            if not source.streams.audio:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
                 return None
-            resample = av.AudioResampler(format="flt", layout="mono", rate=rate)
-            parts = [part.to_ndarray()[0]
-                     for frame in (*source.decode(audio=0), None)
-                     for part in resample.resample(frame)]  # fmt: skip
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+            for frame in (*container.decode(audio=0), None):  # None flushes the resampler
+                parts.extend(part.to_ndarray()[0] for part in resampler.resample(frame))
     except (av.FFmpegError, OSError) as error:
-        raise UnreadableError(f"the sound of {path.name} cannot be read ({error})", "give a whole file") from error
+        raise UnreadableError(f"the sound of {path.name} cannot be read ({error})", "give a complete file") from error
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)

@@ -74,7 +74,8 @@ def test_shrinking_skips_no_pixel():
     stripes[:, ::2] = 255
     for crop in (arcface_crop, expression_crop):
         inside = crop(stripes, face(ARCFACE_TEMPLATE * 6 + (90, 60)))
-        assert inside.min() > 100 and inside.max() < 155
+        assert inside.min() > 100
+        assert inside.max() < 155
 
 
 def test_outside_the_image_its_border_goes_on():
@@ -92,11 +93,13 @@ def test_expression_crop_is_the_square_round_the_landmarks():
     landmarks[:, :2] = np.random.default_rng(0).uniform((100, 40), (180, 140), (478, 2))
     landmarks[:2, :2] = (100, 40), (180, 140)
     crop = expression_crop(image, landmarks)
-    assert crop.shape == (112, 112, 3) and crop.dtype == np.uint8
+    assert crop.shape == (112, 112, 3)
+    assert crop.dtype == np.uint8
     margin = 112 * 10 / 100  # the box is 80 wide and 100 high: ten pixels are left on both sides
     columns = crop[56, :, 0].astype(float) / 255
     assert columns.sum() == pytest.approx(112 - 2 * margin, abs=1)
-    assert columns[:10].max() == 0 and columns[-10:].max() == 0
+    assert columns[:10].max() == 0
+    assert columns[-10:].max() == 0
     assert crop[2:-2, 56].min() == 255
 
 

@@ -38,7 +38,8 @@ def test_landmarks_are_those_of_the_message():
     mesh.close()
     detector.close()
     np.testing.assert_array_equal(found, np.float32([(p.x, p.y, p.z) for p in message.landmark]))
-    assert found.shape == (478, 3) and 0 <= score <= 1
+    assert found.shape == (478, 3)
+    assert 0 <= score <= 1
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)

@@ -12,8 +12,10 @@ GONE = Evidence()
 
 def test_plain_frames_are_present_and_nothing_else_is_said():
     judged = compute_presence([GOOD] * 10, 30.0)
-    assert judged.presence.tolist() == [1.0] * 10 and judged.presence.dtype == np.float32
-    assert judged.shot.dtype == np.int32 and judged.reasons == ()
+    assert judged.presence.tolist() == [1.0] * 10
+    assert judged.presence.dtype == np.float32
+    assert judged.shot.dtype == np.int32
+    assert judged.reasons == ()
 
 
 def test_no_frames():
@@ -22,9 +24,11 @@ def test_no_frames():
 
 def test_a_missing_span_has_ramps_in_the_good_frames():
     presence = compute_presence([GOOD] * 20 + [GONE] * 6 + [GOOD] * 20, 30.0).presence
-    assert (presence[20:26] == 0).all() and presence[0] == presence[-1] == 1
+    assert (presence[20:26] == 0).all()
+    assert presence[0] == presence[-1] == 1
     assert 0 < presence[19] < presence[18] < presence[17] < 1
-    assert presence[14] == 1 and np.allclose(presence, presence[::-1])
+    assert presence[14] == 1
+    assert np.allclose(presence, presence[::-1])
 
 
 def test_short_gaps_are_bridged_and_longer_ones_not():
@@ -49,7 +53,8 @@ def test_turns(yaw, pitch, full):
 
 def test_turning_fades():
     presence = compute_presence([GOOD._replace(yaw=float(y)) for y in np.linspace(0, 80, 80)], 30.0).presence
-    assert (np.diff(presence) <= 1e-6).all() and ((presence > 0) & (presence < 1)).sum() >= 5
+    assert (np.diff(presence) <= 1e-6).all()
+    assert ((presence > 0) & (presence < 1)).sum() >= 5
 
 
 def test_a_glimpse_between_two_bad_spans_is_not_edited():
@@ -90,4 +95,5 @@ def test_share_outside_of_a_square_frame():
 @pytest.mark.parametrize("rate", [0.0, 5.0, 25.0, 240.0])
 def test_any_frame_rate(rate):
     presence = compute_presence([GOOD] * 100 + [GONE] * 9 + [GOOD] * 100, rate).presence
-    assert presence[0] == presence[-1] == 1 and (presence[100:109] == 0).all()
+    assert presence[0] == presence[-1] == 1
+    assert (presence[100:109] == 0).all()

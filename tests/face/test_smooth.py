@@ -74,8 +74,10 @@ def test_gaps_and_cuts():
     x[14:18] = np.nan
     y = smooth_landmarks(x.astype(np.float32), (np.arange(20) >= 10).astype(np.int32))
     assert y.dtype == np.float32
-    assert np.isfinite(y[:14]).all() and np.isnan(y[14:18]).all()
-    assert np.allclose(y[9], head(1)[0], atol=1e-3) and np.allclose(y[10], head(1)[0] + (50, 0, 0), atol=1e-3)
+    assert np.isfinite(y[:14]).all()
+    assert np.isnan(y[14:18]).all()
+    assert np.allclose(y[9], head(1)[0], atol=1e-3)
+    assert np.allclose(y[10], head(1)[0] + (50, 0, 0), atol=1e-3)
 
 
 def test_head_pose_reads_back_a_turn():
@@ -87,5 +89,6 @@ def test_head_pose_reads_back_a_turn():
         x = np.zeros((478, 3))
         x[list(RIGID_LANDMARKS)] = FRONTAL_HEAD @ (turn @ nod).T * 70 + (300, 200, 5)
         pose = estimate_head_pose(x)
-        assert pose.yaw == pytest.approx(yaw, abs=0.5) and pose.pitch == pytest.approx(pitch, abs=0.5)
+        assert pose.yaw == pytest.approx(yaw, abs=0.5)
+        assert pose.pitch == pytest.approx(pitch, abs=0.5)
         assert pose.misfit < 1e-3

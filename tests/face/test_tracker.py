@@ -54,7 +54,9 @@ def noses(seen: list[Observation]) -> np.ndarray:
 )
 def test_finds_small_and_large_faces_anywhere(shared, width, height, size, x, y):
     seen = follow(shared, [put(backdrop(width, height), x, y, size)] * 2)[-1]
-    assert seen.landmarks is not None and seen.landmarks.shape == (478, 3) and seen.landmarks.dtype == np.float32
+    assert seen.landmarks is not None
+    assert seen.landmarks.shape == (478, 3)
+    assert seen.landmarks.dtype == np.float32
     assert abs(seen.evidence.size - size) < 0.25 * size
     assert np.hypot(*(seen.landmarks[:468, :2].mean(0) - (x, y))) < 0.2 * size
 
@@ -63,7 +65,8 @@ def test_landmarks_move_as_the_face_moves(shared):
     paths = [(200 + 6 * i, 150 + 3 * i) for i in range(12)]
     seen = noses(follow(shared, [put(backdrop(), x, y, 90) for x, y in paths]))
     moved = np.diff(seen, axis=0)
-    assert np.abs(moved - (6, 3))[2:].max() < 0.5 and np.abs(moved - (6, 3)).max() < 1.5
+    assert np.abs(moved - (6, 3))[2:].max() < 0.5
+    assert np.abs(moved - (6, 3)).max() < 1.5
 
 
 def test_a_still_head_does_not_tremble(shared):
@@ -90,7 +93,8 @@ def test_the_largest_face_is_number_zero(shared):
     big, small = (p.detected for p in people)
     assert big.box[2] - big.box[0] > small.box[2] - small.box[0]
     assert (big.share, small.share) == (pytest.approx(2 / 3), 1.0)
-    assert big.thumbnail.shape == (96, 96, 3) and big.thumbnail.dtype == np.uint8
+    assert big.thumbnail.shape == (96, 96, 3)
+    assert big.thumbnail.dtype == np.uint8
     assert noses(follow(shared, images[:2], people[1]))[-1, 0] < 250
 
 
@@ -98,7 +102,8 @@ def test_a_face_seen_briefly_is_not_the_largest(shared):
     images = [put(backdrop(), 150, 150, 100)] * 5
     images[0] = put(images[0], 450, 180, 130)
     first = shared.find_people(film(images), 1 / RATE)[0].detected
-    assert first.share == 1.0 and first.time == 0.0
+    assert first.share == 1.0
+    assert first.time == 0.0
 
 
 def test_the_chosen_stay_chosen_while_another_passes_in_front(knowing):
@@ -129,8 +134,10 @@ def test_leaves_and_returns_elsewhere_while_another_stays(knowing):
     person = next(p for p in knowing.find_people(film([both]), 1 / RATE) if p.embedding[0] > 0.9)
     seen = follow(knowing, images, person)
     x = noses(seen)[:, 0]
-    assert np.abs(x[:5] - x[0]).max() < 2 and np.isnan(x[5:17]).all()
-    assert np.isfinite(x[-3:]).all() and (x[-3:] < 300).all()
+    assert np.abs(x[:5] - x[0]).max() < 2
+    assert np.isnan(x[5:17]).all()
+    assert np.isfinite(x[-3:]).all()
+    assert (x[-3:] < 300).all()
     spans = compute_presence([o.evidence for o in seen], 30.0).reasons
     assert [word for *_, word in spans] == ["missing"]
 
@@ -144,7 +151,8 @@ def test_a_cut_starts_a_shot_and_finds_the_person_anew(knowing):
     judged = compute_presence([o.evidence for o in seen], 30.0)
     assert judged.shot.tolist() == [0] * 8 + [1] * 8
     x = noses(seen)[:, 0]
-    assert (x[:8] < 320).all() and (x[8:] > 320).all()
+    assert (x[:8] < 320).all()
+    assert (x[8:] > 320).all()
     assert (judged.presence == 1).all()
 
 
@@ -159,8 +167,10 @@ def test_cut_off_by_the_frame(shared):
     xs = [500] * 8 + [500 + 10 * i for i in range(1, 17)]
     seen = follow(shared, [put(backdrop(), x, 180, 110) for x in xs])
     judged = compute_presence([o.evidence for o in seen], 30.0)
-    assert judged.presence[0] == 1 and judged.presence[-1] == 0
-    assert (np.diff(judged.presence) <= 0).all() and len(np.unique(judged.presence)) > 3
+    assert judged.presence[0] == 1
+    assert judged.presence[-1] == 0
+    assert (np.diff(judged.presence) <= 0).all()
+    assert len(np.unique(judged.presence)) > 3
     assert judged.reasons[0][2] == "cut off"
     assert judged.presence[xs.index(620)] == 0  # a third is outside
 
@@ -172,16 +182,20 @@ def test_something_in_front_hides_the_face(shared):
     seen = follow(shared, [plain] * 15 + [held] * 12 + [plain] * 15)
     judged = compute_presence([o.evidence for o in seen], 30.0)
     bad = np.flatnonzero(judged.presence == 0)
-    assert bad.min() in (14, 15) and bad.max() in (26, 27)
+    assert bad.min() in (14, 15)
+    assert bad.max() in (26, 27)
     assert {word for *_, word in judged.reasons} <= {"hidden", "missing"}
-    assert judged.presence[0] == 1 and judged.presence[-1] == 1
+    assert judged.presence[0] == 1
+    assert judged.presence[-1] == 1
 
 
 def test_a_microphone_hides_the_mouth(shared):
     plain = put(backdrop(), 320, 180, 120)
     held = cv2.circle(plain.copy(), (325, 220), 24, (30, 30, 30), -1)
     judged = compute_presence([o.evidence for o in follow(shared, [plain] * 12 + [held] * 12)], 30.0)
-    assert judged.shot.max() == 0 and (judged.presence[12:] == 0).all() and judged.presence[0] == 1
+    assert judged.shot.max() == 0
+    assert (judged.presence[12:] == 0).all()
+    assert judged.presence[0] == 1
 
 
 def test_a_change_of_light_hides_nothing(shared):
@@ -194,7 +208,8 @@ def test_grey_and_turned_pictures(shared):
     image = put(backdrop(), 320, 180, 110, turn=35)
     grey = np.repeat(image.mean(-1, keepdims=True), 3, -1).astype(np.uint8)
     seen = follow(shared, [grey])[0]
-    assert seen.landmarks is not None and abs(abs(seen.evidence.roll) - 35) < 8
+    assert seen.landmarks is not None
+    assert abs(abs(seen.evidence.roll) - 35) < 8
 
 
 def test_nothing_in_an_empty_scene(shared):
@@ -206,7 +221,8 @@ def test_nothing_in_an_empty_scene(shared):
 
 def test_asking_for_a_face_that_is_not_there(shared):
     people = shared.find_people(film([put(backdrop(), 320, 180, 110)]), 1 / RATE)
-    assert select_person(people, None, "a.mp4") is people[0] and select_person(people, 0, "a.mp4") is people[0]
+    assert select_person(people, None, "a.mp4") is people[0]
+    assert select_person(people, 0, "a.mp4") is people[0]
     with pytest.raises(NoFaceError, match=r"face 1 was asked for, but 1 face was found in a\.mp4: give 0"):
         select_person(people, 1, "a.mp4")
 
@@ -259,5 +275,7 @@ with suppress_startup_log():
 print(max(abs(x - i) for result in results for run in result for i, x in enumerate(run)), [len(r) for r in results])
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True)
-    assert done.returncode == 0 and done.stderr == "somebody else\n"
-    assert done.stdout.strip().endswith("[1, 1]") and float(done.stdout.split()[0]) < 15
+    assert done.returncode == 0
+    assert done.stderr == "somebody else\n"
+    assert done.stdout.strip().endswith("[1, 1]")
+    assert float(done.stdout.split()[0]) < 15

@@ -68,7 +68,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     hub: HubServer
 
-    def do_HEAD(self) -> None:  # noqa: N802  # the name that http.server calls
+    def do_HEAD(self) -> None:
         if match := re.fullmatch(r"/([\w.-]+/[\w.-]+)/resolve/([^/]+)/(.+)", self.path):
             byte_range = self.headers.get("Range")
             self.hub.requests.append(f"{self.command} {self.path}" + (f" {byte_range}" if byte_range else ""))
@@ -79,7 +79,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._fail("RepoNotFound")
 
-    do_GET = do_HEAD  # noqa: N815
+    do_GET = do_HEAD
 
     def _resolve(self, repo: str, revision: str, name: str) -> None:
         if repo != REPO:

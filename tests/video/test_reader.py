@@ -6,10 +6,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from video_clips import BLUE, GREEN, RED, WHITE, make_clip, quarters
+from video_clips import BLUE, GREEN, RED, WHITE, make_clip, png, quarters
 
-from asccl.errors import LimitError, UnreadableError
-from asccl.video import Limits, Reader, probe, read_frame_at, sample_frames
+from asccl.video import Reader, probe, read_frame_at, sample_frames
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -21,8 +20,8 @@ def corners(image):
 
 
 def assert_corners(image, *colours, within=4):
-    for found, expected in zip(corners(image), colours, strict=True):
-        assert np.abs(found - expected).max() <= within, (found, expected)
+    for corner, expected in zip(corners(image), colours, strict=True):
+        assert np.abs(corner - expected).max() <= within, (corner, expected)
 
 
 def test_constant_rate_is_exact(tmp_path):
@@ -33,7 +32,8 @@ def test_constant_rate_is_exact(tmp_path):
     assert [f.index for f in frames] == list(range(20))
     assert [f.pts * info.time_base for f in frames] == [Fraction(1001 * i, 30000) for i in range(20)]
     assert info.duration == pytest.approx(20 * 1001 / 30000)
-    assert frames[0].image.dtype == np.uint8 and frames[0].image.flags.c_contiguous
+    assert frames[0].image.dtype == np.uint8
+    assert frames[0].image.flags.c_contiguous
 
 
 def test_matroska_rate_is_exact(tmp_path):
@@ -51,7 +51,8 @@ def test_variable_rate_is_not_retimed(tmp_path):
 def test_each_iteration_starts_at_the_first(tmp_path):
     reader = Reader(make_clip(tmp_path / "a.mp4", frames=7))
     assert [len(chunk) for chunk in reader.chunks(3)] == [3, 3, 1]
-    assert next(iter(reader)).index == 0 and len(list(reader)) == 7
+    assert next(iter(reader)).index == 0
+    assert len(list(reader)) == 7
     reader.close()
 
 
@@ -95,7 +96,9 @@ def test_levels_are_exact(tmp_path):
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p"])
 def test_full_range(tmp_path, pix_fmt):
-    path = make_clip(tmp_path / "a.mkv", codec="ffv1", pix_fmt=pix_fmt, planes=[100, 128, 128], frames=1, full=True)
+    path = make_clip(
+        tmp_path / "a.mkv", codec="ffv1", pix_fmt=pix_fmt, planes=[100, 128, 128], frames=1, full_range=True
+    )
     assert np.abs(next(iter(Reader(path))).image.astype(int) - 100).max() <= 1
 
 
@@ -122,7 +125,10 @@ def test_hdr_is_mapped_into_range(tmp_path, transfer):
         image = next(iter(Reader(path))).image
         assert np.ptp(image) <= 3  # gray stays gray
         values.append(int(image.mean()))
-    assert values[0] == 0 and values == sorted(values) and 90 < values[1] < 190 and 150 < values[2] < values[3] <= 255
+    assert values[0] == 0
+    assert values == sorted(values)
+    assert 90 < values[1] < 190
+    assert 150 < values[2] < values[3] <= 255
 
 
 def test_alpha_is_flattened_over_black(tmp_path):
@@ -145,7 +151,8 @@ def test_vp9_alpha_is_flattened_over_black(tmp_path):
         if file.streams.video[0].metadata.get("alpha_mode") != "1":
             pytest.skip("this build of libvpx writes no alpha")
     images = [frame.image for frame in Reader(path)]
-    assert len(images) == 2 and max(image.max() for image in images) <= 2
+    assert len(images) == 2
+    assert max(image.max() for image in images) <= 2
 
 
 def test_cover_art_is_ignored(tmp_path):
@@ -170,7 +177,8 @@ def test_read_at_and_sample(tmp_path):
     expected = {frame.index: frame.image for frame in reader}
     for seconds, index in ((0, 0), (1.55, 15), (3.9, 39), (99, 39)):
         frame = read_frame_at(path, seconds)
-        assert frame.index == index and np.array_equal(frame.image, expected[index])
+        assert frame.index == index
+        assert np.array_equal(frame.image, expected[index])
     frames = sample_frames(path, 8)
     assert [frame.index for frame in frames] == [2, 7, 12, 17, 22, 27, 32, 37]
     assert all(np.array_equal(frame.image, expected[frame.index]) for frame in frames)
@@ -183,137 +191,13 @@ def test_sample_of_a_truncated_file(tmp_path):
     assert 1 <= len(sample_frames(path, 8)) <= 8
 
 
-def bad_files(folder):
-    """name -> (file, word that the message holds)."""
-    rng = np.random.default_rng(0)
-    good = make_clip(folder / "good.mp4").read_bytes()
-    sound = folder / "sound.mp4"
-    with av.open(str(sound), "w") as output:
-        stream = output.add_stream("aac", rate=48000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 48000), np.float32), "fltp", "mono")
-        frame.sample_rate, frame.pts = 48000, 0
-        output.mux(stream.encode(frame) + stream.encode(None))
-    frameless = folder / "frameless.avi"
-    with av.open(str(frameless), "w") as output:
-        stream = output.add_stream("mpeg4", rate=25)
-        stream.width, stream.height = 64, 48
-        output.start_encoding()
-    contents = {
-        "empty.mp4": (b"", "is empty"),
-        "random.mp4": (rng.bytes(20000), "not a video"),
-        "headless.mp4": (good[: len(good) // 3], "not a video"),
-        "text.png": (b"hello, this is no picture", "not a video"),
-        "list.m3u8": (b"#EXTM3U\n#EXTINF:1,\ngood.mp4\n#EXT-X-ENDLIST\n", "not a video"),
-        "concat.txt": (b"ffconcat version 1.0\nfile good.mp4\n", "not a video"),
-        "half.png": (png(64, 64)[:60], "damaged"),
-    }
-    for name, (content, _) in contents.items():
-        (folder / name).write_bytes(content)
-    found = {name: (folder / name, word) for name, (_, word) in contents.items()}
-    found |= {
-        "sound": (sound, "only sound"),
-        "frameless": (frameless, "no "),
-        "missing": (folder / "missing.mp4", "does not exist"),
-        "folder": (folder, "is a folder"),
-        "device": (folder.joinpath("/dev/zero"), "not an ordinary file"),
-    }
-    return found
-
-
-def png(width, height):
-    import io
-
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(quarters(width, height)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def test_bad_files_name_themselves_and_the_remedy(tmp_path, capfd):
-    for name, (path, word) in bad_files(tmp_path).items():
-        for read in (probe, Reader, lambda p: read_frame_at(p, 0), lambda p: sample_frames(p, 3)):
-            with pytest.raises(UnreadableError) as caught:
-                read(path)
-            assert path.name in caught.value.problem and word in caught.value.problem, (name, caught.value)
-            assert caught.value.remedy and "\n" not in str(caught.value)
-    assert capfd.readouterr().err == ""
-
-
-def test_unreadable_permission(tmp_path, monkeypatch):
-    path = make_clip(tmp_path / "a.mp4", frames=1)
-    monkeypatch.setattr("os.open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "denied")))
-    with pytest.raises(UnreadableError, match="may not be read"):
-        probe(path)
-
-
-@pytest.mark.parametrize("ending", ["mkv", "ts"])
-def test_truncated_video_gives_what_there_is(tmp_path, ending, capfd):
-    path = make_clip(tmp_path / f"a.{ending}", frames=60, size=(320, 240), options={"crf": "20", "g": "10"})
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
-    assert 10 < len(list(Reader(path))) < 60
-    assert capfd.readouterr().err == ""
-
-
-def test_damage_in_the_middle_is_stepped_over(tmp_path, capfd):
-    path = make_clip(tmp_path / "a.ts", frames=60, size=(320, 240), options={"crf": "20", "g": "10"})
-    content = bytearray(path.read_bytes())
-    content[len(content) // 3 : len(content) // 3 + 3000] = np.random.default_rng(0).bytes(3000)
-    path.write_bytes(content)
-    frames = list(Reader(path))
-    assert len(frames) > 40 and np.all(np.diff([f.pts for f in frames]) > 0)
-    assert capfd.readouterr().err == ""
-
-
-def test_a_frame_that_cannot_be_decoded_is_counted(tmp_path):
-    path = make_clip(tmp_path / "a.mov", codec="png", pix_fmt="rgb24", frames=12)
-    content = path.read_bytes()
-    third = [i for i in range(len(content)) if content.startswith(b"IHDR", i)][3]
-    path.write_bytes(content[:third] + b"\0" * 40 + content[third + 40 :])
-    reader = Reader(path)
-    assert len(list(reader)) == 11 and reader.skipped == 1
-
-
-def test_frames_behind_the_place_where_a_file_breaks_off_are_counted(tmp_path):
-    whole = EXAMPLES / "astronaut.mp4"  # its table of contents lies at the start
-    assert len(list(reader := Reader(whole))) == 80 and reader.skipped == 0
-    cut = tmp_path / "cut.mp4"
-    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
-    there = len(list(reader := Reader(cut)))
-    assert 0 < there < 60 and reader.skipped == 80 - there
-
-
 def test_content_decides_not_the_name(tmp_path):
     clip = make_clip(tmp_path / "clip.jpg", container="mp4", frames=3)
-    assert not probe(clip).is_still and len(list(Reader(clip))) == 3
+    assert not probe(clip).is_still
+    assert len(list(Reader(clip))) == 3
     still = tmp_path / "still.mp4"
     still.write_bytes(png(20, 10))
     assert probe(still).is_still
-
-
-def test_too_large_is_refused_before_decoding(tmp_path, monkeypatch):
-    path = make_clip(tmp_path / "8k.mp4", size=(7680, 4320), frames=1, options={"preset": "ultrafast", "crf": "40"})
-    monkeypatch.setattr("asccl.video.source.VideoSource.frames", lambda self: pytest.fail("decoded"))
-    with pytest.raises(LimitError, match=r"7680 x 4320.*smaller"):
-        probe(path)
-
-
-def test_too_long_and_too_heavy(tmp_path):
-    five_hours = [Fraction(0), Fraction(18000)]
-    path = make_clip(tmp_path / "5h.mp4", rate=25, times=five_hours, time_base=Fraction(1, 25))
-    with pytest.raises(LimitError, match="longer than 1 hour: cut"):
-        probe(path)
-    path = make_clip(tmp_path / "a.mp4", frames=12)
-    with pytest.raises(LimitError, match="MB"):
-        probe(path, Limits(max_bytes=100))
-    with pytest.raises(LimitError, match="frames"):
-        probe(path, Limits(max_frames=11))
-
-
-def test_a_file_that_hides_its_length_is_stopped(tmp_path):
-    path = make_clip(tmp_path / "a.h264", container="h264", rate=25, frames=60)
-    with pytest.raises(LimitError, match="frames"):
-        list(Reader(path, Limits(max_frames=30)))
 
 
 def test_one_pixel(tmp_path):

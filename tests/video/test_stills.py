@@ -1,4 +1,4 @@
-"""Pictures in and out."""
+"""Stills in and out."""
 
 import io
 import struct
@@ -60,7 +60,8 @@ def test_orientation_is_applied_and_removed(tmp_path, rgb, orientation):
     with Image.open(write(source, tmp_path / "b.png")) as copied:
         assert np.array_equal(np.asarray(copied), np.asarray(rgb))
         kept = copied.getexif()
-        assert kept.get(ExifTags.Base.Orientation, 1) == 1 and kept[ExifTags.Base.Make] == "Camera"
+        assert kept.get(ExifTags.Base.Orientation, 1) == 1
+        assert kept[ExifTags.Base.Make] == "Camera"
         assert kept.get_ifd(ExifTags.IFD.GPSInfo)[1] == "N"
 
 
@@ -74,7 +75,8 @@ def test_alpha_gray_deep_and_palette(tmp_path, rgb):
     assert (read(save(tmp_path / "d.png", Image.new("1", (9, 9), 1))) == 255).all()
     assert np.abs(read(save(tmp_path / "e.png", rgb.quantize(8))).astype(int) - np.asarray(rgb)).max() <= 4
     cmyk = read(save(tmp_path / "f.jpg", Image.new("CMYK", (16, 16), (0, 255, 255, 0)), quality=95))
-    assert cmyk[8, 8, 0] > 200 and cmyk[8, 8, 1:].max() < 60
+    assert cmyk[8, 8, 0] > 200
+    assert cmyk[8, 8, 1:].max() < 60
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "jpeg", "webp"])
@@ -102,14 +104,16 @@ def test_lab_and_gray_profiles_are_brought_to_srgb(tmp_path):
     source = save(tmp_path / "a.tif", lab, icc_profile=profile)
     assert read(source).shape == (9, 9, 3)
     with Image.open(write(source, tmp_path / "b.png")) as image:
-        assert image.mode == "RGB" and "icc_profile" not in image.info
+        assert image.mode == "RGB"
+        assert "icc_profile" not in image.info
 
 
 def test_an_animated_gif_is_a_video(tmp_path, rgb):
     others = [Image.fromarray(np.roll(np.asarray(rgb), k, 1)) for k in (3, 6)]
     path = save(tmp_path / "a.gif", rgb, save_all=True, append_images=others, duration=100)
     reader = Reader(path)
-    assert not reader.info.is_still and len(list(reader)) == 3
+    assert not reader.info.is_still
+    assert len(list(reader)) == 3
 
 
 @pytest.mark.parametrize(("kind", "count"), [("PNG", 3), ("WEBP", 1)])
@@ -154,9 +158,14 @@ def test_endings(tmp_path, rgb):
 
 def test_nothing_is_left_after_an_exception(tmp_path, rgb):
     reader = Reader(save(tmp_path / "a.png", rgb))
-    with pytest.raises(KeyboardInterrupt), open_writer(tmp_path / "b.png", reader.info) as writer:
-        writer.write(Frame(read(tmp_path / "a.png"), 0, 0))
-        raise KeyboardInterrupt
+
+    def interrupt():
+        with open_writer(tmp_path / "b.png", reader.info) as writer:
+            writer.write(Frame(read(tmp_path / "a.png"), 0, 0))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 

@@ -21,8 +21,8 @@ def copy(source, target, tags=None, sound=True):
     return target
 
 
-def made_up(folder, width=64, height=48):
-    """Info of a clip that no file holds."""
+def synthetic_info(folder, width=64, height=48):
+    """Info of a clip without a file."""
     return MediaInfo(folder / "none", width, height, Fraction(25), Fraction(1, 25), 1.0, 25, is_still=False)
 
 
@@ -55,7 +55,8 @@ def test_rate_and_stamps_are_exact(tmp_path, rate, time_base):
     assert copied.info.frame_rate == reader.info.frame_rate == rate
     assert copied.info.duration == pytest.approx(reader.info.duration, abs=1e-3)
     stamps = [f.pts * copied.info.time_base for f in copied]
-    assert stamps == [f.pts * reader.info.time_base for f in reader] and len(stamps) == 25
+    assert stamps == [f.pts * reader.info.time_base for f in reader]
+    assert len(stamps) == 25
 
 
 def test_variable_rate_is_not_retimed(tmp_path):
@@ -92,7 +93,7 @@ def test_colours_and_tags_survive(tmp_path, matrix):
 def test_untouched_pixels_keep_their_level(tmp_path):
     """No drift: the mean over a noisy picture moves by less than a quarter of a level."""
     image = np.random.default_rng(0).integers(60, 190, (96, 128, 1), np.uint8).repeat(3, 2)
-    with Writer(tmp_path / "a.mp4", made_up(tmp_path, 128, 96), settings=EncodeSettings(crf=1)) as writer:
+    with Writer(tmp_path / "a.mp4", synthetic_info(tmp_path, 128, 96), settings=EncodeSettings(crf=1)) as writer:
         for i in range(3):
             writer.write(Frame(image, i, i))
     for frame in Reader(tmp_path / "a.mp4"):
@@ -100,7 +101,7 @@ def test_untouched_pixels_keep_their_level(tmp_path):
 
 
 def test_untagged_frames_get_consistent_tags(tmp_path):
-    write_quarters(tmp_path / "a.mp4", made_up(tmp_path))
+    write_quarters(tmp_path / "a.mp4", synthetic_info(tmp_path))
     with av.open(str(tmp_path / "a.mp4")) as file:
         codec = file.streams.video[0].codec_context
         assert (codec.colorspace, codec.color_primaries, codec.color_trc) == (1, 1, 1)
@@ -118,13 +119,14 @@ def test_hdr_becomes_bt709(tmp_path):
 
 
 def test_odd_sizes_grow_by_a_copied_pixel(tmp_path):
-    write_quarters(tmp_path / "a.mp4", made_up(tmp_path, 65, 49))
+    write_quarters(tmp_path / "a.mp4", synthetic_info(tmp_path, 65, 49))
     frame = next(iter(Reader(tmp_path / "a.mp4"))).image
-    assert frame.shape == (50, 66, 3) and np.abs(frame[-1, -1].astype(int) - WHITE).max() <= 5
+    assert frame.shape == (50, 66, 3)
+    assert np.abs(frame[-1, -1].astype(int) - WHITE).max() <= 5
 
 
 def test_one_pixel(tmp_path):
-    write_quarters(tmp_path / "a.mp4", made_up(tmp_path, 1, 1))
+    write_quarters(tmp_path / "a.mp4", synthetic_info(tmp_path, 1, 1))
     assert probe(tmp_path / "a.mp4").width == 2
 
 
@@ -196,13 +198,15 @@ def test_transport_stream(tmp_path):
     target = copy(source, tmp_path / "b.mp4")
     assert click_times(target) == pytest.approx(click_times(source), abs=0.005)
     with av.open(str(target)) as file:
-        assert abs(file.start_time) < 100_000 and len(packets(target)) >= len(packets(source)) - 1
+        assert abs(file.start_time) < 100_000
+        assert len(packets(target)) >= len(packets(source)) - 1
 
 
 def test_all_tracks_are_kept(tmp_path):
     source = make_clip(tmp_path / "a.mkv", audio=("aac", "vorbis"), frames=30)
     target = copy(source, tmp_path / "b.mp4")
-    assert probe(target).audio_tracks == 2 and len(click_times(target)) == 2
+    assert probe(target).audio_tracks == 2
+    assert len(click_times(target)) == 2
     assert packets(target) == packets(source)
 
 
@@ -232,39 +236,55 @@ def test_sound_is_interleaved(tmp_path):
 def test_tags(tmp_path, ending):
     source = make_clip(tmp_path / "a.mp4", metadata={"title": "Grüße", "creation_time": "2020-02-03T04:05:06Z"})
     tags = {"comment": "edited with ASCCL: happy, 1.0", "software": "asccl 0.1", "asccl_intensity": "1.0"}
-    found = read_tags(copy(source, tmp_path / f"b.{ending}", tags))
-    assert tags.items() <= found.items() and found["title"] == "Grüße"
-    assert found["creation_time"].startswith("2020-02-03T04:05:06")
+    read = read_tags(copy(source, tmp_path / f"b.{ending}", tags))
+    assert tags.items() <= read.items()
+    assert read["title"] == "Grüße"
+    assert read["creation_time"].startswith("2020-02-03T04:05:06")
+
+
+def test_metadata_that_are_not_utf8_are_replaced(tmp_path):
+    source = make_clip(tmp_path / "a.mp4", metadata={"title": "Grüße"})
+    source.write_bytes(source.read_bytes().replace("Grüße".encode(), b"Gr\xff\xfe\xfd\xfce"))
+    assert read_tags(copy(source, tmp_path / "b.mp4"))["title"] == "Gr\ufffd\ufffd\ufffd\ufffde"
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_nothing_is_left_after_an_exception(tmp_path, error):
     source = make_clip(tmp_path / "a.mp4", audio=("pcm_s16le",), container="mov")
     (tmp_path / "b.mp4").write_bytes(b"older result")
-    reader = Reader(source)
-    with pytest.raises(error), open_writer(tmp_path / "b.mp4", reader.info, source) as writer:
-        for frame in reader:
-            writer.write(frame)
-            assert any(name.endswith(".part") and name.startswith(".") for name in leftovers(tmp_path))
-            if frame.index == 5:
-                raise error
-    assert leftovers(tmp_path) == ["a.mp4", "b.mp4"] and (tmp_path / "b.mp4").read_bytes() == b"older result"
+
+    def fail_at_frame_5():
+        reader = Reader(source)
+        with open_writer(tmp_path / "b.mp4", reader.info, source) as writer:
+            for frame in reader:
+                writer.write(frame)
+                assert any(name.endswith(".part") and name.startswith(".") for name in leftovers(tmp_path))
+                if frame.index == 5:
+                    raise error
+
+    with pytest.raises(error):
+        fail_at_frame_5()
+    assert leftovers(tmp_path) == ["a.mp4", "b.mp4"]
+    assert (tmp_path / "b.mp4").read_bytes() == b"older result"
 
 
 def test_full_disk(tmp_path, capfd):
     rng = np.random.default_rng(0)
+
+    def write_noise():
+        with Writer(tmp_path / "b.mp4", synthetic_info(tmp_path, 320, 240)) as writer:
+            for i in range(60):
+                writer.write(Frame(rng.integers(0, 256, (240, 320, 3), np.uint8), i, i))
+
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
     try:
-        with (
-            pytest.raises(OutputError, match=r"no space is left for b\.mp4: free"),
-            Writer(tmp_path / "b.mp4", made_up(tmp_path, 320, 240)) as writer,
-        ):
-            for i in range(60):
-                writer.write(Frame(rng.integers(0, 256, (240, 320, 3), np.uint8), i, i))
+        with pytest.raises(OutputError, match=r"no space is left for b\.mp4: free"):
+            write_noise()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert leftovers(tmp_path) == [] and capfd.readouterr().err == ""
+    assert leftovers(tmp_path) == []
+    assert capfd.readouterr().err == ""
 
 
 def test_unwritable_targets(tmp_path, monkeypatch):
@@ -274,10 +294,10 @@ def test_unwritable_targets(tmp_path, monkeypatch):
         (tmp_path / "folder.mp4", "is a folder"),
     ):
         with pytest.raises(OutputError, match=word):
-            Writer(target, made_up(tmp_path))
+            Writer(target, synthetic_info(tmp_path))
     monkeypatch.setattr("os.open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "denied")))
     with pytest.raises(OutputError, match="may not be written"):
-        Writer(tmp_path / "b.mp4", made_up(tmp_path))
+        Writer(tmp_path / "b.mp4", synthetic_info(tmp_path))
 
 
 def test_endings_and_own_source(tmp_path):
@@ -298,6 +318,10 @@ def test_default_output(tmp_path):
 
 
 def test_wrong_shape_is_named(tmp_path):
-    with pytest.raises(ValueError, match="frame 3 has shape"), Writer(tmp_path / "b.mp4", made_up(tmp_path)) as writer:
-        writer.write(Frame(quarters(32, 32), 3, 0))
+    def write_wrong_shape():
+        with Writer(tmp_path / "b.mp4", synthetic_info(tmp_path)) as writer:
+            writer.write(Frame(quarters(32, 32), 3, 0))
+
+    with pytest.raises(ValueError, match="frame 3 has shape"):
+        write_wrong_shape()
     assert leftovers(tmp_path) == []

@@ -1,12 +1,14 @@
-"""Tiny clips and pictures, made on the spot."""
+"""Tiny synthetic clips and images."""
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 40), (40, 40, 210), (235, 235, 235)
 
@@ -20,11 +22,28 @@ def quarters(width: int, height: int) -> np.ndarray:
     return image
 
 
-def click(rate: int, seconds: float, at: float, channels: int = 1) -> np.ndarray:
-    """(channels, n) float32: silence with 10 ms of a tone from `at` on."""
+def png(width: int, height: int) -> bytes:
+    """A PNG file of `quarters`."""
+    buffer = io.BytesIO()
+    Image.fromarray(quarters(width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def click(rate: int, seconds: float, start: float, channels: int = 1) -> np.ndarray:
+    """Silence with 10 ms of a tone.
+
+    Args:
+        rate: Hz.
+        seconds: length.
+        start: of the tone, in seconds.
+        channels: number of channels.
+
+    Returns:
+        (channels, n) float32.
+    """
     sound = np.zeros((channels, round(rate * seconds)), np.float32)
-    first, n = round(at * rate), round(0.01 * rate)
-    sound[:, first : first + n] = 0.9 * np.sin(np.arange(n) * 2 * np.pi * 1000 / rate)
+    first, count = round(start * rate), round(0.01 * rate)
+    sound[:, first : first + count] = 0.9 * np.sin(np.arange(count) * 2 * np.pi * 1000 / rate)
     return sound
 
 
@@ -41,7 +60,7 @@ def make_clip(
     matrix: int = 1,
     primaries: int | None = None,
     transfer: int | None = None,
-    full: bool = False,
+    full_range: bool = False,
     rotation: int = 0,
     audio: tuple[str, ...] = (),
     audio_start: float = 0.0,
@@ -51,8 +70,31 @@ def make_clip(
     metadata: dict[str, str] | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """times: in seconds, else constant rate. planes: a constant for each plane instead of `quarters` and a bright
-    column that moves. audio: names of encoders; each has a click 0.2 s after audio_start."""
+    """Write a clip of `quarters` with a bright column that moves.
+
+    Args:
+        path: the file to write.
+        size: (width, height).
+        rate: frames per second.
+        times: of the frames, in seconds; None for a constant rate.
+        frames: number of frames, without `times`.
+        time_base: of the video stream.
+        codec: name of a video encoder.
+        pix_fmt: pixel format.
+        planes: a constant value for each plane, in place of `quarters`.
+        matrix: colour matrix, as a number of ISO/IEC 23091-2.
+        primaries: the same as the matrix by default.
+        transfer: the same as the matrix by default.
+        full_range: colour range.
+        rotation: degrees.
+        audio: names of encoders; each track has a click 0.2 s after audio_start.
+        audio_start: seconds.
+        audio_seconds: length of the tracks; by default that of the video.
+        container: format; by default from the ending.
+        cover: whether to add cover art.
+        metadata: of the container.
+        options: of the video encoder.
+    """
     times = times if times is not None else [Fraction(i) / Fraction(rate) for i in range(frames)]
     time_base = time_base or 1 / Fraction(rate)
     options = options or ({"crf": "1", "preset": "ultrafast"} if codec == "libx264" else {})
@@ -65,13 +107,12 @@ def make_clip(
         stream.codec_context.colorspace = matrix
         stream.codec_context.color_primaries = primaries or matrix
         stream.codec_context.color_trc = transfer or matrix
-        stream.codec_context.color_range = 2 if full else 1
+        stream.codec_context.color_range = 2 if full_range else 1
         if rotation:
             stream.set_display_rotation(rotation)
         tracks = [_add_audio(output, name) for name in audio]
-        art = _add_cover(output) if cover else None
-        if art is not None:
-            output.mux(art)
+        if cover:
+            output.mux(_encode_cover(output))
         length = audio_seconds if audio_seconds is not None else float(len(times) / Fraction(rate))
         for track in tracks:
             _write_audio(output, track, audio_start, length)
@@ -116,7 +157,7 @@ def _write_audio(output, stream, start: float, length: float) -> None:
     output.mux(stream.encode(None))
 
 
-def _add_cover(output):
+def _encode_cover(output):
     art = output.add_stream("mjpeg", rate=1)
     art.width, art.height, art.pix_fmt = 320, 320, "yuvj420p"
     art.disposition = av.stream.Disposition.attached_pic
@@ -126,12 +167,12 @@ def _add_cover(output):
 
 
 def click_times(path: Path) -> list[float]:
-    """For each sound track, seconds from the first frame of the picture to the click."""
+    """Seconds from the first video frame to the click, for each audio track."""
     with av.open(str(path)) as file:
         first = next(file.decode(video=0))
-        picture = float(first.pts * first.time_base)
+        video_start = float(first.pts * first.time_base)
         count = len(file.streams.audio)
-    found = []
+    times = []
     for track in range(count):
         with av.open(str(path)) as file:
             for frame in file.decode(audio=track):
@@ -143,11 +184,14 @@ def click_times(path: Path) -> list[float]:
                 channels = 1 if frame.format.is_planar else frame.layout.nb_channels
                 loud = np.flatnonzero(values.max(0) > 0.3)
                 if len(loud):
-                    found.append(float(frame.pts * frame.time_base) + loud[0] / channels / frame.sample_rate - picture)
+                    times.append(
+                        float(frame.pts * frame.time_base) + loud[0] / channels / frame.sample_rate - video_start
+                    )
                     break
-    return found
+    return times
 
 
 def packets(path: Path, track: int = 0) -> list[bytes]:
+    """The packets of an audio track."""
     with av.open(str(path)) as file:
         return [bytes(packet) for packet in file.demux(audio=track) if packet.size]

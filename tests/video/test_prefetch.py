@@ -24,44 +24,52 @@ def test_an_error_comes_after_the_items_before_it():
         next(items)
 
 
-def test_only_a_few_items_are_made_ahead_and_closing_stops_the_thread():
-    made = []
+def test_only_a_few_items_are_prefetched_and_closing_stops_the_thread():
+    produced = []
 
     def endless():
         while True:
-            made.append(len(made))
-            yield made[-1]
+            produced.append(len(produced))
+            yield produced[-1]
 
     items = prefetch(endless())
     assert next(items) == 0
     items.close()
-    assert len(made) <= QUEUE_SIZE + 3
-    assert not [t for t in threading.enumerate() if t.name == "ahead"]
+    assert len(produced) <= QUEUE_SIZE + 3
+    assert not [thread for thread in threading.enumerate() if thread.name == "prefetch"]
 
 
 def test_everything_is_consumed_in_order_before_leaving():
-    seen = []
-    with BackgroundWriter(seen.append) as behind:
+    consumed = []
+    with BackgroundWriter(consumed.append) as writer:
         for i in range(50):
-            behind.put(i)
-    assert seen == list(range(50))
+            writer.put(i)
+    assert consumed == list(range(50))
 
 
 def test_an_error_of_the_consumer_is_raised_and_the_rest_dropped():
-    seen = []
+    consumed = []
 
     def consume(i: int) -> None:
         if i == 3:
             raise OSError("full")
-        seen.append(i)
+        consumed.append(i)
 
-    with pytest.raises(OSError, match="full"), BackgroundWriter(consume) as behind:
-        for i in range(1000):
-            behind.put(i)
-    assert seen == [0, 1, 2]
+    def write_all() -> None:
+        with BackgroundWriter(consume) as writer:
+            for i in range(1000):
+                writer.put(i)
+
+    with pytest.raises(OSError, match="full"):
+        write_all()
+    assert consumed == [0, 1, 2]
 
 
 def test_an_error_of_the_producer_is_not_hidden():
-    with pytest.raises(KeyError), BackgroundWriter(lambda i: None) as behind:
-        behind.put(1)
-        raise KeyError("mine")
+    def produce() -> None:
+        with BackgroundWriter(lambda i: None) as writer:
+            writer.put(1)
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError):
+        produce()

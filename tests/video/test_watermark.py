@@ -10,13 +10,18 @@ from asccl.video import draw_badge
 def test_mark_is_small_and_in_the_corner(size):
     image = np.full((*size, 3), 120, np.uint8)
     marked = draw_badge(image)
-    assert marked.shape == image.shape and marked.dtype == np.uint8 and (image == 120).all()
+    assert marked.shape == image.shape
+    assert marked.dtype == np.uint8
+    assert (image == 120).all()
     changed = (marked != image).any(2)
     rows, columns = np.nonzero(changed)
     assert changed.any()
-    assert np.ptp(columns) + 1 <= max(1, 0.62 * size[1]) and np.ptp(rows) + 1 <= size[0]
+    assert np.ptp(columns) + 1 <= max(1, 0.62 * size[1])
+    assert np.ptp(rows) + 1 <= size[0]
     if min(size) >= 240:
-        assert rows.min() > size[0] // 2 and columns.min() > size[1] * 0.3 and changed.mean() < 0.03
+        assert rows.min() > size[0] // 2
+        assert columns.min() > size[1] * 0.3
+        assert changed.mean() < 0.03
 
 
 @pytest.mark.parametrize("ground", [0, 120, 255])
