@@ -1,9 +1,9 @@
-"""MediaPipe's FaceMesh network as a plain function: picture and window in, landmarks and certainty out.
+"""MediaPipe's FaceMesh network as a plain function from image and window to landmarks and confidence.
 
-MediaPipe's own `FaceMesh` solution keeps the window of the last frame inside, in the coordinates of the picture it is
-fed. Here the network's graph is fed a crop that we cut ourselves, so that the caller decides where to look: windows
-can move, faces at the border are padded, small faces are enlarged, large frames cost nothing extra, and the same
-picture with the same window always gives the same landmarks.
+MediaPipe's own `FaceMesh` solution keeps the window of the last frame as internal state, in the coordinates of its
+input image. Here the caller chooses the window and the network's graph gets a crop of it: windows can move, faces at
+the border are padded, small faces are enlarged, large frames cost nothing extra, and the same image with the same
+window always gives the same landmarks.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from asccl.face.mesh import OUTER_EYE_CORNERS
 from asccl.types import Image, LazyImage
 
 INPUT_SIZE = 192  # the network's input, pixels
-WINDOW_MARGIN = 1.5  # window side over the larger side of the face's box, as the network was trained
-_SCORE = "facelandmarkcpu__face_presence_score"  # a stream inside MediaPipe's subgraph; the version is pinned
-# a `NormalizedLandmark` inside its list, as protobuf writes it: ten times faster than 478 Python objects
-_LANDMARK = np.dtype([("start", "V3"), ("x", "<f4"), ("y_tag", "V1"), ("y", "<f4"), ("z_tag", "V1"), ("z", "<f4")])
-_GREETING = re.compile(rb"INFO: Created TensorFlow|WARNING: All log messages before absl|[IW]\d{4,} .*\.cc:\d+\]")
-_detour = threading.Lock()
+WINDOW_MARGIN = 1.5  # window side over the larger side of the face's box, as in the training of the network
+_SCORE_STREAM = "facelandmarkcpu__face_presence_score"  # inside MediaPipe's subgraph; the version is pinned
+# bytes of a `NormalizedLandmark` in a protobuf list; reading them is ten times faster than 478 Python objects
+_LANDMARK_DTYPE = np.dtype(
+    [("start", "V3"), ("x", "<f4"), ("y_tag", "V1"), ("y", "<f4"), ("z_tag", "V1"), ("z", "<f4")]
+)
+_STARTUP_LINE = re.compile(rb"INFO: Created TensorFlow|WARNING: All log messages before absl|[IW]\d{4,} .*\.cc:\d+\]")
+_stderr_lock = threading.Lock()
 _GRAPH = """
 input_stream: "image"
 input_stream: "roi"
@@ -47,35 +49,42 @@ node {
 
 @contextlib.contextmanager
 def suppress_startup_log() -> Iterator[None]:
-    """Keep the greetings that TensorFlow Lite prints while a graph starts off stderr, and nothing else.
+    """Remove the messages that TensorFlow Lite prints while a graph starts from stderr, and nothing else.
 
-    They are written by C++ straight to file descriptor 2, which belongs to the whole process, hence the detour: what
-    anybody else writes there meanwhile is handed on, and all of it when the start fails.
+    C++ code writes them to file descriptor 2 of the process, so stderr is redirected to a file. Other lines are written
+    to stderr afterwards; if the block raises an exception, all lines are.
     """
     os.environ.setdefault("GLOG_minloglevel", "2")
-    with _detour, tempfile.TemporaryFile() as detour:
+    with _stderr_lock, tempfile.TemporaryFile() as captured:
         try:
             stderr = os.dup(2)
         except OSError:  # a service without stderr
             yield
             return
-        os.dup2(detour.fileno(), 2)
-        greeting: re.Pattern[bytes] | None = None
+        os.dup2(captured.fileno(), 2)
+        hidden: re.Pattern[bytes] | None = None
         try:
             yield
-            greeting = _GREETING
+            hidden = _STARTUP_LINE
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-            detour.seek(0)
-            for line in detour:
-                if greeting is None or not greeting.match(line):
+            captured.seek(0)
+            for line in captured:
+                if hidden is None or not hidden.match(line):
                     os.write(2, line)
 
 
 @dataclass(frozen=True)
 class Window:
-    """A square to look at: centre (x, y) and side in pixels of the frame, angle in radians (clockwise on screen)."""
+    """A rotated square in a frame that holds a face.
+
+    Attributes:
+        x: of the centre, in pixels.
+        y: of the centre, in pixels.
+        side: pixels.
+        angle: radians, clockwise on screen.
+    """
 
     x: float
     y: float
@@ -84,43 +93,47 @@ class Window:
 
     @classmethod
     def around(cls, landmarks: np.ndarray) -> Window:
-        """(468+, 2+) pixels -> the upright-in-the-face window that holds the face with the network's margin."""
+        """The window, aligned with the eyes, that holds landmarks (468+, 2+) in pixels with the network's margin."""
         right, left = landmarks[list(OUTER_EYE_CORNERS), :2].astype(np.float64)
         angle = math.atan2(left[1] - right[1], left[0] - right[0])
         c, s = math.cos(angle), math.sin(angle)
-        turned = landmarks[:, :2].astype(np.float64) @ np.array([[c, -s], [s, c]])
-        low, high = turned.min(0), turned.max(0)
+        rotated = landmarks[:, :2].astype(np.float64) @ np.array([[c, -s], [s, c]])
+        low, high = rotated.min(0), rotated.max(0)
         x, y = np.array([[c, -s], [s, c]]) @ ((low + high) / 2)
         return cls(float(x), float(y), float(WINDOW_MARGIN * (high - low).max()), angle)
 
     def follow(self, other: Window, slack: float = 0.01) -> Window:
-        """This window, moved towards `other` by what exceeds the slack (a share of the side, and as much in radians).
+        """Move this window towards `other` by the distance that exceeds a dead zone.
 
-        A still head therefore keeps exactly one window, and a moving one is followed without steps.
+        A still head therefore keeps exactly one window, and a moving head is followed without jumps.
+
+        Args:
+            other: the new window.
+            slack: size of the dead zone, as a fraction of the side and in radians; twice as much for side and angle.
         """
 
-        def pull(have: float, want: float, free: float) -> float:
-            off = want - have
-            return have + math.copysign(max(abs(off) - free, 0.0), off)
+        def approach(value: float, target: float, dead_zone: float) -> float:
+            difference = target - value
+            return value + math.copysign(max(abs(difference) - dead_zone, 0.0), difference)
 
-        free = slack * self.side
-        turn = math.remainder(other.angle - self.angle, math.tau)
+        dead_zone = slack * self.side
+        rotation = math.remainder(other.angle - self.angle, math.tau)
         return Window(
-            pull(self.x, other.x, free),
-            pull(self.y, other.y, free),
-            pull(self.side, other.side, 2 * free),
-            self.angle + pull(0.0, turn, 2 * slack),
+            approach(self.x, other.x, dead_zone),
+            approach(self.y, other.y, dead_zone),
+            approach(self.side, other.side, 2 * dead_zone),
+            self.angle + approach(0.0, rotation, 2 * slack),
         )
 
     def distance(self, other: Window) -> float:
-        """How far apart two windows lie: centres over the side, log size ratio, or angle, whichever is largest."""
+        """The largest of: distance of the centres over the side, log size ratio, difference of the angles."""
         centre = math.hypot(self.x - other.x, self.y - other.y) / max(self.side, 1e-6)
         size = abs(math.log(max(other.side, 1e-6) / max(self.side, 1e-6)))
         return max(centre, size, abs(math.remainder(other.angle - self.angle, math.tau)))
 
 
 class FaceMesh:
-    """One network on one CPU. Threads must not share it; several may each have their own. Call `close()`."""
+    """The landmark network on one CPU. It must not be shared between threads. Call `close()` after use."""
 
     def __init__(self) -> None:
         with suppress_startup_log():
@@ -133,20 +146,25 @@ class FaceMesh:
             self._creator, self._getter = packet_creator, packet_getter
             self._serialized = packet_getter._packet_getter._get_serialized_proto
             self._format = image_frame.ImageFormat.SRGB
-            self._whole = NormalizedRect(x_center=0.5, y_center=0.5, width=1.0, height=1.0)
+            self._full_image = NormalizedRect(x_center=0.5, y_center=0.5, width=1.0, height=1.0)
             self._graph: Any = calculator_graph.CalculatorGraph(graph_config=_GRAPH)
             self._packets: dict[str, Any] = {}
-            for name in ("landmarks", _SCORE):
+            for name in ("landmarks", _SCORE_STREAM):
                 self._graph.observe_output_stream(name, self._packets.__setitem__, False)
             self._graph.start_run({"with_attention": packet_creator.create_bool(True)})
-            self._time = 0
-            self._run(np.zeros((INPUT_SIZE, INPUT_SIZE, 3), np.uint8))  # the first run greets, too
+            self._timestamp = 0
+            self._run(np.zeros((INPUT_SIZE, INPUT_SIZE, 3), np.uint8))  # the first run prints log messages, too
 
     def detect(self, image: LazyImage, window: Window) -> tuple[np.ndarray | None, float, Image]:
-        """Find the face that fills a window.
+        """Detect the landmarks of the face that fills a window.
 
-        image: (H, W, 3). Returns landmarks (478, 3) float32 in pixels of the image (z too, smaller is
-        nearer) or None, the network's certainty in [0, 1] that this is a face, and the crop (192, 192, 3) it saw.
+        Args:
+            image: (H, W, 3).
+            window: holds the face.
+
+        Returns:
+            Landmarks (478, 3) float32 in pixels of the image (z too, smaller is nearer) or None; the network's
+            confidence in [0, 1] that this is a face; the crop (192, 192, 3) that was its input.
         """
         crop, to_frame = cut_window(image, window)
         points, score = self._run(crop)
@@ -159,40 +177,48 @@ class FaceMesh:
         return landmarks, score, crop
 
     def _run(self, crop: Image) -> tuple[np.ndarray | None, float]:
-        self._time += 1
+        self._timestamp += 1
         self._packets.clear()
-        picture = self._creator.create_image_frame(image_format=self._format, data=crop)
-        self._graph.add_packet_to_input_stream("image", picture.at(self._time))
-        self._graph.add_packet_to_input_stream("roi", self._creator.create_proto(self._whole).at(self._time))
+        packet = self._creator.create_image_frame(image_format=self._format, data=crop)
+        self._graph.add_packet_to_input_stream("image", packet.at(self._timestamp))
+        self._graph.add_packet_to_input_stream("roi", self._creator.create_proto(self._full_image).at(self._timestamp))
         self._graph.wait_until_idle()
-        score = self._getter.get_float(self._packets[_SCORE]) if _SCORE in self._packets else 0.0
+        score = self._getter.get_float(self._packets[_SCORE_STREAM]) if _SCORE_STREAM in self._packets else 0.0
         if "landmarks" not in self._packets:
             return None, score
-        found = np.frombuffer(self._serialized(self._packets["landmarks"]), _LANDMARK)
-        return np.stack([found[axis] for axis in "xyz"], 1), score
+        points = np.frombuffer(self._serialized(self._packets["landmarks"]), _LANDMARK_DTYPE)
+        return np.stack([points[axis] for axis in "xyz"], 1), score
 
     def close(self) -> None:
+        """Free the network. It is harmless to call this again."""
         if self._graph is not None:
             self._graph.close()
             self._graph = None
 
 
 def cut_window(image: LazyImage, window: Window, size: int = INPUT_SIZE) -> tuple[Image, np.ndarray]:
-    """Cut a window out of a picture, repeating its border where the window hangs over.
+    """Cut a window out of an image; outside the image its border is repeated.
 
-    Returns the crop (size, size, 3) uint8 RGB and the (2, 3) float32 matrix from its pixels to the picture's.
     A large window is reduced by area first, so that fine texture does not alias into the landmarks.
+
+    Args:
+        image: (H, W, 3).
+        window: the part to cut out.
+        size: side of the crop in pixels.
+
+    Returns:
+        The crop (size, size, 3) uint8 RGB, and the (2, 3) float32 matrix from its pixels to pixels of the image.
     """
-    step = window.side / size
-    c, s = math.cos(window.angle) * step, math.sin(window.angle) * step
+    scale = window.side / size
+    c, s = math.cos(window.angle) * scale, math.sin(window.angle) * scale
     half = (size - 1) / 2
     to_frame = np.array(
         [[c, -s, window.x - c * half + s * half], [s, c, window.y - s * half - c * half]],
     )
-    shrink = max(int(step), 1)
-    reach = window.side / 2 * (abs(math.cos(window.angle)) + abs(math.sin(window.angle))) + max(shrink, 2)
+    shrink = max(int(scale), 1)
+    radius = window.side / 2 * (abs(math.cos(window.angle)) + abs(math.sin(window.angle))) + max(shrink, 2)
     height, width = image.shape[:2]
-    (x0, x1), (y0, y1) = _span(window.x, reach, width), _span(window.y, reach, height)
+    (x0, x1), (y0, y1) = _pixel_range(window.x, radius, width), _pixel_range(window.y, radius, height)
     source = image[y0:y1, x0:x1]
     matrix = to_frame.copy()
     matrix[:, 2] -= x0, y0
@@ -211,7 +237,7 @@ def cut_window(image: LazyImage, window: Window, size: int = INPUT_SIZE) -> tupl
     return crop, to_frame.astype(np.float32)
 
 
-def _span(middle: float, reach: float, length: int) -> tuple[int, int]:
-    """First and one past the last of the pixels in [0, length) within reach; the nearest one where none is."""
-    first = int(np.clip(middle - reach, 0, length - 1))
-    return first, int(np.clip(middle + reach, first + 1, length))
+def _pixel_range(centre: float, radius: float, length: int) -> tuple[int, int]:
+    """Start and stop of the pixels in [0, length) around a centre; the nearest pixel if there is none."""
+    first = int(np.clip(centre - radius, 0, length - 1))
+    return first, int(np.clip(centre + radius, first + 1, length))

@@ -1,4 +1,4 @@
-"""Who is in a clip: faces of sampled frames, sorted into people that can be chosen."""
+"""Group the faces of sampled frames into people who can be chosen."""
 
 from __future__ import annotations
 
@@ -8,31 +8,44 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from asccl.errors import NoFaceError
-from asccl.face.facemesh import Window, cut_window
+from asccl.face.facemesh import INPUT_SIZE, Window, cut_window
 from asccl.face.pose import Pose
 from asccl.types import DetectedFace, Image, LazyImage
 
-SAME_PERSON_COSINE = 0.5  # cosine to a person's mean embedding from which on it is the person
-THUMBNAIL_SIZE = 96
+SAME_PERSON_COSINE = 0.5  # minimum cosine to a person's mean embedding at which a face is certainly theirs
+THUMBNAIL_SIZE = 96  # pixels
+MAX_IDENTITY_YAW = 35  # degrees; identity is not recognizable on faces that are turned further
+MAX_IDENTITY_PITCH = 30  # degrees
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who can be followed: what the picker shows, and how to know them again (None without an embedder)."""
+    """A person who can be tracked.
+
+    Attributes:
+        detected: what is shown to choose from.
+        embedding: mean identity embedding of length 1; None without an embedding network.
+    """
 
     detected: DetectedFace
     embedding: np.ndarray | None = None
 
 
 def select_person(people: Sequence[Person], face: int | None, source: str) -> Person:
-    """The person that was asked for; None takes the largest. source: name of the input, for the error.
+    """Select the person to track.
 
-    Raises NoFaceError where nobody was found, or fewer than asked for.
+    Args:
+        people: the result of `rank_people`.
+        face: number of the person; None selects the largest.
+        source: name of the input, for the error.
+
+    Raises:
+        NoFaceError: there is no such person.
     """
     if not people:
         raise NoFaceError(
             f"no face was found in {source}",
-            "give a picture or video with a face of 40 pixels or more, not turned away",
+            "give an image or video with a face of 40 pixels or more, not turned away",
         )
     number = face or 0
     if number >= len(people):
@@ -44,48 +57,82 @@ def select_person(people: Sequence[Person], face: int | None, source: str) -> Pe
 
 @dataclass(frozen=True)
 class Face:
-    """A face in one frame."""
+    """A face in one frame.
+
+    Attributes:
+        landmarks: (478, 3) pixels of the frame.
+        score: confidence of the landmark network.
+        window: fits the landmarks.
+        crop: input of the landmark network.
+        crop_window: the window that the crop was cut from.
+        pose: of the head.
+    """
 
     landmarks: np.ndarray
     score: float
-    window: Window  # that fits it
+    window: Window
     crop: Image
-    seen: Window  # that the crop was cut from
+    crop_window: Window
     pose: Pose
 
     @property
-    def turned(self) -> bool:
-        """Too far for its identity to be read."""
-        return abs(self.pose.yaw) > 35 or abs(self.pose.pitch) > 30
+    def is_turned_away(self) -> bool:
+        """Whether the head is turned too far for its identity to be recognized."""
+        return abs(self.pose.yaw) > MAX_IDENTITY_YAW or abs(self.pose.pitch) > MAX_IDENTITY_PITCH
+
+    @property
+    def crop_landmarks(self) -> np.ndarray:
+        """(478, 2) landmarks in pixels of the crop."""
+        window = self.crop_window
+        c, s = np.cos(window.angle), np.sin(window.angle)
+        offset = self.landmarks[:, :2] - (window.x, window.y)
+        return offset @ np.array([[c, -s], [s, c]]) * (INPUT_SIZE / window.side) + (INPUT_SIZE - 1) / 2
 
 
 @dataclass
 class PersonDetections:
-    """What the sampled frames show of one person."""
+    """Detections of one person in the sampled frames.
+
+    Attributes:
+        times: seconds.
+        boxes: (4,) pixels each.
+        embeddings: of length 1 each.
+        portrait: the best thumbnail so far.
+        portrait_quality: of that thumbnail.
+    """
 
     times: list[float] = field(default_factory=list)
     boxes: list[np.ndarray] = field(default_factory=list)
     embeddings: list[np.ndarray] = field(default_factory=list)
     portrait: Image = field(default_factory=lambda: np.zeros((THUMBNAIL_SIZE, THUMBNAIL_SIZE, 3), np.uint8))
-    worth: float = -1.0  # of the portrait
+    portrait_quality: float = -1.0
 
     def add(self, time: float, face: Face, image: LazyImage, embedding: np.ndarray | None) -> None:
-        worth = face.score * box_side(face.landmarks) / (1 + (face.pose.yaw**2 + face.pose.pitch**2) / 400)
+        """Add a face of this person.
+
+        Args:
+            time: of the frame, in seconds.
+            face: the face.
+            image: the frame.
+            embedding: of the face, if there is an embedding network.
+        """
+        quality = face.score * box_side(face.landmarks) / (1 + (face.pose.yaw**2 + face.pose.pitch**2) / 400)
         self.times.append(time)
         self.boxes.append(bounding_box(face.landmarks))
         if embedding is not None:
             self.embeddings.append(embedding)
-        if worth > self.worth:
+        if quality > self.portrait_quality:
             upright = Window(face.window.x, face.window.y, face.window.side)
-            self.worth, self.portrait = worth, cut_window(image, upright, THUMBNAIL_SIZE)[0]
+            self.portrait_quality, self.portrait = quality, cut_window(image, upright, THUMBNAIL_SIZE)[0]
 
     @property
     def size(self) -> float:
+        """Median of the larger sides of the boxes, in pixels."""
         return float(np.median([max(b[2] - b[0], b[3] - b[1]) for b in self.boxes]))
 
     def affinity(self, face: Face, embedding: np.ndarray | None) -> float:
-        """How well a face fits; above 0 it may be the same person. By identity where known, else by place and size."""
-        mean = _mean(self.embeddings)
+        """How well a face matches, by identity or by position and size; above 0 it may be the same person."""
+        mean = _mean_embedding(self.embeddings)
         if mean is not None and embedding is not None:
             return float(mean @ embedding) - SAME_PERSON_COSINE
         return 1.0 - box_separation(bounding_box(face.landmarks), self.boxes[-1])
@@ -98,64 +145,66 @@ def assign_faces(
     embeddings: Sequence[np.ndarray | None],
     groups: list[PersonDetections],
 ) -> None:
-    """Give each face of a frame to the person it fits best, at most one each; the rest are new people."""
-    fits = [
+    """Assign each face of a frame to the person it matches best, at most one face each; the rest are new people.
+
+    Args:
+        time: of the frame, in seconds.
+        image: the frame.
+        faces: of the frame.
+        embeddings: of the faces; None without an embedding network.
+        groups: the people so far; they are updated in place.
+    """
+    affinities = [
         (group.affinity(face, embedding), i, j)
         for i, (face, embedding) in enumerate(zip(faces, embeddings, strict=True))
         for j, group in enumerate(groups)
     ]
-    given: dict[int, int] = {}
-    for fit, i, j in sorted(fits, reverse=True):
-        if fit > 0 and i not in given and j not in given.values():
-            given[i] = j
+    group_of_face: dict[int, int] = {}
+    for affinity, i, j in sorted(affinities, reverse=True):
+        if affinity > 0 and i not in group_of_face and j not in group_of_face.values():
+            group_of_face[i] = j
     for i, (face, embedding) in enumerate(zip(faces, embeddings, strict=True)):
-        if i not in given:
+        if i not in group_of_face:
             groups.append(PersonDetections())
-        groups[given.get(i, len(groups) - 1)].add(time, face, image, embedding)
+        groups[group_of_face.get(i, len(groups) - 1)].add(time, face, image, embedding)
 
 
-def rank_people(groups: Sequence[PersonDetections], looked: int) -> list[Person]:
-    """Numbered; the largest by typical size times share first. looked: frames that were looked at."""
-    ranked = sorted(groups, key=lambda g: -g.size * len(g.times))
-    return [
-        Person(
-            DetectedFace(
-                number=number,
-                thumbnail=group.portrait,
-                time=group.times[0],
-                share=len(group.times) / looked,
-                box=tuple(float(v) for v in group.boxes[0]),  # type: ignore[arg-type]
-            ),
-            _mean(group.embeddings),
-        )
-        for number, group in enumerate(ranked)
-    ]
+def rank_people(groups: Sequence[PersonDetections], frame_count: int) -> list[Person]:
+    """Number the people of `frame_count` sampled frames by median size times number of detections, largest first."""
+    people = []
+    for number, group in enumerate(sorted(groups, key=lambda g: -g.size * len(g.times))):
+        x0, y0, x1, y1 = map(float, group.boxes[0])
+        share = len(group.times) / frame_count
+        face = DetectedFace(number, group.portrait, group.times[0], share, (x0, y0, x1, y1))
+        people.append(Person(face, _mean_embedding(group.embeddings)))
+    return people
 
 
 def box_side(landmarks: np.ndarray) -> float:
-    """(468+, 2+) -> larger side of the face's box."""
+    """The larger side of the bounding box of landmarks (468+, 2+)."""
     return float(np.ptp(landmarks[:, :2], axis=0).max())
 
 
 def bounding_box(landmarks: np.ndarray) -> np.ndarray:
+    """The bounding box (x0, y0, x1, y1) of landmarks (468+, 2+)."""
     return np.concatenate([landmarks[:, :2].min(0), landmarks[:, :2].max(0)]).astype(np.float64)
 
 
 def box_separation(a: np.ndarray, b: np.ndarray) -> float:
-    """Distance of two boxes' centres over the mean size, or twice the log size ratio: 0 same, above 1 unrelated."""
+    """The larger of centre distance over mean size and twice the log size ratio; above 1 boxes are unrelated."""
     size_a, size_b = (max(float(max(box[2:] - box[:2])), 1e-6) for box in (a, b))
     centre = np.hypot(*((a[:2] + a[2:]) - (b[:2] + b[2:]))) / (size_a + size_b)
     return float(max(centre, abs(np.log(size_a / size_b)) * 2))
 
 
 def boxes_overlap(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether the centre of the smaller box lies in the larger one: heads do not overlap that much."""
+    """Whether the centre of the smaller box lies in the larger one; the boxes of two heads do not overlap that much."""
     small, large = sorted((a, b), key=lambda box: float(np.prod(box[2:] - box[:2])))
     centre = (small[:2] + small[2:]) / 2
     return bool(np.all(centre > large[:2]) and np.all(centre < large[2:]))
 
 
-def _mean(embeddings: Sequence[np.ndarray]) -> np.ndarray | None:
+def _mean_embedding(embeddings: Sequence[np.ndarray]) -> np.ndarray | None:
     if not embeddings:
         return None
     total = np.sum(embeddings, axis=0)

@@ -1,4 +1,4 @@
-"""How a head is turned, read off its FaceMesh landmarks."""
+"""Estimate the head pose from FaceMesh landmarks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from asccl.face.mesh import RIGID_LANDMARKS
 
-# Where the points of `mesh.RIGID_LANDMARKS` lie on a frontal head (x right, y down, z away, root mean square radius 1): the mean
-# of FaceMesh's own output over frontal frames of 15 speakers and their mirror images, aligned (generalised Procrustes).
+# Positions of `mesh.RIGID_LANDMARKS` on a frontal head (x right, y down, z away, root mean square radius 1): the mean
+# of FaceMesh's output over frontal frames of 15 speakers and their mirror images, aligned by generalised Procrustes.
 FRONTAL_HEAD = np.array(
     [
         *[(0, 0.561, -0.715), (0, 0.433, -0.751), (0, 0.271, -0.696), (0, -0.119, -0.356), (0, -0.265, -0.261)],
@@ -28,9 +28,13 @@ RIGID_INDEX = np.array(RIGID_LANDMARKS)
 
 
 class Pose(NamedTuple):
-    """Degrees. yaw > 0: the nose points to the right of the picture; pitch > 0: down; roll > 0: clockwise.
+    """Head pose in degrees.
 
-    misfit: root mean square distance from a rigid head over the head's radius; 0.02 to 0.06 on real faces.
+    Attributes:
+        yaw: positive if the nose points to the right of the image.
+        pitch: positive if the nose points down.
+        roll: positive if the head is rotated clockwise.
+        misfit: root mean square distance from a rigid head over the head's radius; 0.02 to 0.06 on real faces.
     """
 
     yaw: float
@@ -40,20 +44,20 @@ class Pose(NamedTuple):
 
 
 def estimate_head_pose(landmarks: np.ndarray) -> Pose:
-    """(468+, 3) pixels -> Pose, by a rigid fit (Kabsch) of the points that expressions hardly move."""
+    """Fit a rigid head to landmarks (468+, 3) in pixels by Kabsch's method; uses points that hardly move."""
     points = landmarks[RIGID_INDEX].astype(np.float64)
     points -= points.mean(0)
     points /= max(math.sqrt(np.vdot(points, points) / len(points)), 1e-9)
     u, _, vt = np.linalg.svd(points.T @ CENTRED_FRONTAL_HEAD)
     (a, b, c), (d, e, f), (g, h, i) = (u @ vt).tolist()
-    if a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0:  # the determinant: no mirror images
+    if a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0:  # the determinant; reflections are excluded
         u[:, 2] *= -1
-    rotation = u @ vt  # frontal -> seen
-    (right_x, _, away_x), (right_y, _, away_y), (_, _, away_z) = rotation.tolist()  # the nose points along -away
-    off = CENTRED_FRONTAL_HEAD @ rotation.T - points
+    rotation = u @ vt  # from the frontal head to the landmarks
+    (right_x, _, away_x), (right_y, _, away_y), (_, _, away_z) = rotation.tolist()  # the nose points towards -away
+    residuals = CENTRED_FRONTAL_HEAD @ rotation.T - points
     return Pose(
         math.degrees(math.atan2(-away_x, away_z)),
         math.degrees(math.asin(min(max(-away_y, -1.0), 1.0))),
         math.degrees(math.atan2(right_y, right_x)),
-        math.sqrt(np.vdot(off, off) / len(points)),
+        math.sqrt(np.vdot(residuals, residuals) / len(points)),
     )

@@ -1,4 +1,4 @@
-"""Take the network's tremble out of landmarks without lag and without shrinking what moves."""
+"""Remove the jitter of the landmark network without lag and without reducing movements."""
 
 from __future__ import annotations
 
@@ -9,89 +9,108 @@ import numpy as np
 from asccl.face.mesh import RIGID_LANDMARKS, eye_distance
 from asccl.face.pose import FRONTAL_HEAD
 
-SMOOTHING_RADIUS = 4  # frames to either side that a smoothed frame depends on: give windows this much overlap
-MAX_GAP = 2  # gaps of at most so many frames are interpolated
-STRETCH = 1.6  # frames, standard deviation of the weights in time
-# standard deviations of the weights in movement, as shares of the eye distance: what is smaller is tremble
-HEAD_TREMBLE = 0.004
-LOCAL_TREMBLE = 0.004
+SMOOTHING_RADIUS = 4  # frames on either side that a smoothed frame depends on; windows must overlap by this much
+MAX_GAP = 2  # frames; longer gaps are not interpolated
+TIME_SIGMA = 1.6  # frames, standard deviation of the weights in time
+# standard deviations of the weights in movement, as fractions of the eye distance; smaller movements are jitter
+HEAD_JITTER = 0.004
+LOCAL_JITTER = 0.004
 
 
 def interpolate_gaps(landmarks: np.ndarray, shot: np.ndarray) -> np.ndarray:
-    """Interpolate gaps of at most BRIDGE frames within a shot.
+    """Interpolate gaps of at most `MAX_GAP` frames within a shot.
 
-    landmarks: (T, N, 3), NaN where missing. shot: (T,). Returns a copy.
+    Args:
+        landmarks: (T, N, 3), NaN where missing.
+        shot: (T,) number of the shot.
+
+    Returns:
+        A copy of the landmarks.
     """
-    out = landmarks.copy()
-    have = np.flatnonzero(np.isfinite(landmarks[:, 0, 0]))
-    for a, b in pairwise(have):
+    interpolated = landmarks.copy()
+    present = np.flatnonzero(np.isfinite(landmarks[:, 0, 0]))
+    for a, b in pairwise(present):
         if 1 < b - a <= MAX_GAP + 1 and shot[a] == shot[b]:
-            share = (np.arange(1, b - a) / (b - a))[:, None, None]
-            out[a + 1 : b] = (1 - share) * landmarks[a] + share * landmarks[b]
-    return out
+            fraction = (np.arange(1, b - a) / (b - a))[:, None, None]
+            interpolated[a + 1 : b] = (1 - fraction) * landmarks[a] + fraction * landmarks[b]
+    return interpolated
 
 
 def smooth_landmarks(landmarks: np.ndarray, shot: np.ndarray) -> np.ndarray:
-    """Zero-phase smoothing that fades out with movement (a bilateral filter in time), head and features apart.
+    """Smooth landmarks without lag, less where they move (a bilateral filter in time), head and features separately.
 
-    landmarks: (T, N, 3) pixels, NaN where missing; gaps up to BRIDGE frames are interpolated first. shot: (T,) int; no
-    value crosses a cut. Returns (T, N, 3) of the same type. A frame depends on the REACH + BRIDGE frames on either side
-    alone, so a long clip can be smoothed in windows that overlap by that much, with the same result.
+    A frame depends only on `SMOOTHING_RADIUS + MAX_GAP` frames on either side, so a long clip can be smoothed in
+    windows that overlap by this much, with the same result.
+
+    Args:
+        landmarks: (T, N, 3) pixels, NaN where missing; gaps of up to `MAX_GAP` frames are interpolated first.
+        shot: (T,) number of the shot; nothing is smoothed across a cut.
+
+    Returns:
+        (T, N, 3) of the same type.
     """
     x = interpolate_gaps(landmarks.astype(np.float64), shot)
     if len(x) < 2:
         return x.astype(landmarks.dtype)
-    seen = np.isfinite(x[:, 0, 0])
-    x[~seen] = 0.0
-    scale = np.where(seen, np.maximum(eye_distance(x), 1e-6), 1.0)
-    head = _similarity(x)  # (T, 4): where the head is, as centre and complex scale
-    local = _into_head(x, head)
-    size = np.hypot(head[:, 2], head[:, 3])
-    smooth_head = _bilateral(head[:, None, :], shot, seen, scale * HEAD_TREMBLE)[:, 0]
-    smooth_local = _bilateral(local, shot, seen, scale / np.maximum(size, 1e-9) * LOCAL_TREMBLE)
-    out = _out_of_head(smooth_local, smooth_head)
-    out[~seen] = np.nan
-    return out.astype(landmarks.dtype)
+    present = np.isfinite(x[:, 0, 0])
+    x[~present] = 0.0
+    scale = np.where(present, np.maximum(eye_distance(x), 1e-6), 1.0)
+    head = _fit_heads(x)
+    local = _to_head_coordinates(x, head)
+    radius = np.hypot(head[:, 2], head[:, 3])
+    smooth_head = _bilateral_filter(head[:, None, :], shot, present, scale * HEAD_JITTER)[:, 0]
+    smooth_local = _bilateral_filter(local, shot, present, scale / np.maximum(radius, 1e-9) * LOCAL_JITTER)
+    smoothed = _to_image_coordinates(smooth_local, smooth_head)
+    smoothed[~present] = np.nan
+    return smoothed.astype(landmarks.dtype)
 
 
-def _similarity(x: np.ndarray) -> np.ndarray:
-    """(T, N, 3) -> (T, 4): the head's centre (x, y) and its radius times its direction (x, y), in pixels."""
+def _fit_heads(x: np.ndarray) -> np.ndarray:
+    """The head's centre (x, y) and its radius times its direction (x, y) in pixels, (T, 4), of landmarks (T, N, 3).
+
+    This is the least-squares similarity of `crop.fit_similarity` for all frames at once, as centre and complex scale.
+    """
     points = x[:, list(RIGID_LANDMARKS), :2]
     centre = points.mean(1)
     z = (points[..., 0] - centre[:, None, 0]) + 1j * (points[..., 1] - centre[:, None, 1])
-    gauge = FRONTAL_HEAD[:, 0] + 1j * FRONTAL_HEAD[:, 1]
-    gauge = gauge - gauge.mean()
-    turn = (z * gauge.conj()).sum(1) / (np.abs(gauge) ** 2).sum()
-    return np.concatenate([centre, turn.real[:, None], turn.imag[:, None]], 1)
+    template = FRONTAL_HEAD[:, 0] + 1j * FRONTAL_HEAD[:, 1]
+    template = template - template.mean()
+    scale = (z * template.conj()).sum(1) / (np.abs(template) ** 2).sum()
+    return np.concatenate([centre, scale.real[:, None], scale.imag[:, None]], 1)
 
 
-def _into_head(x: np.ndarray, head: np.ndarray) -> np.ndarray:
-    turn = head[:, 2] + 1j * head[:, 3]
-    turn = np.where(np.abs(turn) < 1e-9, 1.0, turn)
-    z = (x[..., 0] - head[:, None, 0] + 1j * (x[..., 1] - head[:, None, 1])) / turn[:, None]
-    return np.stack([z.real, z.imag, x[..., 2] / np.abs(turn)[:, None]], -1)
+def _to_head_coordinates(x: np.ndarray, head: np.ndarray) -> np.ndarray:
+    scale = head[:, 2] + 1j * head[:, 3]
+    scale = np.where(np.abs(scale) < 1e-9, 1.0, scale)
+    z = (x[..., 0] - head[:, None, 0] + 1j * (x[..., 1] - head[:, None, 1])) / scale[:, None]
+    return np.stack([z.real, z.imag, x[..., 2] / np.abs(scale)[:, None]], -1)
 
 
-def _out_of_head(x: np.ndarray, head: np.ndarray) -> np.ndarray:
-    turn = head[:, 2] + 1j * head[:, 3]
-    z = (x[..., 0] + 1j * x[..., 1]) * turn[:, None]
-    return np.stack([z.real + head[:, None, 0], z.imag + head[:, None, 1], x[..., 2] * np.abs(turn)[:, None]], -1)
+def _to_image_coordinates(x: np.ndarray, head: np.ndarray) -> np.ndarray:
+    scale = head[:, 2] + 1j * head[:, 3]
+    z = (x[..., 0] + 1j * x[..., 1]) * scale[:, None]
+    return np.stack([z.real + head[:, None, 0], z.imag + head[:, None, 1], x[..., 2] * np.abs(scale)[:, None]], -1)
 
 
-def _bilateral(x: np.ndarray, shot: np.ndarray, seen: np.ndarray, tremble: np.ndarray) -> np.ndarray:
-    """Weighted mean over time: a neighbour counts less the further off it is and the more the point has moved.
+def _bilateral_filter(x: np.ndarray, shot: np.ndarray, present: np.ndarray, jitter: np.ndarray) -> np.ndarray:
+    """Mean over time in which frames count less the further away they are and the more a point has moved.
 
-    x: (T, N, C). tremble: (T,), in the unit of x. shot, seen: (T,); nothing crosses a cut or comes from unseen frames.
+    Args:
+        x: (T, N, C).
+        shot: (T,); nothing is smoothed across a cut.
+        present: (T,) bool; other frames are ignored.
+        jitter: (T,) standard deviation of the weights in movement, in the unit of x.
     """
     total, weights = x.copy(), np.ones(x.shape[:2])
     frames = len(x)
-    judged = slice(0, 2) if x.shape[-1] == 3 else slice(None)  # depth trembles most and says least
-    for step in range(1, min(SMOOTHING_RADIUS, frames - 1) + 1):
-        near = np.exp(-0.5 * (step / STRETCH) ** 2)
-        a, b = slice(0, frames - step), slice(step, frames)
-        same = (shot[a] == shot[b]) & seen[a] & seen[b]
-        moved = np.linalg.norm((x[b] - x[a])[..., judged], axis=-1)
-        weight = near * np.exp(-0.5 * (moved / np.sqrt(tremble[a] * tremble[b])[:, None]) ** 2) * same[:, None]
+    compared = slice(0, 2) if x.shape[-1] == 3 else slice(None)  # depth is the least precise
+    for offset in range(1, min(SMOOTHING_RADIUS, frames - 1) + 1):
+        time_weight = np.exp(-0.5 * (offset / TIME_SIGMA) ** 2)
+        a, b = slice(0, frames - offset), slice(offset, frames)
+        is_valid = (shot[a] == shot[b]) & present[a] & present[b]
+        movement = np.linalg.norm((x[b] - x[a])[..., compared], axis=-1)
+        sigma = np.sqrt(jitter[a] * jitter[b])[:, None]
+        weight = time_weight * np.exp(-0.5 * (movement / sigma) ** 2) * is_valid[:, None]
         total[a] += weight[..., None] * x[b]
         total[b] += weight[..., None] * x[a]
         weights[a] += weight

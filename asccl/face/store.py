@@ -1,4 +1,4 @@
-"""Landmarks of a long clip on disk, so that memory does not grow with its length."""
+"""Store the landmarks of a clip on disk, so that memory does not grow with its length."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ import numpy as np
 from asccl.errors import OutputError
 from asccl.face import mesh
 
-ROW = mesh.NUM_LANDMARKS * 3
+ROW_SIZE = mesh.NUM_LANDMARKS * 3  # values
+ROW_BYTES = ROW_SIZE * 4
 
 
 class LandmarkStore:
-    """Append-only rows of (478, 3) float32 in an unnamed temporary file; it is gone with the object.
+    """Append-only rows of (478, 3) float32 in an unnamed temporary file, which is deleted with the object.
 
-    Raises OutputError where the disk is full.
+    Raises:
+        OutputError: the disk is full.
     """
 
     def __init__(self) -> None:
-        with _space():
+        with _disk_errors():
             self._file = tempfile.TemporaryFile(prefix="asccl-")  # noqa: SIM115
         self._rows = 0
 
@@ -29,37 +31,38 @@ class LandmarkStore:
         return self._rows
 
     def append(self, landmarks: np.ndarray | None) -> None:
-        """(478, 3) pixels, or None for a frame without a face."""
-        row = np.full(ROW, np.nan, np.float32) if landmarks is None else np.asarray(landmarks, np.float32).ravel()
-        with _space():
-            self._file.seek(self._rows * ROW * 4)
+        """Append a row of (478, 3) pixels, or None for a frame without a face."""
+        row = np.full(ROW_SIZE, np.nan, np.float32) if landmarks is None else np.asarray(landmarks, np.float32).ravel()
+        with _disk_errors():
+            self._file.seek(self._rows * ROW_BYTES)
             self._file.write(row.tobytes())
         self._rows += 1
 
     def read(self, first: int, last: int) -> np.ndarray:
-        """Rows first..last-1, (n, 478, 3)."""
-        with _space():  # of rows that still wait to be written
-            self._file.seek(first * ROW * 4)
-            data = self._file.read((last - first) * ROW * 4)
+        """Read rows first to last - 1, (n, 478, 3)."""
+        with _disk_errors():  # buffered rows are written first
+            self._file.seek(first * ROW_BYTES)
+            data = self._file.read((last - first) * ROW_BYTES)
         return np.frombuffer(data, np.float32).reshape(-1, mesh.NUM_LANDMARKS, 3)
 
     def select(self, index: np.ndarray) -> np.ndarray:
-        """Chosen rows, (n, 478, 3)."""
+        """Read the rows of an index, (n, 478, 3)."""
         return np.concatenate([self.read(int(i), int(i) + 1) for i in index])
 
     def close(self) -> None:
-        with suppress(OSError):  # rows that found no space; nobody will read them
+        """Delete the file."""
+        with suppress(OSError):  # buffered rows that the disk has no space for are no longer needed
             self._file.close()
 
     def __enter__(self) -> LandmarkStore:
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
 
 @contextmanager
-def _space() -> Iterator[None]:
+def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:

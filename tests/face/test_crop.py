@@ -18,7 +18,7 @@ def face(points: np.ndarray) -> np.ndarray:
 
 
 def waves(height: int, width: int) -> np.ndarray:
-    """A smooth picture without two alike places."""
+    """A smooth image in which no two places are alike."""
     y, x = np.mgrid[:height, :width]
     phases = (x / 17 + y / 41, x / 31 - y / 19, x / 53 + y / 23)
     return np.stack([127 + 100 * np.sin(phase) for phase in phases], -1).astype(np.uint8)
@@ -26,9 +26,9 @@ def waves(height: int, width: int) -> np.ndarray:
 
 def test_similarity_is_exact_where_one_exists_and_least_squares_where_none_does():
     angle, scale, shift = 0.3, 1.7, np.array([5.0, -8.0])
-    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = fit_similarity(ARCFACE_TEMPLATE, ARCFACE_TEMPLATE @ turn.T + shift)
-    np.testing.assert_allclose(matrix, np.column_stack([turn, shift]), atol=1e-9)
+    rotation = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = fit_similarity(ARCFACE_TEMPLATE, ARCFACE_TEMPLATE @ rotation.T + shift)
+    np.testing.assert_allclose(matrix, np.column_stack([rotation, shift]), atol=1e-9)
 
     target = ARCFACE_TEMPLATE + np.random.default_rng(0).normal(0, 3, (5, 2))
 
@@ -44,8 +44,8 @@ def test_similarity_is_exact_where_one_exists_and_least_squares_where_none_does(
 @pytest.mark.parametrize("size", [112, 224])
 def test_arcface_crop_puts_the_five_points_in_their_places(size):
     angle = np.radians(20)
-    turn = 1.5 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    points = ARCFACE_TEMPLATE @ turn.T + (150, 40)
+    rotation = 1.5 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    points = ARCFACE_TEMPLATE @ rotation.T + (150, 40)
     for index, target in enumerate(ARCFACE_TEMPLATE * size / 112):
         image = np.zeros((360, 420, 3), np.uint8)
         cv2.circle(image, tuple(round(16 * v) for v in points[index]), 6 * 16, (255, 255, 255), -1, cv2.LINE_AA, 4)
@@ -62,9 +62,9 @@ def test_a_large_face_gives_the_crop_of_a_small_one(scale):
     large = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
     points = ARCFACE_TEMPLATE + np.array([31.3, 22.7])
     factor = np.array([width / 200, height / 160])
-    blown_up = face((points + 0.5) * factor - 0.5)  # pixel centres lie at whole numbers
+    enlarged = face((points + 0.5) * factor - 0.5)  # pixel centres lie at whole numbers
     for crop in (arcface_crop, expression_crop):
-        difference = crop(large, blown_up).astype(int) - crop(small, face(points)).astype(int)
+        difference = crop(large, enlarged).astype(int) - crop(small, face(points)).astype(int)
         assert np.abs(difference).mean() < 1.5
 
 
@@ -103,11 +103,11 @@ def test_expression_crop_is_the_square_round_the_landmarks():
     assert crop[2:-2, 56].min() == 255
 
 
-def test_frames_without_a_face_are_refused():
+def test_frames_without_a_face_are_rejected():
     image = np.zeros((50, 60, 3), np.uint8)
     for landmarks in (np.full((478, 3), np.nan), np.zeros((478, 3))):
         for crop in (arcface_crop, expression_crop):
-            with np.errstate(all="ignore"), pytest.raises(ValueError, match="finite landmarks"):
+            with np.errstate(all="ignore"), pytest.raises(ValueError, match="finite"):
                 crop(image, landmarks)
 
 
