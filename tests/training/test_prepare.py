@@ -132,7 +132,7 @@ def test_bad_videos_are_named_and_the_others_go_on(videos, tmp_path):
     assert [(row["source"], row["error"]) for row in failed] == [
         ("broken.mp4", "UnreadableError"), ("empty.mp4", "NoFaceError"),
     ]  # fmt: skip
-    assert "broken.mp4 is not a video or picture that we can read" in failed[0]["reason"]
+    assert "broken.mp4 is not a readable video or image" in failed[0]["reason"]
     for bad in ("broken.mp4", "empty.mp4"):
         (folder / bad).unlink()
     assert main(settings) == 0 and not (settings.output / "failed.jsonl").exists()
