@@ -18,7 +18,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from asccl.data.clips import ClipFolder, PreparedClip, read_manifest
+from asccl.data.clips import ClipFolder, PreparedClip
+from asccl.data.manifest import read_manifest
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.neural.conditions import Scene
 from asccl.renderers.neural.face_surface import FaceSurface

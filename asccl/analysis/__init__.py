@@ -1,1 +1,1 @@
-"""Whether what is said is kept: similarity of corresponding regions (eq. 1) between two videos or stills."""
+"""Measure how well a generated video keeps local facial movement: eq. 1 of the paper for two videos or stills."""

@@ -1,7 +1,7 @@
-"""How well a generated face keeps what the source's says: the correlations of the paper's Figures 2 and 6.
+"""Compare a generated face with its source: the correlations of the paper's Figures 2 and 6.
 
-Start reading at `analyze`: follow both faces, pair the frames, cut each pair in one pose, compare, add up. Frames
-pass one by one, so memory does not grow with the length of the videos.
+`analyze` is the function to read first. It tracks both faces, pairs the frames of the two files, crops every pair in one
+pose, compares the crops and sums up. Frames are read one by one, so memory does not grow with the length of the videos.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from asccl.analysis.comparison import Comparison, FramePair
-from asccl.analysis.face_alignment import MAX_HEAD_OFFSET, Alignment, head_offset, relative_scale
+from asccl.analysis.face_alignment import MAX_HEAD_OFFSET, head_offset, relative_scale
 from asccl.analysis.mappings import load_variants
 from asccl.analysis.result import CorrelationResult
 from asccl.analysis.settings import AnalysisSettings
-from asccl.analysis.temporal_alignment import Pairing, align_frames, subsample
+from asccl.analysis.temporal_alignment import align_frames, subsample
 from asccl.errors import InputError, NoFaceError
 from asccl.face.landmarker import FaceLandmarker
 from asccl.face.tracker import FaceMeshTracker
@@ -30,11 +31,26 @@ from asccl.video.threads import prefetch
 
 __all__ = ["AnalysisSettings", "CorrelationResult", "analyze", "analyze_moment"]
 
-ENOUGH = 300  # pairs of frames that are compared, unless a stride is given
-TAKE_RATE = 15.0  # looks a second at a take, so that its mouth can be followed
-BATCH = 4  # pairs
-SAME_LENGTH = 0.02  # an edit is as long as its source, to within this share or `SAME_FRAMES`
-SAME_FRAMES = 2
+MAX_PAIRS = 300  # compared frame pairs unless a stride is given
+TAKE_SAMPLE_RATE = 15.0  # Hz, lowest rate at which another take is processed, so that its lips can be followed
+BATCH_SIZE = 4  # frame pairs
+DURATION_TOLERANCE = 0.02  # relative difference of the durations of a video and its edit
+FRAME_TOLERANCE = 2  # the same in frames; the larger of both counts
+MAX_OFFSET_SAMPLES = 60  # frame pairs from which the head offset is measured
+
+
+class FrameMatch(NamedTuple):
+    """The frames of two clips that are compared.
+
+    Attributes:
+        pairing: how they were paired, one of `PAIRINGS`.
+        alignment: how their faces are aligned, one of `ALIGNMENTS`.
+        pairs: (K, 2) row numbers of both clips; both frames have a face.
+    """
+
+    pairing: str
+    alignment: str
+    pairs: np.ndarray
 
 
 def analyze(
@@ -46,25 +62,35 @@ def analyze(
 ) -> CorrelationResult:
     """Compare two stills, or two videos frame by frame.
 
-    Raises SettingError, UnreadableError, NoFaceError, LimitError, InputError (a still against a video, takes without a
-    common frame), WeightsError, Cancelled.
+    Args:
+        source: the source file.
+        generated: a file that was generated from it, or another take of the same words.
+        settings: see `AnalysisSettings`.
+        progress: receives the stages "open", "source", "generated", "pair", "compare" and "done".
+        limits: what is accepted.
+
+    Raises:
+        SettingError: the source has no face of this number.
+        InputError: a still is compared with a video, or a take has no sound to pair by.
+        NoFaceError: a file has no face, or no frame pair has one in both frames.
+        UnreadableError, LimitError, WeightsError, CancelledError: see `asccl.errors`.
     """
     settings, progress, limits = settings or AnalysisSettings(), progress or Progress(), limits or Limits()
     source, generated = Path(source), Path(generated)
     infos = probe(source, limits), probe(generated, limits)
     check_same_kind(*infos)
-    heads = load_variants(settings.metric)
+    variants = load_variants(settings.metric)
     progress("open", 1.0)
-    every = _strides(*infos, settings)
+    strides = _choose_strides(*infos, settings)
     with (
-        _follow(infos[0], settings.face, every[0], "source", progress, limits) as a,
-        _follow(infos[1], None, every[1], "generated", progress, limits) as b,
+        _track(infos[0], settings.face, strides[0], "source", progress, limits) as a,
+        _track(infos[1], None, strides[1], "generated", progress, limits) as b,
     ):
         progress("pair", 0.0)
-        how, pairs, alignment = _plan(a, b, settings)
-        comparison = Comparison(heads, alignment, relative_scale(*infos) or 1.0, settings.size)
-        frames = _pairs_of_frames(a, b, pairs, progress, limits)
-        while batch := list(islice(frames, BATCH)):
+        match = _match_frames(a, b, settings)
+        comparison = Comparison(variants, match.alignment, relative_scale(*infos) or 1.0, settings.size)
+        frame_pairs = _read_frame_pairs(a, b, match.pairs, progress, limits)
+        while batch := list(islice(frame_pairs, BATCH_SIZE)):
             comparison.add(batch)
     if not comparison.frames:
         raise NoFaceError(
@@ -72,40 +98,51 @@ def analyze(
             "give two videos that show the same words, or choose another pairing",
         )
     progress("done", 1.0)
-    used = replace(settings, pairing=how, alignment=alignment, stride=every[0])
-    return comparison.result(infos, used, len(pairs))
+    used = replace(settings, pairing=match.pairing, alignment=match.alignment, stride=strides[0])
+    return comparison.result(infos, used, len(match.pairs))
 
 
 def analyze_moment(
     source: Path,
     generated: Path,
     times: tuple[float, float],
-    used: AnalysisSettings,
-    eyes: FaceLandmarker,
+    settings: AnalysisSettings,
+    landmarker: FaceLandmarker,
     limits: Limits | None = None,
 ) -> CorrelationResult:
-    """One moment of a comparison alone. times: seconds in the two. used: settings as `CorrelationResult` tells them.
+    """Compare one frame of each file.
 
-    Raises as `analyze` does.
+    Args:
+        source: the source file.
+        generated: the generated file.
+        times: seconds in both.
+        settings: as in `CorrelationResult.settings`; metric, alignment and size are used.
+        landmarker: detects the faces.
+        limits: what is accepted.
+
+    Raises:
+        NoFaceError: a frame has no face.
+        InputError, UnreadableError, LimitError, WeightsError: as `analyze`.
     """
     limits = limits or Limits()
     infos = probe(source, limits), probe(generated, limits)
     check_same_kind(*infos)
-    images, found = [], []
+    images, landmarks = [], []
     for info, time in zip(infos, times, strict=True):
-        images.append(read_frame_at(info.path, max(0.0, time), limits).image)
-        landmarks = eyes.detect(images[-1])
-        if landmarks is None:
+        image = read_frame_at(info.path, max(0.0, time), limits).image
+        points = landmarker.detect(image)
+        if points is None:
             raise NoFaceError(f"{info.path.name} shows no face at {time:.2f} s", "choose another moment")
-        found.append(landmarks)
-    alignment: Alignment = "place" if used.alignment == "place" else "landmarks"
-    comparison = Comparison(load_variants(used.metric), alignment, relative_scale(*infos) or 1.0, used.size)
-    comparison.add([FramePair((images[0], images[1]), times, (found[0], found[1]))])
-    return comparison.result(infos, used, 1)
+        images.append(image)
+        landmarks.append(points)
+    alignment = "place" if settings.alignment == "place" else "landmarks"
+    comparison = Comparison(load_variants(settings.metric), alignment, relative_scale(*infos) or 1.0, settings.size)
+    comparison.add([FramePair((images[0], images[1]), times, (landmarks[0], landmarks[1]))])
+    return comparison.result(infos, settings, 1)
 
 
 def check_same_kind(source: MediaInfo, generated: MediaInfo) -> None:
-    """Raises InputError for a still against a video."""
+    """Raise InputError for a still and a video."""
     if source.is_still != generated.is_still:
         still, video = (source, generated) if source.is_still else (generated, source)
         raise InputError(
@@ -113,95 +150,92 @@ def check_same_kind(source: MediaInfo, generated: MediaInfo) -> None:
         )
 
 
-def _strides(source: MediaInfo, generated: MediaInfo, settings: AnalysisSettings) -> tuple[int, int]:
-    """At which frames of each file to look."""
+def _choose_strides(source: MediaInfo, generated: MediaInfo, settings: AnalysisSettings) -> tuple[int, int]:
+    """Choose which frames of each file are processed."""
     rates = float(source.frame_rate), float(generated.frame_rate)
     if settings.stride is not None:
-        first = settings.stride
-    elif settings.pairing == "time" or (settings.pairing == "auto" and _same_length(source, generated)):
-        first = -(-source.frames // ENOUGH)
+        stride = settings.stride
+    elif settings.pairing == "time" or (settings.pairing == "auto" and _same_duration(source, generated)):
+        stride = -(-source.frames // MAX_PAIRS)
     else:
-        return tuple(max(1, int(rate / TAKE_RATE)) for rate in rates)  # type: ignore[return-value]
-    return first, first if rates[0] == rates[1] else 1  # else every moment of the source needs its neighbour
+        return max(1, int(rates[0] / TAKE_SAMPLE_RATE)), max(1, int(rates[1] / TAKE_SAMPLE_RATE))
+    return stride, stride if rates[0] == rates[1] else 1  # at other rates every frame may be the nearest one
 
 
-def _same_length(source: MediaInfo, generated: MediaInfo) -> bool:
+def _same_duration(source: MediaInfo, generated: MediaInfo) -> bool:
     if source.is_still:
         return True
-    seconds = source.duration, generated.duration
-    slack = max(SAME_LENGTH * seconds[0], SAME_FRAMES / float(source.frame_rate))
-    return abs(seconds[0] - seconds[1]) <= slack
+    tolerance = max(DURATION_TOLERANCE * source.duration, FRAME_TOLERANCE / float(source.frame_rate))
+    return abs(source.duration - generated.duration) <= tolerance
 
 
-def _follow(
-    info: MediaInfo, face: int | None, every: int, stage: str, progress: Progress, limits: Limits
-) -> TrackedClip:  # fmt: skip
+def _track(
+    info: MediaInfo, face: int | None, stride: int, stage: str, progress: Progress, limits: Limits
+) -> TrackedClip:
     tracker = FaceMeshTracker()
     try:
-        told = Progress(lambda _, done: progress(stage, done))
-        return track_face(info.path, tracker, told, limits, face, stride=every)
+        stage_progress = Progress(lambda _, done: progress(stage, done))
+        return track_face(info.path, tracker, stage_progress, limits, face, stride=stride)
     finally:
         tracker.close()
 
 
-def _plan(a: TrackedClip, b: TrackedClip, settings: AnalysisSettings) -> tuple[Pairing, np.ndarray, Alignment]:
-    """How to pair and align, with the pairs of looked-at frames that have both faces."""
-    how, still = settings.pairing, a.info.is_still
-    timed = _usable(a, b, align_frames(a, b, "time", settings.offset))
-    edited = _in_place(a, b, timed)
-    if still or (how == "auto" and edited and _same_length(a.info, b.info)):
-        how = "time"
-    elif how == "auto":
-        how = "sound" if a.info.audio_tracks and b.info.audio_tracks else "mouth"
-    pairs = timed if how == "time" else _usable(a, b, align_frames(a, b, how))  # type: ignore[arg-type]
-    alignment = settings.alignment
+def _match_frames(a: TrackedClip, b: TrackedClip, settings: AnalysisSettings) -> FrameMatch:
+    """Choose pairing and alignment where they are "auto", and pair the frames."""
+    pairing, alignment = settings.pairing, settings.alignment
+    pairs = _with_both_faces(a, b, align_frames(a, b, "time", settings.offset))
+    same_place = _head_in_same_place(a, b, pairs)
+    if a.info.is_still or (pairing == "auto" and same_place and _same_duration(a.info, b.info)):
+        pairing = "time"
+    elif pairing == "auto":
+        pairing = "sound" if a.info.audio_tracks and b.info.audio_tracks else "mouth"
+    if pairing != "time":
+        pairs = _with_both_faces(a, b, align_frames(a, b, pairing))
     if alignment == "auto":
-        alignment = "place" if how == "time" and edited else "landmarks"
-    most = None if settings.stride is not None else ENOUGH
-    return how, subsample(pairs, most), alignment  # type: ignore[return-value]
+        alignment = "place" if pairing == "time" and same_place else "landmarks"
+    return FrameMatch(pairing, alignment, subsample(pairs, None if settings.stride is not None else MAX_PAIRS))
 
 
-def _usable(a: TrackedClip, b: TrackedClip, pairs: np.ndarray) -> np.ndarray:
-    seen = (a.track.presence[pairs[:, 0]] > 0) & (b.track.presence[pairs[:, 1]] > 0)
-    return pairs[seen]
+def _with_both_faces(a: TrackedClip, b: TrackedClip, pairs: np.ndarray) -> np.ndarray:
+    present = (a.track.presence[pairs[:, 0]] > 0) & (b.track.presence[pairs[:, 1]] > 0)
+    return pairs[present]
 
 
-def _in_place(a: TrackedClip, b: TrackedClip, pairs: np.ndarray) -> bool:
-    """Whether the head of the second is where that of the first is."""
+def _head_in_same_place(a: TrackedClip, b: TrackedClip, pairs: np.ndarray) -> bool:
     scale = relative_scale(a.info, b.info)
     if scale is None or not len(pairs):
         return False
-    some = subsample(pairs, 60)
-    apart = head_offset(a.landmarks.select(some[:, 0]), b.landmarks.select(some[:, 1]), scale)
-    return float(np.nanmedian(apart)) < MAX_HEAD_OFFSET
+    rows = subsample(pairs, MAX_OFFSET_SAMPLES)
+    offset = head_offset(a.landmarks.select(rows[:, 0]), b.landmarks.select(rows[:, 1]), scale)
+    return float(np.nanmedian(offset)) < MAX_HEAD_OFFSET
 
 
-def _pairs_of_frames(
+def _read_frame_pairs(
     a: TrackedClip, b: TrackedClip, pairs: np.ndarray, progress: Progress, limits: Limits
-) -> Iterator[FramePair]:  # fmt: skip
-    """Both files once more, side by side."""
+) -> Iterator[FramePair]:
+    """Decode both files again and yield the paired frames."""
     with (
-        Reader(a.info.path, limits, a.stride) as one,
-        Reader(b.info.path, limits, b.stride) as other,
-        closing(prefetch(one)) as first,
-        closing(prefetch(other)) as second,
+        Reader(a.info.path, limits, a.stride) as reader_a,
+        Reader(b.info.path, limits, b.stride) as reader_b,
+        closing(prefetch(reader_a)) as frames_a,
+        closing(prefetch(reader_b)) as frames_b,
     ):
-        sides = _Row(first), _Row(second)
-        for done, rows in enumerate(pairs.tolist()):
-            images = sides[0].at(rows[0]), sides[1].at(rows[1])
-            found = [seen.landmarks.read(row, row + 1)[0] for seen, row in zip((a, b), rows, strict=True)]
+        images_a, images_b = _ForwardImages(frames_a), _ForwardImages(frames_b)
+        for done, (i, j) in enumerate(pairs.tolist()):
+            images = images_a.read(i), images_b.read(j)
+            landmarks = a.landmarks.read(i, i + 1)[0], b.landmarks.read(j, j + 1)[0]
             progress("compare", done / len(pairs))
-            if np.isfinite(found[0][0, 0]) and np.isfinite(found[1][0, 0]):
-                yield FramePair(images, (float(a.times[rows[0]]), float(b.times[rows[1]])), (found[0], found[1]))
+            if np.isfinite(landmarks[0][0, 0]) and np.isfinite(landmarks[1][0, 0]):
+                yield FramePair(images, (float(a.times[i]), float(b.times[j])), landmarks)
 
 
-class _Row:
-    """The frame of a growing number; a frame may be asked for again."""
+class _ForwardImages:
+    """Reads images by row numbers that never decrease."""
 
     def __init__(self, frames: Iterator) -> None:
         self._frames, self._row = frames, -1
 
-    def at(self, row: int) -> Image:
+    def read(self, row: int) -> Image:
         while self._row < row:
             self._image = next(self._frames).image
             self._row += 1

@@ -1,4 +1,4 @@
-"""Results as files: JSON and CSV tables, and charts as HTML, PNG and SVG."""
+"""Write results as files: JSON and CSV tables, and charts as HTML, PNG and SVG."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asccl.analysis import plots, static_plots
+from asccl.analysis.mappings import REPORT_KEYS
 from asccl.analysis.result import CorrelationResult
+from asccl.analysis.statistics import MEASURES
+from asccl.metric.statistics import PAIR_KINDS
 from asccl.types import Image
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-Labelled = Sequence[tuple[str, CorrelationResult]]
+LabelledResults = Sequence[tuple[str, CorrelationResult]]
 
 
-def similarity_csv(found: Labelled) -> str:
-    """CSV, one row for each comparison, mapping, map, measure and side."""
-    return _csv({"pair": label, **row} for label, each in found for row in each.rows())
+def similarity_csv(results: LabelledResults) -> str:
+    """Return CSV with one row for each comparison, variant, map, measure and pair kind."""
+    return _csv({"pair": label, **row} for label, result in results for row in result.table_rows())
 
 
-def frames_csv(found: Labelled) -> str:
-    """CSV, one row for each compared pair of frames."""
-    return _csv(row for label, each in found for row in _moments(label, each))
+def frames_csv(results: LabelledResults) -> str:
+    """Return CSV with one row for each compared pair of frames."""
+    return _csv(row for label, result in results for row in _frame_rows(label, result))
 
 
-def _moments(label: str, found: CorrelationResult) -> Iterable[dict[str, Any]]:
-    curves = found.report()["curves"]
-    columns = {name: line for name, line in curves.items() if isinstance(line, list)}
-    for side in ("corresponding", "non_corresponding"):
-        columns |= {f"{side}_{head}": line for head, line in curves[side].items()}
+def _frame_rows(label: str, result: CorrelationResult) -> Iterable[dict[str, Any]]:
+    curves = result.report()["curves"]
+    columns = {name: curve for name, curve in curves.items() if isinstance(curve, list)}
+    for kind in PAIR_KINDS:
+        columns |= {f"{kind}_{heads}": curve for heads, curve in curves[kind].items()}
     for values in zip(*columns.values(), strict=True):
         yield {"pair": label, **dict(zip(columns, values, strict=True))}
 
@@ -47,44 +50,51 @@ def _csv(rows: Iterable[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def build_figures(found: Labelled) -> dict[str, go.Figure]:
-    """All charts by name, with the leading mapping; those of one comparison where there is but one."""
-    out: dict[str, Any] = {}
-    if len(found) > 1:
-        for head in found[0][1].heads:
-            for measure in ("cosine", "pearson"):
-                out[f"emotions-{head}-{measure}"] = plots.plot_emotions(found, head, measure)
-        return out
-    result = found[0][1]
-    for measure in ("cosine", "pearson"):
-        out[f"mappings-{measure}"] = plots.plot_mappings(result, measure)
-        out |= {f"maps-{head}-{measure}": plots.plot_maps(result, head, measure) for head in result.heads}
-    lead = result.heads[0]
-    out["time"] = plots.plot_timeline(result, lead)
-    picture = jpeg_data_url(result.first.crops[0])
-    for number in range(len(result.region_statistics[lead])):
+def build_figures(results: LabelledResults) -> dict[str, go.Figure]:
+    """Build all charts by name: those of a single comparison, or those by emotion for several."""
+    figures: dict[str, Any] = {}
+    if len(results) > 1:
+        for heads in results[0][1].heads:
+            for measure in MEASURES:
+                figures[f"emotions-{REPORT_KEYS[heads]}-{measure}"] = plots.plot_emotions(results, heads, measure)
+        return figures
+    result = results[0][1]
+    for measure in MEASURES:
+        figures[f"mappings-{measure}"] = plots.plot_mappings(result, measure)
+        for heads in result.heads:
+            figures[f"maps-{REPORT_KEYS[heads]}-{measure}"] = plots.plot_maps(result, heads, measure)
+    leading = result.heads[0]
+    figures["time"] = plots.plot_timeline(result, leading)
+    background = jpeg_data_url(result.first.crops[0])
+    for index in range(len(result.region_statistics[leading])):
         for kind in ("corresponding", "daas"):
-            out[f"face-{kind}-map{number + 1}"] = plots.plot_face(result, lead, number, kind, picture)
-    return out
+            figure = plots.plot_face(result, leading, index, kind, background)
+            figures[f"face-{kind}-map{index + 1}"] = figure
+    return figures
 
 
-def write_plots(found: Labelled, folder: Path) -> list[Path]:
-    """Every chart as HTML (interactive; needs the plotly.min.js that is written beside it), PNG and SVG, and the tables
-    as CSV. The folder exists."""
-    written = []
-    for name, figure in build_figures(found).items():
-        paths = [folder / f"{name}{suffix}" for suffix in (".html", ".png", ".svg")]
-        figure.write_html(paths[0], include_plotlyjs="directory", config={"displaylogo": False})
-        static_plots.save_static(figure, *paths[1:])
-        written += paths
-    for name, text in (("similarity.csv", similarity_csv(found)), ("frames.csv", frames_csv(found))):
+def write_plots(results: LabelledResults, folder: Path) -> list[Path]:
+    """Write all charts as HTML, PNG and SVG and the tables as CSV into an existing folder.
+
+    The HTML files are interactive and need the plotly.min.js that is written beside them.
+
+    Returns:
+        The written charts and tables.
+    """
+    paths = []
+    for name, figure in build_figures(results).items():
+        html, *static = (folder / f"{name}{suffix}" for suffix in (".html", ".png", ".svg"))
+        figure.write_html(html, include_plotlyjs="directory", config={"displaylogo": False})
+        static_plots.save_static(figure, *static)
+        paths += [html, *static]
+    for name, text in (("similarity.csv", similarity_csv(results)), ("frames.csv", frames_csv(results))):
         (folder / name).write_text(text, encoding="utf-8")
-        written.append(folder / name)
-    return written
+        paths.append(folder / name)
+    return paths
 
 
 def jpeg_data_url(image: Image) -> str:
-    """(H, W, 3) uint8 RGB -> a JPEG."""
+    """Encode an image (H, W, 3) uint8 RGB as a JPEG data URL."""
     import base64
 
     import cv2

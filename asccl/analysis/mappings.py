@@ -1,4 +1,4 @@
-"""The mappings f that disparities are compared through: trained, untrained, none."""
+"""The variants of a metric that a comparison uses: trained, random and no disparity heads (f of eq. 3)."""
 
 from __future__ import annotations
 
@@ -7,51 +7,56 @@ from typing import NamedTuple
 from torch import nn
 
 from asccl import hub
-from asccl.metric.scc import Backbone, SCCMetric
+from asccl.metric.scc import Backbone, Heads, SCCMetric
 from asccl.zoo import DEFAULT_METRIC, load_metric
 
-BACKBONE = "mobilefacenet-arcface"
+DEFAULT_BACKBONE = "mobilefacenet-arcface"
+REPORT_KEYS: dict[str, str] = {"trained": "trained", "random": "untrained", "identity": "bare"}  # heads -> JSON, CSV
+HEAD_DEFINITIONS: dict[str, str] = {
+    "trained": "through the trained mapping f (eq. 3; the paper's Figure 6)",
+    "random": "through a mapping f with random weights (eq. 3)",
+    "identity": "without a mapping: differences of features (eq. 1; the paper's Figure 2)",
+}
 
 
 class MetricVariant(NamedTuple):
-    """name: one of `HEAD_DEFINITIONS`. backbone: gives the metric's feature maps; heads whose backbones are equal share one."""
+    """A metric with one choice of disparity heads.
 
-    name: str
+    Attributes:
+        heads: "trained", "random" or "identity".
+        metric: computes the disparities.
+        backbone: computes the feature maps; variants with equal backbones share one object.
+    """
+
+    heads: Heads
     metric: SCCMetric
     backbone: Backbone
 
 
-HEAD_DEFINITIONS = {
-    "trained": "through the trained mapping f (eq. 3; the paper's Figure 6)",
-    "untrained": "through a mapping f with random weights (eq. 3)",
-    "bare": "without a mapping: differences of features (eq. 1; the paper's Figure 2)",
-}
-
-
 def load_variants(source: str) -> list[MetricVariant]:
-    """All that can be compared with this metric, see `load_metric`; the first one leads. Raises WeightsError.
+    """Load all variants of a metric, the leading one first.
 
-    Where the file holds a backbone alone, or the bundled metric does not exist yet, differences of features lead.
+    Trained heads lead. For a file that holds a backbone alone, feature differences ("identity") lead.
+
+    Args:
+        source: see `asccl.load_metric`.
+
+    Raises:
+        WeightsError: the weights cannot be loaded.
     """
-    named = {"bare": load_metric(source, heads="identity"), "untrained": load_metric(source, heads="random")}
-    if describe_weights(source)[0]["kind"] == "scc":
-        named = {"trained": load_metric(source), "untrained": named["untrained"], "bare": named["bare"]}
-    heads: list[MetricVariant] = []
-    for label, metric in named.items():
-        alike = (head.backbone for head in heads if _equal(metric.backbone, head.metric.backbone))
-        heads.append(MetricVariant(label, metric, next(alike, metric.backbone)))
-    return heads
+    has_heads = describe_weights(source)[0]["kind"] == "scc"
+    choices: tuple[Heads, ...] = ("trained", "random", "identity") if has_heads else ("identity", "random")
+    variants: list[MetricVariant] = []
+    for heads in choices:
+        metric = load_metric(source, heads=heads)
+        equal = (v.backbone for v in variants if _have_equal_weights(metric.backbone, v.metric.backbone))
+        variants.append(MetricVariant(heads, metric, next(equal, metric.backbone)))
+    return variants
 
 
 def describe_weights(source: str) -> list[dict[str, str]]:
-    """Name, file, kind and sha256 of what stands behind a metric's heads."""
-    names = (
-        [source]
-        if source != DEFAULT_METRIC
-        else [DEFAULT_METRIC, BACKBONE]
-        if DEFAULT_METRIC in hub.WEIGHTS
-        else [BACKBONE]
-    )
+    """Return name, file, kind and sha256 of the weights that the variants of a metric use."""
+    names = [DEFAULT_METRIC, DEFAULT_BACKBONE] if source == DEFAULT_METRIC else [source]
     paths = {name: hub.resolve(name) for name in names}
     return [
         {
@@ -64,6 +69,6 @@ def describe_weights(source: str) -> list[dict[str, str]]:
     ]
 
 
-def _equal(one: nn.Module, other: nn.Module) -> bool:
-    a, b = one.state_dict(), other.state_dict()
-    return a.keys() == b.keys() and all(a[key].equal(b[key]) for key in a)
+def _have_equal_weights(a: nn.Module, b: nn.Module) -> bool:
+    x, y = a.state_dict(), b.state_dict()
+    return x.keys() == y.keys() and all(x[key].equal(y[key]) for key in x)

@@ -1,8 +1,6 @@
-"""Which frames of two videos belong together: the same moment of an edit, or the same sound of two takes."""
+"""Pair the frames of two videos: frames of the same time for an edit, of the same sound or lips for another take."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import numpy as np
 
@@ -11,53 +9,65 @@ from asccl.errors import InputError
 from asccl.morphable.reconstruct import TrackedClip
 from asccl.video.waveform import read_sound
 
-Pairing = Literal["time", "sound", "mouth"]
 PAIRINGS = ("time", "sound", "mouth")
-ROWS = 2000  # of a table of costs, at most: what is longer is warped in coarser steps
+MAX_COST_ROWS = 2000  # rows of a cost matrix; a longer clip is warped in coarser steps
+MAX_TIME_DIFFERENCE = 0.75  # between frames of a pair, in frame intervals of the generated video
 
 
-def align_frames(source: TrackedClip, generated: TrackedClip, how: Pairing, offset: float = 0.0) -> np.ndarray:
-    """(K, 2) numbers of looked-at frames of the two, in order, one pair for each of the source that has a partner.
+def align_frames(source: TrackedClip, generated: TrackedClip, pairing: str, offset: float = 0.0) -> np.ndarray:
+    """Pair the processed frames of two clips.
 
-    offset: seconds by which the generated video runs ahead; it counts for "time". Raises InputError, UnreadableError.
+    Args:
+        source: tracked source.
+        generated: tracked generated video.
+        pairing: one of `PAIRINGS`.
+        offset: seconds by which the generated video is ahead; used for "time" only.
+
+    Returns:
+        (K, 2) row numbers of both clips in order, one pair for each row of the source that has a partner.
+
+    Raises:
+        InputError: a clip has no sound for "sound".
+        UnreadableError: the sound cannot be read.
     """
-    if how == "time":
-        return _by_time(source.times, generated.times + offset)
-    if how == "sound":
-        return pair_frames(_sound(source), _sound(generated))
-    return pair_frames(_mouth(source), _mouth(generated))
+    if pairing == "time":
+        return _pair_by_time(source.times, generated.times + offset)
+    describe = _sound_utterance if pairing == "sound" else _mouth_utterance
+    return pair_frames(describe(source), describe(generated))
 
 
-def subsample(pairs: np.ndarray, most: int | None) -> np.ndarray:
-    """At most so many pairs, evenly spread."""
-    if most is None or len(pairs) <= most:
+def subsample(pairs: np.ndarray, max_count: int | None) -> np.ndarray:
+    """Keep at most `max_count` rows, evenly spaced and with both ends; None keeps all."""
+    if max_count is None or len(pairs) <= max_count:
         return pairs
-    return pairs[np.linspace(0, len(pairs) - 1, most).round().astype(int)]
+    return pairs[np.linspace(0, len(pairs) - 1, max_count).round().astype(int)]
 
 
-def _by_time(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The nearest time of b for each of a, where one lies within its usual step."""
+def _pair_by_time(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Pair each time of a with the nearest time of b unless that is too far away."""
     right = np.searchsorted(b, a).clip(1, max(len(b) - 1, 1))
     left = right - 1
     right = right.clip(max=len(b) - 1)
     nearest = np.where(np.abs(b[left] - a) <= np.abs(b[right] - a), left, right)
-    usual = np.median(np.diff(b)) if len(b) > 1 else 1.0
-    return np.stack([np.arange(len(a)), nearest], 1)[np.abs(b[nearest] - a) <= 0.75 * usual]
+    interval = np.median(np.diff(b)) if len(b) > 1 else 1.0
+    return np.stack([np.arange(len(a)), nearest], 1)[np.abs(b[nearest] - a) <= MAX_TIME_DIFFERENCE * interval]
 
 
-def _rate(seen: TrackedClip) -> float:
-    return float(seen.info.frame_rate) / seen.stride
+def _frame_rate(clip: TrackedClip) -> float:
+    """Return the processed frames per second."""
+    return float(clip.info.frame_rate) / clip.stride
 
 
-def _sound(seen: TrackedClip) -> Utterance:
-    wave = read_sound(seen.info.path)
+def _sound_utterance(clip: TrackedClip) -> Utterance:
+    wave = read_sound(clip.info.path)
     if wave is None or not len(wave):
-        raise InputError(f"{seen.info.path.name} has no sound to pair by", "pair by the mouth instead")
-    step = max(HOP_SECONDS, float(seen.times[-1]) / ROWS)
-    return Utterance(mfcc(wave, step=step), step, _rate(seen), len(seen.times))
+        raise InputError(f"{clip.info.path.name} has no sound to pair by", "pair by the mouth instead")
+    step = max(HOP_SECONDS, float(clip.times[-1]) / MAX_COST_ROWS)
+    return Utterance(mfcc(wave, step=step), step, _frame_rate(clip), len(clip.times))
 
 
-def _mouth(seen: TrackedClip) -> Utterance:
-    every = -(-len(seen.times) // ROWS)
-    rows = np.arange(0, len(seen.times), every)
-    return Utterance(mouth_motion(seen.landmarks.select(rows)), every / _rate(seen), _rate(seen), len(seen.times))
+def _mouth_utterance(clip: TrackedClip) -> Utterance:
+    stride = -(-len(clip.times) // MAX_COST_ROWS)
+    rows = np.arange(0, len(clip.times), stride)
+    motion = mouth_motion(clip.landmarks.select(rows))
+    return Utterance(motion, stride / _frame_rate(clip), _frame_rate(clip), len(clip.times))

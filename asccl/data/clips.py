@@ -1,188 +1,136 @@
-"""Clips that `training.prepare` made of videos: a folder with a manifest, and for each clip one file of tensors.
+"""Prepared clips, which `training.prepare` makes from videos: a folder with a manifest and a file of tensors per clip.
 
-    folder/manifest.jsonl     a line for each clip: `ClipRecord`
-    folder/clips/NAME.safetensors
+    folder/manifest.jsonl              one line per clip, see `asccl.data.manifest.ClipRecord`
+    folder/clips/NAME.safetensors      tensors of a clip of T frames
 
-Tensors of a clip of T frames: pictures (bytes), picture_end (T,); coefficients (T, 52), scale (T,), rotation (T, 3, 3),
-translation (T, 3), identity (468, 3), presence (T,), shot (T,), as `Motion` and `Track` have them; times (T,) seconds;
-landmarks (T, 478, 3) pixels of the video, NaN without a face; crop (T, 2, 3) video -> picture; cepstra (N, 13) of the
-sound, none where the video is silent.
+| tensor | shape | content |
+|---|---|---|
+| pictures, picture_end | bytes, (T,) | JPEG files of the crops one after another, and where each one ends |
+| coefficients, scale, rotation, translation, identity | (T, 52), (T,), (T, 3, 3), (T, 3), (468, 3) | as in `Motion` |
+| presence, shot | (T,), (T,) | as in `Track` |
+| times | (T,) | seconds |
+| landmarks | (T, 478, 3) | pixels of the video, NaN without a face |
+| crop | (T, 2, 3) | transform from pixels of the video to pixels of the crop |
+| cepstra | (N, 13) | MFCC of the sound, N = 0 for a silent video |
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from asccl.data.manifest import PREPARE_AGAIN, PREPARE_MISSING, ClipRecord, is_intact, read_manifest, units_digest
 from asccl.data.pairing import HOP_SECONDS, Utterance, mouth_motion
 from asccl.errors import InputError, UnreadableError
 from asccl.face import mesh
 from asccl.files import write_atomic
-from asccl.types import EMOTIONS, Image, Motion
+from asccl.types import Image, Motion
 
-MANIFEST = "manifest.jsonl"
-CLIPS_FOLDER = "clips"
-FORMAT_VERSION = 1  # grows when the meaning of a tensor or a field changes
-JPEG_QUALITY = 95  # of the pictures' JPEG
-NAMED = 5  # files in an error; the others are counted
-REMAKE = "run `python -m training.prepare` on its videos again, it makes what is missing"
+JPEG_QUALITY = 95
+MAX_LISTED_FILES = 5  # file names in an error
 
 
-@dataclass(frozen=True)
-class ClipRecord:
-    """A clip's line. file: in the folder. source: the video, under the folder that was handed in, and its size.
-    sha256, bytes: of the file. frames: T; valid: of them with a face that can be edited. rate: frames a second.
-    size: pixels of a picture's side. error: of the fit, percent of the eye distance. person, emotion, words, level,
-    view: see `Labels`. emotions, units: the orders that numbers of this folder refer to. settings, versions: what made
-    it."""
+def write_clip(path: Path, images: Iterable[Image | None], tensors: Mapping[str, np.ndarray]) -> tuple[int, str]:
+    """Write a clip; the file appears complete or not at all, and equal input gives equal bytes.
 
-    file: str
-    source: str
-    source_bytes: int
-    sha256: str
-    bytes: int
-    frames: int
-    valid: int
-    rate: float
-    size: int
-    error: float
-    person: str | None
-    emotion: str | None
-    words: str | None
-    level: int | None
-    view: str | None
-    settings: dict[str, Any]
-    versions: dict[str, str]
-    emotions: tuple[str, ...] = EMOTIONS
-    units: str = ""
-    format: int = FORMAT_VERSION
+    Args:
+        path: file to write.
+        images: crops (S, S, 3) uint8 RGB, None for a frame without one.
+        tensors: all other tensors by name.
 
-    def to_json_line(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True) + "\n"
+    Returns:
+        Size and sha256 of the file.
 
-
-def read_manifest(folder: Path, partial: bool = False) -> list[ClipRecord]:
-    """The clips of a folder, none where there is no manifest. partial: a last line that was never finished is left out.
-    Raises InputError, which names the line."""
-    path = folder / MANIFEST
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    if partial and lines and not lines[-1].endswith("\n"):
-        lines.pop()
-    return [_row(f"{path} line {number}", line) for number, line in enumerate(lines, 1)]
-
-
-def _row(where: str, line: str) -> ClipRecord:
-    try:
-        told = json.loads(line)
-        if told.get("format") != FORMAT_VERSION:
-            raise InputError(
-                f"{where} is of format {told.get('format')}, not {FORMAT_VERSION}", "prepare the videos anew"
-            )
-        if tuple(told["emotions"]) != EMOTIONS:
-            raise InputError(
-                f"{where} has the emotions in the order {', '.join(told['emotions'])}, not {', '.join(EMOTIONS)}",
-                "prepare the videos anew with this version",
-            )
-        row = ClipRecord(**told | {"emotions": EMOTIONS})
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"{where} is damaged ({type(error).__name__}: {error})", "delete the line, then " + REMAKE
-        ) from error
-    if row.emotion is not None and row.emotion not in EMOTIONS:
-        raise InputError(f"{where} has no emotion {row.emotion!r}", f"choose from {', '.join(EMOTIONS)}")
-    return row
-
-
-def is_intact(folder: Path, row: ClipRecord) -> bool:
-    """Whether a clip's file is there, and is the very one that the manifest means."""
-    path = folder / row.file
-    try:
-        if path.stat().st_size != row.bytes:
-            return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == row.sha256
-    except OSError:
-        return False
-
-
-def write_clip(path: Path, pictures: Iterable[Image | None], tensors: Mapping[str, np.ndarray]) -> tuple[int, str]:
-    """One file, there under its name only once it is whole; the same bytes every time. Its size and sha256.
-
-    pictures: (S, S, 3) uint8 RGB, None for a frame without one. Raises OutputError.
+    Raises:
+        OutputError: the file cannot be written.
     """
-    encoded = [b"" if picture is None else _encoded(picture) for picture in pictures]
-    ends = np.cumsum([len(part) for part in encoded], dtype=np.int64)
-    data = save({
-        "pictures": np.frombuffer(b"".join(encoded), np.uint8), "picture_end": ends,
-        **{name: np.ascontiguousarray(value) for name, value in tensors.items()},
-    })  # fmt: skip
+    encoded = [b"" if image is None else _encode_jpeg(image) for image in images]
+    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    arrays["pictures"] = np.frombuffer(b"".join(encoded), np.uint8)
+    arrays["picture_end"] = np.cumsum([len(part) for part in encoded], dtype=np.int64)
+    data = save(arrays)
     write_atomic(path, data)
     return len(data), hashlib.sha256(data).hexdigest()
 
 
-def _encoded(picture: Image) -> bytes:
-    return cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+def _encode_jpeg(image: Image) -> bytes:
+    return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
 class PreparedClip:
-    """One clip, read piece by piece. Raises UnreadableError where the file is damaged."""
+    """A prepared clip that is read in parts. Reading raises UnreadableError if the file is damaged.
 
-    def __init__(self, folder: Path, row: ClipRecord):
-        self.path, self.record = folder / row.file, row
+    Args:
+        folder: a prepared folder.
+        record: line of its manifest.
+    """
+
+    def __init__(self, folder: Path, record: ClipRecord):
+        self.path, self.record = folder / record.file, record
 
     def __len__(self) -> int:
         return self.record.frames
 
-    def check(self, units: int) -> None:
-        """Raises InputError where a tensor has another shape than the others, or than the manifest says."""
-        t = self.record.frames
+    def check_shapes(self, units: int) -> None:
+        """Raise InputError unless the tensors have the shapes that the manifest promises. units: of the head model."""
+        frames = self.record.frames
         expected = {
-            "coefficients": (t, units),
-            "landmarks": (t, mesh.NUM_LANDMARKS, 3),
-            "crop": (t, 2, 3),
-            "picture_end": (t,),
+            "coefficients": (frames, units),
+            "landmarks": (frames, mesh.NUM_LANDMARKS, 3),
+            "crop": (frames, 2, 3),
+            "picture_end": (frames,),
         }
         with safe_open(self.path, framework="np") as file:
-            for name, shape in expected.items():
-                found = tuple(file.get_slice(name).get_shape()) if name in file.keys() else None  # noqa: SIM118
-                if found != shape:
-                    raise InputError(f"{self.path} has {name} of shape {found}, not {shape}", "prepare the videos anew")
+            names = set(file.keys())
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in expected if name in names}
+        for name, shape in expected.items():
+            if shapes.get(name) != shape:
+                raise InputError(f"{self.path} has {name} of shape {shapes.get(name)}, not {shape}", PREPARE_AGAIN)
 
     def read(self, name: str, first: int = 0, last: int | None = None) -> np.ndarray:
-        """Rows first..last-1 of a tensor; all of it by default."""
+        """Read rows first to last - 1 of a tensor, all rows by default.
+
+        Args:
+            name: of the tensor.
+            first: first row.
+            last: row after the last one; None for the end.
+
+        Raises:
+            UnreadableError: the file is missing or damaged.
+        """
         try:
             with safe_open(self.path, framework="np") as file:
                 return file.get_tensor(name)[first:] if last is None else file.get_slice(name)[first:last]
         except (SafetensorError, OSError) as error:
-            raise UnreadableError(f"{self.path} is missing or damaged ({error})", REMAKE) from error
+            raise UnreadableError(f"{self.path} is missing or damaged ({error})", PREPARE_MISSING) from error
 
     def images(self, frames: Iterable[int]) -> np.ndarray:
-        """(n, S, S, 3) uint8 RGB of valid frames."""
-        spans = [(int(self._ends[t - 1]) if t else 0, int(self._ends[t])) for t in frames]
-        found = [cv2.imdecode(self.read("pictures", a, b), cv2.IMREAD_COLOR) for a, b in spans]
-        return np.ascontiguousarray(np.stack(found)[..., ::-1])
+        """Decode the crops of valid frames, (n, S, S, 3) uint8 RGB."""
+        spans = [(int(self._image_ends[t - 1]) if t else 0, int(self._image_ends[t])) for t in frames]
+        images = [cv2.imdecode(self.read("pictures", start, end), cv2.IMREAD_COLOR) for start, end in spans]
+        return np.ascontiguousarray(np.stack(images)[..., ::-1])
 
     def motion(self) -> Motion:
-        """What the face does, pixels of the video."""
+        """Read the motion of the face, in pixels of the video."""
         return Motion(
-            self.read("coefficients"), self.read("scale"), self.read("rotation"), self.read("translation"),
-            self.read("identity"), self.read("presence"), shot=self.read("shot"),
-        )  # fmt: skip
+            coefficients=self.read("coefficients"),
+            scale=self.read("scale"),
+            rotation=self.read("rotation"),
+            translation=self.read("translation"),
+            identity=self.read("identity"),
+            weight=self.read("presence"),
+            shot=self.read("shot"),
+        )
 
     def landmarks(self, frames: np.ndarray) -> np.ndarray:
-        """(n, 478, 2) float32 pixels of the pictures."""
+        """Read the landmarks of frames in pixels of the crops, (n, 478, 2) float32."""
         first, last = int(frames.min()), int(frames.max()) + 1
         points = self.read("landmarks", first, last)[frames - first, :, :2].astype(np.float64)
         crop = self.read("crop", first, last)[frames - first]
@@ -190,78 +138,84 @@ class PreparedClip:
 
     @cached_property
     def coefficients(self) -> np.ndarray:
+        """Expression coefficients, (T, 52)."""
         return self.read("coefficients")
 
     @cached_property
     def valid(self) -> np.ndarray:
-        """(T,) bool: frames that have a picture and a fitted face."""
+        """Frames that have a crop and a fitted face, (T,) bool."""
         return self.read("presence") > 0
 
     @cached_property
     def segment_index(self) -> np.ndarray:
-        """(T,) number of the stretch of valid frames of one shot that each frame belongs to; -1 for none."""
+        """Number of each frame's segment of consecutive valid frames of one shot, (T,); -1 for other frames."""
         key = np.where(self.valid, self.read("shot"), -1)
-        number = np.cumsum(np.r_[0, np.diff(key) != 0])
-        return np.where(self.valid, number, -1)
+        index = np.cumsum(np.r_[0, np.diff(key) != 0])
+        return np.where(self.valid, index, -1)
 
     @cached_property
     def segments(self) -> list[tuple[int, int]]:
-        """First and last + 1 of each stretch, in order."""
-        found = [np.flatnonzero(self.segment_index == number) for number in np.unique(self.segment_index[self.valid])]
-        return [(int(frames[0]), int(frames[-1]) + 1) for frames in found]
+        """First frame and frame after the last one of each segment, in order."""
+        frames = [np.flatnonzero(self.segment_index == index) for index in np.unique(self.segment_index[self.valid])]
+        return [(int(part[0]), int(part[-1]) + 1) for part in frames]
 
     @property
     def has_sound(self) -> bool:
+        """Whether the video has sound."""
         return len(self.read("cepstra")) > 0
 
     def utterance(self, sound: bool) -> Utterance:
-        """What is said, for `paired_frames`: by the sound, or by the mouth."""
+        """Return the features for `pair_frames`, of the sound or of the mouth."""
         rate = self.record.rate
         if sound:
             return Utterance(self.read("cepstra"), HOP_SECONDS, rate, self.record.frames)
         return Utterance(mouth_motion(self.read("landmarks")), 1 / rate, rate, self.record.frames)
 
     @cached_property
-    def _ends(self) -> np.ndarray:
+    def _image_ends(self) -> np.ndarray:
         return self.read("picture_end")
 
 
 class ClipFolder:
-    """All clips of a folder, in the manifest's order.
+    """The clips of a prepared folder in the order of its manifest.
 
-    units: names of the coefficients; others are refused. people: these alone, by their labels, all by default; with
-    "!" before a name: all but that one. verify: read every file once and compare it with the manifest.
-    Raises InputError, which names the files that are missing or altered.
+    Args:
+        folder: a prepared folder.
+        units: names of the coefficients; a folder with others is refused.
+        people: comma-separated persons to select, all by default; a name after "!" is excluded.
+        verify: read every file once and compare it with the manifest.
+
+    Attributes:
+        clips: the selected clips.
+
+    Raises:
+        InputError: the folder has no such clips, or files are missing or altered; the error names them.
     """
 
     def __init__(self, folder: Path, units: tuple[str, ...], people: str = "", verify: bool = True):
         self.folder = folder
-        rows = read_manifest(folder)
-        if not rows:
+        records = read_manifest(folder)
+        if not records:
             raise InputError(f"{folder} holds no clips", f"make them: python -m training.prepare VIDEOS -o {folder}")
-        if any(row.units != units_digest(units) for row in rows):
-            raise InputError(f"the clips of {folder} have other coefficients than this head", "prepare the videos anew")
+        if any(record.units != units_digest(units) for record in records):
+            raise InputError(f"the clips of {folder} have other coefficients than this head", PREPARE_AGAIN)
         if verify:
-            _refuse(folder, [row.file for row in rows if not is_intact(folder, row)])
-        self.clips = [PreparedClip(folder, row) for row in rows if _chosen(row.person, people)]
+            _refuse_files(folder, [record.file for record in records if not is_intact(folder, record)])
+        self.clips = [PreparedClip(folder, record) for record in records if _is_selected(record.person, people)]
         for clip in self.clips if verify else ():
-            clip.check(len(units))
+            clip.check_shapes(len(units))
         if not self.clips:
             raise InputError(f"{folder} holds no clip of {people}", "see the persons in its manifest")
 
 
-def units_digest(units: tuple[str, ...]) -> str:
-    """Their order, in short."""
-    return hashlib.sha256(",".join(units).encode()).hexdigest()[:16]
+def _refuse_files(folder: Path, files: list[str]) -> None:
+    if files:
+        more = f" and {len(files) - MAX_LISTED_FILES} more" if len(files) > MAX_LISTED_FILES else ""
+        names = ", ".join(files[:MAX_LISTED_FILES])
+        raise InputError(f"{folder} lacks files or holds altered ones: {names}{more}", PREPARE_MISSING)
 
 
-def _refuse(folder: Path, broken: list[str]) -> None:
-    if broken:
-        more = f" and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
-        raise InputError(f"{folder} lacks files or holds altered ones: {', '.join(broken[:NAMED])}{more}", REMAKE)
-
-
-def _chosen(person: str | None, people: str) -> bool:
+def _is_selected(person: str | None, people: str) -> bool:
     names = [name.strip() for name in people.split(",") if name.strip()]
-    wanted = [name for name in names if not name.startswith("!")]
-    return f"!{person}" not in names and (not wanted or person in wanted)
+    selected = [name for name in names if not name.startswith("!")]
+    return f"!{person}" not in names and (not selected or person in selected)

@@ -1,4 +1,4 @@
-"""Who is to be seen in a clip, with which emotion, and which words are said."""
+"""Labels of a clip: person, emotion and words."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from asccl.types import EMOTIONS
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of a clip, None where it is not.
+    """Labels of a clip; None for what is not known.
 
-    emotion: of `EMOTIONS`, or a word for another one. words: of one person, equal where the same is said. level: how
-    strong, 1 the weakest. view: the camera.
+    Attributes:
+        person: name of the speaker.
+        emotion: one of `EMOTIONS`, or the data set's word for another emotion.
+        words: name of the words, equal where the same person says the same words.
+        level: intensity of the emotion, 1 is the weakest.
+        view: name of the camera.
     """
 
     person: str | None = None
@@ -26,31 +30,34 @@ class Labels:
 
 
 def read_labels(path: Path) -> dict[str, Labels]:
-    """A CSV file with the columns file, person, emotion, words, level, view: the first and any of the others, in any
-    order. file: as the manifest names a source. Raises InputError, which names the line.
+    """Read a CSV file with the column file and any of person, emotion, words, level and view, in any order.
+
+    Returns:
+        Labels by file, which is named as the manifest names a source.
+
+    Raises:
+        InputError: the file cannot be read, or a line is wrong; the error names the line.
     """
-    known = ("file", *(field.name for field in fields(Labels)))
+    columns = ("file", *(field.name for field in fields(Labels)))
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
-            strange = [name for name in rows.fieldnames or () if name not in known]
-            if strange or "file" not in (rows.fieldnames or ()):
+            names = rows.fieldnames or ()
+            if "file" not in names or any(name not in columns for name in names):
                 raise InputError(
-                    f"{path.name} has the columns {', '.join(rows.fieldnames or ()) or '(none)'}",
-                    f"give it a first line with file and any of {', '.join(known[1:])}",
+                    f"{path.name} has the columns {', '.join(names) or '(none)'}",
+                    f"give it a first line with file and any of {', '.join(columns[1:])}",
                 )
-            return {row["file"]: _labels(path, rows.line_num, row) for row in rows}
+            return {row["file"]: _parse_row(f"{path.name} line {rows.line_num}", row) for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read ({error})", "give a CSV file in UTF-8") from error
 
 
-def _labels(path: Path, line: int, row: dict[str, str]) -> Labels:
-    def told(name: str) -> str | None:
-        return (row.get(name) or "").strip() or None
-
-    emotion, level = told("emotion"), told("level")
+def _parse_row(place: str, row: dict[str, str]) -> Labels:
+    values = {field.name: (row.get(field.name) or "").strip() or None for field in fields(Labels)}
+    emotion, level = values["emotion"], values["level"]
     if emotion is not None and emotion not in EMOTIONS:
-        raise InputError(f"{path.name} line {line}: no emotion {emotion!r}", f"choose from {', '.join(EMOTIONS)}")
+        raise InputError(f"{place}: no emotion {emotion!r}", f"choose from {', '.join(EMOTIONS)}")
     if level is not None and not level.isdigit():
-        raise InputError(f"{path.name} line {line}: level {level!r} is no number", "give 1, 2, 3 or nothing")
-    return Labels(told("person"), emotion, told("words"), None if level is None else int(level), told("view"))
+        raise InputError(f"{place}: level {level!r} is not a number", "give 1, 2, 3 or nothing")
+    return Labels(values["person"], emotion, values["words"], None if level is None else int(level), values["view"])

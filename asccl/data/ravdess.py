@@ -1,4 +1,4 @@
-"""What RAVDESS's file names say (Livingstone and Russo, 2018): seven numbers, modality first, actor last."""
+"""Labels in RAVDESS file names (Livingstone and Russo, 2018): seven numbers, the modality first, the actor last."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from pathlib import Path
 
 from asccl.data.labels import Labels
 
-RAVDESS_EMOTIONS = (
-    "neutral",
-    "calm",
-    "happy",
-    "sad",
-    "angry",
-    "fear",
-    "disgusted",
-    "surprised",
-)  # 01 to 08, in our spelling
-VIEWS = {"01": None, "02": "silent"}  # with sound; the same take without
+EMOTION_CODES = {
+    "01": "neutral",
+    "02": "calm",
+    "03": "happy",
+    "04": "sad",
+    "05": "angry",
+    "06": "fear",
+    "07": "disgusted",
+    "08": "surprised",
+}
+MODALITY_VIEWS = {"01": None, "02": "silent"}  # 01 has sound, 02 is the same take without
 NAME_PATTERN = re.compile(r"(0[12])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)")
 
 
 def parse_labels(path: Path) -> Labels | None:
-    """Of a file that is named like RAVDESS's; None elsewhere. calm is told as it is. Repetitions say the same."""
-    found = NAME_PATTERN.fullmatch(path.stem)
-    if found is None:
+    """Return the labels in a RAVDESS file name, None for other names.
+
+    The emotion calm is returned as it is. Repetitions of a statement have the same words.
+    """
+    match = NAME_PATTERN.fullmatch(path.stem)
+    if match is None:
         return None
-    modality, channel, emotion, intensity, statement, _, actor = found.groups()
+    modality, channel, emotion, intensity, statement, _, actor = match.groups()
     words = statement if channel == "01" else f"sung-{statement}"
-    return Labels(actor, RAVDESS_EMOTIONS[int(emotion) - 1], words, int(intensity), VIEWS[modality])
+    return Labels(actor, EMOTION_CODES[emotion], words, int(intensity), MODALITY_VIEWS[modality])

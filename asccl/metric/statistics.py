@@ -10,7 +10,7 @@ import torch
 
 from asccl.metric.scc import normalize
 
-SIDES = ("corresponding", "non_corresponding")
+PAIR_KINDS = ("corresponding", "non_corresponding")
 
 
 def cosine_table(source: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
@@ -40,7 +40,7 @@ def similarity_sums(table: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         valid: pairs that count, (B, N, 8) bool.
 
     Returns:
-        (B, 2, 3) float64: for each image and each of `SIDES` the number of values, their sum and the sum of their
+        (B, 2, 3) float64: for each image and each of `PAIR_KINDS` the number of values, their sum and the sum of their
         squares.
     """
     table = table.double()

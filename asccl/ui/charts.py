@@ -17,7 +17,8 @@ from starlette.routing import Route
 
 from asccl.analysis import plots
 from asccl.analysis.result import CorrelationResult
-from asccl.analysis.statistics import MEASURES, PAIR_KINDS
+from asccl.analysis.statistics import MEASURES
+from asccl.metric.statistics import PAIR_KINDS
 from asccl.ui.components import Value, markup, picture, script, shrink
 from asccl.ui.limits import clock
 

@@ -1,8 +1,9 @@
-"""Two files compared end to end, through Python and through the command line."""
+"""Two files compared from start to end, by Python and by the command line."""
 
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -20,69 +21,73 @@ from asccl.types import Progress
 
 @pytest.fixture(scope="module")
 def edited(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The short clip again, with a spot on a cheek and darker."""
+    """The short clip, darker and with a spot on a cheek."""
     images = []
     for i in range(12):
         image = (astronaut(i) * 0.8).astype(np.uint8)
         image[108:122, 116 - i : 130 - i] = (90, 40, 30)
         images.append(image)
-    return write_clip(tmp_path_factory.mktemp("edited") / "short-happy.mp4", images, 10, sound=False)  # type: ignore[arg-type]
+    return write_clip(tmp_path_factory.mktemp("edited") / "short-happy.mp4", images, Fraction(10), sound=False)
 
 
 @pytest.fixture(scope="module")
-def found(short_clip: Path, edited: Path) -> CorrelationResult:
+def result(short_clip: Path, edited: Path) -> CorrelationResult:
     return analyze(short_clip, edited, AnalysisSettings(stride=3))
 
 
-def mean(found: CorrelationResult, side: str = "corresponding", number: int | None = None) -> float:
-    return found.mean_std("bare", "cosine", side, number).mean
+def mean_cosine(result: CorrelationResult, pair_kind: str = "corresponding") -> float:
+    return result.mean_std("identity", "cosine", pair_kind).mean
 
 
-def test_a_still_is_like_itself(still):
-    found = analyze(still, still)
-    assert mean(found) == pytest.approx(1.0, abs=1e-5)
-    assert mean(found, "non_corresponding") < 0.7
-    assert (found.settings.alignment, found.pairs) == ("place", 1)
+def test_a_still_equals_itself(still):
+    result = analyze(still, still)
+    assert mean_cosine(result) == pytest.approx(1.0, abs=1e-5)
+    assert mean_cosine(result, "non_corresponding") < 0.7
+    assert (result.settings.alignment, result.paired_frames) == ("place", 1)
 
 
-def test_an_edit_is_found_out_by_itself_and_told_where(found):
-    used = found.settings
-    assert (used.pairing, used.alignment, used.stride, len(found.curves)) == ("time", "place", 3, 4)
-    assert mean(found, "non_corresponding") < mean(found) < 0.999
-    grid = found.region_statistics["bare"][1].region_means()[0]
-    row, column = np.unravel_index(np.nanargmin(grid), grid.shape)
-    assert 10 <= row <= 22 and 4 <= column <= 24  # of 28 x 28: on the spot, not in the hair
+def test_an_edit_is_recognized_without_settings(result):
+    used = result.settings
+    assert (used.pairing, used.alignment, used.stride, len(result.curves)) == ("time", "place", 3, 4)
+    assert mean_cosine(result, "non_corresponding") < mean_cosine(result) < 0.999
 
 
-def test_another_moment_is_less_alike(short_clip, found):
+def test_the_least_similar_region_is_the_changed_one(result):
+    means = result.region_statistics["identity"][1].region_means()[0]
+    row, column = np.unravel_index(np.nanargmin(means), means.shape)
+    assert 10 <= row <= 22  # of 28: on the spot, not in the hair
+    assert 4 <= column <= 24
+
+
+def test_another_moment_is_less_similar(short_clip):
     same = analyze(short_clip, short_clip, AnalysisSettings(pairing="time", stride=3))
     late = analyze(short_clip, short_clip, AnalysisSettings(pairing="time", alignment="place", stride=3, offset=0.4))
-    assert mean(same) > 0.99 > mean(late) + 0.05
+    assert mean_cosine(same) > 0.99 > mean_cosine(late) + 0.05
 
 
-def test_the_report_is_json_and_names_its_axes(found):
-    report = json.loads(json.dumps(found.report(), allow_nan=False))
+def test_the_report_is_json_and_names_its_axes(result):
+    report = json.loads(json.dumps(result.report(), allow_nan=False))
+    assert report["schema"] == 2
     assert report["frames"] == {"paired": 4, "compared": 4}
     assert "along the channels" in report["definitions"]["cosine"]
-    assert report["similarity"]["bare"]["overall"]["cosine"]["corresponding"]["mean"] == pytest.approx(
-        mean(found), abs=1e-5
-    )
-    assert len(report["regions"]["bare"]) == 4 and len(report["curves"]["time_source"]) == 4
+    cosine = report["similarity"]["bare"]["overall"]["cosine"]["corresponding"]
+    assert cosine["mean"] == pytest.approx(mean_cosine(result), abs=1e-5)
+    assert len(report["regions"]["bare"]) == len(report["curves"]["time_source"]) == 4
     assert {w["name"] for w in report["weights"]} >= {"mobilefacenet-arcface"}
 
 
-def test_one_moment_alone_agrees_with_the_whole(short_clip, edited, found):
-    eyes = FaceLandmarker()
+def test_one_moment_agrees_with_the_comparison_of_the_clip(short_clip, edited, result):
+    landmarker = FaceLandmarker()
     try:
-        one = analyze_moment(short_clip, edited, (0.3, 0.3), found.settings, eyes)
+        moment = analyze_moment(short_clip, edited, (0.3, 0.3), result.settings, landmarker)
     finally:
-        eyes.close()
-    assert found.curves.times[1] == pytest.approx((0.3, 0.3))
-    assert mean(one) == pytest.approx(found.curves.similarity("bare")[1], abs=0.02)
+        landmarker.close()
+    assert result.curves.times[1] == pytest.approx((0.3, 0.3))
+    assert mean_cosine(moment) == pytest.approx(result.curves.similarity("identity")[1], abs=0.02)
 
 
-def test_charts_are_drawn_without_a_browser(found, tmp_path):
-    figures = export.build_figures([("source – happy", found)])
+def test_charts_are_drawn_without_a_browser(result, tmp_path):
+    figures = export.build_figures([("source – happy", result)])
     assert {"time", "maps-bare-cosine", "mappings-pearson", "face-daas-map4"} <= set(figures)
     for name in ("time", "maps-bare-cosine", "face-corresponding-map2"):
         static_plots.save_static(figures[name], tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
@@ -90,24 +95,29 @@ def test_charts_are_drawn_without_a_browser(found, tmp_path):
         assert "</svg>" in (tmp_path / f"{name}.svg").read_text()
 
 
-def test_bad_requests_are_refused_in_words(still, short_clip):
+def test_a_still_against_a_video_is_refused(still, short_clip):
     with pytest.raises(InputError, match=r"portrait\.png is a still and short\.mp4 a video"):
         analyze(still, short_clip)
+
+
+def test_pairing_by_sound_needs_sound(short_clip):
     with pytest.raises(InputError, match="no sound to pair by"):
         analyze(short_clip, short_clip, AnalysisSettings(pairing="sound", stride=4))
-    for wrong in ({"pairing": "luck"}, {"alignment": "luck"}, {"stride": 0}, {"size": 100}, {"face": -1}):
-        with pytest.raises(SettingError):
-            AnalysisSettings(**wrong)  # type: ignore[arg-type]
 
 
-def test_a_comparison_can_be_stopped(short_clip, temporary):
-    seen = []
+@pytest.mark.parametrize(
+    "options", [{"pairing": "luck"}, {"alignment": "luck"}, {"stride": 0}, {"size": 100}, {"face": -1}]
+)
+def test_settings_out_of_range_are_refused(options):
+    with pytest.raises(SettingError):
+        AnalysisSettings(**options)
 
-    def stop() -> bool:
-        return "compare" in seen
 
+def test_a_comparison_can_be_cancelled(short_clip, temporary):
+    stages: list[str] = []
+    progress = Progress(lambda stage, _: stages.append(stage), lambda: "compare" in stages)
     with pytest.raises(CancelledError):
-        analyze(short_clip, short_clip, AnalysisSettings(stride=2), Progress(lambda stage, _: seen.append(stage), stop))
+        analyze(short_clip, short_clip, AnalysisSettings(stride=2), progress)
 
 
 def test_the_command_line_writes_reports_and_charts(short_clip, edited, tmp_path, capsys):
@@ -124,12 +134,12 @@ def test_the_command_line_writes_reports_and_charts(short_clip, edited, tmp_path
 def test_a_folder_gives_its_pairs_of_emotions(short_clip, edited, tmp_path, capsys):
     (tmp_path / "short.mp4").write_bytes(short_clip.read_bytes())
     (tmp_path / "short-happy.mp4").write_bytes(edited.read_bytes())
-    (tmp_path / "short-sad.mp4").write_text("this is no video")
+    (tmp_path / "short-sad.mp4").write_text("this is not a video")
     assert main(["analyze", str(tmp_path), "--stride", "6", "-o", "-"]) == 3
-    told = capsys.readouterr()
-    entries = json.loads(told.out)
-    assert [entry.get("pair") for entry in entries] == ["source – happy", None]
-    assert "short-sad.mp4" in told.err and "Traceback" not in told.err
+    output = capsys.readouterr()
+    assert [entry.get("pair") for entry in json.loads(output.out)] == ["source – happy", None]
+    assert "short-sad.mp4" in output.err
+    assert "Traceback" not in output.err
 
 
 @pytest.mark.parametrize(
@@ -143,11 +153,13 @@ def test_a_folder_gives_its_pairs_of_emotions(short_clip, edited, tmp_path, caps
         (["{still}", "{still}", "--metric", "nothing"], 1, "nothing"),
     ],
 )
-def test_the_command_lines_errors(arguments, status, words, still, short_clip, capsys):
-    filled = [a.format(still=still, clip=short_clip) for a in arguments]
+def test_errors_of_the_command_line(arguments, status, words, still, short_clip, capsys):
+    filled = [argument.format(still=still, clip=short_clip) for argument in arguments]
     try:
-        got = main(["analyze", *filled])
-    except SystemExit as exit:
-        got = exit.code
-    told = capsys.readouterr()
-    assert got == status and words in told.err and told.err.count("\n") == 1
+        exit_status = main(["analyze", *filled])
+    except SystemExit as error:
+        exit_status = error.code
+    message = capsys.readouterr().err
+    assert exit_status == status
+    assert words in message
+    assert message.count("\n") == 1

@@ -1,4 +1,4 @@
-"""What file names and tables say about clips."""
+"""Labels in file names and tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from asccl.errors import InputError
         ("videos/angry/002.mp4", None),
     ],
 )
-def test_mead_names(path, expected):
+def test_labels_in_mead_paths(path, expected):
     assert mead.parse_labels(Path(path)) == expected
 
 
@@ -37,18 +37,18 @@ def test_mead_names(path, expected):
         ("talk.mp4", None),
     ],
 )
-def test_ravdess_names(name, expected):
+def test_labels_in_ravdess_names(name, expected):
     assert ravdess.parse_labels(Path("/anywhere") / name) == expected
 
 
-def table(tmp_path: Path, text: str) -> Path:
+def write_table(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "labels.csv"
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def test_a_table_tells_what_it_knows(tmp_path):
-    path = table(tmp_path, "\ufefffile,emotion,person,level\na/1.mp4,happy,Ann,\na/2.mp4,,Ann,2\n")
+def test_a_table_may_lack_columns_and_values(tmp_path):
+    path = write_table(tmp_path, "\ufefffile,emotion,person,level\na/1.mp4,happy,Ann,\na/2.mp4,,Ann,2\n")
     assert read_labels(path) == {
         "a/1.mp4": Labels("Ann", "happy"),
         "a/2.mp4": Labels("Ann", None, None, 2),
@@ -60,12 +60,15 @@ def test_a_table_tells_what_it_knows(tmp_path):
     [
         ("name,emotion\n1.mp4,happy\n", "has the columns name, emotion: give it a first line with file"),
         ("file,emotion\n1.mp4,happy\n2.mp4,furious\n", "line 3: no emotion 'furious': choose from neutral, angry"),
-        ("file,level\n1.mp4,high\n", "line 2: level 'high' is no number"),
+        ("file,level\n1.mp4,high\n", "line 2: level 'high' is not a number"),
         ("", r"has the columns \(none\)"),
     ],
 )
-def test_a_table_that_says_nonsense_is_refused(tmp_path, text, expected):
+def test_a_wrong_table_is_refused(tmp_path, text, expected):
     with pytest.raises(InputError, match=expected):
-        read_labels(table(tmp_path, text))
+        read_labels(write_table(tmp_path, text))
+
+
+def test_a_missing_table_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"missing\.csv cannot be read"):
         read_labels(tmp_path / "missing.csv")

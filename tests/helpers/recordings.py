@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from asccl.data.clips import MANIFEST, ClipRecord, units_digest, write_clip
+from asccl.data.clips import write_clip
 from asccl.data.labels import Labels
+from asccl.data.manifest import MANIFEST, ClipRecord, units_digest
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.synthetic.datasets import talking_track

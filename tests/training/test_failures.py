@@ -22,8 +22,9 @@ from recordings import HEAD, word_coefficients, write_recording
 from safetensors.numpy import load_file, save_file
 from torch.utils.data import Dataset
 
-from asccl.data.clips import ClipFolder, read_manifest
+from asccl.data.clips import ClipFolder
 from asccl.data.labels import Labels
+from asccl.data.manifest import read_manifest
 from asccl.errors import AscclError, InputError, SettingError, WeightsError
 from asccl.types import EMOTIONS
 from training import train_manipulator, train_metric

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from media import ROOT, astronaut, write_clip
 
-from asccl.data.clips import ClipFolder, read_manifest
+from asccl.data.clips import ClipFolder
+from asccl.data.manifest import read_manifest
 from asccl.errors import InputError, SettingError
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.neural.conditions import Scene

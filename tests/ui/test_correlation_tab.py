@@ -35,7 +35,7 @@ def test_compare_gives_report_tables_and_charts(serve_page, media):
     assert len(Path(frames).read_text().splitlines()) == 4
     assert "Done" in status and used == "place"
     assert {s["name"] for s in charts["sections"]} == {"maps", "mappings", "time"}
-    assert face["whole"] and len(face["figures"]["bare"]) == 4 and preview["width"] == preview["height"]
+    assert face["whole"] and len(face["figures"]["identity"]) == 4 and preview["width"] == preview["height"]
     wait_until(lambda: not page.leftovers())
 
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asccl import zoo
-from asccl.data.clips import CLIPS_FOLDER, JPEG_QUALITY, units_digest, write_clip
+from asccl.data.clips import JPEG_QUALITY, write_clip
+from asccl.data.manifest import CLIPS_FOLDER, units_digest
 from asccl.data.pairing import N_MFCC, mfcc
 from asccl.errors import InputError
 from asccl.face.crop import warp_crop

@@ -20,8 +20,8 @@ from typing import Any
 from tqdm import tqdm
 
 from asccl.data import mead, ravdess
-from asccl.data.clips import CLIPS_FOLDER, MANIFEST, ClipRecord, is_intact, read_manifest
 from asccl.data.labels import Labels, read_labels
+from asccl.data.manifest import CLIPS_FOLDER, MANIFEST, ClipRecord, is_intact, read_manifest
 from asccl.errors import AscclError, InputError, OutputError, SettingError
 from asccl.files import write_atomic
 from asccl.types import EMOTIONS
