@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,17 +78,12 @@ def plan_edit(
     director = select_director(request, models.head)
     source = remember("source emotion", lambda: mean_emotion_probabilities(face.samples, models.expression))
     target = Target(request.emotion, reference, request.intensity, request.seed, source)
-    strength = remember(
-        ("strength", request.generator, request.emotion, _style_key(reference), request.seed),
-        lambda: identity_preserving_strength(  # warps whoever renders: a network's blur says nothing about the emotion
-            face.motion, director, target, face.warp, face.strength_samples, models.embedder.embed
-        ),
-    )
-    renderer, report = remember(("renderer", *_renderer_key(request)), lambda: _make_renderer(request, face, models))
-    target = replace(target, intensity=target.intensity * strength)
+    strength = remember(_strength_key(request, reference), lambda: _choose_strength(face, director, target, models))
+    renderer, report = remember(_renderer_key(request), lambda: _make_renderer(request, face, models))
+    scaled = replace(target, intensity=target.intensity * strength)
     motion = replace(frames.motion, weight=frames.motion.weight * time_range_weight(frames.times, request))
-    edited = director(motion, target)
-    return EditPlan(target, strength, motion, edited, renderer, renderer.plan(motion, edited), report)
+    edited = director(motion, scaled)
+    return EditPlan(scaled, strength, motion, edited, renderer, renderer.plan(motion, edited), report)
 
 
 def select_director(request: EditRequest, head: AnnyHead) -> Director:
@@ -124,6 +120,13 @@ def time_range_weight(times: np.ndarray, request: EditRequest) -> np.ndarray:
     return smoothstep(np.where(np.isnan(times), 1, ramp)).astype(np.float32)
 
 
+def _choose_strength(face: ObservedFace, director: Director, target: Target, models: Models) -> float:
+    """Judge by warping, whoever renders: how much a network blurs a face says nothing about the emotion."""
+    return identity_preserving_strength(
+        face.motion, director, target, face.warp, face.strength_samples, models.embedder.embed
+    )
+
+
 def _make_renderer(request: EditRequest, face: ObservedFace, models: Models) -> tuple[Renderer, dict[str, Any]]:
     selection = WARP_SELECTION
     if request.generator == "ned":
@@ -136,13 +139,15 @@ def _make_renderer(request: EditRequest, face: ObservedFace, models: Models) -> 
     return NeuralRenderer(models.head, net, metadata), selection.report
 
 
+def _strength_key(request: EditRequest, reference: ReferenceStyle | None) -> tuple[Hashable, ...]:
+    """What the strength depends on for one face; the intensity is no part of it."""
+    style = b"" if reference is None else reference.mean.tobytes()
+    return ("strength", request.generator, request.emotion, style, request.seed)
+
+
 def _renderer_key(request: EditRequest) -> tuple[Hashable, ...]:
-    """Another one where the renderers to choose from have changed."""
-    if request.generator != "ned":
-        return (request.generator,)
-    files = [request.renderer] if request.renderer else renderer_files()
-    return (request.generator, *map(file_key, files))
-
-
-def _style_key(reference: ReferenceStyle | None) -> bytes:
-    return b"" if reference is None else reference.mean.tobytes()
+    """What the renderer depends on for one face: another key where the files to choose from have changed."""
+    files: list[Path] = []
+    if request.generator == "ned":
+        files = [request.renderer] if request.renderer else renderer_files()
+    return ("renderer", request.generator, *map(file_key, files))

@@ -52,10 +52,10 @@ def change(plan: EditPlan) -> np.ndarray:
 @pytest.mark.parametrize("time", SOFT_TIMES)
 def test_a_soft_end_scales_the_change_of_a_preview_by_the_weight_of_the_edit(session, models, generator, time):
     request = EditRequest(session.path, emotion="happy", intensity=0.5, generator=generator)
-    whole = plan_at(session, request, models, time)
+    unlimited = plan_at(session, request, models, time)
     soft = plan_at(session, replace(request, **RANGE), models, time)
     weight = time_range_weight(np.array([time]), replace(request, **RANGE))[0]
-    assert change(soft) == pytest.approx(weight * change(whole), abs=1e-5)
+    assert change(soft) == pytest.approx(weight * change(unlimited), abs=1e-5)
 
 
 def test_planning_one_emotion_does_not_change_the_plan_of_another(session, models):

@@ -79,13 +79,13 @@ def test_no_change_is_the_very_same_array(head, face):
     assert edit(head, face, "happy", 0.0) is face[0]
 
 
-def test_a_decoded_picture_is_edited_as_the_array_and_encoded_outside_the_face_as_it_came(head, face):
+def test_a_decoded_image_is_edited_as_the_array_and_encoded_outside_the_face_as_it_came(head, face):
     image, landmarks, motion = face
     source = DecodedImage(to_yuv420_frame(image, Colour()), BT709)
-    as_array, as_picture = (edit(head, (p, landmarks, motion), "surprised") for p in (as_image(source), source))
-    np.testing.assert_array_equal(as_image(as_picture), as_array)
+    as_array, as_decoded = (edit(head, (p, landmarks, motion), "surprised") for p in (as_image(source), source))
+    np.testing.assert_array_equal(as_image(as_decoded), as_array)
     assert not np.array_equal(as_array, as_image(source))
-    luma, before = view_planes(to_video_frame(as_picture, Colour()))[0], source.planes[0]
+    luma, before = view_planes(to_video_frame(as_decoded, Colour()))[0], source.planes[0]
     oval = landmarks[list(mesh.FACE_OVAL), :2]
     low, high = (oval.mean(0) + 1.3 * (edge - oval.mean(0)) for edge in (oval.min(0), oval.max(0)))
     outside = np.ones(luma.shape, bool)
@@ -252,7 +252,7 @@ def test_hair_over_the_forehead_is_held_still_and_gets_no_lines(head, face):
     assert hairy.skin_confidence[50] == 1  # cheeks always move
 
 
-def test_the_noise_of_a_dark_picture_does_not_make_skin_rough(head, face):
+def test_the_noise_of_a_dark_image_does_not_make_skin_rough(head, face):
     image, landmarks, _ = face
     noise = np.random.default_rng(0).normal(50, 0.9, image.shape[:2]).round().astype(np.uint8)
     dark = np.repeat(noise[..., None], 3, axis=2)
