@@ -1,25 +1,27 @@
-"""Does the metric measure what it says? On real faces, where the truth is known; trained against untrained heads and
-against bare differences of the same feature maps.
+"""Measure the metric on real faces with known truth, with trained heads, random heads and without heads.
 
-    python -m benchmarks.metric --clips DIR [--frames 70] [--json FILE]
+    python -m benchmarks.metric --clips DIR [--frames 70] [--metric NAME] [--json FILE]
 
 DIR holds videos of four panels side by side, as the paper's authors publish them: source | reference | NED | ASCCL. No
-such clips are shipped. Every source is edited by our own editor, which keeps the words, to two emotions.
+such clips are bundled. Our editor, which preserves the words, edits every source to two emotions.
 
-corresponding, non-corresponding   mean cosine along the channels, edit against source (Figures 2 and 6 of the paper)
-triplets    share of (t, t + k) for which source frame t resembles the edit's frame t more than its frame t + k, whose
-            mouth is open otherwise, by more than 3 percent of the eye distance; "small" below 8 percent, "big" above
-synchrony   the offset from -10 to 10 frames at which a published panel resembles its source most; the true one is 2:
-            share of panels with exactly that, and by how many deviations it stands above the others
+corresponding, non-corresponding   mean cosine of edit and source (eq. 1, Figures 2 and 6 of the paper)
+triplets    share of pairs of frames (t, t + k) for which source frame t is more similar to frame t of the edit than to
+            its frame t + k, whose lip opening differs by more than 3 % of the eye distance; "small" below 8 %, "large"
+            from 8 % on
+synchrony   the offset from -10 to 10 frames at which a published panel is most similar to its source. The true offset
+            is 2: share of panels with exactly that offset, and height of its peak in standard deviations
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import av
 import numpy as np
@@ -30,48 +32,68 @@ from asccl.editing.threads import limit_threads
 from asccl.face.crop import arcface_crop
 from asccl.face.landmarker import FaceLandmarker
 from asccl.face.mesh import lip_gap
-from asccl.metric.scc import SCCMetric, normalize
+from asccl.metric.scc import Disparities, Heads, SCCMetric, normalize
+from asccl.metric.statistics import cosine_table, similarity_sums
 from asccl.types import Image
 from asccl.video import Limits, Reader
 from benchmarks.report import print_rows
 
-HEADS = {"trained": "trained", "untrained": "random", "bare": "identity"}
+PANELS = 4
 EMOTIONS = ("happy", "angry")
-SAMPLES = 100  # regions of each map
-LAG, REACH = 2, 10  # frames
-OTHER_MOUTH, BIG = 0.03, 0.08  # of the eye distance
+SAMPLES = 100  # regions of each feature map
+BATCH = 8  # frames
+TRUE_OFFSET, MAX_OFFSET = 2, 10  # frames between a published panel and its source
+MIN_LIP_CHANGE, LARGE_LIP_CHANGE = 0.03, 0.08  # eye distances
 
 
-class Face:
-    """One face through a clip: crops (T, 112, 112, 3), opening of the lips (T,), NaN where no face was found."""
+@dataclass(frozen=True)
+class FaceSequence:
+    """One face of a clip.
 
-    def __init__(self, images: list[Image], eyes: FaceLandmarker):
-        crops, gaps, near = [], [], None
-        for image in images:
-            found = eyes.detect(image, near)
-            near = found if found is not None else near
-            crops.append(np.zeros((112, 112, 3), np.uint8) if found is None else arcface_crop(image, found))
-            gaps.append(np.nan if found is None else float(lip_gap(found)))
-        self.crops, self.gap = np.stack(crops), np.array(gaps)
+    Attributes:
+        crops: ArcFace crops, (T, 112, 112, 3) uint8 RGB.
+        lip_gaps: opening of the lips in eye distances, (T,), NaN where no face was detected.
+    """
 
-    def disparities(self, metric: SCCMetric) -> list[torch.Tensor]:
-        """Of each map (T, P, C), length 1; P counts the pairs inside."""
-        parts: list[list[torch.Tensor]] = []
+    crops: np.ndarray
+    lip_gaps: np.ndarray
+
+    def disparities(self, metric: SCCMetric) -> list[Disparities]:
+        """Compute the visual disparities of all frames, one entry for each feature map."""
+        batches: list[list[Disparities]] = []
         with torch.inference_mode():
-            for start in range(0, len(self.crops), 8):
-                x = torch.from_numpy(self.crops[start : start + 8]).permute(0, 3, 1, 2).float() / 127.5 - 1
+            for start in range(0, len(self.crops), BATCH):
+                x = torch.from_numpy(self.crops[start : start + BATCH]).permute(0, 3, 1, 2).float() / 127.5 - 1
                 maps = metric.feature_maps(x)
-                found = metric.disparities(maps, metric.sample_pairs(maps, SAMPLES))
-                parts.append([normalize(d.values)[:, d.pairs.inside] for d in found])
-        return [torch.cat(column) for column in zip(*parts, strict=True)]
+                batches.append(metric.disparities(maps, metric.sample_pairs(maps, SAMPLES)))
+        return [
+            parts[0]._replace(values=torch.cat([part.values for part in parts])) for parts in zip(*batches, strict=True)
+        ]
 
 
-def read(path: Path, limit: int) -> list[Image]:
+def read_face(images: Sequence[Image], landmarker: FaceLandmarker) -> FaceSequence:
+    """Detect the face of a clip."""
+    crops, lip_gaps, previous = [], [], None
+    for image in images:
+        landmarks = landmarker.detect(image, previous)
+        if landmarks is None:
+            crops.append(np.zeros((112, 112, 3), np.uint8))
+            lip_gaps.append(np.nan)
+        else:
+            crops.append(arcface_crop(image, landmarks))
+            lip_gaps.append(float(lip_gap(landmarks)))
+            previous = landmarks
+    return FaceSequence(np.stack(crops), np.array(lip_gaps))
+
+
+def read_frames(path: Path, limit: int) -> list[Image]:
+    """Read at most `limit` frames whose first panel is not black."""
     with Reader(path, Limits()) as reader:
-        return [frame.image for frame in reader if frame.image[:, : frame.image.shape[1] // 4].mean() > 8][:limit]
+        return [frame.image for frame in reader if frame.image[:, : frame.image.shape[1] // PANELS].mean() > 8][:limit]
 
 
-def write(path: Path, images: list[Image]) -> None:
+def write_video(path: Path, images: Sequence[Image]) -> None:
+    """Write H.264 of high quality at 30 frames a second."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream("libx264", rate=Fraction(30), options={"crf": "6"})
         stream.height, stream.width = images[0].shape[:2]
@@ -81,101 +103,134 @@ def write(path: Path, images: list[Image]) -> None:
         file.mux(stream.encode())
 
 
-def faces(path: Path, limit: int, editor: Editor, eyes: FaceLandmarker) -> dict[str, Face]:
-    frames = read(path, limit)
-    width = frames[0].shape[1] // 4
-    panels = [[np.ascontiguousarray(f[:, k * width : (k + 1) * width]) for f in frames] for k in range(4)]
-    out = {"source": Face(panels[0], eyes), "ned": Face(panels[2], eyes), "asccl": Face(panels[3], eyes)}
+def read_clip(path: Path, limit: int, editor: Editor, landmarker: FaceLandmarker) -> dict[str, FaceSequence]:
+    """Read the panels of a published clip, and edit its source.
+
+    Args:
+        path: the video.
+        limit: number of frames.
+        editor: makes the edits.
+        landmarker: detects the faces.
+
+    Returns:
+        The faces "source", "ned", "asccl" and one for each of `EMOTIONS`.
+    """
+    frames = read_frames(path, limit)
+    width = frames[0].shape[1] // PANELS
+    panels = [[np.ascontiguousarray(f[:, k * width : (k + 1) * width]) for f in frames] for k in range(PANELS)]
+    faces = {name: read_face(panels[k], landmarker) for name, k in (("source", 0), ("ned", 2), ("asccl", 3))}
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source.mp4"
-        write(source, panels[0])
+        write_video(source, panels[0])
         for emotion in EMOTIONS:
-            done = editor.edit(EditRequest(source, Path(folder) / f"{emotion}.mp4", emotion=emotion))
-            out[emotion] = Face(read(done.output, limit), eyes)
-    return out
+            result = editor.edit(EditRequest(source, Path(folder) / f"{emotion}.mp4", emotion=emotion))
+            faces[emotion] = read_face(read_frames(result.output, limit), landmarker)
+    return faces
 
 
-def similarities(source: list[torch.Tensor], other: list[torch.Tensor]) -> np.ndarray:
-    """(T, T'): SCC score of every frame of one with every frame of the other."""
-    return np.mean(
-        [(a.flatten(1) @ b.flatten(1).T / a.shape[1]).numpy() for a, b in zip(source, other, strict=True)], 0
-    )
+def frame_scores(source: Sequence[Disparities], other: Sequence[Disparities]) -> np.ndarray:
+    """Compute the SCC score of every frame of one clip with every frame of the other, (T, T')."""
+    scores = []
+    for x, y in zip(source, other, strict=True):
+        a, b = (normalize(part.values)[:, part.pairs.inside] for part in (x, y))
+        scores.append((a.flatten(1) @ b.flatten(1).T / a.shape[1]).numpy())
+    return np.mean(scores, 0)
 
 
-def correspondence(source: list[torch.Tensor], edit: list[torch.Tensor], metric: SCCMetric) -> np.ndarray:
-    """(2, 4): corresponding and non-corresponding cosine on each map."""
-    sides = (56, 28, 14, 7)
-    pairs = metric.sample_pairs([torch.empty(1, 1, s, s) for s in sides], SAMPLES)
-    out = []
-    for a, b, p in zip(source, edit, pairs, strict=True):
-        region = torch.arange(len(p.region))[:, None].expand(-1, 8)[p.inside]
-        same = (a * b).sum(-1).mean()
-        sums = torch.zeros(len(a), len(p.region), a.shape[-1]).index_add(1, region, b)
-        others = (a * (sums[:, region] - b)).sum(-1)  # with the other neighbours of its region, added up
-        count = p.inside.sum(1)[region] - 1
-        out.append((same.item(), (others.sum() / (count.sum() * len(a))).item()))
-    return np.array(out).T
+def mean_similarities(source: Sequence[Disparities], edit: Sequence[Disparities]) -> np.ndarray:
+    """Average the corresponding and the non-corresponding cosines of each feature map, (2, 4)."""
+    means = []
+    for x, y in zip(source, edit, strict=True):
+        valid = x.pairs.inside.expand(len(x.values), -1, -1)
+        sums = similarity_sums(cosine_table(x.values, y.values), valid).sum(0)
+        means.append((sums[:, 1] / sums[:, 0]).numpy())
+    return np.array(means).T
 
 
-def synchrony(scores: np.ndarray, known: np.ndarray, known_other: np.ndarray) -> tuple[int, float]:
-    """Best offset, and how far the true one stands above the others."""
+def synchrony(scores: np.ndarray, source_valid: np.ndarray, panel_valid: np.ndarray) -> tuple[int, float]:
+    """Find the offset at which a panel is most similar to its source.
+
+    Args:
+        scores: see `frame_scores`, (T, T').
+        source_valid: frames of the source that show a face, (T,) bool.
+        panel_valid: frames of the panel that show a face, (T',) bool.
+
+    Returns:
+        The best offset, and the height of the true offset's score above the others in their standard deviations.
+    """
     values = []
-    for offset in range(-REACH, REACH + 1):
+    for offset in range(-MAX_OFFSET, MAX_OFFSET + 1):
         t = np.arange(max(0, -offset), min(scores.shape[1], len(scores) - offset))
-        t = t[known[t + offset] & known_other[t]]
+        t = t[source_valid[t + offset] & panel_valid[t]]
         values.append(scores[t + offset, t].mean())
-    rest = np.delete(values, REACH + LAG)
-    return int(np.argmax(values)) - REACH, float((values[REACH + LAG] - rest.mean()) / rest.std())
+    true_score = values[MAX_OFFSET + TRUE_OFFSET]
+    others = np.delete(values, MAX_OFFSET + TRUE_OFFSET)
+    return int(np.argmax(values)) - MAX_OFFSET, float((true_score - others.mean()) / others.std())
 
 
-def judge(metric: SCCMetric, clips: list[dict[str, Face]]) -> Iterator[tuple[str, float]]:
-    similar, wins, mouth, offsets, heights = [], [], [], [], []
+def triplets(scores: np.ndarray, source_gaps: np.ndarray, edit_gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compare frames of the same words with frames of another lip opening.
+
+    Args:
+        scores: see `frame_scores`.
+        source_gaps: lip gaps of the source, (T,).
+        edit_gaps: lip gaps of the edit, (T',).
+
+    Returns:
+        Whether the frame of the same words has the higher score, and the change of the lip gap, for each triplet.
+    """
+    length = min(scores.shape)
+    scores = scores[:length, :length]
+    change = np.abs(source_gaps[:length, None] - source_gaps[None, :length])
+    counted = (change > MIN_LIP_CHANGE) & np.isfinite(edit_gaps[:length])[None]
+    return (np.diag(scores)[:, None] > scores)[counted], change[counted]
+
+
+def measure(metric: SCCMetric, clips: Sequence[dict[str, FaceSequence]]) -> Iterator[tuple[str, float]]:
+    """Yield the rows of one metric."""
+    similarities, triplet_results, offsets, heights = [], [], [], []
     for clip in clips:
-        source, gap = clip["source"].disparities(metric), clip["source"].gap
+        source, source_gaps = clip["source"].disparities(metric), clip["source"].lip_gaps
         for panel in ("ned", "asccl"):
-            scores = similarities(source, clip[panel].disparities(metric))
-            best, height = synchrony(scores, np.isfinite(gap), np.isfinite(clip[panel].gap))
-            offsets.append(best)
+            scores = frame_scores(source, clip[panel].disparities(metric))
+            offset, height = synchrony(scores, np.isfinite(source_gaps), np.isfinite(clip[panel].lip_gaps))
+            offsets.append(offset)
             heights.append(height)
         for emotion in EMOTIONS:
             edit = clip[emotion].disparities(metric)
-            similar.append(correspondence(source, edit, metric))
-            scores = similarities(source, edit)
-            length = min(scores.shape)
-            scores, difference = scores[:length, :length], np.abs(gap[:length, None] - gap[None, :length])
-            other = (difference > OTHER_MOUTH) & np.isfinite(clip[emotion].gap[:length])[None]
-            wins.append((np.diag(scores)[:, None] > scores)[other])
-            mouth.append(difference[other])
-    positive, negative = np.mean(similar, 0)
+            similarities.append(mean_similarities(source, edit))
+            triplet_results.append(triplets(frame_scores(source, edit), source_gaps, clip[emotion].lip_gaps))
+    corresponding, non_corresponding = np.mean(similarities, 0)
     for n in range(4):
-        yield f"corresponding, map {n + 1}", positive[n]
-        yield f"non-corresponding, map {n + 1}", negative[n]
-    yield "corresponding", positive.mean()
-    yield "non-corresponding", negative.mean()
-    won, difference = np.concatenate(wins), np.concatenate(mouth)
-    yield "triplets", won.mean()
-    yield "triplets, small", won[difference < BIG].mean()
-    yield "triplets, big", won[difference >= BIG].mean()
-    yield "synchrony, exact", float(np.mean(np.array(offsets) == LAG))
-    yield "synchrony, within one frame", float(np.mean(np.abs(np.array(offsets) - LAG) <= 1))
+        yield f"corresponding, map {n + 1}", corresponding[n]
+        yield f"non-corresponding, map {n + 1}", non_corresponding[n]
+    yield "corresponding", corresponding.mean()
+    yield "non-corresponding", non_corresponding.mean()
+    correct, change = (np.concatenate(column) for column in zip(*triplet_results, strict=True))
+    yield "triplets", correct.mean()
+    yield "triplets, small", correct[change < LARGE_LIP_CHANGE].mean()
+    yield "triplets, large", correct[change >= LARGE_LIP_CHANGE].mean()
+    yield "synchrony, exact", float(np.mean(np.array(offsets) == TRUE_OFFSET))
+    yield "synchrony, within one frame", float(np.mean(np.abs(np.array(offsets) - TRUE_OFFSET) <= 1))
     yield "synchrony, height of the peak", float(np.mean(heights))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=Path, required=True)
-    parser.add_argument("--frames", type=int, default=70)
-    parser.add_argument("--metric", default="scc-mobilefacenet")
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    """Print the rows of all choices of heads."""
     limit_threads()
-    editor, eyes = Editor(), FaceLandmarker()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=Path, required=True, help="folder of published videos")
+    parser.add_argument("--frames", type=int, default=70, help="frames of each clip, at most")
+    parser.add_argument("--metric", default="scc-mobilefacenet", help="name or file of the metric")
+    parser.add_argument("--json", type=Path, help="append the JSON line to this file, too")
+    arguments = parser.parse_args()
+    editor, landmarker = Editor(), FaceLandmarker()
     paths = sorted(arguments.clips.rglob("*.mp4"))
-    clips = [faces(path, arguments.frames, editor, eyes) for path in paths]
+    clips = [read_clip(path, arguments.frames, editor, landmarker) for path in paths]
     rows: dict[str, float | str] = {"clips": float(len(clips)), "panels": float(2 * len(clips))}
-    for name, heads in HEADS.items():
-        for label, value in judge(load_metric(arguments.metric, heads=heads), clips):
-            rows[f"{name}: {label}"] = float(value)
+    for heads in get_args(Heads):
+        for label, value in measure(load_metric(arguments.metric, heads=heads), clips):
+            rows[f"{heads}: {label}"] = float(value)
     print_rows("metric", rows, arguments.json)
 
 
