@@ -43,30 +43,28 @@ class WeightsFile:
     Attributes:
         name: name in `WEIGHTS`.
         file: file name.
-        repo: Hub repository, "owner/name"; None while it is not published.
-        revision: pinned commit of the repository.
         sha256: of the file, in hex.
         licence: licence of the weights.
         size: bytes.
         recipe: the command that makes the file.
+        repo: Hub repository, "owner/name"; None while it is not published.
+        revision: pinned commit of the repository.
     """
 
     name: str
     file: str
-    repo: str | None
-    revision: str | None
     sha256: str
     licence: str
     size: int
     recipe: str
+    repo: str | None = None
+    revision: str | None = None
 
 
 _TABLE = (
     WeightsFile(
         name="mobilefacenet-arcface",
         file="mobilefacenet-arcface.safetensors",
-        repo=None,
-        revision=None,
         sha256="fcce381ef8e2f39a41bc7864b30847b06c28be2bbf934ccb32d847c327b0715d",
         licence="MIT",
         size=4134360,
@@ -75,8 +73,6 @@ _TABLE = (
     WeightsFile(
         name="expression-faceapi",
         file="expression-faceapi.safetensors",
-        repo=None,
-        revision=None,
         sha256="bab1d990f9aa59c5f16168d37dc9060060eb5793d305eff54a08a55dc6122167",
         licence="MIT",
         size=1299596,
@@ -85,8 +81,6 @@ _TABLE = (
     WeightsFile(
         name="scc-mobilefacenet",
         file="scc-mobilefacenet.safetensors",
-        repo=None,
-        revision=None,
         sha256="f5572405b4dd9bb795d28d95bdbaf31eed772449ee81714996c6772b24789022",
         licence="MIT (backbone), Apache-2.0 (heads)",
         size=4343520,
@@ -95,8 +89,6 @@ _TABLE = (
     WeightsFile(
         name="head-anny",
         file="head-anny.safetensors",
-        repo=None,
-        revision=None,
         sha256="c813e186f3f286f469d192d01deb7198b7912b71b67e68bb12130c59cd0a9342",
         licence="Apache-2.0 (code), CC0-1.0 (data)",
         size=3740052,
@@ -105,8 +97,6 @@ _TABLE = (
     WeightsFile(
         name="ned-manipulator",
         file="ned-manipulator.safetensors",
-        repo=None,
-        revision=None,
         sha256="bba487245a6d3cc89fc0bca159029f98ba49618236b01b26d6b412fda80194f5",
         licence="Apache-2.0",
         size=1200700,

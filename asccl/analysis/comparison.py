@@ -15,7 +15,7 @@ from asccl.analysis.result import CorrelationResult, FrameCurves, WorstFrames
 from asccl.analysis.settings import AnalysisSettings
 from asccl.analysis.statistics import RegionStatistics, compare_disparities
 from asccl.face.mesh import lip_gap
-from asccl.metric.loss import valid_pairs
+from asccl.metric.neighbours import valid_pairs
 from asccl.nets.inference import single_thread
 from asccl.types import Image, MediaInfo
 

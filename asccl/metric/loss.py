@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from asccl.metric.daas import LAMBDA, POWER, daas_weight
-from asccl.metric.neighbours import NeighbourPairs
+from asccl.metric.neighbours import NeighbourPairs, valid_pairs
 from asccl.metric.scc import (
     MAX_REGIONS,
     Disparities,
@@ -275,22 +274,6 @@ def _directional_contrast(
     if settings.query in ("source", "both"):
         losses.append(contrastive_loss(source, generated, valid, settings.temperature))
     return (losses[0] if len(losses) == 1 else (losses[0] + losses[1]) / 2).view(shape)
-
-
-def valid_pairs(valid: torch.Tensor, pairs: NeighbourPairs, size: tuple[int, int]) -> torch.Tensor:
-    """Mark the pairs whose two regions contain valid pixels only.
-
-    Args:
-        valid: (B, 1, H, W) bool.
-        pairs: N regions of a map and their neighbours.
-        size: (height, width) of the map.
-
-    Returns:
-        (B, N, 8) bool.
-    """
-    block = (valid.shape[-2] // size[0], valid.shape[-1] // size[1])
-    valid_regions = (-F.max_pool2d(-valid.float(), block)).flatten(1) > 0.5
-    return valid_regions.index_select(1, pairs.region)[..., None] & valid_regions[:, pairs.neighbour]
 
 
 class ASCCLLoss(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 
 NEIGHBOUR_OFFSETS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))  # (down, right)
 
@@ -80,3 +81,19 @@ def neighbour_pairs(region: torch.Tensor, height: int, width: int, wrap: bool = 
     if wrap:
         return NeighbourPairs(region, row % height * width + column % width, torch.ones_like(inside))
     return NeighbourPairs(region, torch.where(inside, row * width + column, region[:, None]), inside)
+
+
+def valid_pairs(valid: torch.Tensor, pairs: NeighbourPairs, size: tuple[int, int]) -> torch.Tensor:
+    """Mark the pairs whose two regions contain valid pixels only.
+
+    Args:
+        valid: (B, 1, H, W) bool.
+        pairs: N regions of a map and their neighbours.
+        size: (height, width) of the map.
+
+    Returns:
+        (B, N, 8) bool.
+    """
+    block = (valid.shape[-2] // size[0], valid.shape[-1] // size[1])
+    valid_regions = (-F.max_pool2d(-valid.float(), block)).flatten(1) > 0.5
+    return valid_regions.index_select(1, pairs.region)[..., None] & valid_regions[:, pairs.neighbour]

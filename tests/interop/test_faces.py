@@ -20,8 +20,10 @@ def test_scc(authors_file, tmp_path, run_import):
     path = tmp_path / "scc.safetensors"
     status, output = run_import("scc", authors_file, "-o", path)
     assert status == 0
-    assert "from BGR" in output and "dropped resnet50.bn2.bias, resnet50.bn2.num" not in output
-    assert "dropped resnet50.bn2.bias" in output and "counters" in output
+    assert "from BGR" in output
+    assert "dropped resnet50.bn2.bias, resnet50.bn2.num" not in output
+    assert "dropped resnet50.bn2.bias" in output
+    assert "counters" in output
     tensors, theirs = load_file(path), torch.load(authors_file, weights_only=True)
     assert hub.read_metadata(path) == {
         "kind": "scc",
@@ -53,15 +55,18 @@ def test_arcface_from_pytorch_gives_the_same_network(small_net, face, tmp_path, 
     path = tmp_path / "arcface.safetensors"
     status, output = run_import("arcface", save_checkpoint(state, tmp_path / "r18.pth"), "-o", path)
     assert status == 0, output
-    assert "IResNet-18 " + ("with its" if head else "without an") in output and "insightface uses RGB" in output
+    assert "IResNet-18 " + ("with its" if head else "without an") in output
+    assert "insightface uses RGB" in output
     if not head:
-        assert "removed the prefix 'module.'" in output and "dropped bn2.bias" in output
+        assert "removed the prefix 'module.'" in output
+        assert "dropped bn2.bias" in output
     net = zoo.load_backbone(path)
     assert net is zoo.load_backbone(str(path))
     with torch.inference_mode():
         for a, b in zip(net.feature_maps(face), small_net.feature_maps(face), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.abs().max()))
-    assert net.head is head and net.MAP_CHANNELS == (64, 128, 256, 512)
+    assert net.head is head
+    assert net.MAP_CHANNELS == (64, 128, 256, 512)
     net.train()
     assert not any(part.training for part in net.modules())
 
@@ -69,13 +74,15 @@ def test_arcface_from_pytorch_gives_the_same_network(small_net, face, tmp_path, 
 def test_the_authors_backbone_is_an_iresnet_50(tmp_path, run_import):
     path = save_checkpoint(synthetic_weights(tensor_shapes(IResNet(50))), tmp_path / "backbone.pth")
     status, output = run_import("arcface", path, "-o", tmp_path / "out.safetensors")
-    assert status == 0 and "IResNet-50 without" in output
+    assert status == 0
+    assert "IResNet-50 without" in output
     assert hub.read_metadata(tmp_path / "out.safetensors")["backbone"] == "iresnet50"
 
 
 def test_the_bundled_backbone_is_loaded_once():
     bundled = zoo.load_backbone()
-    assert bundled is zoo.load_backbone("mobilefacenet-arcface") and bundled.frozen
+    assert bundled is zoo.load_backbone("mobilefacenet-arcface")
+    assert bundled.frozen
     assert [m.shape[1] for m in bundled.feature_maps(torch.zeros(1, 3, 32, 32))] == list(bundled.MAP_CHANNELS)
 
 
@@ -83,7 +90,8 @@ def test_an_imported_metric_is_loaded_with_every_choice_of_heads(tmp_path, autho
     path = tmp_path / "scc.safetensors"
     run_import("scc", authors_file, "-o", path)
     metric, first = zoo.load_metric(path), torch.load(authors_file, weights_only=True)["mlp.0.weight"]
-    assert torch.equal(metric.heads[0][0].weight, first) and metric.frozen
+    assert torch.equal(metric.heads[0][0].weight, first)
+    assert metric.frozen
     assert len(metric.feature_maps(torch.zeros(1, 3, 32, 32))) == 4
     assert not torch.equal(zoo.load_metric(path, heads="random").heads[0][0].weight, first)
     assert not list(zoo.load_metric(path, heads="identity").heads.parameters())

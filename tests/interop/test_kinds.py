@@ -17,7 +17,9 @@ def test_what_is_refused(small_net, authors_file, tmp_path, run_import):
     def refused(status: int, words: str, *arguments: object) -> None:
         before = {path.name for path in tmp_path.iterdir()}
         actual, output = run_import(*arguments)
-        assert actual == status and words in output and output.count("\n") == 1, output
+        assert actual == status, output
+        assert words in output
+        assert output.count("\n") == 1, output
         assert "this ran" not in output
         assert {path.name for path in tmp_path.iterdir()} == before
 
@@ -55,4 +57,5 @@ def test_what_is_refused(small_net, authors_file, tmp_path, run_import):
 
 def test_the_help_lists_all_kinds(run_import):
     status, output = run_import("--help")
-    assert status == 0 and all(f"  {name} " in output for name in KINDS)
+    assert status == 0
+    assert all(f"  {name} " in output for name in KINDS)

@@ -51,10 +51,12 @@ def import_ned(run_import, tmp_path) -> Callable[..., tuple[int, str]]:
 def test_the_published_manipulator(tmp_path, import_ned, prefix):
     status, output = import_ned(manipulator_state(prefix))
     assert status == 0, output
-    assert "51 coefficients (flame)" in output and "order of emotions neutral, angry" in output
+    assert "51 coefficients (flame)" in output
+    assert "order of emotions neutral, angry" in output
     path = tmp_path / "ned.safetensors"
     metadata = hub.read_metadata(path)
-    assert metadata["kind"] == "ned-manipulator" and metadata["space"] == "flame"
+    assert metadata["kind"] == "ned-manipulator"
+    assert metadata["space"] == "flame"
     net = Manipulator(ManipulatorSizes.from_metadata(metadata))
     net.load_state_dict(load_file(path))
     assert torch.equal(net.generator.LSTM.weight_hh_l1, manipulator_state()["generator"]["module.LSTM.weight_hh_l1"])
@@ -68,7 +70,8 @@ def test_loading_a_manipulator_explains_why_a_file_does_not_fit(tmp_path, import
     net, other = Manipulator(ManipulatorSizes(width=16)), tmp_path / "other.safetensors"
     metadata = {"kind": "ned-manipulator", "space": "arkit", "emotions": ",".join(EMOTIONS), **net.sizes.to_metadata()}
     write_weights(other, net.state_dict(), metadata)
-    assert load_manipulator(other).frozen and load_manipulator(other) is load_manipulator(str(other))
+    assert load_manipulator(other).frozen
+    assert load_manipulator(other) is load_manipulator(str(other))
     for change, words in (
         ({"kind": "scc"}, "is not a manipulator"),
         ({"emotions": ",".join(EMOTIONS[::-1])}, "has the emotions surprised,sad"),
@@ -83,16 +86,20 @@ def test_loading_a_manipulator_explains_why_a_file_does_not_fit(tmp_path, import
 def test_other_manipulators_are_refused(tmp_path, import_ned):
     state = manipulator_state()
     status, output = import_ned({k: v for k, v in state.items() if k != "discriminator"})
-    assert status == 3 and "'discriminator.seq2.4.weight' is missing" in output
+    assert status == 3
+    assert "'discriminator.seq2.4.weight' is missing" in output
     status, output = import_ned(state, "arcface")
-    assert status == 3 and "looks like the kind ned-manipulator, not arcface" in output
+    assert status == 3
+    assert "looks like the kind ned-manipulator, not arcface" in output
     del state["generator"]["module.seq2.2.bias"]
     status, output = import_ned(state)
-    assert status == 3 and "missing generator.seq2.2.bias" in output
+    assert status == 3
+    assert "missing generator.seq2.2.bias" in output
     state = manipulator_state()
     state["discriminator"]["module.seq2.4.weight"] = torch.zeros(8, 64)
     status, output = import_ned(state)
-    assert status == 3 and "it has 8 emotions, not 7" in output
+    assert status == 3
+    assert "it has 8 emotions, not 7" in output
     assert not (tmp_path / "ned.safetensors").exists()
 
 
@@ -101,10 +108,12 @@ def test_the_published_renderer(tmp_path, import_ned, prefix):
     state = renderer_state("G", prefix)
     status, output = import_ned(state, "ned-renderer")
     assert status == 0, output
-    assert "16 channels, 3 downsamplings, 9 blocks" in output and "FLAME" in output
+    assert "16 channels, 3 downsamplings, 9 blocks" in output
+    assert "FLAME" in output
     path = tmp_path / "ned.safetensors"
     metadata = hub.read_metadata(path)
-    assert metadata["kind"] == "ned-renderer" and metadata["conditions"] == "flame"
+    assert metadata["kind"] == "ned-renderer"
+    assert metadata["conditions"] == "flame"
     net = ned_renderer.Generator(ned_renderer.RendererSizes.from_metadata(metadata))
     net.load_state_dict(load_file(path))
     name = "model_res_img.3.conv_block.5.weight"
@@ -120,7 +129,8 @@ def test_the_published_sizes_are_read_from_the_shapes():
 
 def test_the_published_discriminators(tmp_path, import_ned):
     status, output = import_ned(renderer_state("D"), "ned-discriminator")
-    assert status == 0 and "16 channels, 2 scales, 5 layers each" in output
+    assert status == 0
+    assert "16 channels, 2 scales, 5 layers each" in output
     path = tmp_path / "ned.safetensors"
     net = ned_renderer.Discriminator(ned_renderer.RendererSizes.from_metadata(hub.read_metadata(path)))
     net.load_state_dict(load_file(path))
@@ -128,21 +138,27 @@ def test_the_published_discriminators(tmp_path, import_ned):
 
 def test_other_renderers_are_refused(tmp_path, import_ned):
     status, output = import_ned(renderer_state("D"), "ned-renderer")
-    assert status == 3 and "looks like the kind ned-discriminator, not ned-renderer" in output
+    assert status == 3
+    assert "looks like the kind ned-discriminator, not ned-renderer" in output
     status, output = import_ned(renderer_state(), "ned-manipulator")
-    assert status == 3 and "looks like the kind ned-renderer" in output
+    assert status == 3
+    assert "looks like the kind ned-renderer" in output
     state = renderer_state()
     del state["module.model_final_img.1.bias"]
     status, output = import_ned(state, "ned-renderer")
-    assert status == 3 and "missing model_final_img.1.bias" in output
+    assert status == 3
+    assert "missing model_final_img.1.bias" in output
     state = renderer_state() | {"module.model_down_seg.1.weight": torch.zeros(16, 30, 7, 7)}
     status, output = import_ned(state, "ned-renderer")
-    assert status == 3 and "30 channels of conditions" in output
+    assert status == 3
+    assert "30 channels of conditions" in output
     state = renderer_state()
     state["module.model_down_seg.1.weight"][0, 0, 0, 0] = float("nan")
     status, output = import_ned(state, "ned-renderer")
-    assert status == 3 and "not finite" in output
+    assert status == 3
+    assert "not finite" in output
     state = {name: value for name, value in renderer_state().items() if ".model_res_img.3." not in name}
     status, output = import_ned(state, "ned-renderer")
-    assert status == 3 and "5 residual blocks" in output
+    assert status == 3
+    assert "5 residual blocks" in output
     assert not (tmp_path / "ned.safetensors").exists()

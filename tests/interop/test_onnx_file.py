@@ -93,7 +93,8 @@ def test_another_graph_is_refused(small_net, tmp_path, run_import):
     model.graph.node[1].op_type = "Relu"
     onnx.save(model, path)
     status, output = run_import("arcface", path, "-o", tmp_path / "out.safetensors")
-    assert status == 3 and "is not an IResNet: expected PRelu after t0, got Relu" in output
+    assert status == 3
+    assert "is not an IResNet: expected PRelu after t0, got Relu" in output
     assert not (tmp_path / "out.safetensors").exists()
 
 
@@ -101,7 +102,8 @@ def test_a_damaged_graph_is_refused(tmp_path, run_import):
     path = tmp_path / "net.onnx"
     path.write_bytes(b"not a graph")
     status, output = run_import("arcface", path, "-o", tmp_path / "out.safetensors")
-    assert status == 3 and "is not a complete ONNX file" in output
+    assert status == 3
+    assert "is not a complete ONNX file" in output
     assert not (tmp_path / "out.safetensors").exists()
 
 
@@ -109,4 +111,6 @@ def test_without_onnx_the_error_names_the_command_that_installs_it(tmp_path, run
     (tmp_path / "net.onnx").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "onnx", None)
     status, output = run_import("arcface", tmp_path / "net.onnx", "-o", tmp_path / "out.safetensors")
-    assert status == 1 and "net.onnx needs the package onnx" in output and "pip install" in output
+    assert status == 1
+    assert "net.onnx needs the package onnx" in output
+    assert "pip install" in output

@@ -31,7 +31,9 @@ def test_warp_moves_pixels_as_the_matrix_says_and_marks_pixels_outside_of_the_im
     shift = torch.tensor([[[1.0, 0, 2], [0, 1, -1]]])  # two to the right, one up
     warped, valid = warp_affine(image, shift, (6, 8))
     assert torch.allclose(warped[0, 0, :5, 2:], image[0, 0, 1:, :6])
-    assert valid[0, 0, :5, 2:].all() and not valid[0, 0, 5].any() and not valid[0, 0, :, :2].any()
+    assert valid[0, 0, :5, 2:].all()
+    assert not valid[0, 0, 5].any()
+    assert not valid[0, 0, :, :2].any()
 
 
 def test_gradients_pass_through_the_warp():

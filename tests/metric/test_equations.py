@@ -52,7 +52,8 @@ def test_weight_is_equation_6():
     np.testing.assert_allclose(daas_weight(d).flatten().numpy(), expected, rtol=1e-12)
     expected = [plain.weight(v.numpy(), 3, 1.5) for v in d.view(-1, 6)]
     np.testing.assert_allclose(daas_weight(d, 3, 1.5).flatten().numpy(), expected, rtol=1e-12)
-    assert daas_weight(d).min() >= 0.5 and daas_weight(d).max() <= 2
+    assert daas_weight(d).min() >= 0.5
+    assert daas_weight(d).max() <= 2
 
 
 def test_weight_is_a_constant():

@@ -28,7 +28,8 @@ def test_gradients_reach_the_generated_image_and_nothing_else():
     x, y = (v.requires_grad_() for v in similar_images(1))
     loss(x, y).backward()
     assert x.grad is None
-    assert y.grad.abs().sum() > 0 and torch.isfinite(y.grad).all()
+    assert y.grad.abs().sum() > 0
+    assert torch.isfinite(y.grad).all()
     assert all(p.grad is None and not p.requires_grad for p in loss.parameters())
 
 
@@ -46,7 +47,8 @@ def test_frozen_stays_frozen_whatever_a_parent_does():
     x, y = similar_images(3)
     before = parent["loss"](x, y)
     parent.train()
-    assert not parent["loss"].metric.training and not parent["loss"].metric.backbone.training
+    assert not parent["loss"].metric.training
+    assert not parent["loss"].metric.backbone.training
     assert torch.equal(parent["loss"](x, y), before)  # batch statistics would differ, and be updated
     assert torch.equal(parent["loss"](x, y), before)
 
@@ -55,7 +57,8 @@ def test_the_generator_decides():
     metric = small_metric()
     x, y = similar_images(4, size=64)
     a, b, c = (asccl_loss(metric, x, y, TWELVE_REGIONS, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
-    assert torch.equal(a, b) and not torch.equal(a, c)
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
     assert torch.equal(asccl_loss(metric, x, y, TWELVE_REGIONS), asccl_loss(metric, x, y, TWELVE_REGIONS))
 
 

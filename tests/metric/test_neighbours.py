@@ -23,8 +23,10 @@ def test_the_authors_neighbours_wrap_around():
 
 def test_random_regions_are_distinct_and_depend_on_the_generator():
     a, b, c = (sample_regions(20, 20, 50, torch.Generator().manual_seed(seed)).region for seed in (1, 1, 2))
-    assert torch.equal(a, b) and not torch.equal(a, c)
-    assert len(a.unique()) == 50 and a.max() < 400
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+    assert len(a.unique()) == 50
+    assert a.max() < 400
 
 
 def test_without_a_generator_regions_form_an_even_grid():
@@ -32,5 +34,6 @@ def test_without_a_generator_regions_form_an_even_grid():
     assert len(pairs.region) == 28 * 28
     rows, columns = pairs.region // 112, pairs.region % 112
     assert rows.unique().diff().unique().tolist() == [4] == columns.unique().diff().unique().tolist()
-    assert rows.min() == 1 and rows.max() == 109  # centred
+    assert rows.min() == 1
+    assert rows.max() == 109
     assert torch.equal(pairs.region, sample_regions(112, 112, 1024).region)

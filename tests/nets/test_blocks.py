@@ -44,7 +44,9 @@ def test_frozen_stays_frozen():
     parent = nn.ModuleList([DropoutNet(), DropoutNet().freeze()])
     parent.train()
     free, frozen = parent
-    assert free.training and free.layers[1].training
-    assert not frozen.training and not frozen.layers[1].training
+    assert free.training
+    assert free.layers[1].training
+    assert not frozen.training
+    assert not frozen.layers[1].training
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
     assert copy.deepcopy(frozen).train().layers[1].training is False

@@ -32,7 +32,8 @@ def test_known_probabilities(net):
 @torch.inference_mode()
 def test_features_lead_to_the_logits(net):
     features = net.features(fixed_image())
-    assert features.shape == (1, FEATURE_SIZE) and features.min() >= 0
+    assert features.shape == (1, FEATURE_SIZE)
+    assert features.min() >= 0
     torch.testing.assert_close(net.classify(features), net(fixed_image()))
     assert net(fixed_image()).shape == (1, len(EMOTIONS))
 

@@ -41,7 +41,8 @@ def test_embeddings_of_a_changed_image_are_similar_and_those_of_other_people_are
     ]
     crops = np.stack([face, brighter, mirrored, rotated, *(np.dstack([o] * 3) for o in others)])
     embeddings = zoo.load_embedder().embed(crops)
-    assert embeddings.shape == (24, 192) and embeddings.dtype == np.float32
+    assert embeddings.shape == (24, 192)
+    assert embeddings.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
     cosines = embeddings @ embeddings[0]
     assert cosines[1:4].min() > 0.8
@@ -52,7 +53,8 @@ def test_a_smile_is_happy(astronaut):
     _, face = astronaut
     probabilities = zoo.load_expression_net().probabilities(face[None])
     assert probabilities.dtype == np.float32
-    assert EMOTIONS[int(probabilities[0].argmax())] == "happy" and probabilities[0].max() > 0.9
+    assert EMOTIONS[int(probabilities[0].argmax())] == "happy"
+    assert probabilities[0].max() > 0.9
     assert probabilities.sum() == pytest.approx(1, abs=1e-5)
 
 

@@ -63,7 +63,8 @@ def test_sizes_survive_a_file():
 
 def test_mean_styles_are_those_of_the_mapping_network(theirs):
     styles = mean_styles(theirs.mapping_network, 4)
-    assert styles.shape == (7, 16) and torch.equal(styles, mean_styles(theirs.mapping_network, 4))
+    assert styles.shape == (7, 16)
+    assert torch.equal(styles, mean_styles(theirs.mapping_network, 4))
     z = torch.randn(4000, 4, generator=torch.Generator().manual_seed(1))
     other = theirs.mapping_network(z, torch.full((4000,), 5)).mean(0)
     assert (styles[5] - other).abs().max() < 0.1

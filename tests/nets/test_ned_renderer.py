@@ -79,7 +79,8 @@ def test_at_the_start_of_a_clip_only_the_conditions_matter():
 def test_the_discriminator_returns_every_layer_of_every_scale():
     scales = Discriminator(SMALL)(torch.rand(1, 9, 24, 32), torch.rand(1, 3, 24, 32))
     assert [len(scale) for scale in scales] == [4, 4]
-    assert scales[1][0].shape[2:] == (7, 9) and scales[0][0].shape[2:] == (13, 17)
+    assert scales[1][0].shape[2:] == (7, 9)
+    assert scales[0][0].shape[2:] == (13, 17)
 
 
 def test_sizes_survive_a_file():
