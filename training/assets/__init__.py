@@ -1,0 +1,1 @@
+"""Recipes of the bundled files in checkpoints/ and examples/."""

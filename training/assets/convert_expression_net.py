@@ -1,6 +1,6 @@
-"""Makes checkpoints/expression-faceapi.safetensors from the npm package @vladmandic/face-api (MIT).
+"""Make checkpoints/expression-faceapi.safetensors from the npm package @vladmandic/face-api (MIT).
 
-The 8-bit weights are expanded to float32 and the classes put into the order of `asccl.types.EMOTIONS`.
+The 8-bit weights are converted to float32 and the classes sorted into the order of `asccl.types.EMOTIONS`.
 
     python -m training.assets.convert_expression_net [FOLDER or TARBALL] [-o OUT]
 """
@@ -33,11 +33,14 @@ PACKAGE = Package(
         "model/face_expression_model.bin": "9a9840f2cf1f4c7eab95f197512569345c00d2426754d4608b92af30e0300f3d",
     },
 )
-THEIR_ORDER = ("neutral", "happy", "sad", "angry", "fear", "disgusted", "surprised")  # they write "fearful"
+PACKAGE_EMOTIONS = ("neutral", "happy", "sad", "angry", "fear", "disgusted", "surprised")  # the package says "fearful"
+# The recipe in the metadata of the bundled file. The module is training.assets.convert_expression_net today; the
+# text keeps its old path on purpose, because another text would change the bytes and the sha256 of the file.
+RECIPE = "python -m training.convert_expression_net"
 
 
 def convert(weights: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    """Their arrays by their names -> our state dict."""
+    """Convert the arrays of the package to the state dict of `ExpressionNet`."""
     state: dict[str, torch.Tensor] = {}
     for name, weight in weights.items():
         layer, part = name.replace("dense", "blocks.").replace("/conv", ".conv").split("/")
@@ -50,22 +53,23 @@ def convert(weights: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
         elif part == "pointwise_filter":
             state[f"{layer}.pointwise.weight"] = convolution(weight)
         else:
-            bias = f"{layer}.bias" if f"{name.rsplit('/', 1)[0]}/filters" in weights else f"{layer}.pointwise.bias"
-            state[bias] = torch.tensor(weight)
-    order = [THEIR_ORDER.index(emotion) for emotion in EMOTIONS]
+            is_plain_convolution = f"{name.rsplit('/', 1)[0]}/filters" in weights
+            state[f"{layer}.bias" if is_plain_convolution else f"{layer}.pointwise.bias"] = torch.tensor(weight)
+    order = [PACKAGE_EMOTIONS.index(emotion) for emotion in EMOTIONS]
     state["classify.weight"] = torch.tensor(weights["fc/weights"].T[order])
     state["classify.bias"] = torch.tensor(weights["fc/bias"][order])
     return state
 
 
 def main() -> None:
+    """Run the command."""
     arguments = parse_arguments("Convert the expression network.", PACKAGE, "expression-faceapi.safetensors")
     files = read_package(PACKAGE, arguments.source)
     manifest = read_manifest(files["face_expression_model-weights_manifest.json"])
     weights = read_weights(manifest, files["face_expression_model.bin"])
     net = ExpressionNet()
     net.load_state_dict(convert(weights))
-    write_weights(arguments.output, net.state_dict(), PACKAGE.metadata("python -m training.convert_expression_net"))
+    write_weights(arguments.output, net.state_dict(), PACKAGE.metadata(RECIPE))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Weights of TensorFlow.js models, and the npm packages that hold them."""
+"""Read weights of TensorFlow.js models from the npm packages that hold them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,19 @@ import torch
 
 from asccl.errors import InputError
 
-DTYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4", "uint8": "u1", "uint16": "<u2"}
+NUMPY_TYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4", "uint8": "u1", "uint16": "<u2"}
 
 
 @dataclass(frozen=True)
 class Package:
-    """An npm package and the files that we take from it, each with its sha256."""
+    """An npm package.
+
+    Attributes:
+        name: of the package.
+        version: that is converted.
+        files: sha256 of each file that is read, by path in the package.
+        licence: of the package.
+    """
 
     name: str
     version: str
@@ -30,40 +37,53 @@ class Package:
     licence: str = "MIT"
 
     def metadata(self, recipe: str) -> dict[str, str]:
-        """What a file made from this package says about itself."""
+        """Return the metadata of a weights file made from this package by a recipe."""
         return {"origin": f"npm {self.name}", "version": self.version, "licence": self.licence, "recipe": recipe}
 
 
 def parse_arguments(description: str, package: Package, output: str) -> argparse.Namespace:
-    """The command line that both converters share: [SOURCE] [-o OUT]."""
+    """Parse the command line of a converter: [SOURCE] [-o OUT].
+
+    Args:
+        description: text of `--help`.
+        package: the npm package.
+        output: file name in the checkpoints folder, the default of OUT.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "source",
         nargs="?",
         type=Path,
         help=f"folder or npm tarball with {', '.join(Path(f).name for f in package.files)}; "
-        f"left out, `npm pack {package.name}@{package.version}` fetches it",
+        f"by default `npm pack {package.name}@{package.version}` downloads it",
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("checkpoints") / output)
     return parser.parse_args()
 
 
 def read_package(package: Package, source: Path | None) -> dict[str, bytes]:
-    """The package's files by their last name, from a folder, a tarball, or npm; each checked against its sha256."""
+    """Read the files of a package from a folder, a tarball, or npm (None).
+
+    Returns:
+        The content of each file, by its name without folders.
+
+    Raises:
+        InputError: a file has another sha256.
+    """
     if source is None:
         with tempfile.TemporaryDirectory() as folder:
             command = ["npm", "pack", f"{package.name}@{package.version}", "--silent", "--pack-destination", folder]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             return read_package(package, next(Path(folder).glob("*.tgz")))
-    found = {}
+    contents = {}
     for path, sha256 in package.files.items():
         name = Path(path).name
-        found[name] = (source / name).read_bytes() if source.is_dir() else _from_tarball(source, path)
-        if hashlib.sha256(found[name]).hexdigest() != sha256:
+        contents[name] = (source / name).read_bytes() if source.is_dir() else _from_tarball(source, path)
+        if hashlib.sha256(contents[name]).hexdigest() != sha256:
             raise InputError(
-                f"{name} in {source} is not the one of {package.name} {package.version}", "take that version"
+                f"{name} in {source} is not the one of {package.name} {package.version}", "use that version"
             )
-    return found
+    return contents
 
 
 def _from_tarball(tarball: Path, path: str) -> bytes:
@@ -74,33 +94,34 @@ def _from_tarball(tarball: Path, path: str) -> bytes:
 
 
 def read_weights(manifest: list[dict], data: bytes) -> dict[str, np.ndarray]:
-    """Name -> array as TensorFlow lays it out; quantised ones as float32."""
-    weights, offset = {}, 0
+    """Decode weights: name -> array in TensorFlow's layout; quantized arrays become float32. Raises InputError."""
+    weights: dict[str, np.ndarray] = {}
+    offset = 0
     for entry in (entry for group in manifest for entry in group["weights"]):
-        quantisation = entry.get("quantization")
-        dtype = np.dtype(DTYPES[quantisation["dtype"] if quantisation else entry["dtype"]])
+        quantization = entry.get("quantization")
+        dtype = np.dtype(NUMPY_TYPES[quantization["dtype"] if quantization else entry["dtype"]])
         count = int(np.prod(entry["shape"], dtype=int))
         array = np.frombuffer(data, dtype, count, offset).reshape(entry["shape"])
         offset += array.nbytes
-        if quantisation:
-            array = array.astype(np.float32) * np.float32(quantisation["scale"]) + np.float32(quantisation["min"])
+        if quantization:
+            array = array.astype(np.float32) * np.float32(quantization["scale"]) + np.float32(quantization["min"])
         weights[entry["name"]] = array
     if offset != len(data):
-        raise InputError(f"the weights have {len(data)} bytes, their manifest {offset}", "take both from one package")
+        raise InputError(f"the weights have {len(data)} bytes, their manifest {offset}", "use both from one package")
     return weights
 
 
 def read_manifest(data: bytes) -> list[dict]:
-    """The manifest out of a graph model's JSON, or a manifest by itself."""
+    """Read the weights manifest from a graph model's JSON, or from a file that holds the manifest alone."""
     content = json.loads(data)
     return content["weightsManifest"] if isinstance(content, dict) else content
 
 
 def convolution(weight: np.ndarray) -> torch.Tensor:
-    """Rows, columns, inputs, outputs -> outputs, inputs, rows, columns."""
+    """Convert a kernel from (rows, columns, inputs, outputs) to (outputs, inputs, rows, columns)."""
     return torch.tensor(weight.transpose(3, 2, 0, 1))
 
 
 def depthwise(weight: np.ndarray) -> torch.Tensor:
-    """Rows, columns, channels, 1 -> channels, 1, rows, columns."""
+    """Convert a depthwise kernel from (rows, columns, channels, 1) to (channels, 1, rows, columns)."""
     return torch.tensor(weight.transpose(2, 3, 0, 1))
