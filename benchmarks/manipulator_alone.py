@@ -21,7 +21,7 @@ from asccl.synthetic.speech import MAX_COEFFICIENT
 from asccl.zoo import load_manipulator
 from benchmarks.manipulator import EDITED_FRAMES
 from benchmarks.report import print_rows
-from training.ablation.measures import coefficient_metrics
+from training.ablation.metrics import coefficient_metrics
 from training.datasets.windows import SyntheticWindows
 
 SEED = 6_000_000  # of speakers that are in no training set

@@ -1,0 +1,1 @@
+"""Training of the networks; imports asccl, never the reverse."""

@@ -1,12 +1,15 @@
-"""Train and score every row of the paper's ablations (Tables 4 to 6).
+"""Run the paper's ablations (Tables 4 to 6): train NED with and without ASCCL, and measure edits whose truth is known.
 
-python -m training.ablate --preset cpu       # under two hours on two cores
-python -m training.ablate --preset smoke     # a functional test of one or two minutes
-python -m training.ablate --preset paper --data build/mead --person M003
+    python -m training.ablate --preset cpu       # under two hours on two cores
+    python -m training.ablate --preset smoke     # a functional test of one or two minutes
+    python -m training.ablate --preset paper --data build/mead --person M003
+
+A stopped or killed run continues with the same command: every finished network and every measured row is kept, and a
+training resumes from its checkpoint. At the end --output holds scores.jsonl, table.md and chart.png.
 """
 
 from training.ablation.run import AblateSettings, main
-from training.engine.settings import command
+from training.engine.settings import run_command
 
 if __name__ == "__main__":
-    command(main, AblateSettings, __doc__)
+    run_command(main, AblateSettings, __doc__)

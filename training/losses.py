@@ -1,4 +1,4 @@
-"""Losses that only a training needs."""
+"""Losses that only trainings need."""
 
 from __future__ import annotations
 
@@ -11,92 +11,125 @@ from asccl.metric.loss import TEMPERATURE
 from asccl.metric.scc import normalize
 from training.engine.distributed import mean_count
 
-RESTING_JAW = 0.01  # root mean square of its movement, below which it counts as still
+MIN_JAW_MOVEMENT = 0.01  # root mean square of the jaw coefficient around its mean, below which the jaw counts as still
+
+ScaleFeatures = Sequence[Sequence[torch.Tensor]]  # of a multiscale discriminator: per scale its layers, the scores last
 
 
-def frames_contrast(
+def frame_contrast_loss(
     x: torch.Tensor, y: torch.Tensor, valid: torch.Tensor, temperature: float = TEMPERATURE
 ) -> torch.Tensor:
-    """Eq. 4 across time: of all frames of the other take, the one with the same words has the most similar disparity
-    at the same place. The paper's negatives are other neighbours in the same picture; they do not tell mouth shapes
-    apart.
+    """InfoNCE across time (eq. 4 with frames as candidates).
 
-    x, y: (takes, K, N, 8, C) mapped disparities, frame k of both saying the same. valid: (N, 8) bool. Returns a scalar,
-    the mean of both directions; log K where frames do not differ.
+    Of all frames of the other take, the one with the same words has the most similar disparity at the same region. The
+    paper's negatives are other neighbours in the same image; they do not distinguish mouth shapes.
+
+    Args:
+        x: (takes, K, N, 8, C) mapped disparities of the first takes.
+        y: the same of the second takes; frame k of both says the same.
+        valid: (N, 8) bool, pairs inside the image.
+        temperature: tau.
+
+    Returns:
+        Scalar, the mean of both directions; log K where frames do not differ.
     """
     with torch.autocast(x.device.type, enabled=False):
         a, b = (normalize(v[:, :, valid]).transpose(1, 2) for v in (x, y))  # (takes, P, K, C)
         logits = (a @ b.mT / temperature).flatten(0, 1)
-    same = torch.arange(x.shape[1], device=x.device).expand(len(logits), -1)
-    return (F.cross_entropy(logits, same) + F.cross_entropy(logits.mT, same)) / 2
+    frame = torch.arange(x.shape[1], device=x.device).expand(len(logits), -1)
+    return (F.cross_entropy(logits, frame) + F.cross_entropy(logits.mT, frame)) / 2
 
 
-def lsgan_real(score: torch.Tensor) -> torch.Tensor:
-    """Least-squares GAN (Mao et al., 2017): scores (B,) of what should pass for real -> scalar, 0 where all are 1."""
-    return (score - 1).square().mean()
+def lsgan_real(scores: torch.Tensor) -> torch.Tensor:
+    """Least-squares GAN loss (Mao et al., 2017) of scores (B,) that should say "real": scalar, 0 where all are 1."""
+    return (scores - 1).square().mean()
 
 
-def lsgan_fake(score: torch.Tensor) -> torch.Tensor:
-    """Scores (B,) of what was made -> scalar, 0 where all are 0."""
-    return score.square().mean()
+def lsgan_fake(scores: torch.Tensor) -> torch.Tensor:
+    """Least-squares GAN loss of scores (B,) that should say "generated": scalar, 0 where all are 0."""
+    return scores.square().mean()
 
 
-def style_reconstruction(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """NED: the style (B, S) read from what was made is the one that was asked for."""
-    return F.l1_loss(found, wanted)
+def style_reconstruction(style: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """NED: distance of the style (B, S) encoded from the generated sequence to the style that was asked for."""
+    return F.l1_loss(style, target)
 
 
-def cycle_consistency(returned: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
-    """NED: with the source's own style again, what was made is the source (B, T, C)."""
-    return F.l1_loss(returned, source)
+def cycle_consistency(cycled: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """NED: distance of the source (B, T, C) to the generated sequence translated back to the source's style."""
+    return F.l1_loss(cycled, source)
 
 
-def mouth_correlation(made: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
-    """NED: 1 - Pearson correlation over time of the jaw's opening, (B, T) both -> scalar, the mean.
+def mouth_correlation(generated: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """NED: 1 - Pearson correlation over time of the opening of the jaw, (B, T) both -> scalar, the mean.
 
-    A jaw that rests says nothing: its sequence is left out of the mean, which is over the sequences of all devices.
+    Sequences whose jaw is still in the source are left out of the mean, which is over the sequences of all devices.
     """
-    a, b = (x - x.mean(1, keepdim=True) for x in (made, source))
-    moves = b.square().mean(1).sqrt() > RESTING_JAW
+    a, b = (x - x.mean(1, keepdim=True) for x in (generated, source))
+    moves = b.square().mean(1).sqrt() > MIN_JAW_MOVEMENT
     correlation = (a * b).sum(1) / (a.square().sum(1) * b.square().sum(1) + 1e-8).sqrt()
     return ((1 - correlation) * moves).sum() / mean_count(moves.sum()).clamp(min=1)
 
 
-def mouth_forward(made: torch.Tensor, source: torch.Tensor, jaw: int) -> torch.Tensor:
-    """Coefficients (B, T, C): from the source to what was made of it. jaw: the coefficient of its opening."""
-    return mouth_correlation(made[..., jaw], source[..., jaw])
+def mouth_forward(generated: torch.Tensor, source: torch.Tensor, jaw: int) -> torch.Tensor:
+    """`mouth_correlation` of the generated sequence with the source.
 
-
-def mouth_back(returned: torch.Tensor, made: torch.Tensor, jaw: int) -> torch.Tensor:
-    """Coefficients (B, T, C): from what was made to what came back by the cycle."""
-    return mouth_correlation(returned[..., jaw], made.detach()[..., jaw])
-
-
-def on_scales(loss: Callable[[torch.Tensor], torch.Tensor], told: Sequence[Sequence[torch.Tensor]]) -> torch.Tensor:
-    """A loss of scores, the mean over the scales of a multiscale discriminator. told: what it said of pictures."""
-    return torch.stack([loss(scale[-1]) for scale in told]).mean()
-
-
-def feature_matching(made: Sequence[Sequence[torch.Tensor]], real: Sequence[Sequence[torch.Tensor]]) -> torch.Tensor:
-    """Wang et al. (CVPR 2018): a discriminator's layers say the same of what was made and of the real picture.
-
-    made, real: what it said, per scale and layer, the scores last; `real` is a constant. Absolute differences: their
-    mean over each layer, 4 times the mean over the layers before the scores, the mean over the scales.
+    Args:
+        generated: (B, T, C) coefficients.
+        source: (B, T, C) coefficients.
+        jaw: index of the coefficient that opens the jaw.
     """
-    apart = [
+    return mouth_correlation(generated[..., jaw], source[..., jaw])
+
+
+def mouth_back(cycled: torch.Tensor, generated: torch.Tensor, jaw: int) -> torch.Tensor:
+    """`mouth_correlation` of the sequence translated back with the generated one, which is a constant here.
+
+    Args:
+        cycled: (B, T, C) coefficients.
+        generated: (B, T, C) coefficients.
+        jaw: index of the coefficient that opens the jaw.
+    """
+    return mouth_correlation(cycled[..., jaw], generated.detach()[..., jaw])
+
+
+def mean_over_scales(loss: Callable[[torch.Tensor], torch.Tensor], features: ScaleFeatures) -> torch.Tensor:
+    """Apply a loss of scores to every scale of a multiscale discriminator; return the mean."""
+    return torch.stack([loss(scale[-1]) for scale in features]).mean()
+
+
+def feature_matching(generated: ScaleFeatures, real: ScaleFeatures) -> torch.Tensor:
+    """Feature matching (Wang et al., CVPR 2018): L1 distance of a discriminator's features, with `real` constant.
+
+    The mean over each layer, 4 times the mean over the layers before the scores, the mean over the scales.
+    """
+    distances = [
         torch.stack([F.l1_loss(a, b.detach()) for a, b in zip(x[:-1], y[:-1], strict=True)]).mean()
-        for x, y in zip(made, real, strict=True)
+        for x, y in zip(generated, real, strict=True)
     ]
-    return 4 * torch.stack(apart).mean()
+    return 4 * torch.stack(distances).mean()
 
 
-def inside(mask: torch.Tensor, made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-    """Mean absolute difference of pictures (B, 3, H, W) where the mask (B, 1, H, W) is 1 -> scalar."""
-    return (mask * (made - real).abs()).sum() / (3 * mean_count(mask.sum())).clamp(min=1)
+def masked_l1(mask: torch.Tensor, generated: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """Mean absolute difference inside a mask, over the pixels of all devices.
+
+    Args:
+        mask: (B, 1, H, W), 1 inside.
+        generated: (B, 3, H, W).
+        real: (B, 3, H, W).
+    """
+    return (mask * (generated - real).abs()).sum() / (3 * mean_count(mask.sum())).clamp(min=1)
 
 
-def perceptual(made: Sequence[torch.Tensor], real: Sequence[torch.Tensor], weights: Sequence[float]) -> torch.Tensor:
-    """Johnson et al. (ECCV 2016), with absolute differences: the maps of a network trained on photographs, of what was
-    made and of the real picture, weighted; `real` is a constant."""
-    apart = [w * F.l1_loss(a, b.detach()) for w, a, b in zip(weights, made, real, strict=True)]
-    return torch.stack(apart).sum()
+def perceptual_distance(
+    generated: Sequence[torch.Tensor], real: Sequence[torch.Tensor], weights: Sequence[float]
+) -> torch.Tensor:
+    """Perceptual loss (Johnson et al., ECCV 2016) with L1 distances.
+
+    Args:
+        generated: feature maps of the generated image.
+        real: feature maps of the real image, a constant here.
+        weights: of each map.
+    """
+    distances = [w * F.l1_loss(a, b.detach()) for w, a, b in zip(weights, generated, real, strict=True)]
+    return torch.stack(distances).sum()

@@ -1,5 +1,7 @@
-"""Draw what a training logged: `python -m training.plot_log build/metric` writes log.svg there; losses on the left,
-what was measured on held-out data on the right."""
+"""Draw the log of a training: `python -m training.plot_log build/metric` writes log.svg into that folder.
+
+Losses are on the left, metrics on held-out data on the right.
+"""
 
 from __future__ import annotations
 
@@ -13,37 +15,41 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot
 
+Curves = dict[str, list[tuple[int, float]]]
 
-def read(path: Path) -> dict[str, list[tuple[int, float]]]:
-    """Name -> (step, value) of everything in a log of JSON lines."""
-    curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
+
+def read_curves(path: Path) -> Curves:
+    """Read a log of JSON lines: name -> (step, value) of every logged value."""
+    curves: Curves = defaultdict(list)
     for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        step = row.pop("step")
-        for name, value in row.items():
+        values = json.loads(line)
+        step = values.pop("step")
+        for name, value in values.items():
             curves[name].append((step, value))
     return dict(curves)
 
 
-def draw(curves: dict[str, list[tuple[int, float]]], to: Path) -> None:
-    """Losses have a slash in their name."""
+def plot_curves(curves: Curves, path: Path) -> None:
+    """Write an SVG with two panels; losses are the names with a slash."""
     figure, panels = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
     for name, points in curves.items():
-        panels[int("/" not in name)].plot(*zip(*points, strict=True), label=name, marker="" if "/" in name else ".")
+        is_loss = "/" in name
+        panels[0 if is_loss else 1].plot(*zip(*points, strict=True), label=name, marker="" if is_loss else ".")
     for panel, title in zip(panels, ("losses", "held out"), strict=True):
         panel.set(title=title, xlabel="step")
         if panel.lines:
             panel.legend(frameon=False)
         panel.grid(alpha=0.3)
-    figure.savefig(to, metadata={"Date": None})
+    figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="output folder of the training")
     folder = parser.parse_args().folder
-    draw(read(folder / "log.jsonl"), folder / "log.svg")
+    plot_curves(read_curves(folder / "log.jsonl"), folder / "log.svg")
     print(folder / "log.svg")
 
 

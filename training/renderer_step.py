@@ -1,4 +1,4 @@
-"""One step of NED's renderer: draw a window frame by frame, then what everybody says about it."""
+"""One training step of NED's renderer: generate a window frame by frame, then compute the losses of both phases."""
 
 from __future__ import annotations
 
@@ -16,125 +16,202 @@ from asccl.nets.ned_renderer import CONDITION_CHANNELS, INPUT_FRAMES, PREVIOUS_F
 from training import losses
 from training.datasets.portraits import RendererWindow, mouth_side
 from training.engine import distributed
-from training.perceptual import Perceptual
-
-ScaleFeatures = list[list[torch.Tensor]]
+from training.losses import ScaleFeatures
+from training.perceptual import PerceptualLoss
 
 
 class RenderTargets(NamedTuple):
-    """The N frames of a batch that are drawn. seen: (N, 9, S, S) conditions. mask: (N, 1, S, S). real: (N, 3, S, S),
-    the whole frame. face: (N, 3, S, S), what is to be drawn: -1 outside of the mask. mouth: (N, 2). crop: (N, 2, 3)."""
+    """The N frames of a batch that the generator renders.
 
-    seen: torch.Tensor
+    Attributes:
+        conditions: (N, 9, S, S) condition images.
+        mask: (N, 1, S, S), 1 on the face.
+        frame: (N, 3, S, S), the real frame with its background.
+        face: (N, 3, S, S), the real face, -1 outside the mask.
+        mouth_corner: (N, 2) first row and column of the square around the mouth.
+        crop_matrix: (N, 2, 3) from pixels of the frame to those of its ArcFace crop.
+    """
+
+    conditions: torch.Tensor
     mask: torch.Tensor
-    real: torch.Tensor
+    frame: torch.Tensor
     face: torch.Tensor
-    mouth: torch.Tensor
-    crop: torch.Tensor
+    mouth_corner: torch.Tensor
+    crop_matrix: torch.Tensor
+
+    def paste(self, face: torch.Tensor) -> torch.Tensor:
+        """Put faces (N, 3, S, S) into the real frames."""
+        return self.mask * face + (1 - self.mask) * self.frame
+
+
+class GeneratorResult(NamedTuple):
+    """Result of the generator phase.
+
+    Attributes:
+        losses: named scalars.
+        generated: (B, T - 2, 3, S, S) faces.
+    """
+
+    losses: dict[str, torch.Tensor]
+    generated: torch.Tensor
 
 
 def select_targets(batch: RendererWindow) -> RenderTargets:
-    drawn = [part[:, PREVIOUS_FRAMES:].flatten(0, 1) for part in batch]
-    conditions, real, mouth, crop = drawn
+    """Select the frames of a batch that are rendered: all but the `PREVIOUS_FRAMES` first ones of each window."""
+    conditions, frame, mouth_corner, crop_matrix = (part[:, PREVIOUS_FRAMES:].flatten(0, 1) for part in batch)
     mask = conditions[:, CONDITION_CHANNELS:]
-    return RenderTargets(conditions[:, :CONDITION_CHANNELS], mask, real, real * mask - (1 - mask), mouth, crop)
+    face = frame * mask - (1 - mask)
+    return RenderTargets(conditions[:, :CONDITION_CHANNELS], mask, frame, face, mouth_corner, crop_matrix)
 
 
-def generate_frames(generator: nn.Module, batch: RendererWindow, cold: torch.Tensor | None = None) -> torch.Tensor:
-    """(B, T - 2, 3, S, S): each frame sees its own and two earlier conditions and the two outputs before it, through
-    which no gradient flows, as in NED. Before the first come the real frames; black where cold (B,) says so, as at the
-    start of a clip."""
-    first = batch.frames[:, :PREVIOUS_FRAMES] * batch.conditions[:, :PREVIOUS_FRAMES, CONDITION_CHANNELS:]
-    first = first - (1 - batch.conditions[:, :PREVIOUS_FRAMES, CONDITION_CHANNELS:])
-    if cold is not None:
-        first = torch.where(cold[:, None, None, None, None], -1, first)
-    made = list(first.unbind(1))
-    for t in range(INPUT_FRAMES, batch.conditions.shape[1] + 1):
-        before = torch.cat([x.detach() for x in made[-PREVIOUS_FRAMES:]], 1)
-        made.append(generator(batch.conditions[:, t - INPUT_FRAMES : t].flatten(1, 2), before))
-    return torch.stack(made[PREVIOUS_FRAMES:], 1)
+def previous_frames(batch: RendererWindow, cold_start: torch.Tensor) -> torch.Tensor:
+    """Return the faces before the first frame that is rendered.
+
+    Args:
+        batch: B windows.
+        cold_start: (B,) bool, windows that start with nothing (-1), as at the start of a clip; the others continue the
+            real frames before them.
+
+    Returns:
+        (B, 2, 3, S, S).
+    """
+    mask = batch.conditions[:, :PREVIOUS_FRAMES, CONDITION_CHANNELS:]
+    real = batch.frames[:, :PREVIOUS_FRAMES] * mask - (1 - mask)
+    return torch.where(cold_start[:, None, None, None, None], -1, real)
 
 
-def crop_mouths(picture: torch.Tensor, corner: torch.Tensor) -> torch.Tensor:
-    """(N, C, S, S) and (N, 2) rows and columns -> (N, C, s, s), the square round each mouth."""
-    side = mouth_side(picture.shape[-1])
-    return torch.stack([p[:, y : y + side, x : x + side] for p, (y, x) in zip(picture, corner.tolist(), strict=True)])
+def generate_frames(generator: nn.Module, conditions: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
+    """Generate frames one after the other.
+
+    The input of a frame is its own and two earlier conditions, and the two outputs before it, through which no gradient
+    flows, as in NED.
+
+    Args:
+        generator: (conditions, previous outputs) -> faces.
+        conditions: (B, T, 10, S, S), those of the two frames before the first one included.
+        previous: (B, 2, 3, S, S) faces before the first frame.
+
+    Returns:
+        Faces (B, T - 2, 3, S, S).
+    """
+    faces = list(previous.unbind(1))
+    for t in range(INPUT_FRAMES, conditions.shape[1] + 1):
+        outputs = torch.cat([face.detach() for face in faces[-PREVIOUS_FRAMES:]], 1)
+        faces.append(generator(conditions[:, t - INPUT_FRAMES : t].flatten(1, 2), outputs))
+    return torch.stack(faces[PREVIOUS_FRAMES:], 1)
+
+
+@torch.inference_mode()
+def render_clip(generator: nn.Module, conditions: torch.Tensor) -> torch.Tensor:
+    """Render a clip from its start, as in an edit: conditions (N, 10, S, S) -> faces (N, 3, S, S)."""
+    repeated = torch.cat([*[conditions[:1]] * PREVIOUS_FRAMES, conditions])
+    nothing = conditions.new_full((1, PREVIOUS_FRAMES, 3, *conditions.shape[2:]), -1.0)
+    return generate_frames(generator, repeated[None], nothing)[0]
+
+
+def crop_mouths(images: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:
+    """Cut out the square around each mouth: (N, C, S, S) and (N, 2) rows and columns -> (N, C, s, s)."""
+    side = mouth_side(images.shape[-1])
+    crops = [
+        x[:, top : top + side, left : left + side] for x, (top, left) in zip(images, corners.tolist(), strict=True)
+    ]
+    return torch.stack(crops)
 
 
 class Discriminators(nn.Module):
-    """NED's two discriminators, of the picture and of the mouth."""
+    """NED's two discriminators, of the face image and of the mouth."""
 
     def __init__(self, sizes: RendererSizes):
         super().__init__()
-        self.picture, self.mouth = Discriminator(sizes), Discriminator(sizes)
+        self.image, self.mouth = Discriminator(sizes), Discriminator(sizes)
 
     def features(self, targets: RenderTargets, face: torch.Tensor) -> tuple[ScaleFeatures, ScaleFeatures]:
-        """What each says of faces (N, 3, S, S)."""
-        near = crop_mouths(torch.cat([targets.seen, face], 1), targets.mouth)
-        return self.picture(targets.seen, face), self.mouth(near[:, :CONDITION_CHANNELS], near[:, CONDITION_CHANNELS:])
+        """Return the features of both discriminators for faces (N, 3, S, S)."""
+        mouth = crop_mouths(torch.cat([targets.conditions, face], 1), targets.mouth_corner)
+        conditions, mouth_image = mouth[:, :CONDITION_CHANNELS], mouth[:, CONDITION_CHANNELS:]
+        return self.image(targets.conditions, face), self.mouth(conditions, mouth_image)
 
-    def forward(self, batch: RendererWindow, made: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Its own losses, "real" and "fake", each the mean of both discriminators'. made: (B, T - 2, 3, S, S)."""
-        there = select_targets(batch)
-        real = [losses.on_scales(losses.lsgan_real, told) for told in self.features(there, there.face)]
-        fake = [losses.on_scales(losses.lsgan_fake, told) for told in self.features(there, made.detach().flatten(0, 1))]
+    def forward(self, batch: RendererWindow, generated: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the discriminators' losses "real" and "fake", means of both, for faces (B, T - 2, 3, S, S)."""
+        targets = select_targets(batch)
+        real = [losses.mean_over_scales(losses.lsgan_real, x) for x in self.features(targets, targets.face)]
+        faces = generated.detach().flatten(0, 1)
+        fake = [losses.mean_over_scales(losses.lsgan_fake, x) for x in self.features(targets, faces)]
         return {"real": torch.stack(real).mean(), "fake": torch.stack(fake).mean()}
 
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Gradients pass through, and leave none in the module."""
-    trained = [p for p in module.parameters() if p.requires_grad]
-    for parameter in trained:
+    """Let gradients pass through a module and leave none in its weights."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    for parameter in parameters:
         parameter.requires_grad_(False)
     try:
         yield
     finally:
-        for parameter in trained:
+        for parameter in parameters:
             parameter.requires_grad_(True)
 
 
 def generator_losses(
     generator: nn.Module,
-    critics: Discriminators | None,
+    discriminators: Discriminators | None,
     batch: RendererWindow,
     rng: torch.Generator,
     asccl: ASCCLLoss | None = None,
-    vgg: Perceptual | None = None,
-    cold: float = 0.5,
-    most: int | None = None,
-) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """-> losses "pixels"; with critics "adversarial" and "features", also with "mouth_" before them; on demand "vgg",
-    "asccl"; and what was drawn, (B, T - 2, 3, S, S).
+    perceptual: PerceptualLoss | None = None,
+    cold_start_share: float = 0.5,
+    max_asccl_images: int | None = None,
+) -> GeneratorResult:
+    """Generate a batch and compute the generator's losses. Gradients reach the generator alone.
 
-    cold: share of the windows that begin without frames before them. ASCCL is between the real frame and the same with
-    the drawn face in it, both cropped as ArcFace wants them; of the first `most` frames.
-    Gradients reach the generator alone.
+    Args:
+        generator: NED's generator.
+        discriminators: None leaves out the losses "adversarial", "features", "mouth_adversarial", "mouth_features".
+        batch: windows of frames and conditions.
+        rng: random numbers.
+        asccl: adds the loss "asccl" between the real frame and the same frame with the generated face, both cropped for
+            ArcFace.
+        perceptual: adds the loss "vgg".
+        cold_start_share: share of the windows that start without frames before them.
+        max_asccl_images: frames of the batch, the first ones, in the loss "asccl"; None for all.
+
+    Returns:
+        These losses and "pixels", and the generated faces.
     """
-    begins = distributed.rank_slice(lambda n: torch.rand(n, generator=rng, device=rng.device), len(batch.frames))
-    made = generate_frames(generator, batch, begins < cold)
-    face, there = made.flatten(0, 1), select_targets(batch)
-    found = {"pixels": losses.inside(there.mask, face, there.face)}
-    if critics is not None:
-        found |= _adversarial(critics, there, face)
-    if vgg is not None:
-        found["vgg"] = vgg(face, there.face)
+    random = distributed.rank_slice(lambda n: torch.rand(n, generator=rng, device=rng.device), len(batch.frames))
+    previous = previous_frames(batch, random < cold_start_share)
+    generated = generate_frames(generator, batch.conditions, previous)
+    face, targets = generated.flatten(0, 1), select_targets(batch)
+    values = {"pixels": losses.masked_l1(targets.mask, face, targets.face)}
+    if discriminators is not None:
+        values |= _adversarial_losses(discriminators, targets, face)
+    if perceptual is not None:
+        values["vgg"] = perceptual(face, targets.face)
     if asccl is not None:
-        mask, real, crop = there.mask[:most], there.real[:most], there.crop[:most]
-        with torch.no_grad():
-            source, valid = warp_affine(real, crop, (CROP_SIZE, CROP_SIZE))
-        whole = mask * face[:most] + (1 - mask) * real
-        found["asccl"] = asccl(source, warp_affine(whole, crop, (CROP_SIZE, CROP_SIZE))[0], rng, valid)
-    return found, made
+        values["asccl"] = _asccl_loss(asccl, targets, face, rng, max_asccl_images)
+    return GeneratorResult(values, generated)
 
 
-def _adversarial(critics: Discriminators, there: RenderTargets, face: torch.Tensor) -> dict[str, torch.Tensor]:
+def _adversarial_losses(
+    discriminators: Discriminators, targets: RenderTargets, face: torch.Tensor
+) -> dict[str, torch.Tensor]:
     with torch.no_grad():
-        wanted = critics.features(there, there.face)
-    with frozen(critics):
-        told = critics.features(there, face)
-    found = {}
-    for prefix, fake, real in zip(("", "mouth_"), told, wanted, strict=True):
-        found[prefix + "adversarial"] = losses.on_scales(losses.lsgan_real, fake)
-        found[prefix + "features"] = losses.feature_matching(fake, real)
-    return found
+        real_features = discriminators.features(targets, targets.face)
+    with frozen(discriminators):
+        fake_features = discriminators.features(targets, face)
+    values = {}
+    for prefix, fake, real in zip(("", "mouth_"), fake_features, real_features, strict=True):
+        values[prefix + "adversarial"] = losses.mean_over_scales(losses.lsgan_real, fake)
+        values[prefix + "features"] = losses.feature_matching(fake, real)
+    return values
+
+
+def _asccl_loss(
+    asccl: ASCCLLoss, targets: RenderTargets, face: torch.Tensor, rng: torch.Generator, max_images: int | None
+) -> torch.Tensor:
+    targets = RenderTargets(*(part[:max_images] for part in targets))
+    with torch.no_grad():
+        source, valid = warp_affine(targets.frame, targets.crop_matrix, (CROP_SIZE, CROP_SIZE))
+    generated, _ = warp_affine(targets.paste(face[:max_images]), targets.crop_matrix, (CROP_SIZE, CROP_SIZE))
+    return asccl(source, generated, rng, valid)

@@ -1,17 +1,19 @@
-"""Teach NED's manipulator (stage 1) to change the emotion of coefficient sequences and keep the words.
+"""Train NED's manipulator (stage 1) to change the emotion of coefficient sequences and keep the words.
 
-    python -m training.train_manipulator --preset cpu     # as the bundled one, into build/
+    python -m training.train_manipulator --preset cpu     # like the bundled one, into build/
     accelerate launch -m training.train_manipulator --preset paper --data /data/prepared
 
-It goes on from the newest checkpoint in --output; delete that folder to begin anew.
+The training resumes from the newest checkpoint in --output; delete that folder to start again.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,33 +22,54 @@ from torch import nn
 
 from asccl.face.crop import CROP_SIZE
 from asccl.metric.loss import ASCCLLoss, LossSettings
-from asccl.metric.scc import SCCMetric
+from asccl.metric.scc import Heads, SCCMetric
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.render import FrontalHeadRenderer
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, encode_style, translate
 from asccl.types import EMOTIONS
 from asccl.zoo import DEFAULT_METRIC, load_metric
 from training import losses
-from training.datasets.recorded import RecordedWindows, labelled, split
+from training.datasets.recorded import RecordedWindows, load_labelled_clips, split_clips
 from training.datasets.windows import ManipulatorWindow, SyntheticWindows
 from training.engine import distributed, loop
-from training.engine.settings import command
+from training.engine.loop import Phase, PhaseResult
+from training.engine.settings import LoopSettings, run_command
 from training.engine.weights import write_weights
 
-HELD_OUT = 1_000_000  # added to the seed of the sequences that are not trained on
-UNCHANGED = 0.25  # share of the paired term in which the source already shows the reference's emotion
+HELD_OUT_SEED_OFFSET = 1_000_000  # added to the seed of the sequences that are not trained on
+TARGET_AS_SOURCE_SHARE = 0.25  # share of the paired term whose source already shows the reference's emotion
+DaasMode = Literal["paper", "off", "authors"]  # see `LossSettings`
 
 
 @dataclass(frozen=True)
-class ManipulatorSettings(loop.LoopSettings):
-    """data: folder of `training.prepare`; without one, sequences are made up. people, verify: see `ClipFolder`.
-    sequences, held_out: how many are made up to train on, and to look at only. width, residual: see `ManipulatorSizes`.
-    learning_rate: of Adam, with betas (momentum, 0.99), falling in a straight line over the second half.
-    adversarial_weight, style_weight, cycle_weight, mouth_weight: of NED's terms, all 1 there. paired_weight: of the
-    squared distance to the true answer, where the same words were said with both emotions; 0 is NED's training alone.
-    asccl_weight: of ASCCL between pictures of the head before and after; 0 leaves it out. asccl_pictures: how many in a
-    step, each of another sequence. asccl_size: their side, pixels. metric, heads: see `load_metric`. daas: see
-    `LossSettings`. weights: file for the finished networks."""
+class ManipulatorSettings(LoopSettings):
+    """Settings of `training.train_manipulator`.
+
+    Attributes:
+        weights: file of the finished networks.
+        batch_size: windows on each device.
+        data: folder of `training.prepare`; without one, sequences are synthetic.
+        people: people of that folder, see `ClipFolder`.
+        verify: compare the files of that folder with its manifest.
+        synthetic_sequences: number of synthetic sequences to train on.
+        held_out_sequences: number of synthetic sequences to evaluate on.
+        width: see `ManipulatorSizes`.
+        residual: see `ManipulatorSizes`.
+        learning_rate: of Adam; constant for half of the steps, then decays linearly to 0.
+        adam_beta1: of Adam; beta2 is 0.99.
+        adversarial_weight: of the GAN loss; 1 in NED.
+        style_weight: of the style reconstruction; 1 in NED.
+        cycle_weight: of the cycle consistency; 1 in NED.
+        mouth_weight: of both mouth correlations; 1 in NED.
+        paired_weight: of the squared distance to the true answer, where the same words were said with both emotions; 0
+            is NED's training.
+        asccl_weight: of ASCCL between images of the head before and after; 0 leaves it out.
+        asccl_images: images per step in the ASCCL loss, each of another sequence.
+        asccl_image_size: their side, pixels.
+        metric: SCC metric, see `load_metric`.
+        heads: disparity heads of that metric, "trained", "random" or "identity".
+        daas: see `LossSettings`.
+    """
 
     output: Path = Path("build/manipulator")
     weights: Path = Path("build/ned-manipulator.safetensors")
@@ -69,51 +92,87 @@ class ManipulatorSettings(loop.LoopSettings):
     asccl_images: int = 8
     asccl_image_size: int = CROP_SIZE
     metric: str = DEFAULT_METRIC
-    heads: str = "trained"
-    daas: str = "paper"
+    heads: Heads = "trained"
+    daas: DaasMode = "paper"
+
+    def loss_weights(self) -> dict[str, float]:
+        """Return the weight of every loss of the manipulator."""
+        return {
+            "adversarial": self.adversarial_weight,
+            "style": self.style_weight,
+            "cycle": self.cycle_weight,
+            "mouth_forward": self.mouth_weight,
+            "mouth_back": self.mouth_weight,
+            "paired": self.paired_weight,
+            "asccl": self.asccl_weight,
+        }
 
 
 class RenderedASCCLLoss(nn.Module):
-    """ASCCL at the level of the 3DMM (paper, Table 5): of pictures of the head, not of its numbers.
+    """ASCCL at the level of the 3DMM (paper, Table 5): of images of the head, not of its coefficients.
 
-    pictures: at most so many of a batch. size: of each, pixels."""
+    Args:
+        head: rendered from the front.
+        metric: the SCC metric.
+        daas: see `LossSettings`.
+        images: largest number of images per batch.
+        size: side of an image, pixels.
+    """
 
     def __init__(
-        self, head: AnnyHead, metric: SCCMetric, daas: str = "paper", pictures: int = 8, size: int = CROP_SIZE
+        self,
+        head: AnnyHead,
+        metric: SCCMetric,
+        daas: DaasMode = "paper",
+        images: int = 8,
+        size: int = CROP_SIZE,
     ):
         super().__init__()
-        self.picture, self.pictures = FrontalHeadRenderer(head, size), pictures
-        self.loss = ASCCLLoss(metric, LossSettings(daas=daas))  # type: ignore[arg-type]
+        self.render, self.images = FrontalHeadRenderer(head, size), images
+        self.loss = ASCCLLoss(metric, LossSettings(daas=daas))
 
-    def forward(self, source: torch.Tensor, made: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-        """(B, T, 52) both -> scalar, with gradient to `made`. One frame of each of the first sequences is drawn."""
-        source, made = source[: self.pictures], made[: self.pictures]
+    def forward(self, source: torch.Tensor, generated: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Render one random frame of each of the first sequences and compare.
+
+        Args:
+            source: (B, T, 52) coefficients.
+            generated: (B, T, 52) coefficients; the gradient reaches these alone.
+            rng: random numbers.
+
+        Returns:
+            Scalar.
+        """
+        source, generated = source[: self.images], generated[: self.images]
         frame = distributed.rank_slice(
             lambda n: torch.randint(source.shape[1], (n,), generator=rng, device=rng.device), len(source)
         )
-        before, after = (x[torch.arange(len(x), device=x.device), frame] for x in (source, made))
+        before, after = (x[torch.arange(len(x), device=x.device), frame] for x in (source, generated))
         with torch.no_grad():
-            seen = self.picture(before)
-        return self.loss(seen, self.picture(after), rng)
+            source_image = self.render(before)
+        return self.loss(source_image, self.render(after), rng)
 
 
 class ManipulatorObjective(nn.Module):
-    """Generator, mapping network and style encoder with their losses in one module, so that several devices keep
-    step."""
+    """Generator, mapping network and style encoder with their losses in one module, so that devices synchronize them.
+
+    Args:
+        net: all networks of the manipulator.
+        jaw: index of the coefficient that opens the jaw.
+    """
 
     def __init__(self, net: Manipulator, jaw: int):
         super().__init__()
-        self.generator, self.mapping_network, self.style_encoder = (
-            net.generator, net.mapping_network, net.style_encoder
-        )  # fmt: skip
-        self.latent, self.jaw = net.sizes.latent, jaw
+        self.generator = net.generator
+        self.mapping_network = net.mapping_network
+        self.style_encoder = net.style_encoder
+        self.latent_size, self.jaw = net.sizes.latent, jaw
 
     def generate(self, batch: ManipulatorWindow, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """The sources in a style drawn for their target emotion, (B, T, C) and (B, style)."""
-        z = distributed.rank_slice(
-            lambda n: torch.randn(n, self.latent, generator=rng, device=rng.device), len(batch.source)
+        """Translate the sources to a random style of their target emotion: (B, T, C), and the styles (B, S)."""
+        latent = distributed.rank_slice(
+            lambda n: torch.randn(n, self.latent_size, generator=rng, device=rng.device), len(batch.source)
         )
-        style = self.mapping_network(z, batch.target_emotion)
+        style = self.mapping_network(latent, batch.target_emotion)
         return self.generator(batch.source, style), style
 
     def forward(
@@ -124,125 +183,156 @@ class ManipulatorObjective(nn.Module):
         paired: bool,
         asccl: RenderedASCCLLoss | None = None,
     ) -> dict[str, torch.Tensor]:
-        """-> losses "adversarial", "style", "cycle", "mouth_forward", "mouth_back"; on demand "paired", "asccl"."""
-        made, style = self.generate(batch, rng)
-        returned = self.generator(made, self.style_encoder(batch.source))
-        found = {
-            "adversarial": losses.lsgan_real(discriminator(made, batch.target_emotion)),
-            "style": losses.style_reconstruction(self.style_encoder(made), style),
-            "cycle": losses.cycle_consistency(returned, batch.source),
-            "mouth_forward": losses.mouth_forward(made, batch.source, self.jaw),
-            "mouth_back": losses.mouth_back(returned, made, self.jaw),
+        """Compute the losses "adversarial", "style", "cycle", "mouth_forward" and "mouth_back".
+
+        Args:
+            batch: B windows.
+            rng: random numbers.
+            discriminator: (sequences, emotions) -> scores.
+            paired: add the loss "paired".
+            asccl: adds the loss "asccl".
+        """
+        generated, style = self.generate(batch, rng)
+        cycled = self.generator(generated, self.style_encoder(batch.source))
+        values = {
+            "adversarial": losses.lsgan_real(discriminator(generated, batch.target_emotion)),
+            "style": losses.style_reconstruction(self.style_encoder(generated), style),
+            "cycle": losses.cycle_consistency(cycled, batch.source),
+            "mouth_forward": losses.mouth_forward(generated, batch.source, self.jaw),
+            "mouth_back": losses.mouth_back(cycled, generated, self.jaw),
         }
         if paired:
-            chance = distributed.rank_slice(lambda n: torch.rand(n, 1, 1, generator=rng, device=rng.device), len(style))
-            given = torch.where(chance < UNCHANGED, batch.target, batch.source)
-            answer = self.generator(given, self.style_encoder(batch.reference))
-            found["paired"] = (F.mse_loss(answer, batch.target, reduction="none").mean((1, 2)) * batch.paired).mean()
+            values["paired"] = self._paired_loss(batch, rng)
         if asccl is not None:
-            found["asccl"] = asccl(batch.source, made, rng)
-        return found
+            values["asccl"] = asccl(batch.source, generated, rng)
+        return values
+
+    def _paired_loss(self, batch: ManipulatorWindow, rng: torch.Generator) -> torch.Tensor:
+        """Squared distance to the target, in the style of the reference, of windows that have a true answer."""
+        random = distributed.rank_slice(
+            lambda n: torch.rand(n, 1, 1, generator=rng, device=rng.device), len(batch.source)
+        )
+        source = torch.where(random < TARGET_AS_SOURCE_SHARE, batch.target, batch.source)
+        generated = self.generator(source, self.style_encoder(batch.reference))
+        return (F.mse_loss(generated, batch.target, reduction="none").mean((1, 2)) * batch.paired).mean()
 
 
 Windows = SyntheticWindows | RecordedWindows
 
 
+def load_windows(settings: ManipulatorSettings, head: AnnyHead) -> tuple[Windows, Windows]:
+    """Return the windows to train on and the held-out ones. Raises InputError."""
+    seed = settings.seed
+    if settings.data is None:
+        train = SyntheticWindows(seed, settings.synthetic_sequences)
+        return train, SyntheticWindows(seed + HELD_OUT_SEED_OFFSET, settings.held_out_sequences)
+    clips = load_labelled_clips(settings.data, head, settings.people, settings.verify)
+    train_clips, held_out_clips = split_clips(clips)
+    return RecordedWindows(seed, train_clips), RecordedWindows(seed, held_out_clips)
+
+
 @torch.no_grad()
 def mean_styles(net: Manipulator, data: Windows) -> torch.Tensor:
-    """(emotions, style): of the sequences that show each emotion. An emotion that none shows keeps its own."""
-    found: list[list[torch.Tensor]] = [[] for _ in EMOTIONS]
+    """Return the mean style (emotions, S) of the sequences of each emotion; an emotion without any keeps its own."""
+    styles: list[list[torch.Tensor]] = [[] for _ in EMOTIONS]
     for coefficients, emotion in data.examples():
-        found[emotion].append(encode_style(net.style_encoder, _on(net, coefficients)))
-    return torch.stack(
-        [
-            torch.stack(s).mean(0) if s else own
-            for s, own in zip(found, net.mean_style.to(next(net.parameters()).device), strict=True)
-        ]
-    )
+        styles[emotion].append(encode_style(net.style_encoder, _to_device(net, coefficients)))
+    defaults = net.mean_style.to(next(net.parameters()).device)
+    means = [torch.stack(s).mean(0) if s else default for s, default in zip(styles, defaults, strict=True)]
+    return torch.stack(means)
 
 
-def _on(net: Manipulator, x: np.ndarray) -> torch.Tensor:
-    """On the device of the networks that train; what else the manipulator keeps may lie elsewhere."""
+def _to_device(net: Manipulator, x: np.ndarray) -> torch.Tensor:
+    """Move to the device of the networks that train; the other tensors of the manipulator may be elsewhere."""
     return torch.from_numpy(x).to(next(net.parameters()).device)
 
 
 @torch.no_grad()
 def evaluate_held_out(net: Manipulator, data: Windows, jaw: int) -> dict[str, float]:
-    """Of sequences not trained on, in the emotion's mean style: mean distance to the truth, and the source's as it is,
-    where there is a truth; correlation of the jaw with the source's; the share whose style is nearest to the wanted
-    emotion's."""
+    """Evaluate edits of held-out sequences to the mean style of the target emotion.
+
+    Args:
+        net: the manipulator.
+        data: held-out data.
+        jaw: index of the coefficient that opens the jaw.
+
+    Returns:
+        "error", mean distance to the truth, and "copy_error", that of the source itself, where there is a truth;
+        "mouth_correlation" of the jaw with the source's; "style_found", the share whose style is nearest to that of the
+        target emotion.
+    """
     styles = mean_styles(net, data)
-    found: dict[str, list[torch.Tensor]] = defaultdict(list)
-    for source, target, emotion in data.tests():
-        x = _on(net, source)
-        made = translate(net.generator, x, styles[emotion])
+    values: dict[str, list[torch.Tensor]] = defaultdict(list)
+    for source, target, emotion in data.evaluation_pairs():
+        x = _to_device(net, source)
+        generated = translate(net.generator, x, styles[emotion])
         if target is not None:
-            y = _on(net, target)
-            found["copy_error"].append((x - y).abs().mean())
-            found["error"].append((made - y).abs().mean())
-        found["mouth_correlation"].append(torch.corrcoef(torch.stack([made[:, jaw], x[:, jaw]]))[0, 1])
-        nearest = (styles - encode_style(net.style_encoder, made)).square().sum(1).argmin()
-        found["style_found"].append((nearest == emotion).float())
-    return {name: torch.stack(values).nanmean().item() for name, values in found.items()}
+            y = _to_device(net, target)
+            values["copy_error"].append((x - y).abs().mean())
+            values["error"].append((generated - y).abs().mean())
+        values["mouth_correlation"].append(torch.corrcoef(torch.stack([generated[:, jaw], x[:, jaw]]))[0, 1])
+        nearest = (styles - encode_style(net.style_encoder, generated)).square().sum(1).argmin()
+        values["style_found"].append((nearest == emotion).float())
+    return {name: torch.stack(items).nanmean().item() for name, items in values.items()}
 
 
-def linear_decay(steps: int):
-    """Factor of the learning rate: 1 for the first half, then in a straight line to nothing."""
+def linear_decay(steps: int) -> Callable[[int], float]:
+    """Return the factor of the learning rate by step: 1 for the first half, then linearly to 0."""
     return lambda step: min(1.0, 2 * (1 - step / steps))
 
 
-def load_windows(settings: ManipulatorSettings, head: AnnyHead) -> tuple[Windows, Windows]:
-    """To train on, and to look at only. Raises InputError."""
-    if settings.data is None:
-        drawn = SyntheticWindows(settings.seed, settings.synthetic_sequences)
-        return drawn, SyntheticWindows(settings.seed + HELD_OUT, settings.held_out_sequences)
-    clips = labelled(settings.data, head, settings.people, settings.verify)
-    return RecordedWindows(settings.seed, split(clips, False)), RecordedWindows(settings.seed, split(clips, True))
+def build_asccl_loss(settings: ManipulatorSettings, head: AnnyHead, device: torch.device) -> RenderedASCCLLoss:
+    """Build the ASCCL loss of the level of the 3DMM.
+
+    Args:
+        settings: of the training.
+        head: the head model.
+        device: of the metric and the renderer.
+
+    Raises:
+        WeightsError: the metric cannot be loaded.
+    """
+    metric = load_metric(settings.metric, device, settings.heads)
+    loss = RenderedASCCLLoss(head, metric, settings.daas, settings.asccl_images, settings.asccl_image_size)
+    return loss.to(device)
 
 
 def main(settings: ManipulatorSettings) -> None:
-    run = loop.accelerator(settings)
+    """Train a manipulator and write its file. Raises AscclError."""
+    accelerator = loop.create_accelerator(settings)
     head = load_anny_head()
     jaw = head.index["jawOpen"]
     net = Manipulator(ManipulatorSizes(width=settings.width, residual=settings.residual))
-    modules: list[nn.Module] = [ManipulatorObjective(net, jaw), net.discriminator]
-    adams = [torch.optim.Adam(m.parameters(), settings.learning_rate, (settings.adam_beta1, 0.99)) for m in modules]
-    learner, critic, *adams = run.prepare(*modules, *adams)
-    schedules = [torch.optim.lr_scheduler.LambdaLR(a, linear_decay(settings.steps)) for a in adams]
-    run.register_for_checkpointing(*schedules)
+    networks: list[nn.Module] = [ManipulatorObjective(net, jaw), net.discriminator]
+    betas = (settings.adam_beta1, 0.99)
+    optimizers = [torch.optim.Adam(network.parameters(), settings.learning_rate, betas) for network in networks]
+    objective, discriminator, *optimizers = accelerator.prepare(*networks, *optimizers)
+    schedules = [torch.optim.lr_scheduler.LambdaLR(o, linear_decay(settings.steps)) for o in optimizers]
+    accelerator.register_for_checkpointing(*schedules)
+    asccl = build_asccl_loss(settings, head, accelerator.device) if settings.asccl_weight > 0 else None
 
-    on_pictures = None
-    if settings.asccl_weight > 0:
-        metric = load_metric(settings.metric, run.device, settings.heads)  # type: ignore[arg-type]
-        on_pictures = RenderedASCCLLoss(head, metric, settings.daas, settings.asccl_images, settings.asccl_image_size)
-        on_pictures.to(run.device)
-
-    def judge(batch: ManipulatorWindow, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
+    def discriminator_phase(batch: ManipulatorWindow, _: None, rng: torch.Generator) -> PhaseResult:
         with torch.no_grad():
-            made, _ = run.unwrap_model(learner).generate(batch, rng)
-        scores = critic(torch.cat([batch.target, made]), torch.cat([batch.target_emotion] * 2))
+            generated, _styles = accelerator.unwrap_model(objective).generate(batch, rng)
+        scores = discriminator(torch.cat([batch.target, generated]), torch.cat([batch.target_emotion] * 2))
         real, fake = scores.chunk(2)
-        return {"real": losses.lsgan_real(real), "fake": losses.lsgan_fake(fake)}
+        return PhaseResult({"real": losses.lsgan_real(real), "fake": losses.lsgan_fake(fake)})
 
-    def make(batch: ManipulatorWindow, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
-        return learner(batch, rng, critic, settings.paired_weight > 0, on_pictures)
+    def manipulator_phase(batch: ManipulatorWindow, _: None, rng: torch.Generator) -> PhaseResult:
+        return PhaseResult(objective(batch, rng, discriminator, settings.paired_weight > 0, asccl))
 
-    weights = {
-        "adversarial": settings.adversarial_weight, "style": settings.style_weight, "cycle": settings.cycle_weight,
-        "mouth_forward": settings.mouth_weight, "mouth_back": settings.mouth_weight,
-        "paired": settings.paired_weight, "asccl": settings.asccl_weight,
-    }  # fmt: skip
-    turns = [
-        loop.Phase("discriminator", adams[1], judge, schedule=schedules[1]),
-        loop.Phase("manipulator", adams[0], make, weights, schedules[0]),
+    phases = [
+        Phase("discriminator", optimizers[1], discriminator_phase, schedule=schedules[1]),
+        Phase("manipulator", optimizers[0], manipulator_phase, settings.loss_weights(), schedules[0]),
     ]
-    data, held_out = load_windows(settings, head)
-    loop.train(run, [learner, critic], turns, data, settings, lambda: evaluate_held_out(net, held_out, jaw))
-    if run.is_main_process:
-        net.mean_style.copy_(mean_styles(net, data))
-        told = {"kind": "ned-manipulator", "space": "arkit", "emotions": ",".join(EMOTIONS), **net.sizes.to_metadata()}
-        write_weights(settings.weights, net.state_dict(), told)
+    train_data, held_out = load_windows(settings, head)
+    evaluate = partial(evaluate_held_out, net, held_out, jaw)
+    loop.train(accelerator, [objective, discriminator], phases, train_data, settings, evaluate)
+    if accelerator.is_main_process:
+        net.mean_style.copy_(mean_styles(net, train_data))
+        metadata = {"kind": "ned-manipulator", "space": "arkit", "emotions": ",".join(EMOTIONS)}
+        write_weights(settings.weights, net.state_dict(), metadata | net.sizes.to_metadata())
 
 
 if __name__ == "__main__":
-    command(main, ManipulatorSettings, __doc__)
+    run_command(main, ManipulatorSettings, __doc__)

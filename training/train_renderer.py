@@ -1,16 +1,16 @@
-"""Teach NED's renderer (stage 2) to draw one person, or several as a start for others, from condition images.
+"""Train NED's renderer (stage 2) on one person, or on several people as a start for others.
 
     python -m training.train_renderer --preset cpu --data build/prepared --weights checkpoints/renderers/a.safetensors
     accelerate launch -m training.train_renderer --preset paper --data /data/prepared --people M003
     python -m training.train_renderer --preset cpu --data build/other --start-from build/meta.safetensors
 
-Without --data it draws made-up people. It goes on from the newest checkpoint in --output; delete that folder to begin
-anew. Pictures to look at appear in its folder samples.
+Without --data the people are synthetic. The training resumes from the newest checkpoint in --output; delete that folder
+to start again. Sample images appear in its folder samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,42 +24,84 @@ from asccl import hub
 from asccl.errors import SettingError, WeightsError
 from asccl.face.crop import CROP_SIZE, warp_crop
 from asccl.metric.loss import ASCCLLoss, LossSettings
+from asccl.metric.scc import Heads
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.blocks import BATCH_NORM_COUNTER
 from asccl.nets.ned_renderer import Generator, RendererSizes
 from asccl.renderers.neural.checkpoint import DISCRIMINATOR_KIND, RENDERER_KIND, RendererMetadata
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.zoo import DEFAULT_METRIC, load_embedder, load_metric
-from training.datasets.portraits import Portrait, RendererWindow, RendererWindows, prepared, split
+from training.datasets.portraits import (
+    Portrait,
+    PortraitSlice,
+    RendererWindow,
+    RendererWindows,
+    load_prepared_portraits,
+    split_portraits,
+)
 from training.datasets.synthetic_portraits import synthetic_portrait
-from training.engine import loop
-from training.engine.settings import command
-from training.engine.weights import write_weights
-from training.perceptual import load_perceptual
-from training.renderer_eval import FeatureDistance, first_window, measure_faces, render_window, save_grid
-from training.renderer_step import Discriminators, generator_losses
-from training.train_manipulator import linear_decay
+from training.engine import checkpoint, loop
+from training.engine.loop import Phase, PhaseResult
+from training.engine.settings import LoopSettings, run_command
+from training.engine.weights import inference_tensors, write_weights
+from training.perceptual import load_perceptual_loss
+from training.renderer_eval import (
+    FeatureDistance,
+    first_window,
+    measure_faces,
+    render_window,
+    save_grid,
+    spread_indices,
+)
+from training.renderer_step import Discriminators, GeneratorResult, generator_losses
+from training.train_manipulator import DaasMode, linear_decay
 
-DISCRIMINATOR_SUFFIXES = {"picture": "-D", "mouth": "-Dm"}  # after the name of the renderer's file
-LOOKED_AT = 8  # portraits, at most, when the averaged generator is measured
-FACES = 64  # frames whose mean embedding tells the person
+DISCRIMINATOR_SUFFIXES = {"image": "-D", "mouth": "-Dm"}  # of their files, after the name of the renderer's file
+MAX_VALIDATION_PORTRAITS = 8
+EMBEDDED_FRAMES = 64  # whose mean embedding identifies the person
 
 
 @dataclass(frozen=True)
-class RendererSettings(loop.LoopSettings):
-    """data: folder of `training.prepare`; without one, people are made up. people, verify: see `ClipFolder`.
-    synthetic_speakers, synthetic_frames, size: how many to make up, frames of each, pixels of a side. held_out_share: share of each clip, its
-    end, that is only looked at; validation_frames: frames of it, at most. window_frames: frames in a row that a window draws.
-    ngf, downsamplings, blocks, ndf, scales, layers, running: see `RendererSizes`. learning_rate: of Adam, with betas (adam_beta1,
-    0.999), falling in a straight line over the second half. ema_decay: decay of the averaged generator, which is what is
-    written. cold_start_share: share of windows that begin without frames before them.
-    adversarial_weight, features_weight, pixels_weight: of picture and mouth. vgg_weight: NED has 10, and needs vgg, a
-    name or file, see docs/ned.md. asccl_weight: of ASCCL between the real frame and the drawn; asccl_images: of how
-    many frames of a batch, at most; metric, heads: for it, see `load_metric`; daas: see `LossSettings`.
-    start_from: renderer's file to go on from; discriminators are taken from the files beside it, NAME-D and NAME-Dm.
-    preview_step: step after which the first samples appear. weights: file for the finished renderer."""
+class RendererSettings(LoopSettings):
+    """Settings of `training.train_renderer`.
 
-    changeable = loop.LoopSettings.changeable | {"preview_step", "validation_frames", "verify"}
+    Attributes:
+        weights: file of the finished renderer; its discriminators go to NAME-D and NAME-Dm beside it.
+        data: folder of `training.prepare`; without one, people are synthetic.
+        people: people of that folder, see `ClipFolder`.
+        verify: compare the files of that folder with its manifest.
+        synthetic_speakers: number of synthetic people.
+        synthetic_frames: frames of each synthetic person.
+        size: side of a frame of synthetic people, pixels.
+        held_out_share: share of each clip, its end, that is not trained on.
+        validation_frames: largest number of held-out frames per clip that an evaluation renders.
+        window_frames: consecutive frames that the generator renders in a training window.
+        ngf: see `RendererSizes`.
+        downsamplings: see `RendererSizes`.
+        blocks: see `RendererSizes`.
+        ndf: see `RendererSizes`.
+        scales: see `RendererSizes`.
+        layers: see `RendererSizes`.
+        running: see `RendererSizes`.
+        learning_rate: of Adam; constant for half of the steps, then decays linearly to 0.
+        adam_beta1: of Adam; beta2 is 0.999.
+        ema_decay: decay of the exponential moving average of the generator's weights, which is what is written.
+        cold_start_share: share of windows that start without frames before them.
+        adversarial_weight: of the GAN loss, for the face image and for the mouth.
+        features_weight: of feature matching, for the face image and for the mouth.
+        pixels_weight: of the L1 distance inside the mask.
+        vgg_weight: of the VGG-19 perceptual loss; NED has 10.
+        vgg: name or file of the VGG-19 weights, see docs/ned.md.
+        asccl_weight: of the ASCCL loss between the real and the generated frame.
+        asccl_images: largest number of frames per batch in the ASCCL loss.
+        metric: SCC metric, see `load_metric`.
+        heads: disparity heads of that metric, "trained", "random" or "identity".
+        daas: see `LossSettings`.
+        start_from: file of a renderer to start from; its discriminators are read from NAME-D and NAME-Dm beside it.
+        preview_step: step of the first sample images.
+    """
+
+    changeable = LoopSettings.changeable | {"preview_step", "validation_frames", "verify"}
 
     output: Path = Path("build/renderer")
     weights: Path = Path("build/ned-renderer.safetensors")
@@ -92,190 +134,154 @@ class RendererSettings(loop.LoopSettings):
     asccl_weight: float = 0.0
     asccl_images: int = 8
     metric: str = DEFAULT_METRIC
-    heads: str = "trained"
-    daas: str = "paper"
+    heads: Heads = "trained"
+    daas: DaasMode = "paper"
     start_from: str = ""
     preview_step: int = 20
 
     def sizes(self) -> RendererSizes:
+        """Return the sizes of the networks."""
         return RendererSizes(**{field.name: getattr(self, field.name) for field in fields(RendererSizes)})
 
     def loss_weights(self) -> dict[str, float]:
+        """Return the weight of every loss of the generator."""
         return {
-            "pixels": self.pixels_weight, "vgg": self.vgg_weight, "asccl": self.asccl_weight,
-            **{f"{which}adversarial": self.adversarial_weight for which in ("", "mouth_")},
-            **{f"{which}features": self.features_weight for which in ("", "mouth_")},
-        }  # fmt: skip
+            "pixels": self.pixels_weight,
+            "vgg": self.vgg_weight,
+            "asccl": self.asccl_weight,
+            "adversarial": self.adversarial_weight,
+            "mouth_adversarial": self.adversarial_weight,
+            "features": self.features_weight,
+            "mouth_features": self.features_weight,
+        }
 
 
 class RendererObjective(nn.Module):
-    """The generator with its losses, so that several devices keep step."""
+    """The generator with its losses in one module, so that devices synchronize its gradients."""
 
     def __init__(self, generator: Generator):
         super().__init__()
         self.generator = generator
 
-    def forward(self, *given: Any) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """See `generator_losses`, which takes them after the generator."""
-        return generator_losses(self.generator, *given)
+    def forward(self, *arguments: Any) -> GeneratorResult:
+        """Call `generator_losses` with these arguments after the generator."""
+        return generator_losses(self.generator, *arguments)
 
 
 class ValidationCallback:
-    """The averaged generator on frames that it is not taught."""
+    """Evaluate the averaged generator on held-out frames; save a grid of samples of the first portrait.
+
+    Args:
+        averaged: exponential moving average of the generator.
+        portraits: held-out frames.
+        settings: of the training.
+    """
 
     def __init__(self, averaged: AveragedModel, portraits: Sequence[Portrait], settings: RendererSettings):
         self.averaged, self.folder = averaged, settings.output / "samples"
-        long = [one for one in portraits if len(one) > 1]
-        self.portraits = long[:: -(-len(long) // LOOKED_AT)]
-        self.device, self.validation_frames = next(averaged.parameters()).device, settings.validation_frames
+        candidates = [portrait for portrait in portraits if len(portrait) > 1]
+        self.portraits = candidates[:: -(-len(candidates) // MAX_VALIDATION_PORTRAITS)]
+        self.max_frames = settings.validation_frames
+        self.device = next(averaged.parameters()).device
         self.distance = FeatureDistance(self.device)
 
     def __call__(self) -> dict[str, float]:
-        found = []
-        for number, one in enumerate(self.portraits):
-            batch = first_window(one, self.validation_frames, self.device)
+        """Return the means of the metrics of `measure_faces` over the portraits."""
+        metrics = []
+        for number, portrait in enumerate(self.portraits):
+            batch = first_window(portrait, self.max_frames, self.device)
             face = render_window(self.averaged.module, batch)
-            found.append(measure_faces(face, batch, self.distance))
+            metrics.append(measure_faces(face, batch, self.distance))
             if number == 0:
                 save_grid(self.folder / f"step-{int(self.averaged.n_averaged):08d}.png", face, batch)
-        return {name: float(np.mean([told[name] for told in found])) for name in found[0]}
-
-
-def load_portraits(settings: RendererSettings) -> tuple[list[Portrait], list[Portrait]]:
-    """To train on, and to look at only. Raises InputError."""
-    surface = FaceSurface(load_anny_head())
-    everybody: Sequence[Portrait]
-    if settings.data is None:
-        everybody = [
-            synthetic_portrait(settings.seed, n, settings.synthetic_frames, settings.size, surface)
-            for n in range(settings.synthetic_speakers)
-        ]
-    else:
-        everybody = prepared(settings.data, surface, settings.people, settings.verify)
-    return split(everybody, settings.held_out_share)
-
-
-def build_metadata(sizes: RendererSizes, portraits: Sequence[Portrait]) -> RendererMetadata:
-    """What the renderer's file says of itself: the person's embedding is the mean over frames."""
-    crops = []
-    for one in portraits:
-        for t in np.unique(np.linspace(0, len(one) - 1, -(-FACES // len(portraits))).astype(int)):
-            window = one.window(t, t + 1)
-            picture = ((window.frames[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-            crops.append(warp_crop(picture, window.face[0].double().numpy(), CROP_SIZE))
-    return RendererMetadata.from_embeddings(sizes, portraits[0].size, load_embedder().embed(np.stack(crops)))
-
-
-def load_initial_weights(source: str, generator: Generator, critics: Discriminators | None) -> list[Path]:
-    """Fill the networks from a renderer's file and, where they are there, those of its discriminators beside it; which
-    files were read. Raises WeightsError."""
-    path = hub.resolve(source)
-    files = {path: (RENDERER_KIND, generator)}
-    for name, after in DISCRIMINATOR_SUFFIXES.items():
-        beside = path.with_name(f"{path.stem}{after}{path.suffix}")
-        if critics is not None and beside.is_file():
-            files[beside] = (DISCRIMINATOR_KIND, critics.get_submodule(name))
-    for file, (kind, net) in files.items():
-        told = hub.read_metadata(file)
-        if told.get("kind") != kind:
-            raise WeightsError(
-                f"{file} is of the kind {told.get('kind')}, not {kind}", "give a renderer's file to --start-from"
-            )
-        names = {
-            name: tuple(value.shape)
-            for name, value in net.state_dict().items()
-            if not name.endswith(BATCH_NORM_COUNTER)
-        }
-        net.load_state_dict(hub.load_safetensors(file, names), strict=False)
-    return list(files)
-
-
-def build_asccl_loss(settings: RendererSettings, device: torch.device) -> ASCCLLoss:
-    """Raises WeightsError, ValueError."""
-    metric = load_metric(settings.metric, device, settings.heads)  # type: ignore[arg-type]
-    return ASCCLLoss(metric, LossSettings(daas=settings.daas))  # type: ignore[arg-type]
+        return {name: float(np.mean([values[name] for values in metrics])) for name in metrics[0]}
 
 
 def validate_settings(settings: RendererSettings) -> None:
-    """Raises SettingError."""
+    """Check settings that depend on each other. Raises SettingError."""
     step = 2**settings.downsamplings
-    if settings.size % step or settings.size < max(4 * step, 32):
-        raise SettingError(f"size {settings.size} does not fit {settings.downsamplings} downsamplings",
-                           f"give a multiple of {step}, {max(4 * step, 32)} or more")  # fmt: skip
+    min_size = max(4 * step, 32)
+    if settings.size % step or settings.size < min_size:
+        raise SettingError(
+            f"size {settings.size} does not fit {settings.downsamplings} downsamplings",
+            f"give a multiple of {step}, {min_size} or more",
+        )
     if settings.vgg_weight and not settings.vgg:
         raise SettingError(
             f"vgg_weight is {settings.vgg_weight:g}, and VGG-19's weights are not bundled",
-            "give --vgg FILE (docs/ned.md says where from), or --vgg-weight 0 and some --pixels-weight",
+            "give --vgg FILE (docs/ned.md says where to get it), or --vgg-weight 0 and some --pixels-weight",
         )
     if not 0 < settings.held_out_share < 1 or settings.window_frames < 1:
-        raise SettingError(f"held_out_share {settings.held_out_share} or window_frames {settings.window_frames} is too small or large",
-                           "give a share between 0 and 1, and 1 frame or more")  # fmt: skip
+        raise SettingError(
+            f"held_out_share {settings.held_out_share} or window_frames {settings.window_frames} is out of range",
+            "give a share between 0 and 1, and 1 frame or more",
+        )
 
 
-def main(settings: RendererSettings) -> None:
-    validate_settings(settings)
-    run = loop.accelerator(settings)
-    sizes = settings.sizes()
-    train, others = load_portraits(settings)
-    windows = RendererWindows(train, settings.window_frames)
-    generator = Generator(sizes)
-    judged = settings.adversarial_weight > 0 or settings.features_weight > 0
-    critics = Discriminators(sizes) if judged else None
-    if settings.start_from and not loop.saved(settings.output):
-        run.print("started from", *load_initial_weights(settings.start_from, generator, critics))
-    asccl = build_asccl_loss(settings, run.device) if settings.asccl_weight else None
-    vgg = load_perceptual(settings.vgg).to(run.device) if settings.vgg_weight else None
-
-    modules: list[nn.Module] = [RendererObjective(generator), *([critics] if critics is not None else [])]
-    adams = [torch.optim.Adam(m.parameters(), settings.learning_rate, (settings.adam_beta1, 0.999)) for m in modules]
-    modules, adams = [run.prepare(m) for m in modules], [run.prepare(a) for a in adams]
-    schedules = [torch.optim.lr_scheduler.LambdaLR(a, linear_decay(settings.steps)) for a in adams]
-    averaged = AveragedModel(generator, multi_avg_fn=ema_update(settings.ema_decay))
-    averaged.module.eval()
-    run.register_for_checkpointing(*schedules, averaged)
-    looks = ValidationCallback(averaged, others, settings)
-    last: list[torch.Tensor] = []  # what was drawn in this step
-
-    def paint(batch: RendererWindow, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
-        found, made = modules[0](critics, batch, rng, asccl, vgg, settings.cold_start_share, settings.asccl_images)
-        last[:] = [made.detach()]
-        return found
-
-    def judge(batch: RendererWindow, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
-        return modules[1](batch, last[0])
-
-    def painted() -> None:
-        averaged.update_parameters(generator)
-        if run.is_main_process and int(averaged.n_averaged) == settings.preview_step:
-            looks()
-
-    turns = [loop.Phase("renderer", adams[0], paint, settings.loss_weights(), schedules[0], painted)]
-    if critics is not None:
-        turns.append(loop.Phase("discriminators", adams[1], judge, schedule=schedules[1]))
-    loop.train(run, modules, turns, windows, settings, looks)
-    if run.is_main_process:
-        write_renderer(settings, averaged.module, critics, train)
+def load_portraits(settings: RendererSettings) -> tuple[list[PortraitSlice], list[PortraitSlice]]:
+    """Return the portraits to train on and the held-out ones. Raises InputError."""
+    surface = FaceSurface(load_anny_head())
+    portraits: Sequence[Portrait]
+    if settings.data is None:
+        portraits = [
+            synthetic_portrait(settings.seed, number, settings.synthetic_frames, settings.size, surface)
+            for number in range(settings.synthetic_speakers)
+        ]
+    else:
+        portraits = load_prepared_portraits(settings.data, surface, settings.people, settings.verify)
+    return split_portraits(portraits, settings.held_out_share)
 
 
-def write_renderer(
-    settings: RendererSettings, generator: Generator, critics: Discriminators | None, train: Sequence[Portrait]
-) -> None:
-    """Write the renderer's file and, beside it, those of its discriminators. Raises OutputError."""
-    told = build_metadata(generator.sizes, train).to_metadata()
-    write_weights(settings.weights, tensors(generator), told)
-    for name, after in DISCRIMINATOR_SUFFIXES.items() if critics is not None else ():
-        file = settings.weights.with_name(f"{settings.weights.stem}{after}{settings.weights.suffix}")
-        mine = {"kind": DISCRIMINATOR_KIND, "conditions": told["conditions"], **generator.sizes.to_metadata()}
-        write_weights(file, tensors(critics.get_submodule(name)), mine)  # type: ignore[union-attr]
+def load_initial_weights(source: str, generator: Generator, discriminators: Discriminators | None) -> list[Path]:
+    """Fill the networks from the file of a renderer and, where they exist, the files of its discriminators beside it.
+
+    Args:
+        source: as for `hub.resolve`.
+        generator: network to fill.
+        discriminators: networks to fill; None reads the renderer's file alone.
+
+    Returns:
+        The files that were read.
+
+    Raises:
+        WeightsError: a file is of another kind or size.
+    """
+    path = hub.resolve(source)
+    networks: dict[Path, tuple[str, nn.Module]] = {path: (RENDERER_KIND, generator)}
+    if discriminators is not None:
+        for name, file in _discriminator_files(path):
+            if file.is_file():
+                networks[file] = (DISCRIMINATOR_KIND, discriminators.get_submodule(name))
+    for file, (kind, net) in networks.items():
+        file_kind = hub.read_metadata(file).get("kind")
+        if file_kind != kind:
+            raise WeightsError(f"{file} is of the kind {file_kind}, not {kind}", "give --start-from a renderer's file")
+        state = net.state_dict()
+        shapes = {name: tuple(value.shape) for name, value in state.items() if not name.endswith(BATCH_NORM_COUNTER)}
+        net.load_state_dict(hub.load_safetensors(file, shapes), strict=False)
+    return list(networks)
 
 
-def tensors(net: nn.Module) -> dict[str, torch.Tensor]:
-    """Without counters, which nothing reads."""
-    return {name: value for name, value in net.state_dict().items() if not name.endswith(BATCH_NORM_COUNTER)}
+def _discriminator_files(renderer: Path) -> Iterable[tuple[str, Path]]:
+    """Yield the name of each discriminator and its file beside that of the renderer."""
+    for name, suffix in DISCRIMINATOR_SUFFIXES.items():
+        yield name, renderer.with_name(f"{renderer.stem}{suffix}{renderer.suffix}")
 
 
-def ema_update(decay: float):
-    """An exponential mean that is short at first: after n updates it looks back over n / 9 of them, until `decay`."""
+def build_asccl_loss(settings: RendererSettings, device: torch.device) -> ASCCLLoss:
+    """Build the ASCCL loss of the image level. Raises WeightsError, ValueError."""
+    metric = load_metric(settings.metric, device, settings.heads)
+    return ASCCLLoss(metric, LossSettings(daas=settings.daas))
+
+
+Average = Callable[[list[torch.Tensor], list[torch.Tensor], torch.Tensor], None]
+
+
+def ema_update(decay: float) -> Average:
+    """Return an update of an exponential moving average that is short at first.
+
+    After n updates it averages over about n / 9 of them, until `decay` is reached.
+    """
 
     def update(averaged: list[torch.Tensor], current: list[torch.Tensor], n: torch.Tensor) -> None:
         torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + int(n)) / (10 + int(n))))
@@ -283,5 +289,91 @@ def ema_update(decay: float):
     return update
 
 
+def build_metadata(sizes: RendererSizes, portraits: Sequence[Portrait]) -> RendererMetadata:
+    """Build the metadata of the renderer's file; the person's embedding is the mean over sampled frames."""
+    crops = []
+    for portrait in portraits:
+        for t in spread_indices(len(portrait), -(-EMBEDDED_FRAMES // len(portraits))):
+            window = portrait.window(t, t + 1)
+            frame = ((window.frames[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+            crops.append(warp_crop(frame, window.crop_matrix[0].double().numpy(), CROP_SIZE))
+    return RendererMetadata.from_embeddings(sizes, portraits[0].size, load_embedder().embed(np.stack(crops)))
+
+
+def write_renderer(
+    path: Path, generator: Generator, discriminators: Discriminators | None, portraits: Sequence[Portrait]
+) -> None:
+    """Write the renderer's file and, beside it, those of its discriminators.
+
+    Args:
+        path: file of the renderer.
+        generator: the averaged generator.
+        discriminators: None writes the renderer alone.
+        portraits: training data, which identify the person.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    metadata = build_metadata(generator.sizes, portraits).to_metadata()
+    write_weights(path, inference_tensors(generator), metadata)
+    if discriminators is not None:
+        metadata = {
+            "kind": DISCRIMINATOR_KIND,
+            "conditions": metadata["conditions"],
+            **generator.sizes.to_metadata(),
+        }
+        for name, file in _discriminator_files(path):
+            write_weights(file, inference_tensors(discriminators.get_submodule(name)), metadata)
+
+
+def main(settings: RendererSettings) -> None:
+    """Train a renderer and write its file. Raises AscclError."""
+    validate_settings(settings)
+    accelerator = loop.create_accelerator(settings)
+    train_portraits, held_out_portraits = load_portraits(settings)
+    windows = RendererWindows(train_portraits, settings.window_frames)
+    generator = Generator(settings.sizes())
+    has_discriminators = settings.adversarial_weight > 0 or settings.features_weight > 0
+    discriminators = Discriminators(settings.sizes()) if has_discriminators else None
+    if settings.start_from and not checkpoint.list_checkpoints(settings.output):
+        accelerator.print("started from", *load_initial_weights(settings.start_from, generator, discriminators))
+    asccl = build_asccl_loss(settings, accelerator.device) if settings.asccl_weight else None
+    perceptual = load_perceptual_loss(settings.vgg).to(accelerator.device) if settings.vgg_weight else None
+
+    networks: list[nn.Module] = [RendererObjective(generator)]
+    if discriminators is not None:
+        networks.append(discriminators)
+    betas = (settings.adam_beta1, 0.999)
+    optimizers = [torch.optim.Adam(net.parameters(), settings.learning_rate, betas) for net in networks]
+    modules = [accelerator.prepare(net) for net in networks]
+    optimizers = [accelerator.prepare(optimizer) for optimizer in optimizers]
+    schedules = [torch.optim.lr_scheduler.LambdaLR(o, linear_decay(settings.steps)) for o in optimizers]
+    averaged = AveragedModel(generator, multi_avg_fn=ema_update(settings.ema_decay))
+    averaged.module.eval()
+    accelerator.register_for_checkpointing(*schedules, averaged)
+    validate = ValidationCallback(averaged, held_out_portraits, settings)
+
+    def generator_phase(batch: RendererWindow, _: None, rng: torch.Generator) -> PhaseResult:
+        limits = settings.cold_start_share, settings.asccl_images
+        result = modules[0](discriminators, batch, rng, asccl, perceptual, *limits)
+        return PhaseResult(result.losses, result.generated.detach())
+
+    def discriminator_phase(batch: RendererWindow, generated: torch.Tensor, _: torch.Generator) -> PhaseResult:
+        return PhaseResult(modules[1](batch, generated))
+
+    def update_average() -> None:
+        averaged.update_parameters(generator)
+        if accelerator.is_main_process and int(averaged.n_averaged) == settings.preview_step:
+            validate()
+
+    weights = settings.loss_weights()
+    phases = [Phase("renderer", optimizers[0], generator_phase, weights, schedules[0], update_average)]
+    if discriminators is not None:
+        phases.append(Phase("discriminators", optimizers[1], discriminator_phase, schedule=schedules[1]))
+    loop.train(accelerator, modules, phases, windows, settings, validate)
+    if accelerator.is_main_process:
+        write_renderer(settings.weights, averaged.module, discriminators, train_portraits)
+
+
 if __name__ == "__main__":
-    command(main, RendererSettings, __doc__)
+    run_command(main, RendererSettings, __doc__)

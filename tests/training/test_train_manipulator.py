@@ -1,16 +1,22 @@
 """The manipulator's losses and training, very small."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from recordings import HEAD, word_coefficients, write_recording
 from safetensors.torch import load_file
 from torch.utils.data import default_collate
+from training_runs import run_module
 
 from asccl import hub
+from asccl.data.labels import Labels
+from asccl.errors import WeightsError
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
 from asccl.zoo import create_metric
-from training import losses
-from training.datasets.windows import SEQUENCE_FRAMES, SyntheticWindows
+from training.datasets.recorded import RecordedWindows, load_labelled_clips
+from training.datasets.windows import ManipulatorWindow, SyntheticWindows
 from training.engine.settings import load_preset
 from training.train_manipulator import (
     ManipulatorObjective,
@@ -21,7 +27,20 @@ from training.train_manipulator import (
     mean_styles,
 )
 
-JAW = 17
+JAW = HEAD.index["jawOpen"]
+
+
+def smoke_settings(folder: Path, name: str, **changes: object) -> ManipulatorSettings:
+    paths = {"output": folder / name, "weights": folder / f"{name}.safetensors"}
+    return ManipulatorSettings(**load_preset(ManipulatorSettings, "smoke") | paths | changes)
+
+
+def identity_manipulator() -> Manipulator:
+    """A manipulator that returns its input."""
+    net = Manipulator(ManipulatorSizes(width=16, residual=True)).freeze()
+    net.generator.seq2[-1].weight.zero_()
+    net.generator.seq2[-1].bias.zero_()
+    return net
 
 
 @pytest.fixture(scope="module")
@@ -29,91 +48,115 @@ def data() -> SyntheticWindows:
     return SyntheticWindows(3, 6)
 
 
-def test_least_squares_want_one_for_real_and_nought_for_made():
-    ones, zeros = torch.ones(4), torch.zeros(4)
-    assert losses.lsgan_real(ones) == 0 and losses.lsgan_real(zeros) == 1
-    assert losses.lsgan_fake(zeros) == 0 and losses.lsgan_fake(2 * ones) == 4
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> dict[str, RecordedWindows]:
+    """Windows of Ann, who says one text with three emotions, and of Bob, who says two texts with one emotion each."""
+    folder = tmp_path_factory.mktemp("recorded")
+    for number, emotion in enumerate(("neutral", "happy", "sad")):
+        write_recording(folder, Labels("Ann", emotion, "1"), word_coefficients(1), number)
+    for number, emotion in enumerate(("neutral", "angry")):
+        write_recording(folder, Labels("Bob", emotion, str(number)), word_coefficients(10 + number), 20 + number)
+    return {person: RecordedWindows(0, load_labelled_clips(folder, HEAD, person)) for person in ("Ann", "Bob")}
 
 
-def test_mouth_correlation_is_blind_to_scale_and_level_and_to_jaws_that_rest():
-    jaw = torch.rand(5, 10, generator=torch.Generator().manual_seed(0))
-    assert losses.mouth_correlation(0.5 * jaw + 0.2, jaw).item() == pytest.approx(0, abs=1e-5)
-    assert losses.mouth_correlation(1 - jaw, jaw).item() == pytest.approx(2, abs=1e-5)
-    jaw[1:] = 0.3
-    assert losses.mouth_correlation(-jaw, jaw).item() == pytest.approx(2, abs=1e-5)
-    assert losses.mouth_correlation(jaw[1:], jaw[1:]).item() == 0
-
-
-def test_back_looks_from_what_was_made_which_it_does_not_move():
-    made = torch.rand(2, 10, 52, requires_grad=True)
-    returned = (torch.rand(2, 10, 52) + 0).requires_grad_()
-    losses.mouth_back(returned, made, JAW).backward()
-    assert made.grad is None and returned.grad[..., JAW].abs().sum() > 0
-    assert returned.grad[..., :JAW].abs().sum() == returned.grad[..., JAW + 1 :].abs().sum() == 0
-    losses.mouth_forward(made, returned.detach(), JAW).backward()
-    assert made.grad[..., JAW].abs().sum() > 0
-
-
-def test_windows_show_the_same_words_and_another_time(data):
-    window, again = data[2], SyntheticWindows(3, 6)[2]
-    assert torch.equal(window.source, again.source) and torch.equal(window.reference, again.reference)
-    head = data.sequences.head
-    for name in ("jawOpen", "mouthPucker", "eyeLookUpLeft"):
-        i = head.index[name]
-        torch.testing.assert_close(window.source[:, i], window.target[:, i])
-    assert not torch.equal(window.target, window.reference)
-    assert window.source_emotion != window.target_emotion
-    source, target, *_ = data.sequence(2)
-    assert source.shape == target.shape == (SEQUENCE_FRAMES, 52) and source.min() >= 0
-
-
-def test_every_loss_reaches_what_it_should(data):
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [
+        ("adversarial", "mapping_network"),
+        ("style", "style_encoder"),
+        ("cycle", "style_encoder"),
+        ("paired", "style_encoder"),
+        ("mouth_forward", "generator"),
+    ],
+)
+def test_every_loss_reaches_its_network(data, name, network):
     net = Manipulator(ManipulatorSizes(width=64, residual=True))
     batch = default_collate([data[i] for i in range(4)])
-    learner = ManipulatorObjective(net, data.sequences.head.index["jawOpen"])
-    found = learner(batch, torch.Generator().manual_seed(0), net.discriminator, True)
-    assert found.keys() == {"adversarial", "style", "cycle", "mouth_forward", "mouth_back", "paired"}
-    for name, reached in (("adversarial", "mapping_network"), ("style", "style_encoder"), ("cycle", "style_encoder"),
-                          ("paired", "style_encoder"), ("mouth_forward", "generator")):  # fmt: skip
-        net.zero_grad()
-        found[name].backward(retain_graph=True)
-        assert sum(p.grad.abs().sum() for p in getattr(net, reached).parameters() if p.grad is not None) > 0, name
-    plain = learner(batch, torch.Generator().manual_seed(0), net.discriminator, False)
-    assert "paired" not in plain and plain["cycle"] == found["cycle"]
+    values = ManipulatorObjective(net, JAW)(batch, torch.Generator().manual_seed(0), net.discriminator, True)
+    values[name].backward()
+    assert sum(p.grad.abs().sum() for p in getattr(net, network).parameters() if p.grad is not None) > 0
 
 
-def test_asccl_on_pictures_reaches_what_was_made_and_nothing_else(data):
-    on_pictures = RenderedASCCLLoss(data.sequences.head, create_metric())
+def test_the_paired_loss_does_not_change_the_others(data):
+    net = Manipulator(ManipulatorSizes(width=16, residual=True))
+    batch = default_collate([data[i] for i in range(4)])
+    paired, unpaired = (
+        ManipulatorObjective(net, JAW)(batch, torch.Generator().manual_seed(0), net.discriminator, paired)
+        for paired in (True, False)
+    )
+    assert paired.keys() - unpaired.keys() == {"paired"} and paired["cycle"] == unpaired["cycle"]
+
+
+def test_only_windows_with_a_partner_have_a_paired_loss(recorded):
+    net = Manipulator(ManipulatorSizes(width=16, residual=True))
+    paired, unpaired = recorded["Ann"][0], recorded["Bob"][0]
+
+    def paired_loss(*windows: ManipulatorWindow) -> float:
+        batch = default_collate(windows)
+        return ManipulatorObjective(net, JAW)(batch, torch.Generator(), net.discriminator, True)["paired"].item()
+
+    torch.manual_seed(0)
+    assert paired_loss(unpaired, unpaired) == 0 < paired_loss(paired, unpaired) < paired_loss(paired, paired)
+
+
+def test_rendered_asccl_reaches_one_frame_of_each_generated_sequence_and_nothing_else(data):
+    loss = RenderedASCCLLoss(HEAD, create_metric())
     source = torch.stack([data[0].source, data[1].source])
-    target = torch.stack([data[0].target, data[1].target]).requires_grad_()
-    assert all(not p.requires_grad for p in on_pictures.parameters())
-    apart = on_pictures(source, target, torch.Generator().manual_seed(0))
-    apart.backward()
-    frames = target.grad.abs().sum(-1)
-    assert ((frames > 0).sum(1) == 1).all()  # one frame of each
-    assert apart > on_pictures(source, source, torch.Generator().manual_seed(0))
+    generated = torch.stack([data[0].target, data[1].target]).requires_grad_()
+    assert all(not p.requires_grad for p in loss.parameters())
+    value = loss(source, generated, torch.Generator().manual_seed(0))
+    value.backward()
+    frames = generated.grad.abs().sum(-1)
+    assert ((frames > 0).sum(1) == 1).all()
+    assert value > loss(source, source, torch.Generator().manual_seed(0))
 
 
-def test_a_network_that_returns_its_input_errs_as_a_copy_does(data):
-    net = Manipulator(ManipulatorSizes(width=16, residual=True)).freeze()
-    net.generator.seq2[-1].weight.zero_()
-    net.generator.seq2[-1].bias.zero_()
-    told = evaluate_held_out(net, data, data.sequences.head.index["jawOpen"])
-    assert told["error"] == pytest.approx(told["copy_error"]) and told["mouth_correlation"] == pytest.approx(1)
-    shown = {data.sequence(n)[3] for n in range(6)}
+def test_a_network_that_returns_its_input_errs_as_a_copy_does(data, recorded):
+    for windows in (data, recorded["Ann"]):
+        metrics = evaluate_held_out(identity_manipulator(), windows, JAW)
+        assert metrics["error"] == pytest.approx(metrics["copy_error"])
+        assert metrics["mouth_correlation"] == pytest.approx(1)
+
+
+def test_without_partners_there_is_no_error(recorded):
+    metrics = evaluate_held_out(identity_manipulator(), recorded["Bob"], JAW)
+    assert metrics.keys() == {"mouth_correlation", "style_found"}
+
+
+def test_an_emotion_without_sequences_keeps_its_mean_style(data):
+    net = identity_manipulator()
+    emotions = {data.sequence(n)[3] for n in range(6)}
     styles = mean_styles(net, data)
-    assert all((styles[e].abs().sum() > 0) == (e in shown) for e in range(7))
+    assert all((styles[e].abs().sum() > 0) == (e in emotions) for e in range(7))
 
 
 def test_one_command_makes_the_same_file_twice(tmp_path):
-    made = []
-    for name in ("a", "b", "b"):  # the last finds all steps done and only writes
-        table = load_preset(ManipulatorSettings, "smoke") | {"output": tmp_path / name}
-        main(ManipulatorSettings(**table | {"weights": tmp_path / f"{name}.safetensors"}))
-        made.append((tmp_path / f"{name}.safetensors").read_bytes())
-    assert made[0] == made[1] == made[2]
-    told = hub.read_metadata(tmp_path / "a.safetensors")
-    assert ManipulatorSizes.from_metadata(told) == ManipulatorSizes(width=16, residual=True)
-    assert told["space"] == "arkit" and told["emotions"] == ",".join(EMOTIONS)
-    assert load_file(tmp_path / "a.safetensors")["mean_style"].abs().sum() > 0
+    contents = []
+    for name in ("a", "b", "b"):  # the last run finds all steps done and only writes the weights
+        settings = smoke_settings(tmp_path, name)
+        main(settings)
+        contents.append(settings.weights.read_bytes())
+    assert contents[0] == contents[1] == contents[2]
     assert (tmp_path / "a" / "log.jsonl").read_text().count("copy_error") == 3  # at the start, half way, at the end
+
+
+def test_the_file_has_metadata_and_mean_styles(tmp_path):
+    settings = smoke_settings(tmp_path, "a", steps=1)
+    main(settings)
+    metadata = hub.read_metadata(settings.weights)
+    assert ManipulatorSizes.from_metadata(metadata) == ManipulatorSizes(width=16, residual=True)
+    assert metadata["space"] == "arkit" and metadata["emotions"] == ",".join(EMOTIONS)
+    assert load_file(settings.weights)["mean_style"].abs().sum() > 0
+
+
+@pytest.mark.parametrize("metric", ["ned-manipulator", "nowhere.safetensors"])
+def test_a_metric_of_another_kind_is_refused(tmp_path, metric):
+    with pytest.raises(WeightsError, match=metric):
+        main(smoke_settings(tmp_path, "a", asccl_weight=1.0, metric=metric))
+
+
+def test_a_wrong_setting_is_reported_in_one_line(tmp_path):
+    options = ["--preset", "smoke", "--output", str(tmp_path), "--data", str(tmp_path / "nowhere")]
+    process = run_module("training.train_manipulator", *options)
+    assert process.returncode == 3
+    assert process.stderr.count("\n") == 1 and "nowhere holds no clips: make them" in process.stderr

@@ -1,1 +1,1 @@
-"""The paper's ablations (Tables 4 to 6): what `training.ablate` trains, shows and measures."""
+"""The paper's ablations (Tables 4 to 6): design, test cases, metrics and report of `training.ablate`."""

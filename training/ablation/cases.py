@@ -1,4 +1,4 @@
-"""What an ablation is judged on: somebody says the same words with two emotions, so that the answer is known."""
+"""Test cases of an ablation: somebody says the same words with two emotions, so that the true edit is known."""
 
 from __future__ import annotations
 
@@ -7,35 +7,49 @@ from dataclasses import dataclass
 
 import numpy as np
 
-INTRA, CROSS = "intra-ID", "cross-ID"  # whom the reference shows: the speaker with other words, or somebody else
-SETTINGS = (INTRA, CROSS)
-REFERENCE_FRAMES = 80  # frames of a reference
-REFERENCE_IMAGES = 8  # of them, those of which pictures are made
+INTRA_ID, CROSS_ID = "intra-ID", "cross-ID"  # the reference shows the speaker with other words, or somebody else
+SETTINGS = (INTRA_ID, CROSS_ID)
+REFERENCE_FRAMES = 80
+REFERENCE_IMAGES = 8  # frames of a reference of which there are images
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Who shows the wanted emotion. coefficients: (R, 52). pictures: (n, S, S, 3) uint8 RGB of some of these frames.
-    places: (n, 468, 2) landmarks in them."""
+    """Somebody who shows the target emotion.
+
+    Attributes:
+        coefficients: (R, 52).
+        images: (n, S, S, 3) uint8 RGB of some of these frames.
+        landmarks: (n, 468, 2) in these images.
+    """
 
     coefficients: np.ndarray
-    pictures: np.ndarray
-    places: np.ndarray
+    images: np.ndarray
+    landmarks: np.ndarray
 
 
 @dataclass(frozen=True)
 class Case:
-    """source, truth: (T, 52), the same words with the emotion that is and the one that is wanted, an index into
-    `EMOTIONS`. before, after: (T, S, S, 3) uint8 RGB, both in pictures. at, places: (T, 468, 2) where to look for the
-    face of an edit, and landmarks of the truth. conditions: (T, 52) that the face shall do -> (T, 10, S, S) that the
-    renderer paints it from. references: by setting."""
+    """A source clip of T frames, its true edit, and references.
+
+    Attributes:
+        source: (T, 52) coefficients.
+        truth: (T, 52), the same words with the target emotion.
+        emotion: target emotion, an index into `EMOTIONS`.
+        source_images: (T, S, S, 3) uint8 RGB.
+        true_images: (T, S, S, 3) uint8 RGB.
+        source_landmarks: (T, 468, 2) where the face of an edit is expected.
+        true_landmarks: (T, 468, 2) in the true images.
+        conditions: coefficients (T, 52) -> condition images (T, 10, S, S) of the source clip with this expression.
+        references: by setting.
+    """
 
     source: np.ndarray
     truth: np.ndarray
     emotion: int
-    before: np.ndarray
-    after: np.ndarray
-    at: np.ndarray
-    places: np.ndarray
+    source_images: np.ndarray
+    true_images: np.ndarray
+    source_landmarks: np.ndarray
+    true_landmarks: np.ndarray
     conditions: Callable[[np.ndarray], np.ndarray]
     references: dict[str, Reference]

@@ -1,9 +1,11 @@
-"""Which networks are trained with which supervision, and which of them make up a row of the paper's tables."""
+"""Design of the ablations: the trainings with their supervision, and the rows of the paper's tables made of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+from asccl.metric.scc import Heads
 
 Stage = Literal["manipulator", "renderer"]
 STAGES: tuple[Stage, ...] = ("manipulator", "renderer")
@@ -11,18 +13,23 @@ STAGES: tuple[Stage, ...] = ("manipulator", "renderer")
 
 @dataclass(frozen=True)
 class Supervision:
-    """How ASCCL looks at a training. heads: see `load_metric`. daas: see `LossSettings`. pull: factor of its weight
-    that makes its gradient as long as that of "trained" (`benchmarks/ned_cost.py` prints it, for either stage), so that
-    rows differ by where it pulls and not by how hard."""
+    """One supervision variant.
 
-    heads: str
-    daas: str
+    Attributes:
+        heads: of the metric, see `load_metric`.
+        daas: see `LossSettings`.
+        weight_scale: factor of the ASCCL weight by stage. It equalizes gradient norms with the variant "trained"
+            (`benchmarks/ned_cost.py` prints it), so variants differ in gradient direction only.
+    """
+
+    heads: Heads
+    daas: Literal["paper", "off", "authors"]
     weight_scale: dict[Stage, float]
 
 
-NONE = "none"
+NO_ASCCL = "none"
 SUPERVISIONS: dict[str, Supervision | None] = {
-    NONE: None,
+    NO_ASCCL: None,
     "untrained": Supervision("random", "paper", {"manipulator": 0.17, "renderer": 0.34}),
     "trained": Supervision("trained", "paper", {"manipulator": 1.0, "renderer": 1.0}),
     "without DAAS": Supervision("trained", "off", {"manipulator": 1.2, "renderer": 1.3}),
@@ -32,29 +39,42 @@ SUPERVISIONS: dict[str, Supervision | None] = {
 
 @dataclass(frozen=True)
 class Row:
-    """manipulator, renderer: names of `SUPERVISIONS`. tables: of the paper in which it stands."""
+    """A row of the tables.
+
+    Attributes:
+        name: in the first column.
+        manipulator: supervision of the manipulator, a key of `SUPERVISIONS`.
+        renderer: supervision of the renderer, a key of `SUPERVISIONS`.
+        tables: numbers of the paper's tables that have this row.
+    """
 
     name: str
     manipulator: str
     renderer: str
     tables: tuple[int, ...]
 
-    def of(self, stage: Stage) -> str:
+    def supervision(self, stage: Stage) -> str:
+        """Return the supervision of a stage."""
         return self.manipulator if stage == "manipulator" else self.renderer
 
 
 BASELINE = "NED"
 ROWS = (
-    Row(BASELINE, NONE, NONE, (4, 5, 6)),
+    Row(BASELINE, NO_ASCCL, NO_ASCCL, (4, 5, 6)),
     Row("ASCCL untrained", "untrained", "untrained", (4,)),
-    Row("ASCCL, 3DMM alone", "trained", NONE, (5,)),
-    Row("ASCCL, image alone", NONE, "trained", (5,)),
+    Row("ASCCL, 3DMM alone", "trained", NO_ASCCL, (5,)),
+    Row("ASCCL, image alone", NO_ASCCL, "trained", (5,)),
     Row("ASCCL without DAAS", "without DAAS", "without DAAS", (6,)),
     Row("ASCCL, authors' DAAS", "authors' DAAS", "authors' DAAS", (6,)),
     Row("ASCCL", "trained", "trained", (4, 5, 6)),
 )
 
 
-def trainings() -> list[tuple[Stage, str]]:
-    """The distinct trainings of a seed; rows share them. What is compared with everything comes first."""
-    return [(stage, name) for name in SUPERVISIONS for stage in STAGES if any(row.of(stage) == name for row in ROWS)]
+def distinct_trainings() -> list[tuple[Stage, str]]:
+    """Return the trainings of a seed, which the rows share; the baseline's come first."""
+    return [
+        (stage, name)
+        for name in SUPERVISIONS
+        for stage in STAGES
+        if any(row.supervision(stage) == name for row in ROWS)
+    ]

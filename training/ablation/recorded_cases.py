@@ -1,7 +1,8 @@
-"""Whom an ablation is judged on where the clips are real: held-out clips of the person whom the renderers are taught.
+"""Recorded test cases: held-out clips of the person whom the renderers are trained on.
 
-The truth is the same words as this person says them with the wanted emotion, its frames found by sound or mouth. It has
-another head pose than the edit, so that PSNR says nothing here, and its timing is the nearest that warping finds.
+The truth is the same words as this person says them with the target emotion; corresponding frames are determined by
+sound or mouth movement. It has another head pose than the edit, so that PSNR is meaningless here, and its timing is the
+nearest that time warping gives.
 """
 
 from __future__ import annotations
@@ -18,67 +19,84 @@ from asccl.nets.ned_manipulator import WINDOW_LENGTH
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.types import EMOTIONS
-from training.ablation.cases import CROSS, INTRA, REFERENCE_FRAMES, REFERENCE_IMAGES, Case, Reference
-from training.datasets.portraits import Prepared
-from training.datasets.recorded import LABELS, aligned, labelled, partners, split
+from training.ablation.cases import CROSS_ID, INTRA_ID, REFERENCE_FRAMES, REFERENCE_IMAGES, Case, Reference
+from training.datasets.portraits import PreparedPortrait
+from training.datasets.recorded import LABELS_REMEDY, align_frames, find_partners, load_labelled_clips, split_clips
 
 
-def recorded_cases(folder: Path, person: str, frames: int, each: int, surface: FaceSurface) -> list[Case]:
-    """folder: of `training.prepare`. person: of its labels. frames: of a case, at the end of the clips, which the
-    renderer is not taught. each: cases of an emotion, at most. Raises InputError."""
-    everybody, gaze = labelled(folder, surface.head), GazeEstimator(surface)
-    clips = split([clip for clip in everybody if clip.record.person == person], True)
-    found: dict[str, list[Case]] = {emotion: [] for emotion in EMOTIONS}
-    for pair in partners(clips):
+def recorded_cases(folder: Path, person: str, frames: int, cases_per_emotion: int, surface: FaceSurface) -> list[Case]:
+    """Build the cases of a person.
+
+    Args:
+        folder: of `training.prepare`.
+        person: of its labels.
+        frames: of a case, from the end of the clips, which the renderer is not trained on.
+        cases_per_emotion: largest number of cases of every emotion.
+        surface: of the head model.
+
+    Raises:
+        InputError: the person has no held-out pair of clips, or the folder is damaged.
+    """
+    clips, gaze = load_labelled_clips(folder, surface.head), GazeEstimator(surface)
+    _, held_out = split_clips([clip for clip in clips if clip.record.person == person])
+    cases: dict[str, list[Case]] = {emotion: [] for emotion in EMOTIONS}
+    for pair in find_partners(held_out):
         for i, j in (pair, pair[::-1]):
-            source, truth = clips[i], clips[j]
-            mine, both = found[str(truth.record.emotion)], aligned(source, truth)[-frames:]
-            references = _references(everybody, truth)
-            if len(mine) < each and len(both) >= WINDOW_LENGTH and references is not None:
-                mine.append(_case(source, truth, both, references, surface, gaze))
-    if not any(found.values()):
-        raise InputError(f"{person} has no held-out pair of clips in {folder} whose emotion others show, too", LABELS)
-    return [case for emotion in EMOTIONS for case in found[emotion]]
+            source, truth = held_out[i], held_out[j]
+            same_emotion, aligned = cases[str(truth.record.emotion)], align_frames(source, truth)[-frames:]
+            references = _references(clips, truth)
+            if len(same_emotion) < cases_per_emotion and len(aligned) >= WINDOW_LENGTH and references is not None:
+                portrait = PreparedPortrait(source, surface, gaze, 0, len(source))
+                same_emotion.append(_case(portrait, truth, aligned, references))
+    if not any(cases.values()):
+        raise InputError(
+            f"{person} has no held-out pair of clips in {folder} whose emotion others show, too", LABELS_REMEDY
+        )
+    return [case for emotion in EMOTIONS for case in cases[emotion]]
 
 
 def _case(
-    source: PreparedClip, truth: PreparedClip, both: np.ndarray, references: dict[str, Reference],
-    surface: FaceSurface, gaze: GazeEstimator,
-) -> Case:  # fmt: skip
-    before, after = both.T
+    portrait: PreparedPortrait, truth: PreparedClip, aligned: np.ndarray, references: dict[str, Reference]
+) -> Case:
+    source = portrait.clip
+    source_frames, true_frames = aligned.T
     return Case(
-        source.coefficients[before], truth.coefficients[after], EMOTIONS.index(str(truth.record.emotion)),
-        source.images(before), truth.images(after), source.landmarks(before)[:, :NUM_FACE_LANDMARKS],
-        truth.landmarks(after)[:, :NUM_FACE_LANDMARKS], _conditions(source, before, surface, gaze), references,
-    )  # fmt: skip
+        source=source.coefficients[source_frames],
+        truth=truth.coefficients[true_frames],
+        emotion=EMOTIONS.index(str(truth.record.emotion)),
+        source_images=source.images(source_frames),
+        true_images=truth.images(true_frames),
+        source_landmarks=source.landmarks(source_frames)[:, :NUM_FACE_LANDMARKS],
+        true_landmarks=truth.landmarks(true_frames)[:, :NUM_FACE_LANDMARKS],
+        conditions=_conditions_function(portrait, source_frames),
+        references=references,
+    )
 
 
-def _conditions(
-    clip: PreparedClip, frames: np.ndarray, surface: FaceSurface, gaze: GazeEstimator
-) -> Callable[[np.ndarray], np.ndarray]:
-    """(T, 52) that the face shall do in these frames -> (T, 10, S, S), drawn as an edit draws them."""
-    scene = Prepared(clip, surface, gaze, 0, len(clip)).scene
+def _conditions_function(portrait: PreparedPortrait, frames: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from coefficients (T, 52) in these frames to conditions (T, 10, S, S), as in an edit."""
+    clip = portrait.clip
 
-    def draw(new: np.ndarray) -> np.ndarray:
-        out = []
-        for t, w in zip(frames, new, strict=True):
-            own = clip.coefficients[t]
-            looking = gaze(scene.rest, own, scene.views[t], clip.read("landmarks", int(t), int(t) + 1)[0])
-            out.append(scene.frame_channels(w + looking - own, int(t)))
-        return np.stack(out)
+    def conditions(coefficients: np.ndarray) -> np.ndarray:
+        channels = []
+        for t, w in zip(map(int, frames), coefficients, strict=True):
+            with_gaze = portrait.coefficients_with_gaze(t, clip.read("landmarks", t, t + 1)[0])
+            channels.append(portrait.scene.frame_channels(w + with_gaze - clip.coefficients[t], t))
+        return np.stack(channels)
 
-    return draw
+    return conditions
 
 
 def _references(clips: list[PreparedClip], truth: PreparedClip) -> dict[str, Reference] | None:
-    """Other words with the emotion of the truth, of its speaker and of somebody else; None where there are none."""
-    alike = [clip for clip in clips if clip.record.emotion == truth.record.emotion and clip is not truth]
-    own = [c for c in alike if c.record.person == truth.record.person and c.record.words != truth.record.words]
-    others = [c for c in alike if c.record.person != truth.record.person]
-    return {INTRA: _shown(own[0]), CROSS: _shown(others[0])} if own and others else None
+    """Find other words with the emotion of the truth, by its speaker and by another one; None where one is missing."""
+    same_emotion = [clip for clip in clips if clip.record.emotion == truth.record.emotion and clip is not truth]
+    own = [c for c in same_emotion if c.record.person == truth.record.person and c.record.words != truth.record.words]
+    others = [c for c in same_emotion if c.record.person != truth.record.person]
+    return {INTRA_ID: _reference(own[0]), CROSS_ID: _reference(others[0])} if own and others else None
 
 
-def _shown(clip: PreparedClip) -> Reference:
-    seen = np.flatnonzero(clip.valid)[:REFERENCE_FRAMES]
-    some = seen[:: max(1, len(seen) // REFERENCE_IMAGES)][:REFERENCE_IMAGES]
-    return Reference(clip.coefficients[seen], clip.images(some), clip.landmarks(some)[:, :NUM_FACE_LANDMARKS])
+def _reference(clip: PreparedClip) -> Reference:
+    frames = np.flatnonzero(clip.valid)[:REFERENCE_FRAMES]
+    sampled = frames[:: max(1, len(frames) // REFERENCE_IMAGES)][:REFERENCE_IMAGES]
+    landmarks = clip.landmarks(sampled)[:, :NUM_FACE_LANDMARKS]
+    return Reference(clip.coefficients[frames], clip.images(sampled), landmarks)

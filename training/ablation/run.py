@@ -1,12 +1,4 @@
-"""The paper's ablations (Tables 4 to 6): train NED with and without ASCCL, make edits whose truth is known, measure.
-
-    python -m training.ablate --preset cpu       # under two hours on two cores
-    python -m training.ablate --preset smoke     # a minute or two; its numbers mean nothing
-    python -m training.ablate --preset paper --data build/mead --person M003
-
-Kill it at any moment: the same command goes on. Every network and every measured row is kept in --output, a training
-that was cut off goes on from its checkpoint. At the end --output holds scores.jsonl, table.md and chart.png.
-"""
+"""The command `training.ablate`: run all trainings of the ablations, then all scorings, then write the report."""
 
 from __future__ import annotations
 
@@ -22,25 +14,36 @@ from typing import Any
 from asccl.errors import AscclError, SettingError
 from training import train_manipulator, train_renderer
 from training.ablation import report, score
-from training.ablation.design import SUPERVISIONS, Stage, trainings
-from training.ablation.score import ScoreSettings, network, scored
+from training.ablation.design import SUPERVISIONS, Stage, distinct_trainings
+from training.ablation.score import ScoreSettings, network_file, read_scores
 from training.engine.settings import PRESETS, load_preset
-from training.preprocess.workers import Done, here, in_processes
+from training.preprocess.workers import run_in_processes, run_serially
 from training.train_manipulator import ManipulatorSettings
 from training.train_renderer import RendererSettings
 
 
-class PartError(AscclError):
+class AblationError(AscclError):
     """A training or a scoring of the ablation has failed."""
 
 
 @dataclass(frozen=True)
 class AblateSettings:
-    """recipe: presets/ablation/RECIPE.toml says how each network is trained. seeds: how often everything is done; a
-    seed is of data, networks and speaker. jobs: processes of one thread each; 0 does all in this one, with as many
-    threads as there are. weight_3dmm, weight_image: of ASCCL at either level, before the pull of `ablation/design.py`.
-    emotions, frames, each: see `ScoreSettings`. device: that the edits are made on. data: folder of `training.prepare`;
-    without one everybody is made up. person: of its labels, whom the renderers are taught and the edits are made of."""
+    """Settings of `training.ablate`.
+
+    Attributes:
+        output: folder of networks, logs and report.
+        recipe: each network is trained as presets/ablation/RECIPE.toml says.
+        seeds: number of repetitions, each with its own data, initial weights and speaker.
+        jobs: processes of one thread each; 0 does all in this process, with its threads.
+        weight_3dmm: weight of ASCCL at the level of the 3DMM, before the weight scale of a supervision variant.
+        weight_image: the same at the level of images.
+        emotions: see `ScoreSettings`.
+        frames: see `ScoreSettings`.
+        cases_per_emotion: see `ScoreSettings`.
+        device: that the edits are made on.
+        data: folder of `training.prepare`; without one, all people are synthetic.
+        person: of the labels of that folder, on whom the renderers are trained and the edits are made.
+    """
 
     output: Path = Path("build/ablation")
     recipe: str = "cpu"
@@ -57,81 +60,123 @@ class AblateSettings:
 
 
 @dataclass(frozen=True)
-class AblationJob:
-    """A training, or the scoring of a seed where `stage` is None. target: the file that a training leaves."""
+class ScoringJob:
+    """The scoring of a seed."""
 
-    name: str
     seed: int
-    stage: Stage | None = None
-    supervision: str = ""
-    target: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Name in logs."""
+        return f"scores-{self.seed}"
 
 
-def jobs_of(settings: AblateSettings) -> tuple[list[AblationJob], list[AblationJob]]:
-    """The trainings that are not finished, and the scorings."""
+@dataclass(frozen=True)
+class TrainingJob:
+    """The training of one network, which is written to `target`."""
+
+    stage: Stage
+    supervision: str
+    seed: int
+    target: Path
+
+    @property
+    def name(self) -> str:
+        """Name in logs."""
+        return self.target.stem
+
+
+AblationJob = TrainingJob | ScoringJob
+
+
+def plan_jobs(settings: AblateSettings) -> tuple[list[TrainingJob], list[ScoringJob]]:
+    """Return the trainings that are not finished, and the scorings."""
     folder, seeds = settings.output / "networks", range(settings.seeds)
-    wanted = [(*which, seed, network(folder, *which, seed)) for which in trainings() for seed in seeds]
-    left = [AblationJob(file.stem, seed, stage, name, file) for stage, name, seed, file in wanted if not file.exists()]
-    return left, [AblationJob(f"scores-{seed}", seed) for seed in seeds]
+    trainings = [
+        TrainingJob(stage, supervision, seed, network_file(folder, stage, supervision, seed))
+        for stage, supervision in distinct_trainings()
+        for seed in seeds
+    ]
+    return [job for job in trainings if not job.target.exists()], [ScoringJob(seed) for seed in seeds]
 
 
-def trained(settings: AblateSettings, job: AblationJob) -> ManipulatorSettings | RendererSettings:
-    """How a network of the ablation is trained. Raises SettingError."""
-    kind = ManipulatorSettings if job.stage == "manipulator" else RendererSettings
-    table: dict[str, Any] = load_preset(kind, str(PRESETS / "ablation" / f"{settings.recipe}.toml"))
+def training_settings(settings: AblateSettings, job: TrainingJob) -> ManipulatorSettings | RendererSettings:
+    """Return the settings of the training of a network. Raises SettingError."""
+    is_renderer = job.stage == "renderer"
+    settings_type = RendererSettings if is_renderer else ManipulatorSettings
+    table: dict[str, Any] = load_preset(settings_type, str(PRESETS / "ablation" / f"{settings.recipe}.toml"))
     table |= {"seed": job.seed, "weights": job.target, "output": settings.output / "trainings" / job.name}
     if settings.data is not None:
-        table |= {"data": settings.data, "people": settings.person if job.stage == "renderer" else "", "verify": False}
-    asccl = SUPERVISIONS[job.supervision]
-    if asccl is not None and job.stage is not None:
-        weight = settings.weight_3dmm if job.stage == "manipulator" else settings.weight_image
-        table |= {"asccl_weight": weight * asccl.weight_scale[job.stage], "heads": asccl.heads, "daas": asccl.daas}
-    return kind(**table)
+        table |= {"data": settings.data, "people": settings.person if is_renderer else "", "verify": False}
+    supervision = SUPERVISIONS[job.supervision]
+    if supervision is not None:
+        weight = settings.weight_image if is_renderer else settings.weight_3dmm
+        table["asccl_weight"] = weight * supervision.weight_scale[job.stage]
+        table |= {"heads": supervision.heads, "daas": supervision.daas}
+    return settings_type(**table)
 
 
-def judged(settings: AblateSettings, seed: int) -> ScoreSettings:
+def score_settings(settings: AblateSettings, job: ScoringJob) -> ScoreSettings:
+    """Return the settings of the scoring of a seed."""
     return ScoreSettings(
-        settings.output / "networks", settings.output / f"scores-{seed}.jsonl", seed, settings.emotions,
-        settings.frames, settings.cases_per_emotion, settings.device, settings.data, settings.person,
-    )  # fmt: skip
+        networks=settings.output / "networks",
+        scores=settings.output / f"{job.name}.jsonl",
+        seed=job.seed,
+        emotions=settings.emotions,
+        frames=settings.frames,
+        cases_per_emotion=settings.cases_per_emotion,
+        device=settings.device,
+        data=settings.data,
+        person=settings.person,
+    )
 
 
-def do(settings: AblateSettings, job: AblationJob) -> float:
-    """Seconds that a job took; what it prints goes to a log. Raises PartError."""
-    began = monotonic()
+def run_job(settings: AblateSettings, job: AblationJob) -> float:
+    """Run a job with its output in a log, and return its duration in seconds. Raises AblationError."""
+    start = monotonic()
     log = settings.output / "logs" / f"{job.name}.log"
     with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
         try:
-            if job.stage is None:
-                score.main(judged(settings, job.seed))
+            if isinstance(job, ScoringJob):
+                score.main(score_settings(settings, job))
             else:
-                main = train_manipulator.main if job.stage == "manipulator" else train_renderer.main
-                main(trained(settings, job))  # type: ignore[arg-type]
+                _train(training_settings(settings, job))
         except Exception as error:
             traceback.print_exc(file=file)
-            raise PartError(f"{job.name} failed ({error})", f"see {log}; the same command goes on") from error
-    return monotonic() - began
+            raise AblationError(f"{job.name} failed ({error})", f"see {log}; the same command continues") from error
+    return monotonic() - start
 
 
-def run(settings: AblateSettings, jobs: Sequence[AblationJob]) -> None:
-    """All of them, whichever fail. Raises PartError."""
-    work = partial(do, settings)
-    ends = in_processes(work, jobs, settings.jobs) if settings.jobs else here(work, jobs)
-    failed: list[Done] = []
-    for number, done in enumerate(ends):
-        told = f"{done.value:.0f} s" if done.error is None else str(done.error)
-        print(f"{number + 1}/{len(jobs)} {done.job.name}: {told}", flush=True)
-        failed += [done] if done.error is not None else []
+def _train(settings: ManipulatorSettings | RendererSettings) -> None:
+    if isinstance(settings, RendererSettings):
+        train_renderer.main(settings)
+    else:
+        train_manipulator.main(settings)
+
+
+def run_jobs(settings: AblateSettings, jobs: Sequence[AblationJob]) -> None:
+    """Run all jobs, even if some fail. Raises AblationError."""
+    function = partial(run_job, settings)
+    results = run_in_processes(function, jobs, settings.jobs) if settings.jobs else run_serially(function, jobs)
+    failed = []
+    for number, (job, seconds, error) in enumerate(results):
+        if error is not None:
+            failed.append(job.name)
+        print(f"{number + 1}/{len(jobs)} {job.name}: {f'{seconds:.0f} s' if error is None else error}", flush=True)
     if failed:
-        raise PartError(f"{len(failed)} of {len(jobs)} parts failed, first {failed[0].job.name}",
-                        f"see {settings.output / 'logs'}, then give the same command again")  # fmt: skip
+        raise AblationError(
+            f"{len(failed)} of {len(jobs)} jobs failed, first {failed[0]}",
+            f"see {settings.output / 'logs'}, then run the same command again",
+        )
 
 
 def main(settings: AblateSettings) -> None:
+    """Run an ablation. Raises AscclError."""
     if settings.data is not None and not settings.person:
-        raise SettingError("nobody is named in --person", "name the one whom the renderers are to be taught")
+        raise SettingError("--person is missing", "give the person on whom the renderers are trained")
     (settings.output / "logs").mkdir(parents=True, exist_ok=True)
-    left, scorings = jobs_of(settings)
-    run(settings, left)
-    run(settings, scorings)
-    report.write([told for job in scorings for told in scored(judged(settings, job.seed).scores)], settings.output)
+    trainings, scorings = plan_jobs(settings)
+    run_jobs(settings, trainings)
+    run_jobs(settings, scorings)
+    scores = [row for job in scorings for row in read_scores(score_settings(settings, job).scores)]
+    report.write_report(scores, settings.output)

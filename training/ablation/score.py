@@ -1,4 +1,4 @@
-"""Makes the edits of one seed, row by row, and measures them. Every finished row is a JSON line and is kept."""
+"""Make and measure the edits of one seed, row by row. Every finished row is kept as a JSON line."""
 
 from __future__ import annotations
 
@@ -13,25 +13,36 @@ import torch
 from asccl.evaluation.metrics import psnr
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import encode_style, translate
-from asccl.nets.ned_renderer import CONDITION_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator
+from asccl.nets.ned_renderer import CONDITION_CHANNELS, Generator
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.synthetic.speech import MAX_COEFFICIENT
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator, load_renderer
-from training.ablation.cases import SETTINGS, Case, Reference
+from training.ablation.cases import SETTINGS, Case
 from training.ablation.design import ROWS, Row, Stage
-from training.ablation.measures import FeatureExtractor, FrameFeatures, coefficient_metrics, image_metrics
+from training.ablation.metrics import FeatureExtractor, coefficient_metrics, image_metrics
 from training.ablation.recorded_cases import recorded_cases
 from training.ablation.synthetic_cases import synthetic_cases
+from training.renderer_step import render_clip
 
-SOURCE = "source as it is"
+UNCHANGED_ROW = "source as it is"
 
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """networks: folder of their files. lines: file that the results are added to. seed: of networks and speaker.
-    emotions: how many are wanted, the first ones of `EMOTIONS`. frames, each: of a case; cases of every wanted emotion.
-    device: that the networks run on. data, person: folder of `training.prepare`, and who in it; made up without."""
+    """Settings of the scoring of one seed.
+
+    Attributes:
+        networks: folder of the trained networks.
+        scores: file that the rows are appended to.
+        seed: of networks and speaker.
+        emotions: number of target emotions, the first ones of `EMOTIONS`.
+        frames: of a case.
+        cases_per_emotion: cases of every target emotion.
+        device: that the networks run on.
+        data: folder of `training.prepare`; without one, cases are synthetic.
+        person: of the labels of that folder.
+    """
 
     networks: Path = Path("build/ablation/networks")
     scores: Path = Path("build/ablation/scores-0.jsonl")
@@ -44,100 +55,142 @@ class ScoreSettings:
     person: str = ""
 
 
-def network(folder: Path, stage: Stage, supervision: str, seed: int) -> Path:
-    """Where the finished network lies."""
+def network_file(folder: Path, stage: Stage, supervision: str, seed: int) -> Path:
+    """Return the file of a trained network.
+
+    Args:
+        folder: of all networks.
+        stage: of the network.
+        supervision: a key of `SUPERVISIONS`.
+        seed: of the training.
+    """
     return folder / f"{stage}-{supervision.replace(' ', '-').replace(chr(39), '')}-{seed}.safetensors"
 
 
-def directed(case: Case, setting: str, file: Path, device: str) -> np.ndarray:
-    """(T, 52) the source in the style of the reference. What the network says, whole: no rule spares the words."""
+def translate_source(case: Case, setting: str, file: Path, device: str) -> np.ndarray:
+    """Translate the source to the style of the reference, without the editor's rules that protect speech.
+
+    Args:
+        case: the case.
+        setting: which reference.
+        file: of the manipulator.
+        device: that it runs on.
+
+    Returns:
+        (T, 52) coefficients.
+    """
     net = load_manipulator(file, device)
     source, reference = (
         torch.from_numpy(x).float().to(device) for x in (case.source, case.references[setting].coefficients)
     )
-    made = translate(net.generator, source, encode_style(net.style_encoder, reference))
-    return made.cpu().numpy().clip(0, MAX_COEFFICIENT)
+    generated = translate(net.generator, source, encode_style(net.style_encoder, reference))
+    return generated.cpu().numpy().clip(0, MAX_COEFFICIENT)
 
 
 @torch.inference_mode()
-def painted(net: Generator, case: Case, coefficients: np.ndarray) -> np.ndarray:
-    """The source's frames with the face that the renderer draws, (T, S, S, 3) uint8 RGB; out of nothing, as an edit."""
+def render_edit(net: Generator, case: Case, coefficients: np.ndarray) -> np.ndarray:
+    """Render an expression into the source images.
+
+    Args:
+        net: generator of the person.
+        case: the case.
+        coefficients: (T, 52).
+
+    Returns:
+        (T, S, S, 3) uint8 RGB.
+    """
     device = next(net.parameters()).device
     conditions = torch.from_numpy(case.conditions(coefficients)).to(device)
-    seen = torch.cat([conditions[:1]] * (INPUT_FRAMES - 1) + [conditions])
-    made = [conditions.new_full((3, *conditions.shape[2:]), -1.0)] * PREVIOUS_FRAMES
-    for t in range(len(conditions)):
-        made.append(net(seen[t : t + INPUT_FRAMES].flatten(0, 1)[None], torch.cat(made[-PREVIOUS_FRAMES:])[None])[0])
-    source = torch.from_numpy(case.before).to(device).permute(0, 3, 1, 2) / 127.5 - 1
+    source = torch.from_numpy(case.source_images).to(device).permute(0, 3, 1, 2) / 127.5 - 1
     mask = conditions[:, CONDITION_CHANNELS:]
-    whole = mask * torch.stack(made[PREVIOUS_FRAMES:]) + (1 - mask) * source
-    return ((whole + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+    images = mask * render_clip(net, conditions) + (1 - mask) * source
+    return ((images + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 class Evaluator:
-    """Everything of a seed that all rows share."""
+    """Measures the edits of one seed; holds what all rows share. Call `close()`.
+
+    Args:
+        settings: of the scoring.
+        size: side of an image, pixels.
+    """
 
     def __init__(self, settings: ScoreSettings, size: int):
-        self.settings, self.head, self.eyes = settings, load_anny_head(), FeatureExtractor()
-        surface = FaceSurface(self.head)
-        much = settings.frames, settings.cases_per_emotion
+        self.settings, self.head, self.extractor = settings, load_anny_head(), FeatureExtractor()
+        surface, amount = FaceSurface(self.head), (settings.frames, settings.cases_per_emotion)
         if settings.data is None:
-            self.cases = synthetic_cases(settings.seed, settings.emotions, *much, size, surface)
+            self.cases = synthetic_cases(settings.seed, settings.emotions, *amount, size, surface)
         else:
-            self.cases = recorded_cases(settings.data, settings.person, *much, surface)
-        self.truth = [self.eyes.look(case.after, case.places) for case in self.cases]
+            self.cases = recorded_cases(settings.data, settings.person, *amount, surface)
+        self.truth = [self.extractor.extract(case.true_images, case.true_landmarks) for case in self.cases]
         self.references = {
-            setting: [self.eyes.look(shown.pictures, shown.places) for shown in self._shown(setting)]
+            setting: [
+                self.extractor.extract(reference.images, reference.landmarks)
+                for reference in (case.references[setting] for case in self.cases)
+            ]
             for setting in SETTINGS
         }
 
-    def _shown(self, setting: str) -> list[Reference]:
-        return [case.references[setting] for case in self.cases]
+    def close(self) -> None:
+        """Release the feature extractor."""
+        self.extractor.close()
 
-    def _look(self, clips: Sequence[np.ndarray]) -> list[FrameFeatures]:
-        return [self.eyes.look(pictures, case.at) for pictures, case in zip(clips, self.cases, strict=True)]
-
-    def row(self, row: Row, setting: str) -> dict[str, float]:
-        """What is measured of an edit by the networks of a row."""
+    def evaluate_row(self, row: Row, setting: str) -> dict[str, float]:
+        """Measure the edits by the networks of a row."""
         folder, seed, device = self.settings.networks, self.settings.seed, self.settings.device
-        file = network(folder, "manipulator", row.manipulator, seed)
-        net, _ = load_renderer(network(folder, "renderer", row.renderer, seed), device)
-        made = [directed(case, setting, file, device) for case in self.cases]
-        return self.measure(made, [painted(net, case, w) for case, w in zip(self.cases, made, strict=True)], setting)
+        manipulator = network_file(folder, "manipulator", row.manipulator, seed)
+        renderer, _ = load_renderer(network_file(folder, "renderer", row.renderer, seed), device)
+        coefficients = [translate_source(case, setting, manipulator, device) for case in self.cases]
+        images = [render_edit(renderer, case, w) for case, w in zip(self.cases, coefficients, strict=True)]
+        return self.evaluate(coefficients, images, setting)
 
-    def source(self, setting: str) -> dict[str, float]:
-        return self.measure([case.source for case in self.cases], [case.before for case in self.cases], setting)
+    def evaluate_source(self, setting: str) -> dict[str, float]:
+        """Measure the sources, as if they were edits."""
+        sources = [case.source for case in self.cases]
+        return self.evaluate(sources, [case.source_images for case in self.cases], setting)
 
-    def measure(self, made: Sequence[np.ndarray], pictures: Sequence[np.ndarray], setting: str) -> dict[str, float]:
+    def evaluate(
+        self, coefficients: Sequence[np.ndarray], images: Sequence[np.ndarray], setting: str
+    ) -> dict[str, float]:
+        """Measure edits.
+
+        Args:
+            coefficients: (T, 52) of each case.
+            images: (T, S, S, 3) uint8 RGB of each case.
+            setting: which references.
+        """
+        features = [self.extractor.extract(x, c.source_landmarks) for x, c in zip(images, self.cases, strict=True)]
         emotions = [case.emotion for case in self.cases]
         return {
-            **image_metrics(self._look(pictures), self.truth, self.references[setting], emotions),
-            "psnr": float(np.mean([psnr(x, case.after) for x, case in zip(pictures, self.cases, strict=True)])),
-            **coefficient_metrics(made, [case.truth for case in self.cases], self.head),
+            **image_metrics(features, self.truth, self.references[setting], emotions),
+            "psnr": float(np.mean([psnr(x, case.true_images) for x, case in zip(images, self.cases, strict=True)])),
+            **coefficient_metrics(coefficients, [case.truth for case in self.cases], self.head),
         }
 
 
-def scored(lines: Path) -> list[dict]:
-    """Whole lines of a file of results."""
-    text = lines.read_text(encoding="utf-8") if lines.exists() else ""
+def read_scores(path: Path) -> list[dict]:
+    """Read the complete lines of a file of scores."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
     return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
 
 
 def main(settings: ScoreSettings) -> None:
-    wanted = [(setting, row) for setting in SETTINGS for row in (None, *ROWS)]
-    done = scored(settings.scores)
-    names = {(told["setting"], told["row"]) for told in done}
-    wanted = [(setting, row) for setting, row in wanted if (setting, row.name if row else SOURCE) not in names]
-    if not wanted:
+    """Measure the rows of a seed that are not in the file of scores yet."""
+    scores = read_scores(settings.scores)
+    done = {(score["setting"], score["row"]) for score in scores}
+    rows = {UNCHANGED_ROW: None, **{row.name: row for row in ROWS}}
+    missing = [(setting, name) for setting in SETTINGS for name in rows if (setting, name) not in done]
+    if not missing:
         return
     settings.scores.parent.mkdir(parents=True, exist_ok=True)
-    settings.scores.write_text("".join(json.dumps(told) + "\n" for told in done), encoding="utf-8")
-    _, card = load_renderer(network(settings.networks, "renderer", ROWS[0].renderer, settings.seed))
-    judge = Evaluator(settings, card.size)
-    for setting, row in wanted:
-        found = judge.row(row, setting) if row else judge.source(setting)
-        told = {"seed": settings.seed, "setting": setting, "row": row.name if row else SOURCE, **found}
+    settings.scores.write_text("".join(json.dumps(score) + "\n" for score in scores), encoding="utf-8")
+    _, metadata = load_renderer(network_file(settings.networks, "renderer", ROWS[0].renderer, settings.seed))
+    evaluator = Evaluator(settings, metadata.size)
+    for setting, name in missing:
+        row = rows[name]
+        values = evaluator.evaluate_row(row, setting) if row else evaluator.evaluate_source(setting)
+        score = {"seed": settings.seed, "setting": setting, "row": name, **values}
         with settings.scores.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(told) + "\n")
-        print(json.dumps(told), flush=True)
-    judge.eyes.close()
+            file.write(json.dumps(score) + "\n")
+        print(json.dumps(score), flush=True)
+    evaluator.close()

@@ -1,7 +1,7 @@
-"""Whom an ablation is judged on: a made-up speaker who says the same words with two emotions, before one camera.
+"""Synthetic test cases: a speaker says the same words with two emotions before one camera.
 
-The speaker is the one whom the renderers of the same seed were taught, with words that no training heard. What the edit
-should look like is therefore known, frame by frame.
+The speaker is the one whom the renderers of the same seed are trained on, with words that are in no training. The true
+edit is therefore known, frame by frame.
 """
 
 from __future__ import annotations
@@ -18,61 +18,90 @@ from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
 from asccl.synthetic.speech import apply_emotion, sample_style
 from asccl.types import EMOTIONS
-from training.ablation.cases import CROSS, INTRA, REFERENCE_FRAMES, REFERENCE_IMAGES, Case, Reference
+from training.ablation.cases import CROSS_ID, INTRA_ID, REFERENCE_FRAMES, REFERENCE_IMAGES, Case, Reference
+from training.datasets.synthetic_portraits import camera_of_crop
 
 
 class SpeakerView:
-    """A person in the square that a renderer paints. rng: draws person and camera."""
+    """A synthetic person in the square that a renderer works on.
+
+    Args:
+        rng: samples person and camera.
+        surface: of the head model.
+        size: side of the square, pixels.
+    """
 
     def __init__(self, rng: np.random.Generator, surface: FaceSurface, size: int):
         self.person = SyntheticPerson.sample(rng, surface.head)
-        far = Camera.sample(rng, FRAME_SIDE)
-        self.scene = Scene.synthetic(surface, self.person.identity, [far], size)
+        camera = Camera.sample(rng, FRAME_SIDE)
+        self.scene = Scene.synthetic(surface, self.person.identity, [camera], size)
         crop = self.scene.crops[0]
-        matrix = np.column_stack([crop[:, :2] @ far.matrix[:, :2], crop[:, :2] @ far.matrix[:, 2] + crop[:, 2]])
-        self._camera = Camera(far.rotation, far.distance, matrix, (size, size))
-        self._sitting = HeadRenderer(self.person, surface.head, pixels_per_cm(far, crop))
+        self._camera = camera_of_crop(camera, crop, size)
+        self._renderer = HeadRenderer(self.person, surface.head, pixels_per_cm(camera, crop))
 
-    def pictures(self, coefficients: np.ndarray) -> np.ndarray:
-        """(n, 52) -> (n, S, S, 3) uint8 RGB."""
-        return np.stack([self._sitting.render(w, self._camera) for w in coefficients])
+    def images(self, coefficients: np.ndarray) -> np.ndarray:
+        """Render images: (n, 52) -> (n, S, S, 3) uint8 RGB."""
+        return np.stack([self._renderer.render(w, self._camera) for w in coefficients])
 
     def landmarks(self, coefficients: np.ndarray) -> np.ndarray:
-        """(n, 52) -> (n, 468, 2) pixels, true."""
-        return np.stack([self._sitting.landmarks(w, self._camera) for w in coefficients])
+        """Project the true landmarks: (n, 52) -> (n, 468, 2) pixels."""
+        return np.stack([self._renderer.landmarks(w, self._camera) for w in coefficients])
 
     def conditions(self, coefficients: np.ndarray) -> np.ndarray:
-        """(n, 52) -> (n, 10, S, S) float32 in [0, 1], what the renderer paints from."""
+        """Compute the input of the renderer: (n, 52) -> (n, 10, S, S) float32 in [0, 1]."""
         return np.stack([self.scene.frame_channels(w, 0) for w in coefficients])
 
+    def reference(self, coefficients: np.ndarray) -> Reference:
+        """Return this person as a reference with these coefficients (R, 52)."""
+        sampled = coefficients[:: REFERENCE_FRAMES // REFERENCE_IMAGES]
+        return Reference(coefficients, self.images(sampled), self.landmarks(sampled))
 
-def synthetic_cases(seed: int, emotions: int, frames: int, each: int, size: int, surface: FaceSurface) -> list[Case]:
-    """Of the person whom the renderers of a seed are taught. emotions: how many are wanted. frames: T. each: cases of
-    every wanted emotion."""
-    speaker = SpeakerView(np.random.default_rng((seed, 0, 6)), surface, size)  # as `synthetic_portrait` draws them
+
+def synthetic_cases(
+    seed: int, emotions: int, frames: int, cases_per_emotion: int, size: int, surface: FaceSurface
+) -> list[Case]:
+    """Render the cases of a seed.
+
+    Args:
+        seed: of the renderers, which determines the speaker.
+        emotions: number of target emotions.
+        frames: of a case.
+        cases_per_emotion: cases of every target emotion.
+        size: side of an image, pixels.
+        surface: of the head model.
+    """
+    speaker = SpeakerView(np.random.default_rng((seed, 0, 6)), surface, size)  # the person of `synthetic_portrait`
     other = SpeakerView(np.random.default_rng((seed, 0, 10)), surface, size)
     return [
         _case(np.random.default_rng((seed, emotion, n, 9)), emotion, frames, speaker, other, surface.head)
         for emotion in range(emotions)
-        for n in range(each)
+        for n in range(cases_per_emotion)
     ]
 
 
 def _case(
     rng: np.random.Generator, emotion: int, frames: int, speaker: SpeakerView, other: SpeakerView, head: AnnyHead
 ) -> Case:
-    calm = int(rng.choice([e for e in range(len(EMOTIONS)) if e != emotion]))
-    said, more, theirs = (talking_track(rng, n, head) for n in (frames, REFERENCE_FRAMES, REFERENCE_FRAMES))
-    first, second, somebody = (sample_style(rng, EMOTIONS[e], head) for e in (calm, emotion, emotion))
-    source, truth = apply_emotion(said, first, head), apply_emotion(said, second, head)
-    intra, cross = apply_emotion(more, second, head), apply_emotion(theirs, somebody, head)
-    places = speaker.landmarks(truth)
+    source_emotion = int(rng.choice([e for e in range(len(EMOTIONS)) if e != emotion]))
+    speech, intra_speech, cross_speech = (
+        talking_track(rng, n, head) for n in (frames, REFERENCE_FRAMES, REFERENCE_FRAMES)
+    )
+    source_style, target_style, other_style = (
+        sample_style(rng, EMOTIONS[e], head) for e in (source_emotion, emotion, emotion)
+    )
+    source, truth = apply_emotion(speech, source_style, head), apply_emotion(speech, target_style, head)
+    landmarks = speaker.landmarks(truth)
     return Case(
-        source, truth, emotion, speaker.pictures(source), speaker.pictures(truth), places, places,
-        speaker.conditions, {INTRA: _shown(speaker, intra), CROSS: _shown(other, cross)},
-    )  # fmt: skip
-
-
-def _shown(who: SpeakerView, coefficients: np.ndarray) -> Reference:
-    some = coefficients[:: REFERENCE_FRAMES // REFERENCE_IMAGES]
-    return Reference(coefficients, who.pictures(some), who.landmarks(some))
+        source=source,
+        truth=truth,
+        emotion=emotion,
+        source_images=speaker.images(source),
+        true_images=speaker.images(truth),
+        source_landmarks=landmarks,
+        true_landmarks=landmarks,
+        conditions=speaker.conditions,
+        references={
+            INTRA_ID: speaker.reference(apply_emotion(intra_speech, target_style, head)),
+            CROSS_ID: other.reference(apply_emotion(cross_speech, other_style, head)),
+        },
+    )

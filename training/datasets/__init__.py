@@ -1,0 +1,1 @@
+"""Data sets of the trainings: synthetic and recorded windows, takes and portraits."""

@@ -1,4 +1,4 @@
-"""What a neural renderer learns from: clips of people with the condition images of every frame, cut into windows."""
+"""Training data of the neural renderer: clips of people with condition images of every frame, cut into windows."""
 
 from __future__ import annotations
 
@@ -21,47 +21,58 @@ from asccl.renderers.neural.conditions import Scene
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 
-MOUTH = 3 / 8  # side of the square round the mouth, in sides of the picture
+MOUTH_SIDE_RATIO = 3 / 8  # side of the square around the mouth over the side of the frame
 
 
 class RendererWindow(NamedTuple):
-    """T frames in a row; the first `PREVIOUS_FRAMES` are only looked at, the others are to be drawn.
+    """T consecutive frames; the first `PREVIOUS_FRAMES` are input only, the others are rendered.
 
-    conditions: (T, 10, S, S) float32 in [0, 1]: NMFC, shape, eyes, mask. frames: (T, 3, S, S) RGB in [-1, 1], with
-    whatever is behind the face. mouth: (T, 2) int64, first row and column of the square round the mouth.
-    face: (T, 2, 3) float32, from pixels of the frame to those of its ArcFace crop.
+    Attributes:
+        conditions: (T, 10, S, S) float32 in [0, 1]: NMFC, shape, eyes, mask.
+        frames: (T, 3, S, S) RGB in [-1, 1], with the background.
+        mouth_corner: (T, 2) int64, first row and column of the square around the mouth.
+        crop_matrix: (T, 2, 3) float32, from pixels of the frame to those of its ArcFace crop.
     """
 
     conditions: torch.Tensor
     frames: torch.Tensor
-    mouth: torch.Tensor
-    face: torch.Tensor
+    mouth_corner: torch.Tensor
+    crop_matrix: torch.Tensor
 
 
 def mouth_side(size: int) -> int:
-    """Pixels."""
-    return round(MOUTH * size)
+    """Return the side of the square around the mouth in a frame of this size, pixels."""
+    return round(MOUTH_SIDE_RATIO * size)
 
 
 class Portrait(Protocol):
-    """N frames in a row of one person, without a cut."""
+    """N consecutive frames of one person, without a cut."""
 
     @property
     def size(self) -> int:
-        """Pixels of a side."""
+        """Side of a frame, pixels."""
         ...
 
     def __len__(self) -> int: ...
 
     def window(self, first: int = 0, last: int | None = None) -> RendererWindow:
-        """Frames first..last-1, all by default. Raises UnreadableError."""
+        """Return frames first..last-1, all by default. Raises UnreadableError."""
         ...
 
 
 @dataclass(frozen=True)
-class InMemory:
-    """A portrait. frames: (N, 3, S, S) uint8 RGB. conditions: (N, 10, S, S) uint8, 255 for 1. landmarks: (N, 468, 2)
-    float32 pixels. name: of the clip, for errors. Raises InputError."""
+class ArrayPortrait:
+    """A portrait in memory.
+
+    Attributes:
+        frames: (N, 3, S, S) uint8 RGB.
+        conditions: (N, 10, S, S) uint8, 255 for 1.
+        landmarks: (N, 468, 2) float32 pixels.
+        name: of the clip, for errors.
+
+    Raises:
+        InputError: the shapes do not fit, or landmarks are not finite.
+    """
 
     frames: np.ndarray
     conditions: np.ndarray
@@ -69,20 +80,17 @@ class InMemory:
     name: str = "the portrait"
 
     def __post_init__(self) -> None:
-        count, colours, *size = self.frames.shape
-        if (
-            colours != 3
-            or len(size) != 2
-            or size[0] != size[1]
-            or self.conditions.shape != (count, INPUT_CHANNELS, *size)
-        ):
+        count, size = len(self.frames), self.frames.shape[-1]
+        frames_fit = self.frames.shape == (count, 3, size, size)
+        if not frames_fit or self.conditions.shape != (count, INPUT_CHANNELS, size, size):
             raise InputError(
                 f"{self.name} has frames {self.frames.shape} and conditions {self.conditions.shape}",
-                f"prepare it anew: N square RGB frames, and {INPUT_CHANNELS} condition channels of each at the same size",
+                f"prepare it again: N square RGB frames with {INPUT_CHANNELS} condition channels each, of one size",
             )
         if self.landmarks.shape[0] != count or not np.isfinite(self.landmarks).all():
             raise InputError(
-                f"{self.name} has {count} frames and landmarks {self.landmarks.shape}, or not finite", "prepare it anew"
+                f"{self.name} has {count} frames and landmarks {self.landmarks.shape}, or not finite",
+                "prepare it again",
             )
 
     def __len__(self) -> int:
@@ -90,17 +98,28 @@ class InMemory:
 
     @property
     def size(self) -> int:
+        """Side of a frame, pixels."""
         return self.frames.shape[-1]
 
     def window(self, first: int = 0, last: int | None = None) -> RendererWindow:
-        part = slice(first, last)
-        conditions = torch.from_numpy(self.conditions[part]).float() / 255
-        return window_of(conditions, self.frames[part], self.landmarks[part])
+        """See `Portrait.window`."""
+        window = slice(first, last)
+        conditions = torch.from_numpy(self.conditions[window]).float() / 255
+        return build_window(conditions, self.frames[window], self.landmarks[window])
 
 
-class Prepared:
-    """A portrait in a folder of `training.prepare`: frames first..last-1 of a clip. Its conditions are drawn when they
-    are asked for, as the renderer will draw them of a tracked face."""
+class PreparedPortrait:
+    """A portrait in a folder of `training.prepare`.
+
+    Its conditions are computed when a window is requested, as the renderer computes them for a tracked face.
+
+    Args:
+        clip: the clip.
+        surface: of the head model.
+        gaze: estimator of the gaze.
+        first: first frame of the portrait in the clip.
+        last: frame after the last one.
+    """
 
     def __init__(self, clip: PreparedClip, surface: FaceSurface, gaze: GazeEstimator, first: int, last: int):
         self.clip, self.surface, self.gaze, self.first, self.last = clip, surface, gaze, first, last
@@ -110,50 +129,75 @@ class Prepared:
 
     @property
     def size(self) -> int:
+        """Side of a frame, pixels."""
         return self.clip.record.size
 
     @cached_property
     def scene(self) -> Scene:
+        """Return the tracked face before the camera, in all frames of the clip."""
         tracked = Scene.tracked(self.surface, self.clip.motion(), self.size)
         return Scene(self.surface, tracked.rest, tracked.views, self.clip.read("crop"), self.size)
 
+    def coefficients_with_gaze(self, t: int, landmarks: np.ndarray) -> np.ndarray:
+        """Return the coefficients (52,) of frame t of the clip with the gaze of its landmarks (478, 3) in the video."""
+        return self.gaze(self.scene.rest, self.clip.coefficients[t], self.scene.views[t], landmarks)
+
     def window(self, first: int = 0, last: int | None = None) -> RendererWindow:
+        """See `Portrait.window`."""
         frames = np.arange(self.first, self.last)[first:last]
-        points = self.clip.read("landmarks", int(frames[0]), int(frames[-1]) + 1)
-        drawn = []
-        for t, seen in zip(frames, points, strict=True):
-            looking = self.gaze(self.scene.rest, self.clip.coefficients[t], self.scene.views[t], seen)
-            drawn.append(self.scene.frame_channels(looking, t))
-        pictures = self.clip.images(frames).transpose(0, 3, 1, 2)
-        return window_of(torch.from_numpy(np.stack(drawn)), pictures, self.clip.landmarks(frames))
+        landmarks = self.clip.read("landmarks", int(frames[0]), int(frames[-1]) + 1)
+        conditions = [
+            self.scene.frame_channels(self.coefficients_with_gaze(t, points), t)
+            for t, points in zip(frames, landmarks, strict=True)
+        ]
+        images = self.clip.images(frames).transpose(0, 3, 1, 2)
+        return build_window(torch.from_numpy(np.stack(conditions)), images, self.clip.landmarks(frames))
 
 
-def prepared(folder: Path, surface: FaceSurface, people: str = "", verify: bool = True) -> list[Prepared]:
-    """Every stretch of a folder's clips in which a face is to be seen. Raises InputError."""
+def load_prepared_portraits(
+    folder: Path, surface: FaceSurface, people: str = "", verify: bool = True
+) -> list[PreparedPortrait]:
+    """Load every segment of a folder's clips in which a face is visible.
+
+    Args:
+        folder: of `training.prepare`.
+        surface: of the head model.
+        people: see `ClipFolder`.
+        verify: compare the files with the manifest.
+
+    Raises:
+        InputError: the folder has no such clips, or is damaged.
+    """
     clips, gaze = ClipFolder(folder, surface.head.names, people, verify).clips, GazeEstimator(surface)
-    return [Prepared(clip, surface, gaze, first, last) for clip in clips for first, last in clip.segments]
+    return [PreparedPortrait(clip, surface, gaze, first, last) for clip in clips for first, last in clip.segments]
 
 
-def window_of(conditions: torch.Tensor, frames: np.ndarray, landmarks: np.ndarray) -> RendererWindow:
-    """conditions: (T, 10, S, S) float32 in [0, 1]. frames: (T, 3, S, S) uint8. landmarks: (T, 468+, 2) pixels."""
+def build_window(conditions: torch.Tensor, frames: np.ndarray, landmarks: np.ndarray) -> RendererWindow:
+    """Build a window from its frames.
+
+    Args:
+        conditions: (T, 10, S, S) float32 in [0, 1].
+        frames: (T, 3, S, S) uint8.
+        landmarks: (T, 468 or more, 2) pixels.
+    """
     size = frames.shape[-1]
     side = mouth_side(size)
     lips = landmarks[:, list(LIPS), ::-1]
     corner = (lips.min(1) + lips.max(1)) / 2 - (side - 1) / 2
-    face = np.stack([arcface_matrix(points, CROP_SIZE) for points in landmarks])
+    crop_matrix = np.stack([arcface_matrix(points, CROP_SIZE) for points in landmarks])
     return RendererWindow(
-        conditions,
-        torch.from_numpy(np.ascontiguousarray(frames)).float() / 127.5 - 1,
-        torch.from_numpy(np.rint(corner).clip(0, size - side)).long(),
-        torch.from_numpy(face).float(),
+        conditions=conditions,
+        frames=torch.from_numpy(np.ascontiguousarray(frames)).float() / 127.5 - 1,
+        mouth_corner=torch.from_numpy(np.rint(corner).clip(0, size - side)).long(),
+        crop_matrix=torch.from_numpy(crop_matrix).float(),
     )
 
 
 @dataclass(frozen=True)
-class Part:
+class PortraitSlice:
     """Frames first..last-1 of a portrait."""
 
-    whole: Portrait
+    portrait: Portrait
     first: int
     last: int
 
@@ -162,32 +206,51 @@ class Part:
 
     @property
     def size(self) -> int:
-        return self.whole.size
+        """Side of a frame, pixels."""
+        return self.portrait.size
 
     def window(self, first: int = 0, last: int | None = None) -> RendererWindow:
-        here = range(self.first, self.last)[first:last]
-        return self.whole.window(here.start, here.stop)
+        """See `Portrait.window`."""
+        frames = range(self.first, self.last)[first:last]
+        return self.portrait.window(frames.start, frames.stop)
 
 
-def split(portraits: Sequence[Portrait], share: float) -> tuple[list[Portrait], list[Portrait]]:
-    """The beginning of each to train on, and the end, that share of it, to look at only."""
-    middles = [round((1 - share) * len(one)) for one in portraits]
-    train: list[Portrait] = [Part(one, 0, m) for one, m in zip(portraits, middles, strict=True)]
-    return train, [Part(one, m, len(one)) for one, m in zip(portraits, middles, strict=True)]
+def split_portraits(
+    portraits: Sequence[Portrait], held_out_share: float
+) -> tuple[list[PortraitSlice], list[PortraitSlice]]:
+    """Split each portrait into its beginning, to train on, and its end, that share of it, which is held out."""
+    train, held_out = [], []
+    for portrait in portraits:
+        boundary = round((1 - held_out_share) * len(portrait))
+        train.append(PortraitSlice(portrait, 0, boundary))
+        held_out.append(PortraitSlice(portrait, boundary, len(portrait)))
+    return train, held_out
 
 
 class RendererWindows(Dataset):
-    """All windows of `window_frames` frames, and the `PREVIOUS_FRAMES` before them, of some portraits. Raises InputError."""
+    """All windows of some portraits: `window_frames` frames to render, and the `PREVIOUS_FRAMES` before them.
+
+    Args:
+        portraits: frames of one size.
+        window_frames: frames to render.
+
+    Raises:
+        InputError: the portraits differ in size, or all are too short.
+    """
 
     def __init__(self, portraits: Sequence[Portrait], window_frames: int):
         self.portraits, self.frames = portraits, window_frames + PREVIOUS_FRAMES
-        self.starts = [(p, first) for p, one in enumerate(portraits) for first in range(len(one) - self.frames + 1)]
-        sizes = sorted({one.size for one in portraits})
+        self.starts = [
+            (number, first)
+            for number, portrait in enumerate(portraits)
+            for first in range(len(portrait) - self.frames + 1)
+        ]
+        sizes = sorted({portrait.size for portrait in portraits})
         if len(sizes) > 1:
             raise InputError(f"these portraits have {sizes} pixels", "prepare all of them with one --size")
         if not self.starts:
             raise InputError(
-                f"none of {len(portraits)} portraits has {self.frames} frames in a row",
+                f"none of {len(portraits)} portraits has {self.frames} consecutive frames",
                 "give longer clips, or a smaller --window-frames",
             )
 
@@ -195,5 +258,6 @@ class RendererWindows(Dataset):
         return len(self.starts)
 
     def __getitem__(self, index: int) -> RendererWindow:
+        """Return window `index`."""
         number, first = self.starts[index]
         return self.portraits[number].window(first, first + self.frames)

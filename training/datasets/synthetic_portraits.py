@@ -1,4 +1,4 @@
-"""Made-up people who talk with changing emotions and move their heads: portraits whose coefficients are known."""
+"""Synthetic people who talk with changing emotions and move their heads: portraits with known coefficients."""
 
 from __future__ import annotations
 
@@ -18,54 +18,85 @@ from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
 from asccl.synthetic.speech import MAX_COEFFICIENT, emotion_offset, sample_style
 from asccl.types import EMOTIONS
-from training.datasets.portraits import InMemory
+from training.datasets.portraits import ArrayPortrait
 
-MOOD = 40  # frames that an emotion lasts
-CHANGE = 5.0  # frames over which it gives way to the next (Gaussian)
-MOVES = np.deg2rad((5.0, 3.5, 2.5))  # deviation of pitch, yaw and roll
-SLOW = 10.0  # frames over which the head moves (Gaussian)
+EMOTION_FRAMES = 40  # duration of an emotion
+EMOTION_BLEND_SIGMA = 5.0  # frames, of the Gaussian over which one emotion changes to the next
+HEAD_ANGLE_STD = np.deg2rad((5.0, 3.5, 2.5))  # of pitch, yaw and roll
+HEAD_MOTION_SIGMA = 10.0  # frames, of the Gaussian that smooths the motion of the head
 
 
-def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: FaceSurface) -> InMemory:
-    """Person `number` of a seed; the same picture for picture every time. Emotions follow one another; each of the
-    seven comes once before one comes again."""
+def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: FaceSurface) -> ArrayPortrait:
+    """Render a synthetic person; the same arguments give the same pixels.
+
+    Emotions follow one another; each of the seven comes once before one comes again.
+
+    Args:
+        seed: of the person.
+        number: of the person among those of the seed.
+        frames: number of frames.
+        size: side of a frame, pixels.
+        surface: of the head model.
+    """
     head = surface.head
     rng = np.random.default_rng((seed, number, 6))
     person, camera = SyntheticPerson.sample(rng, head), Camera.sample(rng, FRAME_SIDE)
-    coefficients = moods(rng, talking_track(rng, frames, head), head)
-    cameras = [replace(camera, rotation=turn @ camera.rotation) for turn in _turns(rng, frames)]
+    coefficients = sample_emotions(rng, talking_track(rng, frames, head), head)
+    cameras = [replace(camera, rotation=rotation @ camera.rotation) for rotation in _sample_rotations(rng, frames)]
     scene = Scene.synthetic(surface, person.identity, cameras, size)
-    sitting = HeadRenderer(person, head, size / CROP_SIDE_CM)
-    pictures, places = [], []
-    for w, view, crop in zip(coefficients, cameras, scene.crops, strict=True):
-        near = Camera(view.rotation, view.distance, _through(crop, view.matrix), (size, size))
-        pictures.append(sitting.render(w, near).transpose(2, 0, 1))
-        places.append(sitting.landmarks(w, near))
-    drawn = scene.conditions(coefficients).channels
-    return InMemory(
-        np.stack(pictures), np.rint(drawn * 255).astype(np.uint8), np.float32(places), f"synthetic {seed}-{number}"
+    renderer = HeadRenderer(person, head, size / CROP_SIDE_CM)
+    images, landmarks = [], []
+    for w, frame_camera, crop in zip(coefficients, cameras, scene.crops, strict=True):
+        crop_camera = camera_of_crop(frame_camera, crop, size)
+        images.append(renderer.render(w, crop_camera).transpose(2, 0, 1))
+        landmarks.append(renderer.landmarks(w, crop_camera))
+    channels = scene.conditions(coefficients).channels
+    return ArrayPortrait(
+        frames=np.stack(images),
+        conditions=np.rint(channels * 255).astype(np.uint8),
+        landmarks=np.stack(landmarks).astype(np.float32),
+        name=f"synthetic {seed}-{number}",
     )
 
 
-def moods(rng: np.random.Generator, speech: np.ndarray, head: AnnyHead) -> np.ndarray:
-    """Words (T, 52) said with one emotion after the other -> (T, 52)."""
-    count = -(-len(speech) // MOOD)
+def camera_of_crop(camera: Camera, crop: np.ndarray, size: int) -> Camera:
+    """Return the camera that sees a crop of a camera's image.
+
+    Args:
+        camera: of the whole image.
+        crop: (2, 3) matrix from pixels of the image to those of the crop.
+        size: side of the crop, pixels.
+    """
+    linear, offset = crop[:, :2], crop[:, 2]
+    matrix = np.column_stack([linear @ camera.matrix[:, :2], linear @ camera.matrix[:, 2] + offset])
+    return Camera(camera.rotation, camera.distance, matrix, (size, size))
+
+
+def sample_emotions(rng: np.random.Generator, speech: np.ndarray, head: AnnyHead) -> np.ndarray:
+    """Add one emotion after the other to speech.
+
+    Args:
+        rng: random numbers.
+        speech: (T, 52) coefficients without emotion.
+        head: the head model.
+
+    Returns:
+        (T, 52) coefficients.
+    """
+    count = -(-len(speech) // EMOTION_FRAMES)
     order = np.concatenate([rng.permutation(len(EMOTIONS)) for _ in range(-(-count // len(EMOTIONS)))])[:count]
-    now = np.repeat(np.eye(count), MOOD, 0)[: len(speech)]
-    share = gaussian_filter1d(now, CHANGE, axis=0, mode="nearest")
+    active = np.repeat(np.eye(count), EMOTION_FRAMES, 0)[: len(speech)]
+    weights = gaussian_filter1d(active, EMOTION_BLEND_SIGMA, axis=0, mode="nearest")
     offset = sum(
-        s[:, None] * emotion_offset(speech, sample_style(rng, EMOTIONS[emotion], head), head)
-        for s, emotion in zip(share.T, order, strict=True)
+        weight[:, None] * emotion_offset(speech, sample_style(rng, EMOTIONS[emotion], head), head)
+        for weight, emotion in zip(weights.T, order, strict=True)
     )
     return np.clip(speech + offset, 0, MAX_COEFFICIENT).astype(np.float32)
 
 
-def _turns(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """(frames, 3, 3) small rotations that wander."""
-    noise = gaussian_filter1d(rng.standard_normal((frames + 8 * int(SLOW), 3)), SLOW, axis=0)[4 * int(SLOW) :][:frames]
-    return np.stack([cv2.Rodrigues(angles)[0] for angles in noise * MOVES * np.sqrt(2 * SLOW * np.sqrt(np.pi))])
-
-
-def _through(crop: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """The map `matrix`, then `crop`, both (2, 3)."""
-    return np.column_stack([crop[:, :2] @ matrix[:, :2], crop[:, :2] @ matrix[:, 2] + crop[:, 2]])
+def _sample_rotations(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """Sample a smooth sequence of small rotations (frames, 3, 3)."""
+    margin, sigma = 4 * int(HEAD_MOTION_SIGMA), HEAD_MOTION_SIGMA
+    noise = gaussian_filter1d(rng.standard_normal((frames + 2 * margin, 3)), sigma, axis=0)[margin:][:frames]
+    angles = noise * HEAD_ANGLE_STD * np.sqrt(2 * sigma * np.sqrt(np.pi))
+    return np.stack([cv2.Rodrigues(angle)[0] for angle in angles])

@@ -1,4 +1,4 @@
-"""Windows of synthetic sequences, as NED's manipulator is trained on."""
+"""Windows of synthetic sequences, to train NED's manipulator."""
 
 from __future__ import annotations
 
@@ -12,14 +12,22 @@ from torch.utils.data import Dataset
 from asccl.nets.ned_manipulator import WINDOW_LENGTH
 from asccl.synthetic.datasets import SyntheticSequences
 
-SEQUENCE_FRAMES = 80  # of a sequence
-SPACING = 4  # most frames from one frame of a reference to the next: looks at a clip need not be neighbours
-RESTING = 0.15  # most that a resting face may read of a unit
+SEQUENCE_FRAMES = 80
+MAX_REFERENCE_STRIDE = 4  # frames from one reference frame to the next: sampled frames of a clip may be apart
+MAX_RESTING_EXPRESSION = 0.15  # largest coefficient of a resting face
 
 
 class ManipulatorWindow(NamedTuple):
-    """The same words with two emotions, `WINDOW_LENGTH` frames of each, and other frames of the second. (WINDOW, 52) each;
-    emotions index `EMOTIONS`. paired: whether target does say the same words, frame by frame."""
+    """`WINDOW_LENGTH` frames of the same words with two emotions, and other frames of the second emotion.
+
+    Attributes:
+        source: (WINDOW_LENGTH, 52) coefficients.
+        target: the same words with another emotion.
+        reference: other frames with the emotion of the target.
+        source_emotion: index into `EMOTIONS`.
+        target_emotion: index into `EMOTIONS`.
+        paired: whether target does say the same words, frame by frame.
+    """
 
     source: torch.Tensor
     target: torch.Tensor
@@ -30,43 +38,62 @@ class ManipulatorWindow(NamedTuple):
 
 
 class SyntheticWindows(Dataset):
-    """count: sequences. each: windows of a sequence. Every speaker has a resting face of their own."""
+    """Windows of synthetic sequences; every speaker has their own resting face.
 
-    def __init__(self, seed: int, count: int, each: int = 40):
-        self.seed, self.each = seed, each
+    Args:
+        seed: of the speakers and windows.
+        count: number of sequences.
+        windows_per_sequence: items per sequence.
+    """
+
+    def __init__(self, seed: int, count: int, windows_per_sequence: int = 40):
+        self.seed, self.windows_per_sequence = seed, windows_per_sequence
         self.sequences = SyntheticSequences(seed, count, SEQUENCE_FRAMES)
-        self._seen: dict[int, tuple[np.ndarray, np.ndarray, int, int]] = {}
+        self._cache: dict[int, tuple[np.ndarray, np.ndarray, int, int]] = {}
 
     def __len__(self) -> int:
-        return len(self.sequences) * self.each
+        return len(self.sequences) * self.windows_per_sequence
 
     def __getitem__(self, index: int) -> ManipulatorWindow:
+        """Return window `index`, which depends on seed and index alone."""
         number = index % len(self.sequences)
-        source, target, first, second = self.sequence(number)
+        source, target, source_emotion, target_emotion = self.sequence(number)
         rng = np.random.default_rng((self.seed, index, 4))
-        at = rng.integers(SEQUENCE_FRAMES - WINDOW_LENGTH + 1)
-        spacing = rng.integers(1, SPACING + 1)
-        other = rng.integers(SEQUENCE_FRAMES - spacing * (WINDOW_LENGTH - 1)) + spacing * np.arange(WINDOW_LENGTH)
-        parts = (source[at : at + WINDOW_LENGTH], target[at : at + WINDOW_LENGTH], target[other])
-        return ManipulatorWindow(*(torch.from_numpy(part.copy()) for part in parts), first, second)
+        first = rng.integers(SEQUENCE_FRAMES - WINDOW_LENGTH + 1)
+        stride = rng.integers(1, MAX_REFERENCE_STRIDE + 1)
+        span = stride * (WINDOW_LENGTH - 1)
+        reference_frames = rng.integers(SEQUENCE_FRAMES - span) + stride * np.arange(WINDOW_LENGTH)
+        window = slice(first, first + WINDOW_LENGTH)
+        return ManipulatorWindow(
+            source=torch.from_numpy(source[window].copy()),
+            target=torch.from_numpy(target[window].copy()),
+            reference=torch.from_numpy(target[reference_frames]),
+            source_emotion=source_emotion,
+            target_emotion=target_emotion,
+        )
 
-    def examples(self, most: int = 1000) -> Iterator[tuple[np.ndarray, int]]:
-        """Coefficients (FRAMES, 52) of the first sequences' targets, and their emotions."""
-        for number in range(min(len(self.sequences), most)):
+    def examples(self, max_sequences: int = 1000) -> Iterator[tuple[np.ndarray, int]]:
+        """Yield coefficients (SEQUENCE_FRAMES, 52) of the first sequences' targets, and their emotions."""
+        for number in range(min(len(self.sequences), max_sequences)):
             _, target, _, emotion = self.sequence(number)
             yield target, emotion
 
-    def tests(self) -> Iterator[tuple[np.ndarray, np.ndarray | None, int]]:
-        """Source (FRAMES, 52), the truth (FRAMES, 52) and the emotion wanted, of every sequence."""
+    def evaluation_pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray | None, int]]:
+        """Yield source and true target, (SEQUENCE_FRAMES, 52) both, and target emotion of every sequence."""
         for number in range(len(self.sequences)):
             source, target, _, emotion = self.sequence(number)
             yield source, target, emotion
 
     def sequence(self, number: int) -> tuple[np.ndarray, np.ndarray, int, int]:
-        """Source and target (FRAMES, 52) float32 with the speaker's resting face, and their emotions; drawn once."""
-        if number not in self._seen:
-            drawn = self.sequences[number]
-            rest = RESTING * np.random.default_rng((self.seed, number, 5)).uniform(size=drawn.source.shape[1]) ** 3
-            source, target = (np.float32(x + rest * (1 - x).clip(0)) for x in (drawn.source, drawn.target))
-            self._seen[number] = (source, target, drawn.source_emotion, drawn.target_emotion)
-        return self._seen[number]
+        """Return a sequence with the speaker's resting face; it is sampled once.
+
+        Returns:
+            Source and target (SEQUENCE_FRAMES, 52) float32, and their emotions.
+        """
+        if number not in self._cache:
+            pair = self.sequences[number]
+            random = np.random.default_rng((self.seed, number, 5)).uniform(size=pair.source.shape[1])
+            rest = MAX_RESTING_EXPRESSION * random**3
+            source, target = ((x + rest * (1 - x).clip(0)).astype(np.float32) for x in (pair.source, pair.target))
+            self._cache[number] = (source, target, pair.source_emotion, pair.target_emotion)
+        return self._cache[number]

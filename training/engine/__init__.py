@@ -1,0 +1,1 @@
+"""Engine of all trainings: loop, settings, data loader, distribution, checkpoints and weight files."""

@@ -4,79 +4,169 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import sys
 import tomllib
 import types
 import typing
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
 
 from asccl.errors import AscclError, SettingError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 PRESETS = Path(__file__).parents[1] / "presets"
-T = TypeVar("T")
-INTERRUPTED = 130  # exit status, as of a shell's Ctrl-C
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells report it
+Settings = TypeVar("Settings", bound="DataclassInstance")
 
 
-def command(main: Callable[[T], int | None], kind: type[T], about: str | None) -> NoReturn:
-    """A program of it: settings from the command line, what went wrong as one line on stderr, an exit status."""
+@dataclass(frozen=True)
+class LoopSettings:
+    """Settings that every training shares.
+
+    Attributes:
+        output: folder of checkpoints and logs.
+        weights: file of the finished networks.
+        steps: number of training steps in all, counted from the first start.
+        batch_size: items on each device.
+        seed: seed of initial weights, order of the data and random numbers.
+        precision: "no", "bf16" or "fp16" (mixed precision).
+        workers: processes that load data; 0 loads in the training process.
+        log_every: steps between two log lines.
+        evaluate_every: steps between two evaluations on held-out data.
+        save_every: steps between two checkpoints.
+        tracker: "tensorboard", "trackio" or "none"; `log.jsonl` in `output` is written in any case.
+        max_grad_norm: largest norm of the gradient of a phase; 0 does not clip.
+    """
+
+    # settings that may differ between the first start and a resumed one
+    changeable: ClassVar[frozenset[str]] = frozenset(
+        {"output", "weights", "workers", "log_every", "evaluate_every", "save_every", "tracker"}
+    )
+
+    output: Path = Path("build/training")
+    weights: Path = Path("build/weights.safetensors")
+    steps: int = 1000
+    batch_size: int = 8
+    seed: int = 0
+    precision: str = "no"
+    workers: int = 0
+    log_every: int = 20
+    evaluate_every: int = 200
+    save_every: int = 200
+    tracker: str = "none"
+    max_grad_norm: float = 0.0
+
+
+def run_command(
+    main: Callable[[Settings], int | None], settings_type: type[Settings], description: str | None
+) -> NoReturn:
+    """Parse the command line, run a program and exit; an expected error becomes one line on stderr.
+
+    Args:
+        main: the program; its result is the exit status, None for 0.
+        settings_type: dataclass that `parse_settings` fills for `main`.
+        description: text at the top of `--help`.
+    """
     try:
-        sys.exit(main(parse(kind, about)) or 0)
+        sys.exit(main(parse_settings(settings_type, description)) or 0)
     except AscclError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
-        print("stopped: the same command goes on from here", file=sys.stderr)
+        print("stopped: the same command continues from here", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
-def parse(kind: type[T], about: str | None, argv: list[str] | None = None) -> T:
-    """Every field of the dataclass is an option; `--preset NAME` takes the table `[kind]` of a preset first.
+def parse_settings(
+    settings_type: type[Settings], description: str | None = None, arguments: list[str] | None = None
+) -> Settings:
+    """Fill a settings dataclass from `--preset NAME` and from one option per field, in this order.
 
-    The table's name is the class's without "Settings", in lower case. A field's metadata may give it a "short" option,
-    or make it "positional" with that many values. Raises SettingError.
+    A preset holds one table per settings class, named after the class without "Settings", in lower case. The metadata
+    of a field may give a "short" option, or make the field "positional" with that number of values.
+
+    Args:
+        settings_type: the dataclass.
+        description: text at the top of `--help`.
+        arguments: the command line, `sys.argv` by default.
+
+    Returns:
+        An instance of `settings_type`.
+
+    Raises:
+        SettingError: the preset does not exist, or does not fit the dataclass.
     """
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = ", ".join(sorted(path.stem for path in PRESETS.glob("*.toml")))
-    parser.add_argument("--preset", help=f"{names}, or a TOML file; what else is given here goes before it")
-    hints = typing.get_type_hints(kind)
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        option = "--" + field.name.replace("_", "-")
-        if "positional" in field.metadata:
-            parser.add_argument(field.name, nargs=field.metadata["positional"], type=_plain(hints[field.name]))
-        elif hints[field.name] is bool:
-            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None)
-        else:
-            short = [field.metadata["short"]] if "short" in field.metadata else []
-            about_it = {"metavar": field.name.upper(), "help": f"default {field.default}"}
-            parser.add_argument(*short, option, type=_plain(hints[field.name]), **about_it)
-    given = {name: value for name, value in vars(parser.parse_args(argv)).items() if value is not None}
-    preset = given.pop("preset", None)
-    table = load_preset(kind, preset) if preset else {}
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        if "positional" in field.metadata:
-            given[field.name] = tuple(given[field.name])
-    return kind(**{**table, **given})
+    parser.add_argument("--preset", help=f"{names}, or a TOML file; the other options override it")
+    hints, texts = typing.get_type_hints(settings_type), _attribute_texts(settings_type)
+    fields = dataclasses.fields(settings_type)
+    for field in fields:
+        _add_option(parser, field, hints[field.name], texts.get(field.name, ""))
+    options = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    preset = options.pop("preset", None)
+    table = load_preset(settings_type, preset) if preset else {}
+    options |= {field.name: tuple(options[field.name]) for field in fields if "positional" in field.metadata}
+    return settings_type(**{**table, **options})
 
 
-def load_preset(kind: type, name: str) -> dict[str, Any]:
-    """The fields that a preset sets. Raises SettingError."""
+def _add_option(parser: argparse.ArgumentParser, field: dataclasses.Field, hint: Any, text: str) -> None:
+    """Add the option of a field; without a value it leaves None."""
+    option = "--" + field.name.replace("_", "-")
+    text = f"{text} (default: {field.default})".replace("%", "%%").strip()
+    if "positional" in field.metadata:
+        parser.add_argument(field.name, nargs=field.metadata["positional"], type=_constructor(hint))
+    elif hint is bool:
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
+    else:
+        names = [field.metadata["short"], option] if "short" in field.metadata else [option]
+        choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else None
+        metavar = None if choices else field.name.upper()
+        parser.add_argument(*names, type=_constructor(hint), choices=choices, metavar=metavar, help=text)
+
+
+def _attribute_texts(settings_type: type) -> dict[str, str]:
+    """Read the text of every attribute from the docstrings of a class and its bases."""
+    texts: dict[str, str] = {}
+    for base in reversed(settings_type.__mro__):
+        section = (base.__dict__.get("__doc__") or "").partition("Attributes:\n")[2]
+        for name, text in re.findall(r"^ {8}(\w+): (.*?)(?=^ {8}\w+: |\Z)", section, re.DOTALL | re.MULTILINE):
+            texts[name] = " ".join(text.split())
+    return texts
+
+
+def load_preset(settings_type: type, name: str) -> dict[str, Any]:
+    """Read the fields that a preset sets.
+
+    Args:
+        settings_type: the settings dataclass.
+        name: of a file in `PRESETS`, or a path that ends in ".toml".
+
+    Raises:
+        SettingError: there is no such file, it has no table for this dataclass, or it sets unknown fields.
+    """
     path = Path(name) if name.endswith(".toml") else PRESETS / f"{name}.toml"
     if not path.is_file():
         raise SettingError(f"there is no preset {name!r}", f"choose one of {PRESETS}, or give a TOML file")
-    table = tomllib.loads(path.read_text(encoding="utf-8")).get(kind.__name__.removesuffix("Settings").lower())
+    table = tomllib.loads(path.read_text(encoding="utf-8")).get(settings_type.__name__.removesuffix("Settings").lower())
     if table is None:
-        raise SettingError(f"{path.name} says nothing about this training", "choose another preset")
-    hints = typing.get_type_hints(kind)
+        raise SettingError(f"{path.name} has no table for this command", "choose another preset")
+    hints = typing.get_type_hints(settings_type)
     unknown = sorted(table.keys() - hints.keys())
     if unknown:
         raise SettingError(f"{path.name} sets {', '.join(unknown)}", "correct the name; see --help")
-    return {key: _plain(hints[key])(value) for key, value in table.items()}
+    return {key: _constructor(hints[key])(value) for key, value in table.items()}
 
 
-def _plain(hint: Any) -> Any:
-    """int from `int | None` or `tuple[int, ...]`, and so on: what turns text into a value."""
+def _constructor(hint: Any) -> Any:
+    """Return what turns text into a value of this type: int for `int | None` or `tuple[int, ...]`, and so on."""
+    if typing.get_origin(hint) is Literal:
+        return str
     if typing.get_origin(hint) is tuple:
         hint = typing.get_args(hint)[0]
     if isinstance(hint, types.UnionType):

@@ -1,4 +1,4 @@
-"""Weight files that come out the same, to the byte, from the same tensors."""
+"""Weight files of finished networks: the same tensors give the same bytes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,29 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from asccl.files import write_atomic
 from asccl.interop.files import serialize
+from asccl.nets.blocks import BATCH_NORM_COUNTER
 
 
 def write_weights(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
-    """Writes a safetensors file, whole or not at all, and prints what `asccl.hub` and checkpoints/README.md state about
-    it. Raises OutputError."""
+    """Write a safetensors file atomically, and print its size and sha256 as `asccl.hub` lists them.
+
+    Args:
+        path: the file.
+        tensors: tensors by name.
+        metadata: metadata of the file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     data = serialize(tensors, metadata)
     write_atomic(path, data)
     print(f"{path}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
+
+
+def inference_tensors(net: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the state of a network without the batch counters of its normalisation, which no inference reads."""
+    return {name: value for name, value in net.state_dict().items() if not name.endswith(BATCH_NORM_COUNTER)}

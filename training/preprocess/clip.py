@@ -1,4 +1,4 @@
-"""From one video to one file of a prepared folder: the same function in this process, in others, and on a cluster."""
+"""Prepare one video: one file of a prepared folder, by the same function in every process and on a cluster."""
 
 from __future__ import annotations
 
@@ -25,12 +25,19 @@ from asccl.types import Image, Motion, Progress
 from asccl.video import Limits, Reader, probe
 from asccl.video.waveform import read_sound
 
-MADE_WITH = ("asccl", "av", "mediapipe", "numpy", "opencv-contrib-python", "torch")
+RECORDED_PACKAGES = ("asccl", "av", "mediapipe", "numpy", "opencv-contrib-python", "torch")
 
 
 class ClipJob(NamedTuple):
-    """video: the file. source: its name in the manifest. folder: where the result goes. size: pixels of a picture's
-    side. longest: seconds of a video."""
+    """A video to prepare.
+
+    Attributes:
+        video: the file.
+        source: its name in the manifest.
+        folder: the prepared folder.
+        size: side of an image, pixels.
+        max_seconds: largest length of a video.
+    """
 
     video: Path
     source: str
@@ -40,13 +47,18 @@ class ClipJob(NamedTuple):
 
 
 def prepare_clip(job: ClipJob) -> dict[str, Any]:
-    """Track, fit, crop, listen, write; the fields of the clip's `Row` that do not come from labels.
+    """Track, fit and crop a video, analyze its sound, and write its file.
 
-    Raises InputError where the video cannot be used, OutputError where nothing can be written.
+    Returns:
+        The fields of the clip's `ClipRecord` that do not come from labels.
+
+    Raises:
+        InputError: the video cannot be used.
+        OutputError: the file cannot be written.
     """
     fitter, limits = _fitter(), Limits(max_seconds=job.max_seconds)
     if probe(job.video, limits).is_still:
-        raise InputError(f"{job.video.name} is a picture", "give videos")
+        raise InputError(f"{job.video.name} is an image", "give videos")
     tracker = FaceMeshTracker(zoo.load_embedder().embed)
     try:
         clip = reconstruct(job.video, tracker, fitter, Progress(), limits)
@@ -54,53 +66,79 @@ def prepare_clip(job: ClipJob) -> dict[str, Any]:
         tracker.close()
     with clip:
         crop = crop_matrices(clip.motion, clip.track.shot, job.size)
-        tensors = {**_moved(clip), "crop": crop, "cepstra": _cepstra(job.video)}
+        valid = clip.motion.weight > 0
+        tensors = {**_motion_tensors(clip), "crop": crop, "cepstra": _cepstra(job.video)}
         file = f"{CLIPS_FOLDER}/{Path(job.source).with_suffix('.safetensors').as_posix()}"
-        size, digest = write_clip(job.folder / file, _pictures(job, crop, clip.motion.weight > 0, limits), tensors)
+        size, digest = write_clip(job.folder / file, _crop_images(job, crop, valid, limits), tensors)
         return {
-            "file": file, "source": job.source, "source_bytes": job.video.stat().st_size, "sha256": digest,
-            "bytes": size, "frames": len(clip.times), "valid": int((clip.motion.weight > 0).sum()),
-            "rate": float(clip.info.frame_rate), "size": job.size, "error": round(clip.error, 4),
-            "units": units_digest(fitter.head.names), "settings": clip_settings(job.size), "versions": versions(),
-        }  # fmt: skip
+            "file": file,
+            "source": job.source,
+            "source_bytes": job.video.stat().st_size,
+            "sha256": digest,
+            "bytes": size,
+            "frames": len(clip.times),
+            "valid": int(valid.sum()),
+            "rate": float(clip.info.frame_rate),
+            "size": job.size,
+            "error": round(clip.error, 4),
+            "units": units_digest(fitter.head.names),
+            "settings": clip_settings(job.size),
+            "versions": package_versions(),
+        }
 
 
 def clip_settings(size: int) -> dict[str, Any]:
-    """What decides the bytes of a clip, beside the video and the versions."""
+    """Return the settings that decide the bytes of a clip, beside the video and the package versions."""
     return {"size": size, "quality": JPEG_QUALITY}
 
 
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages that a clip is made with."""
     from asccl import __version__
 
-    return {name: __version__ if name == "asccl" else version(name) for name in MADE_WITH}
+    return {name: __version__ if name == "asccl" else version(name) for name in RECORDED_PACKAGES}
 
 
 def crop_matrices(motion: Motion, shot: np.ndarray, size: int) -> np.ndarray:
-    """(T, 2, 3) video -> square around the head, as the renderer wants it; steady within each stretch of frames that
-    have a face."""
+    """Compute the square around the head that the renderer works on, steady within each segment of frames with a face.
+
+    Args:
+        motion: of T frames.
+        shot: (T,) number of the shot of each frame.
+        size: side of the square, pixels.
+
+    Returns:
+        (T, 2, 3) matrices from pixels of the video to those of the square.
+    """
     views = [
         WeakPerspectiveView(float(s), r, t)
         for s, r, t in zip(motion.scale, motion.rotation, motion.translation, strict=True)
     ]
-    seen = motion.weight > 0
-    stretch = np.cumsum(np.r_[False, (np.diff(shot) != 0) | (np.diff(seen.astype(np.int8)) != 0)])
-    return head_crops(views, size, stretch)
+    valid = motion.weight > 0
+    segment = np.cumsum(np.r_[False, (np.diff(shot) != 0) | (np.diff(valid.astype(np.int8)) != 0)])
+    return head_crops(views, size, segment)
 
 
-def _moved(clip: FittedClip) -> dict[str, np.ndarray]:
+def _motion_tensors(clip: FittedClip) -> dict[str, np.ndarray]:
     motion, track = clip.motion, clip.track
     return {
-        "coefficients": motion.coefficients, "scale": motion.scale, "rotation": motion.rotation,
-        "translation": motion.translation, "identity": motion.identity, "presence": track.presence,
-        "shot": track.shot, "times": clip.times, "landmarks": clip.landmarks.read(0, len(clip.times)),
-    }  # fmt: skip
+        "coefficients": motion.coefficients,
+        "scale": motion.scale,
+        "rotation": motion.rotation,
+        "translation": motion.translation,
+        "identity": motion.identity,
+        "presence": track.presence,
+        "shot": track.shot,
+        "times": clip.times,
+        "landmarks": clip.landmarks.read(0, len(clip.times)),
+    }
 
 
-def _pictures(job: ClipJob, crop: np.ndarray, seen: np.ndarray, limits: Limits) -> Iterator[Image | None]:
+def _crop_images(job: ClipJob, crop: np.ndarray, valid: np.ndarray, limits: Limits) -> Iterator[Image | None]:
+    """Yield the square around the head of every frame, None for a frame without a face."""
     with Reader(job.video, limits) as reader:
-        for frame, matrix, there in zip(reader, crop, seen, strict=False):
-            yield warp_crop(frame.image, matrix, job.size) if there else None
+        for frame, matrix, has_face in zip(reader, crop, valid, strict=False):
+            yield warp_crop(frame.image, matrix, job.size) if has_face else None
 
 
 def _cepstra(video: Path) -> np.ndarray:

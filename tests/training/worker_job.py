@@ -1,4 +1,4 @@
-"""Jobs for `training.preprocess.workers`, in a module that its processes import quickly."""
+"""A job for `training.preprocess.workers`, in a module that its processes import quickly."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 from asccl.errors import InputError
 
 
-def job(number: int) -> int:
-    """Its square; 3 kills its process, 5 is refused."""
+def square(number: int) -> int:
+    """Square a number; 3 kills its process, 5 raises an error."""
     if number == 3:
         os._exit(9)
     if number == 5:

@@ -1,0 +1,235 @@
+"""The ablation, very small: its trainings, its metrics, how it continues, and its report."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recordings import HEAD, word_coefficients, write_recording
+
+from asccl.data.labels import Labels
+from asccl.errors import InputError, SettingError
+from asccl.evaluation.metrics import lip_correlation, psnr
+from asccl.face import mesh
+from asccl.face.crop import arcface_crop
+from asccl.renderers.neural.face_surface import FaceSurface
+from asccl.types import EMOTIONS
+from asccl.zoo import load_embedder
+from training.ablation import report, run
+from training.ablation.cases import CROSS_ID, INTRA_ID, SETTINGS, Case
+from training.ablation.design import BASELINE, ROWS, STAGES, SUPERVISIONS, distinct_trainings
+from training.ablation.metrics import FeatureExtractor, FrameFeatures, coefficient_metrics, image_metrics
+from training.ablation.recorded_cases import recorded_cases
+from training.ablation.run import AblateSettings, AblationError, plan_jobs, training_settings
+from training.ablation.synthetic_cases import synthetic_cases
+from training.datasets.synthetic_portraits import synthetic_portrait
+from training.engine.settings import load_preset
+from training.train_manipulator import ManipulatorSettings
+from training.train_renderer import RendererSettings
+
+SURFACE = FaceSurface(HEAD)
+JAW = HEAD.index["jawOpen"]
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    return synthetic_cases(0, 1, 10, 1, 64, SURFACE)[0]
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    extractor = FeatureExtractor()
+    yield extractor
+    extractor.close()
+
+
+@pytest.fixture(scope="module")
+def true_features(case, extractor) -> FrameFeatures:
+    return extractor.extract(case.true_images, case.source_landmarks)
+
+
+def plan_trainings(**changes: object) -> dict[str, ManipulatorSettings | RendererSettings]:
+    settings = AblateSettings(recipe="smoke", seeds=1, **changes)
+    return {job.name: training_settings(settings, job) for job in plan_jobs(settings)[0]}
+
+
+def test_rows_share_trainings():
+    assert len(distinct_trainings()) == len(set(distinct_trainings())) == 10
+    assert {(stage, row.supervision(stage)) for row in ROWS for stage in STAGES} == set(distinct_trainings())
+
+
+def test_every_seed_has_its_own_trainings_and_a_scoring(tmp_path):
+    trainings, scorings = plan_jobs(AblateSettings(output=tmp_path, seeds=3))
+    assert len(trainings) == len({job.target for job in trainings}) == 30
+    assert len(scorings) == 3
+
+
+def test_supervision_differs_in_asccl_alone(tmp_path):
+    trainings = plan_trainings(output=tmp_path, weight_3dmm=2.0)
+    baseline, untrained = trainings["manipulator-none-0"], trainings["manipulator-untrained-0"]
+    assert baseline.asccl_weight == 0 and untrained.heads == "random"
+    assert untrained.asccl_weight == 2.0 * SUPERVISIONS["untrained"].weight_scale["manipulator"]
+    without_asccl = {"asccl_weight": 0.0, "heads": baseline.heads}
+    assert replace(untrained, **without_asccl, weights=baseline.weights, output=baseline.output) == baseline
+
+
+def test_rows_of_table_6_differ_in_daas(tmp_path):
+    trainings = plan_trainings(output=tmp_path)
+    assert trainings["renderer-without-DAAS-0"].daas == "off"
+    assert trainings["renderer-authors-DAAS-0"].daas == "authors"
+
+
+def test_true_images_have_perfect_metrics(true_features):
+    metrics = image_metrics([true_features], [true_features], [true_features], [0])
+    assert metrics["fad"] == pytest.approx(0, abs=1e-6) and metrics["lips"] == pytest.approx(0, abs=1e-6)
+    assert metrics["mouth"] == pytest.approx(1)
+
+
+def test_source_images_have_worse_metrics_than_the_truth(case, extractor, true_features):
+    source_features = extractor.extract(case.source_images, case.source_landmarks)
+    source = image_metrics([source_features], [true_features], [true_features], [0])
+    truth = image_metrics([true_features], [true_features], [true_features], [0])
+    assert source["fad"] > 0.01 and source["lips"] > 0.5 and source["csim"] < truth["csim"]
+    assert psnr(case.true_images, case.true_images) > 60 > psnr(case.source_images, case.true_images)
+
+
+def test_lips_can_be_detected_in_images_of_64_pixels(case, true_features):
+    true_gap = mesh.lip_gap(case.true_landmarks)
+    assert lip_correlation(mesh.lip_gap(true_features.landmarks), true_gap, 0.0) > 0.9
+
+
+def test_true_coefficients_have_no_error(case):
+    metrics = coefficient_metrics([case.truth], [case.truth], HEAD)
+    assert metrics["error"] == metrics["lips_3dmm"] == 0 and metrics["mouth_3dmm"] == pytest.approx(1)
+
+
+def test_source_and_truth_have_the_same_words_with_two_emotions(case):
+    for name in ("jawOpen", "mouthPucker"):
+        unit = HEAD.index[name]
+        np.testing.assert_allclose(case.source[:, unit], case.truth[:, unit])
+    assert case.emotion == 0 and not np.array_equal(case.source, case.truth)
+    assert case.conditions(case.truth[:1]).shape == (1, 10, 64, 64)
+
+
+def test_references_have_other_words(case):
+    intra, cross = (case.references[setting].coefficients[:10, JAW] for setting in (INTRA_ID, CROSS_ID))
+    assert not np.allclose(intra, cross) and not np.allclose(intra, case.source[:, JAW])
+
+
+def test_the_speaker_is_the_person_whom_the_renderers_are_trained_on(case):
+    portrait = synthetic_portrait(0, 0, 2, 64, SURFACE)
+    frame = ((portrait.window(0, 1).frames[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+    other = case.references[CROSS_ID]
+    faces = (
+        (frame, portrait.landmarks[0]),
+        (case.true_images[0], case.true_landmarks[0]),
+        (other.images[0], other.landmarks[0]),
+    )
+    trained_on, speaker, other_person = load_embedder().embed(np.stack([arcface_crop(*face) for face in faces]))
+    assert speaker @ trained_on > 0.6 > other_person @ trained_on
+
+
+def test_one_command_trains_scores_and_reports(smoke_run):
+    scores = [json.loads(line) for line in (smoke_run / "scores-0.jsonl").read_text().splitlines()]
+    assert len(scores) == len(SETTINGS) * (len(ROWS) + 1)
+    keys = [metric.key for metric in report.METRICS if "mouth" not in metric.key]
+    assert all(np.isfinite(score[key]) for score in scores for key in keys)
+    assert (smoke_run / "chart.png").stat().st_size > 5000
+    assert all(row.name in (smoke_run / "table.md").read_text() for row in ROWS)
+
+
+def smoke_settings(folder: Path) -> AblateSettings:
+    changes = {"output": folder, "seeds": 1, "emotions": 1, "jobs": 0}
+    return AblateSettings(**load_preset(AblateSettings, "smoke") | changes)
+
+
+@pytest.fixture(scope="module")
+def smoke_run(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("ablation")
+    run.main(smoke_settings(folder))
+    return folder
+
+
+def test_killed_in_training_and_scoring_it_continues_to_the_same_results(smoke_run):
+    table, scores = (smoke_run / "table.md").read_text(), (smoke_run / "scores-0.jsonl").read_text()
+    networks = {path: path.read_bytes() for path in sorted((smoke_run / "networks").glob("*.safetensors"))}
+    interrupted = next(path for path in networks if path.stem == "renderer-trained-0")
+    interrupted.unlink()
+    checkpoints = sorted((smoke_run / "trainings" / interrupted.stem).glob("step-*"))
+    for path in checkpoints[-1].iterdir():
+        path.unlink()
+    checkpoints[-1].rmdir()  # as if it had been killed after its first checkpoint
+    (smoke_run / "scores-0.jsonl").write_text("".join(scores.splitlines(keepends=True)[:-1]) + '{"seed": 0, "set')
+    others = {path: path.stat().st_mtime_ns for path in networks if not path.stem.startswith(interrupted.stem)}
+    run.main(smoke_settings(smoke_run))
+    assert interrupted.read_bytes() == networks[interrupted]
+    assert (smoke_run / "scores-0.jsonl").read_text() == scores
+    assert {path: path.stat().st_mtime_ns for path in others} == others, "no finished network is trained again"
+    assert (smoke_run / "table.md").read_text() == table
+
+
+def test_a_job_that_fails_is_reported_with_its_log(tmp_path, monkeypatch, capsys):
+    def fail(settings):
+        raise SettingError("no disk is large enough", "buy one")
+
+    monkeypatch.setattr(run.train_manipulator, "main", fail)
+    monkeypatch.setattr(run.train_renderer, "main", lambda settings: None)
+    with pytest.raises(AblationError, match="5 of 10 jobs failed, first manipulator-none-0"):
+        run.main(AblateSettings(output=tmp_path, recipe="smoke", seeds=1, jobs=0))
+    assert "no disk is large enough" in capsys.readouterr().out
+    assert "Traceback" in (tmp_path / "logs" / "manipulator-none-0.log").read_text()
+
+
+def test_differences_are_those_of_each_seed():
+    names = [row.name for row in ROWS] + [report.UNCHANGED_ROW]
+    scores = []
+    for seed in range(3):
+        for setting in SETTINGS:
+            for name in names:
+                values = {metric.key: 10.0 * seed + (name == "ASCCL") for metric in report.METRICS}
+                scores.append({"seed": seed, "setting": setting, "row": name, **values})
+    text = report.format_report(scores)
+    assert "| ASCCL | 4, 5, 6 | 11.000 ± 10.000 |" in text and "| ASCCL | 4, 5, 6 | +1.000 ± 0.000 |" in text
+    assert f"| {BASELINE} | 4, 5, 6 | 10.000 ± 10.000 |" in text
+
+
+@pytest.fixture(scope="module")
+def recorded_folder(tmp_path_factory) -> Path:
+    """Ann says four texts in neutral and happily, Bob says one text of his own."""
+    folder = tmp_path_factory.mktemp("recorded")
+    for number, emotion in enumerate(("neutral", "happy")):
+        for text in range(4):
+            labels = Labels("Ann", emotion, str(text))
+            write_recording(folder, labels, word_coefficients(text), 10 * text + number)
+        write_recording(folder, Labels("Bob", emotion, "9"), word_coefficients(9), 100 + number)
+    return folder
+
+
+def test_recorded_clips_make_cases_of_held_out_pairs(recorded_folder):
+    cases = recorded_cases(recorded_folder, "Ann", 12, 2, SURFACE)
+    assert [case.emotion for case in cases] == [EMOTIONS.index("neutral"), EMOTIONS.index("happy")]
+    for case in cases:
+        assert case.source.shape == case.truth.shape == (12, 52)
+        assert case.source_images.shape == case.true_images.shape == (12, 48, 48, 3)
+        assert case.source_landmarks.shape == case.true_landmarks.shape == (12, 468, 2)
+        np.testing.assert_allclose(case.source[:, JAW], case.truth[:, JAW])
+        assert case.conditions(case.truth).shape == (12, 10, 48, 48)
+        assert [len(case.references[setting].coefficients) for setting in SETTINGS] == [40, 40]
+
+
+def test_a_person_without_held_out_pairs_is_refused(recorded_folder):
+    with pytest.raises(InputError, match="Eve has no held-out pair"):
+        recorded_cases(recorded_folder, "Eve", 12, 2, SURFACE)
+
+
+def test_recorded_manipulators_train_on_everybody_and_renderers_on_one_person(tmp_path, recorded_folder):
+    trainings = plan_trainings(output=tmp_path, data=recorded_folder, person="Ann")
+    manipulator, renderer = trainings["manipulator-none-0"], trainings["renderer-none-0"]
+    assert manipulator.data == renderer.data == recorded_folder
+    assert manipulator.people == "" and renderer.people == "Ann"
+
+
+def test_recorded_data_need_a_person(tmp_path, recorded_folder):
+    with pytest.raises(SettingError, match="--person is missing"):
+        run.main(AblateSettings(output=tmp_path, data=recorded_folder))

@@ -1,0 +1,60 @@
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from asccl.errors import SettingError
+from training.engine.settings import parse_settings
+
+
+@dataclass(frozen=True)
+class ExampleSettings:
+    """Settings.
+
+    Attributes:
+        rate: learning rate, 50% by
+            default.
+    """
+
+    output: Path = Path("out")
+    steps: int = 3
+    rate: float = 0.5
+    fast: bool = False
+    note: str | None = None
+    mode: Literal["a", "b"] = "a"
+
+
+def test_the_command_line_overrides_the_preset_and_the_preset_the_defaults(tmp_path):
+    preset = tmp_path / "mine.toml"
+    preset.write_text("[example]\nsteps = 7\nrate = 2\n")
+    arguments = ["--preset", str(preset), "--rate", "4", "--fast", "--output", "x"]
+    assert parse_settings(ExampleSettings, None, arguments) == ExampleSettings(Path("x"), 7, 4.0, True, None)
+
+
+def test_help_texts_come_from_the_docstring(capsys):
+    with pytest.raises(SystemExit):
+        parse_settings(ExampleSettings, None, ["--help"])
+    assert "learning rate, 50% by default. (default: 0.5)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_choice_that_does_not_exist_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        parse_settings(ExampleSettings, None, ["--mode", "c"])
+    assert "invalid choice: 'c'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("[example]\nstep = 7\n", "mine.toml sets step: correct"), ("[other]\nsteps = 7\n", "has no table")],
+)
+def test_a_preset_that_does_not_fit_is_refused(tmp_path, text, expected):
+    preset = tmp_path / "mine.toml"
+    preset.write_text(text)
+    with pytest.raises(SettingError, match=expected):
+        parse_settings(ExampleSettings, None, ["--preset", str(preset)])
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(SettingError, match="no preset 'fastest'"):
+        parse_settings(ExampleSettings, None, ["--preset", "fastest"])
