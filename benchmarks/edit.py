@@ -24,7 +24,7 @@ from statistics import median
 from asccl import Editor, EditRequest
 from asccl.editing.threads import limit_threads
 from asccl.video import Reader, open_writer, probe
-from benchmarks.report import cores, print_rows
+from benchmarks.report import count_cores, print_rows
 from benchmarks.talking import talking_clip
 
 CLIP_SIZES = ((1280, 720), (256, 256))  # width, height in pixels
@@ -100,7 +100,7 @@ def forward(repeats: int = FORWARD_PASSES) -> list[ElapsedTime]:
     previous = torch.rand(1, PREVIOUS_FRAMES * 3, SIDE, SIDE)
     timings = []
     with torch.inference_mode():
-        for threads in sorted({1, cores()}):
+        for threads in sorted({1, count_cores()}):
             torch.set_num_threads(threads)
             net(conditions, previous)  # warms up
             timings.append([timed(lambda: net(conditions, previous)) for _ in range(repeats)])

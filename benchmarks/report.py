@@ -1,4 +1,4 @@
-"""How a benchmark tells its numbers: a table for people, a JSON line for programs."""
+"""Print the numbers of a benchmark: a table for people, a JSON line for programs."""
 
 from __future__ import annotations
 
@@ -9,28 +9,34 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def print_rows(name: str, rows: Mapping[str, float | str], to: Path | None = None) -> None:
-    """Prints the rows and the machine; appends the JSON line to the file `to` as well."""
+def print_rows(name: str, rows: Mapping[str, float | str], json_file: Path | None = None) -> None:
+    """Print a table of rows, then all of them with the machine as a JSON line.
+
+    Args:
+        name: of the benchmark.
+        rows: label -> number or text.
+        json_file: file to which the JSON line is appended as well.
+    """
     for label, value in rows.items():
         print(f"  {label:58} {value if isinstance(value, str) else format(value, '10.3f')}")
-    line = json.dumps({"benchmark": name, **rows, "machine": machine()})
+    line = json.dumps({"benchmark": name, **rows, "machine": describe_machine()})
     print(line, flush=True)
-    if to is not None:
-        with to.open("a", encoding="utf-8") as file:
+    if json_file is not None:
+        with json_file.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
 
-def machine() -> str:
-    """Processor and the number of cores that we may use."""
-    return f"{cores()} cores of {_processor()}"
+def describe_machine() -> str:
+    """Describe the processor and the number of cores that this process may use."""
+    return f"{count_cores()} cores of {_processor_name()}"
 
 
-def cores() -> int:
-    """That this process may use."""
+def count_cores() -> int:
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _processor() -> str:
+def _processor_name() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
