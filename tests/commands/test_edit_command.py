@@ -1,0 +1,85 @@
+"""`asccl edit`: where outputs go, what is printed, and what a bad input changes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from media import ROOT
+
+from asccl.__main__ import main
+
+pytestmark = pytest.mark.usefixtures("shared_editor")
+
+
+def test_as_a_user_starts_it(still: Path, tmp_path: Path) -> None:
+    output, report = tmp_path / "out.png", tmp_path / "report.json"
+    command = [sys.executable, "-m", "asccl", "edit", still, "--emotion", "happy", "-o", output, "--json", report]
+    process = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert (process.returncode, process.stderr) == (0, "")  # no progress bar and no messages of libraries
+    (line,) = process.stdout.splitlines()
+    assert line.split("\t")[:2] == [str(output), "edited 1 of 1 frames"]
+    assert json.loads(report.read_text())["output"] == str(output)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.png", "report.json"]
+
+
+def test_several_inputs_go_on_after_a_bad_one(
+    still: Path, short_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = tmp_path / "new" / "folder"
+    inputs = [still, tmp_path / "gone.mp4", short_clip]
+    status = main(["edit", *map(str, inputs), "--emotion", "happy", "-o", str(folder), "--json", f"{folder}/all.json"])
+    printed = capsys.readouterr()
+    assert status == 3
+    assert printed.err == "asccl: gone.mp4 does not exist: check the name and the folder\n"
+    assert [row.split("\t")[0] for row in printed.out.splitlines()] == [
+        str(folder / "portrait-happy.png"),
+        str(folder / "short-happy.mp4"),
+    ]
+    assert {path.name for path in folder.iterdir()} == {"portrait-happy.png", "short-happy.mp4", "all.json"}
+    reports = json.loads((folder / "all.json").read_text())
+    assert [report.get("status", 0) for report in reports] == [0, 3, 0]
+    assert reports[1]["error"].startswith("gone.mp4 does not exist")
+
+
+def test_a_report_to_stdout_is_all_that_is_printed(still: Path, tmp_path: Path, capsys) -> None:
+    assert main(["edit", str(still), "--emotion", "happy", "-o", f"{tmp_path}/", "--json", "-"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["output"] == str(tmp_path / "portrait-happy.png")
+
+
+def test_without_o_the_output_lies_beside_the_source(still: Path, tmp_path: Path) -> None:
+    source = tmp_path / "me.png"
+    source.write_bytes(still.read_bytes())
+    assert main(["edit", str(source), "--reference", str(still)]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["me-reference.png", "me.png"]
+
+
+def test_two_inputs_never_share_an_output(still: Path, tmp_path: Path, capsys) -> None:
+    twin = tmp_path / still.name
+    twin.write_bytes(still.read_bytes())
+    folder = tmp_path / "out"
+    assert main(["edit", str(still), str(twin), "--emotion", "sad", "-o", str(folder)]) == 2
+    assert "choose another name or folder" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["portrait-sad.png"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--emotion", "sad", "-o", "{source}"],
+        ["--reference", "{reference}", "-o", "{reference}"],
+        ["--emotion", "sad", "--json", "{source}"],
+    ],
+)
+def test_nothing_that_is_read_is_overwritten(arguments: list[str], still: Path, tmp_path: Path, capsys) -> None:
+    content = still.read_bytes()
+    source = tmp_path / "me.png"
+    source.write_bytes(content)
+    assert main(["edit", str(source), *(text.format(source=source, reference=still) for text in arguments)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert source.read_bytes() == content
+    assert still.read_bytes() == content

@@ -1,0 +1,55 @@
+"""The report of an edit as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from asccl.commands.edit_report import describe_renderer, format_table, summarize_report
+
+REPORT: dict[str, Any] = {
+    "frames": {
+        "total": 90,
+        "edited": 60,
+        "passed_through": 30,
+        "unreadable": 7,
+        "spans": [{"first": 0, "last": 29, "start": 0.0, "end": 1.0, "reason": "turned"}] * 6,
+    },
+    "speech": {"lip_gap_correlation": 0.987, "lip_distance_percent": None, "closures_kept": 0.961},
+    "identity": {"similarity": 0.91},
+    "emotion": {"target": "happy", "before": 0.1, "after": 0.84},
+    "seconds": {"total": 3.21},
+}
+
+
+def test_the_table_lists_unchanged_spans() -> None:
+    assert format_table(Path("o.mp4"), REPORT).splitlines() == [
+        "o.mp4",
+        "  edited     60 of 90 frames",
+        "  missing    7 frames that could not be read: the file is damaged or cut off",
+        "  speech     lip opening r 0.99, closures kept 96%",
+        "  identity   0.91",
+        "  happy      0.10 -> 0.84",
+        "  time       3.2 s",
+        *["  unchanged  0.00 to 1.00 s, face turned"] * 4,
+        "             and 2 more spans",
+    ]
+
+
+def test_what_was_not_measured_is_left_out() -> None:
+    report = {
+        "frames": {"total": 1, "edited": 0, "unreadable": 0},
+        "speech": dict.fromkeys(REPORT["speech"]),
+        "identity": {"similarity": None},
+        "emotion": {"target": "sad", "before": None, "after": None},
+        "seconds": {"total": 1.0},
+    }
+    assert summarize_report(report) == {"edited": "0 of 1 frames", "time": "1.0 s"}
+
+
+def test_the_renderer_is_described_where_one_was_searched_for() -> None:
+    warp = {"name": "warp", "why": "no renderer fits this person"}
+    assert describe_renderer({**warp, "sought": True}) == "warp: no renderer fits this person"
+    assert describe_renderer({**warp, "sought": False}) == ""
+    neural = {"name": "neural", "file": "anna.safetensors", "similarity": 0.876}
+    assert describe_renderer(neural) == "anna.safetensors, identity similarity 0.88"
