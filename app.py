@@ -1,4 +1,4 @@
-"""The web app: `python app.py [--host H] [--port P] [--share] [--study-only]`. Also what a Hugging Face Space runs."""
+"""The web app: `python app.py [--host H] [--port P] [--share] [--study-only]`. A Hugging Face Space runs it, too."""
 
 import argparse
 import os
@@ -6,8 +6,7 @@ import signal
 import tempfile
 from pathlib import Path
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by gradio when it is imported
-os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}  # before gradio is imported
 
 
 def main() -> None:
@@ -17,24 +16,23 @@ def main() -> None:
     parser.add_argument("--share", action="store_true", help="a public link; uploads then pass through gradio.live")
     parser.add_argument("--study-only", action="store_true", help="serve the pages of user studies and nothing else")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped server cleans up after itself, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a server that is stopped cleans up as after Ctrl-C
     from asccl.study.web.serve import serve_standalone, study_routes
     from asccl.ui.address import check_port
 
-    if said := check_port(arguments.host, arguments.port):
-        raise SystemExit(f"app.py: {said}")
+    if problem := check_port(arguments.host, arguments.port):
+        raise SystemExit(f"app.py: {problem}")
     if arguments.study_only:
-        return serve_standalone(arguments.host, arguments.port)
+        raise SystemExit(serve_standalone(arguments.host, arguments.port))
     with tempfile.TemporaryDirectory(prefix="asccl-app-", ignore_cleanup_errors=True) as folder:
         os.environ["GRADIO_TEMP_DIR"] = f"{folder}/uploads"
         from asccl.editing.editor import Editor
         from asccl.editing.threads import limit_threads
-        from asccl.ui.blocks import build
-        from asccl.ui.serve import serve
+        from asccl.ui.page import build_page, serve
 
         limit_threads()
-        page, where = build(editor := Editor(), folder=Path(folder)), (arguments.host, arguments.port)
-        serve(page, routes=study_routes(editor), server_name=where[0], server_port=where[1], share=arguments.share)
+        page, routes = build_page(editor := Editor(), folder=Path(folder)), study_routes(editor)
+        serve(page, routes, server_name=arguments.host, server_port=arguments.port, share=arguments.share)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def progress_bar(label: str, stage_shares: Mapping[str, float], interrupts: Inte
     Args:
         label: what is processed, for instance the name of a file.
         stage_shares: the stages in their order, each with its share of the whole work.
-        interrupts: an interrupt makes the progress raise Cancelled.
+        interrupts: an interrupt makes the progress raise CancelledError.
 
     Yields:
         The progress to hand to the work.
@@ -157,7 +157,13 @@ class ReportWriter:
             print(self._format_report(output, report), flush=True)
 
     def add_error(self, source: Path, error: Exception, status: int) -> None:
-        """Add an entry for an input that failed with this exit status; a single object has none."""
+        """Add an entry for an input that failed. Without a list, the JSON gets none.
+
+        Args:
+            source: the input.
+            error: why it failed.
+            status: the exit status of this error.
+        """
         if self._is_list:
             self._entries.append({"source": str(source), "error": str(error), "status": status})
 

@@ -53,7 +53,7 @@ def summarize_report(report: dict[str, Any]) -> dict[str, str]:
 def describe_renderer(renderer: dict[str, Any] | None) -> str:
     """Describe the renderer that was used; empty where none was searched for."""
     if renderer is None or renderer["name"] == "warp":
-        return f"warp: {renderer['why']}" if renderer and renderer["sought"] else ""
+        return f"warp: {renderer['reason']}" if renderer and renderer["searched"] else ""
     return f"{renderer['file']}, identity similarity {renderer['similarity']:.2f}"
 
 

@@ -5,14 +5,14 @@ function figureOf(section) {
   return section.figures[head][measure];
 }
 
-function paint() {
+function drawCharts() {
   const value = props.value;
   if (!value || !part("grid")) return;
   for (const section of value.sections) {
     const box = element.querySelector(`[data-chart="${section.name}"]`);
     const figure = figureOf(section);
     box.querySelector("figcaption").textContent = figure.layout.title.text;
-    draw(box.querySelector(".chart-plot"), figure);
+    drawFigure(box.querySelector(".chart-plot"), figure);
   }
 }
 
@@ -20,40 +20,40 @@ function build() {
   const value = props.value;
   if (!value || !part("grid")) return;
   if (!value.heads.some(([id]) => id === head)) head = value.heads[0][0];
-  choices(part("measure"), value.measures, measure, (chosen) => {
-    measure = chosen;
-    paint();
+  buildRadioButtons(part("measure"), value.measures, measure, (selected) => {
+    measure = selected;
+    drawCharts();
   });
-  choices(part("head"), value.heads, head, (chosen) => {
-    head = chosen;
-    document.dispatchEvent(new CustomEvent("asccl-mapping", { detail: chosen }));
-    paint();
+  buildRadioButtons(part("head"), value.heads, head, (selected) => {
+    head = selected;
+    document.dispatchEvent(new CustomEvent("asccl-mapping", { detail: selected }));
+    drawCharts();
   });
-  part("grid").replaceChildren(...value.sections.map(frame));
-  part("moments").replaceChildren(...(value.moments.length ? strip(value.moments) : []));
-  paint();
+  part("grid").replaceChildren(...value.sections.map(chartBox));
+  part("moments").replaceChildren(...(value.moments.length ? momentRow(value.moments) : []));
+  drawCharts();
 }
 
-function frame(section) {
+function chartBox(section) {
   const box = document.createElement("figure");
   box.className = `chart chart-${section.name}`;
   box.dataset.chart = section.name;
   box.innerHTML = '<figcaption></figcaption><div class="chart-save"></div><div class="chart-plot"></div>';
-  savers(box.querySelector(".chart-save"), section.name, () => figureOf(section));
+  buildSaveButtons(box.querySelector(".chart-save"), section.name, () => figureOf(section));
   if (section.name === "time") {
-    const place = box.querySelector(".chart-plot");
-    plotly().then(() => {
-      const wait = setInterval(() => {
-        if (!place.on) return;
-        clearInterval(wait);
-        place.on("plotly_click", (event) => trigger("pick", { times: event.points[0].customdata }));
+    const plot = box.querySelector(".chart-plot");
+    loadPlotly().then(() => {
+      const timer = setInterval(() => {
+        if (!plot.on) return; // Plotly adds `on` when it draws the figure
+        clearInterval(timer);
+        plot.on("plotly_click", (event) => trigger("pick", { times: event.points[0].customdata }));
       }, 50);
     });
   }
   return box;
 }
 
-function strip(moments) {
+function momentRow(moments) {
   const title = document.createElement("h3");
   title.textContent = "Where the two differ most";
   const row = document.createElement("div");
@@ -62,7 +62,7 @@ function strip(moments) {
     ...moments.map((moment) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.setAttribute("aria-label", `Look at ${moment.text}`);
+      button.setAttribute("aria-label", `Show ${moment.text}`);
       const image = document.createElement("img");
       image.alt = "";
       image.src = moment.picture;
@@ -77,5 +77,5 @@ function strip(moments) {
 }
 
 watch("value", build);
-onTheme(paint);
+onThemeChange(drawCharts);
 build();

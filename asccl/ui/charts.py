@@ -1,6 +1,6 @@
 """Two parts of the page: the charts of a comparison, and the heat map over the face with its neighbours.
 
-The server makes figures; drawing, choosing and saving happen in the browser, by the plotly.js that comes with plotly.
+The server builds the figures. In the browser, plotly.js from the Python package plotly draws and saves them.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ from asccl.analysis import plots
 from asccl.analysis.result import CorrelationResult
 from asccl.analysis.statistics import MEASURES
 from asccl.metric.statistics import PAIR_KINDS
-from asccl.ui.components import Value, markup, picture, script, shrink
-from asccl.ui.limits import clock
+from asccl.ui.components import Value, html_widget, read_script, shrink, to_data_url
+from asccl.ui.messages import format_seconds
 
-THUMBNAIL = 132  # pixels
-KINDS = ("corresponding", "daas")
-MEASURE_WORDS = {"cosine": "Cosine", "pearson": "Pearson"}
-HOW_WORDS = {
-    "time": "the same moments of both", "sound": "paired by what is heard", "mouth": "paired by how the mouth moves",
-}  # fmt: skip
-ALIGN_WORDS = {"place": "cut at the same place", "landmarks": "turned into the source's pose"}
+LabelledResults = Sequence[tuple[str, CorrelationResult]]
 
-CHARTS = """${value ? `
+THUMBNAIL_SIDE = 132  # pixels
+FACE_MAPS = {"corresponding": "Similarity", "daas": "DAAS weight"}
+MEASURE_LABELS = {"cosine": "Cosine", "pearson": "Pearson"}
+PAIRING_TEXTS = {
+    "time": "the same moments of both",
+    "sound": "paired by their sound",
+    "mouth": "paired by the movement of the mouth",
+}
+ALIGNMENT_TEXTS = {"place": "cropped at the same place", "landmarks": "rotated into the source's pose"}
+
+CHARTS_TEMPLATE = """${value ? `
 <div class="charts">
   <p class="verdict"><strong>${value.verdict}</strong> <span>${value.facts}</span></p>
   <div class="toolbar">
@@ -42,12 +46,12 @@ CHARTS = """${value ? `
 </div>` : `<div class="compare-empty">Choose two videos or photos of one person,<br>or several clips named by emotion.
 <br>The charts appear here.</div>`}"""
 
-FACE = """${value ? `
+FACE_TEMPLATE = """${value ? `
 <div class="face">
   <div class="toolbar">
     <div class="switch" role="radiogroup" aria-label="What the colours show" data-part="kind"></div>
     <div class="switch" role="radiogroup" aria-label="Feature map" data-part="map"></div>
-    <button type="button" data-part="whole" class="quiet" hidden>Back to the whole video</button>
+    <button type="button" data-part="summary" class="quiet" hidden>Back to the whole video</button>
   </div>
   <p class="face-about" data-part="about" aria-live="polite"></p>
   <div class="face-pair">
@@ -59,114 +63,145 @@ FACE = """${value ? `
 </div>` : ""}"""
 
 
-def charts(**settings: Any) -> gr.HTML:
-    """Bars, a time line, and the worst moments. Value: `drawn(...)`, `drawn_emotions(...)` or None. The event `pick`
-    brings `times`, the seconds in both videos that were clicked."""
-    return markup(html_template=CHARTS, js_on_load=script("plotting") + script("charts"), **settings)
+def charts_widget(**settings: Any) -> gr.HTML:
+    """Build a widget with bar charts, a time line, and the least similar moments.
+
+    Args:
+        settings: further arguments of `gr.HTML`.
+
+    Returns:
+        The widget. Its value comes from `charts_value` or `emotion_charts_value`, or is None. A click on a moment
+        triggers the event `pick` with the field `times`, the seconds in both videos.
+    """
+    return html_widget(
+        html_template=CHARTS_TEMPLATE, js_on_load=read_script("plotting") + read_script("charts"), **settings
+    )
 
 
-def face(**settings: Any) -> gr.HTML:
-    """A heat map over the face; a click shows a region's neighbours. Value: `mapped(...)` or None."""
-    return markup(html_template=FACE, js_on_load=script("plotting") + script("face"), **settings)
+def face_map_widget(**settings: Any) -> gr.HTML:
+    """Build a widget with a heat map over the face; a click lists a region's neighbours.
+
+    Args:
+        settings: further arguments of `gr.HTML`.
+
+    Returns:
+        The widget. Its value comes from `face_map_value`, or is None.
+    """
+    return html_widget(
+        html_template=FACE_TEMPLATE, js_on_load=read_script("plotting") + read_script("face"), **settings
+    )
 
 
-def plotly_js() -> Route:
-    """Serves the plotly.js of the installed package, so that nothing is fetched from elsewhere."""
+def plotly_route() -> Route:
+    """Build the route that serves plotly.js from the installed package, so that no other server is asked."""
     path = str(files("plotly").joinpath("package_data/plotly.min.js"))
     headers = {"Cache-Control": "public, max-age=86400"}
     return Route("/plotly.min.js", lambda _: FileResponse(path, media_type="text/javascript", headers=headers))
 
 
-def drawn(found: CorrelationResult) -> Value:
-    """Everything the charts of one comparison need."""
-    sections = [("maps", {h: {m: _json(plots.plot_maps(found, h, m)) for m in MEASURES} for h in found.heads})]
-    if len(found.curves) > 1:
-        sections.append(
-            ("time", {h: dict.fromkeys(MEASURES, _json(plots.plot_timeline(found, h))) for h in found.heads})
-        )
-    mapping = {m: _json(plots.plot_mappings(found, m)) for m in MEASURES}
-    sections.insert(1, ("mappings", dict.fromkeys(found.heads, mapping)))
-    still = found.source.is_still
-    moments = [] if still or len(found.curves) < 2 else [_thumb(found, i) for i in range(len(found.worst))]
-    return _value([found], sections, verdict(found), facts(found), moments)
+def charts_value(result: CorrelationResult) -> Value:
+    """Build the value of the charts of one comparison."""
+    maps = {head: {m: _to_json(plots.plot_maps(result, head, m)) for m in MEASURES} for head in result.heads}
+    mappings = {m: _to_json(plots.plot_mappings(result, m)) for m in MEASURES}
+    sections = {"maps": maps, "mappings": dict.fromkeys(result.heads, mappings)}
+    moments = []
+    if len(result.curves) > 1:
+        sections["time"] = {
+            head: dict.fromkeys(MEASURES, _to_json(plots.plot_timeline(result, head))) for head in result.heads
+        }
+        if not result.source.is_still:
+            moments = [_moment_value(result, index) for index in range(len(result.worst))]
+    return _value(result.heads, sections, _verdict(result), _facts(result), moments)
 
 
-def drawn_emotions(found: Sequence[tuple[str, CorrelationResult]]) -> Value:
-    """The same for several pairs of emotions: the paper's Figures 2 and 6."""
-    heads = found[0][1].heads
-    labelled = [(name.replace(" – ", "<br>"), each) for name, each in unique(found)]
-    sections = [
-        (f"emotions-{where}", {h: {m: _json(plots.plot_emotions(labelled, h, m, n)) for m in MEASURES} for h in heads})
-        for where, n in (("all", None), ("map4", 3))
-    ]
-    lead = [each.mean_std(heads[0], "cosine", "corresponding").mean for _, each in found]
-    text = f"{len(found)} pairs of emotions, {min(lead):.2f} to {max(lead):.2f} for corresponding regions"
-    frames = sum(len(each.curves) for _, each in found)
-    return _value([each for _, each in found], sections, text, f"{frames} pairs of frames.", [])
+def emotion_charts_value(results: LabelledResults) -> Value:
+    """Build the value of the charts of several pairs of emotions: Figures 2 and 6 of the paper."""
+    heads = results[0][1].heads
+    labelled = [(label.replace(" – ", "<br>"), result) for label, result in _unique_labels(results)]
+    sections = {
+        f"emotions-{name}": {
+            head: {m: _to_json(plots.plot_emotions(labelled, head, m, index)) for m in MEASURES} for head in heads
+        }
+        for name, index in (("all", None), ("map4", 3))
+    }
+    means = [result.mean_std(heads[0], "cosine", "corresponding").mean for _, result in results]
+    verdict = f"{len(results)} pairs of emotions, {min(means):.2f} to {max(means):.2f} for corresponding regions"
+    frames = sum(len(result.curves) for _, result in results)
+    return _value(heads, sections, verdict, f"{frames} pairs of frames.", [])
 
 
-def unique(found: Sequence[tuple[str, CorrelationResult]]) -> list[tuple[str, CorrelationResult]]:
-    """A label that comes twice is told by its file."""
-    names = [name for name, _ in found]
-    return [(f"{n}<br>{escape(c.generated.path.stem)}" if names.count(n) > 1 else n, c) for n, c in found]
-
-
-def mapped(found: CorrelationResult, whole: bool) -> Value:
-    """The heat maps of a comparison, or (not whole) of one moment of it."""
-    source = found.first.crops[0]
-    when = found.first.times[0]
+def face_map_value(result: CorrelationResult, is_summary: bool) -> Value:
+    """Build the value of the face map: of all compared frames together, or of one moment."""
+    time = result.first.times[0]
     return {
-        "whole": whole,
-        "about": "All compared frames together." if whole else f"At {clock(when)} of the source.",
-        "picture": picture(source),
-        "heads": _heads([found]),
-        "kinds": [["corresponding", "Similarity"], ["daas", "DAAS weight"]],
+        "whole": is_summary,
+        "about": "All compared frames together." if is_summary else f"At {format_seconds(time)} of the source.",
+        "picture": to_data_url(result.first.crops[0]),
+        "heads": _labelled_heads(result.heads),
+        "kinds": [list(item) for item in FACE_MAPS.items()],
         "figures": {
-            h: [
-                {k: _json(plots.plot_face(found, h, n, k)) for k in KINDS}
-                for n in range(len(found.region_statistics[h]))
+            head: [
+                {kind: _to_json(plots.plot_face(result, head, index, kind)) for kind in FACE_MAPS}
+                for index in range(len(statistics))
             ]
-            for h in found.heads
+            for head, statistics in result.region_statistics.items()
         },
-        "rings": {h: [_ring(sums.neighbour_means()) for sums in found.region_statistics[h]] for h in found.heads},
+        "rings": {
+            head: [_neighbour_lists(each.neighbour_means()) for each in statistics]
+            for head, statistics in result.region_statistics.items()
+        },
     }
 
 
-def verdict(found: CorrelationResult) -> str:
-    lead = found.heads[0]
-    same, other = (found.mean_std(lead, "cosine", side).mean for side in PAIR_KINDS)
-    return f"Corresponding regions agree by {same:.2f}, others by {other:.2f}"
+def _unique_labels(results: LabelledResults) -> list[tuple[str, CorrelationResult]]:
+    """Add the file name to labels that occur more than once."""
+    labels = [label for label, _ in results]
+    return [
+        (f"{label}<br>{escape(result.generated.path.stem)}" if labels.count(label) > 1 else label, result)
+        for label, result in results
+    ]
 
 
-def facts(found: CorrelationResult) -> str:
-    used = found.settings
-    if found.source.is_still:
-        return f"Two stills, {ALIGN_WORDS[used.alignment]}."
-    return f"{len(found.curves)} pairs of frames, {HOW_WORDS[used.pairing]}, {ALIGN_WORDS[used.alignment]}."
+def _verdict(result: CorrelationResult) -> str:
+    corresponding, others = (result.mean_std(result.heads[0], "cosine", kind).mean for kind in PAIR_KINDS)
+    return f"Corresponding regions agree by {corresponding:.2f}, others by {others:.2f}"
 
 
-def _value(found: list[CorrelationResult], sections: list, verdict: str, facts: str, moments: list) -> Value:
+def _facts(result: CorrelationResult) -> str:
+    alignment = ALIGNMENT_TEXTS[result.settings.alignment]
+    if result.source.is_still:
+        return f"Two stills, {alignment}."
+    return f"{len(result.curves)} pairs of frames, {PAIRING_TEXTS[result.settings.pairing]}, {alignment}."
+
+
+def _value(
+    heads: list[str], sections: dict[str, Any], verdict: str, facts: str, moments: list[dict[str, Any]]
+) -> Value:
     return {
-        "verdict": escape(verdict), "facts": escape(facts), "heads": _heads(found),
-        "measures": [[m, MEASURE_WORDS[m]] for m in MEASURES],
-        "sections": [{"name": name, "figures": figures} for name, figures in sections], "moments": moments,
-    }  # fmt: skip
+        "verdict": escape(verdict),
+        "facts": escape(facts),
+        "heads": _labelled_heads(heads),
+        "measures": [[measure, MEASURE_LABELS[measure]] for measure in MEASURES],
+        "sections": [{"name": name, "figures": figures} for name, figures in sections.items()],
+        "moments": moments,
+    }
 
 
-def _heads(found: list[CorrelationResult]) -> list[list[str]]:
-    return [[head, plots.LABELS[head]] for head in found[0].heads]
+def _labelled_heads(heads: list[str]) -> list[list[str]]:
+    return [[head, plots.LABELS[head]] for head in heads]
 
 
-def _thumb(found: CorrelationResult, number: int) -> dict[str, Any]:
-    worst = found.worst[number]
-    both = np.hstack([shrink(crop, THUMBNAIL) for crop in worst.crops])
-    return {"picture": picture(both), "text": f"{clock(worst.times[0])} · {worst.similarity:.2f}", "times": worst.times}
+def _moment_value(result: CorrelationResult, index: int) -> dict[str, Any]:
+    moment = result.worst[index]
+    thumbnails = np.hstack([shrink(crop, THUMBNAIL_SIDE) for crop in moment.crops])
+    text = f"{format_seconds(moment.times[0])} · {moment.similarity:.2f}"
+    return {"picture": to_data_url(thumbnails), "text": text, "times": moment.times}
 
 
-def _ring(neighbours: np.ndarray) -> list[list[int | None]]:
+def _neighbour_lists(means: np.ndarray) -> list[list[int | None]]:
     """(3, N, 8) -> three flat lists in hundredths."""
-    return [[int(v) if np.isfinite(v) else None for v in np.round(100 * row.ravel())] for row in neighbours]
+    return [[int(v) if np.isfinite(v) else None for v in np.round(100 * row.ravel())] for row in means]
 
 
-def _json(figure: Any) -> dict[str, Any]:
+def _to_json(figure: Any) -> dict[str, Any]:
     return figure.to_plotly_json()

@@ -1,15 +1,17 @@
-// The handle is an ordinary range input over the pictures: mouse, touch, keyboard and screen readers know it.
-function place() {
+// The handle is an ordinary range input over the images, so that mouse, touch, keyboard and screen readers can use it.
+let position = null;
+
+function moveDivider() {
   const handle = element.querySelector('input[type="range"]');
   if (handle) handle.closest(".compare").style.setProperty("--at", `${handle.value}%`);
 }
-let at = null;
+
 element.addEventListener("input", (event) => {
-  at = event.target.value;
-  place();
+  position = event.target.value;
+  moveDivider();
 });
 watch("value", () => {
   const handle = element.querySelector('input[type="range"]');
-  if (handle && at !== null) handle.value = at;
-  place();
+  if (handle && position !== null) handle.value = position;
+  moveDivider();
 });

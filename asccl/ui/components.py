@@ -1,7 +1,7 @@
-"""Three parts of the page made of gr.HTML: a comparison, a synchronised player, a card that names a file.
+"""Parts of the page made of `gr.HTML`: image comparison, video player, file card, status line.
 
-Each has a function that makes the widget and one that makes its value. Strings are escaped when a value is made: the
-templates put them in the page as they are. Small pictures travel as data URLs, so no file of them stays behind.
+A part has a function that builds the widget and one that builds its value. Text is escaped when a value is built,
+because the templates insert it unchanged. Small images travel as data URLs, so they leave no files behind.
 """
 
 from __future__ import annotations
@@ -14,24 +14,27 @@ from typing import Any
 
 import cv2
 import gradio as gr
-import numpy as np
 from gradio.data_classes import FileData
 
-HERE = Path(__file__).parent
-LARGEST = 1280  # pixels of the longer side of a picture sent to the browser
-POSTER = 320
+from asccl.types import Image
+from asccl.ui.messages import format_seconds
 
-COMPARE = """${value ? `
+UI_FOLDER = Path(__file__).parent
+MAX_IMAGE_SIDE = 1280  # pixels of the longer side of an image that is sent to the browser
+CARD_IMAGE_SIDE = 320  # pixels
+MEDIA_TYPES = ["video", "image", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".ts", ".heic", ".webp"]
+
+COMPARISON_TEMPLATE = """${value ? `
 <div class="compare" style="--at: 50%; --ratio: calc(${value.width} / ${value.height})">
   <img class="compare-edited" src="${value.edited}" alt="${value.text}, edited">
   <img class="compare-source" src="${value.source}" alt="${value.text}, original">
   <span class="compare-tag compare-left">Original</span><span class="compare-tag compare-right">Edited</span>
   <span class="compare-line"><span></span></span>
   <input type="range" min="0" max="100" step="0.5" value="50"
-    aria-label="Compare: share of the original that shows, in per cent">
-</div>` : EMPTY}"""
+    aria-label="Compare: percentage of the image that shows the original">
+</div>` : PLACEHOLDER}"""
 
-PLAYER = """${value ? `
+PLAYER_TEMPLATE = """${value ? `
 <div class="player" data-part="player" tabindex="0" role="group" aria-label="Original and edited video, side by side">
   <div class="player-videos">
     <figure><video data-part="source" src="${value.source.url}" muted playsinline preload="auto"></video>
@@ -43,77 +46,142 @@ PLAYER = """${value ? `
     <button type="button" data-part="play" data-state="paused" aria-label="Play"></button>
     <input type="range" data-part="seek" min="0" max="1000" step="1" value="0" aria-label="Position in the video">
     <span data-part="clock" class="player-clock">0:00.0</span>
-    <button type="button" data-part="pace" class="player-pace" title="Speed" aria-label="Change the speed">1×</button>
+    <button type="button" data-part="speed" class="player-speed" title="Speed" aria-label="Change the speed">1×</button>
     <button type="button" data-part="sound" data-state="on" aria-label="Turn the sound off"></button>
-    <button type="button" data-part="whole" aria-label="Full screen"></button>
+    <button type="button" data-part="fullscreen" aria-label="Full screen"></button>
   </div>
 </div>` : ""}"""
 
-CARD = """${value ? `
+CARD_TEMPLATE = """${value ? `
 <div class="card"><img src="${value.poster}" alt=""><div><strong>${value.name}</strong>
 <span>${value.facts}</span></div></div>` : ""}"""
 
 
 Value = dict[str, Any]
 
-markup = partial(gr.HTML, js_on_load=None, apply_default_css=False)
+html_widget = partial(gr.HTML, js_on_load=None, apply_default_css=False)
+text_widget = partial(gr.Markdown, container=False)
 
 
-def compare(empty: str = "", names: tuple[str, str] = ("Original", "Edited"), **settings: Any) -> gr.HTML:
-    """Original and edited picture under one handle. Value: `pair(...)` or None, which shows `empty`."""
-    shown = f'`<div class="compare-empty">{empty}</div>`' if empty else '""'
-    template = COMPARE.replace("EMPTY", shown)
-    for usual, name in zip(("Original", "Edited"), names, strict=True):
-        template = template.replace(f">{usual}<", f">{name}<").replace(f", {usual.lower()}", f", {name.lower()}")
-    return markup(html_template=template, js_on_load=script("compare"), **settings)
+def image_comparison(
+    placeholder: str = "", labels: tuple[str, str] = ("Original", "Edited"), **settings: Any
+) -> gr.HTML:
+    """Build a widget that shows two images on top of each other, divided by a handle.
+
+    Args:
+        placeholder: HTML to show while the value is None.
+        labels: names of the two images.
+        settings: further arguments of `gr.HTML`.
+
+    Returns:
+        The widget. Its value comes from `comparison_value`, or is None.
+    """
+    empty = f'`<div class="compare-empty">{placeholder}</div>`' if placeholder else '""'
+    template = COMPARISON_TEMPLATE.replace("PLACEHOLDER", empty)
+    for default, label in zip(("Original", "Edited"), labels, strict=True):
+        template = template.replace(f">{default}<", f">{label}<").replace(f", {default.lower()}", f", {label.lower()}")
+    return html_widget(html_template=template, js_on_load=read_script("compare"), **settings)
 
 
-def player(**settings: Any) -> gr.HTML:
-    """Original and edited video side by side, in step, with one set of controls. Value: `clips(...)` or None."""
-    return markup(html_template=PLAYER, js_on_load=script("player"), **settings)
+def video_player(**settings: Any) -> gr.HTML:
+    """Build a widget that plays two videos side by side and synchronized. Its value: `player_value(...)` or None."""
+    return html_widget(html_template=PLAYER_TEMPLATE, js_on_load=read_script("player"), **settings)
 
 
-def card(**settings: Any) -> gr.HTML:
-    """A small picture with a name and a line of facts. Value: `facts(...)` or None."""
-    return markup(html_template=CARD, **settings)
+def file_card(**settings: Any) -> gr.HTML:
+    """Build a widget with an image, a file name and a line of facts. Its value: `card_value(...)` or None."""
+    return html_widget(html_template=CARD_TEMPLATE, **settings)
 
 
-def pair(source: np.ndarray, edited: np.ndarray, text: str) -> Value:
-    """Two pictures (H, W, 3) uint8 RGB of one size, and what they show."""
-    source, edited = shrink(source, LARGEST), shrink(edited, LARGEST)
+def comparison_value(source: Image, edited: Image, text: str) -> Value:
+    """Build the value of an image comparison.
+
+    Args:
+        source: (H, W, 3) uint8 RGB.
+        edited: (H, W, 3) uint8 RGB, of the same size.
+        text: what the images show.
+
+    Returns:
+        The value.
+    """
+    source, edited = shrink(source, MAX_IMAGE_SIDE), shrink(edited, MAX_IMAGE_SIDE)
     height, width = source.shape[:2]
-    return {
-        "source": picture(source), "edited": picture(edited), "width": width, "height": height, "text": escape(text),
-    }  # fmt: skip
+    urls = {"source": to_data_url(source), "edited": to_data_url(edited)}
+    return {**urls, "width": width, "height": height, "text": escape(text)}
 
 
-def clips(source: Path, edited: Path) -> Value:
-    """Two videos of one length; Gradio copies them to where the browser may fetch them."""
+def player_value(source: Path, edited: Path) -> Value:
+    """Build the value of a video player; Gradio copies both files to where the browser may fetch them."""
     return {
         name: FileData(path=str(path), orig_name=path.name).model_dump()
         for name, path in (("source", source), ("edited", edited))
     }
 
 
-def facts(poster: np.ndarray, name: str, line: str) -> Value:
-    """A file's first look: picture (H, W, 3) uint8 RGB, name, one line."""
-    return {"poster": picture(shrink(poster, POSTER)), "name": escape(name), "facts": escape(line)}
+def card_value(image: Image, name: str, facts: str) -> Value:
+    """Build the value of a file card.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        name: of the file.
+        facts: one line about the file.
+
+    Returns:
+        The value.
+    """
+    return {"poster": to_data_url(shrink(image, CARD_IMAGE_SIDE)), "name": escape(name), "facts": escape(facts)}
 
 
-def script(name: str) -> str:
-    return (HERE / f"{name}.js").read_text(encoding="utf-8")
+def status_line(kind: str, message: str, done: float | None = None, remaining: float | None = None) -> str:
+    """Build a line that screen readers announce, with a progress bar where progress is known.
+
+    Args:
+        kind: idle, busy, done, stopped or failed; decides the colour.
+        message: plain text, may be empty.
+        done: share of the work in [0, 1], None for no bar.
+        remaining: estimated seconds, None while unknown.
+
+    Returns:
+        HTML.
+    """
+    bar, estimate = "", ""
+    if done is not None:
+        text = "" if remaining is None else f"about {format_seconds(max(1, round(remaining)))} left"
+        estimate = f'<span class="remaining">{text}</span>'
+        bar = (
+            f'<div class="progress" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="100" '
+            f'aria-valuenow="{done * 100:.0f}"><i style="width:{done:.1%}"></i></div>'
+        )
+    role, live = ("alert", "assertive") if kind == "failed" else ("status", "polite")
+    paragraph = f'<p role="{role}" aria-live="{live}">{escape(message)}</p>'
+    return f'<div class="status {kind}">{paragraph}{estimate}{bar}</div>'
 
 
-def picture(image: np.ndarray) -> str:
-    """(H, W, 3) uint8 RGB -> a JPEG as a data URL."""
+def note_line(text: str, failed: bool = False) -> str:
+    """Build a status line without a state of work: a note, or an error."""
+    return status_line("failed" if failed else "idle", text)
+
+
+def read_script(name: str) -> str:
+    """The JavaScript `name`.js of this package."""
+    return (UI_FOLDER / f"{name}.js").read_text(encoding="utf-8")
+
+
+def read_text(name: str) -> str:
+    """The Markdown texts/`name`.md of this package."""
+    return (UI_FOLDER / "texts" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def to_data_url(image: Image) -> str:
+    """Encode (H, W, 3) uint8 RGB as JPEG in a data URL."""
     data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
     return f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def shrink(image: np.ndarray, largest: int) -> np.ndarray:
-    """(H, W, 3) uint8 with its longer side at most `largest`."""
+def shrink(image: Image, max_side: int) -> Image:
+    """Resize (H, W, 3) uint8 so that its longer side is at most `max_side` pixels."""
     height, width = image.shape[:2]
-    scale = largest / max(height, width)
+    scale = max_side / max(height, width)
     if scale >= 1:
         return image
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

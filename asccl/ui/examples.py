@@ -1,4 +1,4 @@
-"""Clips that the project may ship; one click loads them."""
+"""The example clips of the app; one click loads them."""
 
 from __future__ import annotations
 
@@ -8,55 +8,58 @@ from pathlib import Path
 
 import gradio as gr
 
-from asccl.ui.components import picture, shrink
+from asccl.ui.components import shrink, to_data_url
 from asccl.video.reader import Reader
 
-FOLDER = Path(__file__).parents[2] / "examples"
+EXAMPLES_FOLDER = Path(__file__).parents[2] / "examples"
+THUMBNAIL_SIDE = 160  # pixels
 
 
 @dataclass(frozen=True)
 class Example:
-    """emotion: one that shows at once what an edit does; a click chooses it."""
+    """An example and the emotion that a click chooses: one that changes this face visibly."""
 
     label: str
     path: Path
     emotion: str
 
 
-CANDIDATES = (
-    Example("Astronaut, video", FOLDER / "astronaut.mp4", "sad"),
-    Example("Astronaut, photo", FOLDER / "astronaut.jpg", "sad"),
-    Example("Rendered head", FOLDER / "rendered.mp4", "happy"),
-)
 # an installed package comes without the examples folder
-EXAMPLES = tuple(example for example in CANDIDATES if example.path.exists())
+EXAMPLES = tuple(
+    example
+    for example in (
+        Example("Astronaut, video", EXAMPLES_FOLDER / "astronaut.mp4", "sad"),
+        Example("Astronaut, photo", EXAMPLES_FOLDER / "astronaut.jpg", "sad"),
+        Example("Rendered head", EXAMPLES_FOLDER / "rendered.mp4", "happy"),
+    )
+    if example.path.exists()
+)
 
 
-PICK = """element.addEventListener("click", (event) => {
+CLICK_EXAMPLE = """element.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button) trigger("pick", {index: Number(button.dataset.index)});
 });"""
 
 
-def picker() -> str:
-    """One button an example, with its first frame. The pictures lie in the page: no file that could expire."""
+def example_buttons() -> str:
+    """Build one button with an image for each example. The images are part of the page: no file can expire."""
     buttons = (
-        f'<button type="button" data-index="{number}"><img alt="" src="{poster(example.path)}">'
+        f'<button type="button" data-index="{index}"><img alt="" src="{_thumbnail_url(example.path)}">'
         f"{escape(example.label)}</button>"
-        for number, example in enumerate(EXAMPLES)
+        for index, example in enumerate(EXAMPLES)
     )
     return f'<div class="examples" role="group" aria-label="Examples">{"".join(buttons)}</div>'
 
 
-def poster(path: Path) -> str:
-    """The first frame as a data URL."""
-    with Reader(path) as reader:
-        return picture(shrink(next(iter(reader)).image, 160))
-
-
-def load(event: gr.EventData) -> tuple[str, str]:
-    """The clicked example's file and emotion. Anything but a number of ours is refused."""
-    number = event.index  # type: ignore[attr-defined]
-    if not isinstance(number, int) or not 0 <= number < len(EXAMPLES):
+def load_example(event: gr.EventData) -> tuple[str, str]:
+    """Return file and emotion of the clicked example. Raises gr.Error for an index that is not of an example."""
+    index = event.index  # type: ignore[attr-defined]  # a field that the script of the page adds
+    if not isinstance(index, int) or not 0 <= index < len(EXAMPLES):
         raise gr.Error("There is no such example", print_exception=False)
-    return str(EXAMPLES[number].path), EXAMPLES[number].emotion
+    return str(EXAMPLES[index].path), EXAMPLES[index].emotion
+
+
+def _thumbnail_url(path: Path) -> str:
+    with Reader(path) as reader:
+        return to_data_url(shrink(next(iter(reader)).image, THUMBNAIL_SIDE))

@@ -1,37 +1,38 @@
-const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-const AROUND = ["up left", "up", "up right", "left", "right", "down left", "down", "down right"];
-let kind = "corresponding";
-let number = 1;
+const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }; // (row, column)
+const DIRECTIONS = ["up left", "up", "up right", "left", "right", "down left", "down", "down right"];
+let kind = "corresponding"; // what the colours show: corresponding or daas
+let mapIndex = 1; // feature map, 0 to 3
 let head = null;
-let chosen = null;
-let whole = null;
-let shown = null;
+let region = null; // selected [row, column]
+let summary = null; // value for all compared frames
+let current = null; // displayed value: the summary or one moment
 
-const figureOf = () => shown.figures[head][number][kind];
+const figureOf = () => current.figures[head][mapIndex][kind];
 const columns = () => figureOf().data[0].x.length;
 const rows = () => figureOf().data[0].y.length;
 
-function withPicture(figure) {
-  const out = copy(figure);
-  const place = { xref: "x", yref: "y", x: 0, y: 0, sizex: 1, sizey: 1, sizing: "stretch", layer: "below" };
-  out.layout.images = [{ source: shown.picture, ...place }];
-  return out;
+function withFaceImage(figure) {
+  const layered = copy(figure);
+  const fullSize = { xref: "x", yref: "y", x: 0, y: 0, sizex: 1, sizey: 1, sizing: "stretch", layer: "below" };
+  layered.layout.images = [{ source: current.picture, ...fullSize }];
+  return layered;
 }
 
-function withMark(figure) {
-  const [row, column] = chosen;
+function withRegionOutline(figure) {
+  const [row, column] = region;
   const [w, h] = [1 / columns(), 1 / rows()];
-  const mark = { type: "rect", xref: "x", yref: "y", line: { color: "#ffffff", width: 3 } };
+  const box = { x0: column * w, x1: (column + 1) * w, y0: row * h, y1: (row + 1) * h };
+  const outline = { type: "rect", xref: "x", yref: "y", ...box };
   figure.layout.shapes = [
-    { ...mark, x0: column * w, x1: (column + 1) * w, y0: row * h, y1: (row + 1) * h },
-    { ...mark, x0: column * w, x1: (column + 1) * w, y0: row * h, y1: (row + 1) * h, line: { color: "#1b1613", width: 1 } },
+    { ...outline, line: { color: "#ffffff", width: 3 } },
+    { ...outline, line: { color: "#1b1613", width: 1 } },
   ];
   return figure;
 }
 
-// The region that differs most is where to look first.
-function first() {
-  const z = shown.figures[head][number].corresponding.data[0].z;
+// The region with the lowest similarity is selected first.
+function leastSimilarRegion() {
+  const z = current.figures[head][mapIndex].corresponding.data[0].z;
   let best = [0, 0];
   z.forEach((line, r) => line.forEach((v, c) => v !== null && v < (z[best[0]][best[1]] ?? 2) && (best = [r, c])));
   return best;
@@ -41,84 +42,88 @@ function shade(share) {
   return `color-mix(in srgb, #df6b33 ${Math.round(100 * Math.max(0, Math.min(1, share)))}%, var(--card-2))`;
 }
 
-function ring() {
-  const [row, column] = chosen;
-  const at = 8 * (row * columns() + column);
-  const [same, other, weight] = shown.rings[head][number].map((all) => all.slice(at, at + 8));
-  const tell = (v) => (v === null ? "–" : (v / 100).toFixed(2));
-  const cells = AROUND.map((where, k) => {
-    const main = kind === "daas" ? weight[k] : same[k];
-    const share = main === null ? 0 : kind === "daas" ? main / 200 : main / 100;
-    const small = kind === "daas" ? "" : `<small>others ${tell(other[k])}</small>`;
-    const label = main === null ? `${where}: beyond the border` : `${where}: ${tell(main)}${kind === "daas" ? "" : `, others ${tell(other[k])}`}`;
-    return `<li style="background:${shade(share)}" aria-label="${label}"><b>${tell(main)}</b>${small}</li>`;
+function listNeighbours() {
+  const [row, column] = region;
+  const offset = 8 * (row * columns() + column);
+  const [corresponding, nonCorresponding, weight] = current.rings[head][mapIndex].map((values) =>
+    values.slice(offset, offset + 8),
+  );
+  const isWeight = kind === "daas";
+  const format = (hundredths) => (hundredths === null ? "–" : (hundredths / 100).toFixed(2));
+  const cells = DIRECTIONS.map((direction, k) => {
+    const value = isWeight ? weight[k] : corresponding[k];
+    const share = value === null ? 0 : value / (isWeight ? 200 : 100);
+    const others = `others ${format(nonCorresponding[k])}`;
+    const text = value === null ? "outside the image" : `${format(value)}${isWeight ? "" : `, ${others}`}`;
+    const detail = isWeight ? "" : `<small>${others}</small>`;
+    const attributes = `style="background:${shade(share)}" aria-label="${direction}: ${text}"`;
+    return `<li ${attributes}><b>${format(value)}</b>${detail}</li>`;
   });
   cells.splice(4, 0, `<li class="ring-centre">region<br>${row + 1}, ${column + 1}</li>`);
-  const explain =
-    kind === "daas"
-      ? "DAAS weight of the region's disparity to each neighbour, eq. 6: more where they differ more."
-      : "Cosine along the channels. Large: i→j in both faces. Small: i→j of the source against the other neighbours of the generated face.";
-  part("ring").innerHTML = `<h3>Its eight neighbours</h3><ol>${cells.join("")}</ol><p>${explain}</p>`;
+  const explanation = isWeight
+    ? "DAAS weight of the region's disparity to each neighbour, eq. 6: higher where they differ more."
+    : "Cosine along the channels. Large: i→j in both faces. Small: i→j of the source against the other neighbours of the generated face.";
+  part("ring").innerHTML = `<h3>Its eight neighbours</h3><ol>${cells.join("")}</ol><p>${explanation}</p>`;
 }
 
-async function paint() {
-  if (!shown || !part("plot")) return;
-  const place = part("plot");
-  part("about").textContent = shown.about;
-  part("whole").hidden = shown.whole || !whole;
-  await draw(place, withMark(withPicture(figureOf())));
-  if (!place.dataset.listening) {
-    place.dataset.listening = "yes";
-    place.on("plotly_click", (event) => choose(event.points[0].pointNumber ?? event.points[0].pointIndex));
+async function draw() {
+  if (!current || !part("plot")) return;
+  const plot = part("plot");
+  part("about").textContent = current.about;
+  part("summary").hidden = current.whole || !summary;
+  await drawFigure(plot, withRegionOutline(withFaceImage(figureOf())));
+  if (!plot.dataset.listening) {
+    plot.dataset.listening = "yes";
+    plot.on("plotly_click", (event) => selectRegion(event.points[0].pointNumber ?? event.points[0].pointIndex));
   }
-  ring();
+  listNeighbours();
 }
 
-function choose(place) {
-  chosen = [Math.max(0, Math.min(rows() - 1, place[0])), Math.max(0, Math.min(columns() - 1, place[1]))];
-  paint();
+function selectRegion([row, column]) {
+  region = [Math.max(0, Math.min(rows() - 1, row)), Math.max(0, Math.min(columns() - 1, column))];
+  draw();
 }
 
 function build() {
-  if (!shown || !part("plot")) return;
-  if (!shown.figures[head]) head = shown.heads[0][0];
-  const maps = shown.figures[head].map((each, n) => [n, `Map ${n + 1}`]);
-  choices(part("kind"), shown.kinds, kind, (value) => {
+  if (!current || !part("plot")) return;
+  if (!current.figures[head]) head = current.heads[0][0];
+  const maps = current.figures[head].map((_, n) => [n, `Map ${n + 1}`]);
+  buildRadioButtons(part("kind"), current.kinds, kind, (value) => {
     kind = value;
-    paint();
+    draw();
   });
-  choices(part("map"), maps, number, (value) => {
-    number = Number(value);
-    chosen = first();
-    paint();
+  buildRadioButtons(part("map"), maps, mapIndex, (value) => {
+    mapIndex = Number(value);
+    region = leastSimilarRegion();
+    draw();
   });
-  part("whole").onclick = () => {
-    shown = whole;
+  part("summary").onclick = () => {
+    current = summary;
     build();
   };
   part("plot").onkeydown = (event) => {
     const step = STEPS[event.key];
     if (!step) return;
     event.preventDefault();
-    choose([chosen[0] + step[0], chosen[1] + step[1]]);
+    selectRegion([region[0] + step[0], region[1] + step[1]]);
   };
-  savers(part("save"), "face", () => withPicture(figureOf()));
-  if (!chosen || chosen[0] >= rows() || chosen[1] >= columns()) chosen = first();
-  paint();
+  buildSaveButtons(part("save"), "face", () => withFaceImage(figureOf()));
+  if (!region || region[0] >= rows() || region[1] >= columns()) region = leastSimilarRegion();
+  draw();
 }
 
-function receive() {
-  const before = whole;
-  shown = props.value ?? null;
-  if (!shown || shown.whole) whole = shown;
-  if (shown && shown.whole && shown !== before) chosen = null;
+function receiveValue() {
+  const previous = summary;
+  current = props.value ?? null;
+  if (!current || current.whole) summary = current;
+  if (current && current.whole && current !== previous) region = null;
   build();
 }
 
 document.addEventListener("asccl-mapping", (event) => {
   head = event.detail;
-  if (shown) paint();
+  if (current) draw();
 });
-watch("value", receive);
-onTheme(paint);
-receive();
+watch("value", receiveValue);
+onThemeChange(draw);
+receiveValue();

@@ -1,137 +1,137 @@
-// Two videos, one set of controls. The edited one leads: it carries the sound, the original follows it, muted.
-const find = (name) => element.querySelector(`[data-part="${name}"]`);
-const pair = () => [find("edited"), find("source")];
-const clock = (t) => `${Math.floor(t / 60)}:${String(Math.floor(t % 60)).padStart(2, "0")}.${Math.floor((t % 1) * 10)}`;
-let seeking = false;
-let wanted = false;
+// One set of controls for two videos. The edited video is the main one and has the sound; the muted original follows it.
+const part = (name) => element.querySelector(`[data-part="${name}"]`);
+const videos = () => [part("edited"), part("source")];
+const formatTime = (t) => `${Math.floor(t / 60)}:${String(Math.floor(t % 60)).padStart(2, "0")}.${Math.floor((t % 1) * 10)}`;
+let isSeeking = false;
+let isPlaying = false;
 
-function paint() {
-  const [lead] = pair();
-  if (!lead) return;
-  const total = Number.isFinite(lead.duration) ? lead.duration : 0;
-  if (!seeking) find("seek").value = total ? (1000 * lead.currentTime) / total : 0;
-  find("seek").setAttribute("aria-valuetext", `${lead.currentTime.toFixed(1)} of ${total.toFixed(1)} seconds`);
-  find("clock").textContent = `${clock(lead.currentTime)} / ${clock(total)}`;
-  find("play").dataset.state = wanted ? "playing" : "paused";
-  find("play").setAttribute("aria-label", wanted ? "Pause" : "Play");
-  find("sound").dataset.state = lead.muted ? "off" : "on";
-  find("sound").setAttribute("aria-label", lead.muted ? "Turn the sound on" : "Turn the sound off");
-  find("pace").textContent = `${lead.playbackRate}×`;
+function updateControls() {
+  const [edited] = videos();
+  if (!edited) return;
+  const total = Number.isFinite(edited.duration) ? edited.duration : 0;
+  if (!isSeeking) part("seek").value = total ? (1000 * edited.currentTime) / total : 0;
+  part("seek").setAttribute("aria-valuetext", `${edited.currentTime.toFixed(1)} of ${total.toFixed(1)} seconds`);
+  part("clock").textContent = `${formatTime(edited.currentTime)} / ${formatTime(total)}`;
+  part("play").dataset.state = isPlaying ? "playing" : "paused";
+  part("play").setAttribute("aria-label", isPlaying ? "Pause" : "Play");
+  part("sound").dataset.state = edited.muted ? "off" : "on";
+  part("sound").setAttribute("aria-label", edited.muted ? "Turn the sound on" : "Turn the sound off");
+  part("speed").textContent = `${edited.playbackRate}×`;
 }
 
-function follow() {
-  const [lead, other] = pair();
-  if (!lead || !other || other.error || other.readyState < 1) return;
-  const drift = lead.currentTime - other.currentTime;
-  if (lead.paused || Math.abs(drift) > 0.25) {
-    if (Math.abs(drift) > 0.005) other.currentTime = lead.currentTime;
+function synchronize() {
+  const [edited, source] = videos();
+  if (!edited || !source || source.error || source.readyState < 1) return;
+  const drift = edited.currentTime - source.currentTime;
+  if (edited.paused || Math.abs(drift) > 0.25) {
+    if (Math.abs(drift) > 0.005) source.currentTime = edited.currentTime;
   } else {
-    other.playbackRate = lead.playbackRate * (1 + Math.max(-0.25, Math.min(0.25, 2 * drift)));
+    source.playbackRate = edited.playbackRate * (1 + Math.max(-0.25, Math.min(0.25, 2 * drift)));
   }
 }
 
-function tick() {
-  if (!wanted || !element.isConnected) return;
-  follow();
-  paint();
-  requestAnimationFrame(tick);
+function onFrame() {
+  if (!isPlaying || !element.isConnected) return;
+  synchronize();
+  updateControls();
+  requestAnimationFrame(onFrame);
 }
 
-async function play(on) {
-  const [lead, other] = pair();
-  if (!lead) return;
-  wanted = on;
-  if (on) {
-    if (lead.ended || lead.currentTime >= lead.duration - 0.02) lead.currentTime = 0;
-    other.currentTime = lead.currentTime;
+async function setPlaying(shouldPlay) {
+  const [edited, source] = videos();
+  if (!edited) return;
+  isPlaying = shouldPlay;
+  if (shouldPlay) {
+    if (edited.ended || edited.currentTime >= edited.duration - 0.02) edited.currentTime = 0;
+    source.currentTime = edited.currentTime;
     try {
-      await Promise.all([lead.play(), other.error ? null : other.play().catch(() => null)]);
+      await Promise.all([edited.play(), source.error ? null : source.play().catch(() => null)]);
     } catch {
-      wanted = false;
+      isPlaying = false;
     }
-    requestAnimationFrame(tick);
+    requestAnimationFrame(onFrame);
   } else {
-    lead.pause();
-    other.pause();
-    follow();
+    edited.pause();
+    source.pause();
+    synchronize();
   }
-  paint();
+  updateControls();
 }
 
-function jump(seconds) {
-  const [lead] = pair();
-  if (!lead || !Number.isFinite(lead.duration)) return;
-  lead.currentTime = Math.max(0, Math.min(lead.duration, seconds));
-  follow();
-  paint();
+function seek(seconds) {
+  const [edited] = videos();
+  if (!edited || !Number.isFinite(edited.duration)) return;
+  edited.currentTime = Math.max(0, Math.min(edited.duration, seconds));
+  synchronize();
+  updateControls();
 }
 
-const pressed = (event, name) => event.target.closest?.(`[data-part="${name}"]`);
+const isFrom = (event, name) => event.target.closest?.(`[data-part="${name}"]`);
 
 element.addEventListener("click", (event) => {
-  const [lead] = pair();
-  if (!lead) return;
-  if (pressed(event, "play") || event.target.tagName === "VIDEO") play(!wanted);
-  if (pressed(event, "sound")) lead.muted = !lead.muted;
-  if (pressed(event, "pace")) lead.playbackRate = { 1: 0.5, 0.5: 0.25, 0.25: 1 }[lead.playbackRate] ?? 1;
-  if (pressed(event, "whole")) {
-    const stage = find("player");
+  const [edited] = videos();
+  if (!edited) return;
+  if (isFrom(event, "play") || event.target.tagName === "VIDEO") setPlaying(!isPlaying);
+  if (isFrom(event, "sound")) edited.muted = !edited.muted;
+  if (isFrom(event, "speed")) edited.playbackRate = { 1: 0.5, 0.5: 0.25, 0.25: 1 }[edited.playbackRate] ?? 1;
+  if (isFrom(event, "fullscreen")) {
+    const player = part("player");
     if (document.fullscreenElement) document.exitFullscreen();
-    else stage.requestFullscreen?.();
+    else player.requestFullscreen?.();
   }
-  paint();
+  updateControls();
 });
 
 element.addEventListener("input", (event) => {
-  const [lead] = pair();
-  if (!pressed(event, "seek") || !lead) return;
-  seeking = true;
-  jump((event.target.value / 1000) * (lead.duration || 0));
+  const [edited] = videos();
+  if (!isFrom(event, "seek") || !edited) return;
+  isSeeking = true;
+  seek((event.target.value / 1000) * (edited.duration || 0));
 });
 element.addEventListener("change", (event) => {
-  if (pressed(event, "seek")) seeking = false;
+  if (isFrom(event, "seek")) isSeeking = false;
 });
 
 element.addEventListener("keydown", (event) => {
-  const [lead] = pair();
-  if (!lead || event.ctrlKey || event.metaKey || event.altKey) return;
-  const inSeek = pressed(event, "seek");
+  const [edited] = videos();
+  if (!edited || event.ctrlKey || event.metaKey || event.altKey) return;
+  const inSeek = isFrom(event, "seek");
   const onButton = event.target.tagName === "BUTTON";
   const keys = {
-    " ": () => !onButton && play(!wanted),
-    k: () => play(!wanted),
-    m: () => (lead.muted = !lead.muted),
-    ArrowLeft: () => jump(lead.currentTime - (inSeek ? 0.1 : 1)),
-    ArrowRight: () => jump(lead.currentTime + (inSeek ? 0.1 : 1)),
-    Home: () => jump(0),
-    End: () => jump(lead.duration),
+    " ": () => !onButton && setPlaying(!isPlaying),
+    k: () => setPlaying(!isPlaying),
+    m: () => (edited.muted = !edited.muted),
+    ArrowLeft: () => seek(edited.currentTime - (inSeek ? 0.1 : 1)),
+    ArrowRight: () => seek(edited.currentTime + (inSeek ? 0.1 : 1)),
+    Home: () => seek(0),
+    End: () => seek(edited.duration),
   };
   const action = keys[event.key];
   if (!action || (event.key === " " && onButton)) return;
   action();
   event.preventDefault();
-  paint();
+  updateControls();
 });
 
 // Media events do not bubble: listen on the way down.
 for (const name of ["timeupdate", "loadedmetadata", "volumechange", "ratechange", "seeked"]) {
-  element.addEventListener(name, (event) => event.target === pair()[0] && (follow(), paint()), true);
+  element.addEventListener(name, (event) => event.target === videos()[0] && (synchronize(), updateControls()), true);
 }
 element.addEventListener("pause", (event) => {
-  const [lead, other] = pair();
-  if (event.target === lead && wanted && !lead.ended) play(false);
-  if (event.target === lead && lead.ended) other?.pause();
+  const [edited, source] = videos();
+  if (event.target === edited && isPlaying && !edited.ended) setPlaying(false);
+  if (event.target === edited && edited.ended) source?.pause();
 }, true);
-element.addEventListener("ended", (event) => event.target === pair()[0] && play(false), true);
+element.addEventListener("ended", (event) => event.target === videos()[0] && setPlaying(false), true);
 element.addEventListener("error", (event) => {
   if (event.target.tagName === "VIDEO") event.target.closest("figure").dataset.broken = "yes";
 }, true);
 
 watch("value", () => {
-  wanted = false;
-  const [lead, other] = pair();
-  for (const video of [lead, other]) video?.load();
-  if (other) other.muted = true;
+  isPlaying = false;
+  const [edited, source] = videos();
+  for (const video of [edited, source]) video?.load();
+  if (source) source.muted = true;
   for (const figure of element.querySelectorAll("figure")) delete figure.dataset.broken;
-  paint();
+  updateControls();
 });

@@ -48,8 +48,8 @@ def test_what_was_not_measured_is_left_out() -> None:
 
 
 def test_the_renderer_is_described_where_one_was_searched_for() -> None:
-    warp = {"name": "warp", "why": "no renderer fits this person"}
-    assert describe_renderer({**warp, "sought": True}) == "warp: no renderer fits this person"
-    assert describe_renderer({**warp, "sought": False}) == ""
+    warp = {"name": "warp", "reason": "no renderer fits this person"}
+    assert describe_renderer({**warp, "searched": True}) == "warp: no renderer fits this person"
+    assert describe_renderer({**warp, "searched": False}) == ""
     neural = {"name": "neural", "file": "anna.safetensors", "similarity": 0.876}
     assert describe_renderer(neural) == "anna.safetensors, identity similarity 0.88"

@@ -1,4 +1,4 @@
-"""Real files of the astronaut, a served page around the stand-in editor, and a browser where there is one."""
+"""Small media files, a served page around the fake editor, and a browser if one is installed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,12 +17,18 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_editor import FakeEditor
+from visitor import Visitor
 
-CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run", "--autoplay-policy=no-user-gesture-required",
-)  # fmt: skip
+CHROMIUM_PATHS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--autoplay-policy=no-user-gesture-required",
+]
 
 
 @pytest.fixture(scope="session")
@@ -36,67 +43,91 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cv2.imwrite(str(folder / "wall.png"), np.full((120, 120, 3), 128, np.uint8))
     (folder / "fake.mp4").write_text("this is no video\n" * 20, encoding="utf-8")
     (folder / "huge.mp4").write_bytes(bytes(2 * 2**20))
-    with av.open(str(folder / "talk.mp4"), "w") as out:
-        video = out.add_stream("libx264", 10)
-        video.width = video.height = 160
-        video.pix_fmt = "yuv420p"
+    with av.open(str(folder / "talk.mp4"), "w") as container:
+        stream = container.add_stream("libx264", 10)
+        stream.width = stream.height = 160
+        stream.pix_fmt = "yuv420p"
         for index in range(20):
-            part = np.ascontiguousarray(face[20:180, 10 + index : 170 + index])
-            out.mux(video.encode(av.VideoFrame.from_ndarray(part, format="rgb24")))
-        out.mux(video.encode())
+            crop = np.ascontiguousarray(face[20:180, 10 + index : 170 + index])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(crop, format="rgb24")))
+        container.mux(stream.encode())
     return folder
 
 
-Serve = Callable[..., "Served"]
+class ServedPage:
+    """The page of the app on a free local port.
 
-
-class Served:
-    """A page on a free local port. folder: where its runs put their files; cache: Gradio's own."""
+    Attributes:
+        editor: the fake editor behind it.
+        jobs_folder: where its jobs create their folders.
+        cache: where Gradio keeps uploads.
+        blocks: Gradio's object of the page.
+        url: its address.
+    """
 
     def __init__(self, editor: FakeEditor, root: Path, **limits: int):
-        from dataclasses import replace
-
-        from asccl.ui.blocks import build
         from asccl.ui.limits import WEB_LIMITS
-        from asccl.ui.serve import serve
+        from asccl.ui.page import build_page, serve
 
-        self.editor, self.folder, self.cache = editor, root / "runs", root / "cache"
-        self.folder.mkdir()
+        self.editor, self.jobs_folder, self.cache = editor, root / "jobs", root / "cache"
+        self.jobs_folder.mkdir()
         self.cache.mkdir()
         os.environ["GRADIO_TEMP_DIR"] = str(self.cache)
-        accepted = replace(WEB_LIMITS, **limits)
-        self.page = build(editor, accepted, self.folder)
+        web_limits = replace(WEB_LIMITS, **limits)
+        self.blocks = build_page(editor, web_limits, self.jobs_folder)
         _, self.url, _ = serve(
-            self.page, accepted, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, inbrowser=False
+            self.blocks,
+            limits=web_limits,
+            server_name="127.0.0.1",
+            prevent_thread_lock=True,
+            quiet=True,
+            inbrowser=False,
         )
 
     def leftovers(self) -> list[Path]:
-        return list(self.folder.iterdir())
+        return list(self.jobs_folder.iterdir())
 
 
 @pytest.fixture
-def serve_page(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """serve_page(editor=..., max_bytes=...) -> Served."""
+def serve_page(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., ServedPage]]:
+    """serve_page(editor=..., max_bytes=...) -> ServedPage."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")
-    pages: list[Served] = []
+    pages: list[ServedPage] = []
 
-    def make(editor: FakeEditor | None = None, **limits: int) -> Served:
-        pages.append(Served(editor or FakeEditor(), tmp_path_factory.mktemp("served"), **limits))
+    def start(editor: FakeEditor | None = None, **limits: int) -> ServedPage:
+        pages.append(ServedPage(editor or FakeEditor(), tmp_path_factory.mktemp("served"), **limits))
         return pages[-1]
 
-    yield make
+    yield start
     for page in pages:
-        page.page.close()
+        page.blocks.close()
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator:
-    """A running browser; skips where there is none."""
+    """A running browser; skips if none is installed."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e .[dev]")
-    path = next((path for path in CHROMIUM if shutil.which(path)), None)
+    path = next((path for path in CHROMIUM_PATHS if shutil.which(path)), None)
     if path is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def visit(chromium) -> Iterator[Callable[..., Visitor]]:
+    """visit(url, **context settings) -> Visitor. Afterwards, no window may have asked another machine."""
+    visitors: list[Visitor] = []
+
+    def open_window(url: str, **settings) -> Visitor:
+        visitors.append(Visitor(chromium, url, **settings))
+        return visitors[-1]
+
+    yield open_window
+    for visitor in visitors:
+        visitor.context.close()
+        assert visitor.foreign_requests == []

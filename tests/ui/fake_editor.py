@@ -1,4 +1,4 @@
-"""A stand-in for the engine: real files in, real files out, no face model. Quick, and it can be slow on purpose."""
+"""A fast stand-in for the editor: it reads and writes real files, detects no face, and can be slow on purpose."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -14,23 +15,38 @@ import numpy as np
 
 from asccl.errors import NoFaceError
 from asccl.types import EMOTIONS, DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
-from asccl.ui.limits import length
+from asccl.ui.limits import media_seconds
 from asccl.video.reader import Reader, probe
 
-TINTS = {
-    "neutral": (1.0, 1.0, 1.0), "angry": (1.3, 0.7, 0.7), "disgusted": (0.8, 1.2, 0.6), "fear": (0.8, 0.8, 1.1),
-    "happy": (1.2, 1.1, 0.6), "sad": (0.6, 0.8, 1.3), "surprised": (1.2, 0.8, 1.2), None: (0.6, 1.2, 1.2),
-}  # fmt: skip
+TINTS = {  # gain of red, green and blue
+    "neutral": (1.0, 1.0, 1.0),
+    "angry": (1.3, 0.7, 0.7),
+    "disgusted": (0.8, 1.2, 0.6),
+    "fear": (0.8, 0.8, 1.1),
+    "happy": (1.2, 1.1, 0.6),
+    "sad": (0.6, 0.8, 1.3),
+    "surprised": (1.2, 0.8, 1.2),
+    None: (0.6, 1.2, 1.2),
+}
 
 
 @dataclass
 class FakeEditor:
-    """delay: seconds of work a frame. found: how many faces there are. seen: what edits were asked for."""
+    """An editor that tints frames.
+
+    Attributes:
+        delay: seconds; an edit takes 100 of them.
+        face_count: faces that it reports.
+        broken: raise an unexpected error instead.
+        requests: the edits that were asked for.
+        running: set when an edit starts.
+        stopped: set when an edit was cancelled.
+    """
 
     delay: float = 0.0
-    found: int = 1
+    face_count: int = 1
     broken: bool = False
-    seen: list[EditRequest] = field(default_factory=list)
+    requests: list[EditRequest] = field(default_factory=list)
     running: threading.Event = field(default_factory=threading.Event)
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -40,45 +56,46 @@ class FakeEditor:
     def faces(self, source: Path) -> list[DetectedFace]:
         if self.broken:
             raise RuntimeError(f"secret detail about {source}")
-        image = first(source)
+        image = first_image(source)
         if image.std() < 5:
             raise NoFaceError(f"no face was found in {source.name}", "choose one where a face is clearly visible")
         thumbnail = cv2.resize(image, (96, 96), interpolation=cv2.INTER_AREA)
         return [
             DetectedFace(number, np.roll(thumbnail, 20 * number, axis=2), 0.5 * number, 1.0, (0.0, 0.0, 96.0, 96.0))
-            for number in range(self.found)
+            for number in range(self.face_count)
         ]
 
     def preview(self, request: EditRequest, time: float) -> Preview:
         with Reader(request.source) as reader:
-            wanted = int(time * float(reader.info.frame_rate))
-            image = next(frame.image for frame in reader if frame.index >= min(wanted, reader.info.frames - 1))
+            index = min(int(time * float(reader.info.frame_rate)), reader.info.frames - 1)
+            image = next(frame.image for frame in reader if frame.index >= index)
         return Preview(image, tint(image, request), 1.0)
 
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
         progress = progress or Progress()
-        self.seen.append(request)
+        self.requests.append(request)
         self.running.set()
         assert request.output is not None
-        info = probe(request.source)
+        unfinished = request.output.with_suffix(".part")
         try:
             for stage in ("open", "track", "fit", "render"):
                 for step in range(5):
                     time.sleep(5 * self.delay)
-                    request.output.with_suffix(".part").write_bytes(b"unfinished")
+                    unfinished.write_bytes(b"unfinished")
                     progress(stage, step / 5)
         except BaseException:
             self.stopped.set()
             raise
-        request.output.with_suffix(".part").unlink()
+        unfinished.unlink()
+        info = probe(request.source)
         if info.is_still:
-            cv2.imwrite(str(request.output), tint(first(request.source), request)[..., ::-1])
+            cv2.imwrite(str(request.output), tint(first_image(request.source), request)[..., ::-1])
         else:
-            tinted(request)
-        return EditResult(request.output, report(request, info))
+            write_tinted(request)
+        return EditResult(request.output, build_report(request, info))
 
 
-def first(source: Path) -> np.ndarray:
+def first_image(source: Path) -> np.ndarray:
     with Reader(source) as reader:
         return next(iter(reader)).image
 
@@ -88,48 +105,68 @@ def tint(image: np.ndarray, request: EditRequest) -> np.ndarray:
     return np.clip(image * gain, 0, 255).astype(np.uint8)
 
 
-def tinted(request: EditRequest) -> None:
-    with Reader(request.source) as reader, av.open(str(request.output), "w") as out:
-        stream = out.add_stream("libx264", reader.info.frame_rate)
+def write_tinted(request: EditRequest) -> None:
+    with Reader(request.source) as reader, av.open(str(request.output), "w") as container:
+        stream = container.add_stream("libx264", reader.info.frame_rate)
         stream.width, stream.height, stream.pix_fmt = reader.info.width, reader.info.height, "yuv420p"
         for frame in reader:
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(tint(frame.image, request), format="rgb24")))
-        out.mux(stream.encode())
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(tint(frame.image, request), format="rgb24")))
+        container.mux(stream.encode())
 
 
-def report(request: EditRequest, info: MediaInfo) -> dict:
-    moving = not info.is_still
-    times = np.linspace(0, max(length(info), 1e-3), 80)
-    gaps = np.clip(0.12 * np.abs(np.sin(5 * times)) * (0.6 + 0.4 * np.sin(1.7 * times)), 0, None)
+def build_report(request: EditRequest, info: MediaInfo) -> dict[str, Any]:
+    """A report with the keys that the page reads."""
+    is_video = not info.is_still
     target = request.emotion or "happy"
     before = {name: 0.7 if name == "neutral" else 0.05 for name in EMOTIONS}
     after = {name: 0.82 if name == target else 0.03 for name in EMOTIONS}
-    span = {"first": 10, "last": 14, "start": 0.4, "end": 0.56, "reason": "turned"}
-    found = {
+    report = {
         "software": {"name": "asccl", "version": "0"},
         "request": {"emotion": request.emotion, "intensity": request.intensity, "badge": request.badge},
         "source": {
-            "width": info.width, "height": info.height, "frame_rate": str(info.frame_rate),
-            "duration": info.duration, "frames": info.frames,
+            "width": info.width,
+            "height": info.height,
+            "frame_rate": str(info.frame_rate),
+            "duration": info.duration,
+            "frames": info.frames,
         },
-        "frames": {
-            "total": info.frames, "edited": info.frames - 5 if moving else 1,
-            "passed_through": 5 if moving else 0, "unreadable": 0, "spans": [span] if moving else [],
-        },
+        "frames": build_frame_counts(info),
         "speech": {
-            "lip_gap_correlation": 0.987 if moving else None, "lip_distance_percent": 2.2,
-            "closures_kept": 1.0 if moving else None, "closed_frames": 12 if moving else None,
+            "lip_gap_correlation": 0.987 if is_video else None,
+            "lip_distance_percent": 2.2,
+            "closures_kept": 1.0 if is_video else None,
+            "closed_frames": 12 if is_video else None,
         },
         "identity": {"similarity": 0.914},
         "emotion": {
-            "target": request.emotion, "before": before[target], "after": after[target],
-            "probabilities_before": before, "probabilities_after": after,
+            "target": request.emotion,
+            "before": before[target],
+            "after": after[target],
+            "probabilities_before": before,
+            "probabilities_after": after,
         },
-        "curves": {
-            "time": times.tolist(), "lip_gap_source": gaps.tolist(),
-            "lip_gap_edited": (gaps * 1.07 + 0.002 * np.sin(40 * times)).tolist(),
-        } if moving else {"time": [], "lip_gap_source": [], "lip_gap_edited": []},
+        "curves": build_curves(media_seconds(info) if is_video else 0.0),
         "seconds": {"track and fit": 1.01, "render": 1.9, "read out": 0.3, "encode": 0.2, "total": 3.4},
         "weights": [{"name": "arcface", "file": "mobilefacenet-arcface.safetensors", "sha256": "0123456789abcdef" * 4}],
-    }  # fmt: skip
-    return json.loads(json.dumps(found))
+    }
+    return json.loads(json.dumps(report))
+
+
+def build_frame_counts(info: MediaInfo) -> dict[str, Any]:
+    unchanged = 0 if info.is_still else 5
+    span = {"first": 10, "last": 14, "start": 0.4, "end": 0.56, "reason": "turned"}
+    return {
+        "total": info.frames,
+        "edited": info.frames - unchanged,
+        "passed_through": unchanged,
+        "unreadable": 0,
+        "spans": [span] if unchanged else [],
+    }
+
+
+def build_curves(seconds: float) -> dict[str, list[float]]:
+    """Lip gaps over time; empty for a still."""
+    times = np.linspace(0, seconds, 80 if seconds else 0)
+    gaps = np.clip(0.12 * np.abs(np.sin(5 * times)) * (0.6 + 0.4 * np.sin(1.7 * times)), 0, None)
+    edited = gaps * 1.07 + 0.002 * np.sin(40 * times)
+    return {"time": times.tolist(), "lip_gap_source": gaps.tolist(), "lip_gap_edited": edited.tolist()}

@@ -1,4 +1,4 @@
-"""The Correlation tab: its endpoints as a program drives them, and what a person sees in a browser."""
+"""The Correlation tab: its endpoints, called by a program, and what a person sees in a browser."""
 
 from __future__ import annotations
 
@@ -10,41 +10,46 @@ import pytest
 from fake_editor import FakeEditor
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from test_browser import Visitor
-from test_endpoints import wait_until
+from visitor import Visitor, wait_until
 
-STRIDE = 7  # three of the clip's twenty frames
+STRIDE = 7  # compares three of the clip's twenty frames
 
 
 def compare(page, source: Path, generated: Path, **settings):
-    wanted = {"pairing": "auto", "alignment": "auto", "stride": STRIDE, **settings}
+    """The outputs of the endpoint /compare."""
+    inputs = {"pairing": "auto", "alignment": "auto", "stride": STRIDE, **settings}
     return Client(page.url, verbose=False).predict(
-        source=handle_file(source), generated=handle_file(generated), **wanted, api_name="/compare"
+        source=handle_file(source), generated=handle_file(generated), **inputs, api_name="/compare"
     )
 
 
 def test_compare_gives_report_tables_and_charts(serve_page, media):
     page = serve_page()
-    report, similarity, frames, status, charts, face, preview, used = compare(
-        page, media / "talk.mp4", media / "talk.mp4"
-    )
-    told = json.loads(Path(report).read_text())
-    assert told["frames"]["compared"] == 3
-    assert told["similarity"]["bare"]["overall"]["cosine"]["corresponding"]["mean"] > 0.99
+    talk = media / "talk.mp4"
+    report_file, similarity, frames, status, charts, face, crops, alignment = compare(page, talk, talk)
+    report = json.loads(Path(report_file).read_text())
+    assert report["frames"]["compared"] == 3
+    assert report["similarity"]["bare"]["overall"]["cosine"]["corresponding"]["mean"] > 0.99
     assert Path(similarity).read_text().startswith("pair,mapping,map")
     assert len(Path(frames).read_text().splitlines()) == 4
-    assert "Done" in status and used == "place"
-    assert {s["name"] for s in charts["sections"]} == {"maps", "mappings", "time"}
-    assert face["whole"] and len(face["figures"]["identity"]) == 4 and preview["width"] == preview["height"]
+    assert "Done" in status
+    assert alignment == "place"
+    assert {section["name"] for section in charts["sections"]} == {"maps", "mappings", "time"}
+    assert face["whole"]
+    assert len(face["figures"]["identity"]) == 4
+    assert crops["width"] == crops["height"]
     wait_until(lambda: not page.leftovers())
 
 
 def test_one_moment(serve_page, media):
     page, talk = serve_page(), handle_file(media / "talk.mp4")
-    face, preview, note = Client(page.url, verbose=False).predict(
+    face, crops, note = Client(page.url, verbose=False).predict(
         source=talk, generated=talk, alignment="place", at=0.7, at_generated=0.7, api_name="/moment"
     )
-    assert face["about"] == "At 0.7 s of the source." and not face["whole"] and preview and note == ""
+    assert face["about"] == "At 0.7 s of the source."
+    assert not face["whole"]
+    assert crops["text"] == "The two faces at 0.7 s"
+    assert note == ""
 
 
 def test_pairs_of_emotions(serve_page, media, tmp_path):
@@ -55,7 +60,8 @@ def test_pairs_of_emotions(serve_page, media, tmp_path):
         files=files, pairing="auto", stride=10, api_name="/compare_emotions"
     )
     assert [entry["pair"] for entry in json.loads(Path(report).read_text())] == ["neutral – happy", "neutral – sad"]
-    assert charts["verdict"].startswith("2 pairs of emotions") and face is None
+    assert charts["verdict"].startswith("2 pairs of emotions")
+    assert face is None
 
 
 @pytest.mark.parametrize(
@@ -72,37 +78,25 @@ def test_bad_input_gives_one_line(serve_page, media, source, generated, settings
     with pytest.raises(AppError) as raised:
         compare(page, media / source, media / generated, **settings)
     message = str(raised.value)
-    assert expected in message.lower() and "\n" not in message and str(page.cache) not in message
+    assert expected in message.lower()
+    assert "\n" not in message
+    assert str(page.cache) not in message
     wait_until(lambda: not page.leftovers())
 
 
-def test_what_is_too_much_is_refused(serve_page, media):
+def test_a_file_with_too_many_pixels_is_refused(serve_page, media):
     with pytest.raises(AppError, match="pixels"):
         compare(serve_page(max_pixels=150 * 150), media / "talk.mp4", media / "talk.mp4")
 
 
-@pytest.fixture
-def visit(chromium):
-    visitors: list[Visitor] = []
-
-    def make(url: str, **settings) -> Visitor:
-        visitors.append(Visitor(chromium, url, **settings))
-        return visitors[-1]
-
-    yield make
-    for visitor in visitors:
-        visitor.context.close()
-        assert visitor.outside == [] and visitor.errors == []
-
-
-def drawn(person: Visitor) -> None:
+def wait_for_charts(person: Visitor) -> None:
     person.page.set_default_timeout(300_000)
     person.page.wait_for_selector("#charts .chart-maps .main-svg")
     person.page.wait_for_selector("#face .main-svg")
 
 
 @pytest.mark.browser
-def test_a_newcomer_gets_a_chart_and_looks_around(serve_page, media, visit):
+def test_a_person_compares_two_files_and_explores_the_charts(serve_page, media, visit):
     person = visit(serve_page().url, viewport={"width": 390, "height": 844})
     page = person.page
     page.get_by_role("tab", name="Correlation").click()
@@ -111,15 +105,15 @@ def test_a_newcomer_gets_a_chart_and_looks_around(serve_page, media, visit):
     page.wait_for_selector("#c-source-card img")
     page.wait_for_selector("#c-generated-card img")
     page.click("#compare-two")
-    drawn(person)
+    wait_for_charts(person)
     assert "Corresponding regions agree by 1.00" in person.text("#charts")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")  # nothing hangs over
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390  # nothing is wider than the window
     page.get_by_role("radio", name="Pearson").check()
     page.wait_for_function("() => document.querySelector('.chart-maps').textContent.includes('Pearson')")
     before = person.text("#face [data-part=ring]")
     page.focus("#face [data-part=plot]")
     page.keyboard.press("ArrowDown")
-    page.wait_for_function("was => document.querySelector('#face [data-part=ring]').innerText !== was", arg=before)
+    page.wait_for_function("old => document.querySelector('#face [data-part=ring]').innerText !== old", arg=before)
     assert person.text("#face [data-part=ring]").count("others") == 8
     page.locator(".moment-row button").first.click()
     page.wait_for_function("() => document.querySelector('#face [data-part=about]').innerText.startsWith('At ')")
@@ -128,15 +122,16 @@ def test_a_newcomer_gets_a_chart_and_looks_around(serve_page, media, visit):
     assert person.download(".chart-maps [aria-label*=PNG]").read_bytes()[:4] == b"\x89PNG"
     assert b"</svg>" in person.download(".chart-maps [aria-label*=SVG]").read_bytes()
     assert json.loads(person.download("#download-correlation").read_text())["frames"]["compared"] == 20
+    assert person.errors == []
 
 
 @pytest.mark.browser
 def test_an_edit_goes_straight_to_its_correlation(serve_page, media, visit):
     person = visit(serve_page(FakeEditor()).url)
-    person.upload(media / "talk.mp4")
-    person.page.wait_for_selector("#compare img")
+    person.upload_and_wait(media / "talk.mp4")
     person.render()
     person.page.wait_for_selector("#player video")
     person.page.click("#analyse-edit")
-    drawn(person)
+    wait_for_charts(person)
     assert "the same moments of both" in person.text("#charts")
+    assert person.errors == []

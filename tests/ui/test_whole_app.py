@@ -1,4 +1,4 @@
-"""The app as it is started, with the real editor: a person clicks an example, picks an emotion, gets a video."""
+"""`python app.py` with the real editor: a person clicks an example, chooses an emotion, and gets a video."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from test_browser import Visitor
+from visitor import Visitor
 
 from asccl.video.reader import probe
 
@@ -23,47 +23,48 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def app(tmp_path: Path):
-    """(address, folder of its temporary files) of `python app.py`; stopped as a server is stopped."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port)],
-        cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
-        address = f"http://127.0.0.1:{port}/"
+    """(URL, folder of its temporary files) of `python app.py`, stopped by SIGTERM."""
+    with socket.socket() as probe_socket:
+        probe_socket.bind(("127.0.0.1", 0))
+        port = probe_socket.getsockname()[1]
+    command, environment = [sys.executable, "app.py", "--port", str(port)], {**os.environ, "TMPDIR": str(tmp_path)}
+    output = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as process:
+        url = f"http://127.0.0.1:{port}/"
         for _ in range(600):
             assert process.poll() is None, "app.py ended at once: run it by hand to see why"
             try:
-                urllib.request.urlopen(address).close()
+                urllib.request.urlopen(url).close()
                 break
             except OSError:
                 time.sleep(0.2)
-        yield address, tmp_path
+        yield url, tmp_path
         process.send_signal(signal.SIGTERM)
         process.wait(60)
     assert list(tmp_path.glob("asccl-*")) == []
 
 
 @pytest.mark.parametrize("options", [[], ["--study-only"]])
-def test_a_taken_port_is_one_line(options):
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = str(other.getsockname()[1])
+def test_a_port_in_use_is_reported_in_one_line(options):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
         command = [sys.executable, "app.py", "--port", port, *options]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 1 and done.stdout == ""
+    assert done.returncode == 1
+    assert done.stdout == ""
     assert done.stderr.startswith(f"app.py: cannot listen on port {port} of 127.0.0.1")
-    assert done.stderr.count("\n") == 1 and "--port" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "--port" in done.stderr
 
 
 def test_an_example_becomes_sad(app, chromium):
-    address, folder = app
-    person = Visitor(chromium, address)
+    url, folder = app
+    person = Visitor(chromium, url)
     person.page.set_default_timeout(300_000)
     person.page.locator(".examples button").first.click()
     person.page.wait_for_selector("#source-card img")
     person.page.wait_for_selector("#compare img")
-    person.choose("Sad")
+    person.choose_emotion("Sad")
     person.render()
     person.page.wait_for_selector("#player video")
     person.page.wait_for_function("() => [...document.querySelectorAll('#player video')].every(v => v.readyState >= 3)")
@@ -75,5 +76,6 @@ def test_an_example_becomes_sad(app, chromium):
     assert report["frames"]["edited"] > 0.9 * report["frames"]["total"]
     assert report["emotion"]["after"] > report["emotion"]["before"]
     assert list(folder.glob("asccl-*/asccl-run-*")) == []
-    assert person.errors == [] and person.outside == []
+    assert person.errors == []
+    assert person.foreign_requests == []
     person.context.close()

@@ -1,0 +1,242 @@
+"""What the widgets of the Correlation tab call.
+
+Like `edit_handlers`, the handlers keep no state of a request; they keep the running jobs and one face landmarker.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from asccl.analysis.clip_pairs import pair_clips, parse_clip_name
+from asccl.analysis.correlation import AnalysisSettings, analyze, analyze_moment, check_same_kind
+from asccl.analysis.export import frames_csv, similarity_csv
+from asccl.errors import InputError, SettingError
+from asccl.face.landmarker import FaceLandmarker
+from asccl.types import Progress
+from asccl.ui.charts import LabelledResults, charts_value, emotion_charts_value, face_map_value
+from asccl.ui.components import Value, card_value, comparison_value, note_line, status_line
+from asccl.ui.jobs import JobRegistry, Work, overall_progress
+from asccl.ui.limits import check_media, check_upload
+from asccl.ui.messages import describe_media, error_message, format_seconds
+from asccl.video.limits import Limits
+from asccl.video.reader import Reader, probe
+
+STAGE_SHARES = {"open": 0.02, "source": 0.22, "generated": 0.22, "pair": 0.02, "compare": 0.52}
+STAGES = {
+    "start": "Getting ready",
+    "open": "Opening the files",
+    "source": "Tracking the face in the source",
+    "generated": "Tracking the face in the generated video",
+    "pair": "Pairing the frames",
+    "compare": "Comparing region by region",
+    "done": "Drawing the charts",
+}
+MAX_CLIPS = 29  # a neutral clip and four of each of the seven emotions
+NO_FILES = (None, None, None)  # report, table of similarities, table of frames
+NO_RESULTS = (None, None, None, "auto")  # charts, face map, comparison of the crops, alignment
+
+
+@dataclass(frozen=True)
+class ComparisonHandlers:
+    """The handlers of the Correlation tab.
+
+    Attributes:
+        limits: of uploads.
+        folder: where jobs create their temporary folders; None takes the system's place.
+        jobs: the running comparisons of each page.
+    """
+
+    limits: Limits
+    folder: Path | None = None
+    jobs: JobRegistry = field(default_factory=JobRegistry)
+    _landmarker_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def open(self, path: str | None, kind: str) -> tuple[Value | None, str]:
+        """Read the first frame of an upload.
+
+        Args:
+            path: of the upload.
+            kind: source or generated.
+
+        Returns:
+            Card, and a line with an error or nothing.
+        """
+        if not path:
+            return None, ""
+        try:
+            info = probe(check_upload(path, f"{kind} file"), self.limits)
+            check_media(info, self.limits)
+            with Reader(info.path, self.limits) as reader:
+                image = next(iter(reader)).image
+        except Exception as error:
+            return None, note_line(error_message(error), failed=True)
+        return card_value(image, info.path.name, describe_media(info)), ""
+
+    def compare(
+        self, source: str | None, generated: str | None, pairing: str, alignment: str, stride: float, page: gr.Request
+    ) -> Iterator[tuple[Any, ...]]:
+        """Compare two files.
+
+        Args:
+            source: path of an upload.
+            generated: path of an upload.
+            pairing: auto, time (an edit), sound or mouth (another take).
+            alignment: auto, place or landmarks.
+            stride: every `stride`-th frame is compared; 0 chooses.
+            page: the page that asks; filled in by Gradio.
+
+        Yields:
+            Report, table of similarities, table of frames, status line, charts, face map, comparison of the two crops,
+            alignment that was used; while the comparison is running, only the status line changes.
+
+        Raises:
+            gr.Error: one line for programs; the status line tells the same to people.
+        """
+
+        def prepare() -> Work:
+            paths = check_upload(source, "source file"), check_upload(generated, "generated file")
+            settings = AnalysisSettings(pairing, alignment, int(stride) or None)
+            infos = [probe(path, self.limits) for path in paths]
+            for info in infos:
+                check_media(info, self.limits)
+            check_same_kind(*infos)
+            return lambda _, progress: [("source – generated", analyze(*paths, settings, progress, self.limits))]
+
+        def present(results: LabelledResults) -> tuple[Any, ...]:
+            result = results[0][1]
+            text = f"The two faces at {format_seconds(result.first.times[0])}"
+            crops = comparison_value(*result.first.crops, text)
+            return charts_value(result), face_map_value(result, is_summary=True), crops, result.settings.alignment
+
+        yield from self._run(prepare, present, page)
+
+    def compare_emotions(
+        self, files: list[str] | None, pairing: str, stride: float, page: gr.Request
+    ) -> Iterator[tuple[Any, ...]]:
+        """Compare all pairs of emotions among clips that are named by their emotion.
+
+        Args:
+            files: paths of the uploads.
+            pairing: as in `compare`.
+            stride: as in `compare`.
+            page: the page that asks; filled in by Gradio.
+
+        Yields:
+            What `compare` yields, without face map and comparison of the crops.
+
+        Raises:
+            gr.Error: as in `compare`.
+        """
+
+        def prepare() -> Work:
+            if not files or len(files) < 2:
+                raise InputError("there are not enough clips yet", "choose two or more, named by emotion")
+            if len(files) > MAX_CLIPS:
+                raise SettingError(f"{len(files)} clips are too many at once", f"choose {MAX_CLIPS} at most")
+            paths = [check_upload(path, "clip") for path in files]
+            for path in paths:
+                check_media(probe(path, self.limits), self.limits)
+            pairs = pair_clips(map(parse_clip_name, paths))
+            settings = AnalysisSettings(pairing, stride=int(stride) or None)
+
+            def work(_: Path, progress: Progress) -> LabelledResults:
+                results = []
+                for index, pair in enumerate(pairs):
+                    part = _part_of(progress, index, len(pairs))
+                    results.append((pair.label, analyze(pair.source, pair.generated, settings, part, self.limits)))
+                return results
+
+            return work
+
+        def present(results: LabelledResults) -> tuple[Any, ...]:
+            return emotion_charts_value(results), *NO_RESULTS[1:]
+
+        yield from self._run(prepare, present, page)
+
+    def moment(
+        self, source: str | None, generated: str | None, alignment: str, at: float, at_generated: float
+    ) -> tuple[Any, Any, str]:
+        """Compare one pair of frames.
+
+        Args:
+            source: path of an upload.
+            generated: path of an upload.
+            alignment: place or landmarks.
+            at: seconds in the source.
+            at_generated: seconds in the generated video.
+
+        Returns:
+            Face map, comparison of the two crops, and a line with an error or nothing.
+        """
+        try:
+            paths = check_upload(source, "source file"), check_upload(generated, "generated file")
+            settings = AnalysisSettings(alignment=alignment)
+            with self._landmarker_lock:
+                times = float(at), float(at_generated)
+                result = analyze_moment(*paths, times, settings, self._landmarker, self.limits)
+        except Exception as error:
+            return gr.skip(), gr.skip(), note_line(error_message(error), failed=True)
+        crops = comparison_value(*result.first.crops, f"The two faces at {format_seconds(at)}")
+        return face_map_value(result, is_summary=False), crops, ""
+
+    def stop_jobs(self, page: gr.Request) -> None:
+        """Stop the comparisons of a closed page."""
+        self.jobs.stop(page.session_hash)
+
+    @cached_property
+    def _landmarker(self) -> FaceLandmarker:
+        """Created when first needed; used by one thread at a time, under `_landmarker_lock`."""
+        return FaceLandmarker()
+
+    def _run(
+        self, prepare: Callable[[], Work], present: Callable[[LabelledResults], tuple[Any, ...]], page: gr.Request
+    ) -> Iterator[tuple[Any, ...]]:
+        """Run what `prepare` returns as a job; yield its progress, then the files and what `present` returns."""
+        try:
+            yield *NO_FILES, status_line("busy", STAGES["start"], 0.0), *NO_RESULTS
+            with self.jobs.run(page.session_hash, prepare(), self.folder, STAGE_SHARES) as job:
+                for progress in job.watch():
+                    text = STAGES.get(progress.stage, progress.stage)
+                    line = status_line("busy", text, progress.done, progress.remaining)
+                    yield *[gr.skip()] * 3, line, *[gr.skip()] * 4
+                done = status_line("done", "Done. The charts are beside this, or below on a phone.")
+                yield *_write_files(job.folder, job.result), done, *present(job.result)
+        except Exception as error:
+            text = error_message(error)
+            yield *NO_FILES, status_line("failed", text), *NO_RESULTS
+            raise gr.Error(text, visible=False, print_exception=False) from None
+
+
+def _part_of(progress: Progress, index: int, count: int) -> Progress:
+    """The progress of one of several comparisons, reported as that of all of them together."""
+    starts = {stage: overall_progress(stage, 0.0, STAGE_SHARES) for stage in STAGE_SHARES}
+
+    def report(stage: str, done: float) -> None:
+        if stage in STAGE_SHARES:
+            overall = (index + overall_progress(stage, done, STAGE_SHARES)) / count
+            overall_stage = [name for name, start in starts.items() if start <= overall][-1]
+            progress(overall_stage, (overall - starts[overall_stage]) / STAGE_SHARES[overall_stage])
+
+    return Progress(report)
+
+
+def _write_files(folder: Path, results: LabelledResults) -> tuple[str, str, str]:
+    """Write the report, the table of similarities and the table of frames. Returns their paths."""
+    reports = [{"pair": label, **result.report()} for label, result in results]
+    texts = {
+        "correlation.json": json.dumps(reports[0] if len(reports) == 1 else reports, indent=1, allow_nan=False),
+        "similarity.csv": similarity_csv(results),
+        "frames.csv": frames_csv(results),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    report, similarities, frames = (str(folder / name) for name in texts)
+    return report, similarities, frames

@@ -1,0 +1,272 @@
+"""What the widgets of the Edit tab call.
+
+The handlers keep no state of a request: the editor and the limits are the same for everybody, a person's choices stay
+in their own browser, and their files in temporary folders of their own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import gradio as gr
+
+from asccl.errors import SettingError
+from asccl.types import GENERATORS, DetectedFace, EditRequest, EditResult, Image, MediaInfo, Preview, Progress
+from asccl.ui.components import Value, card_value, comparison_value, note_line, player_value, status_line
+from asccl.ui.jobs import JobRegistry
+from asccl.ui.limits import check_media, check_upload, media_seconds
+from asccl.ui.messages import describe_media, describe_time_range, error_message, still_suffix
+from asccl.ui.report_html import report_html
+from asccl.ui.widget_updates import LARGEST_FACE, face_gallery, hidden_gallery, time_sliders
+from asccl.video.limits import Limits
+from asccl.video.reader import Reader
+
+FROM_REFERENCE = "reference"  # choice of the emotion buttons: the emotion of the reference alone
+SLIDER_STEP = 0.01  # seconds
+MIN_PREVIEW_PRESENCE = 0.05  # below this, a preview does not differ visibly from its source
+STAGE_SHARES = {"open": 0.02, "track": 0.3, "fit": 0.03, "render": 0.65}  # rough; for the progress bar only
+STAGES = {
+    "start": "Getting ready",
+    "open": "Opening the file",
+    "track": "Tracking the face",
+    "fit": "Measuring the face",
+    "render": "Changing the expression",
+    "done": "Writing the file",
+}
+
+
+class EditorProtocol(Protocol):
+    """What the app calls of an editor; `asccl.editing.editor.Editor` is one."""
+
+    def probe(self, source: Path) -> MediaInfo: ...
+
+    def faces(self, source: Path) -> list[DetectedFace]: ...
+
+    def preview(self, request: EditRequest, time: float) -> Preview: ...
+
+    def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult: ...
+
+
+@dataclass(frozen=True)
+class EditHandlers:
+    """The handlers of the Edit tab.
+
+    Attributes:
+        editor: does the work.
+        limits: of uploads.
+        folder: where jobs create their temporary folders; None takes the system's place.
+        jobs: the running edits of each page.
+    """
+
+    editor: EditorProtocol
+    limits: Limits
+    folder: Path | None = None
+    jobs: JobRegistry = field(default_factory=JobRegistry)
+
+    def open(self, source: str | None) -> Iterator[tuple[Any, ...]]:
+        """Detect the faces of an uploaded source.
+
+        Yields:
+            Card, gallery of faces, chosen face, the time sliders (previewed time, start, end, their box), status line.
+        """
+        no_file = (None, *hidden_gallery(), *time_sliders(None))
+        if not source:
+            yield (*no_file, status_line("idle", ""))
+            return
+        yield (None, *[gr.skip()] * 6, status_line("busy", "Detecting faces…"))
+        try:
+            info, faces = self._inspect(source, "video or photo")
+        except Exception as error:
+            yield (*no_file, status_line("failed", error_message(error)))
+            return
+        card = card_value(faces[0].thumbnail, info.path.name, describe_media(info))
+        yield (card, *face_gallery(faces), *time_sliders(info), status_line("idle", ""))
+
+    def open_reference(self, reference: str | None, emotion: str) -> tuple[Any, Any, str]:
+        """Detect the faces of a reference; a new reference chooses its emotion button, a removed one releases it.
+
+        Returns:
+            Card, chosen emotion button, status line.
+        """
+        if not reference:
+            return None, gr.skip() if emotion != FROM_REFERENCE else "happy", status_line("idle", "")
+        try:
+            info, faces = self._inspect(reference, "reference")
+        except Exception as error:
+            return None, gr.skip(), status_line("failed", error_message(error))
+        card = card_value(faces[0].thumbnail, info.path.name, describe_media(info))
+        return card, FROM_REFERENCE, status_line("idle", "")
+
+    def preview(
+        self,
+        source: str | None,
+        emotion: str,
+        reference: str | None,
+        intensity: float,
+        start: float,
+        end: float,
+        face: float,
+        variant: float,
+        generator: str,
+        time: float,
+    ) -> tuple[Any, str]:
+        """Edit one frame.
+
+        Args:
+            source: path of the uploaded video or photo.
+            emotion: one of the emotions, or "reference" for the emotion of the reference alone.
+            reference: path of the uploaded reference.
+            intensity: 0 to 2.
+            start: seconds, start of the edited time range.
+            end: seconds, its end; 0 is the end of the video.
+            face: number of the face as listed by /faces; -1 is the largest.
+            variant: number of the variant of the emotion, 0 or more.
+            generator: warp or ned.
+            time: seconds, the frame to edit.
+
+        Returns:
+            Value of the comparison, and a line that explains what it shows or why there is none.
+        """
+        if not source:
+            return None, ""
+        if emotion == FROM_REFERENCE and not reference:
+            return gr.skip(), note_line("Add a reference clip or photo whose expression you like.")
+        try:
+            request = self._build_request(source, emotion, reference, intensity, start, end, face, variant, generator)
+            preview = self.editor.preview(request, float(time or 0))
+        except SettingError as error:
+            return gr.skip(), note_line(error_message(error), failed=True)
+        except Exception as error:
+            return None, note_line(error_message(error), failed=True)
+        if preview.presence < MIN_PREVIEW_PRESENCE:
+            text = "The face cannot be edited at this moment: it is hidden, cut off or turned away. It stays unchanged."
+        else:
+            text = describe_time_range(float(time or 0), start, end)
+        return comparison_value(preview.source, preview.edited, "Preview of one frame"), note_line(text)
+
+    def edit(
+        self,
+        source: str | None,
+        emotion: str,
+        reference: str | None,
+        intensity: float,
+        start: float,
+        end: float,
+        face: float,
+        variant: float,
+        generator: str,
+        badge: bool,
+        consent: bool,
+        page: gr.Request,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Edit the whole file. Closing this generator (cancel, a closed browser) stops the edit and deletes its files.
+
+        Args:
+            source: as in `preview`, like the other settings that are not named below.
+            emotion: see `preview`.
+            reference: see `preview`.
+            intensity: see `preview`.
+            start: see `preview`.
+            end: see `preview`.
+            face: see `preview`.
+            variant: see `preview`.
+            generator: see `preview`.
+            badge: whether to print a visible mark.
+            consent: whether the person confirmed that they may edit this face.
+            page: the page that asks; filled in by Gradio.
+
+        Yields:
+            Edited file, report file, status line, value of the video player, value of the image comparison, report as
+            HTML; while the edit is running, only the status line changes.
+
+        Raises:
+            gr.Error: one line for programs; the status line tells the same to people.
+        """
+        try:
+            if not consent:
+                raise SettingError("please confirm first that you may edit this face", "tick the box under the source")
+            request = self._build_request(source, emotion, reference, intensity, start, end, face, variant, generator)
+            request = replace(request, badge=bool(badge))
+            yield (None, None, status_line("busy", STAGES["start"], 0.0), None, None, "")
+
+            def work(folder: Path, progress: Progress) -> EditResult:
+                return self._edit(request, folder, progress)
+
+            with self.jobs.run(page.session_hash, work, self.folder, STAGE_SHARES) as job:
+                for progress in job.watch():
+                    text = STAGES.get(progress.stage, progress.stage.capitalize())
+                    line = status_line("busy", text, progress.done, progress.remaining)
+                    yield (gr.skip(), gr.skip(), line, gr.skip(), gr.skip(), gr.skip())
+                yield self._present(request, job.result)
+        except Exception as error:
+            text = error_message(error)
+            yield (None, None, status_line("failed", text), None, None, "")
+            raise gr.Error(text, visible=False, print_exception=False) from None
+
+    def stop_jobs(self, page: gr.Request) -> None:
+        """Stop the edits of a closed page."""
+        self.jobs.stop(page.session_hash)
+
+    def _inspect(self, upload: str, kind: str) -> tuple[MediaInfo, list[DetectedFace]]:
+        path = check_upload(upload, kind)
+        info = self.editor.probe(path)
+        check_media(info, self.limits)
+        return info, self.editor.faces(path)
+
+    def _edit(self, request: EditRequest, folder: Path, progress: Progress) -> EditResult:
+        """Edit in the thread of a job; the file is named after the upload."""
+        info = self.editor.probe(request.source)
+        check_media(info, self.limits)
+        suffix = still_suffix(request.source) if info.is_still else ".mp4"
+        return self.editor.edit(replace(request, output=folder / f"{request.source.stem}-edited{suffix}"), progress)
+
+    def _present(self, request: EditRequest, result: EditResult) -> tuple[Any, ...]:
+        """The last value that `edit` yields."""
+        report = result.output.with_suffix(".json")
+        report.write_text(json.dumps(result.report, indent=1), encoding="utf-8")
+        player: Value | None = None
+        comparison: Value | None = None
+        if self.editor.probe(request.source).is_still:
+            comparison = comparison_value(_read_still(request.source), _read_still(result.output), "The photo")
+        else:
+            player = player_value(request.source, result.output)
+        done = status_line("done", "Done. Look at the result below, then download it.")
+        return str(result.output), str(report), done, player, comparison, report_html(result.report)
+
+    def _build_request(
+        self,
+        source: str | None,
+        emotion: str,
+        reference: str | None,
+        intensity: float,
+        start: float,
+        end: float,
+        face: float,
+        variant: float,
+        generator: str,
+    ) -> EditRequest:
+        """Convert widget values. Raises SettingError and UnreadableError."""
+        path = check_upload(source, "video or photo")
+        end_time = float(end or 0)
+        reaches_end = end_time <= 0 or end_time >= media_seconds(self.editor.probe(path)) - SLIDER_STEP
+        return EditRequest(
+            source=path,
+            emotion=None if emotion == FROM_REFERENCE else emotion,
+            reference=check_upload(reference, "reference") if reference else None,
+            intensity=float(intensity),
+            start=float(start or 0),
+            end=None if reaches_end else end_time,
+            face=None if face == LARGEST_FACE else int(face),
+            generator=generator or GENERATORS[0],
+            seed=int(variant or 0),
+        )
+
+
+def _read_still(path: Path) -> Image:
+    """(H, W, 3) uint8 RGB."""
+    with Reader(path) as reader:
+        return next(iter(reader)).image

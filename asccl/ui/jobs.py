@@ -1,0 +1,171 @@
+"""Edits and comparisons in threads of their own, so that a web request can follow their progress and stop them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asccl.types import Progress
+
+POLL_INTERVAL = 0.4  # seconds between two progress messages of a running job
+WARM_UP_SHARE = 0.02  # share of the work during which models are loaded; it says nothing about the speed
+MIN_MEASURED_SHARE = 0.03  # of the work, before the remaining time is estimated
+MIN_MEASURED_SECONDS = 1.0
+
+Work = Callable[[Path, Progress], Any]  # (folder for its files, progress to report) -> result
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """The progress of a job.
+
+    Attributes:
+        stage: name of the current stage, "start" before the first report.
+        done: share of all the work in [0, 1]; never decreases.
+        remaining: estimated seconds, None while unknown.
+    """
+
+    stage: str
+    done: float
+    remaining: float | None
+
+
+class Job:
+    """Call `work(folder, progress)` in a thread, in a temporary folder that is deleted after `close`.
+
+    Args:
+        work: the function to call.
+        parent: where the temporary folder is created; None takes the system's place.
+        stage_shares: the stages in their order, each with its share of the work.
+
+    Attributes:
+        folder: the temporary folder.
+        result: what `work` returned, None before.
+        error: what `work` raised, None before.
+    """
+
+    def __init__(self, work: Work, parent: Path | None, stage_shares: Mapping[str, float]):
+        self._stage_shares = stage_shares
+        self.folder = Path(tempfile.mkdtemp(prefix="asccl-run-", dir=parent))
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self._stop = threading.Event()
+        self._finished = threading.Event()
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._latest_report = ("start", 0.0)
+        self._done = 0.0
+        self._warmed_up: tuple[float, float] | None = None  # time and share at the first progress after the warm-up
+        self._thread = threading.Thread(target=self._run, args=(work,), name="asccl-run", daemon=True)
+        self._thread.start()
+
+    def _run(self, work: Work) -> None:
+        try:
+            self.result = work(self.folder, Progress(self._report, self._stop.is_set))
+        except BaseException as error:  # the thread of the request raises it
+            self.error = error
+        finally:
+            with self._lock:
+                self._finished.set()
+                if self._closed.is_set():
+                    shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _report(self, stage: str, done: float) -> None:
+        self._latest_report = (stage, done)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most so long. Returns whether the work has ended, successfully or not."""
+        return self._finished.wait(seconds)
+
+    def watch(self) -> Iterator[JobProgress]:
+        """Yield the progress until the work has ended. Raises the error of the work."""
+        while not self.wait(POLL_INTERVAL):
+            yield self.progress()
+        if self.error is not None:
+            raise self.error
+
+    def close(self) -> None:
+        """Ask the work to stop, and return at once. The folder is deleted when the work has ended."""
+        with self._lock:
+            self._stop.set()
+            self._closed.set()
+            if self._finished.is_set():
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    def progress(self) -> JobProgress:
+        """Measure the current progress."""
+        stage, stage_done = self._latest_report
+        self._done = max(self._done, overall_progress(stage, stage_done, self._stage_shares))
+        now = time.monotonic()
+        if self._warmed_up is None and self._done > WARM_UP_SHARE:
+            self._warmed_up = now, self._done
+        start, start_share = self._warmed_up or (now, self._done)
+        seconds, share = now - start, self._done - start_share
+        is_measured = share > MIN_MEASURED_SHARE and seconds > MIN_MEASURED_SECONDS
+        return JobProgress(stage, self._done, seconds * (1 - self._done) / share if is_measured else None)
+
+
+class JobRegistry:
+    """The running jobs of each open page, so that a closed page stops its own jobs and no others."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[str, list[Job]] = {}
+
+    @contextmanager
+    def run(
+        self, session: str | None, work: Work, parent: Path | None, stage_shares: Mapping[str, float]
+    ) -> Iterator[Job]:
+        """Start a job, and close it at the end of the block.
+
+        Args:
+            session: the page that the job belongs to.
+            work: see `Job`.
+            parent: see `Job`.
+            stage_shares: see `Job`.
+
+        Yields:
+            The running job.
+        """
+        job, session = Job(work, parent, stage_shares), session or ""
+        with self._lock:
+            self._jobs.setdefault(session, []).append(job)
+        try:
+            yield job
+        finally:
+            job.close()
+            with self._lock:
+                self._jobs[session].remove(job)
+                if not self._jobs[session]:
+                    del self._jobs[session]
+
+    def stop(self, session: str | None) -> None:
+        """Close the jobs of a page."""
+        with self._lock:
+            jobs = list(self._jobs.get(session or "", []))
+        for job in jobs:
+            job.close()
+
+
+def overall_progress(stage: str, done: float, stage_shares: Mapping[str, float]) -> float:
+    """Convert the progress of a stage to that of all the work.
+
+    Args:
+        stage: name of the stage; an unknown one has the progress 0.
+        done: share of the stage in [0, 1].
+        stage_shares: the stages in their order, each with its share of the work.
+
+    Returns:
+        Share of the work in [0, 1].
+    """
+    if stage not in stage_shares:
+        return 0.0
+    stages = list(stage_shares)
+    return sum(stage_shares[name] for name in stages[: stages.index(stage)]) + stage_shares[stage] * done

@@ -1,0 +1,71 @@
+"""A person's browser window on the page of the app, and a wait for what happens in the background."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+TIMEOUT = 60_000  # milliseconds; only a hang reaches it
+
+
+class Visitor:
+    """One browser window. It collects the errors of its console and its requests to other machines.
+
+    Attributes:
+        context: the browser context; no other window shares its cookies.
+        page: Playwright's page.
+        errors: error messages of the console and of scripts.
+        foreign_requests: URLs on other machines.
+    """
+
+    def __init__(self, chromium, url: str, **settings):
+        self.context = chromium.new_context(accept_downloads=True, **settings)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(TIMEOUT)
+        self.errors: list[str] = []
+        self.foreign_requests: list[str] = []
+        self.page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._record_request)
+        self.page.goto(url)
+        self.page.wait_for_selector("#render")
+
+    def _record_request(self, request) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "http://localhost:", "data:", "blob:")):
+            self.foreign_requests.append(request.url)
+
+    def upload(self, path: Path) -> None:
+        """Choose another source in the Edit tab."""
+        if self.page.locator("#source button[aria-label=Clear]").is_visible():
+            self.page.click("#source button[aria-label=Clear]")
+        self.page.set_input_files("#source input[type=file]", str(path))
+
+    def upload_and_wait(self, path: Path) -> None:
+        """Choose another source and wait for its preview."""
+        self.upload(path)
+        self.page.wait_for_selector("#compare img")
+
+    def choose_emotion(self, label: str) -> None:
+        self.page.get_by_role("radio", name=label).check()
+
+    def render(self) -> None:
+        """Give consent and start the edit."""
+        self.page.locator("#consent input").check()
+        self.page.click("#render")
+
+    def text(self, selector: str) -> str:
+        return self.page.locator(selector).inner_text()
+
+    def download(self, selector: str) -> Path:
+        with self.page.expect_download() as waiting:
+            self.page.click(selector)
+        return Path(waiting.value.path())
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait for a condition; only a hang reaches the limit."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the condition is still false"
+        time.sleep(0.05)
