@@ -75,14 +75,9 @@ class ServedPage:
         os.environ["GRADIO_TEMP_DIR"] = str(self.cache)
         web_limits = replace(WEB_LIMITS, **limits)
         self.blocks = build_page(editor, web_limits, self.jobs_folder)
-        _, self.url, _ = serve(
-            self.blocks,
-            limits=web_limits,
-            server_name="127.0.0.1",
-            prevent_thread_lock=True,
-            quiet=True,
-            inbrowser=False,
-        )
+        settings = {"server_name": "127.0.0.1", "prevent_thread_lock": True, "quiet": True, "inbrowser": False}
+        # without `_frontend`, Gradio does not request its own page first, which times out on a busy machine
+        _, self.url, _ = serve(self.blocks, limits=web_limits, _frontend=False, **settings)
 
     def leftovers(self) -> list[Path]:
         return list(self.jobs_folder.iterdir())
