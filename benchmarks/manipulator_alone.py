@@ -17,7 +17,7 @@ import torch
 
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import encode_style, translate
-from asccl.synthetic.speech import MAX_COEFFICIENT
+from asccl.synthetic.emotions import MAX_COEFFICIENT
 from asccl.zoo import load_manipulator
 from benchmarks.manipulator import EDITED_FRAMES
 from benchmarks.report import print_rows

@@ -30,10 +30,10 @@ from asccl.metric.loss import asccl_loss
 from asccl.metric.scc import Heads, SCCMetric
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.synthetic.camera import Camera
-from asccl.synthetic.datasets import talking_track
+from asccl.synthetic.emotions import apply_emotion, sample_style
 from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import apply_emotion, sample_style
+from asccl.synthetic.speech import talking_track
 from asccl.types import EMOTIONS
 from benchmarks.report import print_rows
 

@@ -37,7 +37,7 @@ INDEX_BOUNDS = {"triangles": "V", "landmark_triangle": "F", "landmark_mesh": "L"
 REMEDY = "get a fresh copy of the repository's checkpoints folder, or bake it: python -m training.assets.bake_head"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity, so that a head can be the key of a cache
 class AnnyHead(HeadModel):
     """The landmark model together with the full head mesh behind it, in the same coordinates.
 

@@ -74,7 +74,7 @@ class Preset:
     source_suppression: float = 0.25
 
 
-def _parse(table: str) -> dict[str, dict[str, float]]:
+def parse_unit_table(table: str) -> dict[str, dict[str, float]]:
     """Read a table of units (rows) and emotions (columns) into {emotion: {unit: value}}."""
     header, *rows = (line.partition("#")[0].split() for line in table.strip().splitlines())
     return {
@@ -83,7 +83,7 @@ def _parse(table: str) -> dict[str, dict[str, float]]:
     }
 
 
-_units, _residuals = _parse(UNIT_TARGETS), _parse(RESIDUALS)
+_units, _residuals = parse_unit_table(UNIT_TARGETS), parse_unit_table(RESIDUALS)
 PRESETS: dict[str, Preset] = {
     "neutral": Preset({}, _residuals["neutral"], lip_gain=0.9, motion_gain=0.6, source_suppression=1.0),
     "angry": Preset(_units["angry"], _residuals["angry"], lip_gain=1.25),

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity, so that a head can be the key of a cache
 class HeadModel:
     """Landmarks as a linear function: landmarks = neutral + identity . k + expression . coefficients, in cm.
 

@@ -1,0 +1,1 @@
+"""Synthetic speakers, rendered from the bundled head, whose identity, words, emotion and landmarks are known."""

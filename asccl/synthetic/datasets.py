@@ -1,6 +1,6 @@
-"""Pairs of pictures and of sequences whose true answer is known: one made-up person, the same words, two emotions.
+"""Data sets with known truth: image pairs and coefficient sequences of one speaker, one text and two emotions.
 
-Item i of a set depends on its seed and on i alone: the same on every machine, in every worker, in every order.
+Item i of a data set depends on its seed and on i only: it is the same on every machine, in every worker and order.
 """
 
 from __future__ import annotations
@@ -15,20 +15,33 @@ from asccl.face.crop import CROP_SIZE
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.synthetic.camera import Camera
 from asccl.synthetic.degradation import CameraDegradation
+from asccl.synthetic.emotions import apply_emotion, sample_style
 from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import apply_emotion, blink_track, gaze_track, idle_track, sample_style, speech_track
+from asccl.synthetic.speech import talking_track
 from asccl.types import EMOTIONS, Image
 
-FRAME_SIDE = 256  # pixels of the picture that a pair's camera takes, before the crop
+FRAME_SIDE = 256  # pixels of the frame in which a camera is sampled, before the crop
+CROP_SIDE_CM = 20  # approximate side of an ArcFace crop
+FRAME_SPACING = 5  # frames of the words between two frames of a speaker
+MAX_CACHED_SPEAKERS = 32
 
 
 class SyntheticPair(NamedTuple):
-    """Both pictures of a pair, (S, S, 3) uint8 RGB, aligned as `arcface_crop` aligns them by the true landmarks.
+    """Two images of one speaker, the same words and two emotions.
 
-    source_emotion, target_emotion: index into `EMOTIONS`. person, frame: which speaker, and which frame of their words;
-    the frame's words (52,) are `speech`, with an emotion (52,) `source_coefficients` and `target_coefficients`.
-    source_landmarks, target_landmarks: (468, 2) float32 pixels of the pictures, true.
+    Attributes:
+        source: (S, S, 3) uint8 RGB, aligned by the true landmarks as `arcface_crop` does.
+        target: like `source`, with another emotion.
+        source_emotion: index into `EMOTIONS`.
+        target_emotion: index into `EMOTIONS`.
+        person: number of the speaker.
+        frame: number of the frame of the speaker's words.
+        speech: coefficients of the words without emotion, (52,).
+        source_coefficients: with the emotion of the source, (52,).
+        target_coefficients: with the emotion of the target, (52,).
+        source_landmarks: true landmarks, (468, 2) float32 pixels.
+        target_landmarks: true landmarks, (468, 2) float32 pixels.
     """
 
     source: Image
@@ -45,8 +58,17 @@ class SyntheticPair(NamedTuple):
 
 
 class CoefficientSequence(NamedTuple):
-    """The same words with two emotions: speech, source and target (T, 52) float32; emotions index `EMOTIONS`,
-    intensities are strengths of the presets."""
+    """The same words with two emotions.
+
+    Attributes:
+        speech: coefficients without emotion, (T, 52) float32.
+        source: with the emotion of the source, (T, 52) float32.
+        target: with the emotion of the target, (T, 52) float32.
+        source_emotion: index into `EMOTIONS`.
+        target_emotion: index into `EMOTIONS`.
+        source_intensity: strength of the emotion.
+        target_intensity: strength of the emotion.
+    """
 
     speech: np.ndarray
     source: np.ndarray
@@ -57,23 +79,22 @@ class CoefficientSequence(NamedTuple):
     target_intensity: float
 
 
-def talking_track(rng: np.random.Generator, frames: int, head: AnnyHead) -> np.ndarray:
-    """(frames, 52) float32: speech, blinks, gaze and what goes with them, without emotion."""
-    parts = [make(rng, frames, head) for make in (speech_track, blink_track, gaze_track, idle_track)]
-    return np.clip(np.sum(parts, 0), 0, 1).astype(np.float32)
-
-
 def sample_emotion_pair(rng: np.random.Generator) -> tuple[int, int]:
-    """Two different ones, all equally likely."""
+    """Sample two different emotions with equal probabilities, as indices into `EMOTIONS`."""
     first, second = rng.choice(len(EMOTIONS), 2, replace=False)
     return int(first), int(second)
 
 
 class SyntheticPairs:
-    """A map-style data set of `SyntheticPair`; numpy within, so that a DataLoader's default collation makes tensors of it.
+    """Map-style data set of `SyntheticPair`. Items hold numpy arrays, which a DataLoader collates to tensors.
 
-    seed: which people. size: side of the crops, 112 or 224. count: items. frames_per_person: how many items in a row
-    show one speaker, each another frame and other emotions. clean: without the faults of a camera.
+    Args:
+        seed: selects the speakers.
+        size: side of the crops in pixels, 112 or 224.
+        count: number of items.
+        frames_per_person: number of consecutive items with one speaker; frame and emotions differ.
+        clean: without camera degradation.
+        head: head model, the bundled one by default.
     """
 
     def __init__(
@@ -88,7 +109,7 @@ class SyntheticPairs:
         self.seed, self.size, self.count, self.clean = seed, size, count, clean
         self.frames_per_person = frames_per_person
         self.head = head or load_anny_head()
-        self._sittings: OrderedDict[int, tuple[HeadRenderer, np.ndarray]] = OrderedDict()
+        self._speakers: OrderedDict[int, tuple[HeadRenderer, np.ndarray]] = OrderedDict()
 
     def __len__(self) -> int:
         return self.count
@@ -97,45 +118,56 @@ class SyntheticPairs:
         if not 0 <= index < self.count:
             raise IndexError(f"item {index} of {self.count}")
         person, frame = divmod(index, self.frames_per_person)
-        sitting, track = self._speaker(person)
+        renderer, speech = self._speaker(person)
         rng = np.random.default_rng((self.seed, person, frame, 1))
-        emotions, camera, capture = (
-            sample_emotion_pair(rng),
-            Camera.sample(rng, FRAME_SIDE),
-            CameraDegradation.sample(rng),
-        )
-        shown = [apply_emotion(track[frame : frame + 1], sample_style(rng, EMOTIONS[e], self.head), self.head)[0]
-                 for e in emotions]  # fmt: skip
-        crops, landmarks = [], []
-        for coefficients in shown:
-            view = camera.arcface_view(sitting.landmarks(coefficients, camera), self.size)
-            crop = sitting.render(coefficients, view)
-            crops.append(crop if self.clean else capture(crop, rng))
-            landmarks.append(sitting.landmarks(coefficients, view).astype(np.float32))
+        emotions, camera = sample_emotion_pair(rng), Camera.sample(rng, FRAME_SIDE)
+        degrade = CameraDegradation.sample(rng)
+        styles = [sample_style(rng, EMOTIONS[emotion], self.head) for emotion in emotions]
+        coefficients = [apply_emotion(speech[frame : frame + 1], style, self.head)[0] for style in styles]
+        images, landmarks = [], []
+        for w in coefficients:
+            view = camera.arcface_view(renderer.landmarks(w, camera), self.size)
+            image = renderer.render(w, view)
+            images.append(image if self.clean else degrade(image, rng))
+            landmarks.append(renderer.landmarks(w, view).astype(np.float32))
         return SyntheticPair(
-            crops[0], crops[1], emotions[0], emotions[1], person, frame, track[frame], shown[0], shown[1],
-            landmarks[0], landmarks[1],
-        )  # fmt: skip
+            source=images[0],
+            target=images[1],
+            source_emotion=emotions[0],
+            target_emotion=emotions[1],
+            person=person,
+            frame=frame,
+            speech=speech[frame],
+            source_coefficients=coefficients[0],
+            target_coefficients=coefficients[1],
+            source_landmarks=landmarks[0],
+            target_landmarks=landmarks[1],
+        )
 
     def person(self, number: int) -> SyntheticPerson:
-        """Who the speaker of that number is."""
+        """Return speaker `number`."""
         return SyntheticPerson.sample(np.random.default_rng((self.seed, number, 0, 0)), self.head)
 
     def _speaker(self, number: int) -> tuple[HeadRenderer, np.ndarray]:
-        """The person made ready, and the frames of their words, far apart; the last few are kept."""
-        if number not in self._sittings:
+        """Return renderer and words (frames_per_person, 52) of a speaker, cached for the last few speakers."""
+        if number not in self._speakers:
             rng = np.random.default_rng((self.seed, number, 0, 2))
-            track = talking_track(rng, 5 * self.frames_per_person, self.head)[::5]
-            self._sittings[number] = (HeadRenderer(self.person(number), self.head, self.size / 20), track)
-            if len(self._sittings) > 32:
-                self._sittings.popitem(last=False)
-        return self._sittings[number]
+            speech = talking_track(rng, FRAME_SPACING * self.frames_per_person, self.head)[::FRAME_SPACING]
+            renderer = HeadRenderer(self.person(number), self.head, self.size / CROP_SIDE_CM)
+            self._speakers[number] = (renderer, speech)
+            if len(self._speakers) > MAX_CACHED_SPEAKERS:
+                self._speakers.popitem(last=False)
+        return self._speakers[number]
 
 
 class SyntheticSequences:
-    """A map-style data set of `CoefficientSequence`: words drawn apart from emotion, so that the true answer is known.
+    """Map-style data set of `CoefficientSequence`; words and emotions are independent, so the truth is known.
 
-    frames: T of every item, or the least and the most T. rate: frames a second. emotions: those to draw from.
+    Args:
+        seed: selects the items.
+        count: number of items.
+        frames: T of every item, or the smallest and the largest T.
+        head: head model, the bundled one by default.
     """
 
     def __init__(
@@ -143,10 +175,9 @@ class SyntheticSequences:
         seed: int = 0,
         count: int = 10_000,
         frames: int | tuple[int, int] = (10, 200),
-        rate: float = 25.0,
         head: AnnyHead | None = None,
     ):
-        self.seed, self.count, self.rate = seed, count, rate
+        self.seed, self.count = seed, count
         self.frames = (frames, frames) if isinstance(frames, int) else frames
         self.head = head or load_anny_head()
 
@@ -157,27 +188,53 @@ class SyntheticSequences:
         if not 0 <= index < self.count:
             raise IndexError(f"item {index} of {self.count}")
         rng = np.random.default_rng((self.seed, index, 3))
-        track = talking_track(rng, int(rng.integers(self.frames[0], self.frames[1] + 1)), self.head)
+        speech = talking_track(rng, int(rng.integers(self.frames[0], self.frames[1] + 1)), self.head)
         emotions = sample_emotion_pair(rng)
-        manners = [sample_style(rng, EMOTIONS[e], self.head) for e in emotions]
-        shown = [apply_emotion(track, manner, self.head) for manner in manners]
-        first, second = manners
-        return CoefficientSequence(track, shown[0], shown[1], *emotions, first.intensity, second.intensity)
+        source, target = (sample_style(rng, EMOTIONS[emotion], self.head) for emotion in emotions)
+        return CoefficientSequence(
+            speech=speech,
+            source=apply_emotion(speech, source, self.head),
+            target=apply_emotion(speech, target, self.head),
+            source_emotion=emotions[0],
+            target_emotion=emotions[1],
+            source_intensity=source.intensity,
+            target_intensity=target.intensity,
+        )
 
 
 def render_frame(
     person: SyntheticPerson, coefficients: np.ndarray, camera: Camera, head: AnnyHead | None = None
 ) -> tuple[Image, np.ndarray]:
-    """(52,) -> picture (H, W, 3) uint8 RGB and its true landmarks (468, 2) pixels."""
-    sitting = HeadRenderer(person, head or load_anny_head(), camera.pixels_per_cm)
-    return sitting.render(coefficients, camera), sitting.landmarks(coefficients, camera)
+    """Render one frame.
+
+    Args:
+        person: who is rendered.
+        coefficients: (52,).
+        camera: of the frame.
+        head: head model, the bundled one by default.
+
+    Returns:
+        Image (H, W, 3) uint8 RGB and true landmarks (468, 2) pixels.
+    """
+    renderer = HeadRenderer(person, head or load_anny_head(), camera.pixels_per_cm)
+    return renderer.render(coefficients, camera), renderer.landmarks(coefficients, camera)
 
 
 def render_clip(
     person: SyntheticPerson, coefficients: np.ndarray, cameras: Iterable[Camera], head: AnnyHead | None = None
 ) -> Iterator[tuple[Image, np.ndarray]]:
-    """(T, 52) and T cameras -> T pictures with true landmarks, one by one; as `render_frame`, the person made once."""
-    sitting = None
+    """Render T frames one by one, with the same renderer for all of them.
+
+    Args:
+        person: who is rendered.
+        coefficients: (T, 52).
+        cameras: T cameras.
+        head: head model, the bundled one by default.
+
+    Yields:
+        Image (H, W, 3) uint8 RGB and true landmarks (468, 2) pixels of each frame.
+    """
+    renderer = None
     for w, camera in zip(coefficients, cameras, strict=True):
-        sitting = sitting or HeadRenderer(person, head or load_anny_head(), camera.pixels_per_cm)
-        yield sitting.render(w, camera), sitting.landmarks(w, camera)
+        renderer = renderer or HeadRenderer(person, head or load_anny_head(), camera.pixels_per_cm)
+        yield renderer.render(w, camera), renderer.landmarks(w, camera)

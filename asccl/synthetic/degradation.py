@@ -1,4 +1,4 @@
-"""What a camera and a codec do to a picture: the same for both pictures of a pair, but for the noise."""
+"""Degrade images as a camera and a codec do: the same for both images of a pair, except for the noise."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from asccl.face.crop import CROP_SIZE
 from asccl.types import Image
 
 
 @dataclass(frozen=True)
 class CameraDegradation:
-    """gain: of R, G, B. gamma, contrast: 1 leaves them. blur: deviation in pixels at a crop of 112. noise: deviation in
-    levels of 255. quality: of the JPEG, 0 for none."""
+    """One degradation; the defaults change nothing.
+
+    Attributes:
+        gain: of R, G and B.
+        gamma: exponent of the levels.
+        contrast: factor of the levels around 0.5.
+        blur: standard deviation of the blur in pixels at a crop of 112 pixels.
+        noise: standard deviation of the noise in levels of 255.
+        quality: of the JPEG, 0 for none.
+    """
 
     gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
     gamma: float = 1.0
@@ -24,7 +33,7 @@ class CameraDegradation:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> CameraDegradation:
-        """From a clean studio camera to a phone's call."""
+        """Sample a degradation between a clean studio camera and a video call."""
         r, g, b = rng.normal(1, [0.06, 0.03, 0.06]) * rng.normal(1, 0.05)
         return cls(
             gain=(float(r), float(g), float(b)),
@@ -36,16 +45,16 @@ class CameraDegradation:
         )
 
     def __call__(self, image: Image, rng: np.random.Generator) -> Image:
-        """(H, W, 3) uint8 RGB -> the same. rng: of the noise."""
+        """Degrade an image (H, W, 3) uint8 RGB; rng draws the noise."""
         levels = (np.arange(256, dtype=np.float32) / 255) ** self.gamma
         levels = (levels - 0.5) * self.contrast + 0.5
         curves = np.clip(levels[:, None] * np.array(self.gain, np.float32), 0, 1)
-        out = cv2.LUT(image, np.rint(curves * 255).astype(np.uint8)[None])
+        degraded = cv2.LUT(image, np.rint(curves * 255).astype(np.uint8)[None])
         if self.blur > 0:
-            out = cv2.GaussianBlur(out, (0, 0), self.blur * len(image) / 112)
-        grain = rng.standard_normal(image.shape, np.float32)
-        out = np.clip(out + self.noise * grain, 0, 255).astype(np.uint8)
+            degraded = cv2.GaussianBlur(degraded, (0, 0), self.blur * len(image) / CROP_SIZE)
+        noise = rng.standard_normal(image.shape, np.float32)
+        degraded = np.clip(degraded + self.noise * noise, 0, 255).astype(np.uint8)
         if self.quality:
-            _, data = cv2.imencode(".jpg", out[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self.quality])
-            out = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
-        return np.ascontiguousarray(out)
+            _, data = cv2.imencode(".jpg", degraded[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self.quality])
+            degraded = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+        return np.ascontiguousarray(degraded)

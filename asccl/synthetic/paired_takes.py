@@ -1,4 +1,4 @@
-"""Takes: one made-up speaker says the same words twice, with one emotion and with another, before the same camera."""
+"""Takes: one synthetic speaker says the same words twice with two emotions in front of one camera."""
 
 from __future__ import annotations
 
@@ -9,22 +9,31 @@ import numpy as np
 
 from asccl.face.crop import CROP_SIZE
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
-from asccl.synthetic.datasets import FRAME_SIDE, sample_emotion_pair, talking_track
+from asccl.synthetic.camera import Camera
+from asccl.synthetic.datasets import CROP_SIDE_CM, FRAME_SIDE, sample_emotion_pair
 from asccl.synthetic.degradation import CameraDegradation
-from asccl.synthetic.head_renderer import Camera, HeadRenderer
+from asccl.synthetic.emotions import apply_emotion, sample_style
+from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import apply_emotion, sample_style
+from asccl.synthetic.speech import talking_track
 from asccl.types import EMOTIONS
 
-APART = 4  # frames of the words between two that are shown
-UNSTEADY = 0.02  # radians: how the head of a speaker moves between pictures, and between takes
-MISPLACED = 0.008  # of the crop's side: by how much an alignment is wrong
+FRAME_SPACING = 4  # frames of the words between two frames of a take
+HEAD_JITTER = 0.02  # radians, standard deviation of the head's rotation between frames and between takes
+CROP_JITTER = 0.008  # crop sides, standard deviation of the error of an alignment
 
 
 class Take(NamedTuple):
-    """source, target: (K, S, S, 3) uint8 RGB, aligned like ArcFace crops up to small errors: frame k of both shows the
-    same words. source_emotion, target_emotion: index into `EMOTIONS`. source_coefficients, target_coefficients: (K, 52)
-    float32."""
+    """K frames of two takes; frame k of both has the same words.
+
+    Attributes:
+        source: (K, S, S, 3) uint8 RGB, aligned like ArcFace crops with small errors.
+        target: like `source`, with another emotion.
+        source_emotion: index into `EMOTIONS`.
+        target_emotion: index into `EMOTIONS`.
+        source_coefficients: (K, 52) float32.
+        target_coefficients: (K, 52) float32.
+    """
 
     source: np.ndarray
     target: np.ndarray
@@ -35,14 +44,26 @@ class Take(NamedTuple):
 
 
 class SyntheticTakes:
-    """A map-style data set of `Take`; item i depends on seed and i alone.
+    """Map-style data set of `Take`; item i depends on the seed and on i only.
 
-    size: side of the crops. count: speakers. frames: K of each take. What tells two frames of a take apart is the face:
-    head and alignment move a little from picture to picture, in both takes for themselves.
+    Frames of a take differ by the face alone: head pose and alignment vary a little between all frames of both takes.
+
+    Args:
+        seed: selects the items.
+        size: side of the crops in pixels.
+        count: number of items, each with a speaker of its own.
+        frames: K of each take.
+        head: head model, the bundled one by default.
     """
 
-    def __init__(self, seed: int = 0, size: int = CROP_SIZE, count: int = 1000, frames: int = 8,
-                 head: AnnyHead | None = None):  # fmt: skip
+    def __init__(
+        self,
+        seed: int = 0,
+        size: int = CROP_SIZE,
+        count: int = 1000,
+        frames: int = 8,
+        head: AnnyHead | None = None,
+    ):
         self.seed, self.size, self.count, self.frames = seed, size, count, frames
         self.head = head or load_anny_head()
 
@@ -53,32 +74,41 @@ class SyntheticTakes:
         if not 0 <= index < self.count:
             raise IndexError(f"item {index} of {self.count}")
         rng = np.random.default_rng((self.seed, index, 4))
-        sitting = HeadRenderer(SyntheticPerson.sample(rng, self.head), self.head, self.size / 20)
-        camera, capture, emotions = (
-            Camera.sample(rng, FRAME_SIDE),
-            CameraDegradation.sample(rng),
-            sample_emotion_pair(rng),
-        )
-        track = talking_track(rng, APART * self.frames, self.head)[::APART]
-        pictures, shown = [], []
+        renderer = HeadRenderer(SyntheticPerson.sample(rng, self.head), self.head, self.size / CROP_SIDE_CM)
+        camera, degrade = Camera.sample(rng, FRAME_SIDE), CameraDegradation.sample(rng)
+        emotions = sample_emotion_pair(rng)
+        speech = talking_track(rng, FRAME_SPACING * self.frames, self.head)[::FRAME_SPACING]
+        images, coefficients = [], []
         for emotion in emotions:
-            shown.append(apply_emotion(track, sample_style(rng, EMOTIONS[emotion], self.head), self.head))
-            pictures.append([self._picture(sitting, w, camera, capture, rng) for w in shown[-1]])
-        return Take(np.stack(pictures[0]), np.stack(pictures[1]), *emotions, *shown)
+            take = apply_emotion(speech, sample_style(rng, EMOTIONS[emotion], self.head), self.head)
+            coefficients.append(take)
+            crops = [degrade(renderer.render(w, self._sample_view(renderer, w, camera, rng)), rng) for w in take]
+            images.append(np.stack(crops))
+        return Take(
+            source=images[0],
+            target=images[1],
+            source_emotion=emotions[0],
+            target_emotion=emotions[1],
+            source_coefficients=coefficients[0],
+            target_coefficients=coefficients[1],
+        )
 
-    def _picture(self, sitting: HeadRenderer, coefficients: np.ndarray, camera: Camera, capture: CameraDegradation,
-                 rng: np.random.Generator) -> np.ndarray:  # fmt: skip
-        camera = replace(camera, rotation=_turn(rng.normal(0, UNSTEADY, 3)) @ camera.rotation)
-        view = camera.arcface_view(sitting.landmarks(coefficients, camera), self.size)
-        scale = np.exp(rng.normal(0, MISPLACED))
-        middle = (self.size - 1) / 2
-        matrix = scale * (view.matrix - [[0, 0, middle]] * 2) + [[0, 0, middle]] * 2
-        matrix[:, 2] += rng.normal(0, MISPLACED * self.size, 2)
-        return capture(sitting.render(coefficients, replace(view, matrix=matrix)), rng)
+    def _sample_view(
+        self, renderer: HeadRenderer, coefficients: np.ndarray, camera: Camera, rng: np.random.Generator
+    ) -> Camera:
+        """Return the view of an aligned crop with small errors of head pose and alignment."""
+        rotation = _small_rotation(rng.normal(0, HEAD_JITTER, 3))
+        camera = replace(camera, rotation=rotation @ camera.rotation)
+        view = camera.arcface_view(renderer.landmarks(coefficients, camera), self.size)
+        scale = np.exp(rng.normal(0, CROP_JITTER))
+        centre = [[0, 0, (self.size - 1) / 2]] * 2
+        matrix = scale * (view.matrix - centre) + centre
+        matrix[:, 2] += rng.normal(0, CROP_JITTER * self.size, 2)
+        return replace(view, matrix=matrix)
 
 
-def _turn(angles: np.ndarray) -> np.ndarray:
-    """A small rotation, radians about each axis."""
+def _small_rotation(angles: np.ndarray) -> np.ndarray:
+    """Return the rotation (3, 3) by small angles (3,) in radians about x, y and z."""
     x, y, z = angles
     skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     u, _, v = np.linalg.svd(np.eye(3) + skew)

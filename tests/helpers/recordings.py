@@ -11,8 +11,8 @@ from asccl.data.labels import Labels
 from asccl.data.manifest import MANIFEST, ClipRecord, units_digest
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.synthetic.datasets import talking_track
-from asccl.synthetic.speech import apply_emotion, sample_style
+from asccl.synthetic.emotions import apply_emotion, sample_style
+from asccl.synthetic.speech import talking_track
 from asccl.types import Motion
 from training.preprocess.clip import clip_settings, crop_matrices
 

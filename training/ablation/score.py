@@ -15,7 +15,7 @@ from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import encode_style, translate
 from asccl.nets.ned_renderer import CONDITION_CHANNELS, Generator
 from asccl.renderers.neural.face_surface import FaceSurface
-from asccl.synthetic.speech import MAX_COEFFICIENT
+from asccl.synthetic.emotions import MAX_COEFFICIENT
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator, load_renderer
 from training.ablation.cases import SETTINGS, Case

@@ -13,10 +13,11 @@ from asccl.renderers.neural.conditions import Scene
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.head_crop import pixels_per_cm
 from asccl.synthetic.camera import Camera
-from asccl.synthetic.datasets import FRAME_SIDE, talking_track
+from asccl.synthetic.datasets import FRAME_SIDE
+from asccl.synthetic.emotions import apply_emotion, sample_style
 from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
-from asccl.synthetic.speech import apply_emotion, sample_style
+from asccl.synthetic.speech import talking_track
 from asccl.types import EMOTIONS
 from training.ablation.cases import CROSS_ID, INTRA_ID, REFERENCE_FRAMES, REFERENCE_IMAGES, Case, Reference
 from training.datasets.synthetic_portraits import camera_of_crop
