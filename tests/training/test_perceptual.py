@@ -28,7 +28,8 @@ def test_an_imported_vgg_compares_images(vgg, capsys):
     generated = (real + 0.1).requires_grad_()
     assert loss(real, real) == 0
     loss(generated, real).backward()
-    assert generated.grad.abs().sum() > 0 and not any(p.requires_grad for p in loss.parameters())
+    assert generated.grad.abs().sum() > 0
+    assert not any(p.requires_grad for p in loss.parameters())
 
 
 def test_a_file_of_another_network_is_refused():

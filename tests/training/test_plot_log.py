@@ -13,4 +13,6 @@ def test_a_log_is_read_as_one_curve_per_name(tmp_path):
 def test_every_curve_is_plotted(tmp_path):
     plot_curves({"metric/regions": [(1, 2.0), (2, 1.5)], "corresponding": [(2, 0.9)]}, tmp_path / "log.svg")
     text = (tmp_path / "log.svg").read_text()
-    assert text.startswith("<?xml") and "metric/regions" in text and "corresponding" in text
+    assert text.startswith("<?xml")
+    assert "metric/regions" in text
+    assert "corresponding" in text

@@ -53,7 +53,8 @@ def test_the_generator_reads_three_conditions_and_its_two_outputs_before(batch):
     (conditions, first), (next_conditions, second) = generator.inputs
     assert torch.equal(conditions, batch.conditions[:, :3].flatten(1, 2))
     assert torch.equal(next_conditions[:, 20:], batch.conditions[:, 3])
-    assert torch.equal(second[:, :3], first[:, 3:]) and (second[:, 3:] == 0.1).all()
+    assert torch.equal(second[:, :3], first[:, 3:])
+    assert (second[:, 3:] == 0.1).all()
     assert not second.requires_grad, "no gradient flows through earlier outputs"
 
 
@@ -68,7 +69,8 @@ def test_every_loss_reaches_the_generator_and_nothing_else(batch, networks):
     generator, discriminators = networks
     losses, generated = generator_losses(generator, discriminators, batch, rng(), ASCCLLoss(create_metric()))
     names = {"pixels", "adversarial", "features", "mouth_adversarial", "mouth_features", "asccl"}
-    assert losses.keys() == names and generated.shape == (2, 2, 3, SIZE, SIZE)
+    assert losses.keys() == names
+    assert generated.shape == (2, 2, 3, SIZE, SIZE)
     for name, value in losses.items():
         generator.zero_grad()
         value.backward(retain_graph=True)

@@ -84,7 +84,8 @@ def test_the_paired_loss_does_not_change_the_others(data):
         ManipulatorObjective(net, JAW)(batch, torch.Generator().manual_seed(0), net.discriminator, paired)
         for paired in (True, False)
     )
-    assert paired.keys() - unpaired.keys() == {"paired"} and paired["cycle"] == unpaired["cycle"]
+    assert paired.keys() - unpaired.keys() == {"paired"}
+    assert paired["cycle"] == unpaired["cycle"]
 
 
 def test_only_windows_with_a_partner_have_a_paired_loss(recorded):
@@ -145,7 +146,8 @@ def test_the_file_has_metadata_and_mean_styles(tmp_path):
     main(settings)
     metadata = hub.read_metadata(settings.weights)
     assert ManipulatorSizes.from_metadata(metadata) == ManipulatorSizes(width=16, residual=True)
-    assert metadata["space"] == "arkit" and metadata["emotions"] == ",".join(EMOTIONS)
+    assert metadata["space"] == "arkit"
+    assert metadata["emotions"] == ",".join(EMOTIONS)
     assert load_file(settings.weights)["mean_style"].abs().sum() > 0
 
 
@@ -159,4 +161,5 @@ def test_a_wrong_setting_is_reported_in_one_line(tmp_path):
     options = ["--preset", "smoke", "--output", str(tmp_path), "--data", str(tmp_path / "nowhere")]
     process = run_module("training.train_manipulator", *options)
     assert process.returncode == 3
-    assert process.stderr.count("\n") == 1 and "nowhere holds no clips: make them" in process.stderr
+    assert process.stderr.count("\n") == 1
+    assert "nowhere holds no clips: make them" in process.stderr

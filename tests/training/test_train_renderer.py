@@ -48,7 +48,9 @@ def finished(tmp_path_factory) -> Path:
 
 def test_it_makes_a_file_that_an_edit_can_use(finished):
     net, metadata = load_renderer(finished / "a.safetensors")
-    assert metadata.sizes == RendererSizes(4, 2, 2, 4, 2, 2, False) and metadata.size == 32 and net.frozen
+    assert metadata.sizes == RendererSizes(4, 2, 2, 4, 2, 2, False)
+    assert metadata.size == 32
+    assert net.frozen
     assert hub.read_metadata(finished / "a-Dm.safetensors")["kind"] == "ned-discriminator"
 
 
@@ -59,7 +61,8 @@ def test_it_saves_sample_images(finished):
 
 def test_held_out_frames_get_better(finished):
     evaluations = [line for line in read_log(finished / "a") if "psnr" in line]
-    assert evaluations[-1]["psnr"] > evaluations[0]["psnr"] and evaluations[-1]["distance"] > 0
+    assert evaluations[-1]["psnr"] > evaluations[0]["psnr"]
+    assert evaluations[-1]["distance"] > 0
 
 
 def test_killed_it_resumes_to_the_same_losses_and_the_same_files(finished, tmp_path, monkeypatch):

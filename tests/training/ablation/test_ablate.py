@@ -68,7 +68,8 @@ def test_every_seed_has_its_own_trainings_and_a_scoring(tmp_path):
 def test_supervision_differs_in_asccl_alone(tmp_path):
     trainings = plan_trainings(output=tmp_path, weight_3dmm=2.0)
     baseline, untrained = trainings["manipulator-none-0"], trainings["manipulator-untrained-0"]
-    assert baseline.asccl_weight == 0 and untrained.heads == "random"
+    assert baseline.asccl_weight == 0
+    assert untrained.heads == "random"
     assert untrained.asccl_weight == 2.0 * SUPERVISIONS["untrained"].weight_scale["manipulator"]
     without_asccl = {"asccl_weight": 0.0, "heads": baseline.heads}
     assert replace(untrained, **without_asccl, weights=baseline.weights, output=baseline.output) == baseline
@@ -82,7 +83,8 @@ def test_rows_of_table_6_differ_in_daas(tmp_path):
 
 def test_true_images_have_perfect_metrics(true_features):
     metrics = image_metrics([true_features], [true_features], [true_features], [0])
-    assert metrics["fad"] == pytest.approx(0, abs=1e-6) and metrics["lips"] == pytest.approx(0, abs=1e-6)
+    assert metrics["fad"] == pytest.approx(0, abs=1e-6)
+    assert metrics["lips"] == pytest.approx(0, abs=1e-6)
     assert metrics["mouth"] == pytest.approx(1)
 
 
@@ -90,7 +92,9 @@ def test_source_images_have_worse_metrics_than_the_truth(case, extractor, true_f
     source_features = extractor.extract(case.source_images, case.source_landmarks)
     source = image_metrics([source_features], [true_features], [true_features], [0])
     truth = image_metrics([true_features], [true_features], [true_features], [0])
-    assert source["fad"] > 0.01 and source["lips"] > 0.5 and source["csim"] < truth["csim"]
+    assert source["fad"] > 0.01
+    assert source["lips"] > 0.5
+    assert source["csim"] < truth["csim"]
     assert psnr(case.true_images, case.true_images) > 60 > psnr(case.source_images, case.true_images)
 
 
@@ -101,20 +105,23 @@ def test_lips_can_be_detected_in_images_of_64_pixels(case, true_features):
 
 def test_true_coefficients_have_no_error(case):
     metrics = coefficient_metrics([case.truth], [case.truth], HEAD)
-    assert metrics["error"] == metrics["lips_3dmm"] == 0 and metrics["mouth_3dmm"] == pytest.approx(1)
+    assert metrics["error"] == metrics["lips_3dmm"] == 0
+    assert metrics["mouth_3dmm"] == pytest.approx(1)
 
 
 def test_source_and_truth_have_the_same_words_with_two_emotions(case):
     for name in ("jawOpen", "mouthPucker"):
         unit = HEAD.index[name]
         np.testing.assert_allclose(case.source[:, unit], case.truth[:, unit])
-    assert case.emotion == 0 and not np.array_equal(case.source, case.truth)
+    assert case.emotion == 0
+    assert not np.array_equal(case.source, case.truth)
     assert case.conditions(case.truth[:1]).shape == (1, 10, 64, 64)
 
 
 def test_references_have_other_words(case):
     intra, cross = (case.references[setting].coefficients[:10, JAW] for setting in (INTRA_ID, CROSS_ID))
-    assert not np.allclose(intra, cross) and not np.allclose(intra, case.source[:, JAW])
+    assert not np.allclose(intra, cross)
+    assert not np.allclose(intra, case.source[:, JAW])
 
 
 def test_the_speaker_is_the_person_whom_the_renderers_are_trained_on(case):
@@ -190,7 +197,8 @@ def test_differences_are_those_of_each_seed():
                 values = {metric.key: 10.0 * seed + (name == "ASCCL") for metric in report.METRICS}
                 scores.append({"seed": seed, "setting": setting, "row": name, **values})
     text = report.format_report(scores)
-    assert "| ASCCL | 4, 5, 6 | 11.000 ± 10.000 |" in text and "| ASCCL | 4, 5, 6 | +1.000 ± 0.000 |" in text
+    assert "| ASCCL | 4, 5, 6 | 11.000 ± 10.000 |" in text
+    assert "| ASCCL | 4, 5, 6 | +1.000 ± 0.000 |" in text
     assert f"| {BASELINE} | 4, 5, 6 | 10.000 ± 10.000 |" in text
 
 
@@ -227,7 +235,8 @@ def test_recorded_manipulators_train_on_everybody_and_renderers_on_one_person(tm
     trainings = plan_trainings(output=tmp_path, data=recorded_folder, person="Ann")
     manipulator, renderer = trainings["manipulator-none-0"], trainings["renderer-none-0"]
     assert manipulator.data == renderer.data == recorded_folder
-    assert manipulator.people == "" and renderer.people == "Ann"
+    assert manipulator.people == ""
+    assert renderer.people == "Ann"
 
 
 def test_recorded_data_need_a_person(tmp_path, recorded_folder):

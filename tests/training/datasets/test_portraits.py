@@ -22,7 +22,8 @@ def portrait() -> ArrayPortrait:
 
 def test_a_window_has_consecutive_frames_with_their_conditions(portrait):
     window = RendererWindows([portrait], window_frames=2)[30]
-    assert window.conditions.shape == (4, 10, SIZE, SIZE) and window.frames.shape == (4, 3, SIZE, SIZE)
+    assert window.conditions.shape == (4, 10, SIZE, SIZE)
+    assert window.frames.shape == (4, 3, SIZE, SIZE)
     assert torch.equal(window.frames, torch.from_numpy(portrait.frames[30:34]).float() / 127.5 - 1)
 
 
@@ -33,7 +34,8 @@ def test_every_window_of_every_portrait_is_an_item(portrait):
 def test_conditions_are_zero_outside_the_mask(portrait):
     conditions = portrait.window(30, 34).conditions
     mask = conditions[:, 9]
-    assert set(mask.unique().tolist()) == {0, 1} and 0.2 < mask.mean() < 0.6
+    assert set(mask.unique().tolist()) == {0, 1}
+    assert 0.2 < mask.mean() < 0.6
     assert (conditions[:, :9] * (1 - mask[:, None])).abs().max() == 0
 
 
@@ -46,7 +48,8 @@ def test_conditions_fit_the_frames(portrait):
 def test_the_square_around_the_mouth_holds_the_lips(portrait):
     window = portrait.window()
     lips = portrait.landmarks[:, list(LIPS)] - window.mouth_corner.numpy()[:, None, ::-1]
-    assert lips.min() >= 0 and lips.max() < mouth_side(SIZE)
+    assert lips.min() >= 0
+    assert lips.max() < mouth_side(SIZE)
     assert crop_mouths(window.frames, window.mouth_corner).shape[2:] == (mouth_side(SIZE),) * 2
 
 

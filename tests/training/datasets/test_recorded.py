@@ -78,9 +78,11 @@ def test_corresponding_frames_are_found_by_sound_and_by_mouth(tmp_path, sound):
     write_recording(tmp_path, Labels("Ann", "neutral", "w"), words, 1, sound)
     write_recording(tmp_path, Labels("Ann", "happy", "w"), slow_down(words, 1.25), 2, sound, slice(20, 24))
     frames = align_frames(*load_labelled_clips(tmp_path, HEAD))
-    assert not np.isin(frames[:, 1], range(20, 24)).any() and len(frames) > 50
+    assert not np.isin(frames[:, 1], range(20, 24)).any()
+    assert len(frames) > 50
     error = np.abs(frames[:, 0] * 1.25 - frames[:, 1])  # frames, of 75
-    assert np.median(error) <= 1.5 and error.mean() < 3
+    assert np.median(error) <= 1.5
+    assert error.mean() < 3
 
 
 def test_a_window_depends_on_seed_and_index_alone(clips):
@@ -94,7 +96,8 @@ def test_a_window_with_a_partner_says_the_same_in_source_and_target(clips):
     target_distances, reference_distances = [], []
     for index in range(0, len(data), 7):
         window = data[index]
-        assert window.paired and window.source_emotion != window.target_emotion
+        assert window.paired
+        assert window.source_emotion != window.target_emotion
         assert window.source.shape == window.target.shape == window.reference.shape == (WINDOW_LENGTH, 52)
         target_distances.append((window.source[:, JAW] - window.target[:, JAW]).abs().mean())
         reference_distances.append((window.source[:, JAW] - window.reference[:, JAW]).abs().mean())
@@ -172,7 +175,8 @@ def test_tensors_of_a_wrong_shape_are_refused(tmp_path):
 
 def test_held_out_clips_are_never_trained_on(clips):
     train, held_out = split_clips(clips)
-    assert len(held_out) > 0 and len(train) + len(held_out) == len(clips)
+    assert len(held_out) > 0
+    assert len(train) + len(held_out) == len(clips)
     parts = defaultdict(set)
     for name, part in (("train", train), ("held out", held_out)):
         for clip in part:
@@ -188,16 +192,19 @@ def test_takes_pair_neutral_with_every_other_emotion_and_leave_no_frame_out(clip
     takes = RecordedTakes(clips_with_partner(clips), 48, 5)
     frames = defaultdict(set)
     for i, j, aligned in takes._items:
-        assert "neutral" in (clips[i].record.emotion, clips[j].record.emotion) and len(aligned) == 5
+        assert "neutral" in (clips[i].record.emotion, clips[j].record.emotion)
+        assert len(aligned) == 5
         assert not frames[i, j] & set(aligned[:, 0])
         frames[i, j] |= set(aligned[:, 0].tolist())
-    assert len(frames) == 4 and all(len(numbers) >= 30 for numbers in frames.values())
+    assert len(frames) == 4
+    assert all(len(numbers) >= 30 for numbers in frames.values())
 
 
 def test_a_take_holds_crops_of_its_frames(clips):
     takes = RecordedTakes(clips_with_partner(clips), 48, 5)
     take, (_, _, aligned) = takes[1], takes._items[1]
-    assert take.shape == (2, 5, 3, 48, 48) and take.dtype == torch.uint8
+    assert take.shape == (2, 5, 3, 48, 48)
+    assert take.dtype == torch.uint8
     levels = take[0, :, 0, 24, 24].float().numpy()
     assert np.abs(levels - 5 * aligned[:, 0]).max() < 4, "the brightness encodes the frame"
 

@@ -5,7 +5,8 @@ from training.datasets.windows import SEQUENCE_FRAMES, SyntheticWindows
 
 def test_a_window_depends_on_seed_and_index_alone():
     first, second = SyntheticWindows(3, 6)[2], SyntheticWindows(3, 6)[2]
-    assert torch.equal(first.source, second.source) and torch.equal(first.reference, second.reference)
+    assert torch.equal(first.source, second.source)
+    assert torch.equal(first.reference, second.reference)
 
 
 def test_a_window_has_the_same_words_with_two_emotions_and_a_reference_of_another_time():

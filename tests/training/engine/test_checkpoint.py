@@ -54,7 +54,8 @@ def test_a_gan_killed_in_the_middle_resumes_to_the_same_losses_and_weights(tmp_p
     while not any(line["step"] >= 8 for line in read_log(killed)) and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL and list_checkpoints(killed)
+    assert process.wait() == -signal.SIGKILL
+    assert list_checkpoints(killed)
     train_manipulator.main(manipulator_settings(killed, **changes))
     assert read_log(killed) == read_log(tmp_path / "uninterrupted")
     assert (killed / WEIGHTS).read_bytes() == uninterrupted.weights.read_bytes()
@@ -80,8 +81,10 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_the_training_can_resume(fini
 
     process = start_manipulator(folder, preexec_fn=limit_file_size)
     errors = process.communicate()[1]
-    assert process.returncode == 1 and "Traceback" not in errors
-    assert "the checkpoint of step 4 cannot be written" in errors and "the last one (step-00000002) is intact" in errors
+    assert process.returncode == 1
+    assert "Traceback" not in errors
+    assert "the checkpoint of step 4 cannot be written" in errors
+    assert "the last one (step-00000002) is intact" in errors
     assert [path.name for path in folder.glob("*step-*")] == ["step-00000002"]
     train_manipulator.main(manipulator_settings(folder))
     assert (folder / WEIGHTS).read_bytes() == (finished / WEIGHTS).read_bytes()

