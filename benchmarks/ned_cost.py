@@ -32,8 +32,10 @@ from training.ablation.design import SUPERVISIONS
 from training.datasets.portraits import RendererWindow, RendererWindows
 from training.datasets.windows import ManipulatorWindow, SyntheticWindows
 from training.engine.settings import PRESETS, load_preset
+from training.manipulator_step import ManipulatorObjective, RenderedASCCLLoss
+from training.renderer_files import load_initial_weights
 from training.renderer_step import Discriminators, generator_losses
-from training.train_manipulator import ManipulatorObjective, ManipulatorSettings, RenderedASCCLLoss
+from training.train_manipulator import ManipulatorSettings
 from training.train_renderer import RendererSettings
 
 Losses = Mapping[str, torch.Tensor]
@@ -117,7 +119,7 @@ class RendererStage:
         train_renderer.main(settings)
         self.settings = settings
         self.generator, self.discriminators = Generator(settings.sizes()), Discriminators(settings.sizes())
-        train_renderer.load_initial_weights(str(settings.weights), self.generator, self.discriminators)
+        load_initial_weights(str(settings.weights), self.generator, self.discriminators)
         self.data = RendererWindows(train_renderer.load_portraits(settings)[0], settings.window_frames)
         self.weights = settings.loss_weights()
 

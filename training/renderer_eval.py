@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from asccl.face.crop import CROP_SIZE
 from asccl.metric.align import warp_affine
@@ -18,6 +19,7 @@ from asccl.zoo import load_backbone
 from training.datasets.portraits import Portrait, RendererWindow
 from training.renderer_step import crop_mouths, render_clip, select_targets
 
+MAX_PORTRAITS = 8  # in an evaluation
 GRID_ROWS = 6  # at most
 MIN_GRID_IMAGE_SIZE = 128  # pixels
 
@@ -126,3 +128,32 @@ def save_grid(path: Path, face: torch.Tensor, batch: RendererWindow) -> None:
     size = (levels.shape[1] * scale, levels.shape[0] * scale)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(levels).resize(size, Image.Resampling.NEAREST).save(path)
+
+
+class ValidationCallback:
+    """Evaluate the averaged generator on held-out frames, and save a grid of samples of the first portrait.
+
+    Args:
+        averaged: exponential moving average of the generator.
+        portraits: held-out frames.
+        samples: folder of the grids.
+        max_frames: largest number of frames per portrait.
+    """
+
+    def __init__(self, averaged: AveragedModel, portraits: Sequence[Portrait], samples: Path, max_frames: int):
+        self.averaged, self.samples, self.max_frames = averaged, samples, max_frames
+        candidates = [portrait for portrait in portraits if len(portrait) > 1]
+        self.portraits = candidates[:: -(-len(candidates) // MAX_PORTRAITS)]
+        self.device = next(averaged.parameters()).device
+        self.distance = FeatureDistance(self.device)
+
+    def __call__(self) -> dict[str, float]:
+        """Return the means of the metrics of `measure_faces` over the portraits."""
+        metrics = []
+        for number, portrait in enumerate(self.portraits):
+            batch = first_window(portrait, self.max_frames, self.device)
+            face = render_window(self.averaged.module, batch)
+            metrics.append(measure_faces(face, batch, self.distance))
+            if number == 0:
+                save_grid(self.samples / f"step-{int(self.averaged.n_averaged):08d}.png", face, batch)
+        return {name: float(np.mean([values[name] for values in metrics])) for name in metrics[0]}

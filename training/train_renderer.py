@@ -10,27 +10,22 @@ to start again. Sample images appear in its folder samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from asccl import hub
-from asccl.errors import SettingError, WeightsError
-from asccl.face.crop import CROP_SIZE, warp_crop
-from asccl.metric.loss import ASCCLLoss, LossSettings
+from asccl.errors import SettingError
+from asccl.metric.loss import ASCCLLoss, Daas, LossSettings
 from asccl.metric.scc import Heads
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.blocks import BATCH_NORM_COUNTER
 from asccl.nets.ned_renderer import Generator, RendererSizes
-from asccl.renderers.neural.checkpoint import DISCRIMINATOR_KIND, RENDERER_KIND, RendererMetadata
 from asccl.renderers.neural.face_surface import FaceSurface
-from asccl.zoo import DEFAULT_METRIC, load_embedder, load_metric
+from asccl.zoo import DEFAULT_METRIC, load_metric
 from training.datasets.portraits import (
     Portrait,
     PortraitSlice,
@@ -41,24 +36,12 @@ from training.datasets.portraits import (
 )
 from training.datasets.synthetic_portraits import synthetic_portrait
 from training.engine import checkpoint, loop
-from training.engine.loop import Phase, PhaseResult
+from training.engine.loop import Phase, PhaseResult, linear_decay
 from training.engine.settings import LoopSettings, run_command
-from training.engine.weights import inference_tensors, write_weights
 from training.perceptual import load_perceptual_loss
-from training.renderer_eval import (
-    FeatureDistance,
-    first_window,
-    measure_faces,
-    render_window,
-    save_grid,
-    spread_indices,
-)
+from training.renderer_eval import ValidationCallback
+from training.renderer_files import load_initial_weights, write_renderer
 from training.renderer_step import Discriminators, GeneratorResult, generator_losses
-from training.train_manipulator import DaasMode, linear_decay
-
-DISCRIMINATOR_SUFFIXES = {"image": "-D", "mouth": "-Dm"}  # of their files, after the name of the renderer's file
-MAX_VALIDATION_PORTRAITS = 8
-EMBEDDED_FRAMES = 64  # whose mean embedding identifies the person
 
 
 @dataclass(frozen=True)
@@ -135,7 +118,7 @@ class RendererSettings(LoopSettings):
     asccl_images: int = 8
     metric: str = DEFAULT_METRIC
     heads: Heads = "trained"
-    daas: DaasMode = "paper"
+    daas: Daas = "paper"
     start_from: str = ""
     preview_step: int = 20
 
@@ -166,35 +149,6 @@ class RendererObjective(nn.Module):
     def forward(self, *arguments: Any) -> GeneratorResult:
         """Call `generator_losses` with these arguments after the generator."""
         return generator_losses(self.generator, *arguments)
-
-
-class ValidationCallback:
-    """Evaluate the averaged generator on held-out frames; save a grid of samples of the first portrait.
-
-    Args:
-        averaged: exponential moving average of the generator.
-        portraits: held-out frames.
-        settings: of the training.
-    """
-
-    def __init__(self, averaged: AveragedModel, portraits: Sequence[Portrait], settings: RendererSettings):
-        self.averaged, self.folder = averaged, settings.output / "samples"
-        candidates = [portrait for portrait in portraits if len(portrait) > 1]
-        self.portraits = candidates[:: -(-len(candidates) // MAX_VALIDATION_PORTRAITS)]
-        self.max_frames = settings.validation_frames
-        self.device = next(averaged.parameters()).device
-        self.distance = FeatureDistance(self.device)
-
-    def __call__(self) -> dict[str, float]:
-        """Return the means of the metrics of `measure_faces` over the portraits."""
-        metrics = []
-        for number, portrait in enumerate(self.portraits):
-            batch = first_window(portrait, self.max_frames, self.device)
-            face = render_window(self.averaged.module, batch)
-            metrics.append(measure_faces(face, batch, self.distance))
-            if number == 0:
-                save_grid(self.folder / f"step-{int(self.averaged.n_averaged):08d}.png", face, batch)
-        return {name: float(np.mean([values[name] for values in metrics])) for name in metrics[0]}
 
 
 def validate_settings(settings: RendererSettings) -> None:
@@ -232,42 +186,6 @@ def load_portraits(settings: RendererSettings) -> tuple[list[PortraitSlice], lis
     return split_portraits(portraits, settings.held_out_share)
 
 
-def load_initial_weights(source: str, generator: Generator, discriminators: Discriminators | None) -> list[Path]:
-    """Fill the networks from the file of a renderer and, where they exist, the files of its discriminators beside it.
-
-    Args:
-        source: as for `hub.resolve`.
-        generator: network to fill.
-        discriminators: networks to fill; None reads the renderer's file alone.
-
-    Returns:
-        The files that were read.
-
-    Raises:
-        WeightsError: a file is of another kind or size.
-    """
-    path = hub.resolve(source)
-    networks: dict[Path, tuple[str, nn.Module]] = {path: (RENDERER_KIND, generator)}
-    if discriminators is not None:
-        for name, file in _discriminator_files(path):
-            if file.is_file():
-                networks[file] = (DISCRIMINATOR_KIND, discriminators.get_submodule(name))
-    for file, (kind, net) in networks.items():
-        file_kind = hub.read_metadata(file).get("kind")
-        if file_kind != kind:
-            raise WeightsError(f"{file} is of the kind {file_kind}, not {kind}", "give --start-from a renderer's file")
-        state = net.state_dict()
-        shapes = {name: tuple(value.shape) for name, value in state.items() if not name.endswith(BATCH_NORM_COUNTER)}
-        net.load_state_dict(hub.load_safetensors(file, shapes), strict=False)
-    return list(networks)
-
-
-def _discriminator_files(renderer: Path) -> Iterable[tuple[str, Path]]:
-    """Yield the name of each discriminator and its file beside that of the renderer."""
-    for name, suffix in DISCRIMINATOR_SUFFIXES.items():
-        yield name, renderer.with_name(f"{renderer.stem}{suffix}{renderer.suffix}")
-
-
 def build_asccl_loss(settings: RendererSettings, device: torch.device) -> ASCCLLoss:
     """Build the ASCCL loss of the image level. Raises WeightsError, ValueError."""
     metric = load_metric(settings.metric, device, settings.heads)
@@ -287,43 +205,6 @@ def ema_update(decay: float) -> Average:
         torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + int(n)) / (10 + int(n))))
 
     return update
-
-
-def build_metadata(sizes: RendererSizes, portraits: Sequence[Portrait]) -> RendererMetadata:
-    """Build the metadata of the renderer's file; the person's embedding is the mean over sampled frames."""
-    crops = []
-    for portrait in portraits:
-        for t in spread_indices(len(portrait), -(-EMBEDDED_FRAMES // len(portraits))):
-            window = portrait.window(t, t + 1)
-            frame = ((window.frames[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-            crops.append(warp_crop(frame, window.crop_matrix[0].double().numpy(), CROP_SIZE))
-    return RendererMetadata.from_embeddings(sizes, portraits[0].size, load_embedder().embed(np.stack(crops)))
-
-
-def write_renderer(
-    path: Path, generator: Generator, discriminators: Discriminators | None, portraits: Sequence[Portrait]
-) -> None:
-    """Write the renderer's file and, beside it, those of its discriminators.
-
-    Args:
-        path: file of the renderer.
-        generator: the averaged generator.
-        discriminators: None writes the renderer alone.
-        portraits: training data, which identify the person.
-
-    Raises:
-        OutputError: a file cannot be written.
-    """
-    metadata = build_metadata(generator.sizes, portraits).to_metadata()
-    write_weights(path, inference_tensors(generator), metadata)
-    if discriminators is not None:
-        metadata = {
-            "kind": DISCRIMINATOR_KIND,
-            "conditions": metadata["conditions"],
-            **generator.sizes.to_metadata(),
-        }
-        for name, file in _discriminator_files(path):
-            write_weights(file, inference_tensors(discriminators.get_submodule(name)), metadata)
 
 
 def main(settings: RendererSettings) -> None:
@@ -351,7 +232,8 @@ def main(settings: RendererSettings) -> None:
     averaged = AveragedModel(generator, multi_avg_fn=ema_update(settings.ema_decay))
     averaged.module.eval()
     accelerator.register_for_checkpointing(*schedules, averaged)
-    validate = ValidationCallback(averaged, held_out_portraits, settings)
+    samples = settings.output / "samples"
+    validate = ValidationCallback(averaged, held_out_portraits, samples, settings.validation_frames)
 
     def generator_phase(batch: RendererWindow, _: None, rng: torch.Generator) -> PhaseResult:
         limits = settings.cold_start_share, settings.asccl_images

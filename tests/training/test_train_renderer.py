@@ -10,22 +10,15 @@ from training_runs import read_log, run_module
 
 import training.losses
 from asccl import hub
-from asccl.errors import InputError, OutputError, SettingError, WeightsError
-from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.ned_renderer import Generator, RendererSizes
-from asccl.renderers.neural.checkpoint import RendererMetadata
-from asccl.renderers.neural.face_surface import FaceSurface
+from asccl.errors import InputError, OutputError, SettingError
+from asccl.nets.ned_renderer import RendererSizes
 from asccl.zoo import load_renderer
-from training.datasets.synthetic_portraits import synthetic_portrait
 from training.engine import checkpoint
 from training.engine.loop import DivergedError
 from training.engine.settings import load_preset
-from training.renderer_step import Discriminators
 from training.train_renderer import (
     RendererSettings,
-    build_metadata,
     ema_update,
-    load_initial_weights,
     main,
     validate_settings,
 )
@@ -108,31 +101,6 @@ def test_it_starts_from_a_file(finished, tmp_path):
     assert read_log(tmp_path / "b")[0]["psnr"] == pytest.approx(expected, abs=1e-4)
 
 
-def test_initial_weights_include_the_discriminators_beside_the_file(finished, tmp_path):
-    settings = smoke_settings(tmp_path, "b")
-    generator, discriminators = Generator(settings.sizes()), Discriminators(settings.sizes())
-    source = str(finished / "a.safetensors")
-    assert [path.name for path in load_initial_weights(source, generator, discriminators)] == list(FILES)
-    name = "scale0_layer0.0.weight"
-    weight = load_file(finished / "a-Dm.safetensors")[name]
-    assert torch.equal(discriminators.mouth.get_parameter(name), weight)
-    assert load_initial_weights(source, generator, None) == [finished / "a.safetensors"]
-
-
-@pytest.mark.parametrize(
-    ("source", "changes", "message"),
-    [
-        ("ned-manipulator", {}, "is of the kind ned-manipulator, not ned-renderer"),
-        ("a-D.safetensors", {}, "is of the kind ned-discriminator"),
-        ("a.safetensors", {"ngf": 8}, r"is \(4, 27, 7, 7\), not \(8, 27, 7, 7\)"),
-    ],
-)
-def test_a_file_of_another_kind_or_size_is_refused(finished, tmp_path, source, changes, message):
-    start_from = str(finished / source) if source.endswith(".safetensors") else source
-    with pytest.raises(WeightsError, match=message):
-        main(smoke_settings(tmp_path, "b", start_from=start_from, **changes))
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -195,12 +163,3 @@ def test_the_moving_average_reaches_its_decay():
     for n in range(1, 400):
         update(average, [torch.ones(1) * n], torch.tensor(n))
     assert average[0].item() == pytest.approx(399 - 9, abs=0.5)
-
-
-def test_metadata_identify_the_person(finished):
-    metadata = RendererMetadata.from_metadata(hub.read_metadata(finished / "a.safetensors"))
-    surface = FaceSurface(load_anny_head())
-    same, other = (
-        build_metadata(metadata.sizes, [synthetic_portrait(0, n, 3, 96, surface)]).identity_embedding for n in (0, 1)
-    )
-    assert metadata.identity_cosine(same) > metadata.identity_cosine(other) + 0.1

@@ -81,6 +81,11 @@ def create_accelerator(settings: LoopSettings) -> Accelerator:
     return accelerator
 
 
+def linear_decay(steps: int) -> Callable[[int], float]:
+    """Return the factor of the learning rate by step: 1 for the first half, then linearly to 0."""
+    return lambda step: min(1.0, 2 * (1 - step / steps))
+
+
 def train(
     accelerator: Accelerator,
     modules: Sequence[nn.Module],
