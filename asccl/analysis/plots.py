@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 COLOURS = {"corresponding": "#df6b33", "non_corresponding": "#8f8a86", "source": "#8f8a86", "generated": "#df6b33"}
-LABELS = {
+LABELS = {  # short: those of the heads stand below bars
     "corresponding": "Corresponding regions",
     "non_corresponding": "Non-corresponding regions",
     "trained": "Trained",
-    "random": "Untrained (random heads)",
-    "identity": "No head (feature differences)",
+    "random": "Untrained",
+    "identity": "No mapping",
     "cosine": "Mean cosine along the channels",
     "pearson": "Mean Pearson coefficient along the channels",
     "daas": "DAAS weight",
