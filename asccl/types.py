@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -276,3 +276,20 @@ class Progress:
         """Raise CancelledError if the user has cancelled."""
         if self._cancelled is not None and self._cancelled():
             raise CancelledError
+
+
+def overall_progress(stage: str, done: float, stage_shares: Mapping[str, float]) -> float:
+    """Convert the progress of a stage to that of all the work.
+
+    Args:
+        stage: name of the stage; an unknown one has the progress 0.
+        done: share of the stage in [0, 1].
+        stage_shares: the stages in their order, each with its share of the work.
+
+    Returns:
+        Share of the work in [0, 1].
+    """
+    if stage not in stage_shares:
+        return 0.0
+    stages = list(stage_shares)
+    return sum(stage_shares[name] for name in stages[: stages.index(stage)]) + stage_shares[stage] * done

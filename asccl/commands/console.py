@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from asccl.errors import AscclError, CancelledError
-from asccl.types import Progress
+from asccl.types import Progress, overall_progress
 
 EXIT_STATUS = """\
 exit status:
@@ -112,17 +112,12 @@ def progress_bar(label: str, stage_shares: Mapping[str, float], interrupts: Inte
 
         def report(stage: str, done: float) -> None:
             bar.set_description(f"{label}: {stage}", refresh=False)
-            bar.update(_overall_progress(stage, done, stage_shares) - bar.n)
+            bar.update(max(0.0, overall_progress(stage, done, stage_shares) - bar.n))
             if stage not in displayed_stages:  # tqdm limits its refresh rate, but every stage is displayed
                 displayed_stages.add(stage)
                 bar.refresh()
 
         yield Progress(report, interrupts.interrupted)
-
-
-def _overall_progress(stage: str, done: float, stage_shares: Mapping[str, float]) -> float:
-    stages = list(stage_shares)
-    return sum(stage_shares[name] for name in stages[: stages.index(stage)]) + stage_shares[stage] * done
 
 
 class ReportWriter:

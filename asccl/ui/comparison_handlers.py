@@ -20,10 +20,10 @@ from asccl.analysis.correlation import AnalysisSettings, analyze, analyze_moment
 from asccl.analysis.export import frames_csv, similarity_csv
 from asccl.errors import InputError, SettingError
 from asccl.face.landmarker import FaceLandmarker
-from asccl.types import Progress
+from asccl.types import Progress, overall_progress
 from asccl.ui.charts import LabelledResults, charts_value, emotion_charts_value, face_map_value
 from asccl.ui.components import Value, card_value, comparison_value, note_line, status_line
-from asccl.ui.jobs import JobRegistry, Work, overall_progress
+from asccl.ui.jobs import JobRegistry, Work
 from asccl.ui.limits import check_media, check_upload
 from asccl.ui.messages import describe_media, error_message, format_seconds
 from asccl.video.limits import Limits

@@ -234,7 +234,7 @@ class EditHandlers:
             comparison = comparison_value(_read_still(request.source), _read_still(result.output), "The photo")
         else:
             player = player_value(request.source, result.output)
-        done = status_line("done", "Done. Look at the result below, then download it.")
+        done = status_line("done", "Done. The result is below, ready to download.")
         return str(result.output), str(report), done, player, comparison, report_html(result.report)
 
     def _build_request(

@@ -174,7 +174,7 @@ def _more_controls() -> dict[str, Any]:
     with gr.Accordion("More", open=False):
         return {
             "variant": gr.Slider(
-                0, 9, 0, step=1, label="Variant", info="The same emotion, expressed a little differently", buttons=[]
+                0, 9, 0, step=1, label="Variant", info="The same emotion, slightly different", buttons=[]
             ),
             "generator": gr.Radio(
                 [(GENERATOR_LABELS[name], name) for name in GENERATORS],

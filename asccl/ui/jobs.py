@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asccl.types import Progress
+from asccl.types import Progress, overall_progress
 
 POLL_INTERVAL = 0.4  # seconds between two progress messages of a running job
 WARM_UP_SHARE = 0.02  # share of the work during which models are loaded; it says nothing about the speed
@@ -152,20 +152,3 @@ class JobRegistry:
             jobs = list(self._jobs.get(session or "", []))
         for job in jobs:
             job.close()
-
-
-def overall_progress(stage: str, done: float, stage_shares: Mapping[str, float]) -> float:
-    """Convert the progress of a stage to that of all the work.
-
-    Args:
-        stage: name of the stage; an unknown one has the progress 0.
-        done: share of the stage in [0, 1].
-        stage_shares: the stages in their order, each with its share of the work.
-
-    Returns:
-        Share of the work in [0, 1].
-    """
-    if stage not in stage_shares:
-        return 0.0
-    stages = list(stage_shares)
-    return sum(stage_shares[name] for name in stages[: stages.index(stage)]) + stage_shares[stage] * done

@@ -9,9 +9,9 @@ import pytest
 from visitor import wait_until
 
 from asccl.errors import CancelledError
-from asccl.types import EditResult
+from asccl.types import EditResult, overall_progress
 from asccl.ui.edit_handlers import STAGE_SHARES
-from asccl.ui.jobs import Job, JobRegistry, overall_progress
+from asccl.ui.jobs import Job, JobRegistry
 
 
 def overall(stage: str, done: float) -> float:
