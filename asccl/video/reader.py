@@ -108,7 +108,8 @@ def read_frame_at(path: Path | str, seconds: float, limits: Limits | None = None
         The frame; its index is estimated from the frame rate.
 
     Raises:
-        UnreadableError, LimitError.
+        UnreadableError: the file cannot be decoded.
+        LimitError: the file is too large or too long.
     """
     return _read_frames(Path(path), [seconds], limits or Limits())[0]
 
@@ -125,7 +126,8 @@ def sample_frames(path: Path | str, count: int, limits: Limits | None = None) ->
         At most `count` different frames in order; one for a still.
 
     Raises:
-        UnreadableError, LimitError.
+        UnreadableError: the file cannot be decoded.
+        LimitError: the file is too large or too long.
     """
     limits = limits or Limits()
     info = probe(path, limits)

@@ -58,7 +58,8 @@ def still_info(path: Path, limits: Limits) -> MediaInfo:
     """Describe a still; reads all of it.
 
     Raises:
-        UnreadableError, LimitError.
+        UnreadableError: the file cannot be decoded.
+        LimitError: the image is too large.
     """
     height, width = read_still(path, limits).shape[:2]
     return MediaInfo(path, width, height, Fraction(0), Fraction(1), 0.0, 1, is_still=True)
@@ -68,7 +69,8 @@ def read_still(path: Path, limits: Limits) -> Image:
     """Read a still as (H, W, 3) uint8 RGB, upright, alpha over black.
 
     Raises:
-        UnreadableError, LimitError.
+        UnreadableError: the file cannot be decoded.
+        LimitError: the image is too large.
     """
     image = _open(path, limits)
     if image is None:

@@ -73,7 +73,7 @@ class Writer:
         settings: of the encoder.
 
     Raises:
-        SettingError, OutputError.
+        OutputError: the file cannot be written.
     """
 
     def __init__(
