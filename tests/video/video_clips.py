@@ -10,6 +10,8 @@ import av
 import numpy as np
 from PIL import Image
 
+from asccl.video import Reader, open_writer
+
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 40), (40, 40, 210), (235, 235, 235)
 
 
@@ -195,3 +197,19 @@ def packets(path: Path, track: int = 0) -> list[bytes]:
     """The packets of an audio track."""
     with av.open(str(path)) as file:
         return [bytes(packet) for packet in file.demux(audio=track) if packet.size]
+
+
+def copy(source: Path, target: Path, tags: dict[str, str] | None = None, sound: bool = True) -> Path:
+    """Read a clip and write it again.
+
+    Args:
+        source: the clip to read.
+        target: the clip to write.
+        tags: metadata to add.
+        sound: whether to copy the sound.
+    """
+    reader = Reader(source)
+    with open_writer(target, reader.info, source if sound else None, tags) as writer:
+        for frame in reader:
+            writer.write(frame)
+    return target
