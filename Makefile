@@ -1,8 +1,10 @@
 PYTHON ?= python3
+PYTHON312 ?= python3.12
 VENV := .venv
+VENV312 := .venv-3.12
 BIN := $(VENV)/bin
 
-.PHONY: app test bench lint clean
+.PHONY: app test test-312 bench lint clean
 
 app: $(VENV)/run.stamp
 	$(BIN)/python app.py $(ARGS)
@@ -12,6 +14,10 @@ test: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(ARGS)
+
+# The tests that depend on PyAV, which has a newer version on Python 3.12.
+test-312: $(VENV312)/test.stamp
+	$(VENV312)/bin/python -m pytest tests/video tests/face tests/editing tests/commands tests/test_bad_input.py $(ARGS)
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -27,5 +33,10 @@ $(VENV)/dev.stamp: requirements.txt pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt --editable '.[dev]'
 	touch $@ $(VENV)/run.stamp
 
+$(VENV312)/test.stamp: requirements.txt
+	$(PYTHON312) -m venv $(VENV312)
+	$(VENV312)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt pytest 'scikit-image>=0.24'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV312) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
