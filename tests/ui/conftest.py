@@ -1,9 +1,8 @@
-"""Small media files, a served page around the fake editor, and a browser if one is installed."""
+"""Small media files, a served page around the fake editor, and windows of a browser on it."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,17 +17,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_editor import FakeEditor
 from visitor import Visitor
-
-CHROMIUM_PATHS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--autoplay-policy=no-user-gesture-required",
-]
 
 
 @pytest.fixture(scope="session")
@@ -98,19 +86,6 @@ def serve_page(
     yield start
     for page in pages:
         page.blocks.close()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator:
-    """A running browser; skips if none is installed."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e .[dev]")
-    path = next((path for path in CHROMIUM_PATHS if shutil.which(path)), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -19,9 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import uvicorn
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
-
+from media import ROOT
 from synthetic_study import write_items
 
 from asccl.__main__ import main
@@ -33,7 +31,6 @@ from asccl.study.store import Store
 from asccl.study.votes import read_votes
 from asccl.study.web.serve import build_app
 
-ROOT = Path(__file__).parents[2]
 TIMEOUT = 90_000  # milliseconds: only a hang reaches it
 PLAN = """
 title = "Two methods"
