@@ -11,12 +11,12 @@ from torch import nn
 from asccl import hub
 from asccl.errors import WeightsError
 from asccl.face.crop import CROP_SIZE, warp_crop
-from asccl.nets.blocks import BATCH_NORM_COUNTER
+from asccl.nets.blocks import saved_tensors, tensor_shapes
 from asccl.nets.ned_renderer import Generator, RendererSizes
 from asccl.renderers.neural.checkpoint import DISCRIMINATOR_KIND, RENDERER_KIND, RendererMetadata
 from asccl.zoo import load_embedder
 from training.datasets.portraits import Portrait
-from training.engine.weights import inference_tensors, write_weights
+from training.engine.weights import write_weights
 from training.renderer_eval import spread_indices
 from training.renderer_step import Discriminators
 
@@ -48,9 +48,7 @@ def load_initial_weights(source: str, generator: Generator, discriminators: Disc
         file_kind = hub.read_metadata(file).get("kind")
         if file_kind != kind:
             raise WeightsError(f"{file} is of the kind {file_kind}, not {kind}", "give --start-from a renderer's file")
-        state = net.state_dict()
-        shapes = {name: tuple(value.shape) for name, value in state.items() if not name.endswith(BATCH_NORM_COUNTER)}
-        net.load_state_dict(hub.load_safetensors(file, shapes), strict=False)
+        net.load_state_dict(hub.load_safetensors(file, tensor_shapes(net)), strict=False)
     return list(networks)
 
 
@@ -86,7 +84,7 @@ def write_renderer(
         OutputError: a file cannot be written.
     """
     metadata = build_metadata(generator.sizes, portraits).to_metadata()
-    write_weights(path, inference_tensors(generator), metadata)
+    write_weights(path, saved_tensors(generator), metadata)
     if discriminators is not None:
         metadata = {
             "kind": DISCRIMINATOR_KIND,
@@ -94,4 +92,4 @@ def write_renderer(
             **generator.sizes.to_metadata(),
         }
         for name, file in _discriminator_files(path):
-            write_weights(file, inference_tensors(discriminators.get_submodule(name)), metadata)
+            write_weights(file, saved_tensors(discriminators.get_submodule(name)), metadata)

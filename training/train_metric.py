@@ -22,13 +22,14 @@ from asccl.metric.loss import LossSettings, sccl_from_disparities
 from asccl.metric.scc import Disparities, DisparityHead, SCCMetric, normalize
 from asccl.metric.statistics import cosine_table, similarity_sums
 from asccl.morphable.anny_head import load_anny_head
+from asccl.nets.blocks import saved_tensors
 from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.zoo import create_metric
 from training.datasets.recorded import RecordedTakes, clips_with_partner, load_labelled_clips, split_clips
 from training.engine import loop
 from training.engine.loop import Phase, PhaseResult
 from training.engine.settings import LoopSettings, run_command
-from training.engine.weights import inference_tensors, write_weights
+from training.engine.weights import write_weights
 from training.losses import frame_contrast_loss
 
 HELD_OUT_SEED_OFFSET = 1_000_000  # added to the seed of the speakers that are not trained on
@@ -225,7 +226,7 @@ def main(settings: MetricSettings) -> None:
     if accelerator.is_main_process:
         calibrate_heads(metric, held_out[:, 0, ::4].flatten(0, 1))
         backbone = hub.read_metadata(hub.resolve(settings.backbone)).get("backbone", "mobilefacenet")
-        write_weights(settings.weights, inference_tensors(metric), {"kind": "scc", "backbone": backbone})
+        write_weights(settings.weights, saved_tensors(metric), {"kind": "scc", "backbone": backbone})
 
 
 if __name__ == "__main__":

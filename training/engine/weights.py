@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from asccl.files import write_atomic
 from asccl.interop.files import serialize
-from asccl.nets.blocks import BATCH_NORM_COUNTER
 
 
 def write_weights(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
@@ -28,8 +26,3 @@ def write_weights(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Map
     data = serialize(tensors, metadata)
     write_atomic(path, data)
     print(f"{path}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
-
-
-def inference_tensors(net: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the state of a network without the batch counters of its normalisation, which no inference reads."""
-    return {name: value for name, value in net.state_dict().items() if not name.endswith(BATCH_NORM_COUNTER)}
