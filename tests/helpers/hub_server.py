@@ -77,7 +77,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._fail("RepoNotFound")
 
-    do_GET = do_HEAD
+    def do_GET(self) -> None:
+        self.do_HEAD()
 
     def _resolve(self, repo: str, revision: str, name: str) -> None:
         if repo != REPO:
