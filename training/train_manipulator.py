@@ -43,26 +43,26 @@ class ManipulatorSettings(LoopSettings):
         weights: file of the finished networks.
         batch_size: windows on each device.
         data: folder of `training.prepare`; without one, sequences are synthetic.
-        people: people of that folder, see `ClipFolder`.
-        verify: compare the files of that folder with its manifest.
+        people: labels of the people to use, separated by commas; with ! before a label all but that one.
+        verify: compare the files of the folder with its manifest before the training.
         synthetic_sequences: number of synthetic sequences to train on.
         held_out_sequences: number of synthetic sequences to evaluate on.
-        width: see `ManipulatorSizes`.
-        residual: see `ManipulatorSizes`.
-        learning_rate: of Adam; constant for half of the steps, then decays linearly to 0.
-        adam_beta1: of Adam; beta2 is 0.99.
-        adversarial_weight: of the GAN loss; 1 in NED.
-        style_weight: of the style reconstruction; 1 in NED.
-        cycle_weight: of the cycle consistency; 1 in NED.
-        mouth_weight: of both mouth correlations; 1 in NED.
-        paired_weight: of the squared distance to the true answer, where the same words were said with both emotions; 0
-            is NED's training.
-        asccl_weight: of ASCCL between images of the head before and after; 0 leaves it out.
+        width: width of the layers, 512 in NED.
+        residual: the generator adds to its input, which NED's does not.
+        learning_rate: learning rate of Adam, constant for half of the steps, then decays linearly to 0.
+        adam_beta1: beta1 of Adam; beta2 is 0.99.
+        adversarial_weight: weight of the GAN loss, 1 in NED.
+        style_weight: weight of the style reconstruction, 1 in NED.
+        cycle_weight: weight of the cycle consistency, 1 in NED.
+        mouth_weight: weight of both mouth correlations, 1 in NED.
+        paired_weight: weight of the squared distance to the true answer, where the same words were said with both
+            emotions; 0 is NED's training.
+        asccl_weight: weight of ASCCL between images of the head before and after; 0 leaves it out.
         asccl_images: images per step in the ASCCL loss, each of another sequence.
         asccl_image_size: their side, pixels.
-        metric: SCC metric, see `load_metric`.
-        heads: disparity heads of that metric, "trained", "random" or "identity".
-        daas: see `LossSettings`.
+        metric: name or file of the SCC metric.
+        heads: disparity heads of that metric: "trained", "random" or "identity".
+        daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
     """
 
     output: Path = Path("build/manipulator")

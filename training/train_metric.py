@@ -44,18 +44,18 @@ class MetricSettings(LoopSettings):
         weights: file of the finished metric.
         batch_size: takes on each device.
         data: folder of `training.prepare`; without one, takes are synthetic.
-        people: people of that folder, see `ClipFolder`.
-        verify: compare the files of that folder with its manifest.
-        backbone: name or file, see `create_metric`.
+        people: labels of the people to use, separated by commas; with ! before a label all but that one.
+        verify: compare the files of the folder with its manifest before the training.
+        backbone: name or file of the face-recognition network.
         train_backbone: train the backbone too, as the paper does.
         size: side of a face crop, 112 or 224 pixels.
         synthetic_takes: number of synthetic speakers, each with one take.
         frames_per_take: frames of each take with either emotion.
         held_out_takes: largest number of takes in an evaluation.
-        learning_rate: of Adam; decays to 0 along a cosine.
+        learning_rate: learning rate of Adam, decays to 0 along a cosine.
         regions: regions of each feature map that a step samples.
-        negatives: negatives of eq. 4, "neighbours" or "all", see `LossSettings`.
-        frames_weight: of the contrast across frames; 0 leaves the paper's loss alone.
+        negatives: negatives of eq. 4: "neighbours" of the same region (the paper), or "all" sampled pairs.
+        frames_weight: weight of the contrast across frames; 0 leaves the paper's loss alone.
     """
 
     output: Path = Path("build/metric")

@@ -51,35 +51,35 @@ class RendererSettings(LoopSettings):
     Attributes:
         weights: file of the finished renderer; its discriminators go to NAME-D and NAME-Dm beside it.
         data: folder of `training.prepare`; without one, people are synthetic.
-        people: people of that folder, see `ClipFolder`.
-        verify: compare the files of that folder with its manifest.
+        people: labels of the people to use, separated by commas; with ! before a label all but that one.
+        verify: compare the files of the folder with its manifest before the training.
         synthetic_speakers: number of synthetic people.
         synthetic_frames: frames of each synthetic person.
         size: side of a frame of synthetic people, pixels.
         held_out_share: share of each clip, its end, that is not trained on.
         validation_frames: largest number of held-out frames per clip that an evaluation renders.
         window_frames: consecutive frames that the generator renders in a training window.
-        ngf: see `RendererSizes`.
-        downsamplings: see `RendererSizes`.
-        blocks: see `RendererSizes`.
-        ndf: see `RendererSizes`.
-        scales: see `RendererSizes`.
-        layers: see `RendererSizes`.
-        running: see `RendererSizes`.
-        learning_rate: of Adam; constant for half of the steps, then decays linearly to 0.
-        adam_beta1: of Adam; beta2 is 0.999.
-        ema_decay: decay of the exponential moving average of the generator's weights, which is what is written.
+        ngf: channels of the generator's first layer.
+        downsamplings: number of times that the generator halves the resolution.
+        blocks: residual blocks of the generator.
+        ndf: channels of the discriminators' first layer.
+        scales: number of resolutions at which a discriminator works.
+        layers: number of times that a discriminator halves the resolution.
+        running: normalize by running statistics of the training, as NED does, and not by those of the image.
+        learning_rate: learning rate of Adam, constant for half of the steps, then decays linearly to 0.
+        adam_beta1: beta1 of Adam; beta2 is 0.999.
+        ema_decay: decay of the moving average of the generator's weights; the average is what is written.
         cold_start_share: share of windows that start without frames before them.
-        adversarial_weight: of the GAN loss, for the face image and for the mouth.
-        features_weight: of feature matching, for the face image and for the mouth.
-        pixels_weight: of the L1 distance inside the mask.
-        vgg_weight: of the VGG-19 perceptual loss; NED has 10.
+        adversarial_weight: weight of the GAN loss, for the face image and for the mouth.
+        features_weight: weight of feature matching, for the face image and for the mouth.
+        pixels_weight: weight of the L1 distance inside the mask.
+        vgg_weight: weight of the VGG-19 perceptual loss, 10 in NED.
         vgg: name or file of the VGG-19 weights, see docs/ned.md.
-        asccl_weight: of the ASCCL loss between the real and the generated frame.
+        asccl_weight: weight of the ASCCL loss between the real and the generated frame.
         asccl_images: largest number of frames per batch in the ASCCL loss.
-        metric: SCC metric, see `load_metric`.
-        heads: disparity heads of that metric, "trained", "random" or "identity".
-        daas: see `LossSettings`.
+        metric: name or file of the SCC metric.
+        heads: disparity heads of that metric: "trained", "random" or "identity".
+        daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
         start_from: file of a renderer to start from; its discriminators are read from NAME-D and NAME-Dm beside it.
         preview_step: step of the first sample images.
     """

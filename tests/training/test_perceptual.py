@@ -34,7 +34,7 @@ def test_an_imported_vgg_compares_images(vgg, capsys):
 
 def test_a_file_of_another_network_is_refused():
     pytest.importorskip("torchvision")
-    with pytest.raises(WeightsError, match="lacks features"):
+    with pytest.raises(WeightsError, match="missing features"):
         load_perceptual_loss("mobilefacenet-arcface")
 
 

@@ -37,12 +37,12 @@ class AblateSettings:
         jobs: processes of one thread each; 0 does all in this process, with its threads.
         weight_3dmm: weight of ASCCL at the level of the 3DMM, before the weight scale of a supervision variant.
         weight_image: the same at the level of images.
-        emotions: see `ScoreSettings`.
-        frames: see `ScoreSettings`.
-        cases_per_emotion: see `ScoreSettings`.
-        device: that the edits are made on.
+        emotions: number of target emotions.
+        frames: frames of a test case.
+        cases_per_emotion: test cases of every target emotion.
+        device: device that the edits are made on.
         data: folder of `training.prepare`; without one, all people are synthetic.
-        person: of the labels of that folder, on whom the renderers are trained and the edits are made.
+        person: label of the person on whom the renderers are trained and the edits are made.
     """
 
     output: Path = Path("build/ablation")

@@ -27,8 +27,8 @@ from asccl.types import EMOTIONS
 from training.datasets.windows import MAX_REFERENCE_STRIDE, ManipulatorWindow
 from training.engine import distributed
 
-HELD_OUT_FRACTION = 10  # one of so many groups of clips is held out, ...
-MIN_SPLIT_GROUPS = 4  # ... where there are at least so many
+GROUPS_PER_HELD_OUT_GROUP = 10  # one group of clips in ten is held out
+MIN_SPLIT_GROUPS = 4  # with fewer groups none is held out
 LABELS_REMEDY = "name the files as MEAD or RAVDESS do, or give training.prepare a table by --labels"
 
 
@@ -70,7 +70,7 @@ def split_clips(clips: list[PreparedClip]) -> tuple[list[PreparedClip], list[Pre
     order = sorted(groups, key=lambda group: hashlib.sha256(repr(group).encode()).digest())
     if len(order) < MIN_SPLIT_GROUPS:
         return clips, clips
-    count = max(1, len(order) // HELD_OUT_FRACTION)
+    count = max(1, len(order) // GROUPS_PER_HELD_OUT_GROUP)
     train, held_out = ([clip for key in keys for clip in groups[key]] for keys in (order[count:], order[:count]))
     return train, held_out
 

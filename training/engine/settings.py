@@ -118,9 +118,10 @@ def parse_settings(
 def _add_option(parser: argparse.ArgumentParser, field: dataclasses.Field, hint: Any, text: str) -> None:
     """Add the option of a field; without a value it leaves None."""
     option = "--" + field.name.replace("_", "-")
-    text = f"{text} (default: {field.default})".replace("%", "%%").strip()
+    has_default = field.default not in (None, "", dataclasses.MISSING)
+    text = (text.rstrip(".") + (f" (default: {field.default})" if has_default else "")).replace("%", "%%")
     if "positional" in field.metadata:
-        parser.add_argument(field.name, nargs=field.metadata["positional"], type=_constructor(hint))
+        parser.add_argument(field.name, nargs=field.metadata["positional"], type=_constructor(hint), help=text)
     elif hint is bool:
         parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
     else:

@@ -33,9 +33,9 @@ class PrepareSettings:
         videos: video files, and folders of which all videos are prepared.
         output: folder to make or to continue.
         size: side of an image, pixels.
-        labels: CSV file, see `asccl.data.labels`.
+        labels: CSV file with the columns file, person, emotion, words, level and view.
         workers: number of processes; 0 uses this process alone, by default there are as many as cores.
-        ray: address of a Ray cluster, see `run_on_ray`; its machines must see the same folders.
+        ray: "auto", "local" or "ray://HOST:10001", the address of a Ray cluster whose machines see the same folders.
         max_seconds: largest length of a video.
     """
 

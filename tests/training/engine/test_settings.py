@@ -35,7 +35,7 @@ def test_the_command_line_overrides_the_preset_and_the_preset_the_defaults(tmp_p
 def test_help_texts_come_from_the_docstring(capsys):
     with pytest.raises(SystemExit):
         parse_settings(ExampleSettings, None, ["--help"])
-    assert "learning rate, 50% by default. (default: 0.5)" in " ".join(capsys.readouterr().out.split())
+    assert "learning rate, 50% by default (default: 0.5)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_choice_that_does_not_exist_is_refused(capsys):
