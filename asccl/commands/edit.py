@@ -180,7 +180,7 @@ def _resolve_output(output: str | None, has_several: bool) -> Iterator[tuple[Pat
     except FileExistsError:
         raise SettingError(f"{path.name} is a file", "give a folder after -o when there are several inputs") from None
     except OSError as error:
-        raise OutputError(f"the folder {path} cannot be made ({error.strerror})", "choose another") from None
+        raise OutputError(f"the folder {path} cannot be created ({error.strerror})", "choose another") from None
     try:
         yield None, path
     finally:

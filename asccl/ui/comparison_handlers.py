@@ -98,7 +98,7 @@ class ComparisonHandlers:
             alignment that was used; while the comparison is running, only the status line changes.
 
         Raises:
-            gr.Error: one line for programs; the status line tells the same to people.
+            gr.Error: one line for programs; people read the same in the status line.
         """
 
         def prepare() -> Work:

@@ -19,7 +19,7 @@ from asccl.types import GENERATORS, DetectedFace, EditRequest, EditResult, Image
 from asccl.ui.components import Value, card_value, comparison_value, note_line, player_value, status_line
 from asccl.ui.jobs import JobRegistry
 from asccl.ui.limits import check_media, check_upload, media_seconds
-from asccl.ui.messages import describe_media, describe_time_range, error_message, still_suffix
+from asccl.ui.messages import describe_media, error_message, outside_range_note, still_suffix
 from asccl.ui.report_html import report_html
 from asccl.ui.widget_updates import LARGEST_FACE, face_gallery, hidden_gallery, time_sliders
 from asccl.video.limits import Limits
@@ -145,7 +145,7 @@ class EditHandlers:
         if preview.presence < MIN_PREVIEW_PRESENCE:
             text = "The face cannot be edited at this moment: it is hidden, cut off or turned away. It stays unchanged."
         else:
-            text = describe_time_range(float(time or 0), start, end)
+            text = outside_range_note(float(time or 0), start, end)
         return comparison_value(preview.source, preview.edited, "Preview of one frame"), note_line(text)
 
     def edit(
@@ -166,15 +166,15 @@ class EditHandlers:
         """Edit the whole file. Closing this generator (cancel, a closed browser) stops the edit and deletes its files.
 
         Args:
-            source: as in `preview`, like the other settings that are not named below.
-            emotion: see `preview`.
-            reference: see `preview`.
-            intensity: see `preview`.
-            start: see `preview`.
-            end: see `preview`.
-            face: see `preview`.
-            variant: see `preview`.
-            generator: see `preview`.
+            source: as in `preview`.
+            emotion: as in `preview`.
+            reference: as in `preview`.
+            intensity: as in `preview`.
+            start: as in `preview`.
+            end: as in `preview`.
+            face: as in `preview`.
+            variant: as in `preview`.
+            generator: as in `preview`.
             badge: whether to print a visible mark.
             consent: whether the person confirmed that they may edit this face.
             page: the page that asks; filled in by Gradio.
@@ -184,7 +184,7 @@ class EditHandlers:
             HTML; while the edit is running, only the status line changes.
 
         Raises:
-            gr.Error: one line for programs; the status line tells the same to people.
+            gr.Error: one line for programs; people read the same in the status line.
         """
         try:
             if not consent:

@@ -48,8 +48,8 @@ def format_seconds(seconds: float) -> str:
     return f"{minutes}:{remainder:02d} min"
 
 
-def describe_time_range(time: float, start: float, end: float) -> str:
-    """Tell that a time is outside the edited time range; empty if it is inside.
+def outside_range_note(time: float, start: float, end: float) -> str:
+    """Explain that a time is outside the edited time range.
 
     Args:
         time: seconds.
@@ -57,7 +57,7 @@ def describe_time_range(time: float, start: float, end: float) -> str:
         end: seconds, 0 for the end of the video.
 
     Returns:
-        One sentence or nothing.
+        One sentence, empty if the time is inside.
     """
     if (start and time < start) or (end and time > end):
         return "This moment is outside the part you chose, so it stays unchanged."
