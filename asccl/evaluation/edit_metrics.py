@@ -1,4 +1,4 @@
-"""The read-out of an edit: was speech kept, is it the same person, does the emotion show?"""
+"""Metrics of an edit: are the words, the person and the emotion as they should be?"""
 
 from __future__ import annotations
 
@@ -11,120 +11,174 @@ from asccl.face import mesh
 from asccl.face.crop import arcface_crop, expression_crop
 from asccl.types import EMOTIONS, Image, LazyImage
 
-CLOSED = 0.03  # lip opening over eye distance below which the lips count as closed
-NARROWEST = 1.0  # pixels between the eyes below which landmarks are no face
-CURVE_POINTS = 1000  # of a plotted curve
-BATCH = 8
+CLOSED_LIP_GAP = 0.03  # lip opening over eye distance below which lips count as closed
+MIN_CLOSED_FRAMES = 3  # frames with closed lips from which on their preservation is reported
+MIN_EYE_DISTANCE = 1.0  # pixels; landmarks whose eyes are closer together are not those of a face
+MIN_DEVIATION = 1e-9  # of a curve below which its correlation is undefined
+MAX_CURVE_POINTS = 1000
+BATCH_SIZE = 8  # frames
 
 
 class EditMetrics:
-    """Collects pairs of source and edited frames; constant memory but for three numbers a frame.
+    """Running metrics of an edit. Memory does not grow with its length, except for three numbers per frame.
 
-    every: the networks look at each `every`-th edited frame. embed: crops (N, 112, 112, 3) -> (N, D) unit vectors.
-    express: crops (N, 112, 112, 3) -> probabilities (N, 7) and features (N, 256).
+    Args:
+        embed: crops (N, 112, 112, 3) uint8 RGB -> identity embeddings (N, D), unit vectors.
+        classify: crops (N, 112, 112, 3) uint8 RGB -> emotion probabilities (N, 7) and expression features (N, 256).
+        stride: the networks process every `stride`-th edited frame.
     """
 
     def __init__(
         self,
         embed: Callable[[np.ndarray], np.ndarray],
-        express: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-        every: int = 1,
+        classify: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+        stride: int = 1,
     ):
-        self._embed, self._express, self._every = embed, express, every
+        self._embed, self._classify, self._stride = embed, classify, stride
         self._times: list[float] = []
-        self._gaps: list[tuple[float, float]] = []
-        self._distances: list[float] = []
+        self._lip_gaps: list[tuple[float, float]] = []
+        self._lip_distances: list[float] = []
         self._crops: list[tuple[Image, Image, Image, Image]] = []
-        self._similarity: list[np.ndarray] = []
-        self._before: list[np.ndarray] = []
-        self._after: list[np.ndarray] = []
-        self._features: list[np.ndarray] = []
-        self._features_before: list[np.ndarray] = []
+        self._similarities: list[np.ndarray] = []
+        self._source_probabilities: list[np.ndarray] = []
+        self._edited_probabilities: list[np.ndarray] = []
+        self._source_features: list[np.ndarray] = []
+        self._edited_features: list[np.ndarray] = []
 
     def add(
-        self, time: float, source: LazyImage, edited: LazyImage, before: np.ndarray, after: np.ndarray | None
+        self,
+        time: float,
+        source: LazyImage,
+        edited: LazyImage,
+        source_landmarks: np.ndarray,
+        edited_landmarks: np.ndarray | None,
     ) -> None:
-        """One edited frame at `time` seconds. before, after: landmarks (478, 3) pixels found in the source and in the
-        edited frame; after is None where the edited face was not found again. A face with eyes in one place is none."""
-        if after is None or not np.minimum(mesh.eye_distance(before), mesh.eye_distance(after)) >= NARROWEST:
-            return
-        if len(self._times) % self._every == 0:
-            self._crops.append((
-                arcface_crop(source, before), arcface_crop(edited, after),
-                expression_crop(source, before), expression_crop(edited, after),
-            ))  # fmt: skip
-            if len(self._crops) == BATCH:
-                self._look()
-        self._times.append(time)
-        self._gaps.append((float(mesh.lip_gap(before)), float(mesh.lip_gap(after))))
-        self._distances.append(lip_distance(before, after))
+        """Add an edited frame. A frame whose landmarks are not those of a face does not count.
 
-    def _look(self) -> None:
+        Args:
+            time: seconds.
+            source: the source frame.
+            edited: the edited frame.
+            source_landmarks: detected in the source frame, (478, 3) pixels.
+            edited_landmarks: detected in the edited frame, (478, 3) pixels; None if no face was detected.
+        """
+        if edited_landmarks is None or not (_is_face(source_landmarks) and _is_face(edited_landmarks)):
+            return
+        if len(self._times) % self._stride == 0:
+            crops = (
+                arcface_crop(source, source_landmarks),
+                arcface_crop(edited, edited_landmarks),
+                expression_crop(source, source_landmarks),
+                expression_crop(edited, edited_landmarks),
+            )
+            self._crops.append(crops)
+            if len(self._crops) == BATCH_SIZE:
+                self._flush_batch()
+        self._times.append(time)
+        self._lip_gaps.append((float(mesh.lip_gap(source_landmarks)), float(mesh.lip_gap(edited_landmarks))))
+        self._lip_distances.append(lip_distance(source_landmarks, edited_landmarks))
+
+    def _flush_batch(self) -> None:
+        """Run the networks on the collected crops."""
         if not self._crops:
             return
-        a, b, c, d = (np.stack(x) for x in zip(*self._crops, strict=True))
+        source_faces, edited_faces, source_crops, edited_crops = (np.stack(x) for x in zip(*self._crops, strict=True))
         self._crops.clear()
-        self._similarity.append((self._embed(a) * self._embed(b)).sum(1))
-        before, features_before = self._express(c)
-        after, features = self._express(d)
-        self._before.append(before)
-        self._after.append(after)
-        self._features_before.append(features_before.sum(0))
-        self._features.append(features.sum(0))
+        self._similarities.append((self._embed(source_faces) * self._embed(edited_faces)).sum(1))
+        source_probabilities, source_features = self._classify(source_crops)
+        edited_probabilities, edited_features = self._classify(edited_crops)
+        self._source_probabilities.append(source_probabilities)
+        self._edited_probabilities.append(edited_probabilities)
+        self._source_features.append(source_features.sum(0))
+        self._edited_features.append(edited_features.sum(0))
 
     def report(self, emotion: str | None, reference_features: np.ndarray | None = None) -> dict[str, Any]:
-        """speech, identity, emotion and curves of the report; None where nothing could be measured."""
-        self._look()
-        gaps = np.array(self._gaps).reshape(-1, 2)
-        closed = gaps[:, 0] < CLOSED
-        speech = {
-            "lip_gap_correlation": _pearson(gaps[:, 0], gaps[:, 1]),
-            "lip_distance_percent": _mean(self._distances),
-            "closures_kept": _mean((gaps[closed, 1] < CLOSED).tolist()) if closed.sum() >= 3 else None,
-            "closed_frames": int(closed.sum()),
-        }
-        pick = np.unique(np.linspace(0, max(len(gaps) - 1, 0), CURVE_POINTS).round().astype(int)) if len(gaps) else []
-        curves = {
-            "time": [round(self._times[i], 4) for i in pick],
-            "lip_gap_source": [round(float(gaps[i, 0]), 5) for i in pick],
-            "lip_gap_edited": [round(float(gaps[i, 1]), 5) for i in pick],
-        }
-        similarity = np.concatenate(self._similarity).tolist() if self._similarity else []
+        """Return the metrics as JSON data; a value that could not be measured is None.
+
+        Args:
+            emotion: target emotion, if there is one.
+            reference_features: expression features of the reference, (256,), if there is one.
+
+        Returns:
+            The parts "speech", "identity", "emotion" and "curves" of a report.
+        """
+        self._flush_batch()
+        similarities = np.concatenate(self._similarities).tolist() if self._similarities else []
         return {
-            "speech": speech,
-            "identity": {"similarity": _mean(similarity)},
-            "emotion": self._emotion(emotion, reference_features),
-            "curves": curves,
+            "speech": self._speech_report(),
+            "identity": {"similarity": _mean(similarities)},
+            "emotion": self._emotion_report(emotion, reference_features),
+            "curves": self._curves_report(),
         }
 
-    def _emotion(self, emotion: str | None, reference: np.ndarray | None) -> dict[str, Any]:
-        before = np.concatenate(self._before).mean(0) if self._before else None
-        after = np.concatenate(self._after).mean(0) if self._after else None
-        out: dict[str, Any] = {"target": emotion, "before": None, "after": None}
-        if emotion is not None and before is not None and after is not None:
-            out["before"] = float(before[EMOTIONS.index(emotion)])
-            out["after"] = float(after[EMOTIONS.index(emotion)])
-        for key, p in (("probabilities_before", before), ("probabilities_after", after)):
-            out[key] = None if p is None else dict(zip(EMOTIONS, map(float, p), strict=True))
-        if reference is not None and self._features:
-            out["reference_likeness_before"] = _cosine(sum(self._features_before), reference)
-            out["reference_likeness_after"] = _cosine(sum(self._features), reference)
-        return out
+    def _speech_report(self) -> dict[str, Any]:
+        gaps = np.array(self._lip_gaps).reshape(-1, 2)
+        source_closed, edited_closed = (gaps < CLOSED_LIP_GAP).T
+        kept = edited_closed[source_closed].tolist()
+        return {
+            "lip_gap_correlation": _pearson(gaps[:, 0], gaps[:, 1]),
+            "lip_distance_percent": _mean(self._lip_distances),
+            "closures_kept": _mean(kept) if len(kept) >= MIN_CLOSED_FRAMES else None,
+            "closed_frames": len(kept),
+        }
+
+    def _curves_report(self) -> dict[str, list[float]]:
+        count = len(self._times)
+        frames = np.unique(np.linspace(0, count - 1, MAX_CURVE_POINTS).round().astype(int)) if count else []
+        return {
+            "time": [round(self._times[i], 4) for i in frames],
+            "lip_gap_source": [round(self._lip_gaps[i][0], 5) for i in frames],
+            "lip_gap_edited": [round(self._lip_gaps[i][1], 5) for i in frames],
+        }
+
+    def _emotion_report(self, emotion: str | None, reference_features: np.ndarray | None) -> dict[str, Any]:
+        report: dict[str, Any] = {"target": emotion, "before": None, "after": None}
+        for name, batches in (("before", self._source_probabilities), ("after", self._edited_probabilities)):
+            mean = np.concatenate(batches).mean(0).tolist() if batches else None
+            probabilities = None if mean is None else dict(zip(EMOTIONS, mean, strict=True))
+            report[f"probabilities_{name}"] = probabilities
+            if emotion is not None and probabilities is not None:
+                report[name] = probabilities[emotion]
+        if reference_features is not None and self._edited_features:
+            report["reference_likeness_before"] = _cosine(sum(self._source_features), reference_features)
+            report["reference_likeness_after"] = _cosine(sum(self._edited_features), reference_features)
+        return report
 
 
-def lip_distance(before: np.ndarray, after: np.ndarray) -> float:
-    """Mean distance of the lip landmarks, in percent of the eye distance, once the two faces lie on each other by
-    a similarity of eye corners and nose (so that a move of the whole head does not count)."""
-    a, b = after[list(mesh.ALIGNMENT_LANDMARKS), :2], before[list(mesh.ALIGNMENT_LANDMARKS), :2]
-    za, zb = (a - a.mean(0)) @ (1, 1j), (b - b.mean(0)) @ (1, 1j)
-    turn = np.vdot(za, zb) / np.vdot(za, za)
-    lips = ((after[list(mesh.LIPS), :2] - a.mean(0)) @ (1, 1j)) * turn
-    there = (before[list(mesh.LIPS), :2] - b.mean(0)) @ (1, 1j)
-    return float(100 * np.abs(lips - there).mean() / mesh.eye_distance(before))
+def lip_distance(source: np.ndarray, edited: np.ndarray) -> float:
+    """Measure how far an edit moves the lips, independently of head movement.
+
+    The edited face is first aligned with the source by a similarity transform of eye corners and nose.
+
+    Args:
+        source: landmarks, (468 or more, 2 or more) pixels.
+        edited: landmarks of the same shape.
+
+    Returns:
+        Mean distance of the lip landmarks in percent of the eye distance; NaN for landmarks that are not those of a face.
+    """
+    if not (_is_face(source) and _is_face(edited)):
+        return float("nan")
+    anchors, lips = list(mesh.ALIGNMENT_LANDMARKS), list(mesh.LIPS)
+    source_centre, edited_centre = source[anchors, :2].mean(0), edited[anchors, :2].mean(0)
+    # x + iy: a similarity transform about the centres is a multiplication by a complex number
+    source_anchors, edited_anchors = (
+        (points[anchors, :2] - centre) @ (1, 1j)
+        for points, centre in ((source, source_centre), (edited, edited_centre))
+    )
+    rotation = np.vdot(edited_anchors, source_anchors) / np.vdot(edited_anchors, edited_anchors)
+    edited_lips = ((edited[lips, :2] - edited_centre) @ (1, 1j)) * rotation
+    source_lips = (source[lips, :2] - source_centre) @ (1, 1j)
+    return float(100 * np.abs(edited_lips - source_lips).mean() / mesh.eye_distance(source))
+
+
+def _is_face(landmarks: np.ndarray) -> bool:
+    """Return whether the eyes lie apart; False for landmarks that are NaN."""
+    return bool(mesh.eye_distance(landmarks) >= MIN_EYE_DISTANCE)
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> float | None:
-    if len(a) < 3 or a.std() < 1e-9 or b.std() < 1e-9:
+    if len(a) < 3 or a.std() < MIN_DEVIATION or b.std() < MIN_DEVIATION:
         return None
     return float(np.corrcoef(a, b)[0, 1])
 
