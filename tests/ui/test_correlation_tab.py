@@ -23,6 +23,12 @@ def compare(page, source: Path, generated: Path, **settings):
     )
 
 
+def test_the_example_pair_is_offered(serve_page):
+    components = Client(serve_page().url, verbose=False).config["components"]
+    button = next(c for c in components if c["props"].get("elem_id") == "c-example")
+    assert button["props"]["visible"]
+
+
 def test_compare_gives_report_tables_and_charts(serve_page, media):
     page = serve_page()
     talk = media / "talk.mp4"
