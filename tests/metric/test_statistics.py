@@ -23,7 +23,9 @@ def test_sums_are_those_of_equation_1(kind):
                     expected.append(plain.cosine(a[j], b[k]))
     pairs = sample_regions(3, 4, None)
     source, generated = (visual_disparity(torch.tensor(v)[None], pairs) for v in (x, y))
-    count, total, squares = similarity_sums(cosine_table(source, generated), pairs.inside[None])[0, PAIR_KINDS.index(kind)]
+    count, total, squares = similarity_sums(cosine_table(source, generated), pairs.inside[None])[
+        0, PAIR_KINDS.index(kind)
+    ]
     assert count == len(expected)
     assert (float(total), float(squares)) == pytest.approx((sum(expected), np.sum(np.square(expected))), rel=1e-5)
 
