@@ -3,17 +3,22 @@ PYTHON312 ?= python3.12
 VENV := .venv
 VENV312 := .venv-3.12
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+# PyTorch's default wheels for Linux bring 4 GB of GPU libraries. Without a GPU, take the CPU build where it can be reached.
+CPU_INDEX := $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && echo https://download.pytorch.org/whl/cpu)
 
-.PHONY: app test test-312 bench lint clean
+.PHONY: app test test-312 bench docs lint clean
 
 app: $(VENV)/run.stamp
 	$(BIN)/python app.py $(ARGS)
 
-test: $(VENV)/dev.stamp
+test: lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(ARGS)
 
 # The tests that depend on PyAV, which has a newer version on Python 3.12.
 test-312: $(VENV312)/test.stamp
@@ -22,15 +27,20 @@ test-312: $(VENV312)/test.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks $(ARGS)
 
+docs: $(VENV)/dev.stamp
+	$(BIN)/mkdocs build --strict --quiet
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/run.stamp: requirements.txt | $(BIN)/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	[ -z "$(CPU_INDEX)" ] || $(PIP) --retries 0 torch --index-url $(CPU_INDEX) || echo "taking PyTorch's default build"
+	$(PIP) -r requirements.txt
 	touch $@
 
 $(VENV)/dev.stamp: requirements.txt pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt --editable '.[dev]'
+	[ -z "$(CPU_INDEX)" ] || $(PIP) --retries 0 torch torchvision --index-url $(CPU_INDEX) || echo "taking PyTorch's default build"
+	$(PIP) -r requirements.txt --editable '.[dev]'
 	touch $@ $(VENV)/run.stamp
 
 $(VENV312)/test.stamp: requirements.txt
@@ -39,4 +49,4 @@ $(VENV312)/test.stamp: requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV312) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV312) build site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
