@@ -38,7 +38,7 @@ def python_files(root: Path, packages: tuple[str, ...] = PACKAGES) -> list[Path]
 
 
 def assigned_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield the line and name of everything that a module names: variables, parameters, functions, classes, attributes."""
+    """Yield line and name of all variables, parameters, functions, classes and attributes that a module names."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.lineno, node.id
@@ -53,7 +53,7 @@ def assigned_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def banned_identifiers(path: Path) -> list[str]:
-    """Return "file:line name" of every identifier in `BANNED_IDENTIFIERS`, whatever its case and leading underscores."""
+    """Return "file:line name" of every banned identifier, whatever its case and leading underscores."""
     names = assigned_names(ast.parse(path.read_text(encoding="utf-8")))
     return [f"{path}:{line} {name}" for line, name in names if name.strip("_").lower() in BANNED_IDENTIFIERS]
 

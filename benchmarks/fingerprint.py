@@ -3,11 +3,12 @@
     python -m benchmarks.fingerprint record build/before.json     # on the old commit
     python -m benchmarks.fingerprint compare build/before.json    # on the new one, on the same machine
 
-SHA-256 of the decoded pixels and of the sound packets of the examples edited to every emotion and to one reference, of a
-preview, of an analysis report, of the tensors that every smoke training writes, and of the bundled files. Reports are
-compared key by key: every key recorded before must still exist with its value, new keys may appear. Only interfaces that
-are declared stable are called (the commands, `Editor.preview`, the training scripts), so the script runs on both sides
-of a move. Floating-point results depend on processor and library versions: record and compare on one machine.
+The fingerprints are SHA-256 of the decoded pixels and of the sound packets of the examples edited to every emotion and
+to one reference, of previews, of the tensors that every smoke training writes, and of the bundled files. Reports of
+edits and of an analysis are compared key by key: every key recorded before must still exist with its value, new keys
+may appear. Only interfaces that are declared stable are called (the commands, `Editor.preview`, the training scripts),
+so the script runs on both sides of a move. Floating-point results depend on processor and library versions: record and
+compare on one machine.
 
 `--bake` also runs the recipe of the bundled head, which takes minutes and needs the extra `train`.
 """
@@ -41,7 +42,7 @@ TOLERANCE = 0.0
 
 
 def digest(*parts: bytes) -> str:
-    """SHA-256 of all parts, in hex."""
+    """Return the SHA-256 of all parts, in hex."""
     sha = hashlib.sha256()
     for part in parts:
         sha.update(part)
@@ -49,29 +50,32 @@ def digest(*parts: bytes) -> str:
 
 
 def media_digests(path: Path) -> dict[str, str]:
-    """SHA-256 of the decoded frames (RGB, with their time stamps) and of the sound packets of a video or still."""
+    """Return the SHA-256 of the decoded RGB frames with time stamps, and of the sound packets, of a video or still."""
     pixels, sound = hashlib.sha256(), hashlib.sha256()
     with av.open(str(path)) as container:
-        for packet in container.demux():
-            if packet.stream.type == "audio" and packet.size:
+        for frame in container.decode(video=0):
+            pixels.update(frame.to_ndarray(format="rgb24").tobytes() + str(frame.pts).encode())
+    with av.open(str(path)) as container:
+        for packet in container.demux(container.streams.audio):
+            if packet.size:
                 sound.update(bytes(packet) + str(packet.pts).encode())
-            if packet.stream.type == "video":
-                for frame in packet.decode():
-                    pixels.update(frame.to_ndarray(format="rgb24").tobytes() + str(frame.pts).encode())
     return {"frames": pixels.hexdigest(), "sound": sound.hexdigest()}
 
 
 def tensor_digest(path: Path) -> str:
-    """SHA-256 of names, types and values of all tensors of a safetensors file, whatever its metadata."""
+    """Return the SHA-256 of names, types and values of all tensors of a safetensors file, without its metadata."""
     from safetensors.numpy import load_file
 
     tensors = load_file(path)
-    return digest(*(f"{k} {v.dtype} {v.shape}".encode() + np.ascontiguousarray(v).tobytes()
-                    for k, v in sorted(tensors.items())))  # fmt: skip
+    parts = (
+        f"{name} {value.dtype} {value.shape}".encode() + np.ascontiguousarray(value).tobytes()
+        for name, value in sorted(tensors.items())
+    )
+    return digest(*parts)
 
 
 def run_command(*arguments: str) -> None:
-    """One `python -m asccl` command in this process. Raises SystemExit when it fails."""
+    """Run one `python -m asccl` command in this process. Raises SystemExit when it fails."""
     from asccl.__main__ import main
 
     with contextlib.redirect_stdout(io.StringIO()):
@@ -81,7 +85,7 @@ def run_command(*arguments: str) -> None:
 
 
 def edits(folder: Path) -> Iterator[tuple[str, Any]]:
-    """Edits of all examples: media digests and reports."""
+    """Edit all examples; yield media digests and reports."""
     for name in EXAMPLES:
         source = ROOT / "examples" / name
         targets = [(emotion, ("--emotion", emotion)) for emotion in EMOTIONS]
@@ -94,7 +98,7 @@ def edits(folder: Path) -> Iterator[tuple[str, Any]]:
 
 
 def preview() -> Iterator[tuple[str, Any]]:
-    """Previews of one moment, whole range and soft end."""
+    """Preview one moment, with the whole clip edited, a part of it, and by NED's manipulator."""
     from asccl import Editor, EditRequest
     from asccl.editing.threads import limit_threads
 
@@ -106,7 +110,7 @@ def preview() -> Iterator[tuple[str, Any]]:
 
 
 def analysis(folder: Path) -> Iterator[tuple[str, Any]]:
-    """The report of comparing an example with its edit."""
+    """Compare an example with its edit; yield the report."""
     report = folder / "analysis.json"
     source, edited = ROOT / "examples" / "astronaut.mp4", folder / "astronaut-happy.mp4"
     run_command("analyze", str(source), str(edited), "-o", str(report))
@@ -114,7 +118,7 @@ def analysis(folder: Path) -> Iterator[tuple[str, Any]]:
 
 
 def trainings(folder: Path) -> Iterator[tuple[str, Any]]:
-    """The tensors that every smoke training writes."""
+    """Run every smoke training; yield a digest of its weights."""
     for name in TRAININGS:
         weights = folder / f"{name}.safetensors"
         command = [sys.executable, "-m", f"training.{name}", "--preset", "smoke", "--output", str(folder / name)]
@@ -123,7 +127,7 @@ def trainings(folder: Path) -> Iterator[tuple[str, Any]]:
 
 
 def bundled() -> Iterator[tuple[str, Any]]:
-    """The files of `checkpoints/` and `examples/`, byte by byte, and the recipes that the former carry."""
+    """Yield digests of the files of `checkpoints/` and `examples/`, and the recipes that the former carry."""
     from safetensors import safe_open
 
     for path in sorted((ROOT / "checkpoints").glob("*.safetensors")):
@@ -135,14 +139,14 @@ def bundled() -> Iterator[tuple[str, Any]]:
 
 
 def baking(folder: Path, module: str) -> Iterator[tuple[str, Any]]:
-    """The bundled head made again by its recipe."""
+    """Run the recipe of the bundled head; yield a digest of its file."""
     output = folder / "head.safetensors"
     subprocess.run([sys.executable, "-m", module, "-o", str(output)], cwd=ROOT, check=True)
     yield "baked/head-anny", digest(output.read_bytes())
 
 
 def fingerprint(bake_module: str | None = None) -> dict[str, Any]:
-    """All fingerprints by name."""
+    """Compute all fingerprints. bake_module: the module of the recipe of the head, None to leave it out."""
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -157,7 +161,13 @@ def fingerprint(bake_module: str | None = None) -> dict[str, Any]:
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
-    """Where `after` lacks or changes what `before` has; keys that only `after` has are no difference."""
+    """Yield what `after` lacks or changes. Keys that only `after` has are no difference.
+
+    Args:
+        before: a JSON value.
+        after: a JSON value.
+        path: where both lie in the whole, for the messages.
+    """
     if isinstance(before, dict) and isinstance(after, dict):
         for key, value in before.items():
             if key in VOLATILE_KEYS:

@@ -9,7 +9,11 @@ from typing import Any
 import griffe
 from latex2mathml.converter import convert
 
-BLOCK = re.compile(r"^\.\. math::[ \t]*(?P<line>[^\n]*)\n?(?P<rest>(?:[ \t]+[^\n]+(?:\n|\Z)|\n(?=[ \t]+\S))*)", re.MULTILINE)
+BLOCK = re.compile(
+    r"^\.\. math::[ \t]*(?P<line>[^\n]*)\n?"
+    r"(?P<rest>(?:[ \t]+[^\n]+(?:\n|\Z)|\n(?=[ \t]+\S))*)",
+    re.MULTILINE,
+)
 
 
 class MathBlocks(griffe.Extension):
