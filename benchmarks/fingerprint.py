@@ -56,8 +56,8 @@ def media_digests(path: Path) -> dict[str, str]:
         for frame in container.decode(video=0):
             pixels.update(frame.to_ndarray(format="rgb24").tobytes() + str(frame.pts).encode())
     with av.open(str(path)) as container:
-        for packet in container.demux(container.streams.audio):
-            if packet.size:
+        for packet in container.demux():
+            if packet.stream.type == "audio" and packet.size:
                 sound.update(bytes(packet) + str(packet.pts).encode())
     return {"frames": pixels.hexdigest(), "sound": sound.hexdigest()}
 
