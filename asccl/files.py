@@ -5,18 +5,30 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-
-import av
+from typing import TYPE_CHECKING, Any
 
 from asccl.errors import OutputError
+
+if TYPE_CHECKING:
+    from av.error import FFmpegError
 
 NO_SPACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PERMISSION_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS)
 MAX_NAME_LENGTH = 80  # characters of the final name that the temporary name repeats
+
+
+def bundled_folder(name: str, package: Path = Path(__file__).parent) -> Path:
+    """Return a folder that is delivered with the package, such as `checkpoints` or `examples`.
+
+    It is inside an installed package and beside the package in a checkout.
+    """
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name
 
 
 class AtomicFile:
@@ -57,7 +69,7 @@ class AtomicFile:
     ) -> None:
         try:
             with self.output_errors():
-                if isinstance(error, OSError | av.error.FFmpegError):
+                if isinstance(error, _write_error_types()):
                     raise error
                 if error is None:
                     os.replace(self.temporary_path, self.path)
@@ -73,7 +85,7 @@ class AtomicFile:
         """Raise system and FFmpeg errors of the block as OutputError."""
         try:
             yield
-        except (OSError, av.error.FFmpegError) as error:
+        except _write_error_types() as error:
             raise explain_write_error(self.path, error) from error
 
 
@@ -93,7 +105,13 @@ def write_atomic(path: Path, data: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def explain_write_error(path: Path, error: OSError | av.error.FFmpegError) -> OutputError:
+def _write_error_types() -> tuple[Any, ...]:
+    """Return the errors of writing: those of the system and, once PyAV has been imported, those of FFmpeg."""
+    av = sys.modules.get("av")
+    return (OSError,) if av is None else (OSError, av.error.FFmpegError)
+
+
+def explain_write_error(path: Path, error: OSError | FFmpegError) -> OutputError:
     """The error of a file or folder that cannot be written, with its remedy."""
     name = path.name
     if error.errno in NO_SPACE_ERRORS:

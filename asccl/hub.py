@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from asccl.errors import WeightsError
+from asccl.files import bundled_folder
 
 if TYPE_CHECKING:
     import torch
@@ -27,13 +28,7 @@ REPOSITORY_FILE = "model.safetensors"  # default file of a repository
 REPOSITORY = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<file>[^:\\]+))?")
 
 
-def bundled_folder(package: Path) -> Path:
-    """Return the folder of the bundled weights: inside an installed package, beside the package in a checkout."""
-    inside = package / "checkpoints"
-    return inside if inside.is_dir() else package.parent / "checkpoints"
-
-
-BUNDLED_FOLDER = bundled_folder(Path(__file__).parent)
+BUNDLED_FOLDER = bundled_folder("checkpoints")
 
 
 @dataclass(frozen=True)

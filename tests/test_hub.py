@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from asccl import hub
 from asccl.errors import WeightsError
+from asccl.files import bundled_folder
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,9 +35,9 @@ def folders(tmp_path, monkeypatch):
 
 def test_the_bundled_folder_is_inside_an_installed_package_and_beside_one_in_a_checkout(tmp_path):
     package = tmp_path / "asccl"
-    assert hub.bundled_folder(package) == tmp_path / "checkpoints"
+    assert bundled_folder("checkpoints", package) == tmp_path / "checkpoints"
     (package / "checkpoints").mkdir(parents=True)
-    assert hub.bundled_folder(package) == package / "checkpoints"
+    assert bundled_folder("checkpoints", package) == package / "checkpoints"
 
 
 @pytest.mark.parametrize("name", sorted(hub.WEIGHTS))

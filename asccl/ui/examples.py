@@ -8,10 +8,11 @@ from pathlib import Path
 
 import gradio as gr
 
+from asccl.files import bundled_folder
 from asccl.ui.components import shrink, to_data_url
 from asccl.video.reader import Reader
 
-EXAMPLES_FOLDER = Path(__file__).parents[2] / "examples"
+EXAMPLES_FOLDER = bundled_folder("examples")
 THUMBNAIL_SIDE = 160  # pixels
 
 
@@ -24,15 +25,10 @@ class Example:
     emotion: str
 
 
-# an installed package comes without the examples folder
-EXAMPLES = tuple(
-    example
-    for example in (
-        Example("Astronaut, video", EXAMPLES_FOLDER / "astronaut.mp4", "sad"),
-        Example("Astronaut, photo", EXAMPLES_FOLDER / "astronaut.jpg", "sad"),
-        Example("Rendered head", EXAMPLES_FOLDER / "rendered.mp4", "happy"),
-    )
-    if example.path.exists()
+EXAMPLES = (
+    Example("Astronaut, video", EXAMPLES_FOLDER / "astronaut.mp4", "sad"),
+    Example("Astronaut, photo", EXAMPLES_FOLDER / "astronaut.jpg", "sad"),
+    Example("Rendered head", EXAMPLES_FOLDER / "rendered.mp4", "happy"),
 )
 
 
