@@ -105,8 +105,8 @@ def preview() -> Iterator[tuple[str, Any]]:
     limit_threads()
     editor, source = Editor(), ROOT / "examples" / "astronaut.mp4"
     for label, options in (("whole", {}), ("range", {"start": 0.5, "end": 2.5}), ("ned", {"generator": "ned"})):
-        shown = editor.preview(EditRequest(source, emotion="happy", **options), PREVIEW_TIME)
-        yield f"preview/{label}", digest(shown.source.tobytes(), shown.edited.tobytes())
+        preview_image = editor.preview(EditRequest(source, emotion="happy", **options), PREVIEW_TIME)
+        yield f"preview/{label}", digest(preview_image.source.tobytes(), preview_image.edited.tobytes())
 
 
 def analysis(folder: Path) -> Iterator[tuple[str, Any]]:

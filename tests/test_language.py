@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks import code_figures
 from media import ROOT
+
+from benchmarks import code_figures
 
 FILES = code_figures.python_files(ROOT)
 

@@ -1,7 +1,7 @@
 """Pair the clips of a folder that show one sentence with two emotions, by their names: the pairs of Figures 2 and 6.
 
-Three kinds of names are understood: `talk-happy.mp4` beside `talk.mp4` or `talk-neutral.mp4`, as the editor writes them;
-folders named by emotion, as in MEAD (`happy/level_3/001.mp4`); and RAVDESS names (`01-01-03-01-02-01-04.mp4`).
+Three kinds of names are understood: `talk-happy.mp4` beside `talk.mp4` or `talk-neutral.mp4`, as the editor writes
+them; folders named by emotion, as in MEAD (`happy/level_3/001.mp4`); and RAVDESS names (`01-01-03-01-02-01-04.mp4`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Compare a generated face with its source: the correlations of the paper's Figures 2 and 6.
 
-`analyze` is the function to read first. It tracks both faces, pairs the frames of the two files, crops every pair in one
-pose, compares the crops and sums up. Frames are read one by one, so memory does not grow with the length of the videos.
+`analyze` is the function to read first. It tracks both faces, pairs the frames of the two files, crops every pair in
+one pose, compares the crops and sums up. Frames are read one by one, so memory does not grow with the length of the
+videos.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Charts of a comparison as plotly figures. The app, the HTML files and, through `static_plots`, PNG and SVG use them."""
+"""Charts of a comparison as plotly figures, for the app, the HTML files and (by `static_plots`) PNG and SVG."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class RegionStatistics:
             return self._region_sums[:3] / self._region_sums[3]
 
     def region_means(self) -> np.ndarray:
-        """Return the mean s^p, s^n and DAAS weight of each region on the grid of compared regions, (3, rows, columns)."""
+        """Return the mean s^p, s^n and DAAS weight of each region on the compared grid, (3, rows, columns)."""
         with np.errstate(invalid="ignore"):
             means = self._region_sums[:3].sum(-1) / self._region_sums[3].sum(-1)
         return means.reshape(3, *self._grid_shape())

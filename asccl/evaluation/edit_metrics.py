@@ -155,7 +155,7 @@ def lip_distance(source: np.ndarray, edited: np.ndarray) -> float:
         edited: landmarks of the same shape.
 
     Returns:
-        Mean distance of the lip landmarks in percent of the eye distance; NaN for landmarks that are not those of a face.
+        Mean distance of the lip landmarks in percent of the eye distance; NaN for landmarks that do not form a face.
     """
     if not (_is_face(source) and _is_face(edited)):
         return float("nan")

@@ -1,7 +1,7 @@
 """The seven emotions of synthetic speakers, and how they are added to words.
 
-The table of units is separate from the presets of `asccl.morphable.emotions`, which are tuned for edits of real faces: the bundled
-weights were trained with it, and their recipes must produce the same speakers again.
+The table of units is separate from the presets of `asccl.morphable.emotions`, which are tuned for edits of real faces:
+the bundled weights were trained with it, and their recipes must produce the same speakers again.
 """
 
 from __future__ import annotations

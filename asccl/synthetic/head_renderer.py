@@ -179,7 +179,7 @@ def _sample_texture(texture: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.nda
 
 
 def _eye_colour(position: np.ndarray, person: SyntheticPerson) -> np.ndarray:
-    """Return the colours (n, 3) of sclera, iris, limbus, pupil and glint; position: (n, 2) cm from the eyeball's axis."""
+    """Return the colours (n, 3) of sclera, iris, limbus, pupil and glint at positions (n, 2) cm from the eye's axis."""
     radius = np.hypot(position[:, 0], position[:, 1])
     rays = 1 + 0.15 * np.sin(23 * np.arctan2(position[:, 1], position[:, 0]))
     colour = np.ones((len(radius), 3), np.float32) * np.array((0.84, 0.81, 0.79), np.float32)

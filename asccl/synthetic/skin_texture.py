@@ -1,4 +1,4 @@
-"""The skin of a synthetic person, painted once on a UV map of the neutral head (a cylinder around its vertical axis)."""
+"""The skin of a synthetic person, painted once on a cylindrical UV map of the neutral head."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def _sample_brow_hairs(rng: np.random.Generator, person: SyntheticPerson) -> tup
 
 
 def _noise(rng: np.random.Generator, uv: UVMap, size: float, stretch: float = 1.0) -> np.ndarray:
-    """Sample smooth noise (H, W) float32 of deviation about 0.5; blobs of `size` cm, `stretch` times as high as wide."""
+    """Sample smooth noise (H, W) float32, deviation about 0.5, of blobs `size` cm wide and `stretch` times as high."""
     height, width = uv.size
     small = (max(2, int(width / (size * uv.density))), max(2, int(height / (size * stretch * uv.density))))
     lattice = rng.standard_normal(small[::-1], np.float32) * 0.7

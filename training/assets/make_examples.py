@@ -7,7 +7,7 @@ The photo is in the public domain and comes with scikit-image.
 | file | content |
 |---|---|
 | astronaut.jpg | the photo |
-| astronaut.mp4 | the photo talking: a slow camera, lips that follow a synthetic rhythm, and a quiet voice in step with them |
+| astronaut.mp4 | the photo talking: a slow camera, lips in a synthetic rhythm, and a quiet voice in step with them |
 | astronaut-sad.mp4 | the same clip, edited to sad; the example pair of the Correlation tab |
 | rendered.mp4 | the bundled head (`checkpoints/head-anny.safetensors`) with the same words |
 """
@@ -172,7 +172,7 @@ def move_camera(image: Image, time: float) -> Image:
 
 
 def synthesize_voice() -> np.ndarray:
-    """Synthesize a voice with three formants that follow the lips and silence while they are closed, (N,) in [-1, 1]."""
+    """Synthesize a voice, (N,) in [-1, 1]: three formants that follow the lips, silence while they are closed."""
     times = np.arange(int(SECONDS * SOUND_RATE)) / SOUND_RATE
     opening, rounding = sample_rhythm(times)
     pitch = 185 + 14 * np.sin(2 * np.pi * 0.7 * times) - 12 * times  # Hz
