@@ -42,7 +42,7 @@ def load_expression_net(name: str = "expression-faceapi", device: str | torch.de
 
 
 def load_backbone(source: str | Path = DEFAULT_BACKBONE, device: str | torch.device = "cpu") -> Freezable:
-    """Load a network with four feature maps, frozen, its batch normalisation folded.
+    """Load a network with four feature maps, frozen, its batch normalization folded.
 
     It has `feature_maps`, `MAP_CHANNELS` and `MAP_STRIDES`. source: see `hub.resolve`; the file's metadata names the
     network. Raises WeightsError.
@@ -57,7 +57,7 @@ def load_backbone(source: str | Path = DEFAULT_BACKBONE, device: str | torch.dev
 def load_metric(
     source: str | Path = DEFAULT_METRIC, device: str | torch.device = "cpu", heads: Heads = "trained"
 ) -> SCCMetric:
-    """Load an SCC metric, frozen, its batch normalisation folded. Every call returns a metric of its own.
+    """Load an SCC metric, frozen, its batch normalization folded. Every call returns a metric of its own.
 
     Args:
         source: a name, a file or a Hub repository, see `hub.resolve`; the file's metadata names the network. Without
@@ -234,7 +234,7 @@ def _with_heads(backbone: Any, heads: Heads) -> SCCMetric:
 
 
 def _fold(net: Freezable) -> Freezable:
-    """Fold the batch normalisation of a frozen network; in a file of MobileFaceNet it is folded already."""
+    """Fold the batch normalization of a frozen network; in a file of MobileFaceNet it is folded already."""
     from asccl.nets.iresnet import IResNet
 
     return net.fold_batch_norm() if isinstance(net, IResNet) else net

@@ -1,4 +1,4 @@
-"""Measure what folding the batch normalisation of a frozen IResNet-50 saves: processor time and memory for backward.
+"""Measure what folding the batch normalization of a frozen IResNet-50 saves: processor time and memory for backward.
 
 python -m benchmarks.iresnet [--batch 2] [--size 224] [--repeats 3] [--json FILE]
 """

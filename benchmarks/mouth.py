@@ -1,8 +1,8 @@
-"""Show the purpose of the loss: optimise an expression by gradient descent, with and without ASCCL, with known truth.
+"""Show the purpose of the loss: optimize an expression by gradient descent, with and without ASCCL, with known truth.
 
 A synthetic speaker says a word without emotion: the source. The truth is the same word with an emotion, which the
-optimisation never sees. Instead it sees, as in practice, the same speaker with that emotion and other words: the
-surrogate. The 52 units of the face are optimised towards those of the surrogate, which transfers both its emotion and
+optimization never sees. Instead it sees, as in practice, the same speaker with that emotion and other words: the
+surrogate. The 52 units of the face are optimized towards those of the surrogate, which transfers both its emotion and
 its mouth. The image follows by a warp of the source. ASCCL between the source and the warped image should preserve the
 mouth. Lips are compared with the truth at equal emotion: at the step where brows and lids have the same distance from
 the truth.
@@ -149,8 +149,8 @@ def balancing_weight(faces: FaceBatch, metric: SCCMetric, loss: LossSettings) ->
     return float(surrogate_gradient.norm() / torch.autograd.grad(asccl, units)[0].norm())
 
 
-def optimise(faces: FaceBatch, loss: LossSettings | None, share: float, heads: Heads, steps: int) -> Errors:
-    """Optimise the units towards the surrogate.
+def optimize(faces: FaceBatch, loss: LossSettings | None, share: float, heads: Heads, steps: int) -> Errors:
+    """Optimize the units towards the surrogate.
 
     Args:
         faces: the faces.
@@ -218,7 +218,7 @@ def main() -> None:
         faces = sample_faces(arguments.seed * 1000 + n, head)
         source_errors.append(landmark_error(faces.landmarks, faces.truth, LIPS))
         runs = {
-            name: optimise(faces, loss, arguments.share, heads, arguments.steps)
+            name: optimize(faces, loss, arguments.share, heads, arguments.steps)
             for name, (loss, heads) in variants.items()
         }
         lips, batch_progress = compare_at_equal_emotion(runs)

@@ -154,7 +154,7 @@ def _create(arguments: argparse.Namespace) -> int:
     store = _open_store()
     study_id, warnings = create_study(store, plan, items, _print_progress)
     for warning in warnings:
-        print(f"asccl: {warning}: participants might recognise the methods by this", file=sys.stderr)
+        print(f"asccl: {warning}: participants might recognize the methods by this", file=sys.stderr)
     print(study_id)
     if store.secret_hash() is None:
         print(f"administrator's secret, shown only this once: {store.new_secret()}", file=sys.stderr)

@@ -34,7 +34,7 @@ class WeightsMismatchError(Exception):
 
 
 def match_tensors(state: State, shapes: Mapping[str, tuple[int, ...]]) -> State:
-    """Check the names, shapes and values of tensors; the counters of batch normalisation are dropped.
+    """Check the names, shapes and values of tensors; the counters of batch normalization are dropped.
 
     Args:
         state: tensors of a checkpoint, with our names.

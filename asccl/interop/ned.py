@@ -81,7 +81,7 @@ def convert_renderer(state: State) -> ConvertedWeights:
 
 
 def _generator_sizes(state: State) -> ned_renderer.RendererSizes:
-    """Read the sizes of a generator that normalises by running statistics, as NED's do."""
+    """Read the sizes of a generator that normalizes by running statistics, as NED's do."""
     try:
         ngf, conditions = state["model_down_seg.1.weight"].shape[:2]
         previous = state["model_down_img.1.weight"].shape[1]

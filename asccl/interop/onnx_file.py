@@ -1,7 +1,7 @@
 """Read the weights of an IResNet from an ONNX graph, such as insightface's w600k_r50.onnx.
 
-An exporter folds most batch normalisations into convolutions and gives tensors arbitrary names, so the layers are
-identified by following the graph from its input. A batch normalisation that was folded is restored as one that only
+An exporter folds most batch normalizations into convolutions and gives tensors arbitrary names, so the layers are
+identified by following the graph from its input. A batch normalization that was folded is restored as one that only
 adds the bias of the convolution.
 """
 
@@ -18,7 +18,7 @@ from asccl.interop.base import State
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-EPSILON = 1e-5  # of our batch normalisations
+EPSILON = 1e-5  # of our batch normalizations
 IDENTITY_NODES = ("Identity", "Dropout")
 
 
@@ -134,7 +134,7 @@ class _GraphReader:
         self._batch_norm(norm, bias)
 
     def _batch_norm(self, name: str, bias: torch.Tensor | None = None, required: bool = False) -> None:
-        """Read a batch normalisation and fold the bias before it in; without a node, build one that adds the bias."""
+        """Read a batch normalization and fold the bias before it in; without a node, build one that adds the bias."""
         if required or any(node.op_type == "BatchNormalization" for node in self._next_nodes()):
             node = self._step("BatchNormalization")
             weight, shift, mean, variance = (self._constant(node, index) for index in range(1, 5))
@@ -153,7 +153,7 @@ class _GraphReader:
         self.state[f"{name}.weight"] = self._constant(self._step("PRelu"), 1).flatten()
 
     def _linear(self, name: str) -> torch.Tensor:
-        """Read a linear layer. Returns a zero bias for the normalisation after it, because the layer keeps its own."""
+        """Read a linear layer. Returns a zero bias for the normalization after it, because the layer keeps its own."""
         node = self._step("Gemm")
         weight = self._constant(node, 1)
         self.state[f"{name}.weight"] = weight if _attribute(node, "transB", 0) else weight.T.contiguous()

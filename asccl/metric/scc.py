@@ -45,7 +45,7 @@ class Disparities(NamedTuple):
     """Visual disparities of one feature map.
 
     Attributes:
-        values: (B, N, 8, C') float32, not normalised.
+        values: (B, N, 8, C') float32, not normalized.
         pairs: the N regions and their neighbours.
         size: (height, width) of the map.
     """

@@ -6,7 +6,7 @@ The camera is a weak perspective. Frame t of the landmarks y_t (N, 3) is modelle
 
 with the person's neutral shape x and the expression basis E. Pose and coefficients are fitted in turn: given the
 shape, the pose has a closed form (Umeyama 1991, `fit_weak_perspective`); given the pose, landmarks are taken back into
-the head's coordinates and all coefficients of a clip minimise one convex quadratic by FISTA (`bounded_least_squares`).
+the head's coordinates and all coefficients of a clip minimize one convex quadratic by FISTA (`bounded_least_squares`).
 
 Identity and expression explain some of the same landmarks. Three things keep expression out of the identity: the
 identity basis is penalised far more than the coefficients; what the basis cannot explain may change the identity only

@@ -77,7 +77,7 @@ class SameConv2d(nn.Conv2d):
 
 
 class ConvPReLU(nn.Sequential):
-    """SAME convolution with its batch normalisation folded in, then a PReLU with one slope per channel.
+    """SAME convolution with its batch normalization folded in, then a PReLU with one slope per channel.
 
     Args:
         in_channels: channels of the input.

@@ -48,7 +48,7 @@ class Block(nn.Module):
 
 
 class FoldedBlock(nn.Module):
-    """A frozen `Block` whose three batch normalisations are folded into its two convolutions.
+    """A frozen `Block` whose three batch normalizations are folded into its two convolutions.
 
     The offset of bn1 does not fold into a plain bias of conv1, because conv1 pads with zeros after bn1: at the border
     fewer taps of the kernel see the offset. `shift` holds the bias of the 3 x 3 cases first / inner / last row and
@@ -131,7 +131,7 @@ class IResNet(Freezable):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Compute an identity embedding.
 
-        x: (B, 3, 112, 112) RGB in [-1, 1], an ArcFace crop. Returns (B, 512), not normalised. Raises ValueError.
+        x: (B, 3, 112, 112) RGB in [-1, 1], an ArcFace crop. Returns (B, 512), not normalized. Raises ValueError.
         """
         if not self.head:
             raise ValueError("expected a network with its head; this one only has feature maps")
@@ -147,7 +147,7 @@ class IResNet(Freezable):
         return self
 
     def fold_batch_norm(self) -> IResNet:
-        """Fold batch normalisation into the convolutions, in place; a backward pass then keeps half the memory.
+        """Fold batch normalization into the convolutions, in place; a backward pass then keeps half the memory.
 
         The network must be frozen and have its final weights. Afterwards its tensors have other names, and
         `feature_maps` needs at least 32 pixels a side. Returns the network. Raises ValueError.

@@ -39,7 +39,7 @@ class Bottleneck(nn.Module):
 class MobileFaceNet(Freezable):
     """A face-recognition network for RGB in [-1, 1], value / 127.5 - 1.
 
-    Batch normalisation is folded into the convolutions, and so is the scale of the input: the network was trained on
+    Batch normalization is folded into the convolutions, and so is the scale of the input: the network was trained on
     (value - 127.5) / 128, and the first convolution contains the factor 127.5 / 128. That is exact because it pads with
     zeros.
     """
@@ -80,7 +80,7 @@ class MobileFaceNet(Freezable):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Compute an identity embedding.
 
-        x: (B, 3, 112, 112) RGB in [-1, 1], an ArcFace crop. Returns (B, 192), not normalised. Raises ValueError.
+        x: (B, 3, 112, 112) RGB in [-1, 1], an ArcFace crop. Returns (B, 192), not normalized. Raises ValueError.
         """
         if x.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):
             raise ValueError(f"expected (B, 3, {INPUT_SIZE}, {INPUT_SIZE}), got {tuple(x.shape)}")

@@ -34,7 +34,7 @@ class RendererSizes:
         ndf: channels of the discriminator's first layer.
         scales: discriminators, each at half the resolution of the one before.
         layers: layers of a discriminator that halve the resolution.
-        running: whether evaluation mode normalises by the statistics of the training, as NED does, or by those of the
+        running: whether evaluation mode normalizes by the statistics of the training, as NED does, or by those of the
             image.
     """
 
@@ -58,7 +58,7 @@ class RendererSizes:
         return cls(**numbers, running=running)
 
     def norm(self, channels: int) -> nn.InstanceNorm2d:
-        """Build a normalisation layer."""
+        """Build a normalization layer."""
         return nn.InstanceNorm2d(channels, track_running_stats=self.running)
 
 
@@ -116,7 +116,7 @@ class Generator(Freezable):
         """
         frames = conditions.unflatten(1, (INPUT_FRAMES, INPUT_CHANNELS))
         images, mask = frames[:, :, :CONDITION_CHANNELS].flatten(1, 2), frames[:, -1, CONDITION_CHANNELS:]
-        # without previous outputs, at the start of a clip, instance normalisation would amplify rounding errors
+        # without previous outputs, at the start of a clip, instance normalization would amplify rounding errors
         has_previous = (previous > -1).flatten(1).any(1)[:, None, None, None]
         features = self.model_res_img(self.model_down_seg(images) + self.model_down_img(previous) * has_previous)
         return self.model_final_img(self.model_up_img(features)) * mask - (1 - mask)

@@ -207,6 +207,6 @@ def _result_panel() -> dict[str, Any]:
     with gr.Row(elem_id="downloads"):
         widgets["video"] = gr.DownloadButton("Download the result", variant="primary", elem_id="download-video")
         widgets["report"] = gr.DownloadButton("Download the report (JSON)", elem_id="download-report")
-        widgets["analyze"] = gr.Button("Analyze this edit", elem_id="analyse-edit")
+        widgets["analyze"] = gr.Button("Analyze this edit", elem_id="analyze-edit")
     widgets["metrics"] = html_widget("", elem_id="readout")
     return widgets

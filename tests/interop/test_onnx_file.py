@@ -16,7 +16,7 @@ onnx = pytest.importorskip("onnx", reason="pip install -e '.[import]'")
 
 
 def export(net: IResNet, path: Path, folded: bool, identity: bool = False) -> Path:
-    """Write a graph as PyTorch's exporter does: tensors without names, batch normalisation folded into convolutions."""
+    """Write a graph as PyTorch's exporter does: tensors without names, batch normalization folded into convolutions."""
     nodes: list = []
     constants: list = []
 

@@ -137,7 +137,7 @@ def test_an_edit_goes_straight_to_its_correlation(serve_page, media, visit):
     person.upload_and_wait(media / "talk.mp4")
     person.render()
     person.page.wait_for_selector("#player video")
-    person.page.click("#analyse-edit")
+    person.page.click("#analyze-edit")
     wait_for_charts(person)
     assert "the same moments of both" in person.text("#charts")
     assert person.errors == []

@@ -1,7 +1,7 @@
 """A training loop that knows no model: batches, phases, named losses, checkpoints and logs, run by Accelerate.
 
 One step takes one batch through every phase. A phase has an optimizer and a function from the batch to named losses,
-whose weighted sum is minimised. A GAN has two phases, every other training has one.
+whose weighted sum is minimized. A GAN has two phases, every other training has one.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def _update(
     settings: LoopSettings,
     step: int,
 ) -> None:
-    """Minimise the weighted sum of the losses by one step of the optimizer."""
+    """Minimize the weighted sum of the losses by one step of the optimizer."""
     total = torch.stack([phase.weights.get(name, 1.0) * value for name, value in losses.items()]).sum()
     if not math.isfinite(total.item()):
         parts = ", ".join(f"{name} {value.item():g}" for name, value in losses.items())

@@ -1,6 +1,6 @@
 """Condition images of NED's renderer (Papantoniou et al., CVPR 2022): the bare head with the motion of a frame.
 
-Four kinds of images come from one raster of each frame. NMFC (normalised mean face coordinates): each point of the face
+Four kinds of images come from one raster of each frame. NMFC (normalized mean face coordinates): each point of the face
 has the colour of its position on the mean face. Shape: the turned and lit surface without skin. Eyes: lids, eyeballs
 and irises. Mask: what the renderer draws.
 """
