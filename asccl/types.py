@@ -91,7 +91,7 @@ class Track:
     Attributes:
         presence: (T,) float32 in [0, 1], how far the face can be edited in each frame: 0 where it is missing, cut off,
             turned away or hidden, 1 where it is clearly visible, with short ramps between, so that an edit fades.
-        shot: (T,) int32, number of the shot; it grows by one at each scene cut.
+        shot: (T,) int32, index of the shot; it grows by one at each scene cut.
         reasons: spans of presence 0 as (first frame, last frame inclusive, reason); a reason is one of missing,
             cut off, turned, hidden.
     """
@@ -113,7 +113,7 @@ class Motion:
         identity: (468, 3) float32, this person's neutral landmarks in cm.
         weight: (T,) float32 in [0, 1], how much of an edit is applied.
         lip_gain: (T,) edited over source opening of the lips, None for 1; closed lips stay closed for any value.
-        shot: (T,) number of the shot, as in `Track`; None if all frames belong to one shot.
+        shot: (T,) index of the shot, as in `Track`; None if all frames belong to one shot.
     """
 
     coefficients: np.ndarray

@@ -105,28 +105,30 @@ def brightness_change(image: np.ndarray, alpha: np.ndarray, rim: np.ndarray) -> 
     return float(np.abs(change[rim]).mean())
 
 
-def measure_seam(image: Image, face: RenderedFace, crop: np.ndarray) -> tuple[float, float, float]:
+def measure_seam(image: Image, face: RenderedFace, crop_matrix: np.ndarray) -> tuple[float, float, float]:
     """Change of brightness across the rim of a generated face.
 
     Args:
         image: the source frame.
         face: generated for it.
-        crop: from the pixels of the frame to those of the face's square, (2, 3).
+        crop_matrix: from the pixels of the frame to those of the face's square, (2, 3).
 
     Returns:
         The change in the source, in the edit, and where the face replaces the source without compositing.
     """
-    layers = compose_layers(image, face, crop)
+    layers = compose_layers(image, face, crop_matrix)
     assert layers is not None
     shape = image.shape[1::-1]
     flags = cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC
-    generated = cv2.warpAffine(face.generated, crop, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    mask = cv2.warpAffine(np.float32(face.mask), crop, shape, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR)
+    generated = cv2.warpAffine(face.generated, crop_matrix, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    mask = cv2.warpAffine(np.float32(face.mask), crop_matrix, shape, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR)
     replaced = np.where(mask[..., None] > 0.5, generated, image)
     alpha = np.zeros(image.shape[:2], np.float32)
     alpha[layers.box.slices] = layers.alpha[..., 0]
     rim = (mask > 0.05) & (alpha < 0.95)
-    source, edit, without = (brightness_change(x, mask, rim) for x in (image, composite(image, face, crop), replaced))
+    source, edit, without = (
+        brightness_change(x, mask, rim) for x in (image, composite(image, face, crop_matrix), replaced)
+    )
     return source, edit, without
 
 
@@ -159,11 +161,11 @@ def measure_edit(
         start = time.process_time()
         face = session.render_face(landmarks, t)
         middle = time.process_time()
-        composite(frame.image, face, plan.scene.crops[t])
+        composite(frame.image, face, plan.scene.crop_matrices[t])
         composite_seconds.append(time.process_time() - middle)
         frame_seconds.append(time.process_time() - start)
         if t % SEAM_STRIDE == 0:
-            seams.append(measure_seam(frame.image, face, plan.scene.crops[t]))
+            seams.append(measure_seam(frame.image, face, plan.scene.crop_matrices[t]))
     source, edit, without = map(float, np.mean(seams, 0))
     return {
         "compositing, ms": 1e3 * float(np.median(composite_seconds)),

@@ -133,8 +133,8 @@ class PreparedClip:
         """Read the landmarks of frames in pixels of the crops, (n, 478, 2) float32."""
         first, last = int(frames.min()), int(frames.max()) + 1
         points = self.read("landmarks", first, last)[frames - first, :, :2].astype(np.float64)
-        crop = self.read("crop", first, last)[frames - first]
-        return (points @ crop[:, :, :2].transpose(0, 2, 1) + crop[:, None, :, 2]).astype(np.float32)
+        crop_matrices = self.read("crop", first, last)[frames - first]
+        return (points @ crop_matrices[:, :, :2].transpose(0, 2, 1) + crop_matrices[:, None, :, 2]).astype(np.float32)
 
     @cached_property
     def coefficients(self) -> np.ndarray:
@@ -148,7 +148,7 @@ class PreparedClip:
 
     @cached_property
     def segment_index(self) -> np.ndarray:
-        """Number of each frame's segment of consecutive valid frames of one shot, (T,); -1 for other frames."""
+        """Index of each frame's segment of consecutive valid frames of one shot, (T,); -1 for other frames."""
         key = np.where(self.valid, self.read("shot"), -1)
         index = np.cumsum(np.r_[0, np.diff(key) != 0])
         return np.where(self.valid, index, -1)

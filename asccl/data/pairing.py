@@ -74,7 +74,7 @@ def dtw_path(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _backtrack(total: np.ndarray) -> np.ndarray:
-    """Follow the cheapest path from the end to the start; the diagonal wins a tie."""
+    """Follow the cheapest path from the end to the start; equal costs prefer the diagonal."""
     i, j = total.shape[0] - 1, total.shape[1] - 1
     path = [(i, j)]
     while i or j:
@@ -146,7 +146,7 @@ def pair_frames(a: Utterance, b: Utterance) -> np.ndarray:
     """Pair the video frames of two takes of the same words.
 
     Returns:
-        (K, 2) frame numbers of a and b, one pair for each frame of a, in order.
+        (K, 2) frame indices of a and b, one pair for each frame of a, in order.
     """
     path = dtw_path(a.features, b.features)
     rows = np.arange(len(a.features))

@@ -22,8 +22,8 @@ from asccl.morphable.head import HeadModel
 from asccl.morphable.speech import protect_speech
 from asccl.types import EMOTIONS, Motion
 
-MAX_RESTING_LEVEL = 0.15  # of any unit of a resting face ...
-MAX_SPEAKING_LEVELS = {"mouthUpperUp": 0.45, "mouthShrugUpper": 0.2}  # ... and of these units of a calm speaker
+MAX_RESTING_LEVEL = 0.15  # of any unit of a resting face that `MAX_SPEAKING_LEVELS` does not list
+MAX_SPEAKING_LEVELS = {"mouthUpperUp": 0.45, "mouthShrugUpper": 0.2}  # of a calm speaker, by unit
 MIN_TARGET_SHARE = 0.55  # of a target, by which a unit is raised whatever the resting face has of it
 MIN_COEFFICIENT, MAX_COEFFICIENT = -0.5, 1.6
 

@@ -1,7 +1,7 @@
 """Direct a face to the style of a reference: its emotion, and the person's own way of showing it.
 
-A transfer of mean and deviation alone also transfers the differences between two resting faces and comes out weak. Here
-the direction is the preset of the emotion read in the reference, to which part of the reference's own coefficients
+A transfer of mean and deviation alone also transfers the differences between two resting faces and gives a weak edit.
+Here the direction is the preset of the emotion read in the reference, to which part of the reference's own coefficients
 beyond those of a resting face is added.
 """
 
@@ -32,8 +32,8 @@ PROBABILITY_EXPONENT = 2.5  # sharpens the emotion probabilities of a reference
 def emotion_weights(target: Target) -> np.ndarray:
     """Weight of each preset in the direction of an edit, (7,), sum 1: the named emotion, else what the reference shows.
 
-    A speaker reads as partly neutral whatever they feel, so neutral counts only by the part of its probability that
-    exceeds `MAX_EMOTIONAL_NEUTRALITY`.
+    The expression network assigns some probability to neutral for every speaker, so neutral counts only by the part of
+    its probability that exceeds `MAX_EMOTIONAL_NEUTRALITY`.
     """
     if target.emotion is not None:
         return np.eye(len(EMOTIONS))[EMOTIONS.index(target.emotion)]

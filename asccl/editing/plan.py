@@ -74,12 +74,12 @@ def plan_edit(
         WeightsError: weights are missing or damaged.
         SettingError: the device of the neural renderer cannot be used.
     """
-    face, remember = frames.face, frames.face.plan_steps.get
+    face, cached_step = frames.face, frames.face.plan_steps.get
     director = select_director(request, models.head)
-    source = remember("source emotion", lambda: mean_emotion_probabilities(face.samples, models.expression))
+    source = cached_step("source emotion", lambda: mean_emotion_probabilities(face.samples, models.expression))
     target = Target(request.emotion, reference, request.intensity, request.seed, source)
-    strength = remember(_strength_key(request, reference), lambda: _choose_strength(face, director, target, models))
-    renderer, report = remember(_renderer_key(request), lambda: _make_renderer(request, face, models))
+    strength = cached_step(_strength_key(request, reference), lambda: _choose_strength(face, director, target, models))
+    renderer, report = cached_step(_renderer_key(request), lambda: _make_renderer(request, face, models))
     scaled = replace(target, intensity=target.intensity * strength)
     motion = replace(frames.motion, weight=frames.motion.weight * time_range_weight(frames.times, request))
     edited = director(motion, scaled)
@@ -121,7 +121,10 @@ def time_range_weight(times: np.ndarray, request: EditRequest) -> np.ndarray:
 
 
 def _choose_strength(face: ObservedFace, director: Director, target: Target, models: Models) -> float:
-    """Judge by warping, whoever renders: how much a network blurs a face says nothing about the emotion."""
+    """Choose the strength with the warp renderer for every generator.
+
+    The blur of a network also lowers the cosine of the identity.
+    """
     return identity_preserving_strength(
         face.motion, director, target, face.warp, face.strength_samples, models.embedder.embed
     )
@@ -140,13 +143,13 @@ def _make_renderer(request: EditRequest, face: ObservedFace, models: Models) -> 
 
 
 def _strength_key(request: EditRequest, reference: ReferenceStyle | None) -> tuple[Hashable, ...]:
-    """What the strength depends on for one face; the intensity is no part of it."""
+    """Key of the strength for one face; the strength does not depend on the intensity."""
     style = b"" if reference is None else reference.mean.tobytes()
     return ("strength", request.generator, request.emotion, style, request.seed)
 
 
 def _renderer_key(request: EditRequest) -> tuple[Hashable, ...]:
-    """What the renderer depends on for one face: another key where the files to choose from have changed."""
+    """Key of the renderer for one face; it changes when the files to choose from change."""
     files: list[Path] = []
     if request.generator == "ned":
         files = [request.renderer] if request.renderer else renderer_files()

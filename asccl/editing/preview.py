@@ -15,7 +15,7 @@ from asccl.editing.strength import FaceSample
 from asccl.errors import NoFaceError
 from asccl.face.crop import expression_crop
 from asccl.face.pose import estimate_head_pose
-from asccl.face.presence import PITCH_RANGE, YAW_RANGE
+from asccl.face.presence import turn_weight
 from asccl.morphable.fit import Fitter
 from asccl.nets.inference import ExpressionClassifier
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
@@ -150,7 +150,8 @@ class PreviewSession:
         landmarks = models.landmarker.detect(image, self._typical_landmarks())
         if landmarks is None:
             return Preview(image, image, 0.0)
-        presence = pose_weight(landmarks)
+        pose = estimate_head_pose(landmarks)
+        presence = float(turn_weight(np.array(pose.yaw), np.array(pose.pitch)))
         identity = self.frames.motion.identity.astype(np.float64)
         motion = _append(self.frames.motion, _fit_frames(landmarks[None], models.fitter, identity), presence)
         times = np.append(np.full(len(self.frames.motion), np.nan), time)
@@ -162,16 +163,6 @@ class PreviewSession:
         """Landmarks of the sampled frame with the face of median size."""
         size = np.linalg.norm(np.ptp(self.frames.landmarks[..., :2], axis=1), axis=1)
         return self.frames.landmarks[int(np.argsort(size)[len(size) // 2])]
-
-
-def pose_weight(landmarks: np.ndarray) -> float:
-    """How far the pose of the head, landmarks (478, 3), allows an edit, in [0, 1]."""
-    pose = estimate_head_pose(landmarks)
-    weights = [
-        (none - abs(angle)) / (none - full)
-        for angle, (full, none) in ((pose.yaw, YAW_RANGE), (pose.pitch, PITCH_RANGE))
-    ]
-    return float(np.clip(min(weights), 0, 1))
 
 
 def _fit_frames(landmarks: np.ndarray, fitter: Fitter, identity: np.ndarray) -> Motion:

@@ -30,7 +30,7 @@ class FaceSample(NamedTuple):
     """A sample frame of a person.
 
     Attributes:
-        t: number of the frame in the motion.
+        t: index of the frame in the motion.
         image: (H, W, 3) uint8 RGB.
         landmarks: (478, 3) pixels.
     """

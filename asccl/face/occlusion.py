@@ -7,7 +7,8 @@ import numpy as np
 
 from asccl.types import Image
 
-COVERED_START, COVERED_END = 0.13, 0.07  # fraction of the skin: hidden from the first on, until it is below the second
+MIN_COVERED_FRACTION = 0.13  # of the skin: a face counts as hidden above it
+MAX_UNCOVERED_FRACTION = 0.07  # of the skin: a hidden face counts as visible again up to it
 # skin that neither speech nor blinks hide, away from the face oval: forehead, cheeks, nose, around the mouth, chin
 SKIN_LANDMARKS = (
     *(151, 9, 8, 69, 108, 337, 299, 104, 333, 68, 298, 67, 297),
@@ -68,7 +69,7 @@ class OcclusionDetector:
         midline = (points[FOREHEAD, 0] + points[CHIN, 0]) / 2
         visible = (np.abs(yaw) < FRONTAL_YAW) | (np.sign(points[skin, 0] - midline) != np.sign(yaw))
         share = float(changed[visible].mean()) if visible.any() else 0.0
-        is_covered = share > COVERED_END
+        is_covered = share > MAX_UNCOVERED_FRACTION
         self._covered_frames = self._covered_frames + 1 if is_covered else 0
         if self._covered_frames > MAX_COVERED_FRAMES:
             self.reset()

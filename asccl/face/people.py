@@ -36,7 +36,7 @@ def select_person(people: Sequence[Person], face: int | None, source: str) -> Pe
 
     Args:
         people: the result of `rank_people`.
-        face: number of the person; None selects the largest.
+        face: index of the person; None selects the largest.
         source: name of the input, for the error.
 
     Raises:

@@ -11,7 +11,7 @@ import numpy as np
 
 from asccl.face.easing import smoothstep
 from asccl.face.mesh import FACE_OVAL
-from asccl.face.occlusion import COVERED_END, COVERED_START
+from asccl.face.occlusion import MAX_UNCOVERED_FRACTION, MIN_COVERED_FRACTION
 from asccl.face.smooth import MAX_GAP
 
 MISSING, CUT_OFF, TURNED, HIDDEN = "missing", "cut off", "turned", "hidden"  # reasons in reports
@@ -23,10 +23,9 @@ FADE_DURATION = 1 / 6  # seconds
 MIN_VISIBLE_DURATION = 0.3  # seconds; faces that are visible for a shorter time are not edited
 FALLBACK_RATE = 25.0  # frames per second, for a still
 MIN_HIDDEN_FRAMES = 3
-# a scene cut ...
-CUT_THRESHOLD = 0.28  # changes the image by more than this (movement changes it by up to 0.15),
-CUT_PROMINENCE = 2.5  # by this factor more than the frames around it (a fast pan does not),
-FLASH_RATIO = 0.5  # and permanently: after a flash the image differs from the one before by less than this fraction
+CUT_THRESHOLD = 0.28  # minimum change of the image at a scene cut; movement changes it by up to 0.15
+CUT_PROMINENCE = 2.5  # minimum change at a cut, over the median of the frames around it; a fast pan stays below
+FLASH_RATIO = 0.5  # minimum change across two frames, over that across one, at a cut; a flash stays below
 
 
 class Evidence(NamedTuple):
@@ -91,7 +90,8 @@ def compute_presence(evidence: Sequence[Evidence], frame_rate: float) -> Presenc
         return Presence(np.zeros(0, np.float32), shot, ())
     column = {name: np.array([getattr(e, name) for e in evidence], np.float64) for name in Evidence._fields}
     missing = _missing(column, shot)
-    inside_strength, turn_strength = _fade(column["outside"], OUTSIDE_RANGE), _turn_strength(column)
+    inside_strength = _fade(column["outside"], OUTSIDE_RANGE)
+    turn_strength = turn_weight(*(_median_of_five(np.abs(column[name])) for name in ("yaw", "pitch")))
     hidden = _hidden(column["covered"], shot)
     reason = np.full(frames, "", object)
     for word, mask in (
@@ -115,7 +115,7 @@ def compute_presence(evidence: Sequence[Evidence], frame_rate: float) -> Presenc
 
 
 def detect_shots(evidence: Sequence[Evidence]) -> np.ndarray:
-    """Number of the shot (T,) int32, which grows by one at each cut. Flashes and pans are no cuts."""
+    """Index of the shot (T,) int32, which grows by one at each cut. Flashes and pans are no cuts."""
     change = np.array([e.change for e in evidence])
     two_frame_change = np.array([e.two_frame_change for e in evidence])
     cut = change > CUT_THRESHOLD
@@ -126,6 +126,21 @@ def detect_shots(evidence: Sequence[Evidence]) -> np.ndarray:
         is_flash_end = change[i - 1] > CUT_THRESHOLD and two_frame_change[i] < FLASH_RATIO * change[i - 1]
         cut[i] = i > 0 and not (is_pan or is_flash or is_flash_end)
     return np.cumsum(cut).astype(np.int32)
+
+
+def turn_weight(yaw: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+    """Compute how far the rotation of the head allows an edit.
+
+    `compute_presence` passes angles smoothed over time and eases the result; a preview passes those of one frame.
+
+    Args:
+        yaw: (...) degrees; NaN sets no limit.
+        pitch: (...) degrees; NaN sets no limit.
+
+    Returns:
+        (...) in [0, 1]: 1 up to the start of `YAW_RANGE` and `PITCH_RANGE`, 0 from the end of either.
+    """
+    return np.minimum(_fade(np.abs(yaw), YAW_RANGE), _fade(np.abs(pitch), PITCH_RANGE))
 
 
 def _missing(column: dict[str, np.ndarray], shot: np.ndarray) -> np.ndarray:
@@ -147,23 +162,17 @@ def _missing(column: dict[str, np.ndarray], shot: np.ndarray) -> np.ndarray:
     return missing
 
 
-def _turn_strength(column: dict[str, np.ndarray]) -> np.ndarray:
-    """Strength of an edit that the head's rotation allows; the angles are smoothed by a median of five frames."""
-    yaw, pitch = (_median_of_five(np.abs(column[name])) for name in ("yaw", "pitch"))
-    return np.minimum(_fade(yaw, YAW_RANGE), _fade(pitch, PITCH_RANGE))
-
-
 def _hidden(covered: np.ndarray, shot: np.ndarray) -> np.ndarray:
-    """Whether the face is hidden, (T,) bool, with hysteresis and a minimum time: a hand stays, a twitch does not."""
+    """Whether the face is hidden, (T,) bool, with hysteresis. Spans of less than `MIN_HIDDEN_FRAMES` are ignored."""
     hidden = np.zeros(len(covered), bool)
     values = _median_of_five(np.nan_to_num(covered))
     for first, last in _runs(shot):
         is_hidden = False
         for i in range(first, last + 1):
-            is_hidden = values[i] > (COVERED_END if is_hidden else COVERED_START)
+            is_hidden = values[i] > (MAX_UNCOVERED_FRACTION if is_hidden else MIN_COVERED_FRACTION)
             hidden[i] = is_hidden
         for i in range(last, first, -1):  # the rise before the start is hidden, too
-            hidden[i - 1] |= hidden[i] and values[i - 1] > COVERED_END
+            hidden[i - 1] |= hidden[i] and values[i - 1] > MAX_UNCOVERED_FRACTION
     for first, last in _runs(hidden):
         if hidden[first] and last - first + 1 < MIN_HIDDEN_FRAMES:
             hidden[first : last + 1] = False

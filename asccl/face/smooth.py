@@ -22,7 +22,7 @@ def interpolate_gaps(landmarks: np.ndarray, shot: np.ndarray) -> np.ndarray:
 
     Args:
         landmarks: (T, N, 3), NaN where missing.
-        shot: (T,) number of the shot.
+        shot: (T,) index of the shot.
 
     Returns:
         A copy of the landmarks.
@@ -44,7 +44,7 @@ def smooth_landmarks(landmarks: np.ndarray, shot: np.ndarray) -> np.ndarray:
 
     Args:
         landmarks: (T, N, 3) pixels, NaN where missing; gaps of up to `MAX_GAP` frames are interpolated first.
-        shot: (T,) number of the shot; nothing is smoothed across a cut.
+        shot: (T,) index of the shot; nothing is smoothed across a cut.
 
     Returns:
         (T, N, 3) of the same type.

@@ -17,8 +17,8 @@ def daas_weight(disparity: torch.Tensor, lambda_: float = LAMBDA, power: float =
 
     Args:
         disparity: output of the disparity head before normalization, (..., C).
-        lambda_: lambda.
-        power: r.
+        lambda_: factor lambda of the weight.
+        power: exponent r of the sigmoid.
 
     Returns:
         (...) in [lambda / 2^r, lambda], without gradient.

@@ -41,8 +41,8 @@ class LossSettings:
         query: the image whose disparity is compared with the candidates of the other image. "generated" is the authors'
             choice; "both" is the mean of the two directions.
         daas: "paper" for a weight per pair (eq. 6), "off" for weight 1, "authors" for the authors' one weight per map.
-        lambda_: lambda of eq. 6.
-        power: r of eq. 6.
+        lambda_: factor lambda of the weight, eq. 6.
+        power: exponent r of the sigmoid, eq. 6.
         samples: number of regions of each map, see `SCCMetric.sample_pairs`.
     """
 

@@ -98,7 +98,7 @@ def reconstruct(
         fitter: fits the 3DMM.
         progress: receives the stages "track" and "fit".
         limits: what is accepted.
-        face: number of the face; None selects the largest.
+        face: index of the face; None selects the largest.
         observe: is called with about `OBSERVED_FRAMES` frames that have the face.
 
     Raises:
@@ -133,7 +133,7 @@ def track_face(
         tracker: follows the face; it is started here.
         progress: receives the stage "track".
         limits: what is accepted.
-        face: number of the face; None selects the largest.
+        face: index of the face; None selects the largest.
         observe: is called with about `OBSERVED_FRAMES` frames that have the face.
         stride: process every `stride`-th frame only.
 

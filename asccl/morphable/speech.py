@@ -14,7 +14,7 @@ SPEECH_UNITS = (
 LIP_SPREAD_UNITS = ("mouthSmile", "mouthStretch", "mouthDimple")
 LIP_PART_UNITS = ("mouthUpperUp", "mouthLowerDown")
 LID_UNITS = ("eyeWide", "eyeSquint")
-OPEN_JAW = 0.15  # jawOpen from which on the jaw counts as open
+MIN_OPEN_JAW = 0.15  # of the unit jawOpen
 BLINK_THRESHOLD = 0.08  # eyeBlink above the resting lids at which a blink begins
 
 
@@ -31,7 +31,7 @@ def lip_rounding(motion: Motion, names: tuple[str, ...]) -> np.ndarray:
 
 def jaw_openness(motion: Motion, names: tuple[str, ...]) -> np.ndarray:
     """Measure how far the jaw is open: (T,) in [0, 1], 0 where it is closed as for p, b and m."""
-    return np.clip(motion.coefficients[:, names.index("jawOpen")] / OPEN_JAW, 0, 1)
+    return np.clip(motion.coefficients[:, names.index("jawOpen")] / MIN_OPEN_JAW, 0, 1)
 
 
 def blink_amount(motion: Motion, names: tuple[str, ...], resting_lids: float | None = None) -> np.ndarray:

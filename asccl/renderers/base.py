@@ -25,12 +25,12 @@ class RenderSession(Protocol):
     def render(self, image: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
         """Render one frame of the edit.
 
-        Frames should come in order: a renderer with recurrent context starts it anew after a gap.
+        Frames should come in order: a renderer with recurrent context clears it after a gap.
 
         Args:
             image: frame t of the source, (H, W, 3) uint8 RGB.
             landmarks: of the source's face in this frame, (478, 3) pixels; NaN where there is no face.
-            t: number of the frame in the motions of the plan.
+            t: index of the frame in the motions of the plan.
 
         Returns:
             Frame t of the edit, of the same size; `image` itself, the same object, where nothing changes. An array

@@ -35,8 +35,8 @@ class SyntheticPair(NamedTuple):
         target: like `source`, with another emotion.
         source_emotion: index into `EMOTIONS`.
         target_emotion: index into `EMOTIONS`.
-        person: number of the speaker.
-        frame: number of the frame of the speaker's words.
+        person: index of the speaker.
+        frame: index of the frame of the speaker's words.
         speech: coefficients of the words without emotion, (52,).
         source_coefficients: with the emotion of the source, (52,).
         target_coefficients: with the emotion of the target, (52,).

@@ -36,9 +36,9 @@ class SpeakerView:
         self.person = SyntheticPerson.sample(rng, surface.head)
         camera = Camera.sample(rng, FRAME_SIDE)
         self.scene = Scene.synthetic(surface, self.person.identity, [camera], size)
-        crop = self.scene.crops[0]
-        self._camera = camera_of_crop(camera, crop, size)
-        self._renderer = HeadRenderer(self.person, surface.head, pixels_per_cm(camera, crop))
+        crop_matrix = self.scene.crop_matrices[0]
+        self._camera = camera_of_crop(camera, crop_matrix, size)
+        self._renderer = HeadRenderer(self.person, surface.head, pixels_per_cm(camera, crop_matrix))
 
     def images(self, coefficients: np.ndarray) -> np.ndarray:
         """Render images: (n, 52) -> (n, S, S, 3) uint8 RGB."""

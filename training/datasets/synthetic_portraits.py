@@ -47,8 +47,8 @@ def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: 
     scene = Scene.synthetic(surface, person.identity, cameras, size)
     renderer = HeadRenderer(person, head, size / CROP_SIDE_CM)
     images, landmarks = [], []
-    for w, frame_camera, crop in zip(coefficients, cameras, scene.crops, strict=True):
-        crop_camera = camera_of_crop(frame_camera, crop, size)
+    for w, frame_camera, crop_matrix in zip(coefficients, cameras, scene.crop_matrices, strict=True):
+        crop_camera = camera_of_crop(frame_camera, crop_matrix, size)
         images.append(renderer.render(w, crop_camera).transpose(2, 0, 1))
         landmarks.append(renderer.landmarks(w, crop_camera))
     channels = scene.conditions(coefficients).channels
@@ -60,15 +60,15 @@ def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: 
     )
 
 
-def camera_of_crop(camera: Camera, crop: np.ndarray, size: int) -> Camera:
+def camera_of_crop(camera: Camera, crop_matrix: np.ndarray, size: int) -> Camera:
     """Return the camera that sees a crop of a camera's image.
 
     Args:
         camera: of the whole image.
-        crop: (2, 3) matrix from pixels of the image to those of the crop.
+        crop_matrix: (2, 3) from pixels of the image to those of the crop.
         size: side of the crop, pixels.
     """
-    linear, offset = crop[:, :2], crop[:, 2]
+    linear, offset = crop_matrix[:, :2], crop_matrix[:, 2]
     matrix = np.column_stack([linear @ camera.matrix[:, :2], linear @ camera.matrix[:, 2] + offset])
     return Camera(camera.rotation, camera.distance, matrix, (size, size))
 

@@ -20,7 +20,7 @@ from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.morphable.reconstruct import FittedClip, reconstruct
-from asccl.renderers.neural.head_crop import WeakPerspectiveView, head_crops
+from asccl.renderers.neural.head_crop import WeakPerspectiveView, head_crop_matrices
 from asccl.types import Image, Motion, Progress
 from asccl.video import Limits, Reader, probe
 from asccl.video.waveform import read_sound
@@ -65,11 +65,11 @@ def prepare_clip(job: ClipJob) -> dict[str, Any]:
     finally:
         tracker.close()
     with clip:
-        crop = crop_matrices(clip.motion, clip.track.shot, job.size)
+        matrices = crop_matrices(clip.motion, clip.track.shot, job.size)
         valid = clip.motion.weight > 0
-        tensors = {**_motion_tensors(clip), "crop": crop, "cepstra": _cepstra(job.video)}
+        tensors = {**_motion_tensors(clip), "crop": matrices, "cepstra": _cepstra(job.video)}
         file = f"{CLIPS_FOLDER}/{Path(job.source).with_suffix('.safetensors').as_posix()}"
-        size, digest = write_clip(job.folder / file, _crop_images(job, crop, valid, limits), tensors)
+        size, digest = write_clip(job.folder / file, _crop_images(job, matrices, valid, limits), tensors)
         return {
             "file": file,
             "source": job.source,
@@ -104,7 +104,7 @@ def crop_matrices(motion: Motion, shot: np.ndarray, size: int) -> np.ndarray:
 
     Args:
         motion: of T frames.
-        shot: (T,) number of the shot of each frame.
+        shot: (T,) index of the shot of each frame.
         size: side of the square, pixels.
 
     Returns:
@@ -116,7 +116,7 @@ def crop_matrices(motion: Motion, shot: np.ndarray, size: int) -> np.ndarray:
     ]
     valid = motion.weight > 0
     segment = np.cumsum(np.r_[False, (np.diff(shot) != 0) | (np.diff(valid.astype(np.int8)) != 0)])
-    return head_crops(views, size, segment)
+    return head_crop_matrices(views, size, segment)
 
 
 def _motion_tensors(clip: FittedClip) -> dict[str, np.ndarray]:
@@ -134,10 +134,10 @@ def _motion_tensors(clip: FittedClip) -> dict[str, np.ndarray]:
     }
 
 
-def _crop_images(job: ClipJob, crop: np.ndarray, valid: np.ndarray, limits: Limits) -> Iterator[Image | None]:
+def _crop_images(job: ClipJob, crop_matrices: np.ndarray, valid: np.ndarray, limits: Limits) -> Iterator[Image | None]:
     """Yield the square around the head of every frame, None for a frame without a face."""
     with Reader(job.video, limits) as reader:
-        for frame, matrix, has_face in zip(reader, crop, valid, strict=False):
+        for frame, matrix, has_face in zip(reader, crop_matrices, valid, strict=False):
             yield warp_crop(frame.image, matrix, job.size) if has_face else None
 
 

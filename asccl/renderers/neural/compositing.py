@@ -1,11 +1,10 @@
 """Composite a rendered face into its frame so that neither a seam nor the old outline is visible.
 
-1. The frame is warped along with the mesh: each pixel of the new face knows where the source shows the same point of
-   the skin, and around the face that motion fades out. So the old chin comes to lie under the new one, with the neck
-   behind it.
-2. The network has reconstructed the source's face as well. What it changed from there is added to the warped frame, so
-   that its constant errors, its tone, and the detail that it cannot draw cancel.
-3. What the source does not show, behind lids and lips, comes from the network alone.
+1. The frame is warped along with the mesh. Each pixel of the generated face has a displacement to the same skin point
+   in the source; outside the face it fades to zero. The old outline is therefore covered.
+2. The network reconstructs the source's face as well. The difference between both faces is added to the warped frame,
+   so that the network's constant errors, its tone, and the detail that it cannot draw cancel.
+3. Points that the source does not show, behind lids and lips, come from the network alone.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ FEATHER = 0.05  # width of the transition from the edge of the mask inwards
 TONE_SIGMA = 0.09  # Gaussian: colours that vary more slowly are those of the source
 KEEP_LEVEL, REJECT_LEVEL = 24.0, 56.0  # changes of skin up to 24 grey levels are kept, above 56 rejected as artefacts
 CHANGE_SIGMA = 1.2  # pixels, Gaussian: changes that vary faster are noise
-FADE_FACTOR = 3.0  # the motion around the face fades over this multiple of its largest value ...
-MIN_FADE_LENGTH = 0.04  # ... and over at least this length
-BORDER_FADE = 0.12  # distance from the border of the square at which the motion beside the face begins to fade
-MIN_MOTION = 0.03  # pixels: smaller motion counts as none
+FADE_FACTOR = 3.0  # length over which the displacement fades around the face, over its largest magnitude
+MIN_FADE_LENGTH = 0.04  # minimum of that length
+BORDER_FADE = 0.12  # distance from the border of the square at which the displacement beside the face begins to fade
+MIN_DISPLACEMENT = 0.03  # pixels: smaller displacements count as none
 
 
 class RenderedFace(NamedTuple):
@@ -40,7 +39,7 @@ class RenderedFace(NamedTuple):
         reconstruction: (S, S, 3) uint8 RGB, the source as the network draws it; anything outside its mask.
         mask: (S, S) bool.
         reconstruction_mask: (S, S) bool.
-        motion: (S, S, 2) float32, motion of each point of the mask from the source, pixels of the frame.
+        displacement: (S, S, 2) float32, of each point of the mask from the source to the edit, pixels of the frame.
         visible: (S, S) bool, where the source shows the same point.
     """
 
@@ -48,7 +47,7 @@ class RenderedFace(NamedTuple):
     reconstruction: Image
     mask: np.ndarray
     reconstruction_mask: np.ndarray
-    motion: np.ndarray
+    displacement: np.ndarray
     visible: np.ndarray
 
 
@@ -69,19 +68,19 @@ class CompositeLayers:
     box: Box
 
 
-def composite(image: Image, face: RenderedFace, crop: np.ndarray, opacity: float = 1.0) -> Image:
+def composite(image: Image, face: RenderedFace, crop_matrix: np.ndarray, opacity: float = 1.0) -> Image:
     """Composite a rendered face into its frame.
 
     Args:
         image: the frame, (H, W, 3) uint8 RGB.
         face: the rendered face.
-        crop: similarity from the frame to the square, (2, 3).
+        crop_matrix: similarity from the frame to the square, (2, 3).
         opacity: of all that changes, in (0, 1].
 
     Returns:
         A new frame; the same object if the square lies outside of the frame.
     """
-    layers = compose_layers(image, face, crop)
+    layers = compose_layers(image, face, crop_matrix)
     if layers is None:
         return image
     edited = layers.warped + layers.alpha * (layers.generated - layers.warped)
@@ -91,35 +90,35 @@ def composite(image: Image, face: RenderedFace, crop: np.ndarray, opacity: float
     return out
 
 
-def compose_layers(image: Image, face: RenderedFace, crop: np.ndarray) -> CompositeLayers | None:
+def compose_layers(image: Image, face: RenderedFace, crop_matrix: np.ndarray) -> CompositeLayers | None:
     """Compute the layers of a composite.
 
     Args:
         image: the frame, (H, W, 3) uint8 RGB.
         face: the rendered face.
-        crop: similarity from the frame to the square, (2, 3).
+        crop_matrix: similarity from the frame to the square, (2, 3).
 
     Returns:
         The layers; None if the square lies outside of the frame.
     """
-    motion = spread_motion(face.motion, face.mask, crop)
-    box = _frame_box(crop, face.mask | (np.abs(motion) > MIN_MOTION).any(-1), image.shape)
+    displacement = spread_displacement(face.displacement, face.mask, crop_matrix)
+    box = _frame_box(crop_matrix, face.mask | (np.abs(displacement) > MIN_DISPLACEMENT).any(-1), image.shape)
     if box.empty:
         return None
-    box_to_square = crop.copy()
-    box_to_square[:, 2] += crop[:, :2] @ (box.x0, box.y0)
+    box_to_square = crop_matrix.copy()
+    box_to_square[:, 2] += crop_matrix[:, :2] @ (box.x0, box.y0)
 
     def to_box(values: np.ndarray, flags: int = cv2.INTER_LINEAR) -> np.ndarray:
         shape = (box.x1 - box.x0, box.y1 - box.y0)
         return cv2.warpAffine(values, box_to_square, shape, flags=flags | cv2.WARP_INVERSE_MAP)
 
-    warped = _warp_frame(image, to_box(motion), box)
+    warped = _warp_frame(image, to_box(displacement), box)
     alpha, visible = cv2.split(to_box(cv2.merge([_feathered(face.mask), _eroded(face.visible)])))
     generated = _fill_outside(face.generated, face.mask)
     reconstruction = _fill_outside(face.reconstruction, face.reconstruction_mask)
-    moved_reconstruction = _warp_square(reconstruction, face.motion @ crop[:, :2].T)
+    moved_reconstruction = _warp_square(reconstruction, face.displacement @ crop_matrix[:, :2].T)
     change = to_box(reject_artifacts(generated, moved_reconstruction))
-    source = warp_crop(image, crop, len(generated))
+    source = warp_crop(image, crop_matrix, len(generated))
     toned = match_tone(generated, reconstruction, source, face.reconstruction_mask)
     revealed = to_box(toned, cv2.INTER_CUBIC)
     colours = revealed + visible[..., None] * (warped + change - revealed)
@@ -153,36 +152,36 @@ def match_tone(generated: np.ndarray, reconstruction: np.ndarray, source: Image,
     return generated + smooth[..., :3] / np.maximum(smooth[..., 3:], 1e-3)
 
 
-def spread_motion(motion: np.ndarray, mask: np.ndarray, crop: np.ndarray) -> np.ndarray:
-    """Continue the motion of a face outside of its mask, fading out.
+def spread_displacement(displacement: np.ndarray, mask: np.ndarray, crop_matrix: np.ndarray) -> np.ndarray:
+    """Continue the displacement of a face outside of its mask, fading out.
 
-    Outside, the motion is that of the nearest point of the mask. The larger it is, the longer the distance over which
-    it fades, so that nothing folds.
+    Outside, the displacement is that of the nearest point of the mask. The larger it is, the longer the distance over
+    which it fades, so that nothing folds.
 
     Args:
-        motion: (S, S, 2) float32 pixels of the frame.
+        displacement: (S, S, 2) float32 pixels of the frame.
         mask: (S, S) bool.
-        crop: similarity from the frame to the square, (2, 3).
+        crop_matrix: similarity from the frame to the square, (2, 3).
 
     Returns:
         (S, S, 2) float32 pixels of the frame.
     """
     size = len(mask)
-    motion = motion * mask[..., None]
-    scale = np.sqrt(abs(np.linalg.det(crop[:, :2])))
+    displacement = displacement * mask[..., None]
+    scale = np.sqrt(abs(np.linalg.det(crop_matrix[:, :2])))
     distance, nearest = cv2.distanceTransformWithLabels(
         (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    motion_by_label = np.zeros((nearest.max() + 1, 2), np.float32)
-    motion_by_label[nearest[mask]] = motion[mask]
-    outside = motion_by_label[nearest]
-    max_motion = float(np.linalg.norm(outside, axis=-1)[distance < 2].max(initial=0.0)) * scale  # at the edge
-    fade = np.exp(-((distance / max(FADE_FACTOR * max_motion, MIN_FADE_LENGTH * size)) ** 2))
+    displacement_by_label = np.zeros((nearest.max() + 1, 2), np.float32)
+    displacement_by_label[nearest[mask]] = displacement[mask]
+    outside = displacement_by_label[nearest]
+    max_displacement = float(np.linalg.norm(outside, axis=-1)[distance < 2].max(initial=0.0)) * scale  # at the edge
+    fade = np.exp(-((distance / max(FADE_FACTOR * max_displacement, MIN_FADE_LENGTH * size)) ** 2))
     spread = cv2.GaussianBlur(outside * fade[..., None], (0, 0), max(0.01 * size, 0.8))
     to_edge = np.minimum(np.arange(size), np.arange(size)[::-1])
     border = np.minimum.outer(to_edge, to_edge) / (BORDER_FADE * size)
     spread = spread * np.clip(border, 0, 1)[..., None]
-    return (spread + _feathered(mask)[..., None] * (motion - spread)).astype(np.float32)
+    return (spread + _feathered(mask)[..., None] * (displacement - spread)).astype(np.float32)
 
 
 def _max_magnitude(values: np.ndarray) -> np.ndarray:
@@ -191,34 +190,36 @@ def _max_magnitude(values: np.ndarray) -> np.ndarray:
     return cv2.max(cv2.max(r, g), b)
 
 
-def _frame_box(crop: np.ndarray, used: np.ndarray, shape: tuple[int, ...]) -> Box:
+def _frame_box(crop_matrix: np.ndarray, used: np.ndarray, shape: tuple[int, ...]) -> Box:
     """The part of a frame that shows the used part (S, S) bool of the square."""
     ys, xs = np.flatnonzero(used.any(1)), np.flatnonzero(used.any(0))
     if len(ys) == 0:
         return Box(0, 0, 0, 0, 1.0)
     x, y = (np.array([part[0] - 1, part[-1] + 1]) for part in (xs, ys))
-    corners = np.array([[a, b] for a in x for b in y]) - crop[:, 2]
-    corners = corners @ np.linalg.inv(crop[:, :2]).T
+    corners = np.array([[a, b] for a in x for b in y]) - crop_matrix[:, 2]
+    corners = corners @ np.linalg.inv(crop_matrix[:, :2]).T
     low, high = np.floor(corners.min(0)).astype(int), np.ceil(corners.max(0)).astype(int) + 1
     return Box(max(0, low[0]), max(0, low[1]), min(shape[1], high[0]), min(shape[0], high[1]), 1.0)
 
 
-def _warp_frame(image: Image, motion: np.ndarray, box: Box) -> np.ndarray:
-    """The box of a frame moved by (h, w, 2) pixels, (h, w, 3) float32; pixels without motion stay exact."""
+def _warp_frame(image: Image, displacement: np.ndarray, box: Box) -> np.ndarray:
+    """The box of a frame moved by (h, w, 2) pixels, (h, w, 3) float32; pixels without displacement stay exact."""
     source = image[box.slices].astype(np.float32)
-    if np.abs(motion).max(initial=0.0) < MIN_MOTION:
+    if np.abs(displacement).max(initial=0.0) < MIN_DISPLACEMENT:
         return source
     x = np.arange(box.x0, box.x1, dtype=np.float32)[None]
     y = np.arange(box.y0, box.y1, dtype=np.float32)[:, None]
-    warped = cv2.remap(image, x - motion[..., 0], y - motion[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    static = (np.abs(motion[..., 0]) < MIN_MOTION) & (np.abs(motion[..., 1]) < MIN_MOTION)
+    warped = cv2.remap(
+        image, x - displacement[..., 0], y - displacement[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    static = (np.abs(displacement[..., 0]) < MIN_DISPLACEMENT) & (np.abs(displacement[..., 1]) < MIN_DISPLACEMENT)
     return np.where(static[..., None], source, warped.astype(np.float32))
 
 
-def _warp_square(values: np.ndarray, motion: np.ndarray) -> np.ndarray:
+def _warp_square(values: np.ndarray, displacement: np.ndarray) -> np.ndarray:
     """The values of a square moved by (S, S, 2) of its pixels."""
     y, x = np.mgrid[: len(values), : len(values)].astype(np.float32)
-    map_x, map_y = np.float32(x - motion[..., 0]), np.float32(y - motion[..., 1])
+    map_x, map_y = np.float32(x - displacement[..., 0]), np.float32(y - displacement[..., 1])
     return cv2.remap(values, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asccl.renderers.neural.face_surface import NUM_CHANNELS, FaceSurface
-from asccl.renderers.neural.head_crop import HeadView, WeakPerspectiveView, head_crops
+from asccl.renderers.neural.head_crop import HeadView, WeakPerspectiveView, head_crop_matrices
 from asccl.types import Motion
 
 
@@ -52,14 +52,14 @@ class Scene:
         surface: the face.
         rest: the person at rest, (V, 3) cm.
         views: the camera of each frame.
-        crops: similarities from the frame to a square, (T, 2, 3).
+        crop_matrices: similarities from the frame to a square, (T, 2, 3).
         size: side of the square, pixels.
     """
 
     surface: FaceSurface
     rest: np.ndarray
     views: Sequence[HeadView]
-    crops: np.ndarray
+    crop_matrices: np.ndarray
     size: int
 
     @classmethod
@@ -75,7 +75,9 @@ class Scene:
             WeakPerspectiveView(float(s), r, t)
             for s, r, t in zip(motion.scale, motion.rotation, motion.translation, strict=True)
         ]
-        return cls(surface, surface.rest_vertices(motion.identity), views, head_crops(views, size, motion.shot), size)
+        return cls(
+            surface, surface.rest_vertices(motion.identity), views, head_crop_matrices(views, size, motion.shot), size
+        )
 
     @classmethod
     def synthetic(
@@ -95,7 +97,7 @@ class Scene:
             size: side of the square, pixels.
             shot: index of the shot of each frame, (T,), or None for one.
         """
-        return cls(surface, surface.rest_vertices(identity), views, head_crops(views, size, shot), size)
+        return cls(surface, surface.rest_vertices(identity), views, head_crop_matrices(views, size, shot), size)
 
     def conditions(self, coefficients: np.ndarray, first: int = 0) -> Conditions:
         """Compute the conditions of the frames from `first` on, by coefficients (n, 52); chunks give the same bits."""
@@ -106,6 +108,6 @@ class Scene:
     def frame_channels(self, coefficients: np.ndarray, t: int) -> np.ndarray:
         """Compute the channels (10, S, S) of frame t with an expression (52,)."""
         vertices = self.surface.deform(self.rest, coefficients)
-        view, crop = self.views[t], self.crops[t]
-        fragments = self.surface.rasterize(vertices, view, crop, self.size)
-        return self.surface.condition_channels(vertices, fragments, view, crop)
+        view, crop_matrix = self.views[t], self.crop_matrices[t]
+        fragments = self.surface.rasterize(vertices, view, crop_matrix, self.size)
+        return self.surface.condition_channels(vertices, fragments, view, crop_matrix)

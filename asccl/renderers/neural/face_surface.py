@@ -21,7 +21,7 @@ MOUTH_BRIGHTNESS = {"mouth cavity": 0.25, "tongue": 0.6, "teeth upper": 1.0, "te
 SURFACE_BRIGHTNESS = 0.85  # of all other regions
 NORMAL_SCALE = np.array([[0.5], [0.5], [-0.5]], np.float32)  # from a normal to colours around 0.5; z to the camera
 MAX_POINT_DISTANCE = 2.5  # pixels on the surface at rest: two closer points count as the same
-MAX_NEIGHBOUR_MOTION = 1.0  # pixels: neighbours that move further apart belong to different surfaces
+MAX_DISPLACEMENT_STEP = 1.0  # pixels: neighbours whose displacements differ more belong to different surfaces
 IDENTITY_PRIOR = 1.0  # cm^2 per squared standard deviation of identity, when a mesh is fitted to landmarks
 FOREHEAD_CENTRE, FOREHEAD_RADII = (0.0, -1.0), (7.5, 7.3)  # ellipse (x, y) that ends the face at the top, cm
 MAX_DEPTH = 6.2  # cm behind the origin to which the face extends: the cheekbones in front of the ears
@@ -134,17 +134,17 @@ class FaceSurface:
         """Apply an expression: a person at rest (V, 3) and coefficients (52,) -> (V, 3) cm."""
         return rest + (coefficients.astype(np.float32) @ self.units).reshape(-1, 3)
 
-    def rasterize(self, vertices: np.ndarray, view: HeadView, crop: np.ndarray, size: int) -> Fragments:
+    def rasterize(self, vertices: np.ndarray, view: HeadView, crop_matrix: np.ndarray, size: int) -> Fragments:
         """Rasterize the front faces of a surface.
 
         Args:
             vertices: (V, 3) cm.
             view: the camera.
-            crop: similarity from the frame to the square, (2, 3).
+            crop_matrix: similarity from the frame to the square, (2, 3).
             size: side of the square, pixels.
         """
         pixels, depth = view.project(vertices)
-        pixels = pixels @ crop[:, :2].T + crop[:, 2]
+        pixels = pixels @ crop_matrix[:, :2].T + crop_matrix[:, 2]
         a, b, c = pixels[self.triangles].transpose(1, 0, 2)
         front = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]) < 0
         index, barycentric = rasterize(pixels, depth, self.triangles[front], (size, size))
@@ -154,7 +154,7 @@ class FaceSurface:
         return Fragments(pixel, barycentric.reshape(-1, 3)[pixel], self.triangles[triangle], region, size)
 
     def condition_channels(
-        self, vertices: np.ndarray, fragments: Fragments, view: HeadView, crop: np.ndarray
+        self, vertices: np.ndarray, fragments: Fragments, view: HeadView, crop_matrix: np.ndarray
     ) -> np.ndarray:
         """Compute the condition images of one frame.
 
@@ -162,18 +162,20 @@ class FaceSurface:
             vertices: (V, 3) cm.
             fragments: their raster.
             view: the camera.
-            crop: similarity from the frame to the square, (2, 3).
+            crop_matrix: similarity from the frame to the square, (2, 3).
 
         Returns:
             (10, S, S) float32, the channels of `Conditions`.
         """
         rotation = np.eye(3)
-        rotation[:2, :2] = crop[:, :2] / np.sqrt(abs(np.linalg.det(crop[:, :2])))
+        rotation[:2, :2] = crop_matrix[:, :2] / np.sqrt(abs(np.linalg.det(crop_matrix[:, :2])))
         normals = vertex_normals(vertices @ (rotation @ view.rotation).T, self.triangles)
         values = fragments.interpolate(np.column_stack([normals, self._vertex_values]))
         size = fragments.size
         out = np.zeros((NUM_CHANNELS, size * size), np.float32)
-        out[:, fragments.pixel] = self._fragment_channels(values, fragments.region, 1 / pixels_per_cm(view, crop))
+        out[:, fragments.pixel] = self._fragment_channels(
+            values, fragments.region, 1 / pixels_per_cm(view, crop_matrix)
+        )
         return out.reshape(NUM_CHANNELS, size, size)
 
     def _fragment_channels(self, values: np.ndarray, region: np.ndarray, pixel_size: float) -> np.ndarray:
@@ -187,24 +189,26 @@ class FaceSurface:
         out = np.concatenate([nmfc, shape, [lid * ~eye, eye - iris, iris, mask]]) * mask
         return np.clip(out, 0, 1).astype(np.float32, copy=False)
 
-    def visibility_mask(self, edited: Fragments, source: Fragments, motion: np.ndarray) -> np.ndarray:
+    def visibility_mask(self, edited: Fragments, source: Fragments, displacement: np.ndarray) -> np.ndarray:
         """Find the pixels whose point of the surface is also visible in the source.
 
         Args:
             edited: raster of the edit.
             source: raster of the source.
-            motion: motion of each pixel from the source to the edit, (S, S, 2) float32 pixels of the square.
+            displacement: of each pixel from the source to the edit, (S, S, 2) float32 pixels of the square.
 
         Returns:
             (S, S) bool.
         """
         edited_points, source_points = self._surface_points(edited), self._surface_points(source)
         y, x = np.mgrid[: edited.size, : edited.size].astype(np.float32)
-        x, y = x - motion[..., 0], y - motion[..., 1]
+        x, y = x - displacement[..., 0], y - displacement[..., 1]
         source_points = cv2.remap(source_points, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         pixel_size = np.ptp(self.rest[:, 1]) / edited.size  # approximate, cm
         neighbours = np.ones((3, 3), np.uint8)
-        torn = cv2.dilate(motion, neighbours) - cv2.erode(motion, neighbours) > MAX_NEIGHBOUR_MOTION  # lid over eyeball
+        torn = (
+            cv2.dilate(displacement, neighbours) - cv2.erode(displacement, neighbours) > MAX_DISPLACEMENT_STEP
+        )  # lid over eyeball
         distance = ((edited_points - source_points) ** 2).sum(-1)  # squared; nan compares false
         same = (distance < (MAX_POINT_DISTANCE * pixel_size) ** 2) & ~torn.any(-1)
         return cv2.morphologyEx(same.astype(np.uint8), cv2.MORPH_CLOSE, neighbours) > 0  # fills gaps of the raster

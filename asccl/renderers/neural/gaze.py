@@ -13,7 +13,8 @@ SIDES = ("Right", "Left")  # the person's own, in the order of EYEBALL_REGIONS
 DIRECTIONS = ("In", "Out", "Up", "Down")
 EYES = ((mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS))
 UNIT_PRIOR = 0.02  # weight of the squared units, over the trace of the normal equations
-CLOSED_EYE, OPEN_EYE = 0.12, 0.22  # height of an eye over its width: the iris is hidden below, fully visible above
+# height of an eye over its width: the iris is hidden below the first, fully visible above the second
+CLOSED_EYE_ASPECT, OPEN_EYE_ASPECT = 0.12, 0.22
 
 
 class GazeEstimator:
@@ -25,7 +26,7 @@ class GazeEstimator:
         self._unit_indices = [_gaze_units(head, side) for side in SIDES]
         self._units = surface.units.reshape(len(head.names), -1, 3)
         # (4, 3) cm that each unit moves an iris
-        self._iris_motions = [
+        self._iris_displacements = [
             self._units[unit][:, iris].mean(1) for unit, iris in zip(self._unit_indices, self._irises, strict=True)
         ]
 
@@ -42,12 +43,12 @@ class GazeEstimator:
             Coefficients with gaze units, (52,) float32; the units of a closed eye are 0.
         """
         out = coefficients.astype(np.float32)
-        parts = zip(self._irises, self._unit_indices, self._iris_motions, EYES, strict=True)
-        for vertices, unit_index, iris_motions, (lids, iris) in parts:
+        parts = zip(self._irises, self._unit_indices, self._iris_displacements, EYES, strict=True)
+        for vertices, unit_index, iris_displacements, (lids, iris) in parts:
             out[unit_index] = 0
             ahead = (rest[vertices] + np.tensordot(out, self._units[:, vertices], 1)).mean(0)
             ahead_pixels = view.project(ahead)[0]
-            unit_pixels = view.project(ahead + iris_motions)[0] - ahead_pixels  # (4, 2): in, out, up, down
+            unit_pixels = view.project(ahead + iris_displacements)[0] - ahead_pixels  # (4, 2): in, out, up, down
             offset = landmarks[iris[0], :2] - ahead_pixels
             out[unit_index] = _solve_units(unit_pixels, offset) * _eye_openness(landmarks[list(lids), :2])
         return out
@@ -80,4 +81,4 @@ def _eye_openness(lids: np.ndarray) -> float:
     """The loop of the lids (16, 2) -> 0 for a closed to 1 for an open eye."""
     width = np.linalg.norm(lids[8] - lids[0])
     height = np.linalg.norm(lids[9:16] - lids[7:0:-1], axis=1).max()
-    return float(np.clip((height / max(width, 1e-6) - CLOSED_EYE) / (OPEN_EYE - CLOSED_EYE), 0, 1))
+    return float(np.clip((height / max(width, 1e-6) - CLOSED_EYE_ASPECT) / (OPEN_EYE_ASPECT - CLOSED_EYE_ASPECT), 0, 1))

@@ -45,7 +45,7 @@ class WeakPerspectiveView(NamedTuple):
         return placed[..., :2], placed[..., 2]
 
 
-def head_crops(views: Sequence[HeadView], size: int, shot: np.ndarray | None = None) -> np.ndarray:
+def head_crop_matrices(views: Sequence[HeadView], size: int, shot: np.ndarray | None = None) -> np.ndarray:
     """Compute the square around a face in each frame, upright as the head is.
 
     Position, size and rotation are smoothed over time within each shot, so that the square does not jitter.
@@ -74,9 +74,9 @@ def head_crops(views: Sequence[HeadView], size: int, shot: np.ndarray | None = N
     return np.concatenate([linear, shift[..., None]], -1)
 
 
-def pixels_per_cm(view: HeadView, crop: np.ndarray) -> float:
-    """Compute the pixels of the square per cm at the face. crop: similarity from the frame to the square, (2, 3)."""
-    return _frame_pixels_per_cm(view) * float(np.sqrt(abs(np.linalg.det(crop[:, :2]))))
+def pixels_per_cm(view: HeadView, crop_matrix: np.ndarray) -> float:
+    """Compute the pixels of the square per cm at the face. crop_matrix: from the frame to the square, (2, 3)."""
+    return _frame_pixels_per_cm(view) * float(np.sqrt(abs(np.linalg.det(crop_matrix[:, :2]))))
 
 
 def _smooth(poses: np.ndarray) -> np.ndarray:

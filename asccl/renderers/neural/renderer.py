@@ -1,8 +1,8 @@
 """NED's renderer, stage 2: a network trained on one person generates the face from condition images.
 
 The network reads the condition images of three frames and its own last two outputs, so frames must come in order; this
-context starts anew after a gap and at a cut. Beside the edited face the network reconstructs the source's face, so that
-`composite` can tell what the edit changes from the network's own errors.
+context is cleared after a gap and at a cut. Beside the edited face the network reconstructs the source's face, so that
+`composite` can separate the changes of the edit from the network's own errors.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class NeuralPlan:
     Attributes:
         motion: of the source, T frames.
         edited: of the edit, T frames.
-        scene: the person at rest, cameras and crops of T frames.
+        scene: the person at rest, cameras and crop_matrix matrices of T frames.
         opacity: of the generated face, (T,) in [0, 1].
     """
 
@@ -72,7 +72,7 @@ class NeuralRenderer:
         Args:
             plan: made by `plan`.
             landmarks: of frame t of the source, (478, 3) pixels; they give the gaze and the opening of the lips.
-            t: number of the frame.
+            t: index of the frame.
 
         Returns:
             Vertices of the source's and of the edited face, (V, 3) cm each.
@@ -100,7 +100,7 @@ class NeuralSession:
         Args:
             image: frame t of the source.
             landmarks: of its face, (478, 3) pixels; NaN where there is none.
-            t: number of the frame in the plan.
+            t: index of the frame in the plan.
 
         Returns:
             Frame t of the edit; the same object where nothing changes.
@@ -109,25 +109,25 @@ class NeuralSession:
         if not np.isfinite(landmarks[0, 0]) or opacity <= 0:
             self._context.clear()
             return image
-        return composite(as_image(image), self.render_face(landmarks, t), self._plan.scene.crops[t], opacity)
+        return composite(as_image(image), self.render_face(landmarks, t), self._plan.scene.crop_matrices[t], opacity)
 
     def render_face(self, landmarks: np.ndarray, t: int) -> RenderedFace:
-        """Generate the face of frame t within its square crop, `scene.crops[t]`."""
+        """Generate the face of frame t within its square, `scene.crop_matrices[t]`."""
         surface, scene, size = self._renderer.surface, self._plan.scene, self._renderer.size
-        view, crop = scene.views[t], scene.crops[t]
+        view, crop_matrix = scene.views[t], scene.crop_matrices[t]
         before, after = self._renderer.vertices(self._plan, landmarks, t)
-        edited, source = (surface.rasterize(vertices, view, crop, size) for vertices in (after, before))
-        edited_conditions = surface.condition_channels(after, edited, view, crop)
-        source_conditions = surface.condition_channels(before, source, view, crop)
+        edited, source = (surface.rasterize(vertices, view, crop_matrix, size) for vertices in (after, before))
+        edited_conditions = surface.condition_channels(after, edited, view, crop_matrix)
+        source_conditions = surface.condition_channels(before, source, view, crop_matrix)
         conditions = np.stack([edited_conditions, source_conditions])
         face, reconstruction = self._context.generate(conditions, t, self._plan.motion.shot)
-        motion = np.zeros((size * size, 2), np.float32)
-        motion[edited.pixel] = edited.interpolate(view.project(after)[0] - view.project(before)[0]).T
-        motion = motion.reshape(size, size, 2)
+        displacement = np.zeros((size * size, 2), np.float32)
+        displacement[edited.pixel] = edited.interpolate(view.project(after)[0] - view.project(before)[0]).T
+        displacement = displacement.reshape(size, size, 2)
         mask, source_mask = edited_conditions[-1] > 0, source_conditions[-1] > 0
-        crop_motion = (motion @ crop[:, :2].T).astype(np.float32)
-        visible = surface.visibility_mask(edited, source, crop_motion) & mask
-        return RenderedFace(face, reconstruction, mask, source_mask, motion, visible)
+        square_displacement = (displacement @ crop_matrix[:, :2].T).astype(np.float32)
+        visible = surface.visibility_mask(edited, source, square_displacement) & mask
+        return RenderedFace(face, reconstruction, mask, source_mask, displacement, visible)
 
 
 class _RecurrentContext:

@@ -1,11 +1,11 @@
-"""From coefficients to pixels: how far each landmark moves in the image, while the lips keep the source's closures.
+"""Compute the landmark displacement of an edit and keep closed lips closed.
 
 A change of the coefficients from w to w' moves the landmarks of a frame by
 
     d = s R sum_i (w'_i - w_i) E_i
 
 with scale s and rotation R of the fitted weak perspective and the expression basis E: neutral shape and translation
-cancel. What follows are corrections of d: the outline of the face is damped, brows keep their thickness, lids open and
+cancel. Then d is corrected: the outline of the face is damped, brows keep their thickness, lids open and
 close within bounds, and the gap of the lips grows by `lip_gain` alone.
 """
 
@@ -21,12 +21,12 @@ from asccl.types import Motion
 LIP_FALLOFF = 0.9  # cm, Gaussian: how far a lip correction reaches into the skin around
 LIP_SPREAD = 0.5  # cm, Gaussian: how far it reaches along the lip
 LID_FALLOFF = 0.5  # cm, Gaussian: how far a lid correction reaches
-BROW_RIGIDITY = 0.85  # fraction of the motion that both rows of a brow share
+BROW_RIGIDITY = 0.85  # fraction of the displacement that both rows of a brow share
 MAX_LID_OPENING, MAX_LID_CLOSING = 0.4, 0.45  # change of the eye's opening, over the opening in the source
 MAX_EYE_ASPECT = 0.37  # eye opening over eye length to which lids open at most
 CLOSED_LIP_GAP = 0.035  # face sizes: lips with a smaller gap count as closed and stay as they are
 SMILE_LIFT_REMOVAL = 1.0  # fraction of the lift of the middle of the lips that is taken out of a smile
-OUTLINE_MOTION = 0.05  # fraction of the motion that the outline of the face keeps: hair and background stay
+OUTLINE_GAIN = 0.05  # fraction of the displacement that the outline of the face keeps: hair and background stay
 MIN_CHANGE = 1e-6  # of a coefficient
 
 BROWS = ((mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW), (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW))
@@ -51,7 +51,7 @@ class Displacement:
         self._forehead = np.flatnonzero(neutral[:, 1] < brows - 0.2)
         self._forehead_units = self.expression[:, self._forehead].reshape(len(head.names), -1)
         self._outline = np.ones((mesh.NUM_FACE_LANDMARKS, 1), np.float32)
-        self._outline[list(mesh.FACE_OVAL)] = OUTLINE_MOTION
+        self._outline[list(mesh.FACE_OVAL)] = OUTLINE_GAIN
 
     def _remove_lift(self, unit: int) -> None:
         """Remove the lift of the middle of the lips from a unit, less and less towards the corners."""

@@ -14,10 +14,10 @@ from asccl.types import Image
 EYES = ((mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS))
 LASH_WIDTH = 0.016  # face sizes inside the line of the lid that belong to lid and lashes
 LID_SHADOW = 0.05  # face sizes: how far into the eye a lid darkens it
-CLOSED_EYE, OPEN_EYE = 0.035, 0.075  # face sizes of eye opening: no eyeball is drawn below, all of it above
+MIN_LID_GAP, FULL_LID_GAP = 0.035, 0.075  # face sizes: no eyeball is drawn below the first, all of it above the second
 MASK_RESOLUTION = 100  # approximate width in pixels of the mask of an eye: in a small face lids move less than a pixel
 IRIS_RINGS = 5  # rings of an iris, each of one colour
-IRIS_INTERIOR = 0.95  # iris radii inside which a pixel belongs to the iris
+MAX_IRIS_RADIUS_RATIO = 0.95  # distance from the centre, over the iris radius, up to which a pixel belongs to the iris
 RADIUS_RATIO_RANGE = (0.95, 1.3)  # radius of an iris over that of its landmarks
 CATCH_LIGHT = 12  # levels above the mean: brighter pixels are a catch light, which is not symmetric
 MIN_PIXELS = 6  # of an iris or eyeball, to be used at all
@@ -84,7 +84,7 @@ def restore_eyeballs(
         across = old[8] - old[0]
         down = np.array([-across[1], across[0]]) / max(float(np.linalg.norm(across)), 1e-6)
         opening = min(float(np.ptp(old @ down)), float(np.ptp(new @ down))) / size
-        opacity = float(np.clip((opening - CLOSED_EYE) / (OPEN_EYE - CLOSED_EYE), 0, 1))
+        opacity = float(np.clip((opening - MIN_LID_GAP) / (FULL_LID_GAP - MIN_LID_GAP), 0, 1))
         if opacity > 0:
             circle = landmarks[list(iris), :2] - origin
             circle = circle[0] + radius_ratio * (circle - circle[0])
@@ -152,7 +152,7 @@ def reconstruct_eyeball(
     distance = np.sqrt(x * x + y * y)
     eyeball = _extend_white(image, known * depth * (distance > 1.15 * radius), known, radius)
     iris = distance < 1.15 * radius
-    visible = known & (distance < IRIS_INTERIOR * radius)
+    visible = known & (distance < MAX_IRIS_RADIUS_RATIO * radius)
     if np.count_nonzero(visible) >= MIN_PIXELS:
         iris_distance = distance[iris]
         colours = _radial_profile(image[visible], distance[visible], radius)(iris_distance)
@@ -161,7 +161,7 @@ def reconstruct_eyeball(
         offset = 2 * ((gx - centre[0]) * down[0] + (gy - centre[1]) * down[1])
         mx = np.clip((gx - offset * down[0] + 0.5).astype(int), 0, known.shape[1] - 1)
         my = np.clip((gy - offset * down[1] + 0.5).astype(int), 0, known.shape[0] - 1)
-        mirrored = known[my, mx] & (iris_distance < IRIS_INTERIOR * radius)
+        mirrored = known[my, mx] & (iris_distance < MAX_IRIS_RADIUS_RATIO * radius)
         deviation = image[my[mirrored], mx[mirrored]] - colours[mirrored]
         colours[mirrored] += 0.5 * np.clip(deviation, -30, CATCH_LIGHT)
         alpha = np.clip((1.05 * radius - iris_distance) / max(1.0, 0.25 * radius) + 0.5, 0, 1)[:, None]
@@ -215,11 +215,11 @@ def _radial_profile(colours: np.ndarray, distance: np.ndarray, radius: float) ->
     colours: (n, 3). distance: (n,) pixels. Returns a function: distances (m,) -> colours (m, 3).
     """
     colours = np.minimum(colours, colours.mean(0) + CATCH_LIGHT)
-    ring = np.minimum((IRIS_RINGS / (IRIS_INTERIOR * radius) * distance).astype(int), IRIS_RINGS - 1)
+    ring = np.minimum((IRIS_RINGS / (MAX_IRIS_RADIUS_RATIO * radius) * distance).astype(int), IRIS_RINGS - 1)
     count = np.bincount(ring, minlength=IRIS_RINGS)
     filled = np.flatnonzero(count)
     means = np.stack([np.bincount(ring, colours[:, c], IRIS_RINGS)[filled] / count[filled] for c in range(3)], 1)
-    middle = (filled + 0.5) * IRIS_INTERIOR * radius / IRIS_RINGS
+    middle = (filled + 0.5) * MAX_IRIS_RADIUS_RATIO * radius / IRIS_RINGS
     return lambda r: np.stack([np.interp(r, middle, means[:, c]) for c in range(3)], 1)
 
 

@@ -13,7 +13,7 @@ from asccl.morphable.head import HeadModel
 CELLS_PER_FACE_SIZE = 44  # resolution of the coarse raster
 OUTER_RING_SCALE = 1.22  # distance of the outer ring of unmoved vertices from the centre, over that of the outline
 SMOOTHING = 0.018  # face sizes, standard deviation
-OPEN_MOUTH = 0.12  # face sizes: lip gap from which on the middle of the mouth does not move with the lips
+OPEN_LIP_GAP = 0.12  # face sizes: from this gap on, the middle of the mouth does not move with the lips
 INVERSE_LINEAR = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 MIN_AREA = np.float32(1e-3)  # cells^2, doubled area of a triangle
 
@@ -150,7 +150,7 @@ def _extend(landmarks: np.ndarray, edited_landmarks: np.ndarray, values: np.ndar
     """Positions (V, 2) and values (V, C) of the landmarks and of the vertices added by `_close_mesh`."""
     xy = edited_landmarks[:, :2]
     gap = np.linalg.norm(xy[LOWER] - xy[UPPER], axis=1) / face_size(landmarks)
-    closed = (1 - np.clip(gap / OPEN_MOUTH, 0, 1))[:, None]  # the inside of an open mouth stays with the skull
+    closed = (1 - np.clip(gap / OPEN_LIP_GAP, 0, 1))[:, None]  # the inside of an open mouth stays with the skull
     positions = [xy, [xy[eye].mean(0) for eye in EYES], 0.5 * (xy[UPPER] + xy[LOWER]), _outer_ring(landmarks)]
     eye_values = [0.5 * values[eye].mean(0) for eye in EYES]
     mouth_values = closed * 0.5 * (values[UPPER] + values[LOWER])

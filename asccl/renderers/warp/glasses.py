@@ -62,8 +62,8 @@ class GlassesModel:
         pairs = zip(EYES, self._median_radii, strict=True)
         return [lens_points(landmarks, eye, radii[:, None])[:, 0] for eye, radii in pairs]
 
-    def motion_weights(self, landmarks: np.ndarray, box: Box) -> np.ndarray | None:
-        """Weight the motion of each cell (h, w) of a box: 0 at the rims, 1 far from them. None without glasses."""
+    def displacement_weights(self, landmarks: np.ndarray, box: Box) -> np.ndarray | None:
+        """Weight the displacement of each cell of a box, (h, w): 0 at the rims, 1 far away. None without glasses."""
         if not self.detected:
             return None
         away = np.full(box.grid_shape, 255, np.uint8)
@@ -74,10 +74,10 @@ class GlassesModel:
         return 1 - np.exp(-(distance**2))
 
 
-def limit_brow_motion(displacement: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def limit_brow_displacement(displacement: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Slow the upper rows of the brows down to the lower ones, which lie closer to the rims.
 
-    displacement: (468, C). weights: (468, 1), of each landmark's motion, applied later. -> (468, C).
+    displacement: (468, C). weights: (468, 1), of each landmark's displacement, applied later. -> (468, C).
     """
     out = displacement.copy()
     for top, low in ((mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW), (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW)):

@@ -1,4 +1,4 @@
-"""The embedded renderer: warp the source frame by the projected 3D displacement, then shade what turned and wrinkled.
+"""The embedded renderer: warp the source frame by the projected 3D displacement, then shade turned and wrinkled skin.
 
 It needs no training and no model of the person: identity, hair and background are the source's own pixels.
 """
@@ -16,14 +16,14 @@ from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.eyes import IrisModel, restore_eyeballs
 from asccl.renderers.warp.field import Box, FaceField, face_size, resample, upsample
-from asccl.renderers.warp.glasses import GlassesModel, limit_brow_motion
+from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
 from asccl.renderers.warp.shading import CREASE_GAIN, SkinModel
 from asccl.renderers.warp.teeth import stabilize_teeth
 from asccl.types import Image, LazyImage, Motion
 from asccl.video.lazy_image import overlay_patch
 
 MIN_COEFFICIENT_CHANGE = 1e-4  # smaller changes of coefficients and lip gain leave a frame as it is
-MIN_MOTION = 0.03  # pixels
+MIN_DISPLACEMENT = 0.03  # pixels
 MIN_BRIGHTNESS_CHANGE = 0.003
 # a shadow on skin keeps more red than blue: brightness -> slope * brightness + offset, for R, G, B
 SHADOW_TINT = np.array([[0.85, 0.15], [1.0, 0.0], [1.05, -0.05]], np.float32)
@@ -33,7 +33,7 @@ DETAIL_RANGE = (-25, 8)  # grey levels of the skin's own creases around the mean
 
 @dataclass(frozen=True)
 class WarpAppearance:
-    """What the warp renderer knows of a person's looks."""
+    """Measured appearance of a person: skin, irises and glasses."""
 
     skin: SkinModel
     eyes: IrisModel
@@ -88,7 +88,7 @@ class WarpRenderer:
             plan: made by `plan`.
             image: frame t of the source.
             landmarks: of its face, (478, 3) pixels; NaN where there is none.
-            t: number of the frame in the plan.
+            t: index of the frame in the plan.
 
         Returns:
             Frame t of the edit; the same object where nothing changes.
@@ -104,10 +104,10 @@ class WarpRenderer:
         box = self._field.edit_box(landmarks, edited_points, image.shape)
         if box.empty:
             return image
-        weights = self._appearance.glasses.motion_weights(landmarks, box)
+        weights = self._appearance.glasses.displacement_weights(landmarks, box)
         if weights is not None:
             point_weights = sample_field(weights, edited_points, box)[:, None]
-            displacement = limit_brow_motion(displacement, point_weights)
+            displacement = limit_brow_displacement(displacement, point_weights)
         brightness_change = skin.brightness_ratio(points, edited_points)[:, None] - 1
         values = np.concatenate([displacement[:, :2], brightness_change], 1)
         field = self._field.interpolate(landmarks, edited_points, values, box)
@@ -126,12 +126,12 @@ class WarpRenderer:
 
     def _warp_part(self, image: LazyImage, landmarks, edited_points, field, box: Box) -> tuple[Image, Image]:
         """The pixels of a box before and after the warp, teeth unmoved."""
-        motion = upsample(field[..., :2], box)
-        stabilize_teeth(motion, landmarks, edited_points, box)
-        return warp(image, motion, box)
+        displacement = upsample(field[..., :2], box)
+        stabilize_teeth(displacement, landmarks, edited_points, box)
+        return warp(image, displacement, box)
 
     def _relight_part(self, warped: Image, skin_points, change, field, box: Box, size: float) -> Image:
-        """Shade the skin by its turn and its wrinkles. skin_points: (468, 3), of a forehead that does not tremble."""
+        """Shade the skin by its turn and its wrinkles. skin_points: (468, 3), with a stabilized forehead."""
         factor, depth, fine = self._appearance.skin.shade_wrinkles(skin_points, change, box, size)
         brightness = factor * (1 + resample(field[..., 2], box, fine))
         brightness, depth = cv2.split(upsample(cv2.merge([brightness, depth]), fine))
@@ -151,7 +151,7 @@ class WarpSession:
         Args:
             image: frame t of the source.
             landmarks: of its face, (478, 3) pixels; NaN where there is none.
-            t: number of the frame in the plan.
+            t: index of the frame in the plan.
 
         Returns:
             Frame t of the edit; the same object where nothing changes.
@@ -177,7 +177,7 @@ def sample_field(field: np.ndarray, points: np.ndarray, box: Box) -> np.ndarray:
 def changed_part(field: np.ndarray, box: Box) -> Box:
     """Find the part of a box in which its field (h, w, 3) moves a pixel or changes its brightness; empty if none."""
     x, y, light = cv2.split(np.abs(field))
-    changed = (x > MIN_MOTION) | (y > MIN_MOTION) | (light > MIN_BRIGHTNESS_CHANGE)
+    changed = (x > MIN_DISPLACEMENT) | (y > MIN_DISPLACEMENT) | (light > MIN_BRIGHTNESS_CHANGE)
     ys, xs = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
     if len(ys) == 0:
         return Box(0, 0, 0, 0, box.cell)

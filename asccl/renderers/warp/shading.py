@@ -75,7 +75,7 @@ class SkinModel:
 
     @property
     def skin_confidence(self) -> np.ndarray:
-        """(468, 1) in [0, 1], the weight of a landmark's motion: below 1 only where hair covers the forehead."""
+        """(468, 1) in [0, 1], the weight of a landmark's displacement: below 1 only where hair covers the forehead."""
         if self._skin_confidence is None:
             likelihood = np.median(self._likelihoods, axis=0) if self._likelihoods else np.ones(len(self._forehead))
             self._skin_confidence = np.where(self._forehead, likelihood, 1.0).astype(np.float32)[:, None]

@@ -1,8 +1,8 @@
 """Teeth: the lips move over rows of teeth that stay in place.
 
-The field that moves the skin is valid up to the lips. Between them, only what lies next to a lip moves with it; further
-inside the motion fades to zero, so that the upper row stays with the skull and the lower one with the jaw. What a lip
-reveals is stretched from its neighbourhood in the frame. The field depends on the landmarks of the frame alone and
+The field that moves the skin is valid up to the lips. Between them, only the rim of a lip moves with it; further inside
+the displacement fades to zero, so that the upper row stays with the skull and the lower one with the jaw. Revealed
+pixels are stretched from their neighbourhood in the frame. The field depends on the landmarks of the frame alone and
 changes as smoothly as they do.
 """
 
@@ -16,11 +16,12 @@ import numpy as np
 from asccl.face import mesh
 from asccl.renderers.warp.field import Box, face_size, upsample
 
-# lip opening in face sizes at which this field begins to replace that of the skin, and at which it replaces it fully
-CLOSED_MOUTH, OPEN_MOUTH = 0.03, 0.09
-WET_RIM = 0.02  # face sizes inside the line of a lip that move with the lip: its wet rim, and its shadow on the teeth
-FADE_LENGTH = 3.0  # distance over which a lip's motion fades, over the motion; teeth are stretched by half there,
-# or by more where the mouth is too narrow for it
+# face sizes: lip gap at which this field begins to replace that of the skin, and at which it replaces it fully
+MIN_LIP_GAP, FULL_LIP_GAP = 0.03, 0.09
+LIP_RIM_WIDTH = 0.02  # face sizes inside the line of a lip that move with it: its wet rim, and its shadow on the teeth
+# length over which a lip's displacement fades, over that displacement: teeth are stretched by half. In a narrow
+# mouth the length is smaller and the stretch is larger.
+FADE_FACTOR = 3.0
 MIDDLE_MARGIN = 0.2  # lip openings: minimum distance of the static part from both lips
 BORDER_WIDTH = 0.012  # face sizes: transition between the field of the skin and that of the mouth
 LINE_SMOOTHING = 0.08  # face sizes: width of the box filter along the lines of the lips
@@ -32,9 +33,9 @@ LOWER = [mesh.INNER_LIP_CORNERS[0], *mesh.LOWER_INNER_LIP, mesh.INNER_LIP_CORNER
 class _Profile(NamedTuple):
     """The field at n positions along the mouth, in pixels, each (n, k) float32.
 
-    upper, lower: of a lip, where its motion ends, 1 / the distance over which it fades, and its motion beyond that of
-    the middle. middle: motion of the middle down and along the mouth, and the weight of this field. lines: of both
-    lips.
+    upper, lower: of a lip, where its displacement ends, 1 / the distance over which it fades, and its displacement
+    beyond that of the middle. middle: displacement of the middle down and along the mouth, and the weight of this
+    field. lines: of both lips.
     """
 
     upper: np.ndarray
@@ -44,10 +45,10 @@ class _Profile(NamedTuple):
 
 
 def stabilize_teeth(field: np.ndarray, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box) -> None:
-    """Replace the motion field between the edited lips, in place, so that the teeth stay in place.
+    """Replace the displacement field between the edited lips, in place, so that the teeth stay in place.
 
     Args:
-        field: motion of each pixel of the box, (h, w, 2) float32 pixels, written to.
+        field: displacement of each pixel of the box, (h, w, 2) float32 pixels, written to.
         landmarks: (478, 3) pixels of the frame.
         edited_landmarks: (468, 2+) pixels of the frame.
         box: part of the frame that the field covers.
@@ -72,7 +73,7 @@ def stabilize_teeth(field: np.ndarray, landmarks: np.ndarray, edited_landmarks: 
 
 
 def _mouth_field(before: np.ndarray, after: np.ndarray, axes: np.ndarray, box: Box, size: float) -> np.ndarray:
-    """Motion (x, y) and its weight over a box, coarse (h, w, 3).
+    """Displacement (x, y) and its weight over a box, coarse (h, w, 3).
 
     before, after: lines of both lips, (2, 11, 2) along the mouth and down. axes: (2, 2) unit vectors of these.
     """
@@ -105,15 +106,15 @@ def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
         line[k], along[k], down[k] = cv2.blur(values, (width, 1), borderType=cv2.BORDER_REPLICATE)
     old_line = line - down
     old_opening, new_opening = np.maximum(old_line[1] - old_line[0], 0), np.maximum(line[1] - line[0], 0)
-    rim = np.minimum(WET_RIM * size, 0.3 * np.minimum(old_opening, new_opening))
+    rim = np.minimum(LIP_RIM_WIDTH * size, 0.3 * np.minimum(old_opening, new_opening))
     inwards = np.array([[1.0], [-1.0]], np.float32)  # down from the upper lip, up from the lower one
     start = line + inwards * rim
-    fade = np.maximum(rim, -inwards * FADE_LENGTH * down)
+    fade = np.maximum(rim, -inwards * FADE_FACTOR * down)
     fade *= np.minimum(1, (start[1] - start[0]) / np.maximum(fade.sum(0), 1e-3))  # both fit into the opening
     end = start + inwards * fade
     middle = end.mean(0)
     margin = MIDDLE_MARGIN * old_opening
     middle_down = middle - np.clip(middle, old_line[0] + margin, old_line[1] - margin)
     upper, lower = (np.stack([end[k], 1 / np.maximum(fade[k], 0.5), down[k] - middle_down], 1) for k in (0, 1))
-    weight = np.clip((old_opening / size - CLOSED_MOUTH) / (OPEN_MOUTH - CLOSED_MOUTH), 0, 1)
+    weight = np.clip((old_opening / size - MIN_LIP_GAP) / (FULL_LIP_GAP - MIN_LIP_GAP), 0, 1)
     return _Profile(upper, lower, np.stack([middle_down, along.mean(0), weight], 1), line.T.copy())

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from asccl.renderers.neural.compositing import RenderedFace, compose_layers, composite, spread_motion
+from asccl.renderers.neural.compositing import RenderedFace, compose_layers, composite, spread_displacement
 
 SIZE, SIDE = 64, 200  # pixels, of the square and of the frame
 CROP = np.array([[SIZE / 160, 0, -20 * SIZE / 160], [0, SIZE / 160, -20 * SIZE / 160]])  # frame -> square
@@ -28,7 +28,7 @@ def frame(grain: float = 0.0, ry: float = 60.0) -> np.ndarray:
 
 
 def rendered_face(
-    ry: float = 60.0, colour=SKIN, motion: np.ndarray | None = None, reconstructed_colour=None
+    ry: float = 60.0, colour=SKIN, displacement: np.ndarray | None = None, reconstructed_colour=None
 ) -> RenderedFace:
     """A face in one colour, and its reconstruction in the same or in another. ry: half of its height, pixels."""
 
@@ -42,8 +42,8 @@ def rendered_face(
         generated=uniform(colour),
         reconstruction=uniform(colour if reconstructed_colour is None else reconstructed_colour),
         mask=oval(ry),
-        reconstruction_mask=oval(ry if motion is None else 60.0),
-        motion=np.zeros((SIZE, SIZE, 2), np.float32) if motion is None else motion,
+        reconstruction_mask=oval(ry if displacement is None else 60.0),
+        displacement=np.zeros((SIZE, SIZE, 2), np.float32) if displacement is None else displacement,
         visible=oval(ry),
     )
 
@@ -51,10 +51,12 @@ def rendered_face(
 def test_the_old_chin_does_not_show_below_a_smaller_one():
     """The new face ends 12 pixels above the old one, and the frame around it has moved along."""
     ry = 48.0
-    motion = np.zeros((SIZE, SIZE, 2), np.float32)
-    motion[..., 1] = -(ROWS - CROP[1, 2] - 100 * CROP[1, 1]) / CROP[1, 1] * (60 - ry) / ry  # of the skin, in pixels
+    displacement = np.zeros((SIZE, SIZE, 2), np.float32)
+    displacement[..., 1] = (
+        -(ROWS - CROP[1, 2] - 100 * CROP[1, 1]) / CROP[1, 1] * (60 - ry) / ry
+    )  # of the skin, in pixels
     image = frame()
-    out = composite(image, rendered_face(ry, motion=motion), CROP).astype(int)
+    out = composite(image, rendered_face(ry, displacement=displacement), CROP).astype(int)
     red = (out[..., 0] > 150).nonzero()[0]
     assert red.max() <= 100 + ry + 5
     assert (image[..., 0] > 150).nonzero()[0].max() >= 158
@@ -105,7 +107,7 @@ def test_opacity_scales_the_change():
     assert np.abs(half - 0.5 * full).max() <= 1
 
 
-def test_pixels_without_motion_stay_exact():
+def test_pixels_without_displacement_stay_exact():
     image = frame(grain=10.0)
     out = composite(image, rendered_face(ry=30), CROP)
     assert out is not image
@@ -113,10 +115,10 @@ def test_pixels_without_motion_stay_exact():
     assert (out[outside] == image[outside]).all()
 
 
-def test_motion_fades_without_folding():
+def test_the_displacement_fades_without_folding():
     mask = disk(SIZE, 32, 32, 20, 22)
-    motion = np.full((SIZE, SIZE, 2), (0.0, -4.0), np.float32)
-    out = spread_motion(motion, mask, np.eye(2, 3))
+    displacement = np.full((SIZE, SIZE, 2), (0.0, -4.0), np.float32)
+    out = spread_displacement(displacement, mask, np.eye(2, 3))
     assert np.allclose(out[32, 32], (0, -4), atol=1e-3)
     assert (out[[0, -1]] == 0).all()
     assert (out[:, [0, -1]] == 0).all()
@@ -128,24 +130,24 @@ def test_motion_fades_without_folding():
 @pytest.mark.parametrize("shift", [(-100.0, 0.0), (90.0, 70.0)])
 def test_a_face_that_is_cut_off_by_the_frame(shift):
     """Half of the square lies outside of the frame."""
-    crop = CROP.copy()
-    crop[:, 2] -= crop[:, :2] @ shift
-    out = composite(frame(), rendered_face(colour=(90, 150, 90)), crop)
+    crop_matrix = CROP.copy()
+    crop_matrix[:, 2] -= crop_matrix[:, :2] @ shift
+    out = composite(frame(), rendered_face(colour=(90, 150, 90)), crop_matrix)
     assert out.shape == (SIDE, SIDE, 3)
-    assert compose_layers(frame(), rendered_face(), crop).alpha.max() == 1
+    assert compose_layers(frame(), rendered_face(), crop_matrix).alpha.max() == 1
 
 
 def test_a_square_outside_of_the_frame_changes_nothing():
-    crop = CROP.copy()
-    crop[:, 2] -= crop[:, :2] @ (500.0, 0.0)
+    crop_matrix = CROP.copy()
+    crop_matrix[:, 2] -= crop_matrix[:, :2] @ (500.0, 0.0)
     image = frame()
-    assert composite(image, rendered_face(), crop) is image
+    assert composite(image, rendered_face(), crop_matrix) is image
 
 
 def test_a_rotated_square_is_composited_in_place():
     turn = cv2.getRotationMatrix2D((100, 100), 20, 1.0)
-    crop = np.column_stack([CROP[:, :2] @ turn[:, :2], CROP[:, :2] @ turn[:, 2] + CROP[:, 2]])
-    layers = compose_layers(frame(), rendered_face(colour=SKIN), crop)
+    crop_matrix = np.column_stack([CROP[:, :2] @ turn[:, :2], CROP[:, :2] @ turn[:, 2] + CROP[:, 2]])
+    layers = compose_layers(frame(), rendered_face(colour=SKIN), crop_matrix)
     alpha, box = layers.alpha[..., 0], layers.box
     ys, xs = np.nonzero(alpha > 0.5)
     assert abs(xs.mean() + box.x0 - 100) < 1

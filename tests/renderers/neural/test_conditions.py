@@ -26,7 +26,7 @@ def centre(area: np.ndarray) -> np.ndarray:
 
 def pixels_in_crop(scene: Scene, points: np.ndarray) -> np.ndarray:
     """Pixels of points (..., 3) cm in the first frame's square."""
-    return scene.views[0].project(points)[0] @ scene.crops[0][:, :2].T + scene.crops[0][:, 2]
+    return scene.views[0].project(points)[0] @ scene.crop_matrices[0][:, :2].T + scene.crop_matrices[0][:, 2]
 
 
 def test_shapes_and_ranges():

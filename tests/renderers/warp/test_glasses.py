@@ -13,7 +13,7 @@ from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.renderers.warp.field import face_size
-from asccl.renderers.warp.glasses import RAY_ANGLES, GlassesModel, lens_points, limit_brow_motion, strongest_loop
+from asccl.renderers.warp.glasses import RAY_ANGLES, GlassesModel, lens_points, limit_brow_displacement, strongest_loop
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
 from asccl.types import Track
 
@@ -91,10 +91,10 @@ def test_rims_stay_where_they_are(face, emotion):
 def test_brows_above_rims_keep_their_thickness():
     weights = np.full((468, 1), 0.8)
     weights[list(mesh.LEFT_BROW_LOW)] = 0.3
-    motion = weights * limit_brow_motion(np.full((468, 2), 5.0), weights)
-    top, low = motion[list(mesh.LEFT_BROW_TOP)], motion[list(mesh.LEFT_BROW_LOW)]
+    displacement = weights * limit_brow_displacement(np.full((468, 2), 5.0), weights)
+    top, low = displacement[list(mesh.LEFT_BROW_TOP)], displacement[list(mesh.LEFT_BROW_LOW)]
     assert top == pytest.approx(low)
-    assert motion[list(mesh.RIGHT_BROW_TOP)] == pytest.approx(4.0)
+    assert displacement[list(mesh.RIGHT_BROW_TOP)] == pytest.approx(4.0)
 
 
 def test_a_path_closes_and_follows_the_strongest_line():

