@@ -66,3 +66,8 @@ class CancelledError(AscclError):
 
     def __reduce__(self) -> tuple[type, tuple[str, ...]]:
         return type(self), ()
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error, or its type where it has no text."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from asccl.errors import WeightsError
+from asccl.errors import WeightsError, first_line
 from asccl.files import bundled_folder
 
 if TYPE_CHECKING:
@@ -237,14 +237,10 @@ def _download(repo: str, revision: str | None, file: str, remedy: str) -> Path:
         raise WeightsError(f"there is no {file_name}", remedy) from error
     except HfHubHTTPError as error:  # no such repository or revision, no permission, server trouble
         raise WeightsError(
-            f"the Hub refuses {file_name} ({_first_line(error)})", f"{remedy}, log in, or try later"
+            f"the Hub refuses {file_name} ({first_line(error)})", f"{remedy}, log in, or try later"
         ) from error
     except (HTTPError, OSError, ValueError) as error:  # interrupted, disk full, or not the name of a repository
-        raise WeightsError(f"{file_name} could not be downloaded ({_first_line(error)})", "try again") from error
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+        raise WeightsError(f"{file_name} could not be downloaded ({first_line(error)})", "try again") from error
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -256,7 +252,7 @@ def read_metadata(path: Path) -> dict[str, str]:
             return file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise WeightsError(
-            f"{path} is not a complete safetensors file ({_first_line(error)})",
+            f"{path} is not a complete safetensors file ({first_line(error)})",
             "give one; `python -m asccl import-weights` converts other formats",
         ) from error
 
@@ -270,7 +266,7 @@ def load_safetensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a complete safetensors file ({_first_line(error)})", remedy) from error
+        raise WeightsError(f"{path} is not a complete safetensors file ({first_line(error)})", remedy) from error
     missing, extra = sorted(shapes.keys() - tensors.keys()), sorted(tensors.keys() - shapes.keys())
     if missing or extra:
         names = f"missing {format_names(missing)}, unexpected {format_names(extra)}"

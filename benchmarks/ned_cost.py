@@ -78,6 +78,7 @@ class ManipulatorStage:
             "mouth_forward": settings.mouth_weight,
             "mouth_back": settings.mouth_weight,
             "paired": settings.paired_weight,
+            "asccl": 1.0,
         }
 
     def supervision(self, heads: Any, daas: Any, images: int, size: int) -> RenderedASCCLLoss:
@@ -155,20 +156,20 @@ class RendererStage:
         return load_batch(self.data, RendererWindow, self.settings.batch_size, number)
 
 
-Stage = ManipulatorStage | RendererStage
+NedStage = ManipulatorStage | RendererStage
 
 
-def weighted_sum(stage: Stage, terms: Losses) -> torch.Tensor:
+def weighted_sum(stage: NedStage, terms: Losses) -> torch.Tensor:
     """Sum of named losses with the weights of a stage."""
-    return torch.stack([stage.weights.get(name, 1.0) * value for name, value in terms.items()]).sum()
+    return torch.stack([stage.weights[name] * value for name, value in terms.items()]).sum()
 
 
-def measure_seconds(stage: Stage, supervisions: Sequence[Any], repeats: int) -> list[float]:
+def measure_seconds(stage: NedStage, supervisions: Sequence[Any], repeats: int) -> list[float]:
     """Processor time of a training step with each of some supervisions, in turns.
 
     Args:
         stage: trained for a few steps.
-        supervisions: of `Stage.supervision`, or None.
+        supervisions: of `NedStage.supervision`, or None.
         repeats: steps with each.
 
     Returns:
@@ -185,12 +186,12 @@ def measure_seconds(stage: Stage, supervisions: Sequence[Any], repeats: int) -> 
     return [min(column) for column in zip(*seconds[1:], strict=True)]  # the first step warms up
 
 
-def gradient_norms(stage: Stage, supervision: Any, number: int) -> tuple[float, float]:
+def gradient_norms(stage: NedStage, supervision: Any, number: int) -> tuple[float, float]:
     """Norms of gradients in the generator's weights.
 
     Args:
         stage: trained for a few steps.
-        supervision: of `Stage.supervision`.
+        supervision: of `NedStage.supervision`.
         number: of the batch.
 
     Returns:
@@ -206,7 +207,9 @@ def gradient_norms(stage: Stage, supervision: Any, number: int) -> tuple[float, 
     return norm(terms.pop("asccl")), norm(weighted_sum(stage, terms))
 
 
-def measure(name: str, stage: Stage, small: tuple[int, int], large: tuple[int, int], repeats: int) -> dict[str, float]:
+def measure(
+    name: str, stage: NedStage, small: tuple[int, int], large: tuple[int, int], repeats: int
+) -> dict[str, float]:
     """Measure one stage.
 
     Args:

@@ -4,11 +4,11 @@ Every person is trained by `training.train_renderer --preset cpu` for some minut
 earlier run has left it. The last frames are held out: a fifth of a video, a tenth of the synthetic head's. The renderer
 generates them one after the other, starting without previous frames. It is compared with the mean frame of the training
 part and with the same network untrained: PSNR inside the mask and in the mouth crop, and the distance of the feature
-maps of the bundled MobileFaceNet (0: equal). Last, the cost of one frame at NED's size. --head-start also trains one
+maps of the bundled MobileFaceNet (0: equal). Last, the cost of one frame at NED's size. --pretraining also trains one
 renderer on several synthetic people and compares few steps from there with as many from random weights, on one more
 person.
 
-    python -m benchmarks.renderer [VIDEO ...] [--steps 400] [--head-start] [--folder DIR] [--json FILE]
+    python -m benchmarks.renderer [VIDEO ...] [--steps 400] [--pretraining] [--folder DIR] [--json FILE]
 """
 
 from __future__ import annotations
@@ -86,9 +86,11 @@ def measure(settings: RendererSettings) -> dict[str, float]:
     return rows
 
 
-def head_start(folder: Path, steps: int) -> dict[str, float]:
+def compare_pretraining(folder: Path, steps: int) -> dict[str, float]:
     """Measure a few training steps on a new synthetic person, starting from a pretrained renderer or from scratch."""
-    pretrained = train("several", None, folder, steps, speakers=PRETRAINING_PEOPLE, seed=1, synthetic_frames=280)
+    pretrained = train(
+        "several", None, folder, steps, synthetic_speakers=PRETRAINING_PEOPLE, seed=1, synthetic_frames=280
+    )
     starts = {"pretrained": {"start_from": str(pretrained.weights)}, "from scratch": {}}
     rows = {
         "people in pretraining": float(PRETRAINING_PEOPLE),
@@ -116,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", nargs="*", type=Path, metavar="VIDEO", help="a video of one talking face")
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--head-start", action="store_true", help="also compare with a pretrained renderer")
+    parser.add_argument("--pretraining", action="store_true", help="also compare with a pretrained renderer")
     parser.add_argument("--folder", type=Path, help="keep trained renderers here and reuse those that exist")
     parser.add_argument("--json", type=Path, help="also append the JSON lines to this file")
     arguments = parser.parse_args()
@@ -126,8 +128,8 @@ def main() -> None:
             print(f"-- {name}", flush=True)
             rows = measure(train(name.replace(" ", "-"), video, folder, arguments.steps))
             print_rows("renderer", {"of": name, **rows}, arguments.json)
-        if arguments.head_start:
-            print_rows("renderer-head-start", head_start(folder, arguments.steps), arguments.json)
+        if arguments.pretraining:
+            print_rows("renderer-head-start", compare_pretraining(folder, arguments.steps), arguments.json)
     print_rows("renderer-cost", cost(), arguments.json)
 
 

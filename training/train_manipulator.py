@@ -23,6 +23,7 @@ from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
 from asccl.zoo import DEFAULT_METRIC, load_metric
 from training import losses
+from training.datasets import HELD_OUT_SEED_OFFSET
 from training.datasets.recorded import RecordedWindows, load_labelled_clips, split_clips
 from training.datasets.windows import ManipulatorWindow, SyntheticWindows
 from training.engine import loop
@@ -31,8 +32,6 @@ from training.engine.settings import LoopSettings, run_command
 from training.engine.weights import write_weights
 from training.manipulator_eval import Windows, evaluate_held_out, mean_styles
 from training.manipulator_step import ManipulatorObjective, RenderedASCCLLoss
-
-HELD_OUT_SEED_OFFSET = 1_000_000  # added to the seed of the sequences that are not trained on
 
 
 @dataclass(frozen=True)

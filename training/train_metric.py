@@ -25,6 +25,7 @@ from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.blocks import saved_tensors
 from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.zoo import create_metric
+from training.datasets import HELD_OUT_SEED_OFFSET
 from training.datasets.recorded import RecordedTakes, clips_with_partner, load_labelled_clips, split_clips
 from training.engine import loop
 from training.engine.loop import Phase, PhaseResult
@@ -32,7 +33,6 @@ from training.engine.settings import LoopSettings, run_command
 from training.engine.weights import write_weights
 from training.losses import frame_contrast_loss
 
-HELD_OUT_SEED_OFFSET = 1_000_000  # added to the seed of the speakers that are not trained on
 EVALUATED_REGIONS = 64  # of each map
 
 
@@ -221,7 +221,8 @@ def main(settings: MetricSettings) -> None:
     def metric_phase(takes: torch.Tensor, _: None, rng: torch.Generator) -> PhaseResult:
         return PhaseResult(objective(takes, rng))
 
-    phase = Phase("metric", optimizer, metric_phase, {"frames": settings.frames_weight}, schedule)
+    weights = {"regions": 1.0, "frames": settings.frames_weight}
+    phase = Phase("metric", optimizer, metric_phase, weights, schedule)
     loop.train(accelerator, [objective], [phase], train_takes, settings, partial(evaluate_metric, metric, held_out))
     if accelerator.is_main_process:
         calibrate_heads(metric, held_out[:, 0, ::4].flatten(0, 1))

@@ -8,9 +8,8 @@ from torch import nn
 
 from asccl import hub
 from asccl.metric.scc import Backbone, Heads, SCCMetric
-from asccl.zoo import DEFAULT_METRIC, load_metric
+from asccl.zoo import DEFAULT_BACKBONE, DEFAULT_METRIC, load_metric
 
-DEFAULT_BACKBONE = "mobilefacenet-arcface"
 REPORT_KEYS: dict[str, str] = {"trained": "trained", "random": "untrained", "identity": "bare"}  # heads -> JSON, CSV
 HEAD_DEFINITIONS: dict[str, str] = {
     "trained": "through the trained mapping f (eq. 3; the paper's Figure 6)",

@@ -97,14 +97,18 @@ def _add_method_arguments(parser: argparse.ArgumentParser) -> None:
     method.add_argument(
         "--renderer",
         metavar="FILE",
-        help="for ned: the neural renderer trained on this person; default: one that fits from the folder `renderers` "
-        "beside the weights, else frames are warped",
+        help="for ned: the neural renderer trained on this person; default: the renderer in the folder "
+        "`renderers` beside the weights that was trained on this person; without one, frames are warped",
     )
     method.add_argument(
         "--device", default="cpu", metavar="NAME", help="where that renderer runs: cpu or cuda; default cpu"
     )
     method.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="another natural variant of the emotion; default 0"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="index of a natural variant of the emotion; default 0, the plain preset",
     )
     method.add_argument("--badge", action="store_true", help="print a small visible mark into a corner")
 

@@ -14,7 +14,7 @@ SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
-class Kind:
+class CheckpointKind:
     """One kind of checkpoint.
 
     Attributes:
@@ -76,45 +76,45 @@ def _vgg(state: State) -> ConvertedWeights:
 
 
 _TABLE = (
-    Kind(
+    CheckpointKind(
         name="scc",
         description="the metric of the paper's authors: the .pth with the state dict of its backbone and heads",
         marker_tensors=("resnet50.conv1.weight", "mlp.0.weight"),
         convert=_scc,
     ),
-    Kind(
+    CheckpointKind(
         name="arcface",
         description="ArcFace's IResNet-50 or -18: .pth with insightface's names, or insightface's w600k_r50.onnx",
         marker_tensors=("conv1.weight", "prelu.weight", "layer1.0.bn1.weight"),
         convert=_arcface,
         readers={".onnx": _arcface_onnx},
     ),
-    Kind(
+    CheckpointKind(
         name="ned-manipulator",
         description="NED's and SCMCL's NN_nets.pth: the four networks that change the emotion of 3DMM coefficients",
         marker_tensors=("generator.seq1.0.weight", "mapping_network.shared.0.weight"),
         convert=_ned_manipulator,
     ),
-    Kind(
+    CheckpointKind(
         name="ned-renderer",
         description="NED's and SCMCL's NN_net_G.pth or latest_net_G.pth: renders the face from condition images",
         marker_tensors=("model_down_seg.1.weight", "model_res_img.0.conv_block.1.weight"),
         convert=_ned_renderer,
     ),
-    Kind(
+    CheckpointKind(
         name="ned-discriminator",
         description="NED's and SCMCL's NN_net_D.pth or NN_net_Dm.pth, to continue the training of a renderer",
         marker_tensors=("scale0_layer0.0.weight", "scale1_layer0.0.weight"),
         convert=_ned_discriminator,
     ),
-    Kind(
+    CheckpointKind(
         name="vgg19",
         description="torchvision's vgg19-dcbb9e9d.pth, for the perceptual loss of a renderer's training",
         marker_tensors=("features.0.weight", "features.28.weight"),
         convert=_vgg,
     ),
 )
-KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _TABLE})
+KINDS: Mapping[str, CheckpointKind] = MappingProxyType({kind.name: kind for kind in _TABLE})
 
 
 def import_weights(kind: str, source: Path, output: Path) -> list[str]:

@@ -214,19 +214,19 @@ def asccl_region_losses(
     """Compute the terms of `asccl_loss` for each feature map.
 
     Args:
-        metric: see `asccl_loss`.
-        source: see `asccl_loss`.
-        generated: see `asccl_loss`.
-        settings: see `asccl_loss`.
-        rng: see `asccl_loss`.
-        valid: see `asccl_loss`.
+        metric: computes the feature maps and their disparities.
+        source: source image, (B, 3, H, W) RGB in [-1, 1].
+        generated: generated image, aligned with `source`, (B, 3, H, W) RGB in [-1, 1].
+        settings: negatives, query, DAAS and number of sampled regions.
+        rng: random numbers that choose the regions of large maps.
+        valid: pixels with content, (B, 1, H, W) bool; None for all.
         pairs: regions of each map, in place of those that `settings.samples` and `rng` choose.
 
     Returns:
         One entry for each map; the loss is the sum of their means.
 
     Raises:
-        ValueError: see `asccl_loss`.
+        ValueError: an image or `valid` has another shape, type or range.
     """
     check_same_shape(source, generated)
     if valid is not None and (valid.shape[1:] != (1, *source.shape[2:]) or len(valid) not in (1, len(source))):
@@ -299,10 +299,10 @@ class ASCCLLoss(nn.Module):
         """Compute `asccl_loss`.
 
         Args:
-            source: see `asccl_loss`.
-            generated: see `asccl_loss`.
-            rng: see `asccl_loss`.
-            valid: see `asccl_loss`.
+            source: source image, (B, 3, H, W) RGB in [-1, 1].
+            generated: generated image, aligned with `source`, (B, 3, H, W) RGB in [-1, 1].
+            rng: random numbers that choose the regions of large maps.
+            valid: pixels with content, (B, 1, H, W) bool; None for all.
 
         Returns:
             A scalar.
@@ -319,10 +319,10 @@ class ASCCLLoss(nn.Module):
         """Compute `asccl_region_losses`.
 
         Args:
-            source: see `asccl_loss`.
-            generated: see `asccl_loss`.
-            rng: see `asccl_loss`.
-            valid: see `asccl_loss`.
+            source: source image, (B, 3, H, W) RGB in [-1, 1].
+            generated: generated image, aligned with `source`, (B, 3, H, W) RGB in [-1, 1].
+            rng: random numbers that choose the regions of large maps.
+            valid: pixels with content, (B, 1, H, W) bool; None for all.
 
         Returns:
             One entry for each feature map.

@@ -74,9 +74,9 @@ def _exclusion_reasons(own: Sequence[Vote], rules: ExclusionRules) -> list[str]:
     if rules.broken_failures is not None and failures["broken"]["wins"] > rules.broken_failures:
         reasons.append("preferred a broken clip")
     if rules.identical_failures is not None and failures["identical"]["wins"] > rules.identical_failures:
-        reasons.append("told identical clips apart")
+        reasons.append("chose a side for identical clips too often")
     if rules.agreement is not None and repeats and same / repeats < rules.agreement:
-        reasons.append("answered repeats otherwise")
+        reasons.append("answered repeated questions differently too often")
     if rules.seconds is not None and len(own) >= MIN_TIMED_ANSWERS and median < rules.seconds:
         reasons.append("answered too fast")
     return reasons

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from asccl.errors import SettingError
-from asccl.study.manifest import VIDEO_SUFFIXES
+from asccl.study.manifest import STUDY_VIDEO_SUFFIXES
 from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE, EditRequest
 
 METHOD_SPEC = re.compile(r"\s*([\w .+-]{1,40}?)\s*=\s*([a-z]+)(?:@([0-9.]+))?\s*")
 
 
-class EditorProtocol(Protocol):
+class ClipEditor(Protocol):
     """What is needed of an editor."""
 
     def edit(self, request: EditRequest) -> Any:
@@ -51,7 +51,7 @@ def parse_method(text: str) -> Method:
 
 
 def edit_clips(
-    editor: EditorProtocol,
+    editor: ClipEditor,
     sources: Sequence[Path],
     emotions: Sequence[str],
     methods: Sequence[Method],
@@ -99,7 +99,7 @@ def _check_settings(sources: Sequence[Path], emotions: Sequence[str], methods: S
     if len({source.stem for source in sources}) < len(sources):
         raise SettingError("two sources have the same name", "rename one of them")
     for source in sources:
-        if source.suffix.lower() not in VIDEO_SUFFIXES:
+        if source.suffix.lower() not in STUDY_VIDEO_SUFFIXES:
             raise SettingError(f"{source.name} is not a video", "give videos")
 
 
@@ -113,7 +113,7 @@ def references_by_emotion(paths: Sequence[Path]) -> dict[str, Path]:
     for path in paths:
         words = re.split(r"[\W_]+", path.stem.lower())
         emotion = next((emotion for emotion in EMOTIONS if emotion in words), None)
-        if emotion is None or path.suffix.lower() not in VIDEO_SUFFIXES:
+        if emotion is None or path.suffix.lower() not in STUDY_VIDEO_SUFFIXES:
             raise SettingError(
                 f"the name of the reference {path.name} has no emotion", f"call it {EMOTIONS[4]}.mp4, for instance"
             )

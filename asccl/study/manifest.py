@@ -12,7 +12,7 @@ from typing import Any
 from asccl.errors import InputError
 from asccl.types import EMOTIONS
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
+STUDY_VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
 SETTING_NAMES = {"intra-id": "intra-ID", "inter-id": "intra-ID", "cross-id": "cross-ID"}  # the paper prints "Inter-ID"
 CONTEXT_COLUMNS = ("source", "reference")
 TEXT_COLUMNS = ("item", "emotion", "setting")
@@ -88,8 +88,8 @@ def _check_items(items: list[Item], place: str) -> None:
 
 def _items_of_folder(root: Path) -> Iterable[Item]:
     """Yield an item for every folder with videos; words in its path name the emotion and the setting."""
-    for folder in sorted({path.parent for path in root.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES}):
-        videos = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEO_SUFFIXES]
+    for folder in sorted({path.parent for path in root.rglob("*") if path.suffix.lower() in STUDY_VIDEO_SUFFIXES}):
+        videos = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in STUDY_VIDEO_SUFFIXES]
         files = {path.stem: _resolve_video(path, root) for path in videos}
         name = folder.relative_to(root).as_posix()
         if name == ".":
@@ -165,7 +165,7 @@ def _resolve_video(path: Path, root: Path) -> Path:
         raise InputError(f"{path.name!r} is not in {root.name}", "check the name in the manifest") from None
     if not real.is_relative_to(root.resolve()):
         raise InputError(f"{path.name!r} leads out of {root.name}", "copy the clip into the folder of the manifest")
-    if real.suffix.lower() not in VIDEO_SUFFIXES or not real.is_file():
-        suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
+    if real.suffix.lower() not in STUDY_VIDEO_SUFFIXES or not real.is_file():
+        suffixes = ", ".join(sorted(STUDY_VIDEO_SUFFIXES))
         raise InputError(f"{path.name!r} is not a video", f"give a file that ends in {suffixes}")
     return real

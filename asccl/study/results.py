@@ -1,4 +1,4 @@
-"""From votes to results: rates by question and emotion, agreement, checks; with and without excluded participants.
+"""Summarize votes as rates, agreement and checks, with and without excluded participants.
 
 Results are plain dictionaries, ready for JSON. tables.py and charts.py display them.
 """

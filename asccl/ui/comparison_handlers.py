@@ -23,7 +23,7 @@ from asccl.face.landmarker import FaceLandmarker
 from asccl.types import Progress, overall_progress
 from asccl.ui.charts import LabelledResults, charts_value, emotion_charts_value, face_map_value
 from asccl.ui.components import Value, card_value, comparison_value, note_line, status_line
-from asccl.ui.jobs import JobRegistry, Work
+from asccl.ui.jobs import JobRegistry, JobWork
 from asccl.ui.limits import check_media, check_upload
 from asccl.ui.messages import describe_media, error_message, format_seconds
 from asccl.video.limits import Limits
@@ -101,7 +101,7 @@ class ComparisonHandlers:
             gr.Error: one line for programs; people read the same in the status line.
         """
 
-        def prepare() -> Work:
+        def prepare() -> JobWork:
             paths = check_upload(source, "source file"), check_upload(generated, "generated file")
             settings = AnalysisSettings(pairing, alignment, int(stride) or None)
             infos = [probe(path, self.limits) for path in paths]
@@ -136,7 +136,7 @@ class ComparisonHandlers:
             gr.Error: as in `compare`.
         """
 
-        def prepare() -> Work:
+        def prepare() -> JobWork:
             if not files or len(files) < 2:
                 raise InputError("there are not enough clips yet", "choose two or more, named by emotion")
             if len(files) > MAX_CLIPS:
@@ -197,7 +197,7 @@ class ComparisonHandlers:
         return FaceLandmarker()
 
     def _run(
-        self, prepare: Callable[[], Work], present: Callable[[LabelledResults], tuple[Any, ...]], page: gr.Request
+        self, prepare: Callable[[], JobWork], present: Callable[[LabelledResults], tuple[Any, ...]], page: gr.Request
     ) -> Iterator[tuple[Any, ...]]:
         """Run what `prepare` returns as a job; yield its progress, then the files and what `present` returns."""
         try:

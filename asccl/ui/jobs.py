@@ -19,7 +19,7 @@ WARM_UP_SHARE = 0.02  # share of the work during which models are loaded; it say
 MIN_MEASURED_SHARE = 0.03  # of the work, before the remaining time is estimated
 MIN_MEASURED_SECONDS = 1.0
 
-Work = Callable[[Path, Progress], Any]  # (folder for its files, progress to report) -> result
+JobWork = Callable[[Path, Progress], Any]  # (folder for its files, progress to report) -> result
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Job:
         error: what `work` raised, None before.
     """
 
-    def __init__(self, work: Work, parent: Path | None, stage_shares: Mapping[str, float]):
+    def __init__(self, work: JobWork, parent: Path | None, stage_shares: Mapping[str, float]):
         self._stage_shares = stage_shares
         self.folder = Path(tempfile.mkdtemp(prefix="asccl-run-", dir=parent))
         self.result: Any = None
@@ -66,7 +66,7 @@ class Job:
         self._thread = threading.Thread(target=self._run, args=(work,), name="asccl-run", daemon=True)
         self._thread.start()
 
-    def _run(self, work: Work) -> None:
+    def _run(self, work: JobWork) -> None:
         try:
             self.result = work(self.folder, Progress(self._report, self._stop.is_set))
         except BaseException as error:  # the thread of the request raises it
@@ -121,7 +121,7 @@ class JobRegistry:
 
     @contextmanager
     def run(
-        self, session: str | None, work: Work, parent: Path | None, stage_shares: Mapping[str, float]
+        self, session: str | None, work: JobWork, parent: Path | None, stage_shares: Mapping[str, float]
     ) -> Iterator[Job]:
         """Start a job, and close it at the end of the block.
 

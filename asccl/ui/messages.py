@@ -12,7 +12,7 @@ from asccl.ui.limits import media_seconds
 
 MAX_FRAME_RATE = 500  # frames a second; a file that states more stores the tick rate of a clock instead
 CANCELLED = "Cancelled. Nothing was kept."
-BUG = "Something went wrong on our side. Try again; if it happens again, try another file."
+INTERNAL_ERROR_TEXT = "Something went wrong on our side. Try again; if it happens again, try another file."
 
 
 def error_message(error: BaseException) -> str:
@@ -22,7 +22,7 @@ def error_message(error: BaseException) -> str:
     if isinstance(error, AscclError):
         return f"{capitalize(error.problem)}: {error.remedy}."
     traceback.print_exception(error, file=sys.stderr)
-    return BUG
+    return INTERNAL_ERROR_TEXT
 
 
 def capitalize(text: str) -> str:

@@ -40,23 +40,23 @@ def report_html(report: dict[str, Any]) -> str:
 
 def _metrics_table(report: dict[str, Any]) -> str:
     rows = "".join([*_quality_rows(report), *_frame_rows(report["frames"])])
-    return f'<section class="facts"><h3>What was kept, what changed</h3><table>{rows}</table></section>'
+    return f'<section class="facts"><h3>Metrics</h3><table>{rows}</table></section>'
 
 
 def _quality_rows(report: dict[str, Any]) -> list[str]:
     speech, emotion, rows = report["speech"], report["emotion"], []
     if (correlation := speech.get("lip_gap_correlation")) is not None:
         meaning = "1.00 is in step with the original"
-        rows.append(_row("The mouth opens with the words", f"{correlation:.2f}", meaning, correlation))
+        rows.append(_row("Lip movement kept", f"{correlation:.2f}", meaning, correlation))
     if (closed := speech.get("closures_kept")) is not None:
         count = speech.get("closed_frames")
         meaning = f"in {count} frames where the original closes them" if count else "for p, b and m"
-        rows.append(_row("Closed lips stay closed", f"{closed:.0%}", meaning, closed))
+        rows.append(_row("Lip closures kept", f"{closed:.0%}", meaning, closed))
     if (distance := speech.get("lip_distance_percent")) is not None:
-        rows.append(_row("The lips moved by", f"{distance:.1f} %", "of the distance between the eyes"))
+        rows.append(_row("Lip displacement", f"{distance:.1f} %", "of the distance between the eyes"))
     if (similarity := report["identity"].get("similarity")) is not None:
         meaning = "1.00 is identical to a face recognition network"
-        rows.append(_row("Still the same person", f"{similarity:.2f}", meaning, similarity))
+        rows.append(_row("Identity kept", f"{similarity:.2f}", meaning, similarity))
     before, after = emotion.get("before"), emotion.get("after")
     if emotion.get("target") and before is not None and after is not None:
         label, value = f"Looks {escape(emotion['target'])}", f"{before:.0%} → {after:.0%}"
@@ -96,7 +96,7 @@ def _probability_bars(emotion: dict[str, Any]) -> str:
         for name in EMOTIONS
     )
     return (
-        '<section class="chances"><h3>How the face reads</h3><table><thead><tr><th scope="col">Emotion</th><td></td>'
+        '<section class="chances"><h3>Recognized emotions</h3><table><thead><tr><th scope="col">Emotion</th><td></td>'
         f'<th scope="col">Original</th><th scope="col">Edited</th></tr></thead><tbody>{rows}</tbody></table></section>'
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 from media import write_clip
+
+from asccl.types import EditRequest
 
 FACE_COLOURS = {  # file name -> RGB
     "source": (225, 205, 180),
@@ -38,3 +41,10 @@ def write_items(root: Path, emotions: tuple[str, ...] = ("happy", "sad"), per_em
             for name, colour in FACE_COLOURS.items():
                 write_clip(folder / f"{name}.mp4", draw_frames(colour, 2 * number), FRAME_RATE)
     return root
+
+
+class CopyingEditor:
+    """Copies the source instead of editing it."""
+
+    def edit(self, request: EditRequest) -> None:
+        shutil.copy(request.source, request.output)

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from synthetic_study import FACE_COLOURS
+from synthetic_study import FACE_COLOURS, CopyingEditor
 
 from asccl.errors import InputError, SettingError
 from asccl.study.edits import edit_clips, parse_method, references_by_emotion
@@ -15,13 +15,6 @@ from asccl.study.plan import parse_plan
 from asccl.study.studies import MAX_BROKEN_ITEMS, create_study
 
 PLAN = parse_plan({"title": "t"})
-
-
-class CopyingEditor:
-    """Copies the source instead of editing it."""
-
-    def edit(self, request) -> None:
-        shutil.copy(request.source, request.output)
 
 
 @pytest.fixture

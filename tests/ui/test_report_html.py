@@ -24,7 +24,7 @@ def test_what_was_not_measured_is_left_out():
     report["emotion"] = {"target": None, "before": None, "after": None, "probabilities_before": None}
     report["identity"]["similarity"] = None
     html = report_html(report)
-    for text in ("None", "nan", "Still the same person", "Lip opening over time", "Looks"):
+    for text in ("None", "nan", "Identity kept", "Lip opening over time", "Looks"):
         assert text not in html
 
 

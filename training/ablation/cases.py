@@ -29,7 +29,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Case:
+class AblationCase:
     """A source clip of T frames, its true edit, and references.
 
     Attributes:

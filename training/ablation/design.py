@@ -7,8 +7,8 @@ from typing import Literal
 
 from asccl.metric.scc import Heads
 
-Stage = Literal["manipulator", "renderer"]
-STAGES: tuple[Stage, ...] = ("manipulator", "renderer")
+TrainingStage = Literal["manipulator", "renderer"]
+STAGES: tuple[TrainingStage, ...] = ("manipulator", "renderer")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Supervision:
 
     heads: Heads
     daas: Literal["paper", "off", "authors"]
-    weight_scale: dict[Stage, float]
+    weight_scale: dict[TrainingStage, float]
 
 
 NO_ASCCL = "none"
@@ -38,7 +38,7 @@ SUPERVISIONS: dict[str, Supervision | None] = {
 
 
 @dataclass(frozen=True)
-class Row:
+class AblationRow:
     """A row of the tables.
 
     Attributes:
@@ -53,24 +53,24 @@ class Row:
     renderer: str
     tables: tuple[int, ...]
 
-    def supervision(self, stage: Stage) -> str:
+    def supervision(self, stage: TrainingStage) -> str:
         """Return the supervision of a stage."""
         return self.manipulator if stage == "manipulator" else self.renderer
 
 
 BASELINE = "NED"
 ROWS = (
-    Row(BASELINE, NO_ASCCL, NO_ASCCL, (4, 5, 6)),
-    Row("ASCCL untrained", "untrained", "untrained", (4,)),
-    Row("ASCCL, 3DMM alone", "trained", NO_ASCCL, (5,)),
-    Row("ASCCL, image alone", NO_ASCCL, "trained", (5,)),
-    Row("ASCCL without DAAS", "without DAAS", "without DAAS", (6,)),
-    Row("ASCCL, authors' DAAS", "authors' DAAS", "authors' DAAS", (6,)),
-    Row("ASCCL", "trained", "trained", (4, 5, 6)),
+    AblationRow(BASELINE, NO_ASCCL, NO_ASCCL, (4, 5, 6)),
+    AblationRow("ASCCL untrained", "untrained", "untrained", (4,)),
+    AblationRow("ASCCL, 3DMM alone", "trained", NO_ASCCL, (5,)),
+    AblationRow("ASCCL, image alone", NO_ASCCL, "trained", (5,)),
+    AblationRow("ASCCL without DAAS", "without DAAS", "without DAAS", (6,)),
+    AblationRow("ASCCL, authors' DAAS", "authors' DAAS", "authors' DAAS", (6,)),
+    AblationRow("ASCCL", "trained", "trained", (4, 5, 6)),
 )
 
 
-def distinct_trainings() -> list[tuple[Stage, str]]:
+def distinct_trainings() -> list[tuple[TrainingStage, str]]:
     """Return the trainings of a seed, which the rows share; the baseline's come first."""
     return [
         (stage, name)

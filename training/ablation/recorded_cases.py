@@ -19,12 +19,14 @@ from asccl.nets.ned_manipulator import WINDOW_LENGTH
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.types import EMOTIONS
-from training.ablation.cases import CROSS_ID, INTRA_ID, REFERENCE_FRAMES, REFERENCE_IMAGES, Case, Reference
+from training.ablation.cases import CROSS_ID, INTRA_ID, REFERENCE_FRAMES, REFERENCE_IMAGES, AblationCase, Reference
 from training.datasets.portraits import PreparedPortrait
 from training.datasets.recorded import LABELS_REMEDY, align_frames, find_partners, load_labelled_clips, split_clips
 
 
-def recorded_cases(folder: Path, person: str, frames: int, cases_per_emotion: int, surface: FaceSurface) -> list[Case]:
+def recorded_cases(
+    folder: Path, person: str, frames: int, cases_per_emotion: int, surface: FaceSurface
+) -> list[AblationCase]:
     """Build the cases of a person.
 
     Args:
@@ -39,7 +41,7 @@ def recorded_cases(folder: Path, person: str, frames: int, cases_per_emotion: in
     """
     clips, gaze = load_labelled_clips(folder, surface.head), GazeEstimator(surface)
     _, held_out = split_clips([clip for clip in clips if clip.record.person == person])
-    cases: dict[str, list[Case]] = {emotion: [] for emotion in EMOTIONS}
+    cases: dict[str, list[AblationCase]] = {emotion: [] for emotion in EMOTIONS}
     for pair in find_partners(held_out):
         for i, j in (pair, pair[::-1]):
             source, truth = held_out[i], held_out[j]
@@ -57,10 +59,10 @@ def recorded_cases(folder: Path, person: str, frames: int, cases_per_emotion: in
 
 def _case(
     portrait: PreparedPortrait, truth: PreparedClip, aligned: np.ndarray, references: dict[str, Reference]
-) -> Case:
+) -> AblationCase:
     source = portrait.clip
     source_frames, true_frames = aligned.T
-    return Case(
+    return AblationCase(
         source=source.coefficients[source_frames],
         truth=truth.coefficients[true_frames],
         emotion=EMOTIONS.index(str(truth.record.emotion)),

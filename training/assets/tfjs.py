@@ -21,7 +21,7 @@ NUMPY_TYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4", "uint8": "u1"
 
 
 @dataclass(frozen=True)
-class Package:
+class NpmPackage:
     """An npm package.
 
     Attributes:
@@ -41,7 +41,7 @@ class Package:
         return {"origin": f"npm {self.name}", "version": self.version, "licence": self.licence, "recipe": recipe}
 
 
-def parse_arguments(description: str, package: Package, output: str) -> argparse.Namespace:
+def parse_arguments(description: str, package: NpmPackage, output: str) -> argparse.Namespace:
     """Parse the command line of a converter: [SOURCE] [-o OUT].
 
     Args:
@@ -61,7 +61,7 @@ def parse_arguments(description: str, package: Package, output: str) -> argparse
     return parser.parse_args()
 
 
-def read_package(package: Package, source: Path | None) -> dict[str, bytes]:
+def read_package(package: NpmPackage, source: Path | None) -> dict[str, bytes]:
     """Read the files of a package from a folder, a tarball, or npm (None).
 
     Returns:

@@ -12,7 +12,7 @@ from pickle import UnpicklingError
 from accelerate import Accelerator
 from safetensors import SafetensorError
 
-from asccl.errors import OutputError, SettingError, WeightsError
+from asccl.errors import OutputError, SettingError, WeightsError, first_line
 from training.engine.settings import LoopSettings
 
 MAX_CHECKPOINTS = 2  # the newest ones are kept
@@ -42,7 +42,7 @@ def save(accelerator: Accelerator, folder: Path, step: int) -> None:
         shutil.rmtree(part, ignore_errors=True)
         last = list_checkpoints(folder)[-1].name if list_checkpoints(folder) else "none"
         raise OutputError(
-            f"the checkpoint of step {step} cannot be written ({_first_line(error)})",
+            f"the checkpoint of step {step} cannot be written ({first_line(error)})",
             f"free some space in {folder}, then start again; the last one ({last}) is intact",
         ) from error
     accelerator.wait_for_everyone()
@@ -92,7 +92,7 @@ def _load(accelerator: Accelerator, checkpoints: list[Path]) -> None:
             else "delete it, then start"
         )
         raise WeightsError(
-            f"the checkpoint {newest} is damaged, or of other networks ({_first_line(error)})", remedy
+            f"the checkpoint {newest} is damaged, or of other networks ({first_line(error)})", remedy
         ) from error
 
 
@@ -122,8 +122,3 @@ def _truncate_log(path: Path, step: int) -> None:
         complete = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
         lines = [line for line in complete if json.loads(line)["step"] <= step]
         path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-
-
-def _first_line(error: Exception) -> str:
-    """Return the first line of an error, or its type where it has no text."""
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -51,7 +51,7 @@ class Phase:
         name: of the phase in logs.
         optimizer: of the weights that the phase updates.
         compute: (batch, output of the phase before it in this step or None, random numbers) -> losses and output.
-        weights: weight of each loss, 1 for a loss without one.
+        weights: weight of every loss; empty for weight 1 of all losses.
         schedule: of the learning rate, one move a step; the caller registers it for checkpoints.
         after: called after the update.
     """
@@ -62,6 +62,14 @@ class Phase:
     weights: Mapping[str, float] = field(default_factory=dict)
     schedule: torch.optim.lr_scheduler.LRScheduler | None = None
     after: Callable[[], None] | None = None
+
+    def weighted_sum(self, losses: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Sum the losses with their weights. Raises ValueError if there are weights, but none for one of the losses."""
+        weights = self.weights or dict.fromkeys(losses, 1.0)
+        if missing := sorted(losses.keys() - weights.keys()):
+            names = ", ".join(missing)
+            raise ValueError(f"expected a weight for every loss of the phase {self.name}, got none for {names}")
+        return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
 
 
 def create_accelerator(settings: LoopSettings) -> Accelerator:
@@ -168,7 +176,7 @@ def _update(
     step: int,
 ) -> None:
     """Minimize the weighted sum of the losses by one step of the optimizer."""
-    total = torch.stack([phase.weights.get(name, 1.0) * value for name, value in losses.items()]).sum()
+    total = phase.weighted_sum(losses)
     if not math.isfinite(total.item()):
         parts = ", ".join(f"{name} {value.item():g}" for name, value in losses.items())
         raise DivergedError(

@@ -21,7 +21,7 @@ from training.preprocess.clip import ClipJob, clip_settings, prepare_clip
 from training.preprocess.workers import JobResult, available_cores, run_in_processes, run_on_ray, run_serially
 
 FAILED = "failed.jsonl"
-VIDEO_SUFFIXES = {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
+TRAINING_VIDEO_SUFFIXES = {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 MIN_SIZE = 32  # pixels
 
 
@@ -104,7 +104,7 @@ def find_videos(paths: tuple[Path, ...]) -> dict[str, Path]:
     files = sorted({file.absolute() for path in paths for file in _videos_in(path)})
     if not files:
         raise InputError(
-            f"no videos in {', '.join(map(str, paths))}", f"give {', '.join(sorted(VIDEO_SUFFIXES))} files"
+            f"no videos in {', '.join(map(str, paths))}", f"give {', '.join(sorted(TRAINING_VIDEO_SUFFIXES))} files"
         )
     root = Path(os.path.commonpath([(path if path.is_dir() else path.parent).absolute() for path in paths]))
     names = {mead.clip_name(file) or file.relative_to(root).as_posix(): file for file in files}
@@ -119,7 +119,7 @@ def find_videos(paths: tuple[Path, ...]) -> dict[str, Path]:
 def _videos_in(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    return [file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file()]
+    return [file for file in path.rglob("*") if file.suffix.lower() in TRAINING_VIDEO_SUFFIXES and file.is_file()]
 
 
 def find_labels(videos: dict[str, Path], table: Path | None) -> dict[str, Labels]:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from asccl.errors import AscclError, SettingError
 from asccl.study import participants, studies, tables, tokens
 from asccl.study.charts import draw_chart
-from asccl.study.edits import EditorProtocol
+from asccl.study.edits import ClipEditor
 from asccl.study.export import votes_csv, votes_jsonl
 from asccl.study.results import load_results
 from asccl.study.store import Store
@@ -39,7 +39,7 @@ MEDIA_TYPES = {
     "md": "text/markdown",
     "tex": "application/x-tex",
 }
-Handler = Callable[[Request, Store, str, FormData], Response]  # (request, store, session, form) -> response
+AdminHandler = Callable[[Request, Store, str, FormData], Response]  # (request, store, session, form) -> response
 
 
 class AdminPages:
@@ -55,7 +55,7 @@ class AdminPages:
         self,
         open_store: Callable[[], Store | None],
         login_limiter: RateLimiter,
-        editor: EditorProtocol | None = None,
+        editor: ClipEditor | None = None,
     ):
         self._open_store, self._login_limiter, self._editor = open_store, login_limiter, editor
         self._jobs = StudyJobRegistry()
@@ -77,7 +77,7 @@ class AdminPages:
             self._route("/file", self._download),
         ]
 
-    def _route(self, path: str, handler: Handler, method: str = "GET") -> Route:
+    def _route(self, path: str, handler: AdminHandler, method: str = "GET") -> Route:
         """Return a route for administrators only that calls the handler in a thread; errors become one line."""
 
         async def endpoint(request: Request) -> Response:

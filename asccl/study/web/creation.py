@@ -12,17 +12,17 @@ from starlette.datastructures import FormData, UploadFile
 
 from asccl.errors import InputError, SettingError
 from asccl.study import studies
-from asccl.study.edits import EditorProtocol, edit_clips, parse_method, references_by_emotion
+from asccl.study.edits import ClipEditor, edit_clips, parse_method, references_by_emotion
 from asccl.study.manifest import read_items
 from asccl.study.plan import read_plan
 from asccl.study.store import Store
 from asccl.study.web.jobs import StudyJob, StudyJobRegistry
 from asccl.study.web.uploads import save_upload, unpack_zip
 
-Work = Callable[[StudyJob], tuple[str, list[str]]]  # job -> (study id, warnings)
+StudyWork = Callable[[StudyJob], tuple[str, list[str]]]  # job -> (study id, warnings)
 
 
-def start_creation(jobs: StudyJobRegistry, store: Store, form: FormData, editor: EditorProtocol | None) -> str:
+def start_creation(jobs: StudyJobRegistry, store: Store, form: FormData, editor: ClipEditor | None) -> str:
     """Start the job that creates a study from a form.
 
     Args:
@@ -57,7 +57,7 @@ def start_creation(jobs: StudyJobRegistry, store: Store, form: FormData, editor:
     return jobs.start(work, clean_up)
 
 
-def _prepare_zip(store: Store, archive: UploadFile, plan_file: Path, title: str | None) -> Work:
+def _prepare_zip(store: Store, archive: UploadFile, plan_file: Path, title: str | None) -> StudyWork:
     clips = plan_file.with_name("clips")
     clips.mkdir()
     plan, items_path = read_plan(plan_file, title=title), unpack_zip(archive.file, clips)
@@ -66,8 +66,8 @@ def _prepare_zip(store: Store, archive: UploadFile, plan_file: Path, title: str 
 
 
 def _prepare_edits(
-    store: Store, form: FormData, editor: EditorProtocol | None, plan_file: Path, title: str | None
-) -> Work:
+    store: Store, form: FormData, editor: ClipEditor | None, plan_file: Path, title: str | None
+) -> StudyWork:
     clips = plan_file.with_name("clips")
     clips.mkdir()
     sources = _save_videos(form, "sources", plan_file.parent)

@@ -29,7 +29,9 @@ MAX_KEY_LENGTH = 80  # characters of a token that the rate limiters keep; a vali
 CHECK_ERRORS = ("check_failed", "check_sound_needed")  # names of texts
 STATIC_CACHE = "public, max-age=3600"
 CLIP_CACHE = "private, max-age=3600"
-Handler = Callable[[Store, str, str, dict[str, Any]], Response]  # (store, study id, token, parameters) -> response
+ParticipantHandler = Callable[
+    [Store, str, str, dict[str, Any]], Response
+]  # (store, study id, token, parameters) -> response
 
 
 class ParticipantPages:
@@ -59,7 +61,12 @@ class ParticipantPages:
         ]
 
     def _route(
-        self, path: str, handler: Handler, read: Callable[..., Any], method: str = "GET", json_errors: bool = False
+        self,
+        path: str,
+        handler: ParticipantHandler,
+        read: Callable[..., Any],
+        method: str = "GET",
+        json_errors: bool = False,
     ) -> Route:
         """Return a route that calls the handler in a thread; every refusal becomes a page or a JSON object."""
 

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from asccl.errors import AscclError
-from asccl.study.edits import EditorProtocol
+from asccl.study.edits import ClipEditor
 from asccl.study.hub_backup import start_hub_backup
 from asccl.study.store import Store, store_exists
 from asccl.study.web.admin import ADMIN_PATH, UPLOAD_PATH, AdminPages
@@ -42,7 +42,7 @@ class LazyStore:
 
 def build_app(
     open_store: Callable[[], Store | None],
-    editor: EditorProtocol | None = None,
+    editor: ClipEditor | None = None,
     limiters: StudyLimiters | None = None,
 ) -> StudyMiddleware:
     """Return the app of all study pages.
@@ -60,7 +60,7 @@ def build_app(
     return StudyMiddleware(Starlette(routes=routes), UPLOAD_PATH)
 
 
-def study_routes(editor: EditorProtocol | None = None) -> list[Route]:
+def study_routes(editor: ClipEditor | None = None) -> list[Route]:
     """Return routes of the study pages to put before Gradio's own; nothing in the app links to them."""
     create = any(name in os.environ for name in ("ASCCL_STUDY_SECRET", "SPACE_ID"))
     open_store = LazyStore(create)

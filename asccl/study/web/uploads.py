@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from asccl.errors import InputError
-from asccl.study.manifest import VIDEO_SUFFIXES
+from asccl.study.manifest import STUDY_VIDEO_SUFFIXES
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl")
-UNPACKED_SUFFIXES = VIDEO_SUFFIXES | {*MANIFEST_SUFFIXES, ".toml"}
+UNPACKED_SUFFIXES = STUDY_VIDEO_SUFFIXES | {*MANIFEST_SUFFIXES, ".toml"}
 MAX_ZIP_FILES = 20_000
 MAX_UNPACKED_BYTES = 8 * 2**30
 COPY_BYTES = 1 << 20  # read at a time
@@ -54,7 +54,7 @@ def save_upload(source: BinaryIO, name: str, folder: Path) -> Path:
         InputError: the name is not that of a video.
     """
     file_name = PurePosixPath(name.replace("\\", "/")).name
-    is_video = Path(file_name).suffix.lower() in VIDEO_SUFFIXES
+    is_video = Path(file_name).suffix.lower() in STUDY_VIDEO_SUFFIXES
     if not is_video or file_name.startswith(".") or "\0" in file_name:
         raise InputError(f"{file_name[:60]!r} is not a video", "choose videos")
     folder.mkdir(exist_ok=True)
@@ -88,6 +88,6 @@ def _items_folder(folder: Path) -> Path:
     """Descend as long as there is only one folder and no video beside or in it."""
     entries = [path for path in folder.iterdir() if path.suffix != ".toml"]
     only_folder = entries[0] if len(entries) == 1 and entries[0].is_dir() else None
-    if only_folder is None or any(path.suffix.lower() in VIDEO_SUFFIXES for path in only_folder.iterdir()):
+    if only_folder is None or any(path.suffix.lower() in STUDY_VIDEO_SUFFIXES for path in only_folder.iterdir()):
         return folder
     return _items_folder(only_folder)

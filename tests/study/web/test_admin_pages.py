@@ -13,6 +13,7 @@ from participant_steps import enter_study
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from study_requests import HOSTILE_TEXT, generous_limiters, link_query, log_in, read_form_token
+from synthetic_study import CopyingEditor
 
 from asccl.study.participants import list_participants
 from asccl.study.studies import list_studies, load_study
@@ -128,13 +129,6 @@ def test_a_study_is_created_from_a_zip(store, clips, web):
     with store.read() as connection:
         (study,) = list_studies(connection)
     assert (study.plan.title, study.plan.quota, len(study.items)) == ("From a ZIP", 2, 6)
-
-
-class CopyingEditor:
-    """Copies the source instead of editing it."""
-
-    def edit(self, request) -> None:
-        request.output.write_bytes(request.source.read_bytes())
 
 
 @pytest.fixture

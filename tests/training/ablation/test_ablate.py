@@ -17,7 +17,7 @@ from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.types import EMOTIONS
 from asccl.zoo import load_embedder
 from training.ablation import report, run
-from training.ablation.cases import CROSS_ID, INTRA_ID, SETTINGS, Case
+from training.ablation.cases import CROSS_ID, INTRA_ID, SETTINGS, AblationCase
 from training.ablation.design import BASELINE, ROWS, STAGES, SUPERVISIONS, distinct_trainings
 from training.ablation.metrics import FeatureExtractor, FrameFeatures, coefficient_metrics, image_metrics
 from training.ablation.recorded_cases import recorded_cases
@@ -33,7 +33,7 @@ JAW = HEAD.index["jawOpen"]
 
 
 @pytest.fixture(scope="module")
-def case() -> Case:
+def case() -> AblationCase:
     return synthetic_cases(0, 1, 10, 1, 64, SURFACE)[0]
 
 

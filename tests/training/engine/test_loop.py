@@ -6,7 +6,10 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+import torch
 from training_runs import read_log, run_module
+
+from training.engine.loop import Phase, PhaseResult
 
 
 def train(folder: Path, *options: str, processes: int = 1) -> CompletedProcess:
@@ -56,3 +59,20 @@ def test_a_folder_of_other_settings_is_refused(tmp_path):
 
 def test_too_little_data_is_refused(tmp_path):
     assert "24 items do not fill one batch of 30" in train(tmp_path / "run", "--batch-size", "30").stderr
+
+
+def phase_with_weights(weights: dict[str, float]) -> Phase:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)
+    return Phase("renderer", optimizer, lambda batch, output, rng: PhaseResult({}), weights)
+
+
+@pytest.mark.parametrize(("weights", "total"), [({}, 5.0), ({"pixels": 10.0, "vgg": 1.0}, 23.0)])
+def test_losses_are_summed_with_their_weights(weights, total):
+    losses = {"pixels": torch.tensor(2.0), "vgg": torch.tensor(3.0)}
+    assert phase_with_weights(weights).weighted_sum(losses) == total
+
+
+def test_a_loss_without_a_weight_is_refused():
+    losses = {"pixels": torch.tensor(2.0), "vgg": torch.tensor(3.0)}
+    with pytest.raises(ValueError, match="every loss of the phase renderer, got none for vgg"):
+        phase_with_weights({"pixels": 10.0}).weighted_sum(losses)
