@@ -1,4 +1,4 @@
-"""Who may import whom (design, section 4), and what the machine's packages must agree on."""
+"""Modules import only from lower layers, and the installed packages fit each other."""
 
 from __future__ import annotations
 
