@@ -41,6 +41,7 @@ $(VENV)/run.stamp: requirements.txt | $(BIN)/python
 $(VENV)/dev.stamp: requirements.txt pyproject.toml | $(BIN)/python
 	[ -z "$(CPU_INDEX)" ] || $(PIP) --retries 0 torch torchvision --index-url $(CPU_INDEX) || echo "taking PyTorch's default build"
 	$(PIP) -r requirements.txt --editable '.[dev]'
+	$(BIN)/python -c "import torchvision" 2>/dev/null || $(PIP) --upgrade torch torchvision  # of two different builds
 	touch $@ $(VENV)/run.stamp
 
 $(VENV312)/test.stamp: requirements.txt
