@@ -14,7 +14,6 @@ from asccl.morphable.head import HeadModel
 from asccl.morphable.speech import LIP_PART_UNITS
 
 FRAME_RATE = 25.0  # Hz
-MAX_CLOSED_LIP_OPENING = 0.05  # cm
 EPS = 1e-9
 
 CONSONANTS: dict[str, dict[str, float]] = {

@@ -7,8 +7,10 @@ import pytest
 
 from asccl.face import mesh
 from asccl.synthetic.emotions import apply_emotion, emotion_offset, sample_style
-from asccl.synthetic.speech import MAX_CLOSED_LIP_OPENING, lip_opening, speech_track, talking_track
+from asccl.synthetic.speech import lip_opening, speech_track, talking_track
 from asccl.types import EMOTIONS
+
+MAX_CLOSED_LIP_OPENING = 0.05  # cm
 
 
 def test_speech_closes_opens_and_rounds_the_lips(head):
