@@ -38,6 +38,7 @@ class Target:
         seed: which natural variant of the emotion; 0 is the plain one.
         source_probabilities: probability of each emotion in the source, in the order of `EMOTIONS`, (7,); None where
             it is unknown.
+        offsets: added to the change of each unit at intensity 1, (52,), as adapted to one face; 0 adds nothing.
     """
 
     emotion: str | None = None
@@ -45,6 +46,7 @@ class Target:
     intensity: float = 1.0
     seed: int = 0
     source_probabilities: np.ndarray | None = None
+    offsets: np.ndarray | float = 0.0
 
 
 class Director(Protocol):

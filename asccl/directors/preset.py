@@ -105,6 +105,7 @@ class PresetDirector:
         suppression = source_suppression(target, emotion_weights, self.names)
         bounds = expand_units(MAX_UNIT_TARGETS, self.names, default=MAX_COEFFICIENT)
         change = resting_change(rest, targets, residuals, bounds, max_resting_levels(self.names), suppression)
+        change = change + target.offsets
         return apply_change(motion, change, preset.motion_gain, preset.lip_gain, target.intensity, self.names)
 
 

@@ -66,6 +66,7 @@ class ReferenceDirector:
         bounds = expand_units(MAX_UNIT_TARGETS, self.names, default=MAX_UNIT_TARGET)
         suppression = source_suppression(target, weights, self.names)
         change = resting_change(resting_coefficients(motion), targets, residuals, bounds, calm, suppression)
+        change = change + target.offsets
         lip_gain = float(sum(w * p.lip_gain for w, p in weighted))
         motion_gain = float(sum(w * p.motion_gain for w, p in weighted))
         return apply_change(motion, change, motion_gain, lip_gain, target.intensity, self.names)

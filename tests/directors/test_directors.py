@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -194,3 +196,20 @@ def test_shut_lips_are_not_pulled_apart():
     assert level(PRESET(shut, Target("disgusted")), "mouthUpperUpLeft") < 0.6 * level(
         PRESET(talking, Target("disgusted")), "mouthUpperUpLeft"
     )
+
+
+@pytest.mark.parametrize("director", [PRESET, REFERENCE])
+def test_offsets_are_added_to_the_change_in_proportion_to_the_intensity(director):
+    offsets = np.zeros(52)
+    offsets[INDEX["noseSneerLeft"]] = 0.2
+    plain = Target("angry", style("angry"), intensity=0.5)
+    changes = [director(motion(), target).coefficients for target in (plain, replace(plain, offsets=offsets))]
+    assert changes[1] - changes[0] == pytest.approx(np.tile(0.5 * offsets, (30, 1)), abs=1e-6)
+
+
+@pytest.mark.parametrize("director", [PRESET, REFERENCE])
+def test_offsets_of_speech_units_change_nothing(director):
+    offsets = 0.3 * speech_unit_mask(HEAD.names)
+    target = Target("angry", style("angry"), offsets=offsets)
+    plain = replace(target, offsets=0.0)
+    assert (director(motion(), target).coefficients == director(motion(), plain).coefficients).all()
