@@ -227,6 +227,7 @@ class DetectedFace:
         time: seconds, of the first sampled frame with this face.
         share: fraction of the sampled frames with this face.
         box: (x0, y0, x1, y1) pixels in the first sampled frame with this face.
+        angle: of its eyes in that frame, radians, clockwise on screen; near pi for a face upside down.
     """
 
     number: int
@@ -234,6 +235,7 @@ class DetectedFace:
     time: float
     share: float
     box: tuple[float, float, float, float]
+    angle: float = 0.0
 
 
 @dataclass(frozen=True)

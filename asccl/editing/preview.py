@@ -173,12 +173,14 @@ def _fit_frames(landmarks: np.ndarray, fitter: Fitter, identity: np.ndarray) -> 
 
 
 def _box_landmarks(face: DetectedFace) -> np.ndarray:
-    """Landmarks (478, 3) that only carry the box of a detected face, enough to look near it."""
+    """Landmarks (478, 3) that only carry the box and the angle of a detected face, enough to look near it."""
     x0, y0, x1, y1 = face.box
     landmarks = np.zeros((478, 3), np.float32)
     landmarks[:, 0], landmarks[:, 1] = (x0 + x1) / 2, (y0 + y1) / 2
     landmarks[0, :2], landmarks[1, :2] = (x0, y0), (x1, y1)
-    landmarks[33, :2], landmarks[263, :2] = (x0, (y0 + y1) / 2), (x1, (y0 + y1) / 2)
+    across = 0.5 * (x1 - x0) * np.array([np.cos(face.angle), np.sin(face.angle)])
+    landmarks[33, :2] -= across
+    landmarks[263, :2] += across
     return landmarks
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from asccl.face.mesh import ARCFACE_TEMPLATE, arcface_points
+from asccl.face.mesh import ARCFACE_TEMPLATE, OUTER_EYE_CORNERS, arcface_points
 from asccl.types import Image, LazyImage
 
 CROP_SIZE = 112  # pixels
+QUARTER_TURN = np.array([[0, 1], [-1, 0]])  # counterclockwise on screen
 
 
 def arcface_crop(image: LazyImage, landmarks: np.ndarray, size: int = CROP_SIZE) -> Image:
@@ -36,6 +37,8 @@ def arcface_matrix(landmarks: np.ndarray, size: int = CROP_SIZE) -> np.ndarray:
 def expression_crop(image: LazyImage, landmarks: np.ndarray, size: int = CROP_SIZE) -> Image:
     """Cut the smallest axis-aligned square around all landmarks, centred on their bounding box.
 
+    A face on its side or upside down is turned by quarter turns until it is upright.
+
     Args:
         image: (H, W, 3).
         landmarks: (478, 2+) pixels of the image.
@@ -48,8 +51,37 @@ def expression_crop(image: LazyImage, landmarks: np.ndarray, size: int = CROP_SI
         ValueError: the landmarks are not finite.
     """
     low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
-    scale = size / (high - low).max()
-    return warp_crop(image, np.column_stack([scale * np.eye(2), size / 2 - scale * (low + high) / 2]), size)
+    linear = size / (high - low).max() * np.linalg.matrix_power(QUARTER_TURN, quarter_turns(landmarks))
+    return warp_crop(image, np.column_stack([linear, size / 2 - linear @ (low + high) / 2]), size)
+
+
+def quarter_turns(landmarks: np.ndarray) -> int:
+    """Count the quarter turns, counterclockwise, that bring a face closest to upright: 0 to 3.
+
+    landmarks: (468+, 2+) pixels; 0 where they are not finite.
+    """
+    right, left = landmarks[list(OUTER_EYE_CORNERS), :2].astype(np.float64)
+    angle = np.arctan2(left[1] - right[1], left[0] - right[0])
+    return round(angle / (np.pi / 2)) % 4 if np.isfinite(angle) else 0
+
+
+def turn_points(points: np.ndarray, shape: tuple[int, ...], turns: int) -> np.ndarray:
+    """Move points along with their image when `numpy.rot90` turns it.
+
+    Args:
+        points: (..., 2+) pixels, x first.
+        shape: (H, W, ...) of the image before the turn.
+        turns: quarter turns, counterclockwise.
+
+    Returns:
+        (..., 2+) pixels of the turned image.
+    """
+    out = points.copy()
+    height, width = shape[:2]
+    for _ in range(turns % 4):
+        out[..., 0], out[..., 1] = out[..., 1].copy(), width - 1 - out[..., 0]
+        height, width = width, height
+    return out
 
 
 def fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import cv2
@@ -20,6 +21,12 @@ PADDING = 0.15  # fraction of the longer side, for faces that touch the border o
 MAX_INPUT_SIDE = 640  # pixels; both networks reduce their input to 192 pixels or less
 MIN_INPUT_SIDE = 8  # pixels
 SAME_FACE_DISTANCE = 0.3  # between the centres of two windows, as a fraction of the larger side
+UPRIGHT_CONFIDENCE = 0.88  # BlazeFace's confidence in nearly all upright faces; turned ones reach 0.83
+MIN_TURNED_CONFIDENCE = 0.75  # in a turned image; higher, because three turns can be wrong
+TURN_PENALTY = 0.05  # subtracted from the confidence in a turned image: a doubtful face counts as upright
+TURNS = (2, 1, 3)  # quarter turns, counterclockwise, that are tried where no face is upright
+
+Detection = tuple[float, Window]  # with its confidence
 
 
 class Detector:
@@ -38,6 +45,9 @@ class Detector:
     def levels(self, image: LazyImage, size: float | None = None) -> Iterator[list[Window]]:
         """Detect faces level by level, large faces first.
 
+        Faces that lie on their side or upside down are searched in turned copies: large ones where no large face is
+        certainly upright, small ones where there is no other face.
+
         Args:
             image: (H, W, 3).
             size: detect only faces of about this many pixels (half to twice); None detects all.
@@ -48,15 +58,21 @@ class Detector:
         image = as_image(image)
         height, width = image.shape[:2]
         longer = max(height, width)
+        levels = [partial(self._detect_in_tiles, image, side) for side in _tile_sides(longer, min(height, width), size)]
+        any_detected = False
         if size is None or size * 2 * TILE_TO_FACE > longer:
-            pad = round(PADDING * longer)
-            padded = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
-            yield _remove_duplicates(self._run(self._short, padded, -pad, -pad) + self._run(self._full, image, 0, 0))
-        for side in _tile_sides(longer, min(height, width), size):
-            detections: list[tuple[float, Window]] = []
-            for x, y in _tile_corners(width, height, side):
-                detections += self._run(self._full, image[y : y + side, x : x + side], x, y)
+            detections = self._detect_large(image, 0)
+            if max((confidence for confidence, _ in detections), default=0.0) < UPRIGHT_CONFIDENCE:
+                detections += _detect_turned(partial(self._detect_large, image))
+            any_detected = bool(detections)
             yield _remove_duplicates(detections)
+        for level in levels:
+            detections = level(0)
+            any_detected |= bool(detections)
+            yield _remove_duplicates(detections)
+        if size is None and not any_detected:
+            for level in levels:
+                yield _remove_duplicates(_detect_turned(level))
 
     def near(self, image: LazyImage, window: Window) -> list[Window]:
         """Detect faces around a window, up to twice its side; fast enough for every frame."""
@@ -69,11 +85,22 @@ class Detector:
         part = cv2.copyMakeBorder(
             image[y0:y1, x0:x1], y0 - y, y + side - y1, x0 - x, x + side - x1, cv2.BORDER_REPLICATE
         )
-        return _remove_duplicates(self._run(self._short, part, x, y))
+        return _remove_duplicates(self._run(self._short, part, x, y, round(window.angle / (math.pi / 2)) % 4))
+
+    def _detect_large(self, image: Image, turns: int) -> list[Detection]:
+        pad = round(PADDING * max(image.shape[:2]))
+        padded = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+        return self._run(self._short, padded, -pad, -pad, turns) + self._run(self._full, image, 0, 0, turns)
+
+    def _detect_in_tiles(self, image: Image, side: int, turns: int) -> list[Detection]:
+        detections: list[Detection] = []
+        for x, y in _tile_corners(image.shape[1], image.shape[0], side):
+            detections += self._run(self._full, image[y : y + side, x : x + side], x, y, turns)
+        return detections
 
     @staticmethod
-    def _run(network: Any, part: Image, x: int, y: int) -> list[tuple[float, Window]]:
-        """(confidence, window) of the faces in a part of the frame whose upper left corner is (x, y)."""
+    def _run(network: Any, part: Image, x: int, y: int, turns: int) -> list[Detection]:
+        """Detect the faces in a part of the frame whose upper left corner is (x, y), turned by quarter turns."""
         height, width = part.shape[:2]
         if height < MIN_INPUT_SIDE or width < MIN_INPUT_SIDE:
             return []
@@ -82,18 +109,19 @@ class Detector:
             shape = (max(round(width * scale), 1), max(round(height * scale), 1))
             network_input = cv2.resize(part, shape, interpolation=cv2.INTER_AREA)
         else:
-            network_input = np.ascontiguousarray(part)
+            network_input = part
         detections = []
+        network_input = np.ascontiguousarray(np.rot90(network_input, turns))
+        if turns % 2:
+            height, width = width, height
         for face in network.process(network_input).detections or ():
             box, eyes = face.location_data.relative_bounding_box, face.location_data.relative_keypoints
             w, h = box.width * width, box.height * height
             dx, dy = (eyes[1].x - eyes[0].x) * width, (eyes[1].y - eyes[0].y) * height
-            window = Window(
-                x + box.xmin * width + w / 2,
-                y + box.ymin * height + h / 2,
-                WINDOW_MARGIN * max(w, h),
-                math.atan2(dy, dx),
-            )
+            centre = box.xmin * width + w / 2, box.ymin * height + h / 2
+            left, top = _turn_back(*centre, width, height, turns)
+            angle = math.remainder(math.atan2(dy, dx) + turns * math.pi / 2, math.tau)
+            window = Window(x + left, y + top, WINDOW_MARGIN * max(w, h), angle)
             detections.append((float(face.score[0]), window))
         return detections
 
@@ -103,6 +131,23 @@ class Detector:
             if network is not None:
                 network.close()
         self._short = self._full = None
+
+
+def _detect_turned(detect: Callable[[int], list[Detection]]) -> list[Detection]:
+    """Detect faces in turned copies of an image; `detect` takes the number of quarter turns."""
+    return [
+        (confidence - TURN_PENALTY, window)
+        for turns in TURNS
+        for confidence, window in detect(turns)
+        if confidence >= MIN_TURNED_CONFIDENCE
+    ]
+
+
+def _turn_back(x: float, y: float, width: float, height: float, turns: int) -> tuple[float, float]:
+    """The point (x, y) of an image of this width and height before its counterclockwise quarter turns."""
+    for _ in range(turns):
+        x, y, width, height = height - y, x, height, width
+    return x, y
 
 
 def _tile_sides(longer: int, shorter: int, size: float | None) -> list[int]:
@@ -128,7 +173,7 @@ def _tile_corners(width: int, height: int, side: int) -> list[tuple[int, int]]:
     return [(x, y) for y in starts(height) for x in starts(width)]
 
 
-def _remove_duplicates(detections: list[tuple[float, Window]]) -> list[Window]:
+def _remove_duplicates(detections: list[Detection]) -> list[Window]:
     """The windows sorted by confidence, without those that coincide with a more confident one."""
     kept: list[Window] = []
     for _, window in sorted(detections, key=lambda detection: -detection[0]):

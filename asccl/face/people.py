@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from asccl.errors import NoFaceError
+from asccl.face.crop import quarter_turns
 from asccl.face.facemesh import INPUT_SIZE, Window, cut_window
 from asccl.face.pose import Pose
 from asccl.types import DetectedFace, Image, LazyImage
@@ -96,6 +97,7 @@ class PersonDetections:
     Attributes:
         times: seconds.
         boxes: (4,) pixels each.
+        angles: of the eyes, radians, clockwise on screen.
         embeddings: of length 1 each.
         portrait: the best thumbnail so far.
         portrait_quality: of that thumbnail.
@@ -103,6 +105,7 @@ class PersonDetections:
 
     times: list[float] = field(default_factory=list)
     boxes: list[np.ndarray] = field(default_factory=list)
+    angles: list[float] = field(default_factory=list)
     embeddings: list[np.ndarray] = field(default_factory=list)
     portrait: Image = field(default_factory=lambda: np.zeros((THUMBNAIL_SIZE, THUMBNAIL_SIZE, 3), np.uint8))
     portrait_quality: float = -1.0
@@ -119,10 +122,12 @@ class PersonDetections:
         quality = face.score * box_side(face.landmarks) / (1 + (face.pose.yaw**2 + face.pose.pitch**2) / 400)
         self.times.append(time)
         self.boxes.append(bounding_box(face.landmarks))
+        self.angles.append(face.window.angle)
         if embedding is not None:
             self.embeddings.append(embedding)
         if quality > self.portrait_quality:
-            upright = Window(face.window.x, face.window.y, face.window.side)
+            turn = quarter_turns(face.landmarks) * np.pi / 2
+            upright = Window(face.window.x, face.window.y, face.window.side, turn)
             self.portrait_quality, self.portrait = quality, cut_window(image, upright, THUMBNAIL_SIZE)[0]
 
     @property
@@ -175,7 +180,7 @@ def rank_people(groups: Sequence[PersonDetections], frame_count: int) -> list[Pe
     for number, group in enumerate(sorted(groups, key=lambda g: -g.size * len(g.times))):
         x0, y0, x1, y1 = map(float, group.boxes[0])
         share = len(group.times) / frame_count
-        face = DetectedFace(number, group.portrait, group.times[0], share, (x0, y0, x1, y1))
+        face = DetectedFace(number, group.portrait, group.times[0], share, (x0, y0, x1, y1), group.angles[0])
         people.append(Person(face, _mean_embedding(group.embeddings)))
     return people
 

@@ -28,7 +28,7 @@ RIGID_INDEX = np.array(RIGID_LANDMARKS)
 
 
 class Pose(NamedTuple):
-    """Head pose in degrees.
+    """Head pose in degrees; yaw and pitch are those in the image turned by quarter turns until the head is upright.
 
     Attributes:
         yaw: positive if the nose points to the right of the image.
@@ -54,6 +54,8 @@ def estimate_head_pose(landmarks: np.ndarray) -> Pose:
         u[:, 2] *= -1
     rotation = u @ vt  # from the frontal head to the landmarks
     (right_x, _, away_x), (right_y, _, away_y), (_, _, away_z) = rotation.tolist()  # the nose points towards -away
+    for _ in range(round(math.atan2(right_y, right_x) / (math.pi / 2)) % 4):
+        away_x, away_y = away_y, -away_x
     residuals = CENTRED_FRONTAL_HEAD @ rotation.T - points
     return Pose(
         math.degrees(math.atan2(-away_x, away_z)),

@@ -1,4 +1,4 @@
-"""Images that are converted to RGB in parts: a decoder's own pixels, and patches over them.
+"""Images that are converted to RGB in parts: a decoder's own pixels, patches over them, and turned views.
 
 Only the parts that are read are converted. An edit lies over the decoded image as a patch, and the writer encodes the
 decoder's own pixels wherever there is no patch.
@@ -78,6 +78,46 @@ class PatchedImage:
         return image
 
 
+class TurnedImage:
+    """An image turned counterclockwise by quarter turns, as `numpy.rot90` does, without a copy.
+
+    Args:
+        base: the image before the turn, (H, W, 3).
+        turns: 0 to 3.
+    """
+
+    def __init__(self, base: LazyImage, turns: int):
+        self.base, self.turns = base, turns
+        height, width = base.shape[:2]
+        self.shape = (width, height, 3) if turns % 2 else (height, width, 3)
+
+    def __getitem__(self, part: tuple[slice, slice]) -> Image:
+        (y0, y1, step_y), (x0, x1, step_x) = (s.indices(n) for s, n in zip(part, self.shape, strict=False))
+        if step_y != 1 or step_x != 1:
+            return self[:, :][part]
+        top, left = self.corner_before(x0, y0, max(x1 - x0, 0), max(y1 - y0, 0))
+        height, width = max(y1 - y0, 0), max(x1 - x0, 0)
+        if self.turns % 2:
+            height, width = width, height
+        return np.ascontiguousarray(np.rot90(self.base[top : top + height, left : left + width], self.turns))
+
+    def corner_before(self, x: int, y: int, width: int, height: int) -> tuple[int, int]:
+        """Top row and left column, in the image before the turn, of a rectangle of this image.
+
+        Args:
+            x: left column of the rectangle.
+            y: its top row.
+            width: its columns.
+            height: its rows.
+        """
+        rows, columns = self.base.shape[:2]
+        if self.turns == 1:
+            return x, columns - y - height
+        if self.turns == 2:
+            return rows - y - height, columns - x - width
+        return (rows - x - width, y) if self.turns == 3 else (y, x)
+
+
 def overlay_patch(image: LazyImage, x: int, y: int, pixels: Image) -> LazyImage:
     """Return the image with a patch over it; an array gives an array.
 
@@ -91,6 +131,9 @@ def overlay_patch(image: LazyImage, x: int, y: int, pixels: Image) -> LazyImage:
         return PatchedImage(image, (Patch(x, y, pixels),))
     if isinstance(image, PatchedImage):
         return PatchedImage(image.base, (*image.patches, Patch(x, y, pixels)))
+    if isinstance(image, TurnedImage):
+        top, left = image.corner_before(x, y, pixels.shape[1], pixels.shape[0])
+        return TurnedImage(overlay_patch(image.base, left, top, np.rot90(pixels, -image.turns)), image.turns)
     copy = as_image(image).copy()
     copy[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
     return copy

@@ -92,6 +92,7 @@ def test_expression_crop_is_the_square_round_the_landmarks():
     landmarks = np.zeros((478, 3))
     landmarks[:, :2] = np.random.default_rng(0).uniform((100, 40), (180, 140), (478, 2))
     landmarks[:2, :2] = (100, 40), (180, 140)
+    landmarks[[33, 263], :2] = (120, 70), (160, 70)  # upright
     crop = expression_crop(image, landmarks)
     assert crop.shape == (112, 112, 3)
     assert crop.dtype == np.uint8

@@ -12,7 +12,7 @@ import pytest
 from asccl.types import as_image
 from asccl.video import Reader, draw_badge, open_writer
 from asccl.video.colour import Colour, view_planes
-from asccl.video.lazy_image import DecodedImage, overlay_patch, to_video_frame
+from asccl.video.lazy_image import DecodedImage, TurnedImage, overlay_patch, to_video_frame
 from tests.video.video_clips import make_clip
 
 BT601 = 6
@@ -111,3 +111,19 @@ def test_a_badge_changes_its_corner_alone(tmp_path):
     luma, before = (view_planes(to_video_frame(f.pixels, Colour()))[0] for f in (marked, frame))
     assert (luma != before).any()
     assert np.array_equal(luma[:200], before[:200])
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+@pytest.mark.parametrize("part", [(slice(99), slice(99)), (slice(3, 10), slice(7, 30)), (slice(1, 40, 5), slice(8))])
+def test_a_turned_image_is_turned_as_by_numpy(turns, part):
+    image = decoded()
+    np.testing.assert_array_equal(TurnedImage(image, turns)[part], np.rot90(as_image(image), turns)[part])
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_patch_over_a_turned_image_lies_over_the_image_itself(turns):
+    image = as_image(decoded())
+    pixels = np.random.default_rng(1).integers(0, 255, (9, 20, 3)).astype(np.uint8)
+    expected = overlay_patch(np.rot90(image, turns), 5, 11, pixels)
+    turned = overlay_patch(TurnedImage(image, turns), 5, 11, pixels)
+    np.testing.assert_array_equal(turned.base, np.rot90(expected, -turns))

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from asccl.face import mesh
+from asccl.face.crop import quarter_turns
 from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.eyes import IrisModel, restore_eyeballs
@@ -19,6 +20,7 @@ from asccl.renderers.warp.field import Box, FaceField, face_size, resample, upsa
 from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
 from asccl.renderers.warp.shading import CREASE_GAIN, SkinModel
 from asccl.renderers.warp.teeth import stabilize_teeth
+from asccl.renderers.warp.upright import render_upright, turn_upright
 from asccl.types import Image, LazyImage, Motion
 from asccl.video.lazy_image import overlay_patch
 
@@ -48,6 +50,7 @@ class WarpObserver:
 
     def add(self, image: Image, landmarks: np.ndarray) -> None:
         """Measure a frame, (H, W, 3) uint8 RGB, with its landmarks, (478, 3) pixels."""
+        image, landmarks = turn_upright(image, landmarks)
         self._appearance.skin.observe(image, landmarks)
         self._appearance.eyes.observe(image, landmarks)
         self._appearance.glasses.observe(image, landmarks)
@@ -98,6 +101,9 @@ class WarpRenderer:
         lip_gain = 1.0 if edited.lip_gain is None else float(edited.lip_gain[t])
         if not np.isfinite(landmarks[0, 0]) or max(np.abs(change).max(), abs(lip_gain - 1)) < MIN_COEFFICIENT_CHANGE:
             return image
+        if quarter_turns(landmarks) != 0:
+            frame = np.array([t])
+            return render_upright(self._render_motion, motion.select(frame), edited.select(frame), image, landmarks)
         displacement = self._displacement(motion, edited, t, landmarks) * skin.skin_confidence
         points = landmarks[: mesh.NUM_FACE_LANDMARKS]
         edited_points = points + displacement
@@ -123,6 +129,10 @@ class WarpRenderer:
         skin_points = self._displacement.stabilize_forehead(motion, t, edited_points, displacement)
         part = self._relight_part(warped, skin_points, change, field, box, face_size(landmarks))
         return overlay_patch(image, box.x0, box.y0, part)
+
+    def _render_motion(self, motion: Motion, edited: Motion, image: LazyImage, landmarks: np.ndarray) -> LazyImage:
+        """Render a frame with motions of one frame."""
+        return self.render(WarpPlan(motion, edited), image, landmarks, 0)
 
     def _warp_part(self, image: LazyImage, landmarks, edited_points, field, box: Box) -> tuple[Image, Image]:
         """The pixels of a box before and after the warp, teeth unmoved."""
