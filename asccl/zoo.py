@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+import numpy as np
+
 from asccl import hub
 from asccl.errors import SettingError, WeightsError
-from asccl.nets.inference import Embedder, ExpressionClassifier
+from asccl.nets.inference import BATCH_SIZE, Embedder, ExpressionClassifier, single_thread
 from asccl.types import EMOTIONS
 
 if TYPE_CHECKING:  # importing torch takes seconds, so only the functions that need it do so
     import torch
 
+    from asccl.evaluation.networks import Networks
     from asccl.metric.scc import Heads, SCCMetric
     from asccl.nets.blocks import Freezable
     from asccl.nets.ned_manipulator import Manipulator
@@ -114,6 +118,32 @@ def load_renderer(source: str | Path, device: str | torch.device = "cpu") -> tup
     check_device(str(device))
     with _loading:
         return _load_renderer(path, hub.sha256(path), str(device))
+
+
+def load_networks(files: Mapping[str, Path] | None = None) -> Networks:
+    """Load the networks of `asccl.evaluation`. Raises WeightsError.
+
+    files: kind of `import-weights` -> imported file. A file `KIND.safetensors` in a local folder of weights (see
+    `hub.local_folders`) counts, too.
+    """
+    from asccl.evaluation.networks import IMPORTED_KINDS, Networks
+
+    metric = load_metric()
+    paths = {kind: folder / f"{kind}.safetensors" for folder in hub.local_folders()[::-1] for kind in IMPORTED_KINDS}
+    imported = {kind: path for kind, path in paths.items() if path.is_file()} | dict(files or {})
+    return Networks(load_embedder().features, load_expression_net().predict, partial(_score_crops, metric), imported)
+
+
+def _score_crops(metric: SCCMetric, source: np.ndarray, generated: np.ndarray) -> np.ndarray:
+    """SCC scores (N,) of crops (N, H, W, 3) uint8 RGB."""
+    import torch
+
+    scores = []
+    with torch.inference_mode(), single_thread():
+        for first in range(0, len(source), BATCH_SIZE):
+            pair = (torch.tensor(side[first : first + BATCH_SIZE]) for side in (source, generated))
+            scores.append(metric(*(x.permute(0, 3, 1, 2).float() / 127.5 - 1 for x in pair)))
+    return torch.cat(scores).cpu().numpy() if scores else np.zeros(0, np.float32)
 
 
 def check_device(name: str) -> None:

@@ -54,6 +54,13 @@ class Embedder:
 
         return _run(self.net, crops, lambda x: normalize(self.net(x)))
 
+    def features(self, crops: np.ndarray) -> np.ndarray:
+        """Compute embeddings whose length says how much a crop looks like a face.
+
+        ArcFace crops (N, 112, 112, 3) uint8 RGB -> (N, D) float32, not normalized. Raises ValueError.
+        """
+        return _run(self.net, crops, self.net)
+
 
 class ExpressionClassifier:
     """An expression network.

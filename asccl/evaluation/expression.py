@@ -1,0 +1,124 @@
+"""Does the face show the emotion? Likeness to the reference, probability of the target, and the gain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from asccl.evaluation.face_stream import FaceChunk
+from asccl.evaluation.measure import ClipMean, ClipPair, MeasureSkippedError, PairChunk, State, clip_state
+from asccl.evaluation.networks import Networks, unit_rows
+from asccl.types import EMOTIONS
+
+
+@dataclass(frozen=True)
+class ExpressionLikeness(ClipMean):
+    r"""Mean cosine of the expression features of all pairs of a generated and a reference frame (the paper's CSIM).
+
+    .. math:: \frac{1}{N M} \sum_{n, m} \frac{g_n \cdot r_m}{\lVert g_n \rVert \lVert r_m \rVert}
+        = \Big(\frac{1}{N} \sum_n \hat g_n\Big) \cdot \Big(\frac{1}{M} \sum_m \hat r_m\Big)
+
+    The extra "source" is the same for the source clip: what a method that changes nothing reaches.
+
+    Attributes:
+        networks: compute the features.
+    """
+
+    networks: Networks
+
+    def begin(self, clip: ClipPair, reference: State | None) -> _LikenessSums:
+        """See `Measure`."""
+        if reference is None:
+            raise MeasureSkippedError("it has no reference")
+        return _LikenessSums(self.networks, reference)
+
+    def begin_stream(self) -> FeatureSums:
+        """See `Measure`."""
+        return FeatureSums(self.networks)
+
+
+class FeatureSums:
+    """Sum of normalized expression features of a stream.
+
+    Args:
+        networks: compute the features.
+    """
+
+    def __init__(self, networks: Networks):
+        self._networks, self.total, self.frames = networks, np.zeros(1), 0
+
+    def add(self, chunk: FaceChunk) -> None:
+        """Add the frames with a face."""
+        features = self._networks.expression(chunk)[1]
+        if len(features):
+            self.total = self.total + unit_rows(features).sum(0)
+            self.frames += len(features)
+
+    def finish(self) -> State:
+        """Return "features", the sum, and "frames"."""
+        return {"features": self.total, "frames": np.array(float(self.frames))}
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean of the normalized features."""
+        return self.total / max(self.frames, 1)
+
+
+class _LikenessSums:
+    def __init__(self, networks: Networks, reference: State):
+        self._reference = reference["features"] / max(float(reference["frames"]), 1.0)
+        self._generated, self._source = FeatureSums(networks), FeatureSums(networks)
+
+    def add(self, chunk: PairChunk) -> None:
+        self._generated.add(chunk.generated)
+        self._source.add(chunk.source)
+
+    def finish(self) -> State:
+        score, source = (float((side.mean * self._reference).sum()) for side in (self._generated, self._source))
+        return clip_state(score, self._generated.frames, source=source)
+
+
+@dataclass(frozen=True)
+class TargetProbability(ClipMean):
+    """Mean probability of the target emotion in the generated frames; the extra "source" is that of the source.
+
+    Attributes:
+        networks: classify crops.
+    """
+
+    networks: Networks
+
+    def begin(self, clip: ClipPair, reference: State | None) -> _ProbabilitySums:
+        """See `Measure`."""
+        if clip.emotion is None:
+            raise MeasureSkippedError("its target emotion is not known")
+        if clip.emotion not in EMOTIONS:
+            raise MeasureSkippedError(f"there is no emotion {clip.emotion!r}")
+        return _ProbabilitySums(self.networks, EMOTIONS.index(clip.emotion))
+
+
+class _ProbabilitySums:
+    def __init__(self, networks: Networks, emotion: int):
+        self._networks, self._emotion = networks, emotion
+        self._sums, self._frames = np.zeros(2), np.zeros(2)
+
+    def add(self, chunk: PairChunk) -> None:
+        for side, faces in enumerate((chunk.generated, chunk.source)):
+            probabilities = self._networks.expression(faces)[0][:, self._emotion]
+            self._sums[side] += probabilities.sum()
+            self._frames[side] += len(probabilities)
+
+    def finish(self) -> State:
+        generated, source = self._sums / np.maximum(self._frames, 1)
+        return clip_state(float(generated), int(self._frames[0]), source=float(source))
+
+
+def build_csim(name: str, networks: Networks) -> ExpressionLikeness:
+    """Build "csim" with the bundled expression network."""
+    return ExpressionLikeness(name, True, networks, uses_reference=True)
+
+
+def build_target_probability(name: str, networks: Networks) -> TargetProbability:
+    """Build "target-probability"."""
+    return TargetProbability(name, True, networks)

@@ -1,0 +1,46 @@
+"""The networks that measures share. `asccl.zoo.load_networks` fills them in; a measure never loads from the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from asccl.evaluation.face_stream import FaceChunk
+from asccl.types import EMOTIONS
+
+IMPORTED_KINDS = ("syncnet", "efficientface", "arcface-resnet18", "arcface")  # of `import-weights`, that measures use
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Functions of bundled networks, and files of imported ones.
+
+    Attributes:
+        embed: ArcFace crops (N, 112, 112, 3) uint8 RGB -> identity embeddings (N, D), not normalized.
+        classify: expression crops (N, 112, 112, 3) uint8 RGB -> emotion probabilities (N, 7) in the order of
+            `EMOTIONS`, and features (N, D').
+        scc: ArcFace crops of source and generated frames, (N, 112, 112, 3) uint8 RGB each -> SCC score (N,).
+        files: kind of `import-weights` -> imported file, of those that the user has.
+    """
+
+    embed: Callable[[np.ndarray], np.ndarray]
+    classify: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    scc: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+    def embeddings(self, chunk: FaceChunk) -> np.ndarray:
+        """Embeddings of the frames with a face, (m, D), not normalized."""
+        return chunk.compute("embeddings", lambda c: self.embed(c.arcface_crops()).astype(np.float64))
+
+    def expression(self, chunk: FaceChunk) -> tuple[np.ndarray, np.ndarray]:
+        """Emotion probabilities (m, 7) and features (m, D') of the frames with a face."""
+        columns = chunk.compute("expression", lambda c: np.hstack(self.classify(c.expression_crops())))
+        return columns[:, : len(EMOTIONS)].astype(np.float64), columns[:, len(EMOTIONS) :].astype(np.float64)
+
+
+def unit_rows(rows: np.ndarray) -> np.ndarray:
+    """Scale the rows of (N, D) to length 1; a row of zeros stays."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
