@@ -1,4 +1,8 @@
-"""Eyes: the lids move over an eyeball that stays in place and stays round."""
+"""Eyes: the lids move over an eyeball that stays round, and that turns down a little with a lid that comes down.
+
+Gaze and upper lid are coupled: an eyeball that stayed in place under a lid that comes down would seem to roll up. Where
+a lid opens the gaze stays, as in surprise.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,9 @@ from asccl.types import Image
 EYES = ((mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS))
 LASH_WIDTH = 0.016  # face sizes inside the line of the lid that belong to lid and lashes
 LID_SHADOW = 0.05  # face sizes: how far into the eye a lid darkens it
+SHADE = 0.35  # darkening of a completed eyeball at the line of the lid
+GAZE_SHARE = 1 / 3  # movement of the eyeball over that of an upper lid that comes down
+UPPER_LID, LOWER_LID = slice(9, 16), slice(1, 8)  # of the loop of an eye
 MIN_LID_GAP, FULL_LID_GAP = 0.035, 0.075  # face sizes: no eyeball is drawn below the first, all of it above the second
 MASK_RESOLUTION = 100  # approximate width in pixels of the mask of an eye: in a small face lids move less than a pixel
 IRIS_RINGS = 5  # rings of an iris, each of one colour
@@ -63,9 +70,9 @@ def restore_eyeballs(
 ) -> None:
     """Redraw both eyeballs in the warped image, in place.
 
-    Inside the new lids the source's eyeball is shown unmoved. Where the lids reveal more of it than the source shows,
-    the iris is completed to a circle, the white is continued, and the shadow of the lid moves from its old line to
-    its new one.
+    Inside the new lids the source's eyeball is shown, moved by `GAZE_SHARE` of what the upper lid comes down.
+    Where the lids reveal more of it than the source shows, the iris is completed to a circle, the white is continued,
+    and the shadow of the lid moves from its old line to its new one.
 
     Args:
         source: pixels of the box before the warp, (h, w, 3) uint8.
@@ -83,12 +90,15 @@ def restore_eyeballs(
             continue
         across = old[8] - old[0]
         down = np.array([-across[1], across[0]]) / max(float(np.linalg.norm(across)), 1e-6)
+        down = down if (old[LOWER_LID].mean(0) - old[UPPER_LID].mean(0)) @ down > 0 else -down
         opening = min(float(np.ptp(old @ down)), float(np.ptp(new @ down))) / size
         opacity = float(np.clip((opening - MIN_LID_GAP) / (FULL_LID_GAP - MIN_LID_GAP), 0, 1))
         if opacity > 0:
             circle = landmarks[list(iris), :2] - origin
             circle = circle[0] + radius_ratio * (circle - circle[0])
-            _redraw(source, edited, (old, new), circle, down, size, opacity)
+            closing = max(0.0, float((new - old)[UPPER_LID].mean(0) @ down))
+            shift = GAZE_SHARE * closing * down
+            _redraw(source, edited, (old + shift, new), circle + shift, shift, down, size, opacity)
 
 
 def _redraw(
@@ -96,11 +106,16 @@ def _redraw(
     edited: Image,
     lids: tuple[np.ndarray, np.ndarray],
     circle: np.ndarray,
+    shift: np.ndarray,
     down: np.ndarray,
     size: float,
     opacity: float,
 ) -> None:
-    """Redraw one eyeball in place. lids: their loops before and after, (16, 2). circle: (5, 2) iris centre and rim."""
+    """Redraw one eyeball in place.
+
+    lids: loops before, moved with the eyeball, and after, (16, 2). circle: (5, 2) centre and rim of the iris, moved
+    likewise. shift: (2,) pixels of that movement.
+    """
     h, w = source.shape[:2]
     corners = np.concatenate(lids)
     pad = 2
@@ -120,11 +135,13 @@ def _redraw(
     width = max(1.0, 0.012 * size) + 0.85 * LID_SHADOW * size * revealed
     alpha = np.clip((after - margin) / width + 0.5 - 0.4 * revealed, 0, 1)
     alpha *= opacity
-    eyeball = source[part].astype(np.float32)
+    moved = translate(source[part], shift) if shift.any() else source[part]
+    eyeball = moved.astype(np.float32)
     hidden = revealed * np.clip(1 - (before - margin) / shadow, 0, 1)  # lashes and shadow of the old line
     if (hidden * alpha).max() > 0.02:
         depth = np.maximum(before - margin, 0) / shadow
-        complete = reconstruct_eyeball(source[part], known, np.minimum(depth, 1), circle - origin, down)
+        complete = reconstruct_eyeball(moved, known, np.minimum(depth, 1), circle - origin, down)
+        complete *= (1 - SHADE * revealed * np.clip(1 - (after - margin) / shadow, 0, 1))[..., None]
         complete = np.maximum(complete, eyeball * known[..., None])  # keeps catch lights
         eyeball += (complete - eyeball) * hidden[..., None]
     mixed = edited[part] + (eyeball - edited[part]) * alpha[..., None]
@@ -167,6 +184,12 @@ def reconstruct_eyeball(
         alpha = np.clip((1.05 * radius - iris_distance) / max(1.0, 0.25 * radius) + 0.5, 0, 1)[:, None]
         eyeball[iris] += (colours - eyeball[iris]) * alpha
     return eyeball
+
+
+def translate(image: Image, shift: np.ndarray) -> Image:
+    """Move the content of an image, (h, w, 3), by (x, y) pixels; the border is repeated."""
+    matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
+    return cv2.warpAffine(image, matrix, image.shape[1::-1], flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
 
 
 def iris_radius_ratio(image: Image, known: np.ndarray, circle: np.ndarray) -> float | None:

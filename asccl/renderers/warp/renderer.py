@@ -19,7 +19,7 @@ from asccl.renderers.warp.eyes import IrisModel, restore_eyeballs
 from asccl.renderers.warp.field import Box, FaceField, face_size, resample, upsample
 from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
 from asccl.renderers.warp.shading import CREASE_GAIN, SkinModel
-from asccl.renderers.warp.teeth import stabilize_teeth
+from asccl.renderers.warp.teeth import MouthModel, stabilize_teeth
 from asccl.renderers.warp.upright import render_upright, turn_upright
 from asccl.types import Image, LazyImage, Motion
 from asccl.video.lazy_image import overlay_patch
@@ -27,32 +27,32 @@ from asccl.video.lazy_image import overlay_patch
 MIN_COEFFICIENT_CHANGE = 1e-4  # smaller changes of coefficients and lip gain leave a frame as it is
 MIN_DISPLACEMENT = 0.03  # pixels
 MIN_BRIGHTNESS_CHANGE = 0.003
-# a shadow on skin keeps more red than blue: brightness -> slope * brightness + offset, for R, G, B
-SHADOW_TINT = np.array([[0.85, 0.15], [1.0, 0.0], [1.05, -0.05]], np.float32)
 MIN_WRINKLE_DEPTH = 0.02  # in [0, 1]; shallower wrinkles do not deepen the skin's own creases
 DETAIL_RANGE = (-25, 8)  # grey levels of the skin's own creases around the mean of their surroundings
 
 
 @dataclass(frozen=True)
 class WarpAppearance:
-    """Measured appearance of a person: skin, irises and glasses."""
+    """Measured appearance of a person: skin, irises, mouth and glasses."""
 
     skin: SkinModel
     eyes: IrisModel
+    mouth: MouthModel
     glasses: GlassesModel
 
 
 class WarpObserver:
-    """Measures a person's skin, irises and glasses, frame by frame."""
+    """Measures a person's skin, irises, mouth and glasses, frame by frame."""
 
     def __init__(self, head: HeadModel):
-        self._appearance = WarpAppearance(SkinModel(head), IrisModel(), GlassesModel())
+        self._appearance = WarpAppearance(SkinModel(head), IrisModel(), MouthModel(), GlassesModel())
 
     def add(self, image: Image, landmarks: np.ndarray) -> None:
         """Measure a frame, (H, W, 3) uint8 RGB, with its landmarks, (478, 3) pixels."""
         image, landmarks = turn_upright(image, landmarks)
         self._appearance.skin.observe(image, landmarks)
         self._appearance.eyes.observe(image, landmarks)
+        self._appearance.mouth.observe(image, landmarks)
         self._appearance.glasses.observe(image, landmarks)
 
     def appearance(self) -> WarpAppearance:
@@ -135,17 +135,20 @@ class WarpRenderer:
         return self.render(WarpPlan(motion, edited), image, landmarks, 0)
 
     def _warp_part(self, image: LazyImage, landmarks, edited_points, field, box: Box) -> tuple[Image, Image]:
-        """The pixels of a box before and after the warp, teeth unmoved."""
+        """The pixels of a box before and after the warp, teeth unmoved and the cavity of the mouth shaded."""
         displacement = upsample(field[..., :2], box)
-        stabilize_teeth(displacement, landmarks, edited_points, box)
-        return warp(image, displacement, box)
+        cavity = stabilize_teeth(displacement, landmarks, edited_points, box)
+        source, warped = warp(image, displacement, box)
+        if cavity is not None:
+            cavity.shade(warped, self._appearance.mouth.cavity)
+        return source, warped
 
     def _relight_part(self, warped: Image, skin_points, change, field, box: Box, size: float) -> Image:
         """Shade the skin by its turn and its wrinkles. skin_points: (468, 3), with a stabilized forehead."""
         factor, depth, fine = self._appearance.skin.shade_wrinkles(skin_points, change, box, size)
         brightness = factor * (1 + resample(field[..., 2], box, fine))
         brightness, depth = cv2.split(upsample(cv2.merge([brightness, depth]), fine))
-        return relight(warped, brightness, depth, size)
+        return relight(warped, brightness, depth, size, self._appearance.skin.shadow_slopes)
 
 
 @dataclass(frozen=True)
@@ -220,7 +223,7 @@ def warp(image: LazyImage, field: np.ndarray, box: Box) -> tuple[Image, Image]:
     return around[top : top + h, left : left + w], warped
 
 
-def relight(image: Image, brightness: np.ndarray, depth: np.ndarray, size: float) -> Image:
+def relight(image: Image, brightness: np.ndarray, depth: np.ndarray, size: float, slopes: np.ndarray) -> Image:
     """Change the brightness of skin, and deepen its own creases inside of wrinkles.
 
     Args:
@@ -228,6 +231,7 @@ def relight(image: Image, brightness: np.ndarray, depth: np.ndarray, size: float
         brightness: factor of each pixel, (h, w) float32.
         depth: of the wrinkles, (h, w) in [0, 1].
         size: of the face, pixels.
+        slopes: of R, G and B over the brightness, (3,); see `SkinModel.shadow_slopes`.
 
     Returns:
         (h, w, 3) uint8 RGB.
@@ -238,5 +242,5 @@ def relight(image: Image, brightness: np.ndarray, depth: np.ndarray, size: float
         smooth = cv2.blur(cv2.blur(gray, (side, side)), (side, side))
         detail = np.clip(cv2.subtract(gray, smooth, dtype=cv2.CV_32F), *DETAIL_RANGE)
         brightness = brightness + CREASE_GAIN * depth * detail / np.maximum(gray, 16)
-    gain = cv2.merge([brightness * slope + offset for slope, offset in SHADOW_TINT])
+    gain = cv2.merge([1 + np.float32(slope) * (brightness - 1) for slope in slopes])
     return cv2.multiply(image, gain, dtype=cv2.CV_8U)

@@ -23,6 +23,8 @@ IMAGE_NOISE = 0.6  # grey levels of roughness that smooth skin shows in any imag
 DEFAULT_TEXTURE = 0.006  # relative roughness of skin that was not observed
 LIGHT_PRIOR = np.array([0.0, -0.25, -0.35])  # from above and from the camera
 LIGHT_PRIOR_WEIGHT = 0.05  # over that of the samples
+SHADOW_WARMTH = 0.55  # how far a shadow keeps the colours that skin reflects most
+SHADOW_SLOPE_RANGE = (0.75, 1.12)
 LOG_OFFSET = 12  # grey levels, added before a logarithm
 BRIGHTNESS_TOLERANCE, TINT_TOLERANCE = 0.75, 0.35  # log colour difference at which a pixel hardly counts as skin
 
@@ -40,6 +42,7 @@ class SkinModel:
         self._samples: list[tuple[np.ndarray, np.ndarray]] = []  # normals (n, 3) and relative brightness (n,)
         self._texture: list[float] = []
         self._likelihoods: list[np.ndarray] = []
+        self._colours: list[np.ndarray] = []  # (3,) RGB
         brows = head.neutral[list(mesh.RIGHT_BROW_TOP + mesh.LEFT_BROW_TOP), 1].mean()
         self._forehead = head.neutral[:, 1] < brows - 0.4
         self._light: np.ndarray | None = None
@@ -71,6 +74,7 @@ class SkinModel:
         roughness = np.maximum(np.abs(gray - smooth)[y, x] - IMAGE_NOISE, 0) / np.maximum(level, 8.0)
         self._texture.append(float(np.median(roughness)))
         self._likelihoods.append(_skin_likelihood(image, landmarks, xy))
+        self._colours.append(np.median(image[xy[:, 1], xy[:, 0]], axis=0))
         self._light = self._skin_confidence = None
 
     @property
@@ -103,6 +107,16 @@ class SkinModel:
         """0.4 for very smooth skin to 1.3 for lined skin: the strength of a drawn wrinkle."""
         texture = float(np.median(self._texture)) if self._texture else DEFAULT_TEXTURE
         return float(np.clip(0.35 + 95 * texture, 0.4, 1.3))
+
+    @property
+    def shadow_slopes(self) -> np.ndarray:
+        """(3,) slope of each channel, R, G, B, over the brightness of a shadow; exactly 1 on grey skin.
+
+        Light that enters skin leaves it again nearby, mostly in the colours that skin reflects: its shadows keep these.
+        """
+        colour = np.median(self._colours, axis=0) if self._colours else np.ones(3)
+        ratio = colour / max(float(colour.mean()), 1.0)
+        return np.clip(1 - SHADOW_WARMTH * (ratio - 1), *SHADOW_SLOPE_RANGE) if self._colours else np.ones(3)
 
     def brightness_ratio(self, points: np.ndarray, edited_points: np.ndarray) -> np.ndarray:
         """Brightness (468,) of the edited surface over that of the source, from both landmarks (468, 3) pixels."""

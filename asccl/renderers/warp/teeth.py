@@ -1,9 +1,11 @@
 """Teeth: the lips move over rows of teeth that stay in place.
 
 The field that moves the skin is valid up to the lips. Between them, only the rim of a lip moves with it; further inside
-the displacement fades to zero, so that the upper row stays with the skull and the lower one with the jaw. Revealed
-pixels are stretched from their neighbourhood in the frame. The field depends on the landmarks of the frame alone and
-changes as smoothly as they do.
+the displacement fades to that of the rows of teeth, which is one smooth curve along the mouth and about zero: the upper
+row stays with the skull and the lower one with the jaw. Revealed pixels are stretched from their neighbourhood in the
+frame. Where that would stretch them far, as at the corners of a mouth that opens wider, the frame shows nothing of what
+is revealed: there the mouth gets the dark colour of its own cavity. The field depends on the landmarks of the frame
+alone and changes as smoothly as they do.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ import cv2
 import numpy as np
 
 from asccl.face import mesh
+from asccl.face.easing import smoothstep
 from asccl.renderers.warp.field import Box, face_size, upsample
+from asccl.types import Image
 
 # face sizes: lip gap at which this field begins to replace that of the skin, and at which it replaces it fully
 MIN_LIP_GAP, FULL_LIP_GAP = 0.03, 0.09
@@ -22,20 +26,76 @@ LIP_RIM_WIDTH = 0.02  # face sizes inside the line of a lip that move with it: i
 # length over which a lip's displacement fades, over that displacement: teeth are stretched by half. In a narrow
 # mouth the length is smaller and the stretch is larger.
 FADE_FACTOR = 3.0
-MIDDLE_MARGIN = 0.2  # lip openings: minimum distance of the static part from both lips
+EVEN_STRETCH = 2.0  # stretch from which on the teeth give way, so that both sides of a row stretch by the same
 BORDER_WIDTH = 0.012  # face sizes: transition between the field of the skin and that of the mouth
 LINE_SMOOTHING = 0.08  # face sizes: width of the box filter along the lines of the lips
+CURVE_DEGREE = 2  # of the polynomial along the mouth that displaces the rows of teeth
+MIN_STRETCH, MAX_STRETCH = 1.7, 3.2  # stretch at which the cavity begins to cover what is stretched, and covers it all
+MIN_CAVITY_GAP, FULL_CAVITY_GAP = 0.02, 0.05  # face sizes: lip gap of the edit, for a cavity to be visible
+MIN_COVERAGE = 0.02  # less of the cavity is not drawn
+CAVITY_QUANTILE = 0.1  # of the brightness between the lips: the cavity
+CLOSED_CAVITY = 0.35  # brightness of a cavity that no frame shows, over that of the lips
 
 UPPER = [mesh.INNER_LIP_CORNERS[0], *mesh.UPPER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
 LOWER = [mesh.INNER_LIP_CORNERS[0], *mesh.LOWER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
 
 
+class MouthModel:
+    """The dark colour of a person's mouth behind the teeth, from observed frames.
+
+    Attributes:
+        cavity: (3,) RGB.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[np.ndarray] = []
+        self._closed: list[np.ndarray] = []
+        self.cavity = np.zeros(3)
+
+    def observe(self, image: Image, landmarks: np.ndarray) -> None:
+        """Measure the mouth in a frame. landmarks: (478, 3) pixels."""
+        loop = landmarks[list(mesh.INNER_LIPS), :2]
+        x0, y0 = np.maximum(np.floor(loop.min(0)).astype(int) - 2, 0)
+        x1, y1 = np.maximum(np.ceil(loop.max(0)).astype(int) + 3, 0)
+        part = image[y0:y1, x0:x1]
+        if min(part.shape[:2]) < 2:
+            return
+        inside = np.zeros(part.shape[:2], np.uint8)
+        cv2.fillPoly(inside, [np.round(loop - (x0, y0)).astype(np.int32)], 1)
+        pixels = part[inside > 0]
+        brightness = pixels.mean(1)
+        gap = np.linalg.norm(landmarks[UPPER, :2] - landmarks[LOWER, :2], axis=1).max() / face_size(landmarks)
+        if gap > MIN_LIP_GAP:
+            dark = brightness <= np.quantile(brightness, CAVITY_QUANTILE)
+            self._open.append(pixels[dark].mean(0))
+        else:
+            self._closed.append(CLOSED_CAVITY * pixels.mean(0))
+        self.cavity = np.median(self._open or self._closed, axis=0)
+
+
+class Cavity(NamedTuple):
+    """Where the frame shows nothing of the inside of the edited mouth.
+
+    part: rows and columns in the box of the edit. coverage: of the cavity in it, (h, w) float32 in [0, 1].
+    """
+
+    part: tuple[slice, slice]
+    coverage: np.ndarray
+
+    def shade(self, image: Image, colour: np.ndarray) -> None:
+        """Darken the pixels (H, W, 3) uint8 of the box of the edit in place, towards a colour (3,) and never above."""
+        pixels = image[self.part].astype(np.float32)
+        darkening = np.minimum(colour.astype(np.float32) - pixels, 0)
+        image[self.part] = pixels + self.coverage[..., None] * darkening + 0.5
+
+
 class _Profile(NamedTuple):
     """The field at n positions along the mouth, in pixels, each (n, k) float32.
 
-    upper, lower: of a lip, where its displacement ends, 1 / the distance over which it fades, and its displacement
-    beyond that of the middle. middle: displacement of the middle down and along the mouth, and the weight of this
-    field. lines: of both lips.
+    upper, lower: of a lip, where its displacement ends, 1 / the distance over which it fades, its displacement beyond
+    that of the teeth down and along the mouth, and the coverage by the cavity where it fades. middle: displacement of
+    the teeth down and along the mouth, the weight of this field, and the coverage where the weight is 0. lines: of both
+    lips, and the width of their rim.
     """
 
     upper: np.ndarray
@@ -44,7 +104,7 @@ class _Profile(NamedTuple):
     lines: np.ndarray
 
 
-def stabilize_teeth(field: np.ndarray, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box) -> None:
+def stabilize_teeth(field: np.ndarray, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box) -> Cavity | None:
     """Replace the displacement field between the edited lips, in place, so that the teeth stay in place.
 
     Args:
@@ -52,28 +112,33 @@ def stabilize_teeth(field: np.ndarray, landmarks: np.ndarray, edited_landmarks: 
         landmarks: (478, 3) pixels of the frame.
         edited_landmarks: (468, 2+) pixels of the frame.
         box: part of the frame that the field covers.
+
+    Returns:
+        Where to shade the warped pixels of the box as the cavity of the mouth; None for nowhere.
     """
     size = face_size(landmarks)
     corner = np.array([box.x0, box.y0], np.float32)
     before, after = (p[[UPPER, LOWER], :2] - corner for p in (landmarks, edited_landmarks))
     if np.abs(after - before).max() < 0.1:
-        return
+        return None
     points = after.reshape(-1, 2)
     x0, y0 = np.maximum(np.floor(points.min(0)).astype(int) - 1, 0)
     x1, y1 = np.minimum(np.ceil(points.max(0)).astype(int) + 2, field.shape[1::-1])
     mouth = Box(x0, y0, x1, y1, max(1.0, BORDER_WIDTH * size))
     if mouth.empty:
-        return
+        return None
     across = after[0, -1] - after[0, 0]
     across = across / max(float(np.linalg.norm(across)), 1e-6)
     axes = np.stack([across, [-across[1], across[0]]])  # along the mouth and down
     mouth_field = upsample(_mouth_field(before @ axes.T, after @ axes.T, axes, mouth, size), mouth)
     part = field[y0:y1, x0:x1]
-    part += mouth_field[..., 2:] * (mouth_field[..., :2] - part)
+    part += mouth_field[..., 2:3] * (mouth_field[..., :2] - part)
+    coverage = mouth_field[..., 3]
+    return Cavity((slice(y0, y1), slice(x0, x1)), coverage) if coverage.max() > MIN_COVERAGE else None
 
 
 def _mouth_field(before: np.ndarray, after: np.ndarray, axes: np.ndarray, box: Box, size: float) -> np.ndarray:
-    """Displacement (x, y) and its weight over a box, coarse (h, w, 3).
+    """Displacement (x, y), its weight and the coverage by the cavity over a box, coarse (h, w, 4).
 
     before, after: lines of both lips, (2, 11, 2) along the mouth and down. axes: (2, 2) unit vectors of these.
     """
@@ -89,10 +154,14 @@ def _mouth_field(before: np.ndarray, after: np.ndarray, axes: np.ndarray, box: B
     near_upper = np.clip((upper[..., 0] - v) * upper[..., 1], 0, 1)
     near_lower = np.clip((v - lower[..., 0]) * lower[..., 1], 0, 1)
     down = middle[..., 0] + near_upper * upper[..., 2] + near_lower * lower[..., 2]
-    inside = np.minimum(v - lines[..., 0], lines[..., 1] - v) / box.cell
-    along, weight = middle[..., 1], middle[..., 2] * np.clip(inside, 0, 1)
+    along = middle[..., 1] + near_upper * upper[..., 3] + near_lower * lower[..., 3]
+    inside = np.minimum(v - lines[..., 0], lines[..., 1] - v)
+    weight = middle[..., 2] * np.clip(inside / box.cell, 0, 1)
+    covered = (near_upper > 0) * upper[..., 4] + (near_lower > 0) * lower[..., 4]
+    covered = middle[..., 3] + middle[..., 2] * (covered - middle[..., 3])
+    covered = cv2.GaussianBlur(covered, (0, 0), 1.0) * np.clip(inside / lines[..., 2] - 0.5, 0, 1)
     dx, dy = axes.T.astype(np.float32)
-    return cv2.merge([along * dx[0] + down * dx[1], along * dy[0] + down * dy[1], weight])
+    return cv2.merge([along * dx[0] + down * dx[1], along * dy[0] + down * dy[1], weight, covered])
 
 
 def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: float) -> _Profile:
@@ -113,8 +182,35 @@ def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
     fade *= np.minimum(1, (start[1] - start[0]) / np.maximum(fade.sum(0), 1e-3))  # both fit into the opening
     end = start + inwards * fade
     middle = end.mean(0)
-    margin = MIDDLE_MARGIN * old_opening
-    middle_down = middle - np.clip(middle, old_line[0] + margin, old_line[1] - margin)
-    upper, lower = (np.stack([end[k], 1 / np.maximum(fade[k], 0.5), down[k] - middle_down], 1) for k in (0, 1))
+    source_start = old_line + inwards * rim
+    source_opening = source_start[1] - source_start[0]
+    needed = fade / EVEN_STRETCH
+    needed *= np.minimum(1, source_opening / np.maximum(needed.sum(0), 1e-3))
+    highest, lowest = middle - (source_start + inwards * needed)  # bounds of the displacement of the teeth
+    teeth_down = np.clip(_curve(grid, np.clip(0, lowest, highest), old_opening), lowest, highest)
+    teeth_along = _curve(grid, along.mean(0), old_opening)
+    visibility = smoothstep((new_opening / size - MIN_CAVITY_GAP) / (FULL_CAVITY_GAP - MIN_CAVITY_GAP))
+    source_length = np.maximum(inwards * (end - teeth_down - source_start), 1e-3)
+    coverage = visibility * _coverage(fade / source_length)
+    upper, lower = (
+        np.stack(
+            [end[k], 1 / np.maximum(fade[k], 0.5), down[k] - teeth_down, along[k] - teeth_along, coverage[k]], 1
+        ).astype(np.float32)
+        for k in (0, 1)
+    )
     weight = np.clip((old_opening / size - MIN_LIP_GAP) / (FULL_LIP_GAP - MIN_LIP_GAP), 0, 1)
-    return _Profile(upper, lower, np.stack([middle_down, along.mean(0), weight], 1), line.T.copy())
+    covered = visibility * _coverage(new_opening / np.maximum(old_opening, 1e-3))
+    rim_width = np.maximum(np.minimum(LIP_RIM_WIDTH * size, 0.2 * new_opening), 0.5)
+    teeth = np.stack([teeth_down, teeth_along, weight, covered], 1).astype(np.float32)
+    return _Profile(upper, lower, teeth, np.stack([*line, rim_width], 1).astype(np.float32))
+
+
+def _coverage(stretch: np.ndarray) -> np.ndarray:
+    """Coverage by the cavity, in [0, 1], where the pixels of the frame are stretched by a factor."""
+    return smoothstep((stretch - MIN_STRETCH) / (MAX_STRETCH - MIN_STRETCH))
+
+
+def _curve(grid: np.ndarray, values: np.ndarray, opening: np.ndarray) -> np.ndarray:
+    """Fit a polynomial along the mouth to values (n,) at `grid` (n,), weighted by the old opening of the lips."""
+    position = np.linspace(-1, 1, len(grid))
+    return np.polyval(np.polyfit(position, values, CURVE_DEGREE, w=opening + 1e-3), position)

@@ -32,16 +32,16 @@ class Wrinkle:
 
 
 WRINKLES = (
-    Wrinkle(  # nasolabial fold
-        path=((129, 203, 0.3), (203, 165, 0.25), (206, 92, 0.25), (216, 186, 0.25), (212, 57, 0.35)),
-        width=0.035,
-        depth=0.46,
+    Wrinkle(  # nasolabial fold, from the wing of the nose to beside the corner of the mouth
+        path=((129, 203, 0.45), (203, 206, 0.3), (206, 216, 0.3), (216, 206, 0.2), (216, 212, 0.4)),
+        width=0.04,
+        depth=0.42,
         units={"mouthSmile": 0.7, "cheekSquint": 0.35, "noseSneer": 0.45, "mouthUpperUp": 0.3},
     ),
-    Wrinkle(  # glabellar line, between the brows
-        path=((55, 8, 0.45), (107, 9, 0.45), (108, 9, 0.5)),
-        width=0.014,
-        depth=0.6,
+    Wrinkle(  # glabellar fold: slants from beside the root of the nose to above the head of the brow
+        path=((55, 8, 0.6), (55, 9, 0.5), (107, 9, 0.42), (108, 9, 0.25)),
+        width=0.026,
+        depth=0.38,
         units={"browDown": 1.0},
     ),
     Wrinkle(  # bunny line, beside the bridge of the nose
@@ -77,7 +77,8 @@ FOREHEAD_LINES: tuple[tuple[Path, float], ...] = (
 )
 FOREHEAD_WIDTH, FOREHEAD_DEPTH = 0.012, 0.18  # as of a `Wrinkle`
 ONSET_EXPONENT = 1.5  # depth grows as this power of the pressure: skin folds late
-MIN_STRENGTH, MAX_STRENGTH = 0.03, 1.2  # weaker wrinkles are left out, stronger ones bounded
+SATURATION = 4  # exponent: how abruptly the pressure levels off at 1, the depth of a `Wrinkle`
+MIN_STRENGTH = 0.03  # weaker wrinkles are left out
 PROFILE_STEPS = (np.arange(14) + 0.55) / 14.1  # positions along a wrinkle, 0 to 1
 WRINKLE_PROFILE = np.sin(np.pi * PROFILE_STEPS) ** 0.8  # depth along it: fades towards both ends
 # depth along the forehead lines: each fades at positions of its own, so that they do not look ruled
@@ -87,6 +88,14 @@ FOREHEAD_PROFILES = [
 ]
 SMOOTH_ROUGHNESS = 0.8  # roughness below which wrinkles are wider and fainter than those of lined skin
 MAX_WIDENING = 1.8  # factor on the width
+
+
+def saturate(pressure: float) -> float:
+    """Level a pressure off: about itself up to 0.7, never above 1. Real skin folds no further, whatever the intensity.
+
+    .. math:: p / (1 + p^n)^{1/n}, n = 4
+    """
+    return float(pressure / (1 + pressure**SATURATION) ** (1 / SATURATION))
 
 
 class WrinkleModel:
@@ -146,7 +155,7 @@ class WrinkleModel:
             return max(0.0, float(change[self._index[name]]))
 
         for wrinkle, side, path in self._sides:
-            pressure = min(MAX_STRENGTH, sum(k * increase(n + side) for n, k in wrinkle.units.items()))
+            pressure = saturate(sum(k * increase(n + side) for n, k in wrinkle.units.items()))
             if pressure > MIN_STRENGTH:
                 yield path, wrinkle.width, wrinkle.depth * pressure**ONSET_EXPONENT, WRINKLE_PROFILE
         outer = 0.5 * (increase("browOuterUpLeft") + increase("browOuterUpRight"))
@@ -154,7 +163,7 @@ class WrinkleModel:
         for path, line_strength, profile in self._forehead:
             # smooth skin shows the main line alone
             visibility = 1.0 if line_strength == 1 else min(1.0, roughness / SMOOTH_ROUGHNESS)
-            pressure = min(MAX_STRENGTH, 0.7 * outer + 0.5 * inner)
+            pressure = saturate(0.7 * outer + 0.5 * inner)
             strength = pressure * line_strength * visibility * forehead_confidence**2
             if strength > MIN_STRENGTH:
                 visible_path = path if outer > 0.3 * inner else path[1:-1]

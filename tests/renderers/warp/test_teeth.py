@@ -10,7 +10,7 @@ from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.warp.field import FaceField, face_size, upsample
 from asccl.renderers.warp.renderer import warp
-from asccl.renderers.warp.teeth import stabilize_teeth
+from asccl.renderers.warp.teeth import Cavity, MouthModel, stabilize_teeth
 
 HEAD = load_anny_head()
 FIELD = FaceField(HEAD)
@@ -46,21 +46,24 @@ def draw_mouth(points: np.ndarray) -> np.ndarray:
 
 
 def fields(before: np.ndarray, after: np.ndarray):
-    """The field of the skin and the one with stable teeth, both (360, 360, 2), and the box."""
+    """The field of the skin and the one with stable teeth, (360, 360, 2), the box and the coverage by the cavity."""
     moved = after[: mesh.NUM_FACE_LANDMARKS]
     box = FIELD.edit_box(before, moved, SIZE)
     displacement = (moved - before[: mesh.NUM_FACE_LANDMARKS])[:, :2]
     skin = upsample(FIELD.interpolate(before, moved, displacement, box), box)
     stable = skin.copy()
-    stabilize_teeth(stable, before, moved, box)
+    cavity = stabilize_teeth(stable, before, moved, box)
     full = [np.zeros((*SIZE, 2), np.float32) for _ in range(2)]
     for canvas, field in zip(full, (skin, stable), strict=True):
         canvas[box.slices] = field
-    return *full, box
+    coverage = np.zeros(SIZE, np.float32)
+    if cavity is not None:
+        coverage[box.slices][cavity.part] = cavity.coverage
+    return *full, box, coverage
 
 
 def edit(before: np.ndarray, after: np.ndarray, stable: bool = True) -> np.ndarray:
-    skin, teeth, box = fields(before, after)
+    skin, teeth, box, _ = fields(before, after)
     image = draw_mouth(before).copy()
     _, image[box.slices] = warp(draw_mouth(before), (teeth if stable else skin)[box.slices], box)
     return image
@@ -91,7 +94,7 @@ def test_the_tips_of_the_teeth_stay_with_the_skull():
 @pytest.mark.parametrize("roll", [0, 35, -80])
 def test_between_the_lips_nothing_folds_or_stretches_far(after, roll):
     before, after = landmarks(roll, **TALKING), landmarks(roll, **after)
-    _, stable, _ = fields(before, after)
+    _, stable, *_ = fields(before, after)
     for upper, lower in zip(mesh.UPPER_INNER_LIP[2:7], mesh.LOWER_INNER_LIP[2:7], strict=True):
         n = int(np.linalg.norm(after[lower] - after[upper]))
         line = np.linspace(after[upper, :2], after[lower, :2], n).astype(np.float32)
@@ -104,7 +107,7 @@ def test_between_the_lips_nothing_folds_or_stretches_far(after, roll):
 
 def test_the_rim_of_a_lip_moves_with_it():
     before, after = landmarks(**TALKING), landmarks(**RAISED)
-    _, stable, _ = fields(before, after)
+    _, stable, *_ = fields(before, after)
     rim = 0.015 * face_size(before)
     for point, inwards in ((13, 1), (14, -1)):
         x, y = after[point, :2] + (0, inwards * rim)
@@ -113,7 +116,7 @@ def test_the_rim_of_a_lip_moves_with_it():
 
 def test_outside_the_mouth_the_field_is_that_of_the_skin():
     before, after = landmarks(**TALKING), landmarks(**SMILING)
-    skin, stable, _ = fields(before, after)
+    skin, stable, *_ = fields(before, after)
     inside = np.zeros(SIZE, np.uint8)
     cv2.fillPoly(inside, [np.round(after[list(mesh.INNER_LIPS), :2]).astype(np.int32)], 1)
     around = cv2.dilate(inside, np.ones((9, 9), np.uint8)) == 0
@@ -122,7 +125,7 @@ def test_outside_the_mouth_the_field_is_that_of_the_skin():
 
 
 def test_behind_closed_lips_the_field_is_that_of_the_skin():
-    skin, stable, _ = fields(landmarks(), landmarks(mouthSmile=0.4))
+    skin, stable, *_ = fields(landmarks(), landmarks(mouthSmile=0.4))
     assert (skin == stable).all()
 
 
@@ -131,9 +134,79 @@ def test_teeth_become_stable_gradually_as_the_mouth_opens():
     displacements = []
     for jaw in np.linspace(0, 0.6, 60):
         before, after = landmarks(jawOpen=jaw), landmarks(jawOpen=jaw, mouthUpperUp=0.5)
-        _, field, _ = fields(before, after)
+        _, field, *_ = fields(before, after)
         x, y = after[13, :2] + 0.5 * (after[14, :2] - after[13, :2])
         displacements.append(float(cv2.getRectSubPix(field[..., 1], (1, 1), (float(x), float(y)))[0, 0]))
     assert displacements[0] < -2  # the field of the skin
     assert abs(displacements[-1]) < 1  # almost none
     assert np.abs(np.diff(displacements)).max() < 0.5
+
+
+def narrow_mouth(opening: float) -> np.ndarray:
+    """Landmarks with lips that are apart in the middle alone, so many pixels, and closed towards the corners."""
+    points = landmarks()
+    u = np.linspace(-1, 1, 9)
+    half = 0.5 * opening * np.clip(1 - 3 * u**2, 0.04, None)
+    line = 0.5 * (points[list(mesh.UPPER_INNER_LIP), 1] + points[list(mesh.LOWER_INNER_LIP), 1])
+    points[list(mesh.UPPER_INNER_LIP), 1], points[list(mesh.LOWER_INNER_LIP), 1] = line - half, line + half
+    return points
+
+
+def wide_mouth(points: np.ndarray, opening: float) -> np.ndarray:
+    """The same mouth, open all along."""
+    wide = points.copy()
+    half = 0.5 * opening * np.sqrt(np.clip(1 - np.linspace(-0.9, 0.9, 9) ** 2, 0, 1))
+    line = 0.5 * (points[list(mesh.UPPER_INNER_LIP), 1] + points[list(mesh.LOWER_INNER_LIP), 1])
+    wide[list(mesh.UPPER_INNER_LIP), 1], wide[list(mesh.LOWER_INNER_LIP), 1] = line - half, line + half
+    return wide
+
+
+def lip_middle(points: np.ndarray, k: int) -> tuple[int, int]:
+    """Pixel (y, x) between the k-th points of both lips."""
+    x, y = 0.5 * (points[mesh.UPPER_INNER_LIP[k], :2] + points[mesh.LOWER_INNER_LIP[k], :2])
+    return round(float(y)), round(float(x))
+
+
+def test_what_the_frame_never_showed_beside_the_teeth_gets_the_colour_of_the_cavity():
+    before = narrow_mouth(26.0)
+    after = wide_mouth(before, 34.0)
+    *_, coverage = fields(before, after)
+    image = np.full((*SIZE, 3), TOOTH, np.uint8)
+    Cavity((slice(None), slice(None)), coverage).shade(image, np.array(CAVITY))
+    for k in (1, 7):
+        assert np.abs(image[lip_middle(after, k)].astype(int) - CAVITY).max() < 40
+    assert coverage[lip_middle(after, 4)] < 0.01
+
+
+def test_a_cavity_darkens_and_never_brightens():
+    image = np.random.default_rng(0).integers(0, 255, (20, 20, 3), np.uint8)
+    shaded = image.copy()
+    Cavity((slice(5, 15), slice(0, 20)), np.full((10, 20), 0.7, np.float32)).shade(shaded, np.array([60, 40, 40]))
+    assert (shaded <= image).all()
+    assert (shaded[:5] == image[:5]).all()
+
+
+def test_lips_that_stay_closed_reveal_no_cavity():
+    *_, coverage = fields(landmarks(), landmarks(mouthSmile=0.5))
+    assert coverage.max() == 0
+
+
+@pytest.mark.parametrize("units", [RAISED, SMILING, FROWNING])
+def test_a_row_of_teeth_moves_as_one_curve_without_spikes(units):
+    """The displacement in the middle of the opening, from corner to corner, bends one way only."""
+    before, after = landmarks(**TALKING), landmarks(**units)
+    _, stable, *_ = fields(before, after)
+    steps = np.linspace(1, 7, 40)
+    points = np.array([lip_middle(after, k) for k in range(9)], float)
+    x, y = (np.interp(steps, range(9), points[:, c]).astype(np.float32)[None] for c in (1, 0))
+    down = cv2.remap(stable[..., 1], x, y, cv2.INTER_LINEAR)[0]
+    parabola = np.polyval(np.polyfit(steps, down, 2), steps)
+    assert np.abs(down - parabola).max() < 0.02 * face_size(before)
+
+
+def test_the_cavity_is_measured_where_the_mouth_is_open():
+    for points, expected in ((landmarks(**TALKING), CAVITY), (landmarks(), 0.35 * np.array(SKIN))):
+        mouth = MouthModel()
+        image = draw_mouth(points) if expected is CAVITY else np.full((*SIZE, 3), SKIN, np.uint8)
+        mouth.observe(image, points)
+        assert np.abs(mouth.cavity - expected).max() < 12

@@ -1,0 +1,64 @@
+"""Folds are soft, bounded, and lie where skin folds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from asccl.face import mesh
+from asccl.morphable.anny_head import load_anny_head
+from asccl.renderers.warp.wrinkles import WRINKLES, Path, WrinkleModel, saturate
+
+HEAD = load_anny_head()
+CELLS = 90  # per face size
+SCALE = CELLS / float(np.linalg.norm(HEAD.neutral[33] - HEAD.neutral[263]))
+POINTS = SCALE * (HEAD.neutral - HEAD.neutral.min(0))
+SHAPE = tuple(int(n) + 4 for n in POINTS.max(0)[1::-1])
+NASOLABIAL, GLABELLAR = WRINKLES[0], WRINKLES[1]
+
+
+def depth(intensity: float, *units: str) -> np.ndarray:
+    """Depth map of a change of some units, left and right."""
+    change = np.zeros(len(HEAD.names))
+    for unit in units:
+        change[[HEAD.index[unit + side] for side in ("Left", "Right")]] = intensity
+    return WrinkleModel(HEAD).depth_map(POINTS, change, SHAPE, CELLS, 1.0, 1.0)
+
+
+def locate(path: Path) -> np.ndarray:
+    """Points (n, 2) of a path on the average head, in cells."""
+    return np.array(
+        [POINTS[p] if isinstance(p, int) else (1 - p[2]) * POINTS[p[0]] + p[2] * POINTS[p[1]] for p in path]
+    )[:, :2]
+
+
+@pytest.mark.parametrize("unit", ["mouthSmile", "browDown", "mouthFrown"])
+def test_folds_level_off_however_strong_the_edit(unit):
+    weak, strong, extreme = (float(depth(k, unit).max()) for k in (0.5, 2.0, 4.0))
+    assert 0 < weak < strong
+    assert extreme < 1.12 * strong
+
+
+def test_a_fold_is_never_deeper_than_its_depth():
+    for wrinkle in WRINKLES:
+        assert depth(5.0, *wrinkle.units).max() < sum(w.depth for w in WRINKLES if set(w.units) & set(wrinkle.units))
+
+
+def test_saturation_keeps_weak_pressure_and_bounds_strong():
+    assert saturate(0.3) == pytest.approx(0.3, rel=0.01)
+    assert [saturate(p) < 1 for p in (1.0, 2.0, 9.0)] == [True] * 3
+
+
+def test_the_fold_between_the_brows_is_wide_and_slants_outwards_from_the_root_of_the_nose():
+    path, midline = locate(GLABELLAR.path), POINTS[9, 0]
+    distance = np.abs(path[:, 0] - midline)
+    assert GLABELLAR.width >= 0.024
+    assert (np.diff(path[:, 1]) < 0).all()  # upwards
+    assert distance[-1] > 1.15 * distance[0]
+
+
+def test_the_nasolabial_fold_runs_from_the_wing_of_the_nose_to_the_height_of_the_mouth_corner():
+    path = locate(NASOLABIAL.path)
+    assert np.linalg.norm(path[0] - POINTS[129, :2]) < 0.15 * CELLS
+    assert (np.diff(path[:, 1]) > 0).all()  # downwards
+    assert path[-1, 1] < POINTS[mesh.OUTER_LIP_CORNERS[0], 1] + 0.02 * CELLS
