@@ -6,11 +6,12 @@ import errno
 import os
 import secrets
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from asccl.errors import OutputError
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 NO_SPACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PERMISSION_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS)
-MAX_NAME_LENGTH = 80  # characters of the final name that the temporary name repeats
+_unfinished: set[Path] = set()  # temporary files of this process
+MAX_NAME_BYTES = 255  # of a file name, on nearly all file systems
+MAX_REPEATED_BYTES = 80  # of the final name that the temporary name repeats
 
 
 def bundled_folder(name: str, package: Path = Path(__file__).parent) -> Path:
@@ -29,6 +32,35 @@ def bundled_folder(name: str, package: Path = Path(__file__).parent) -> Path:
     """
     inside = package / name
     return inside if inside.is_dir() else package.parent / name
+
+
+def shorten_name(text: str, max_bytes: int) -> str:
+    """Shorten the beginning of a file name to a number of bytes; no character is cut in two."""
+    size = 0
+    for position, character in enumerate(text):
+        size += len(os.fsencode(character))
+        if size > max_bytes:
+            return text[:position]
+    return text
+
+
+def join_name(stem: str, ending: str) -> str:
+    """Join the parts of a file name; the first is shortened where the name would be too long for a file system."""
+    return shorten_name(stem, MAX_NAME_BYTES - len(os.fsencode(ending))) + ending
+
+
+def open_temporary_file() -> IO[bytes]:
+    """Open an unnamed temporary file, in memory where no folder can hold one (on Linux).
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    try:
+        return tempfile.TemporaryFile(prefix="asccl-")
+    except OSError:
+        if not hasattr(os, "memfd_create"):
+            raise
+        return os.fdopen(os.memfd_create("asccl"), "w+b")
 
 
 class AtomicFile:
@@ -53,12 +85,15 @@ class AtomicFile:
 
     def __init__(self, path: Path, permissions: int = 0o666):
         self.path = path
-        self.temporary_path = path.with_name(f".{path.name[:MAX_NAME_LENGTH]}.{secrets.token_hex(4)}.part")
+        self.temporary_path = path.with_name(
+            f".{shorten_name(path.name, MAX_REPEATED_BYTES)}.{secrets.token_hex(4)}.part"
+        )
         with self.output_errors():
             if path.is_dir():
                 raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
             if path.exists() and not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            _unfinished.add(self.temporary_path)
             os.close(os.open(self.temporary_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, permissions))
 
     def __enter__(self) -> AtomicFile:
@@ -79,6 +114,7 @@ class AtomicFile:
     def discard(self) -> None:
         """Remove the temporary file. It is harmless to call this again."""
         self.temporary_path.unlink(missing_ok=True)
+        _unfinished.discard(self.temporary_path)
 
     @contextmanager
     def output_errors(self) -> Iterator[None]:
@@ -87,6 +123,13 @@ class AtomicFile:
             yield
         except _write_error_types() as error:
             raise explain_write_error(self.path, error) from error
+
+
+def discard_unfinished() -> None:
+    """Remove the temporary files of all `AtomicFile`s of this process, which ends without leaving their blocks."""
+    for path in list(_unfinished):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -122,4 +165,6 @@ def explain_write_error(path: Path, error: OSError | FFmpegError) -> OutputError
         return OutputError(f"the folder {path.parent} does not exist", "create it, or choose another")
     if error.errno == errno.EISDIR:
         return OutputError(f"{name} is a folder", "choose another name")
+    if error.errno == errno.ENAMETOOLONG:
+        return OutputError(f"the name {shorten_name(name, 40)}... is too long", "give a shorter one with -o")
     return OutputError(f"{name} cannot be written ({error.strerror})", "choose another folder or disk")

@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from asccl.errors import OutputError
-from asccl.files import AtomicFile, write_atomic
+from asccl.files import AtomicFile, discard_unfinished, join_name, open_temporary_file, shorten_name, write_atomic
 
 
 def test_a_file_replaces_the_older_one_when_it_is_complete(tmp_path):
@@ -68,3 +68,44 @@ def test_permissions_are_those_of_the_new_file(tmp_path):
     with AtomicFile(tmp_path / "secret", permissions=0o600):
         pass
     assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("character", ["a", "\u00e4", "\u6c49", "\U0001f600", "\udc80"])
+def test_names_are_shortened_by_bytes_and_between_characters(character):
+    name = join_name(300 * character, "-happy.mp4")
+    assert 250 < len(os.fsencode(name)) <= 255
+    assert name == (len(name) - 10) * character + "-happy.mp4"
+
+
+def test_a_short_name_stays():
+    assert shorten_name("talk", 4) == "talk"
+
+
+def test_a_long_name_is_written(tmp_path):
+    path = tmp_path / ("\u6c49" * 85)  # 255 bytes
+    with AtomicFile(path) as file:
+        file.temporary_path.write_text("complete")
+    assert path.read_text() == "complete"
+
+
+def test_a_name_that_is_too_long_is_named_with_the_option(tmp_path):
+    with pytest.raises(OutputError, match=r"the name aaaa.*\.\.\. is too long: give a shorter one with -o"):
+        AtomicFile(tmp_path / ("a" * 256))
+
+
+def test_temporary_data_are_kept_in_memory_where_no_folder_can_hold_them(monkeypatch):
+    def refuse(**_options):
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with open_temporary_file() as file:
+        file.write(b"data")
+        file.seek(0)
+        assert file.read() == b"data"
+
+
+def test_unfinished_files_are_removed_at_once(tmp_path):
+    AtomicFile(tmp_path / "a.mp4").temporary_path.write_text("half")
+    assert len(list(tmp_path.iterdir())) == 1
+    discard_unfinished()
+    assert list(tmp_path.iterdir()) == []

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from asccl.errors import AscclError, CancelledError
+from asccl.files import explain_write_error
 from asccl.types import Progress, overall_progress
 
 EXIT_STATUS = """\
@@ -35,10 +38,20 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         options.setdefault("allow_abbrev", False)
         super().__init__(**options)
+        self._arguments: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, and remember the arguments for `error`."""
+        self._arguments = sys.argv[1:] if args is None else args
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Print the message and where the help is to stderr, and exit with status 2."""
-        print(f"asccl: {message}: see `{self.prog} --help`", file=sys.stderr)
+        """Print the message and a remedy to stderr, and exit with status 2."""
+        remedy = f"see `{self.prog} --help`"
+        for argument in self._arguments:
+            if argument.startswith("-") and os.path.isfile(argument):
+                remedy = f"write ./{argument} for the file {argument}"
+        print(f"asccl: {message}: {remedy}", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -46,6 +59,8 @@ def print_error(error: Exception, debug: bool = False) -> int:
     """Print one line about an error to stderr, after its traceback if `debug`. Returns the exit status."""
     if debug:
         traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        error = explain_write_error(Path(error.filename or ""), error)
     if isinstance(error, AscclError):
         print(f"asccl: {error}", file=sys.stderr)
         return error.exit_status

@@ -36,6 +36,8 @@ def summarize_report(report: dict[str, Any]) -> dict[str, str]:
     summary = {"edited": f"{frames['edited']} of {frames['total']} frames"}
     if unreadable := frames["unreadable"]:
         summary["missing"] = f"{unreadable} frames that could not be read: the file is damaged or cut off"
+    if dropped := report.get("metadata", {}).get("dropped"):
+        summary["dropped"] = f"{', '.join(dropped)}: metadata that the output cannot keep"
     speech_parts = [
         _format_value("lip opening r {:.2f}", speech["lip_gap_correlation"]),
         _format_value("lips moved {:.1f} % of the eye distance", speech["lip_distance_percent"]),

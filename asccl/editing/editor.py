@@ -7,6 +7,7 @@ memory does not grow with the length of the video.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from asccl import zoo
@@ -24,7 +25,7 @@ from asccl.face.people import Person, select_person
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.reconstruct import SEARCHED_FRAMES
 from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
-from asccl.video import EncodeSettings, Limits, default_output, open_writer, probe, sample_frames
+from asccl.video import EncodeSettings, Limits, StillWriter, default_output, open_writer, probe, sample_frames
 
 CACHED_FILES = 8
 
@@ -105,7 +106,8 @@ class Editor:
                 metrics = render_clip(request, plan, clip, writer, models, self.limits, progress, clock)
                 with clock("read out"):
                     measured = metrics.report(request.emotion, reference.features if reference else None)
-        report = build_report(request, clip, plan, measured, clock)
+        dropped = writer.dropped if isinstance(writer, StillWriter) else ()
+        report = build_report(request, clip, plan, measured, clock, dropped)
         progress("done", 1.0)
         return EditResult(output, report)
 
@@ -151,7 +153,7 @@ def check_request(request: EditRequest, info: MediaInfo, output: Path, device: s
             f"start {request.start:g} s lies behind the end of {info.path.name} ({info.duration:.2f} s)",
             "give an earlier start",
         )
-    if request.reference is not None and output.exists() and output.samefile(request.reference):
+    if request.reference is not None and os.path.exists(output) and output.samefile(request.reference):
         raise SettingError(f"{output.name} would replace the reference", "choose another name")
     if request.renderer is not None:
         renderer_selection.read_metadata(request.renderer)

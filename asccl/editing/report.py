@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,7 +49,12 @@ def edit_metadata(request: EditRequest) -> dict[str, str]:
 
 
 def build_report(
-    request: EditRequest, clip: FittedClip, plan: EditPlan, measured: dict[str, Any], clock: StageTimer
+    request: EditRequest,
+    clip: FittedClip,
+    plan: EditPlan,
+    measured: dict[str, Any],
+    clock: StageTimer,
+    dropped_metadata: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Build the report of a finished edit.
 
@@ -59,6 +64,7 @@ def build_report(
         plan: what the edit did.
         measured: of `EditMetrics.report`: speech, identity, emotion and curves.
         clock: seconds of the stages.
+        dropped_metadata: names of the metadata of the source that the output could not keep.
 
     Returns:
         The report, JSON-able: str, int, float, bool, None, list and dict.
@@ -76,6 +82,7 @@ def build_report(
             "unreadable": clip.unreadable,
             "spans": _describe_spans(clip),
         },
+        "metadata": {"dropped": list(dropped_metadata)},
         "fit": {"landmark_error_percent": clip.error},
         "strength": plan.strength,
         "renderer": plan.renderer_report,

@@ -12,7 +12,6 @@ import contextlib
 import math
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import cv2
 import numpy as np
 
 from asccl.face.mesh import OUTER_EYE_CORNERS
+from asccl.files import open_temporary_file
 from asccl.types import Image, LazyImage
 
 INPUT_SIZE = 192  # the network's input, pixels
@@ -55,7 +55,7 @@ def suppress_startup_log() -> Iterator[None]:
     to stderr afterwards; if the block raises an exception, all lines are.
     """
     os.environ.setdefault("GLOG_minloglevel", "2")
-    with _stderr_lock, tempfile.TemporaryFile() as captured:
+    with _stderr_lock, open_temporary_file() as captured:
         try:
             stderr = os.dup(2)
         except OSError:  # a service without stderr
@@ -72,7 +72,8 @@ def suppress_startup_log() -> Iterator[None]:
             captured.seek(0)
             for line in captured:
                 if hidden is None or not hidden.match(line):
-                    os.write(2, line)
+                    with contextlib.suppress(OSError):  # nobody reads stderr
+                        os.write(2, line)
 
 
 @dataclass(frozen=True)

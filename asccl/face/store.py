@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from asccl.errors import OutputError
 from asccl.face import mesh
+from asccl.files import open_temporary_file
 
 ROW_SIZE = mesh.NUM_LANDMARKS * 3  # values
 ROW_BYTES = ROW_SIZE * 4
@@ -24,7 +24,7 @@ class LandmarkStore:
 
     def __init__(self) -> None:
         with _disk_errors():
-            self._file = tempfile.TemporaryFile(prefix="asccl-")  # noqa: SIM115
+            self._file = open_temporary_file()
         self._rows = 0
 
     def __len__(self) -> int:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import gradio as gr
 
 from asccl.errors import SettingError
+from asccl.files import join_name
 from asccl.types import GENERATORS, DetectedFace, EditRequest, EditResult, Image, MediaInfo, Preview, Progress
 from asccl.ui.components import Value, card_value, comparison_value, note_line, player_value, status_line
 from asccl.ui.jobs import JobRegistry
@@ -222,7 +223,9 @@ class EditHandlers:
         info = self.editor.probe(request.source)
         check_media(info, self.limits)
         suffix = still_suffix(request.source) if info.is_still else ".mp4"
-        return self.editor.edit(replace(request, output=folder / f"{request.source.stem}-edited{suffix}"), progress)
+        return self.editor.edit(
+            replace(request, output=folder / join_name(request.source.stem, f"-edited{suffix}")), progress
+        )
 
     def _present(self, request: EditRequest, result: EditResult) -> tuple[Any, ...]:
         """The last value that `edit` yields."""

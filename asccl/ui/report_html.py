@@ -33,6 +33,7 @@ def report_html(report: dict[str, Any]) -> str:
         _metrics_table(report),
         _probability_bars(report["emotion"]),
         _lip_curves(report["curves"]),
+        _dropped_metadata(report),
         _details(report),
     ]
     return f'<div class="edit-report">{"".join(parts)}</div>'
@@ -41,6 +42,12 @@ def report_html(report: dict[str, Any]) -> str:
 def _metrics_table(report: dict[str, Any]) -> str:
     rows = "".join([*_quality_rows(report), *_frame_rows(report["frames"])])
     return f'<section class="facts"><h3>Metrics</h3><table>{rows}</table></section>'
+
+
+def _dropped_metadata(report: dict[str, Any]) -> str:
+    """One sentence about metadata of a photo that its copy could not keep; empty without any."""
+    dropped = report.get("metadata", {}).get("dropped")
+    return f"<p>Metadata that could not be kept: {escape(', '.join(dropped))}.</p>" if dropped else ""
 
 
 def _quality_rows(report: dict[str, Any]) -> list[str]:

@@ -14,14 +14,16 @@ from av.stream import Disposition
 
 from asccl.errors import LimitError, UnreadableError
 from asccl.types import LazyImage, MediaInfo
+from asccl.video.animation import is_animated_webp, open_animated_webp
 from asccl.video.colour import Decoder, read_colour
 from asccl.video.lazy_image import DecodedImage
 from asccl.video.limits import Limits
+from asccl.video.stream_choice import select_film
 
 # Formats that hold everything themselves. Playlists (HLS, DASH, concat) may name other files or hosts: never opened.
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,ivf,flv,asf,gif,apng,ogg,"
-    "nut,mxf,dv,rm,wtv,yuv4mpegpipe,aac,mp3,wav,flac"
+    "nut,mxf,dv,rm,wtv,yuv4mpegpipe,mjpeg,aac,mp3,wav,flac"
 )
 NOT_A_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 FALLBACK_RATE = Fraction(25)  # frames per second
@@ -58,7 +60,7 @@ class VideoSource:
         self.target_pts: int | None = None
         self.container = open_container(path, limits.max_pixels)
         try:
-            self.stream = self._select_stream()
+            self.stream = self._select_stream(limits.max_pixels)
             codec = self.stream.codec_context
             limits.check_size(path, codec.width, codec.height)
             codec.thread_type = "AUTO"
@@ -161,14 +163,14 @@ class VideoSource:
         except av.error.FFmpegError:
             self.skipped += 1
 
-    def _select_stream(self) -> Any:
-        """The video stream with the most pixels."""
+    def _select_stream(self, max_pixels: int) -> Any:
+        """The video stream with the most pixels among those with moving pictures, if there are any."""
         streams = [s for s in self.container.streams.video if s.codec_context is not None]
         streams = [s for s in streams if not s.disposition & NOT_A_VIDEO]
         if not streams:
             problem = "has only sound" if self.container.streams.audio else "has no video in a known format"
             raise UnreadableError(f"{self.path.name} {problem}", "give a video or an image that shows a face")
-        return max(streams, key=lambda s: s.codec_context.width * s.codec_context.height)
+        return select_film(streams, lambda: open_container(self.path, max_pixels))
 
     def _read_rate(self) -> Fraction:
         average, guessed = (Fraction(r) if r else None for r in (self.stream.average_rate, self.stream.guessed_rate))
@@ -219,7 +221,7 @@ def open_container(path: Path, max_pixels: int) -> Any:
     """
     try:
         return av.open(
-            f"file:{path}",
+            open_animated_webp(path) if is_animated_webp(path) else f"file:{path}",
             options={"max_pixels": str(max_pixels)},
             container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
             **METADATA_OPTIONS,

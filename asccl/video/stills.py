@@ -1,67 +1,65 @@
-"""Read and write still images: writes PNG, JPEG and WebP; reads those and BMP, TIFF, GIF, AVIF and more.
+"""Read and write still images: writes PNG, JPEG and WebP; reads those and BMP, TIFF, GIF, AVIF, HEIC, ICO and more.
 
 Colour profiles: RGB pixels stay in the colours of the image's own ICC profile, which is written back, so no colour
-shifts. Gray, CMYK and other images are converted to sRGB. EXIF is kept, with the orientation applied and removed.
-An animated GIF, PNG or AVIF counts as a video; an animated WebP, which FFmpeg does not read, gives its first image.
+shifts. Gray, CMYK and other images are converted to sRGB. Transparency is kept, except in JPEG, where it becomes white.
+EXIF is kept, with the orientation applied and removed; what cannot be kept is named in `StillWriter.dropped`.
+An animated GIF, PNG, AVIF or WebP counts as a video.
 """
 
 from __future__ import annotations
 
 import io
-import json
-import warnings
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from PIL import ExifTags, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 from PIL import Image as Pillow
+from PIL import ImageCms
 
-from asccl.errors import LimitError, UnreadableError
+from asccl.errors import SettingError, UnreadableError
 from asccl.files import AtomicFile
 from asccl.types import Frame, Image, MediaInfo
 from asccl.video.colour import flatten_alpha
+from asccl.video.image_file import ANIMATED_FORMATS, decoding_errors, load_image, open_image, orientation, upright
 from asccl.video.limits import UNLIMITED, Limits
+from asccl.video.still_metadata import StillMetadata, read_comment
 
 STILL_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-READABLE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM")
-ANIMATED_FORMATS = ("PNG", "GIF", "AVIF")
-DAMAGE_ERRORS = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    KeyError,
-    TypeError,
-    IndexError,
-    OverflowError,
-    MemoryError,
-)
+MAX_SIDES = {"JPEG": 65_500, "WEBP": 16_383}  # pixels that the encoders accept
 JPEG_QUALITY = WEBP_QUALITY = 95
+ROWS_AT_ONCE = 256  # of a transparent image, so that intermediate results need little memory
 
 
 def is_still(path: Path, limits: Limits) -> bool:
     """Whether the content, not the name, is an image without animation.
 
     Raises:
+        UnreadableError: the image needs a package that is not installed.
         LimitError: the image is too large.
     """
-    image = _open(path, limits)
+    image = open_image(path, limits)
     if image is None:
         return False
     with image:
-        return not (image.format in ANIMATED_FORMATS and getattr(image, "is_animated", False))
+        if image.format not in ANIMATED_FORMATS:
+            return True
+        try:
+            with decoding_errors(path):
+                return not getattr(image, "is_animated", False)
+        except UnreadableError:  # of a later image: the video decoder copes with damage
+            return False
 
 
 def still_info(path: Path, limits: Limits) -> MediaInfo:
-    """Describe a still; reads all of it.
+    """Describe a still; decodes it.
 
     Raises:
         UnreadableError: the file cannot be decoded.
         LimitError: the image is too large.
     """
-    height, width = read_still(path, limits).shape[:2]
+    with load_image(path, limits) as image:
+        width, height = image.size if orientation(image) < 5 else image.size[::-1]
     return MediaInfo(path, width, height, Fraction(0), Fraction(1), 0.0, 1, is_still=True)
 
 
@@ -72,25 +70,33 @@ def read_still(path: Path, limits: Limits) -> Image:
         UnreadableError: the file cannot be decoded.
         LimitError: the image is too large.
     """
-    image = _open(path, limits)
-    if image is None:
-        raise UnreadableError(f"{path.name} is not a readable image", "save it as PNG or JPEG")
-    try:
-        with image:
-            return _to_rgb(ImageOps.exif_transpose(image))
-    except DAMAGE_ERRORS as error:
-        raise UnreadableError(f"{path.name} is damaged ({error})", "copy or export it again") from None
+    with load_image(path, limits) as image, decoding_errors(path):
+        return _to_rgb(upright(image))
+
+
+def check_still_size(target: Path, info: MediaInfo) -> None:
+    """Raise SettingError if the format of a target cannot hold an image of this size."""
+    file_format = STILL_SUFFIXES[target.suffix.lower()]
+    if max(info.width, info.height) > MAX_SIDES.get(file_format, max(info.width, info.height)):
+        raise SettingError(
+            f"{target.name} cannot hold {info.width} x {info.height} pixels: {file_format} has at most "
+            f"{MAX_SIDES[file_format]} a side",
+            "choose a name that ends in .png",
+        )
 
 
 class StillWriter:
-    """Writes one frame as PNG, JPEG (quality 95, 4:4:4) or WebP, with the ICC profile and EXIF of `source`.
+    """Writes one frame as PNG, JPEG (quality 95, 4:4:4) or WebP, with the ICC profile, EXIF and alpha of `source`.
 
     The file appears complete on leaving the `with` block, or not at all.
 
     Args:
         target: the file to write; its ending selects the format.
-        source: a still whose ICC profile and EXIF are kept; None keeps nothing.
+        source: a still whose ICC profile, EXIF and alpha are kept; None keeps nothing.
         tags: written to EXIF (Software, ImageDescription, all as JSON in UserComment) and to the text chunks of a PNG.
+
+    Attributes:
+        dropped: after the `with` block, names of the metadata of the source that could not be kept.
 
     Raises:
         OutputError: the file cannot be written.
@@ -98,13 +104,9 @@ class StillWriter:
 
     def __init__(self, target: Path, source: Path | None, tags: dict[str, str]):
         self.tags = tags
+        self.dropped: tuple[str, ...] = ()
+        self._source = source
         self._format = STILL_SUFFIXES[target.suffix.lower()]
-        self._exif, self._profile = Pillow.Exif(), None
-        image = _open(source, UNLIMITED) if source is not None else None
-        if image is not None:
-            with image:
-                self._exif = image.getexif()
-                self._profile = image.info.get("icc_profile") if _keeps_profile(image) else None
         self._file = AtomicFile(target)
         self._image: Image | None = None
 
@@ -124,66 +126,61 @@ class StillWriter:
         with self._file:
             if self._image is None:
                 raise ValueError("no frame was written")
-            self._save(Pillow.fromarray(self._image))
+            metadata, pixels = self._inherit(self._image)
+            self._image = None
+            self._save(Pillow.fromarray(pixels), metadata)
 
-    def _save(self, image: Pillow.Image) -> None:
-        options: dict = {"exif": self._exif_with_tags(), "icc_profile": self._profile}
+    def _inherit(self, edited: Image) -> tuple[StillMetadata, np.ndarray]:
+        """The metadata of the source, and the edited image with the alpha of the source, (H, W, 3 or 4) uint8."""
+        if self._source is None:
+            return StillMetadata(), edited
+        with load_image(self._source, UNLIMITED) as image:
+            metadata = StillMetadata.read(image)
+            if not _keeps_profile(image):
+                metadata.icc_profile = None
+            if not image.has_transparency_data:
+                return metadata, edited
+            rgba = np.array(upright(image).convert("RGBA"))
+        _insert_edit(rgba, edited)
+        return metadata, rgba
+
+    def _save(self, image: Pillow.Image, metadata: StillMetadata) -> None:
+        metadata.add_tags(self.tags)
+        options = metadata.save_options(self._format)
         if self._format == "JPEG":
             options |= {"quality": JPEG_QUALITY, "subsampling": 0, "optimize": True}
+            if image.mode == "RGBA":
+                background = Pillow.new("RGB", image.size, "white")
+                background.paste(image, mask=image.getchannel("A"))
+                image = background
         elif self._format == "WEBP":
-            options |= {"quality": WEBP_QUALITY, "method": 4}
-        else:
-            text = PngImagePlugin.PngInfo()
-            for key, value in self.tags.items():
-                text.add_itxt(key, value)
-            options["pnginfo"] = text
+            options |= {"quality": WEBP_QUALITY, "method": 4, "exact": True}
         image.save(self._file.temporary_path, self._format, **options)
-
-    def _exif_with_tags(self) -> bytes:
-        exif = self._exif
-        exif.pop(ExifTags.Base.Orientation, None)
-        if "software" in self.tags:
-            exif[ExifTags.Base.Software] = _to_ascii(self.tags["software"])
-        if "comment" in self.tags:
-            exif[ExifTags.Base.ImageDescription] = _to_ascii(self.tags["comment"])
-        if self.tags:
-            exif_ifd = exif.get_ifd(ExifTags.IFD.Exif)
-            exif_ifd[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + json.dumps(self.tags).encode()
-        return exif.tobytes()
+        self.dropped = tuple(metadata.dropped)
 
 
 def read_still_tags(path: Path) -> dict[str, str]:
     """Read the tags that StillWriter wrote; empty if there are none."""
-    image = _open(path, UNLIMITED)
+    image = open_image(path, UNLIMITED)
     if image is None:
         return {}
     with image:
-        comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
-    comment = comment.encode() if isinstance(comment, str) else comment
-    try:
-        tags = json.loads(comment.removeprefix(b"ASCII\0\0\0"))
-    except ValueError:
-        return {}
-    return {str(key): str(value) for key, value in tags.items()} if isinstance(tags, dict) else {}
+        return read_comment(image)
 
 
-def _open(path: Path, limits: Limits) -> Pillow.Image | None:
-    """Read the header only; None if the file is not an image. Raises LimitError."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)  # checked below, at a lower limit
-            image = Pillow.open(path, formats=READABLE_FORMATS)
-    except Pillow.DecompressionBombError:
-        millions = limits.max_still_pixels / 1e6
-        raise LimitError(f"{path.name} has more than {millions:.3g} million pixels", "make it smaller first") from None
-    except (UnidentifiedImageError, *DAMAGE_ERRORS):
-        return None
-    try:
-        limits.check_size(path, *image.size, is_still=True)
-    except LimitError:
-        image.close()
-        raise
-    return image
+def _insert_edit(rgba: np.ndarray, edited: Image) -> None:
+    """Replace the pixels of an image that an edit changed; the others keep their exact colour and alpha.
+
+    Args:
+        rgba: the source, (H, W, 4) uint8, alpha not premultiplied; changed in place.
+        edited: the source over black, edited, (H, W, 3) uint8 RGB.
+    """
+    for first in range(0, len(rgba), ROWS_AT_ONCE):
+        rows, edited_rows = rgba[first : first + ROWS_AT_ONCE], edited[first : first + ROWS_AT_ONCE]
+        changed = (flatten_alpha(rows) != edited_rows).any(-1)
+        colours = edited_rows[changed].astype(np.float32)
+        alpha = np.maximum(rows[changed][:, 3:].astype(np.float32), colours.max(-1, keepdims=True, initial=1))
+        rows[changed] = np.concatenate([colours * 255 / alpha, alpha], axis=-1).round().astype(np.uint8)
 
 
 def _keeps_profile(image: Pillow.Image) -> bool:
@@ -207,8 +204,4 @@ def _to_rgb(image: Pillow.Image) -> Image:
             image = image if converted is None else converted
         except (ImageCms.PyCMSError, OSError):  # a broken or unsuitable profile is ignored
             pass
-    return np.array(image.convert("RGB"))
-
-
-def _to_ascii(text: str) -> str:
-    return text.encode("ascii", "replace").decode()
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,14 +14,14 @@ from typing import Any
 import av
 
 from asccl.errors import SettingError, UnreadableError
-from asccl.files import AtomicFile
+from asccl.files import AtomicFile, join_name
 from asccl.types import Frame, MediaInfo
 from asccl.video.colour import Colour, read_colour
 from asccl.video.lazy_image import to_video_frame
 from asccl.video.limits import UNLIMITED
 from asccl.video.sound import SoundCopier
 from asccl.video.source import VideoSource, open_container, read_metadata, read_orientation
-from asccl.video.stills import STILL_SUFFIXES, StillWriter, read_still_tags
+from asccl.video.stills import STILL_SUFFIXES, StillWriter, check_still_size, read_still_tags
 
 VIDEO_SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
 CONTAINER_METADATA = {
@@ -240,18 +241,22 @@ def open_writer(
         raise SettingError(
             f"a {kind} cannot be written as {target.name}", f"choose a name that ends in {', '.join(suffixes)}"
         )
-    if target.exists() and target.samefile(info.path):
+    if os.path.exists(target) and target.samefile(info.path):
         raise SettingError(f"{target.name} would replace its own source", "choose another name")
     if info.is_still:
+        check_still_size(target, info)
         return StillWriter(target, source or info.path, tags or {})
     return Writer(target, info, source, tags, settings)
 
 
 def default_output(info: MediaInfo, suffix: str) -> Path:
-    """Name a file beside the source: clip.mkv and '-happy' give clip-happy.mp4. Keeps the ending if it is supported."""
+    """Name a file beside the source: clip.mkv and '-happy' give clip-happy.mp4.
+
+    Keeps the ending if it is supported. A name that would be too long for a file system is shortened.
+    """
     suffixes = STILL_SUFFIXES if info.is_still else VIDEO_SUFFIXES
     ending = info.path.suffix if info.path.suffix.lower() in suffixes else ".png" if info.is_still else ".mp4"
-    return info.path.with_name(f"{info.path.stem}{suffix}{ending}")
+    return info.path.with_name(join_name(info.path.stem, f"{suffix}{ending}"))
 
 
 def read_tags(path: Path | str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from media import ROOT
+from PIL import Image
 
 from asccl.__main__ import main
 
@@ -83,3 +84,36 @@ def test_nothing_that_is_read_is_overwritten(arguments: list[str], still: Path, 
     assert capsys.readouterr().err.count("\n") == 1
     assert source.read_bytes() == content
     assert still.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", [82 * "\u6c49" + ".png", 246 * "a" + ".png", "\udc80" + 200 * "b" + ".png"])
+def test_a_long_name_gives_a_shortened_output(name: str, still: Path, tmp_path: Path) -> None:
+    source = tmp_path / name
+    source.write_bytes(still.read_bytes())
+    assert main(["edit", str(source), "--emotion", "sad"]) == 0
+    (output,) = set(tmp_path.iterdir()) - {source}
+    assert output.name == source.stem[: len(output.name) - 8] + "-sad.png"
+
+
+def test_an_output_name_that_is_too_long(still: Path, tmp_path: Path, capsys) -> None:
+    assert main(["edit", str(still), "--emotion", "sad", "-o", f"{tmp_path}/{300 * 'x'}.png"]) == 1
+    assert capsys.readouterr().err.endswith("xx... is too long: give a shorter one with -o\n")
+
+
+def test_a_name_that_begins_with_a_dash_gets_a_hint(still: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-dash.png").write_bytes(still.read_bytes())
+    with pytest.raises(SystemExit):
+        main(["edit", "-dash.png", "--emotion", "sad"])
+    assert capsys.readouterr().err.endswith(": write ./-dash.png for the file -dash.png\n")
+    assert main(["edit", "./-dash.png", "--emotion", "sad"]) == 0
+    assert (tmp_path / "-dash-sad.png").exists()
+
+
+def test_dropped_metadata_are_printed_and_reported(still: Path, tmp_path: Path, capsys) -> None:
+    with Image.open(still) as image:
+        image.save(tmp_path / "a.png", exif=b"Exif\0\0XX*\0\x08\0\0\0")
+    report = tmp_path / "report.json"
+    assert main(["edit", str(tmp_path / "a.png"), "--emotion", "sad", "--json", str(report)]) == 0
+    assert "dropped EXIF: metadata that the output cannot keep" in capsys.readouterr().out
+    assert json.loads(report.read_text())["metadata"] == {"dropped": ["EXIF"]}

@@ -17,7 +17,7 @@ from asccl.types import Frame
 from asccl.video import Reader, open_writer, probe, read_tags
 
 REPORT_KEYS = {
-    *("schema", "software", "request", "source", "frames", "fit", "strength", "renderer"),
+    *("schema", "software", "request", "source", "frames", "metadata", "fit", "strength", "renderer"),
     *("speech", "identity", "emotion", "curves", "seconds", "weights"),
 }
 

@@ -116,11 +116,25 @@ def test_an_animated_gif_is_a_video(tmp_path, rgb):
     assert len(list(reader)) == 3
 
 
-@pytest.mark.parametrize(("kind", "count"), [("PNG", 3), ("WEBP", 1)])
-def test_other_animations(tmp_path, rgb, kind, count):
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
+def test_other_animations_are_videos_with_their_times(tmp_path, rgb, kind):
     others = [Image.fromarray(np.roll(np.asarray(rgb), k, 1)) for k in (3, 6)]
-    path = save(tmp_path / "a.bin", rgb, format=kind, save_all=True, append_images=others, duration=100)
-    assert len(list(Reader(path))) == count
+    path = save(tmp_path / "a.bin", rgb, format=kind, save_all=True, append_images=others, duration=[100, 200, 100])
+    reader = Reader(path)
+    assert [float(frame.pts * reader.info.time_base) for frame in reader] == pytest.approx([0, 0.1, 0.3])
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "GIF"])
+def test_an_animation_of_one_image_is_a_still(tmp_path, rgb, kind):
+    assert probe(save(tmp_path / "a.bin", rgb, format=kind, save_all=True)).is_still
+
+
+def test_the_images_of_an_animated_webp_are_in_place(tmp_path, rgb):
+    others = [Image.fromarray(np.roll(np.asarray(rgb), k, 1)) for k in (3, 6)]
+    path = save(tmp_path / "a.webp", rgb, save_all=True, append_images=others, duration=100, lossless=True)
+    copied = [frame.image for frame in Reader(write(path, tmp_path / "b.mp4"))]
+    for image, original in zip(copied, [rgb, *others], strict=True):
+        assert np.abs(image.astype(int) - np.asarray(original)).mean() < 6
 
 
 def test_picture_bombs_are_refused_by_their_header(tmp_path, capfd):
@@ -138,7 +152,7 @@ def test_picture_bombs_are_refused_by_their_header(tmp_path, capfd):
 
 def test_eight_k_picture_is_refused_and_a_camera_picture_is_not(tmp_path):
     with pytest.raises(LimitError):
-        probe(save(tmp_path / "a.png", Image.new("RGB", (7680, 4320))))
+        probe(save(tmp_path / "a.png", Image.new("RGB", (12000, 9000))))
     assert probe(save(tmp_path / "b.png", Image.new("RGB", (4032, 3024)))).width == 4032
 
 
