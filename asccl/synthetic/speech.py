@@ -6,6 +6,8 @@ towards its targets around its time. Visemes with closed lips have the largest d
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from asccl.face import mesh
@@ -72,9 +74,42 @@ def speech_track(rng: np.random.Generator, frames: int, head: HeadModel, frame_r
         Coefficients, (T, 52) float32.
     """
     centres, durations, names = _sample_visemes(rng, frames / frame_rate)
-    table = CONSONANTS | VOWELS | {PAUSE: {}}
-    targets = np.stack([expand_units(table[n], head.names) for n in names]) * rng.uniform(0.8, 1.2, (len(names), 1))
+    gains = rng.uniform(0.8, 1.2, (len(names), 1))
     times = (np.arange(frames) + rng.uniform()) / frame_rate
+    return viseme_track(VisemeSequence(centres, durations, tuple(names)), times, head, gains)
+
+
+class VisemeSequence(NamedTuple):
+    """N visemes in their order.
+
+    Attributes:
+        centres: (N,) seconds.
+        durations: (N,) seconds.
+        names: keys of `CONSONANTS` and `VOWELS`, or `PAUSE`.
+    """
+
+    centres: np.ndarray
+    durations: np.ndarray
+    names: tuple[str, ...]
+
+
+def viseme_track(
+    visemes: VisemeSequence, times: np.ndarray, head: HeadModel, gains: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """Blend visemes into a track; the lips meet at every p, b and m.
+
+    Args:
+        visemes: at least one.
+        times: (T,) seconds of the frames.
+        head: head model.
+        gains: (N, 1) strength of each viseme.
+
+    Returns:
+        Coefficients, (T, 52) float32.
+    """
+    centres, durations, names = visemes
+    table = CONSONANTS | VOWELS | {PAUSE: {}}
+    targets = np.stack([expand_units(table[n], head.names) for n in names]) * gains
     distances = np.abs(times[:, None] - centres)
     strength = np.array([2.5 if n in STRONG_VISEMES else 1.4 if n in CONSONANTS else 1.0 for n in names])
     dominance = strength * np.exp(-((distances / (0.55 * durations)) ** 1.6)) + EPS

@@ -1,0 +1,144 @@
+"""Evaluate the rows of a manifest in this process: measure what has no shard yet, then summarize all shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from asccl.errors import AscclError, CancelledError, OutputError
+from asccl.evaluation.baselines import BASELINES
+from asccl.evaluation.face_stream import FaceStreams
+from asccl.evaluation.manifest import EvaluationRow, LeftOut
+from asccl.evaluation.measure import Measure
+from asccl.evaluation.shards import Shard, ShardStore, compute_clip, compute_pool, read_shard, write_shard
+from asccl.evaluation.summary import ClipShard, real_videos, speaker_pools
+from asccl.types import Progress
+
+
+@dataclass(frozen=True)
+class EvaluatedRows:
+    """Shards of the rows that could be measured.
+
+    Attributes:
+        clips: in the order of the rows.
+        pools: real video -> shard.
+        left_out: clips and real videos that could not be measured.
+    """
+
+    clips: Sequence[ClipShard]
+    pools: Mapping[str, Shard]
+    left_out: Sequence[LeftOut]
+
+
+def add_baselines(rows: Iterable[EvaluationRow]) -> list[EvaluationRow]:
+    """Return what can be measured, clip by clip: the baselines, then the rows with a generated video."""
+    by_clip: dict[str, list[EvaluationRow]] = {}
+    for row in rows:
+        by_clip.setdefault(row.id, []).append(row)
+    result = []
+    for clip_rows in by_clip.values():
+        result += [replace(clip_rows[0], method=method, generated=None, offset=0) for method in BASELINES]
+        result += [row for row in clip_rows if row.generated is not None]
+    return result
+
+
+def pool_videos(rows: Sequence[EvaluationRow], measures: Sequence[Measure]) -> list[str]:
+    """Return the real videos of all rows, each once; none where no measure uses them."""
+    if not any(measure.uses_pool for measure in measures):
+        return []
+    default_pools = speaker_pools(rows)
+    return list(dict.fromkeys(video for row in rows for video in real_videos(row, default_pools)))
+
+
+def measure_clip(
+    row: EvaluationRow, measures: Sequence[Measure], store: ShardStore, streams: FaceStreams | None = None
+) -> Shard:
+    """Return the shard of a clip, which is computed and kept if it does not exist.
+
+    Args:
+        row: with a generated video, or of a baseline.
+        measures: of the store.
+        store: of the shards.
+        streams: open videos; None opens and closes those of this clip.
+
+    Raises:
+        AscclError: a video cannot be used, or the shard cannot be written.
+    """
+    path = store.clip_path(row)
+    shard = read_shard(path)
+    if shard is None:
+        if streams is None:
+            with FaceStreams() as own_streams:
+                shard = compute_clip(row, measures, own_streams)
+        else:
+            shard = compute_clip(row, measures, streams)
+        write_shard(path, shard)
+    return shard
+
+
+def measure_pool(video: str, measures: Sequence[Measure], store: ShardStore) -> Shard:
+    """Return the shard of a real video, which is computed and kept if it does not exist.
+
+    Args:
+        video: its path, or `path#k`.
+        measures: of the store.
+        store: of the shards.
+
+    Raises:
+        AscclError: the video cannot be used, or the shard cannot be written.
+    """
+    path = store.pool_path(video)
+    shard = read_shard(path)
+    if shard is None:
+        with FaceStreams() as streams:
+            shard = compute_pool(video, measures, streams)
+        write_shard(path, shard)
+    return shard
+
+
+def evaluate_rows(
+    rows: Sequence[EvaluationRow], measures: Sequence[Measure], store: ShardStore, progress: Progress
+) -> EvaluatedRows:
+    """Measure rows one after the other; a clip that cannot be measured is left out.
+
+    Args:
+        rows: see `add_baselines`.
+        measures: of the store.
+        store: of the shards.
+        progress: receives the stages "real" and "clips".
+
+    Raises:
+        OutputError: a shard cannot be written.
+        CancelledError: the progress was cancelled.
+    """
+    left_out: list[LeftOut] = []
+    videos, pools, clips = pool_videos(rows, measures), {}, []
+    for number, video in enumerate(videos):
+        progress("real", number / len(videos))
+        try:
+            pools[video] = measure_pool(video, measures, store)
+        except (OutputError, CancelledError):
+            raise
+        except Exception as error:  # it belongs to this video: it is reported, and the others continue
+            left_out.append(LeftOut(f"real video {video}", describe_error(error)))
+    done = 0
+    for _, group in groupby(rows, key=lambda row: row.id):
+        with FaceStreams() as streams:
+            for row in group:
+                progress("clips", done / len(rows))
+                done += 1
+                try:
+                    clips.append(ClipShard(row, measure_clip(row, measures, store, streams)))
+                except (OutputError, CancelledError):
+                    raise
+                except Exception as error:  # it belongs to this clip: it is reported, and the others continue
+                    left_out.append(LeftOut(f"{row.id} of {row.method}", describe_error(error)))
+    progress("done", 1.0)
+    return EvaluatedRows(clips, pools, left_out)
+
+
+def describe_error(error: BaseException) -> str:
+    """Describe an error in one line."""
+    text = str(error) if isinstance(error, AscclError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())

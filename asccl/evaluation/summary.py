@@ -1,0 +1,289 @@
+"""From shards of clips to the numbers of a table: scores of groups of clips, and differences of methods.
+
+A group holds the clips of one setting, one method and one emotion. `POOLED` merges the clips of all emotions. `AVERAGE`
+is the mean of the scores of the emotions, as in the last rows of the paper's tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from asccl.evaluation.baselines import BASELINES, COPY
+from asccl.evaluation.manifest import SETTINGS, EvaluationRow, LeftOut
+from asccl.evaluation.measure import Measure, MeasureSkippedError, State, merge_states
+from asccl.evaluation.shards import Shard
+from asccl.evaluation.statistics import DRAWS, LARGE_STATE, Interval, difference_interval, score_interval
+from asccl.types import EMOTIONS
+
+POOLED, AVERAGE, NO_EMOTION = "pooled", "average", "unlabelled"
+SEED = 0
+
+
+@dataclass(frozen=True)
+class ClipShard:
+    """A measured clip.
+
+    Attributes:
+        row: of the manifest, or of a baseline.
+        shard: its result.
+    """
+
+    row: EvaluationRow
+    shard: Shard
+
+
+@dataclass(frozen=True)
+class GroupScore:
+    """The score of a group.
+
+    Attributes:
+        setting: of the clips.
+        method: of the clips.
+        emotion: of the clips, `POOLED` or `AVERAGE`.
+        measure: name.
+        interval: the number; an average of emotions has no interval.
+    """
+
+    setting: str
+    method: str
+    emotion: str
+    measure: str
+    interval: Interval
+
+    def to_record(self) -> dict[str, Any]:
+        """Return a line of the report."""
+        labels = {name: getattr(self, name) for name in ("setting", "method", "emotion", "measure")}
+        return {"kind": "group", **labels, **interval_record(self.interval)}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference of two methods on their common clips.
+
+    Attributes:
+        setting: of the clips.
+        first: name of a method.
+        second: name of the method whose score is subtracted.
+        measure: name.
+        interval: of the difference.
+        better: number of clips on which the first is better; None where neither direction is.
+    """
+
+    setting: str
+    first: str
+    second: str
+    measure: str
+    interval: Interval
+    better: int | None
+
+    def to_record(self) -> dict[str, Any]:
+        """Return a line of the report."""
+        labels = {name: getattr(self, name) for name in ("setting", "first", "second", "measure", "better")}
+        return {"kind": "difference", **labels, **interval_record(self.interval)}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All numbers of an evaluation.
+
+    Attributes:
+        clips: score of every clip, by clip and measure.
+        groups: scores of groups.
+        differences: of pairs of methods.
+        left_out: scores that are undefined.
+    """
+
+    clips: Sequence[tuple[ClipShard, Mapping[str, Interval]]]
+    groups: Sequence[GroupScore]
+    differences: Sequence[Difference]
+    left_out: Sequence[LeftOut] = field(default=())
+
+
+def interval_record(interval: Interval) -> dict[str, Any]:
+    """Return an interval as JSON data; None for what is undefined."""
+    record: dict[str, Any] = {
+        name: _finite(getattr(interval, name)) for name in ("value", "low", "high", "clips", "frames")
+    }
+    extras = {name: value for name, number in interval.extras.items() if (value := _finite(number)) is not None}
+    return {**record, "extras": extras} if extras else record
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+class Summarizer:
+    """Computes the numbers of a table.
+
+    Args:
+        measures: of the table.
+        pools: real video -> states.
+        default_pools: speaker -> real videos of clips that name none.
+        draws: of a bootstrap.
+    """
+
+    def __init__(
+        self,
+        measures: Sequence[Measure],
+        pools: Mapping[str, Shard],
+        default_pools: Mapping[str, Sequence[str]],
+        draws: int = DRAWS,
+    ):
+        self._measures, self._pools, self._default_pools, self._draws = measures, pools, default_pools, draws
+        self._left_out: dict[str, LeftOut] = {}
+
+    def summarize(self, clips: Sequence[ClipShard]) -> Summary:
+        """Compute all numbers. Methods keep the order of the clips; how clips were sharded changes nothing."""
+        self._left_out.clear()
+        methods = ordered_methods(clips)
+        clips = sorted(clips, key=lambda clip: (methods.index(clip.row.method), clip.row.setting, clip.row.id))
+        groups = [score for setting in SETTINGS for score in self._score_setting(setting, clips)]
+        differences = [d for setting in SETTINGS for d in self._compare_setting(setting, clips)]
+        scores = [(clip, self._score_clip(clip)) for clip in clips]
+        return Summary(scores, groups, differences, tuple(self._left_out.values()))
+
+    def _score_setting(self, setting: str, clips: Sequence[ClipShard]) -> list[GroupScore]:
+        scores = []
+        for method in ordered_methods(clips):
+            chosen = [clip for clip in clips if clip.row.setting == setting and clip.row.method == method]
+            for measure in self._measures if chosen else ():
+                scores += self._score_method(setting, method, measure, chosen)
+        return scores
+
+    def _score_method(
+        self, setting: str, method: str, measure: Measure, clips: Sequence[ClipShard]
+    ) -> list[GroupScore]:
+        """Score each emotion, all clips together, and the mean of the emotions."""
+        scores = []
+        for emotion in (*EMOTIONS, NO_EMOTION):
+            chosen = [clip for clip in clips if (clip.row.emotion or NO_EMOTION) == emotion]
+            interval = self._interval(
+                measure, chosen, f"{setting}, {method}, {emotion}", draws=self._cheap_draws(chosen, measure)
+            )
+            if interval is not None:
+                scores.append(GroupScore(setting, method, emotion, measure.name, interval))
+        average = _average([score.interval for score in scores if score.emotion != NO_EMOTION])
+        pooled = self._interval(measure, clips, f"{setting}, {method}", self._draws)
+        scores += [
+            GroupScore(setting, method, name, measure.name, interval)
+            for name, interval in ((AVERAGE, average), (POOLED, pooled))
+            if interval is not None
+        ]
+        return scores
+
+    def _cheap_draws(self, clips: Sequence[ClipShard], measure: Measure) -> int:
+        """No draws for an emotion where a score takes long to compute."""
+        states = _states(clips, measure)
+        size = sum(np.size(value) for value in states[0].values()) if states else 0
+        return 0 if size > LARGE_STATE else self._draws
+
+    def _interval(self, measure: Measure, clips: Sequence[ClipShard], name: str, draws: int) -> Interval | None:
+        states = _states(clips, measure)
+        if not states:
+            return None
+        try:
+            return score_interval(measure, states, self._pool(measure, clips), np.random.default_rng(SEED), draws)
+        except MeasureSkippedError as reason:
+            key = f"{name}, {measure.name}"
+            self._left_out[key] = LeftOut(key, str(reason))
+            return None
+
+    def _score_clip(self, clip: ClipShard) -> dict[str, Interval]:
+        scores = {}
+        for measure in self._measures:
+            interval = self._interval(measure, [clip], f"{clip.row.id} of {clip.row.method}", 0)
+            if interval is not None:
+                scores[measure.name] = interval
+        return scores
+
+    def _compare_setting(self, setting: str, clips: Sequence[ClipShard]) -> list[Difference]:
+        by_method = {
+            method: {c.row.id: c for c in clips if c.row.setting == setting and c.row.method == method}
+            for method in ordered_methods(clips)
+        }
+        methods = [method for method in by_method if method not in BASELINES]
+        pairs = [*combinations(methods, 2), *((method, COPY) for method in methods)]
+        return [
+            difference
+            for first, second in pairs
+            for measure in self._measures
+            if (difference := self._compare(setting, measure, (first, by_method[first]), (second, by_method[second])))
+        ]
+
+    def _compare(
+        self,
+        setting: str,
+        measure: Measure,
+        first: tuple[str, Mapping[str, ClipShard]],
+        second: tuple[str, Mapping[str, ClipShard]],
+    ) -> Difference | None:
+        (name_a, a), (name_b, b) = first, second
+        common = [k for k in a if k in b and all(measure.name in side[k].shard.states for side in (a, b))]
+        if not common:
+            return None
+        sides = [[clips[k] for k in common] for clips in (a, b)]
+        states, pools = ([_states(side, measure) for side in sides], [self._pool(measure, side) for side in sides])
+        try:
+            interval = difference_interval(
+                measure, (states[0], pools[0]), (states[1], pools[1]), np.random.default_rng(SEED), self._draws
+            )
+        except MeasureSkippedError:  # `summarize` lists the undefined score of the method itself
+            return None
+        return Difference(setting, name_a, name_b, measure.name, interval, self._count_better(measure, *sides))
+
+    def _count_better(self, measure: Measure, first: Sequence[ClipShard], second: Sequence[ClipShard]) -> int | None:
+        if measure.higher_is_better is None:
+            return None
+        sign = 1 if measure.higher_is_better else -1
+        count = 0
+        for a, b in zip(first, second, strict=True):
+            scores = [self._interval(measure, [clip], f"{clip.row.id} of {clip.row.method}", 0) for clip in (a, b)]
+            count += scores[0] is not None and scores[1] is not None and sign * (scores[0].value - scores[1].value) > 0
+        return count
+
+    def _pool(self, measure: Measure, clips: Iterable[ClipShard]) -> State:
+        """Merge the states of the real videos of some clips, each once."""
+        if not measure.uses_pool:
+            return {}
+        videos = {video for clip in clips for video in real_videos(clip.row, self._default_pools)}
+        shards = [self._pools[video] for video in sorted(videos) if video in self._pools]
+        return merge_states(*(shard.states[measure.name] for shard in shards if measure.name in shard.states))
+
+
+def real_videos(row: EvaluationRow, default_pools: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """Return the real videos of a row: those that it names, else those of its speaker."""
+    return row.real or default_pools.get(row.speaker, ())
+
+
+def speaker_pools(rows: Iterable[EvaluationRow]) -> dict[str, tuple[str, ...]]:
+    """Return the real videos of each speaker in a manifest: sources, and references of intra-id clips."""
+    pools: dict[str, dict[str, None]] = {}
+    for row in rows:
+        pool = pools.setdefault(row.speaker, {})
+        pool[row.source] = None
+        if row.reference is not None and row.setting == SETTINGS[0]:
+            pool[row.reference] = None
+    return {speaker: tuple(pool) for speaker, pool in pools.items()}
+
+
+def ordered_methods(clips: Iterable[ClipShard]) -> list[str]:
+    """Return the methods, the baselines first and the others in the order of the clips."""
+    methods = dict.fromkeys(clip.row.method for clip in clips)
+    return [*(name for name in BASELINES if name in methods), *(name for name in methods if name not in BASELINES)]
+
+
+def _states(clips: Sequence[ClipShard], measure: Measure) -> list[State]:
+    return [clip.shard.states[measure.name] for clip in clips if measure.name in clip.shard.states]
+
+
+def _average(intervals: Sequence[Interval]) -> Interval | None:
+    if not intervals:
+        return None
+    value = float(np.mean([interval.value for interval in intervals]))
+    clips, frames = (sum(getattr(interval, name) for interval in intervals) for name in ("clips", "frames"))
+    return Interval(value, float("nan"), float("nan"), clips, frames, {})
