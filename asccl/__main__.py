@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from asccl import __version__
-from asccl.commands import analyze, edit, import_weights, study
+from asccl.commands import analyze, edit, evaluate, import_weights, protocol, study
 from asccl.commands.console import Parser, print_cancelled, print_error
 
 SUMMARY = """\
@@ -33,7 +33,7 @@ def build_parser() -> Parser:
     parser = Parser(prog=_program_name(), description=SUMMARY, epilog=EXAMPLES)
     parser.add_argument("--version", action="version", version=f"asccl {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for command in (edit, analyze, import_weights, study):
+    for command in (edit, analyze, evaluate, protocol, import_weights, study):
         command.add_parser(subparsers)
     return parser
 

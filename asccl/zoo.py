@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # importing torch takes seconds, so only the functions that n
 
 DEFAULT_METRIC = "scc-mobilefacenet"
 DEFAULT_BACKBONE = "mobilefacenet-arcface"
+DEFAULT_EXPRESSION_NET = "expression-faceapi"
 RANDOM_HEADS_SEED = 0
 
 _loading = threading.Lock()
@@ -132,6 +133,15 @@ def load_networks(files: Mapping[str, Path] | None = None) -> Networks:
     paths = {kind: folder / f"{kind}.safetensors" for folder in hub.local_folders()[::-1] for kind in IMPORTED_KINDS}
     imported = {kind: path for kind, path in paths.items() if path.is_file()} | dict(files or {})
     return Networks(load_embedder().features, load_expression_net().predict, partial(_score_crops, metric), imported)
+
+
+def describe_networks(networks: Networks) -> list[dict[str, str]]:
+    """Return name, file and sha256 of the weights of `load_networks`, for a report."""
+    paths = {name: hub.locate(name) for name in (DEFAULT_BACKBONE, DEFAULT_EXPRESSION_NET, DEFAULT_METRIC)}
+    return [
+        {"name": name, "file": path.name, "sha256": hub.sha256(path)}
+        for name, path in {**paths, **networks.files}.items()
+    ]
 
 
 def _score_crops(metric: SCCMetric, source: np.ndarray, generated: np.ndarray) -> np.ndarray:

@@ -153,7 +153,7 @@ class FaceStream:
         """Iterate over frames and landmarks; several iterations may run side by side in one thread."""
         tracker: Tracker | None = None
         try:
-            with closing(self._images()) as images:
+            with closing(self.images()) as images:
                 for index, image in enumerate(images):
                     if index >= len(self._landmarks):
                         tracker = tracker or self._trackers.borrow()
@@ -175,8 +175,8 @@ class FaceStream:
         """Delete the landmarks."""
         self._landmarks.close()
 
-    def _images(self) -> Generator[Image, None, None]:
-        """The frames, cut to the panel and without the black end of a panel."""
+    def images(self) -> Generator[Image, None, None]:
+        """Iterate over the frames, cut to the panel and without the black end of a panel, without landmarks."""
         black: list[Image] = []
         with Reader(self.path, Limits()) as reader:
             for frame in reader:

@@ -99,17 +99,23 @@ def moments(rows: np.ndarray, prefix: str) -> State:
 
 def frechet_score(state: State) -> Score:
     """Compute the score of a `FrechetDistance` from merged moments. Raises MeasureSkippedError."""
+    value = frechet_value(state)
     real, generated = (_parts(state, side) for side in ("real", "generated"))
-    for side, parts in (("real", real), ("generated", generated)):
-        if sum(part[0] for part in parts) < MIN_FRAMES:
-            raise MeasureSkippedError(f"there are fewer than {MIN_FRAMES} {side} frames")
-    value = frechet_distance(_fit(generated), _fit(real))
     extras = {"real": sum(part[0] for part in real), "dimensions": float(len(real[0][1]))}
     if len(real) == PARTS and min(part[0] for part in real) >= MIN_FRAMES:
         extras["floor"] = float(np.mean([_half_distance(real, half) for half in ((0, 1), (0, 2), (0, 3))]))
     if len(real) == len(generated) == PARTS and min(part[0] for part in real + generated) >= MIN_FRAMES:
         extras["corrected"] = _extrapolate(real, generated, value)
     return Score(value, int(sum(part[0] for part in generated)), extras)
+
+
+def frechet_value(state: State) -> float:
+    """Compute the distance alone, without the extras of `frechet_score`. Raises MeasureSkippedError."""
+    real, generated = (_parts(state, side) for side in ("real", "generated"))
+    for side, parts in (("real", real), ("generated", generated)):
+        if sum(part[0] for part in parts) < MIN_FRAMES:
+            raise MeasureSkippedError(f"there are fewer than {MIN_FRAMES} {side} frames")
+    return frechet_distance(_fit(generated), _fit(real))
 
 
 Sums = tuple[float, np.ndarray, np.ndarray]  # number, sum, products

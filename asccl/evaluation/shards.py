@@ -57,11 +57,13 @@ class ShardStore:
 
     Args:
         folder: is made with the first shard.
-        measures: name -> what it computes with, such as a digest of its weights.
+        measures: names.
+        weights: files of weights with their sha256; other weights make other shards.
     """
 
-    def __init__(self, folder: Path, measures: Mapping[str, str]):
-        self.folder, self._measures = folder, dict(measures)
+    def __init__(self, folder: Path, measures: Sequence[str], weights: Sequence[Mapping[str, Any]]):
+        self.folder = folder
+        self._recipe = [FORMAT_VERSION, list(measures), [entry["sha256"] for entry in weights]]
 
     def clip_path(self, row: EvaluationRow) -> Path:
         """Return the file of a clip."""
@@ -73,7 +75,7 @@ class ShardStore:
         return self._path("real", [_fingerprint(video)])
 
     def _path(self, kind: str, content: Sequence[Any]) -> Path:
-        text = json.dumps([FORMAT_VERSION, kind, content, self._measures], sort_keys=True)
+        text = json.dumps([self._recipe, kind, content])
         return self.folder / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.safetensors"
 
 

@@ -3,16 +3,18 @@
 A draw takes N clips with repetition and merges their states, so an interval of a Frechet distance is that of the pooled
 distance, not of a mean over clips. Clips are drawn, because frames of one clip are not independent. For scores that are
 means of clips, the interval is the 2.5th to the 97.5th percentile. A Frechet distance grows when clips are repeated, so
-its interval is the *basic* one, which reflects the percentiles at the estimate.
+its interval is the *basic* one, which reflects the percentiles at the estimate, and a real video counts as often as the
+clips that it belongs to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from asccl.evaluation.frechet import FrechetDistance, frechet_value
 from asccl.evaluation.measure import Measure, MeasureSkippedError, State, merge_states
 
 CONFIDENCE = 0.95
@@ -43,41 +45,53 @@ class Interval:
     extras: Mapping[str, float]
 
 
-def score_interval(
-    measure: Measure, states: Sequence[State], pool: State, rng: np.random.Generator, draws: int = DRAWS
-) -> Interval:
+@dataclass(frozen=True)
+class ClipStates:
+    """States of N clips for one measure, and of the real videos that they are compared with.
+
+    Attributes:
+        clips: state of each clip.
+        pool: state of each of P real videos; empty for a measure that uses none.
+        users: (P, N) bool, which clips use which real video.
+    """
+
+    clips: Sequence[State]
+    pool: Sequence[State] = ()
+    users: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), bool))
+
+    def merged(self) -> State:
+        """All states together, each once."""
+        return merge_states(*self.clips, *self.pool)
+
+
+def score_interval(measure: Measure, states: ClipStates, rng: np.random.Generator, draws: int = DRAWS) -> Interval:
     """Compute the score of some clips with its interval.
 
     Args:
         measure: of the states.
-        states: one per clip.
-        pool: of the real frames; empty for a measure that uses none.
+        states: of at least one clip.
         rng: draws the clips.
-        draws: number of draws for small states.
+        draws: number of draws for small states; 0 for no interval.
 
     Raises:
         MeasureSkippedError: the score is undefined.
     """
-    score = measure.compute(merge_states(*states, pool))
-    draws = limit_draws(states, draws)
-    values = _drawn_scores(measure, states, pool, draw_clips(rng, len(states), draws)) if draws else np.zeros(0)
+    score = measure.compute(states.merged())
+    values = _drawn_scores(measure, states, draw_clips(rng, len(states.clips), limit_draws(states.clips, draws)))
     low, high = _ends(score.value, values, measure.uses_pool)
-    return Interval(score.value, low, high, len(states), score.count, dict(score.extras))
+    low = max(low, 0.0) if measure.uses_pool else low  # a distance
+    return Interval(score.value, low, high, len(states.clips), score.count, dict(score.extras))
 
 
 def difference_interval(
-    measure: Measure,
-    first: tuple[Sequence[State], State],
-    second: tuple[Sequence[State], State],
-    rng: np.random.Generator,
-    draws: int = DRAWS,
+    measure: Measure, first: ClipStates, second: ClipStates, rng: np.random.Generator, draws: int = DRAWS
 ) -> Interval:
     """Compute the difference of the scores of two methods on the same clips, drawn in pairs.
 
     Args:
         measure: of the states.
-        first: states of the clips, and of the pool.
-        second: states of the same clips in the same order, and of the pool.
+        first: states of the first method.
+        second: states of the same clips in the same order.
         rng: draws the clips.
         draws: number of draws for small states.
 
@@ -87,14 +101,12 @@ def difference_interval(
     Raises:
         MeasureSkippedError: a score is undefined.
     """
-    (a, pool_a), (b, pool_b) = first, second
-    score_a, score_b = (measure.compute(merge_states(*states, pool)) for states, pool in (first, second))
-    draws = limit_draws(a, draws)
-    weights = draw_clips(rng, len(a), draws) if draws else np.zeros((0, len(a)))
-    values = _drawn_scores(measure, a, pool_a, weights) - _drawn_scores(measure, b, pool_b, weights)
-    value = score_a.value - score_b.value
+    scores = [measure.compute(states.merged()) for states in (first, second)]
+    weights = draw_clips(rng, len(first.clips), limit_draws(first.clips, draws))
+    values = _drawn_scores(measure, first, weights) - _drawn_scores(measure, second, weights)
+    value = scores[0].value - scores[1].value
     low, high = _ends(value, values, measure.uses_pool)
-    return Interval(value, low, high, len(a), min(score_a.count, score_b.count), {})
+    return Interval(value, low, high, len(first.clips), min(score.count for score in scores), {})
 
 
 def draw_clips(rng: np.random.Generator, clips: int, draws: int) -> np.ndarray:
@@ -110,18 +122,39 @@ def limit_draws(states: Sequence[State], draws: int) -> int:
     return min(draws, DRAWS_OF_LARGE_STATES) if size > LARGE_STATE else draws
 
 
-def _drawn_scores(measure: Measure, states: Sequence[State], pool: State, weights: np.ndarray) -> np.ndarray:
-    """Return the score of each draw, (draws,); NaN where it is undefined."""
-    zeros = {name: np.zeros_like(value) for name, value in merge_states(*states).items()}
-    arrays = {name: np.stack([np.asarray(state.get(name, zero)) for state in states]) for name, zero in zeros.items()}
+def _drawn_scores(measure: Measure, states: ClipStates, weights: np.ndarray) -> np.ndarray:
+    """Return the score of each draw (draws, N), (draws,); NaN where it is undefined.
+
+    A real video counts as often as the clips that use it, on average.
+    """
     scores = np.full(len(weights), np.nan)
+    if not len(weights):
+        return scores
+    clips, pool = _stack(states.clips), _stack(states.pool)
     for draw, row in enumerate(weights):
-        drawn = {name: np.tensordot(row, array, 1) for name, array in arrays.items()}
+        state = _weighted_sum(clips, row)
+        if pool:
+            state = merge_states(state, _weighted_sum(pool, states.users @ row / states.users.sum(1)))
         try:
-            scores[draw] = measure.compute(merge_states(drawn, pool)).value
+            scores[draw] = _compute_value(measure, state)
         except MeasureSkippedError:  # the clips of this draw have no value
             continue
     return scores
+
+
+def _stack(states: Sequence[State]) -> dict[str, np.ndarray]:
+    """Stack the values of N states by name, (N, ...); a name that a state lacks counts as zero."""
+    zeros = {name: np.zeros_like(value) for name, value in merge_states(*states).items()}
+    return {name: np.stack([np.asarray(state.get(name, zero)) for state in states]) for name, zero in zeros.items()}
+
+
+def _weighted_sum(stacked: dict[str, np.ndarray], weights: np.ndarray) -> State:
+    return {name: np.tensordot(weights, values, 1) for name, values in stacked.items()}
+
+
+def _compute_value(measure: Measure, state: State) -> float:
+    """The score alone: the extras of a Frechet distance would take most of the time."""
+    return frechet_value(state) if isinstance(measure, FrechetDistance) else measure.compute(state).value
 
 
 def _ends(value: float, values: np.ndarray, is_basic: bool) -> tuple[float, float]:

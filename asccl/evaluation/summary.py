@@ -15,9 +15,9 @@ import numpy as np
 
 from asccl.evaluation.baselines import BASELINES, COPY
 from asccl.evaluation.manifest import SETTINGS, EvaluationRow, LeftOut
-from asccl.evaluation.measure import Measure, MeasureSkippedError, State, merge_states
+from asccl.evaluation.measure import Measure, MeasureSkippedError
 from asccl.evaluation.shards import Shard
-from asccl.evaluation.statistics import DRAWS, LARGE_STATE, Interval, difference_interval, score_interval
+from asccl.evaluation.statistics import DRAWS, ClipStates, Interval, difference_interval, limit_draws, score_interval
 from asccl.types import EMOTIONS
 
 POOLED, AVERAGE, NO_EMOTION = "pooled", "average", "unlabelled"
@@ -178,16 +178,15 @@ class Summarizer:
 
     def _cheap_draws(self, clips: Sequence[ClipShard], measure: Measure) -> int:
         """No draws for an emotion where a score takes long to compute."""
-        states = _states(clips, measure)
-        size = sum(np.size(value) for value in states[0].values()) if states else 0
-        return 0 if size > LARGE_STATE else self._draws
+        states = [clip.shard.states[measure.name] for clip in clips if measure.name in clip.shard.states]
+        return 0 if limit_draws(states, self._draws) < self._draws else self._draws
 
     def _interval(self, measure: Measure, clips: Sequence[ClipShard], name: str, draws: int) -> Interval | None:
-        states = _states(clips, measure)
-        if not states:
+        states = self._states(clips, measure)
+        if not states.clips:
             return None
         try:
-            return score_interval(measure, states, self._pool(measure, clips), np.random.default_rng(SEED), draws)
+            return score_interval(measure, states, np.random.default_rng(SEED), draws)
         except MeasureSkippedError as reason:
             key = f"{name}, {measure.name}"
             self._left_out[key] = LeftOut(key, str(reason))
@@ -207,7 +206,7 @@ class Summarizer:
             for method in ordered_methods(clips)
         }
         methods = [method for method in by_method if method not in BASELINES]
-        pairs = [*combinations(methods, 2), *((method, COPY) for method in methods)]
+        pairs = [*combinations(methods, 2), *((method, COPY) for method in methods if COPY in by_method)]
         return [
             difference
             for first, second in pairs
@@ -227,11 +226,9 @@ class Summarizer:
         if not common:
             return None
         sides = [[clips[k] for k in common] for clips in (a, b)]
-        states, pools = ([_states(side, measure) for side in sides], [self._pool(measure, side) for side in sides])
+        states = [self._states(side, measure) for side in sides]
         try:
-            interval = difference_interval(
-                measure, (states[0], pools[0]), (states[1], pools[1]), np.random.default_rng(SEED), self._draws
-            )
+            interval = difference_interval(measure, states[0], states[1], np.random.default_rng(SEED), self._draws)
         except MeasureSkippedError:  # `summarize` lists the undefined score of the method itself
             return None
         return Difference(setting, name_a, name_b, measure.name, interval, self._count_better(measure, *sides))
@@ -246,13 +243,20 @@ class Summarizer:
             count += scores[0] is not None and scores[1] is not None and sign * (scores[0].value - scores[1].value) > 0
         return count
 
-    def _pool(self, measure: Measure, clips: Iterable[ClipShard]) -> State:
-        """Merge the states of the real videos of some clips, each once."""
+    def _states(self, clips: Sequence[ClipShard], measure: Measure) -> ClipStates:
+        """The states of the clips that have one, and of their real videos, each once."""
+        clips = [clip for clip in clips if measure.name in clip.shard.states]
+        states = [clip.shard.states[measure.name] for clip in clips]
         if not measure.uses_pool:
-            return {}
-        videos = {video for clip in clips for video in real_videos(clip.row, self._default_pools)}
-        shards = [self._pools[video] for video in sorted(videos) if video in self._pools]
-        return merge_states(*(shard.states[measure.name] for shard in shards if measure.name in shard.states))
+            return ClipStates(states)
+        videos = [real_videos(clip.row, self._default_pools) for clip in clips]
+        pool = {
+            video: self._pools[video].states[measure.name]
+            for video in sorted({video for names in videos for video in names})
+            if video in self._pools and measure.name in self._pools[video].states
+        }
+        users = np.array([[video in names for names in videos] for video in pool], bool)
+        return ClipStates(states, list(pool.values()), users)
 
 
 def real_videos(row: EvaluationRow, default_pools: Mapping[str, Sequence[str]]) -> Sequence[str]:
@@ -275,10 +279,6 @@ def ordered_methods(clips: Iterable[ClipShard]) -> list[str]:
     """Return the methods, the baselines first and the others in the order of the clips."""
     methods = dict.fromkeys(clip.row.method for clip in clips)
     return [*(name for name in BASELINES if name in methods), *(name for name in methods if name not in BASELINES)]
-
-
-def _states(clips: Sequence[ClipShard], measure: Measure) -> list[State]:
-    return [clip.shard.states[measure.name] for clip in clips if measure.name in clip.shard.states]
 
 
 def _average(intervals: Sequence[Interval]) -> Interval | None:
