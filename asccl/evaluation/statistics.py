@@ -110,7 +110,16 @@ def difference_interval(
 
 
 def draw_clips(rng: np.random.Generator, clips: int, draws: int) -> np.ndarray:
-    """Draw clips with repetition: how often each of N clips is in each draw, (draws, N)."""
+    """Draw clips with repetition.
+
+    Args:
+        rng: random numbers.
+        clips: number N of clips.
+        draws: number of draws.
+
+    Returns:
+        How often each clip is in each draw, (draws, N).
+    """
     return rng.multinomial(clips, np.full(clips, 1 / clips), draws).astype(np.float64)
 
 
