@@ -7,71 +7,141 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.renderers.warp.field import Box, face_size
+from asccl.renderers.warp.glasses_frame import (
+    RAY_ANGLES,
+    RAY_COUNT,
+    frame_region,
+    loop_polygon,
+    strongest_loop,
+    trace_loop,
+)
+from asccl.renderers.warp.lens_plane import (
+    LENS_DISTANCE,
+    LensEvidence,
+    LensPlane,
+    is_upper_half,
+    lens_distance,
+    measure_lenses,
+)
 from asccl.types import Image
 
 # rims are searched along rays from the middle of each eye
-RAY_COUNT = 48
 MIN_RIM_RADIUS, MAX_RIM_RADIUS, RADIUS_STEPS = 0.13, 0.46, 36  # radii in face sizes
-LENS_DISTANCE = 0.2  # face sizes from the lids to a lens
 MAX_RIM_WIDTH = 0.035  # face sizes
-MIN_RIM_CONTRAST = 1.9  # rim-to-skin contrast (15th percentile of the lower rims) above which glasses are detected
-MAX_FRAMES_WITHOUT_RIMS = 6  # after so many frames without rims the search ends
+MAX_BARE_FRAMES = 6  # after so many frames without glasses the search ends
+MAX_OBSERVED_FRAMES = 24
+# glasses are detected by thin lines around the eyes, by edges below them or by a bridge; `benchmarks/occlusion.py`
+# measures what bare faces and glasses reach
+MIN_LINE_CONTRAST = 2.3  # of lower rims to skin, 15th percentile over 75th
+MIN_RIM, MIN_BRIDGE = 0.33, 0.5  # strength of edges, see `LensEvidence`
+# weaker evidence counts where a weak bridge goes with a weak rim
+MIN_WEAK_LINE_CONTRAST, MIN_WEAK_RIM, MIN_WEAK_BRIDGE = 1.3, 0.22, 0.3
+MIN_LENS_DARKNESS = 0.3
+MIN_STRUCTURE, STRUCTURE_RATIO = 0.25, 2.5  # strength of a rim's edges, absolute and over the skin's
+EYE_RADIUS = 0.13  # face sizes around the middle of a lens: rims do not lie inside
+RIM_CLOSING = 7  # pixels of a patch: the inside of the thickest rim
 HOLD_RADIUS = 0.1  # face sizes: distance from a rim at which the skin begins to move
 
 EYES = (mesh.RIGHT_EYE, mesh.LEFT_EYE)
-RAY_ANGLES = 2 * np.pi * np.arange(RAY_COUNT) / RAY_COUNT
 LOWER_RAYS = (np.sin(RAY_ANGLES) > 0.35) & (np.abs(np.cos(RAY_ANGLES)) < 0.94)  # they meet no brow
 RADII = np.linspace(MIN_RIM_RADIUS, MAX_RIM_RADIUS, RADIUS_STEPS)
 
 
 class GlassesModel:
-    """Whether a person wears glasses, and the shape of their rims, from observed frames."""
+    """Whether a person wears glasses, and where they lie before the face, from observed frames."""
 
     def __init__(self) -> None:
+        self._evidence: list[LensEvidence] = []
         self._radii: list[np.ndarray] = []
         self._contrast: list[float] = []
-        self._median_radii: np.ndarray | None = None  # (2, RAY_COUNT) of both rims, if glasses are detected
+        self._mask: np.ndarray | None = None  # uint8 patch of the lens plane, 255 where glasses lie, if detected
 
     def observe(self, image: Image, landmarks: np.ndarray) -> None:
-        """Search a frame for rims. landmarks: (478, 3) pixels."""
-        if len(self._contrast) >= MAX_FRAMES_WITHOUT_RIMS and max(self._contrast) < MIN_RIM_CONTRAST:
+        """Search a frame for glasses. landmarks: (478, 3) pixels."""
+        if len(self._evidence) >= MAX_BARE_FRAMES and not self.detected:
             return
-        loops = [lens_points(landmarks, eye, RADII) for eye in EYES]
-        corners = np.concatenate(loops).reshape(-1, 2)
-        x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int) - 9, 0)
-        x1, y1 = np.maximum(np.ceil(corners.max(0)).astype(int) + 9, 0)
-        part = np.ascontiguousarray(image[y0:y1, x0:x1])
-        if min(part.shape[:2]) < 16:
+        if len(self._evidence) >= MAX_OBSERVED_FRAMES:
             return
-        strength = line_strength(part, face_size(landmarks))
-        rims = [_trace_rim(strength, loop - np.array([x0, y0], np.float32)) for loop in loops]
-        self._radii.append(np.stack([radii for radii, _ in rims]))
-        self._contrast.append(min(contrast for _, contrast in rims))
-        detected = np.median(self._contrast) > MIN_RIM_CONTRAST
-        self._median_radii = np.median(self._radii, axis=0) if detected else None
+        evidence = measure_lenses(image, landmarks)
+        if evidence is None:
+            return
+        radii, contrast = _trace_rims(image, landmarks)
+        self._evidence.append(evidence)
+        self._radii.append(radii)
+        self._contrast.append(contrast)
+        self._mask = self._build_mask() if self._is_worn() else None
 
     @property
     def detected(self) -> bool:
         """Whether the person wears glasses."""
-        return self._median_radii is not None
+        return self._mask is not None
 
-    def rims(self, landmarks: np.ndarray) -> list[np.ndarray]:
-        """Locate the rims in a frame: (RAY_COUNT, 2) pixels around the right and the left eye; [] without glasses."""
-        if self._median_radii is None:
-            return []
-        pairs = zip(EYES, self._median_radii, strict=True)
-        return [lens_points(landmarks, eye, radii[:, None])[:, 0] for eye, radii in pairs]
+    @property
+    def has_dark_lenses(self) -> bool:
+        """Whether the eyes are hidden behind dark lenses."""
+        return self.detected and self._median("darkness") > MIN_LENS_DARKNESS
+
+    def mask(self, landmarks: np.ndarray, box: Box) -> np.ndarray | None:
+        """Locate the glasses in the cells of a box, (h, w) bool; None without glasses."""
+        if self._mask is None:
+            return None
+        return LensPlane.before(landmarks).to_box(self._mask, box) > 127
 
     def displacement_weights(self, landmarks: np.ndarray, box: Box) -> np.ndarray | None:
-        """Weight the displacement of each cell of a box, (h, w): 0 at the rims, 1 far away. None without glasses."""
-        if not self.detected:
+        """Weight the displacement of each cell of a box, (h, w): 0 at the glasses, 1 far away. None without glasses."""
+        mask = self.mask(landmarks, box)
+        if mask is None:
             return None
-        away = np.full(box.grid_shape, 255, np.uint8)
-        for rim in self.rims(landmarks):
-            corners = np.round((rim - (box.x0, box.y0)) / box.cell * 16).astype(np.int32)
-            cv2.polylines(away, [corners], True, 0, 1, cv2.LINE_8, 4)
-        distance = cv2.distanceTransform(away, cv2.DIST_L2, 5) * (box.cell / (HOLD_RADIUS * face_size(landmarks)))
-        return 1 - np.exp(-(distance**2))
+        return hold_weights(mask, box, face_size(landmarks))
+
+    def _median(self, name: str) -> float:
+        return float(np.median([getattr(evidence, name) for evidence in self._evidence]))
+
+    def _is_worn(self) -> bool:
+        rim, bridge, skin = (self._median(name) for name in ("rim", "bridge", "skin"))
+        line = float(np.median(self._contrast))
+        return (
+            line > MIN_LINE_CONTRAST
+            or (rim > MIN_RIM and rim > 2.2 * skin)
+            or (bridge > MIN_BRIDGE and bridge > 3 * skin)
+            or (bridge > MIN_WEAK_BRIDGE and (line > MIN_WEAK_LINE_CONTRAST or rim > max(MIN_WEAK_RIM, 1.6 * skin)))
+        )
+
+    def _build_mask(self) -> np.ndarray:
+        """The pixels of the lens plane that glasses cover: rims, bridge and temples, and dark lenses."""
+        edges = np.median([evidence.edges for evidence in self._evidence], axis=0)
+        centres = np.median([evidence.centres for evidence in self._evidence], axis=0)
+        is_dark = self._median("darkness") > MIN_LENS_DARKNESS
+        loops = [trace_loop(edges, centre) for centre in centres]
+        region = frame_region(edges, centres, loops)
+        if self._median("rim") < MIN_RIM:  # thin rims are traced below, half-rims have no lower part
+            region &= is_upper_half() & (self._median("bridge") > MIN_WEAK_BRIDGE)
+        strong = (edges > max(MIN_STRUCTURE, STRUCTURE_RATIO * self._median("skin"))) & region
+        kernel = np.ones((RIM_CLOSING,) * 2, np.uint8)
+        mask = cv2.morphologyEx(strong.astype(np.uint8), cv2.MORPH_CLOSE, kernel) * region
+        if np.median(self._contrast) > MIN_WEAK_LINE_CONTRAST:
+            for centre, radii in zip(centres, np.median(self._radii, axis=0), strict=True):
+                cv2.polylines(mask, [loop_polygon(centre, radii)], True, 1)
+        if is_dark:
+            for centre, loop in zip(centres, loops, strict=True):
+                cv2.fillPoly(mask, [loop_polygon(centre, loop)], 1)
+        else:
+            mask[np.min([lens_distance(centre) for centre in centres], axis=0) < EYE_RADIUS] = 0
+        return 255 * mask
+
+
+def hold_weights(mask: np.ndarray, box: Box, size: float) -> np.ndarray:
+    """Weights (h, w) that hold a part of a box and let the skin around it move: 0 in the mask, 1 far from it.
+
+    Args:
+        mask: cells of the box that must not move, (h, w) bool.
+        box: with the cells.
+        size: of the face, pixels.
+    """
+    if not mask.any():
+        return np.ones(mask.shape, np.float32)
+    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) * (box.cell / (HOLD_RADIUS * size))
+    return 1 - np.exp(-(distance**2))
 
 
 def limit_brow_displacement(displacement: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -120,27 +190,18 @@ def line_strength(image: Image, size: float) -> np.ndarray:
     return cv2.blur(cv2.max(bright, dark), (3, 3)).astype(np.float32)
 
 
-def strongest_loop(strength: np.ndarray) -> np.ndarray:
-    """Find the closed path of the greatest total strength by dynamic programming.
-
-    strength: (RAY_COUNT, RADIUS_STEPS). From ray to ray the path moves by at most one column. Returns the columns
-    (RAY_COUNT,).
-    """
-    capped = np.minimum(strength, 2.5 * np.quantile(strength, 0.9))
-    rays = len(strength)
-    total = np.zeros(strength.shape[1], np.float32)
-    previous = np.zeros((2 * rays, strength.shape[1]), int)
-    for k in range(2 * rays):  # two rounds, so that the path closes
-        padded = np.pad(total, 1, constant_values=-np.inf)
-        candidates = np.stack([padded[:-2], padded[1:-1], padded[2:]])
-        previous[k] = np.arange(len(total)) + candidates.argmax(0) - 1
-        total = candidates.max(0) + capped[k % rays]
-    path = np.zeros(2 * rays, int)
-    path[-1] = total.argmax()
-    for k in range(2 * rays - 1, 0, -1):
-        path[k - 1] = previous[k][path[k]]
-    half = rays // 2  # take the middle of the two rounds
-    return np.roll(path[half : half + rays], half)
+def _trace_rims(image: Image, landmarks: np.ndarray) -> tuple[np.ndarray, float]:
+    """Radii (2, RAY_COUNT) of thin rims around both eyes in face sizes, and the contrast of the weaker one to skin."""
+    loops = [lens_points(landmarks, eye, RADII) for eye in EYES]
+    corners = np.concatenate(loops).reshape(-1, 2)
+    x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int) - 9, 0)
+    x1, y1 = np.maximum(np.ceil(corners.max(0)).astype(int) + 9, 0)
+    part = np.ascontiguousarray(image[y0:y1, x0:x1])
+    if min(part.shape[:2]) < 16:
+        return np.full((2, RAY_COUNT), MIN_RIM_RADIUS), 0.0
+    strength = line_strength(part, face_size(landmarks))
+    rims = [_trace_rim(strength, loop - np.array([x0, y0], np.float32)) for loop in loops]
+    return np.stack([radii for radii, _ in rims]), min(contrast for _, contrast in rims)
 
 
 def _trace_rim(strength: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, float]:

@@ -118,7 +118,7 @@ class WarpRenderer:
         values = np.concatenate([displacement[:, :2], brightness_change], 1)
         field = self._field.interpolate(landmarks, edited_points, values, box)
         if weights is not None:
-            field[..., :2] *= weights[..., None]
+            field *= weights[..., None]
             displacement = displacement * point_weights
             edited_points = points + displacement
         box = changed_part(field, box)

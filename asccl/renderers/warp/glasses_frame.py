@@ -1,0 +1,112 @@
+"""Outline the frame of glasses in the plane of the lenses: rims, bridge and temples."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from asccl.renderers.warp.lens_plane import (
+    BRIDGE_X,
+    BRIDGE_Y,
+    INNER_RADIUS,
+    LEFT,
+    OUTER_RADIUS,
+    PIXELS_PER_FACE_SIZE,
+    RADIUS_STEPS,
+    RIGHT,
+    TOP,
+    lens_distance,
+    patch_part,
+)
+
+RAY_COUNT = 48
+RAY_ANGLES = 2 * np.pi * np.arange(RAY_COUNT) / RAY_COUNT
+RIM_BAND = 0.11  # face sizes around a traced border of a rim, in which the rest of the rim lies
+BRIDGE_BAND, BRIDGE_REACH = 0.07, 0.2  # half the height of a bridge, and how far it reaches from the middle
+TEMPLE_BAND = 0.07  # half the height of a temple
+TEMPLE_Y = (-0.28, 0.1)  # where temples lie
+TEMPLE_START, TEMPLE_END = 0.3, 0.6  # from the middle of a lens outwards
+
+
+def trace_loop(edges: np.ndarray, centre: float) -> np.ndarray:
+    """Radii (RAY_COUNT,) of the strongest closed edge around a lens.
+
+    Args:
+        edges: strength, (h, w) of the patch of the lens plane.
+        centre: x of the middle of the lens.
+    """
+    radii = np.linspace(INNER_RADIUS, OUTER_RADIUS, RADIUS_STEPS)
+    points = loop_pixels(centre, radii[None], RAY_ANGLES[:, None]).astype(np.float32)
+    strength = cv2.remap(edges.astype(np.float32), points[..., 0], points[..., 1], cv2.INTER_LINEAR)
+    return radii[strongest_loop(strength)]
+
+
+def frame_region(edges: np.ndarray, centres: np.ndarray, loops: list[np.ndarray]) -> np.ndarray:
+    """Mark where the frame of glasses can lie, (h, w) bool of the patch.
+
+    Args:
+        edges: strength, (h, w).
+        centres: x of the middle of the right and the left lens.
+        loops: radii (RAY_COUNT,) of a border of both rims.
+    """
+    region = np.zeros(edges.shape, np.uint8)
+    width = 2 * round(RIM_BAND * PIXELS_PER_FACE_SIZE) + 1
+    for centre, radii in zip(centres, loops, strict=True):
+        cv2.polylines(region, [loop_polygon(centre, radii)], True, 1, width)
+    _add_band(region, edges, BRIDGE_X, BRIDGE_Y, (-BRIDGE_REACH, BRIDGE_REACH), BRIDGE_BAND)
+    for centre, side in zip(centres, (-1, 1), strict=True):
+        start, end = sorted((centre + side * TEMPLE_START, centre + side * TEMPLE_END))
+        _add_band(region, edges, (start, end), TEMPLE_Y, (start, end), TEMPLE_BAND)
+    region[np.min([lens_distance(centre) for centre in centres], axis=0) < INNER_RADIUS] = 0
+    return region > 0
+
+
+def loop_polygon(centre: float, radii: np.ndarray) -> np.ndarray:
+    """Corners (RAY_COUNT, 2) int32 in pixels of the patch of a loop with these radii around a lens."""
+    return np.round(loop_pixels(centre, radii, RAY_ANGLES)).astype(np.int32)
+
+
+def loop_pixels(centre: float, radii: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """Pixels (..., 2) of the patch at radii and angles around the middle of a lens at x = centre."""
+    x, y = centre + radii * np.cos(angles) - LEFT, radii * np.sin(angles) - TOP
+    return np.stack([x, y], -1) * PIXELS_PER_FACE_SIZE
+
+
+def _add_band(
+    region: np.ndarray,
+    edges: np.ndarray,
+    x: tuple[float, float],
+    y: tuple[float, float],
+    reach: tuple[float, float],
+    half_height: float,
+) -> None:
+    """Add a horizontal band around the row of the strongest edges within x and y; it reaches over `reach`."""
+    part = patch_part(edges, x, y)
+    if not part.size:
+        return
+    row = TOP + round((y[0] - TOP) * PIXELS_PER_FACE_SIZE + int(part.mean(1).argmax())) / PIXELS_PER_FACE_SIZE
+    left, right = (min(max(v, LEFT), RIGHT) for v in reach)
+    patch_part(region, (left, right), (row - half_height, row + half_height))[:] = 1
+
+
+def strongest_loop(strength: np.ndarray) -> np.ndarray:
+    """Find the closed path of the greatest total strength by dynamic programming.
+
+    strength: (RAY_COUNT, RADIUS_STEPS). From ray to ray the path moves by at most one column. Returns the columns
+    (RAY_COUNT,).
+    """
+    capped = np.minimum(strength, 2.5 * np.quantile(strength, 0.9))
+    rays = len(strength)
+    total = np.zeros(strength.shape[1], np.float32)
+    previous = np.zeros((2 * rays, strength.shape[1]), int)
+    for k in range(2 * rays):  # two rounds, so that the path closes
+        padded = np.pad(total, 1, constant_values=-np.inf)
+        candidates = np.stack([padded[:-2], padded[1:-1], padded[2:]])
+        previous[k] = np.arange(len(total)) + candidates.argmax(0) - 1
+        total = candidates.max(0) + capped[k % rays]
+    path = np.zeros(2 * rays, int)
+    path[-1] = total.argmax()
+    for k in range(2 * rays - 1, 0, -1):
+        path[k - 1] = previous[k][path[k]]
+    half = rays // 2  # take the middle of the two rounds
+    return np.roll(path[half : half + rays], half)
