@@ -67,7 +67,16 @@ def loop_polygon(centre: float, radii: np.ndarray) -> np.ndarray:
 
 
 def loop_pixels(centre: float, radii: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Pixels (..., 2) of the patch at radii and angles around the middle of a lens at x = centre."""
+    """Convert polar coordinates around the middle of a lens to pixels of the patch.
+
+    Args:
+        centre: x of the middle of the lens.
+        radii: (...) face sizes.
+        angles: (...) radians, clockwise on screen.
+
+    Returns:
+        (..., 2).
+    """
     x, y = centre + radii * np.cos(angles) - LEFT, radii * np.sin(angles) - TOP
     return np.stack([x, y], -1) * PIXELS_PER_FACE_SIZE
 

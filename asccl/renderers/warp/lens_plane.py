@@ -126,7 +126,16 @@ def measure_lenses(image: Image, landmarks: np.ndarray) -> LensEvidence | None:
 
 
 def patch_part(patch: np.ndarray, x: tuple[float, float], y: tuple[float, float]) -> np.ndarray:
-    """Cut a rectangle of the plane out of a patch (h, w, ...)."""
+    """Cut a rectangle of the plane out of a patch.
+
+    Args:
+        patch: (h, w, ...).
+        x: start and end.
+        y: start and end.
+
+    Returns:
+        A view of the patch.
+    """
     columns, rows = (
         [int(np.clip(round((v - start) * PIXELS_PER_FACE_SIZE), 0, length)) for v in side]
         for side, start, length in ((x, LEFT, patch.shape[1]), (y, TOP, patch.shape[0]))
