@@ -5,12 +5,14 @@ Nothing heavy is imported before a command starts its work, so that help and bad
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
 from asccl import __version__
 from asccl.commands import analyze, edit, evaluate, import_weights, protocol, study
 from asccl.commands.console import Parser, print_cancelled, print_error
+from asccl.commands.output_streams import describe_failure, lenient_streams
 
 SUMMARY = """\
 Change the emotion on a talking face and keep the person and the speech. Runs on an ordinary CPU, without a network.
@@ -39,7 +41,7 @@ def build_parser() -> Parser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; the entry point of the console script `asccl`.
+    """Run one command.
 
     Args:
         argv: the arguments without the program's name. None takes those of the process.
@@ -47,6 +49,16 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    with lenient_streams() as files:
+        status = _run_command(argv)
+        sys.stdout.flush()
+        if (failure := describe_failure(files["stdout"]) if "stdout" in files else None) is not None:
+            print(f"asccl: {failure}", file=sys.stderr)
+            status = status or 1
+    return status
+
+
+def _run_command(argv: list[str] | None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         return arguments.run(arguments)
@@ -61,5 +73,12 @@ def _program_name() -> str:
     return "asccl" if Path(sys.argv[0]).stem == "asccl" else "python -m asccl"
 
 
+def run_program() -> int:
+    """Run the command of this process; the entry point of the console script `asccl`. Returns the exit status."""
+    status = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would interrupt the end of the interpreter
+    return status
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_program())

@@ -10,13 +10,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from asccl.errors import AscclError, CancelledError
-from asccl.files import explain_write_error
+from asccl.files import discard_unfinished, explain_write_error
 from asccl.types import Progress, overall_progress
 
 EXIT_STATUS = """\
@@ -25,9 +25,12 @@ exit status:
   2    bad arguments
   3    bad input: no face, unreadable or too large
   1    any other failure, for instance a full disk
-  130  stopped with Ctrl-C (143: by `kill`)
+  130  stopped with Ctrl-C (143: by `kill`, 129: by closing the terminal)
   With several inputs, a bad one is reported and the others are processed; the highest status counts.
 """
+STOP_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]  # Windows has no SIGHUP
 BAR_FORMAT = "{desc} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
 
 
@@ -80,9 +83,10 @@ def print_cancelled(signal_number: int = signal.SIGINT) -> int:
 
 
 class InterruptHandler:
-    """A context that turns the first Ctrl-C or `kill` into a request to stop; a second one interrupts at once.
+    """A context that turns the first Ctrl-C, `kill` or hang-up into a request to stop; a second one ends the process.
 
-    The work asks `interrupted()` at each frame, so that it can clean up before it stops.
+    The work asks `interrupted()` at each frame, so that it can clean up before it stops. A second signal removes the
+    unfinished files and ends the process at once. Signals that are ignored, for instance by `nohup`, stay so.
 
     Attributes:
         signal_number: the signal that was received, 0 before.
@@ -91,7 +95,11 @@ class InterruptHandler:
     signal_number = 0
 
     def __enter__(self) -> InterruptHandler:
-        self._previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._previous = {
+            number: signal.signal(number, self._handle)
+            for number in STOP_SIGNALS
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -104,7 +112,10 @@ class InterruptHandler:
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.signal_number:
-            raise KeyboardInterrupt
+            discard_unfinished()
+            with suppress(OSError):
+                os.write(2, f"asccl: {CancelledError()}\n".encode())  # a stream may be in the middle of a line
+            os._exit(128 + number)  # an exception would surface in whatever code is running
         self.signal_number = number
 
 

@@ -66,7 +66,9 @@ def test_a_signal_stops_cleanly(
     assert signal.getsignal(number) is handler
 
 
-def test_the_second_signal_interrupts_at_once() -> None:
+def test_the_second_signal_ends_the_process(monkeypatch, capfd) -> None:
+    statuses: list[int] = []
+    monkeypatch.setattr(os, "_exit", statuses.append)
     with console.InterruptHandler() as interrupts:
         assert not interrupts.interrupted()
         os.kill(os.getpid(), signal.SIGINT)
@@ -74,8 +76,10 @@ def test_the_second_signal_interrupts_at_once() -> None:
         while not interrupts.interrupted() and time.monotonic() < deadline:
             time.sleep(0.01)
         assert interrupts.interrupted()
-        with pytest.raises(KeyboardInterrupt):
-            interrupts._handle(signal.SIGINT, None)
+        assert statuses == []
+        interrupts._handle(signal.SIGTERM, None)
+    assert statuses == [143]
+    assert capfd.readouterr().err == "asccl: cancelled: start again when you like\n"
 
 
 def test_a_bug_is_one_line_and_a_traceback_only_on_demand(monkeypatch, still: Path, capsys) -> None:
