@@ -74,6 +74,14 @@ _TABLE = (
         recipe="python -m training.assets.convert_expression_net",
     ),
     WeightsFile(
+        name="expression-mini",
+        file="expression-mini.safetensors",
+        sha256="8badd4f5fa2b0e95bc331125e7c1fae0c9c733736c301a6b0466bb12e707c6e2",
+        licence="MIT",
+        size=822676,
+        recipe="python -m training.assets.convert_mini_xception",
+    ),
+    WeightsFile(
         name="scc-mobilefacenet",
         file="scc-mobilefacenet.safetensors",
         sha256="f5572405b4dd9bb795d28d95bdbaf31eed772449ee81714996c6772b24789022",

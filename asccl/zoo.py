@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # importing torch takes seconds, so only the functions that n
     from asccl.evaluation.networks import Networks
     from asccl.metric.scc import Heads, SCCMetric
     from asccl.nets.blocks import Freezable
+    from asccl.nets.mini_xception import MiniXception
     from asccl.nets.ned_manipulator import Manipulator
     from asccl.nets.ned_renderer import Generator
     from asccl.renderers.neural.checkpoint import RendererMetadata
@@ -44,6 +45,12 @@ def load_expression_net(name: str = "expression-faceapi", device: str | torch.de
     """Load the expression network of this name. Raises WeightsError."""
     with _loading:
         return _load_expression_net(name, str(device))
+
+
+def load_mini_expression_net(name: str = "expression-mini") -> MiniXception:
+    """Load the second expression network of this name, frozen. Raises WeightsError."""
+    with _loading:
+        return _load_mini_expression_net(name)
 
 
 def load_backbone(source: str | Path = DEFAULT_BACKBONE, device: str | torch.device = "cpu") -> Freezable:
@@ -208,6 +215,13 @@ def _load_expression_net(name: str, device: str) -> ExpressionClassifier:
     from asccl.nets.expression import ExpressionNet
 
     return ExpressionClassifier(name, _fill(hub.locate(name), ExpressionNet(), device))
+
+
+@cache
+def _load_mini_expression_net(name: str) -> MiniXception:
+    from asccl.nets.mini_xception import MiniXception
+
+    return _fill(hub.locate(name), MiniXception(), "cpu")
 
 
 @cache

@@ -84,4 +84,8 @@ class MobileFaceNet(Freezable):
         """
         if x.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):
             raise ValueError(f"expected (B, 3, {INPUT_SIZE}, {INPUT_SIZE}), got {tuple(x.shape)}")
-        return self.embed(self.pool(self.expand(self.feature_maps(x)[-1]))).flatten(1)
+        return self.embed_map(self.feature_maps(x)[-1])
+
+    def embed_map(self, last_map: torch.Tensor) -> torch.Tensor:
+        """Compute an identity embedding (B, 192), not normalized, from the last feature map, (B, 128, 7, 7)."""
+        return self.embed(self.pool(self.expand(last_map))).flatten(1)

@@ -1,0 +1,182 @@
+"""Adapt an edit to one face: choose its strength and the offsets of its units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from asccl.directors.base import Director, Target
+from asccl.editing.adaptation.directions import adaptation_directions
+from asccl.editing.adaptation.measures import (
+    AdaptationNetworks,
+    EditMeasures,
+    FrameMeasures,
+    compare,
+    lip_shift,
+)
+from asccl.editing.adaptation.objective import Goal
+from asccl.editing.adaptation.samples import AdaptationSample, patch_motion
+from asccl.editing.adaptation.search import STRENGTH_RANGE, Candidate, Search
+from asccl.morphable.head import HeadModel
+from asccl.nets.inference import single_thread
+from asccl.renderers.warp.displacement import Displacement
+from asccl.renderers.warp.renderer import WarpRenderer
+from asccl.types import Motion, as_image
+
+SAMPLE_COUNT = 6  # frames that are rendered for every step of the search
+WORKERS = 2  # threads; the result does not depend on their number
+# share of the plain preset's own cost that an adapted edit may have, and a cost that is always allowed
+COST_SHARES: Mapping[str, float] = MappingProxyType({"raw shift": 0.9, "scc": 0.95, "lips": 1.0})
+FREE_COSTS: Mapping[str, float] = MappingProxyType({"raw shift": 0.0, "scc": 0.0, "lips": 1.0})
+BOUND_NAMES = ("identity", "raw shift", "scc", "lips")
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What a search chose for one face and one target.
+
+    Attributes:
+        strength: factor of the intensity.
+        offsets: of the units at intensity 1, (52,).
+        report: JSON-able; what was reached and what held it back.
+    """
+
+    strength: float
+    offsets: np.ndarray
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class FaceEvaluator:
+    """Renders and measures edits of the sample frames of one face.
+
+    Attributes:
+        samples: the frames.
+        motion: of the whole clip, which the director reads.
+        director: decides the edited motion.
+        target: of the edit; strength and offsets are replaced.
+        renderer: of the person.
+        head: the head model.
+        networks: that measure.
+        renders: edits that were rendered so far.
+    """
+
+    samples: Sequence[AdaptationSample]
+    motion: Motion
+    director: Director
+    target: Target
+    renderer: WarpRenderer
+    head: HeadModel
+    networks: AdaptationNetworks
+    renders: int = 0
+
+    def __post_init__(self) -> None:
+        self._full_weight = replace(self.motion, weight=np.ones_like(self.motion.weight))
+        self._patch_motion = patch_motion(self.motion, self.samples)
+        self._displacement = Displacement(self.head)
+        self._pool: ThreadPoolExecutor | None = None
+        self._source: list[FrameMeasures] = []
+
+    @contextmanager
+    def workers(self) -> Iterator[None]:
+        """Start the threads that render, and measure the source."""
+        with single_thread(), ThreadPoolExecutor(WORKERS) as pool:
+            self._pool = pool
+            self._source = list(pool.map(self._measure_source, range(len(self.samples))))
+            yield
+            self._pool = None
+
+    def __call__(self, strength: float, offsets: np.ndarray) -> EditMeasures:
+        """Measure the edit of a strength and of offsets, (52,)."""
+        assert self._pool is not None, "call inside of `workers`"
+        self.renders += 1
+        target = replace(self.target, intensity=strength, offsets=offsets)
+        edited = self.director(self._full_weight, target)
+        index = np.array([s.patch.t for s in self.samples])
+        lip_gain = None if edited.lip_gain is None else edited.lip_gain[index]
+        patches = replace(self._patch_motion, coefficients=edited.coefficients[index], lip_gain=lip_gain)
+        measured = list(self._pool.map(lambda i: self._measure_edit(patches, i), range(len(self.samples))))
+        return compare(self._source, [m for m, _ in measured], np.stack([lips for _, lips in measured]))
+
+    def _measure_source(self, i: int) -> FrameMeasures:
+        sample = self.samples[i]
+        return self.networks.measure(sample.patch.image, sample.landmarks, i)
+
+    def _measure_edit(self, edited: Motion, i: int) -> tuple[FrameMeasures, np.ndarray]:
+        sample = self.samples[i]
+        plan = self.renderer.plan(self._patch_motion, edited)
+        image = as_image(self.renderer.render(plan, sample.patch.image, sample.landmarks, i))
+        displacement = self._displacement(self._patch_motion, edited, i, sample.landmarks)
+        return self.networks.measure(image, sample.landmarks, i), lip_shift(displacement, sample.landmarks)
+
+
+def adapt(
+    evaluate: FaceEvaluator,
+    goal: Goal,
+    max_identity_loss: float,
+    enforced: Sequence[str] = BOUND_NAMES,
+) -> Adaptation:
+    """Search the strength and the offsets of an edit for one face.
+
+    Args:
+        evaluate: measures edits of the face.
+        goal: what the edit should be read as.
+        max_identity_loss: largest mean of 1 - identity cosine.
+        enforced: names of the bounds that count; fewer of them for a comparison.
+
+    Returns:
+        The adaptation; the plain preset where the search gains nothing.
+    """
+    directions = adaptation_directions(
+        goal.emotion_weights, evaluate.head.names, evaluate.target.source_probabilities
+    )
+    with evaluate.workers():
+        strength, plain = plain_edit(evaluate, max_identity_loss)
+        all_bounds = edit_bounds(plain, max_identity_loss)
+        bounds = {name: all_bounds[name] for name in enforced}
+        search = Search(evaluate, directions, goal, bounds)
+        best = search.run(strength, plain)
+    return Adaptation(float(best.x[0]), search.offsets(best.x), describe(search, best, plain, strength))
+
+
+def plain_edit(evaluate: FaceEvaluator, max_identity_loss: float) -> tuple[float, EditMeasures]:
+    """Strength and measures of the preset without offsets, at its identity budget."""
+    no_offsets = np.zeros(len(evaluate.head.names))
+    measures = evaluate(1.0, no_offsets)
+    # the loss grows about with the square of the strength
+    scale = np.sqrt(max_identity_loss / max(measures.cost("identity"), 1e-6))
+    strength = float(np.clip(scale, *STRENGTH_RANGE))
+    return strength, evaluate(strength, no_offsets)
+
+
+def edit_bounds(plain: EditMeasures, max_identity_loss: float) -> dict[str, float]:
+    """Largest cost by name, from those of the plain preset."""
+    shares = {name: max(share * plain.cost(name), FREE_COSTS[name]) for name, share in COST_SHARES.items()}
+    return {"identity": max_identity_loss, **shares}
+
+
+def describe(search: Search, best: Candidate, plain: EditMeasures, plain_strength: float) -> dict[str, Any]:
+    """Report of a search, JSON-able."""
+    moves = {d.name: round(float(c), 3) for c, d in zip(best.x[1:], search.directions, strict=True) if abs(c) > 5e-3}
+    return {
+        "probability": {
+            "plain": round(search.goal.probability(plain.logits), 4),
+            "adapted": round(search.goal.probability(best.measures.logits), 4),
+        },
+        "plain_strength": round(plain_strength, 4),
+        "moves": moves,
+        "costs": {
+            name: {
+                "plain": round(plain.cost(name), 5),
+                "adapted": round(best.measures.cost(name), 5),
+                "bound": None if name not in search.bounds else round(search.bounds[name], 5),
+            }
+            for name in best.measures.costs
+        },
+    }

@@ -1,0 +1,126 @@
+"""Directions in which an emotion may be adapted: parts of its preset, and action units of FACS that belong to it.
+
+Free offsets of single units move a face to where a network looks, not to where the emotion is. Every direction moves
+both sides of the face equally, and nothing but units that the emotion involves (Ekman and Friesen 1978; EMFACS).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from asccl.morphable.emotions import PRESETS, expand_units
+from asccl.morphable.speech import speech_unit_mask
+from asccl.types import EMOTIONS
+
+# parts of a face whose share in a preset can change as one
+REGIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "brows": ("browInnerUp", "browOuterUp", "browDown"),
+        "lids": ("eyeWide", "eyeSquint", "eyeBlink"),
+        "cheeks and nose": ("cheekSquint", "noseSneer"),
+        "upper lip": ("mouthUpperUp", "mouthShrugUpper"),
+        "lip corners": ("mouthSmile", "mouthDimple", "mouthFrown", "mouthStretch"),
+        "lower lip": ("mouthLowerDown", "mouthShrugLower", "mouthPress"),
+    }
+)
+MOUTH_REGIONS = ("upper lip", "lip corners", "lower lip")
+REGION_RANGE = (-0.5, 0.8)  # change of a region's share in the preset
+MAX_ACTION = 0.5  # of a unit, added by an action
+MOUTH_PRICE = 2.0  # of a direction that moves the lips, over that of another one
+MIN_EMOTION_WEIGHT = 0.25  # share of an emotion in a reference from which on its actions are allowed
+
+ACTIONS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "raise inner brows": {"browInnerUp": 1.0},  # AU 1
+        "raise brows": {"browInnerUp": 0.8, "browOuterUp": 1.0},  # AU 1 + 2
+        "lower brows": {"browDown": 1.0, "browInnerUp": -0.3},  # AU 4
+        "raise lids": {"eyeWide": 1.0, "eyeSquint": -0.3},  # AU 5
+        "raise cheeks": {"cheekSquint": 1.0, "eyeSquint": 0.4},  # AU 6
+        "tighten lids": {"eyeSquint": 1.0},  # AU 7
+        "wrinkle nose": {"noseSneer": 1.0, "mouthUpperUp": 0.3},  # AU 9
+        "raise upper lip": {"mouthUpperUp": 1.0, "noseSneer": 0.3},  # AU 10
+        "smile": {"mouthSmile": 0.6, "cheekSquint": 0.6},  # AU 6 + 12
+        "lower lip corners": {"mouthFrown": 1.0, "mouthShrugLower": 0.4},  # AU 15 + 17
+        "part lips": {"mouthLowerDown": 1.0, "mouthUpperUp": 0.3},  # AU 16 + 25
+        "stretch lips": {"mouthStretch": 1.0},  # AU 20
+        "droop lids": {"eyeBlink": 0.6, "eyeSquint": 0.3},  # AU 43
+        "remove smile": {"mouthSmile": -0.8, "cheekSquint": -0.5, "mouthDimple": -0.3},
+    }
+)
+EMOTION_ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "neutral": (),
+        "angry": ("lower brows", "tighten lids", "wrinkle nose", "part lips", "lower lip corners"),
+        "disgusted": ("lower brows", "raise cheeks", "wrinkle nose", "raise upper lip", "lower lip corners"),
+        "fear": ("raise inner brows", "raise brows", "raise lids", "part lips", "stretch lips"),
+        "happy": ("smile", "raise cheeks", "part lips"),
+        "sad": ("raise inner brows", "lower lip corners", "droop lids"),
+        "surprised": ("raise brows", "raise lids", "part lips"),
+    }
+)
+MIN_HAPPINESS = 0.2  # probability of happy in a source from which on its smile may be removed further
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One direction of the search.
+
+    Attributes:
+        name: of the region or action.
+        units: change of the units at 1, (52,).
+        low: smallest coordinate.
+        high: largest coordinate.
+        price: weight of the squared coordinate, times the squared size of the change.
+    """
+
+    name: str
+    units: np.ndarray
+    low: float
+    high: float
+    price: float
+
+
+def adaptation_directions(
+    emotion_weights: np.ndarray, names: tuple[str, ...], source_probabilities: np.ndarray | None = None
+) -> list[Direction]:
+    """List the directions in which an edit may be adapted.
+
+    Args:
+        emotion_weights: share of each emotion in the edit, (7,), sum 1.
+        names: of the 52 units.
+        source_probabilities: of the emotions in the source, (7,), if they are known.
+
+    Returns:
+        The directions; none of them changes a unit of speech. Empty for neutral, which only takes away.
+    """
+    weighted = dict(zip(EMOTIONS, emotion_weights, strict=True))
+    free = ~speech_unit_mask(names)
+    targets = sum(w * expand_units(PRESETS[e].units, names) for e, w in weighted.items()) * free
+    directions = []
+    for region, units in REGIONS.items():
+        part = targets * expand_units(dict.fromkeys(units, 1.0), names)
+        if np.abs(part).max() > 0:
+            directions.append(_direction(region, part, *REGION_RANGE, region in MOUTH_REGIONS))
+    allowed = [a for e, w in weighted.items() if w >= MIN_EMOTION_WEIGHT for a in EMOTION_ACTIONS[e]]
+    happy = EMOTIONS.index("happy")
+    smiles = source_probabilities is not None and source_probabilities[happy] >= MIN_HAPPINESS
+    if directions and smiles and emotion_weights[happy] == 0:
+        allowed.append("remove smile")
+    for action in dict.fromkeys(allowed):
+        units = expand_units(dict(ACTIONS[action]), names) * free
+        directions.append(_direction(action, units, 0.0, MAX_ACTION, _moves_lips(action)))
+    return directions
+
+
+def _direction(name: str, units: np.ndarray, low: float, high: float, moves_lips: bool) -> Direction:
+    price = (MOUTH_PRICE if moves_lips else 1.0) * float((units**2).sum()) / 2  # two sides
+    return Direction(name, units, low, high, price)
+
+
+def _moves_lips(action: str) -> bool:
+    mouth = sum(abs(v) for unit, v in ACTIONS[action].items() if unit.startswith("mouth"))
+    return mouth > 0.5 * sum(abs(v) for v in ACTIONS[action].values())
