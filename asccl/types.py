@@ -160,6 +160,7 @@ class EditRequest:
         renderer: file of that renderer, for "ned"; None searches the folder `renderers` beside the weights.
         seed: selects one of the natural variants of the emotion.
         badge: whether to print a visible mark.
+        adapt: whether to fit the preset to this face; without it every face gets the same table of units.
 
     Raises:
         SettingError: a value is missing or out of range.
@@ -177,6 +178,7 @@ class EditRequest:
     renderer: Path | None = None
     seed: int = 0
     badge: bool = False
+    adapt: bool = True
 
     def __post_init__(self) -> None:
         for name in ("source", "output", "reference", "renderer"):

@@ -110,6 +110,13 @@ def _add_method_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="index of a natural variant of the emotion; default 0, the plain preset",
     )
+    method.add_argument(
+        "--adapt",
+        choices=("on", "off"),
+        default="on",
+        help="fit the preset to this face, which takes some seconds; off applies the same table to every face; default "
+        "on. For ned it has no effect",
+    )
     method.add_argument("--badge", action="store_true", help="print a small visible mark into a corner")
 
 
@@ -165,6 +172,7 @@ def _build_request(arguments: argparse.Namespace, source: str) -> EditRequest:
         renderer=arguments.renderer,
         seed=arguments.seed,
         badge=arguments.badge,
+        adapt=arguments.adapt == "on",
     )
 
 

@@ -47,6 +47,8 @@ def summarize_report(report: dict[str, Any]) -> dict[str, str]:
     summary["identity"] = _format_value("{:.2f}", report["identity"]["similarity"])
     if emotion["after"] is not None:
         summary[emotion["target"]] = f"{emotion['before']:.2f} -> {emotion['after']:.2f}"
+    if emotion.get("reason"):
+        summary["weak"] = emotion["reason"]
     summary["renderer"] = describe_renderer(report.get("renderer"))
     summary["time"] = f"{report['seconds']['total']:.1f} s"
     return {label: text for label, text in summary.items() if text}

@@ -19,12 +19,16 @@ class ReferenceStyle:
         probabilities: mean probability of each emotion in the order of `EMOTIONS`, (7,).
         features: sum of the expression features of the sampled frames, (256,).
         coefficients: coefficients of the sampled frames in order, (n, 52); None where only their mean is known.
+        network_features: mean expression features by each network of the adaptation, (D,) each; () if unknown.
+        network_probabilities: mean probability of each emotion by each of these networks, (7,) each; () if unknown.
     """
 
     mean: np.ndarray
     probabilities: np.ndarray
     features: np.ndarray
     coefficients: np.ndarray | None = None
+    network_features: tuple[np.ndarray, ...] = ()
+    network_probabilities: tuple[np.ndarray, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from asccl.editing.adaptation.samples import AdaptationSample, FacePatch, place_landmarks, select_samples
 from asccl.editing.cache import KeyedCache
 from asccl.editing.models import Models
 from asccl.editing.strength import FaceSample
@@ -19,6 +20,7 @@ from asccl.video import Limits
 
 MIN_SAMPLES = 4  # frames of a clip; at most one less than twice as many
 MIN_SAMPLE_PRESENCE = 0.5
+ADAPTATION_SAMPLES = 6  # frames of a clip that an adaptation renders
 PLAN_STEPS = 64  # results of planning that are kept for one face
 
 
@@ -31,6 +33,7 @@ class ObservedFace:
         samples: frames that show the face, for the person's identity and emotion.
         strength_samples: frames by which the strength of an edit is chosen.
         warp: the warp renderer of this person.
+        adaptation_samples: small frames by which an edit is adapted to the face.
         plan_steps: results of planning that do not depend on the frames to be edited.
     """
 
@@ -38,6 +41,7 @@ class ObservedFace:
     samples: tuple[FaceSample, ...]
     strength_samples: tuple[FaceSample, ...]
     warp: WarpRenderer
+    adaptation_samples: tuple[AdaptationSample, ...] = ()
     plan_steps: KeyedCache[Any] = field(default_factory=lambda: KeyedCache(PLAN_STEPS))
 
 
@@ -83,7 +87,7 @@ def observe_clip(
         tracker.close()
     samples = observer.sampler.face_samples(clip)
     warp = WarpRenderer(models.head, observer.warp.appearance())
-    return clip, ObservedFace(clip.motion, samples, samples, warp)
+    return clip, ObservedFace(clip.motion, samples, samples, warp, observer.adaptation_samples(clip, models.head))
 
 
 class FrameSampler:
@@ -115,7 +119,18 @@ class _ClipObserver:
 
     def __init__(self, head: HeadModel):
         self.warp, self.sampler = WarpObserver(head), FrameSampler()
+        self._patches: list[FacePatch] = []
 
     def __call__(self, index: int, image: Image, landmarks: np.ndarray) -> None:
         self.warp.add(image, landmarks)
         self.sampler.offer(index, image)
+        self._patches.append(FacePatch.cut(index, image, landmarks))
+
+    def adaptation_samples(self, clip: FittedClip, head: HeadModel) -> tuple[AdaptationSample, ...]:
+        """Some observed frames of a clip that show the face clearly and differ in viseme and head turn."""
+        samples = [
+            place_landmarks(patch, clip.landmarks.read(patch.t, patch.t + 1)[0])
+            for patch in self._patches
+            if clip.track.presence[patch.t] > MIN_SAMPLE_PRESENCE
+        ]
+        return tuple(select_samples(samples, clip.motion, head.names, ADAPTATION_SAMPLES))

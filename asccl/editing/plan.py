@@ -12,12 +12,14 @@ import numpy as np
 from asccl import zoo
 from asccl.directors.base import Director, ReferenceStyle, Target
 from asccl.directors.preset import PresetDirector
-from asccl.directors.reference import ReferenceDirector
+from asccl.directors.reference import ReferenceDirector, emotion_weights
+from asccl.editing.adaptation.adapt import Adaptation, FaceEvaluator, adapt, adaptation_goal
+from asccl.editing.adaptation.measures import load_networks
 from asccl.editing.cache import file_key
 from asccl.editing.frames import EditFrames, ObservedFace
 from asccl.editing.models import Models
 from asccl.editing.renderer_selection import WARP_SELECTION, mean_embedding, renderer_files, select_renderer
-from asccl.editing.strength import FaceSample, identity_preserving_strength
+from asccl.editing.strength import FaceSample, identity_preserving_strength, min_identity_cosine
 from asccl.face.crop import expression_crop
 from asccl.face.easing import smoothstep
 from asccl.morphable.anny_head import AnnyHead
@@ -35,6 +37,7 @@ class EditPlan:
     Attributes:
         target: emotion, reference and emotion of the source; its intensity includes the strength.
         strength: factor of the intensity that preserves identity.
+        adaptation: report of the adaptation to the face, JSON-able; empty without one.
         motion: of the source; its weight is how far each frame is edited.
         edited: of the edited face.
         renderer: of the person.
@@ -44,6 +47,7 @@ class EditPlan:
 
     target: Target
     strength: float
+    adaptation: dict[str, Any]
     motion: Motion
     edited: Motion
     renderer: Renderer
@@ -78,12 +82,14 @@ def plan_edit(
     director = select_director(request, models.head)
     source = cached_step("source emotion", lambda: mean_emotion_probabilities(face.samples, models.expression))
     target = Target(request.emotion, reference, request.intensity, request.seed, source)
-    strength = cached_step(_strength_key(request, reference), lambda: _choose_strength(face, director, target, models))
+    key = _adaptation_key(request, reference)
+    adapted = cached_step(key, lambda: _adapt(request, face, director, target, models))
     renderer, report = cached_step(_renderer_key(request), lambda: _make_renderer(request, face, models))
-    scaled = replace(target, intensity=target.intensity * strength)
+    scaled = replace(target, intensity=target.intensity * adapted.strength, offsets=adapted.offsets)
     motion = replace(frames.motion, weight=frames.motion.weight * time_range_weight(frames.times, request))
     edited = director(motion, scaled)
-    return EditPlan(scaled, strength, motion, edited, renderer, renderer.plan(motion, edited), report)
+    render_plan = renderer.plan(motion, edited)
+    return EditPlan(scaled, adapted.strength, adapted.report, motion, edited, renderer, render_plan, report)
 
 
 def select_director(request: EditRequest, head: AnnyHead) -> Director:
@@ -120,14 +126,21 @@ def time_range_weight(times: np.ndarray, request: EditRequest) -> np.ndarray:
     return smoothstep(np.where(np.isnan(times), 1, ramp)).astype(np.float32)
 
 
-def _choose_strength(face: ObservedFace, director: Director, target: Target, models: Models) -> float:
-    """Choose the strength with the warp renderer for every generator.
+def _adapt(request: EditRequest, face: ObservedFace, director: Director, target: Target, models: Models) -> Adaptation:
+    """Fit the edit to the face; without adaptation, choose its strength alone.
 
-    The blur of a network also lowers the cosine of the identity.
+    The warp renderer serves for every generator: the blur of a network also lowers the cosine of the identity.
     """
-    return identity_preserving_strength(
-        face.motion, director, target, face.warp, face.strength_samples, models.embedder.embed
-    )
+    min_cosine = min_identity_cosine(emotion_weights(target))
+    is_adapted = request.adapt and request.intensity > 0 and request.generator == "warp"
+    if not (is_adapted and face.adaptation_samples):
+        strength = identity_preserving_strength(
+            face.motion, director, target, face.warp, face.strength_samples, models.embedder.embed, min_cosine
+        )
+        return Adaptation(strength)
+    samples, networks = face.adaptation_samples, load_networks()
+    evaluate = FaceEvaluator(samples, face.motion, director, target, face.warp, models.head, networks)
+    return adapt(evaluate, adaptation_goal(target), 1 - min_cosine)
 
 
 def _make_renderer(request: EditRequest, face: ObservedFace, models: Models) -> tuple[Renderer, dict[str, Any]]:
@@ -142,10 +155,17 @@ def _make_renderer(request: EditRequest, face: ObservedFace, models: Models) -> 
     return NeuralRenderer(models.head, net, metadata), selection.report
 
 
-def _strength_key(request: EditRequest, reference: ReferenceStyle | None) -> tuple[Hashable, ...]:
-    """Key of the strength for one face; the strength does not depend on the intensity."""
+def _adaptation_key(request: EditRequest, reference: ReferenceStyle | None) -> tuple[Hashable, ...]:
+    """Key of the adaptation to one face; strength and offsets do not depend on the intensity, unless it is 0."""
     style = b"" if reference is None else reference.mean.tobytes()
-    return ("strength", request.generator, request.emotion, style, request.seed)
+    return (
+        "adaptation",
+        request.adapt and request.intensity > 0,
+        request.generator,
+        request.emotion,
+        style,
+        request.seed,
+    )
 
 
 def _renderer_key(request: EditRequest) -> tuple[Hashable, ...]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from asccl.directors.base import ReferenceStyle
+from asccl.editing.adaptation.measures import read_networks
+from asccl.editing.adaptation.samples import FacePatch, place_landmarks, select_samples
 from asccl.editing.frames import EditFrames, ObservedFace
 from asccl.editing.models import Models
 from asccl.editing.plan import plan_edit
@@ -24,6 +26,7 @@ from asccl.video import Limits, draw_badge, read_frame_at, sample_frames
 
 SAMPLED_FRAMES = 16  # of a file
 STRENGTH_SAMPLES = 4  # of the sampled frames that show the face
+ADAPTATION_SAMPLES = 4  # likewise, rendered by an adaptation
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ def reference_style(frames: SampledFrames, network: ExpressionClassifier) -> Ref
     crops = [expression_crop(i, p) for i, p in zip(frames.images, frames.landmarks, strict=True)]
     probabilities, features = network.predict(np.stack(crops))
     coefficients = frames.motion.coefficients
-    return ReferenceStyle(coefficients.mean(0), probabilities.mean(0), features.sum(0), coefficients)
+    mean = coefficients.mean(0)
+    return ReferenceStyle(mean, probabilities.mean(0), features.sum(0), coefficients, *read_networks(np.stack(crops)))
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,11 @@ class PreviewSession:
         samples = tuple(FaceSample(t, image, landmarks) for t, (image, landmarks) in enumerate(pairs))
         spread = np.unique(np.linspace(0, len(samples) - 1, STRENGTH_SAMPLES).round().astype(int))
         warp = WarpRenderer(models.head, observer.appearance())
-        return cls(path, frames, ObservedFace(frames.motion, samples, tuple(samples[t] for t in spread), warp))
+        patches = [place_landmarks(FacePatch.cut(s.t, s.image, s.landmarks), s.landmarks) for s in samples]
+        adaptation_samples = select_samples(patches, frames.motion, models.head.names, ADAPTATION_SAMPLES)
+        strength_samples = tuple(samples[t] for t in spread)
+        face_samples = ObservedFace(frames.motion, samples, strength_samples, warp, tuple(adaptation_samples))
+        return cls(path, frames, face_samples)
 
     def render_frame(
         self,

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from asccl import hub
+from asccl.editing.adaptation.outcome import emotion_outcome
 from asccl.editing.plan import EditPlan
 from asccl.morphable.reconstruct import FittedClip
 from asccl.types import EditRequest
@@ -15,6 +16,7 @@ from asccl.version import __version__
 
 SCHEMA = 2  # of the report
 EDIT_WEIGHTS = ("head-anny", "mobilefacenet-arcface", "expression-faceapi")
+ADAPTATION_WEIGHTS = ("expression-mini", "scc-mobilefacenet")
 
 
 class StageTimer:
@@ -85,10 +87,12 @@ def build_report(
         "metadata": {"dropped": list(dropped_metadata)},
         "fit": {"landmark_error_percent": clip.error},
         "strength": plan.strength,
+        "adaptation": plan.adaptation or None,
         "renderer": plan.renderer_report,
         **measured,
+        "emotion": {**measured["emotion"], **emotion_outcome(measured["emotion"], plan.adaptation)},
         "seconds": clock.report(),
-        "weights": _weights_used(request, plan.renderer_report),
+        "weights": _weights_used(request, plan.renderer_report, plan.adaptation),
     }
 
 
@@ -105,6 +109,7 @@ def _describe_request(request: EditRequest) -> dict[str, Any]:
         "renderer": request.renderer and request.renderer.name,
         "seed": request.seed,
         "badge": request.badge,
+        "adapt": request.adapt,
     }
 
 
@@ -132,9 +137,11 @@ def _describe_spans(clip: FittedClip) -> list[dict[str, Any]]:
     ]
 
 
-def _weights_used(request: EditRequest, renderer: dict[str, Any]) -> list[dict[str, str]]:
+def _weights_used(request: EditRequest, renderer: dict[str, Any], adaptation: dict[str, Any]) -> list[dict[str, str]]:
     """Name, file and sha256 of the weights behind an edit. renderer: report of `RendererSelection`."""
     names = (*EDIT_WEIGHTS, "ned-manipulator") if request.generator == "ned" else EDIT_WEIGHTS
+    if adaptation:
+        names = (*names, *ADAPTATION_WEIGHTS)
     weights = [{"name": n, "file": hub.WEIGHTS[n].file, "sha256": hub.WEIGHTS[n].sha256} for n in names]
     if renderer["sha256"]:
         weights.append({"name": "ned-renderer", "file": renderer["file"], "sha256": renderer["sha256"]})

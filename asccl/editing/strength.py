@@ -8,8 +8,9 @@ gives twice the change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -17,9 +18,12 @@ import numpy as np
 from asccl.directors.base import Director, Target
 from asccl.face.crop import arcface_crop
 from asccl.renderers.base import Renderer, RenderPlan
-from asccl.types import Image, Motion
+from asccl.types import EMOTIONS, Image, Motion
 
-MIN_MEAN_COSINE = 0.912  # between the embeddings of source and edit at intensity 1
+# Between the embeddings of source and edit at intensity 1, by emotion. Recognition networks were trained on smiling and
+# calm people: a wrinkled nose with a raised lip costs identity long before it reads as disgust.
+MIN_MEAN_COSINES: Mapping[str, float] = MappingProxyType(dict.fromkeys(EMOTIONS, 0.912) | {"disgusted": 0.88})
+MIN_MEAN_COSINE = 0.912  # of an emotion without a budget of its own
 MIN_STRENGTH, MAX_STRENGTH = 0.55, 1.3
 MAX_ITERATIONS = 3
 RELATIVE_TOLERANCE = 0.05  # change of the strength below which the search ends
@@ -40,6 +44,11 @@ class FaceSample(NamedTuple):
     landmarks: np.ndarray
 
 
+def min_identity_cosine(emotion_weights: np.ndarray) -> float:
+    """Smallest identity cosine of an edit by the share of each emotion in it, (7,), sum 1."""
+    return float(sum(w * MIN_MEAN_COSINES[e] for w, e in zip(emotion_weights, EMOTIONS, strict=True)))
+
+
 def identity_preserving_strength(
     motion: Motion,
     director: Director,
@@ -47,8 +56,9 @@ def identity_preserving_strength(
     renderer: Renderer[RenderPlan],
     samples: Sequence[FaceSample],
     embed: Callable[[np.ndarray], np.ndarray],
+    min_cosine: float = MIN_MEAN_COSINE,
 ) -> float:
-    """Search the edit strength at which the identity similarity of source and edit falls to `MIN_MEAN_COSINE`.
+    """Search the edit strength at which the identity similarity of source and edit falls to a minimum.
 
     Args:
         motion: of the source; its weights count as 1.
@@ -57,6 +67,7 @@ def identity_preserving_strength(
         renderer: of the person.
         samples: frames to compare.
         embed: face embeddings of crops (N, 112, 112, 3), (N, D) of unit length.
+        min_cosine: that minimum, see `min_identity_cosine`.
 
     Returns:
         The factor of the intensity, in [MIN_STRENGTH, MAX_STRENGTH]; 1 without samples.
@@ -74,7 +85,7 @@ def identity_preserving_strength(
     strength = 1.0
     for _ in range(MAX_ITERATIONS):  # the loss grows about with the square of the strength
         previous, loss = strength, max(identity_loss(strength), MIN_LOSS)
-        strength = float(np.clip(strength * np.sqrt((1 - MIN_MEAN_COSINE) / loss), MIN_STRENGTH, MAX_STRENGTH))
+        strength = float(np.clip(strength * np.sqrt((1 - min_cosine) / loss), MIN_STRENGTH, MAX_STRENGTH))
         if abs(strength - previous) < RELATIVE_TOLERANCE * previous:
             break
     return strength

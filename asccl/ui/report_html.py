@@ -68,6 +68,8 @@ def _quality_rows(report: dict[str, Any]) -> list[str]:
     if emotion.get("target") and before is not None and after is not None:
         label, value = f"Looks {escape(emotion['target'])}", f"{before:.0%} → {after:.0%}"
         rows.append(_row(label, value, "to an expression network", after))
+    if reason := emotion.get("reason"):
+        rows.append(_row("The emotion is weak", "Raise the intensity", escape(reason)))
     return rows
 
 

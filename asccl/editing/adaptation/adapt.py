@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from asccl.directors.base import Director, Target
+from asccl.directors.reference import emotion_weights
 from asccl.editing.adaptation.directions import adaptation_directions
 from asccl.editing.adaptation.measures import (
     AdaptationNetworks,
@@ -32,8 +33,9 @@ from asccl.types import Motion, as_image
 SAMPLE_COUNT = 6  # frames that are rendered for every step of the search
 WORKERS = 2  # threads; the result does not depend on their number
 # share of the plain preset's own cost that an adapted edit may have, and a cost that is always allowed
-COST_SHARES: Mapping[str, float] = MappingProxyType({"raw shift": 0.9, "scc": 0.95, "lips": 1.0})
+COST_SHARES: Mapping[str, float] = MappingProxyType({"raw shift": 1.0, "scc": 1.0, "lips": 1.0})
 FREE_COSTS: Mapping[str, float] = MappingProxyType({"raw shift": 0.0, "scc": 0.0, "lips": 1.0})
+REACHED_SHARE = 0.95  # of a bound, from which on it counts as reached
 BOUND_NAMES = ("identity", "raw shift", "scc", "lips")
 
 
@@ -43,12 +45,12 @@ class Adaptation:
 
     Attributes:
         strength: factor of the intensity.
-        offsets: of the units at intensity 1, (52,).
-        report: JSON-able; what was reached and what held it back.
+        offsets: of the units at intensity 1, (52,); 0 for the plain preset.
+        report: JSON-able; what was reached and what it cost. Empty for the plain preset.
     """
 
     strength: float
-    offsets: np.ndarray
+    offsets: np.ndarray | float = 0.0
     report: dict[str, Any] = field(default_factory=dict)
 
 
@@ -133,9 +135,7 @@ def adapt(
     Returns:
         The adaptation; the plain preset where the search gains nothing.
     """
-    directions = adaptation_directions(
-        goal.emotion_weights, evaluate.head.names, evaluate.target.source_probabilities
-    )
+    directions = adaptation_directions(goal.emotion_weights, evaluate.head.names, evaluate.target.source_probabilities)
     with evaluate.workers():
         strength, plain = plain_edit(evaluate, max_identity_loss)
         all_bounds = edit_bounds(plain, max_identity_loss)
@@ -156,9 +156,12 @@ def plain_edit(evaluate: FaceEvaluator, max_identity_loss: float) -> tuple[float
 
 
 def edit_bounds(plain: EditMeasures, max_identity_loss: float) -> dict[str, float]:
-    """Largest cost by name, from those of the plain preset."""
+    """Largest cost by name, from those of the plain preset.
+
+    On some faces the preset exceeds the budget of the identity at its smallest strength; it may keep that loss.
+    """
     shares = {name: max(share * plain.cost(name), FREE_COSTS[name]) for name, share in COST_SHARES.items()}
-    return {"identity": max_identity_loss, **shares}
+    return {"identity": max(max_identity_loss, plain.cost("identity")), **shares}
 
 
 def describe(search: Search, best: Candidate, plain: EditMeasures, plain_strength: float) -> dict[str, Any]:
@@ -169,6 +172,11 @@ def describe(search: Search, best: Candidate, plain: EditMeasures, plain_strengt
             "plain": round(search.goal.probability(plain.logits), 4),
             "adapted": round(search.goal.probability(best.measures.logits), 4),
         },
+        "readability": {
+            "plain": round(search.goal.readability(plain.logits, plain.features), 4),
+            "adapted": round(search.goal.readability(best.measures.logits, best.measures.features), 4),
+        },
+        "held_back_by": limits_reached(search, best),
         "plain_strength": round(plain_strength, 4),
         "moves": moves,
         "costs": {
@@ -180,3 +188,19 @@ def describe(search: Search, best: Candidate, plain: EditMeasures, plain_strengt
             for name in best.measures.costs
         },
     }
+
+
+def limits_reached(search: Search, best: Candidate) -> list[str]:
+    """Names of the bounds that an edit has reached; "units" where strength or an offset is at its own limit."""
+    names = [n for n, bound in search.bounds.items() if best.measures.cost(n) > REACHED_SHARE * bound]
+    low, high = search.limits()
+    margin = (1 - REACHED_SHARE) * (high - low)
+    return [*names, "units"] if (best.x > high - margin).any() else names
+
+
+def adaptation_goal(target: Target) -> Goal:
+    """What an edit to a target should be read as."""
+    reference = target.reference
+    if reference is None:
+        return Goal(emotion_weights(target))
+    return Goal(emotion_weights(target), reference.network_features, reference.network_probabilities)

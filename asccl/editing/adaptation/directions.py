@@ -111,8 +111,8 @@ def adaptation_directions(
     if directions and smiles and emotion_weights[happy] == 0:
         allowed.append("remove smile")
     for action in dict.fromkeys(allowed):
-        units = expand_units(dict(ACTIONS[action]), names) * free
-        directions.append(_direction(action, units, 0.0, MAX_ACTION, _moves_lips(action)))
+        change = expand_units(dict(ACTIONS[action]), names) * free
+        directions.append(_direction(action, change, 0.0, MAX_ACTION, _moves_lips(action)))
     return directions
 
 

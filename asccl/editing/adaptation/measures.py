@@ -1,8 +1,8 @@
 """Measure an edit on sample frames: what expression networks read, and what it costs in identity, words and lips.
 
-One pass of MobileFaceNet serves the identity embedding and the SCC metric, whose backbone it is. The expression networks
-read several views of each crop (cut, mirrored, blurred, relit, compressed again), so that the search cannot rely on
-single pixels. All costs are squared lengths of vectors, so that one Jacobian gives each of them as a quadratic form.
+One pass of MobileFaceNet serves the identity embedding and the SCC metric, whose backbone it is. The expression
+networks read several views of each crop (cut, mirrored, blurred, relit, compressed again), so that the search cannot
+rely on single pixels. All costs are squared lengths of vectors, so that one Jacobian gives each as a quadratic form.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from asccl import zoo
 from asccl.face import mesh
 from asccl.face.crop import arcface_crop, expression_crop
+from asccl.nets.inference import single_thread
 from asccl.types import Image
 
 if TYPE_CHECKING:
@@ -102,11 +103,15 @@ class AdaptationNetworks:
 
         views = expression_views(expression_crop(image, landmarks, EXPRESSION_SIZE), view)
         with torch.inference_mode():
-            logits, features = self._read_expression(_to_tensor(views))
+            logits, features = self.read_expression(_to_tensor(views))
             embedding, disparities = self._read_identity(_to_tensor(arcface_crop(image, landmarks)[None]))
         return FrameMeasures(logits.numpy(), tuple(f.numpy() for f in features), embedding.numpy(), disparities.numpy())
 
-    def _read_expression(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def read_expression(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Read views of a face by both networks.
+
+        x: (V, 3, 112, 112) RGB in [-1, 1]. Returns logits (2, V, 7), and by network the mean features (D,).
+        """
         import torch
 
         features = self.expression.features(x)
@@ -139,9 +144,22 @@ def load_networks() -> AdaptationNetworks:
     return AdaptationNetworks(zoo.load_metric(), expression, mini)
 
 
-def compare(
-    source: Sequence[FrameMeasures], edited: Sequence[FrameMeasures], lip_shifts: np.ndarray
-) -> EditMeasures:
+def read_networks(crops: np.ndarray) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """Read the frames of a reference by each expression network.
+
+    crops: (N, 112, 112, 3) uint8 RGB, N at least 1. Returns mean features (D,) and mean emotion probabilities (7,), one
+    of each by network. Raises WeightsError.
+    """
+    import torch
+
+    with torch.inference_mode(), single_thread():
+        readings = [load_networks().read_expression(_to_tensor(crop[None])) for crop in crops]
+    features = tuple(np.mean([f[k].numpy() for _, f in readings], axis=0) for k in range(len(NETWORK_NAMES)))
+    probabilities = np.mean([logits.softmax(-1)[:, 0].numpy() for logits, _ in readings], axis=0)
+    return features, tuple(probabilities)
+
+
+def compare(source: Sequence[FrameMeasures], edited: Sequence[FrameMeasures], lip_shifts: np.ndarray) -> EditMeasures:
     """Compare the frames of an edit with those of the source.
 
     Args:

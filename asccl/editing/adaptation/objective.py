@@ -9,7 +9,8 @@ import numpy as np
 
 from asccl.editing.adaptation.directions import Direction
 
-MIN_PROBABILITY = 0.03  # added to a probability before its logarithm: one hopeless frame must not decide
+TEMPERATURE = 2.0  # of the logits: the networks are overconfident, and say nothing where a probability is 0 or 1
+MIN_PROBABILITY = 0.005  # added to a probability before its logarithm: one hopeless frame must not decide
 WORST_NETWORK_WEIGHT = 0.5  # of the network that reads least, beside the mean of the networks
 REFERENCE_WEIGHT = 4.0  # of the likeness to a reference beside the logarithm of the probability
 OFFSET_PRICE = 0.6  # of a change of one unit on both sides by 1
@@ -40,11 +41,11 @@ class Goal:
             Mean log probability of the emotion, and likeness to the reference; half of it is that of the network that
             reads least. Larger is better.
         """
-        probabilities = softmax(logits)
         share = self.emotion_weights / self.emotion_weights.max()
-        ratings = np.log(MIN_PROBABILITY + probabilities @ share).mean(1)
+        ratings = np.log(MIN_PROBABILITY + softmax(logits / TEMPERATURE) @ share).mean(1)
+        means = softmax(logits).mean(1)
         for k, (own, other) in enumerate(zip(self.reference_features, self.reference_probabilities, strict=True)):
-            likeness = cosine(features[k], own) + cosine(probabilities[k].mean(0), other)
+            likeness = cosine(features[k], own) + cosine(means[k], other)
             ratings[k] += REFERENCE_WEIGHT * likeness / 2
         return float((1 - WORST_NETWORK_WEIGHT) * ratings.mean() + WORST_NETWORK_WEIGHT * ratings.min())
 

@@ -117,6 +117,8 @@ def select_samples(
     Returns:
         At most `count` samples, in the order of their frames.
     """
+    if not samples:
+        return []
     index = np.array([s.patch.t for s in samples])
     blink = blink_amount(motion, names)[index]
     usable = np.flatnonzero(blink < MAX_BLINK)

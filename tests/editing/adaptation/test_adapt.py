@@ -1,0 +1,85 @@
+"""An edit is adapted to one face, unless the request says otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asccl import EditRequest
+from asccl.editing.adaptation.outcome import emotion_outcome
+from asccl.editing.cache import KeyedCache
+from asccl.editing.frames import EditFrames
+from asccl.editing.models import load_models
+from asccl.editing.plan import EditPlan, plan_edit
+from asccl.editing.preview import PreviewSession
+from asccl.morphable.speech import speech_unit_mask
+from asccl.video import Limits
+
+
+@pytest.fixture(scope="module")
+def session(still: Path, editor) -> PreviewSession:
+    (face,) = editor.faces(still)
+    return PreviewSession.open(still, face, load_models(), Limits())
+
+
+def plan(session: PreviewSession, **options) -> EditPlan:
+    request = EditRequest(session.path, **{"emotion": "surprised", **options})
+    frames = EditFrames(session.face, session.frames.motion, np.zeros(len(session.frames.motion)))
+    return plan_edit(request, frames, load_models())
+
+
+def test_an_adapted_edit_reads_better_than_the_plain_preset(session):
+    readability = plan(session).adaptation["readability"]
+    assert readability["adapted"] > readability["plain"]
+
+
+def test_an_adapted_edit_keeps_the_bound_of_the_identity(session):
+    costs = plan(session).adaptation["costs"]["identity"]
+    assert costs["adapted"] <= 1.05 * costs["bound"]
+
+
+def test_offsets_leave_the_units_of_speech(session):
+    assert (plan(session).target.offsets[speech_unit_mask(load_models().head.names)] == 0).all()
+
+
+def test_the_same_file_gives_the_same_offsets(session):
+    fresh = replace(session, face=replace(session.face, plan_steps=KeyedCache(8)))
+    np.testing.assert_array_equal(plan(fresh).target.offsets, plan(session).target.offsets)
+
+
+@pytest.mark.parametrize("options", [{"adapt": False}, {"generator": "ned"}, {"intensity": 0.0}])
+def test_other_edits_follow_the_plain_preset(session, options):
+    unadapted = plan(session, **options)
+    assert unadapted.target.offsets == 0.0
+    assert unadapted.adaptation == {}
+
+
+def measured(after: float | None) -> dict:
+    return {"after": after}
+
+
+def searched(probability: float, *limits: str) -> dict:
+    return {"probability": {"plain": 0.1, "adapted": probability}, "held_back_by": list(limits)}
+
+
+def test_a_weak_edit_says_what_held_it_back():
+    outcome = emotion_outcome(measured(0.1), searched(0.2, "identity", "units"))
+    assert outcome["weak"] is True
+    assert outcome["reason"] == (
+        "More would make the person look like somebody else; the face is moved as far as it can be."
+    )
+
+
+def test_a_readable_edit_needs_no_reason():
+    assert emotion_outcome(measured(0.9), searched(0.6, "identity"))["reason"] is None
+
+
+def test_a_plain_edit_is_weak_by_what_was_measured():
+    assert emotion_outcome(measured(0.05), {})["weak"] is True
+
+
+def test_an_edit_that_was_not_measured_is_neither_weak_nor_strong():
+    assert emotion_outcome(measured(None), {})["weak"] is None

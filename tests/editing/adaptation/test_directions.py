@@ -1,0 +1,58 @@
+"""An emotion is adapted along directions that a face really takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from asccl.editing.adaptation.directions import ACTIONS, EMOTION_ACTIONS, adaptation_directions
+from asccl.morphable.anny_head import load_anny_head
+from asccl.morphable.speech import speech_unit_mask
+from asccl.types import EMOTIONS
+
+HEAD = load_anny_head()
+
+
+def certain(emotion: str) -> np.ndarray:
+    return np.eye(len(EMOTIONS))[EMOTIONS.index(emotion)]
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_no_direction_moves_a_unit_of_speech(emotion):
+    kept = speech_unit_mask(HEAD.names)
+    assert all((d.units[kept] == 0).all() for d in adaptation_directions(certain(emotion), HEAD.names))
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_every_direction_moves_both_sides_equally(emotion):
+    for direction in adaptation_directions(certain(emotion), HEAD.names):
+        left = [direction.units[i] for i, name in enumerate(HEAD.names) if name.endswith("Left")]
+        right = [direction.units[i] for i, name in enumerate(HEAD.names) if name.endswith("Right")]
+        assert left == right
+
+
+def test_neutral_has_no_directions():
+    assert adaptation_directions(certain("neutral"), HEAD.names) == []
+
+
+def test_a_smile_may_be_removed_from_a_smiling_source_alone():
+    calm, smiling = (
+        {d.name for d in adaptation_directions(certain("sad"), HEAD.names, certain(source))}
+        for source in ("neutral", "happy")
+    )
+    assert smiling - calm == {"remove smile"}
+
+
+def test_a_happy_edit_removes_no_smile():
+    names = {d.name for d in adaptation_directions(certain("happy"), HEAD.names, certain("happy"))}
+    assert "remove smile" not in names
+
+
+def test_a_mixed_reference_gets_the_actions_of_its_main_emotions():
+    names = {d.name for d in adaptation_directions(0.5 * (certain("fear") + certain("surprised")), HEAD.names)}
+    assert {"stretch lips", "raise lids"} <= names
+
+
+def test_every_emotion_has_known_actions():
+    assert set(EMOTION_ACTIONS) == set(EMOTIONS)
+    assert {a for actions in EMOTION_ACTIONS.values() for a in actions} <= set(ACTIONS)
