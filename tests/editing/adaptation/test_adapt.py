@@ -37,8 +37,8 @@ def test_an_adapted_edit_reads_better_than_the_plain_preset(session):
 
 
 def test_an_adapted_edit_keeps_the_bound_of_the_identity(session):
-    costs = plan(session).adaptation["costs"]["identity"]
-    assert costs["adapted"] <= 1.05 * costs["bound"]
+    cost = plan(session).adaptation["costs"]["identity"]
+    assert cost["adapted"] <= 1.05 * cost["bound"]
 
 
 def test_offsets_leave_the_units_of_speech(session):
