@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from asccl.errors import AscclError, NoFaceError
-from asccl.evaluation.face_stream import CHUNK_SIZE, FaceStream, make_chunk
+from asccl.evaluation.face_stream import CHUNK_SIZE, FaceChunk, FaceStream, make_chunk
 from asccl.evaluation.measure import (
     ClipAccumulator,
     ClipPair,
@@ -63,12 +64,7 @@ def evaluate_clip(clip: ClipPair, measures: Sequence[Measure]) -> ClipResult:
     frames = faces = 0
     for chunk in pair_chunks(clip):
         frames, faces = frames + len(chunk), faces + int(chunk.valid.sum())
-        for name in list(accumulators):
-            try:
-                accumulators[name].add(chunk)
-            except MeasureSkippedError as reason:
-                left_out[name] = str(reason)
-                del accumulators[name]
+        _add(accumulators, chunk, left_out)
     if not faces:
         raise NoFaceError(f"{clip.generated.name} and its source have no frame with a face in both", "leave it out")
     return ClipResult(_finish(accumulators, left_out), left_out, frames, faces)
@@ -118,11 +114,20 @@ def _stream_states(stream: FaceStream, measures: Sequence[Measure], left_out: di
     faces = 0
     for chunk in stream.chunks() if measures else ():
         faces += int(chunk.valid.sum())
-        for accumulator in accumulators.values():
-            accumulator.add(chunk)
+        _add(accumulators, chunk, left_out)
     if measures and not faces:
         raise NoFaceError(f"{stream.name} has no frame with a face", "leave it out, or give another video")
     return _finish(accumulators, left_out)
+
+
+def _add(accumulators: dict[str, Any], chunk: PairChunk | FaceChunk, left_out: dict[str, str]) -> None:
+    """Add a chunk to every accumulator; one that is skipped is dropped with its reason."""
+    for name in list(accumulators):
+        try:
+            accumulators[name].add(chunk)
+        except MeasureSkippedError as reason:
+            left_out[name] = str(reason)
+            del accumulators[name]
 
 
 def _finish(

@@ -1,4 +1,4 @@
-"""Does the face show the emotion? Likeness to the reference, probability of the target, and the gain."""
+"""Does the face show the emotion? Likeness to the reference, probability of the target, distance moved."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from asccl.evaluation.face_stream import FaceChunk
+from asccl.evaluation.imported_features import efficientface_features
 from asccl.evaluation.measure import ClipMean, ClipPair, MeasureSkippedError, PairChunk, State, clip_state
-from asccl.evaluation.networks import Networks, unit_rows
+from asccl.evaluation.networks import Features, Networks, unit_rows
 from asccl.types import EMOTIONS
+
+MIN_DISTANCE = 1e-3  # between mean normalized features; the source has the reference's expression below it
 
 
 @dataclass(frozen=True)
@@ -22,38 +25,38 @@ class ExpressionLikeness(ClipMean):
     The extra "source" is the same for the source clip: what a method that changes nothing reaches.
 
     Attributes:
-        networks: compute the features.
+        features: of the frames with a face of a chunk.
     """
 
-    networks: Networks
+    features: Features
 
     def begin(self, clip: ClipPair, reference: State | None) -> _LikenessSums:
         """See `Measure`."""
         if reference is None:
             raise MeasureSkippedError("it has no reference")
-        return _LikenessSums(self.networks, reference)
+        return _LikenessSums(self.features, reference)
 
     def begin_stream(self) -> FeatureSums:
         """See `Measure`."""
-        return FeatureSums(self.networks)
+        return FeatureSums(self.features)
 
 
 class FeatureSums:
     """Sum of normalized expression features of a stream.
 
     Args:
-        networks: compute the features.
+        features: of the frames with a face of a chunk.
     """
 
-    def __init__(self, networks: Networks):
-        self._networks, self.total, self.frames = networks, np.zeros(1), 0
+    def __init__(self, features: Features):
+        self._features, self.total, self.frames = features, np.zeros(1), 0
 
     def add(self, chunk: FaceChunk) -> None:
         """Add the frames with a face."""
-        features = self._networks.expression(chunk)[1]
-        if len(features):
-            self.total = self.total + unit_rows(features).sum(0)
-            self.frames += len(features)
+        rows = self._features(chunk)
+        if len(rows):
+            self.total = self.total + unit_rows(rows).sum(0)
+            self.frames += len(rows)
 
     def finish(self) -> State:
         """Return "features", the sum, and "frames"."""
@@ -66,17 +69,17 @@ class FeatureSums:
 
 
 class _LikenessSums:
-    def __init__(self, networks: Networks, reference: State):
-        self._reference = reference["features"] / max(float(reference["frames"]), 1.0)
-        self._generated, self._source = FeatureSums(networks), FeatureSums(networks)
+    def __init__(self, features: Features, reference: State):
+        self.reference = reference["features"] / max(float(reference["frames"]), 1.0)
+        self.generated, self.source = FeatureSums(features), FeatureSums(features)
 
     def add(self, chunk: PairChunk) -> None:
-        self._generated.add(chunk.generated)
-        self._source.add(chunk.source)
+        self.generated.add(chunk.generated)
+        self.source.add(chunk.source)
 
     def finish(self) -> State:
-        score, source = (float((side.mean * self._reference).sum()) for side in (self._generated, self._source))
-        return clip_state(score, self._generated.frames, source=source)
+        score, source = (float((side.mean * self.reference).sum()) for side in (self.generated, self.source))
+        return clip_state(score, self.generated.frames, source=source)
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,53 @@ class _ProbabilitySums:
         return clip_state(float(generated), int(self._frames[0]), source=float(source))
 
 
+@dataclass(frozen=True)
+class ExpressionGain(ClipMean):
+    r"""How far the expression moved from the source towards the reference: 0 for a copy, 1 for the reference itself.
+
+    .. math:: 1 - \frac{\lVert \bar g - \bar r \rVert}{\lVert \bar s - \bar r \rVert}
+
+    of the mean normalized features of generated, reference and source frames; negative where it moved away.
+
+    Attributes:
+        networks: compute the features.
+    """
+
+    networks: Networks
+
+    def begin(self, clip: ClipPair, reference: State | None) -> _GainSums:
+        """See `Measure`."""
+        if reference is None:
+            raise MeasureSkippedError("it has no reference")
+        return _GainSums(self.networks.expression_features, reference)
+
+    def begin_stream(self) -> FeatureSums:
+        """See `Measure`."""
+        return FeatureSums(self.networks.expression_features)
+
+
+class _GainSums(_LikenessSums):
+    def finish(self) -> State:
+        before = float(np.linalg.norm(self.source.mean - self.reference))
+        if before < MIN_DISTANCE:
+            raise MeasureSkippedError("its source has the expression of the reference already")
+        after = float(np.linalg.norm(self.generated.mean - self.reference))
+        return clip_state(1 - after / before, self.generated.frames)
+
+
 def build_csim(name: str, networks: Networks) -> ExpressionLikeness:
     """Build "csim" with the bundled expression network."""
-    return ExpressionLikeness(name, True, networks, uses_reference=True)
+    return ExpressionLikeness(name, True, networks.expression_features, uses_reference=True)
+
+
+def build_csim_paper(name: str, networks: Networks) -> ExpressionLikeness:
+    """Build "csim-paper" with the imported EfficientFace. Raises WeightsError."""
+    return ExpressionLikeness(name, True, efficientface_features(networks), uses_reference=True)
+
+
+def build_expression_gain(name: str, networks: Networks) -> ExpressionGain:
+    """Build "expression-gain"."""
+    return ExpressionGain(name, True, networks, uses_reference=True)
 
 
 def build_target_probability(name: str, networks: Networks) -> TargetProbability:

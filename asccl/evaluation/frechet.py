@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from asccl.evaluation.face_stream import FaceChunk
+from asccl.evaluation.imported_features import arcface_features, face_resnet18_features
 from asccl.evaluation.measure import ClipPair, MeasureSkippedError, PairChunk, Score, State, merge_states
-from asccl.evaluation.networks import Networks
+from asccl.evaluation.networks import Features, Networks, unit_rows
 
 PARTS = 4  # into which frames are divided, for the floor and for the correction of the bias
 BLOCK_FRAMES = 15  # consecutive frames of one part: neighbouring frames are nearly equal
@@ -31,7 +32,7 @@ class FrechetDistance:
     """
 
     name: str
-    features: Callable[[FaceChunk], np.ndarray]
+    features: Features
     higher_is_better: bool | None = False
     uses_reference: bool = False
     uses_pool: bool = True
@@ -57,7 +58,7 @@ class Moments:
         side: "real" or "generated".
     """
 
-    def __init__(self, features: Callable[[FaceChunk], np.ndarray], side: str):
+    def __init__(self, features: Features, side: str):
         self._features, self._side = features, side
         self._frames = 0
         self._state: State = {}
@@ -78,7 +79,7 @@ class Moments:
 
 
 class _GeneratedMoments:
-    def __init__(self, features: Callable[[FaceChunk], np.ndarray]):
+    def __init__(self, features: Features):
         self._moments = Moments(features, "generated")
 
     def add(self, chunk: PairChunk) -> None:
@@ -179,6 +180,21 @@ def _extrapolate(real: list[Sums], generated: list[Sums], value: float) -> float
             inverse_sizes.append(PARTS / size)
             values.append(frechet_distance(a, b))
     return float(np.polyfit(inverse_sizes, values, 1)[1])
+
+
+def build_arcface(name: str, networks: Networks) -> FrechetDistance:
+    """Build "fad-arcface" with an imported ArcFace network. Raises WeightsError."""
+    return FrechetDistance(name, arcface_features(networks))
+
+
+def build_paper(name: str, networks: Networks) -> FrechetDistance:
+    """Build "fad-paper" with the imported grayscale ResNet-18 of the group. Raises WeightsError."""
+    return FrechetDistance(name, face_resnet18_features(networks))
+
+
+def build_mobilefacenet_unit(name: str, networks: Networks) -> FrechetDistance:
+    """Build "fad-mobilefacenet-unit": as "fad-mobilefacenet", the features scaled to length 1."""
+    return FrechetDistance(name, lambda chunk: unit_rows(networks.embeddings(chunk)))
 
 
 def build_mobilefacenet(name: str, networks: Networks) -> FrechetDistance:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
+from asccl.errors import AscclError
 from asccl.evaluation.edit_metrics import CLOSED_LIP_GAP, MIN_CLOSED_FRAMES, lip_distance
 from asccl.evaluation.measure import ClipMean, ClipPair, MeasureSkippedError, PairChunk, State, clip_state
 from asccl.evaluation.networks import Networks
+from asccl.evaluation.speech import Segment, bilabial_segments, frames_in, require_pocketsphinx, speech_segments
 from asccl.face import mesh
 
 MIN_FRAMES = 3  # for a correlation
+MIN_PHONES = 3
+MIN_REAL_CLOSURES = (
+    0.5  # share of the phones in which the real lips touch; below it the phones are not those of the lips
+)
+PHONE_MARGIN = 0.04  # seconds before and after a phone
 MIN_DEVIATION = 1e-9  # of a curve below which its correlation is undefined
 
 
 @dataclass(frozen=True)
 class CurveMeasure(ClipMean):
     """A measure of one curve of the source and the same curve of the generated clip.
+
+    The extra "speech" is the same over the frames with speech, where there is sound and silero-vad is installed.
 
     Attributes:
         curve: landmarks (n, 478, 3) -> values (n,).
@@ -30,23 +40,38 @@ class CurveMeasure(ClipMean):
 
     def begin(self, clip: ClipPair, reference: State | None) -> _Curves:
         """See `Measure`."""
-        return _Curves(self.curve, self.compare)
+        return _Curves(clip, self.curve, self.compare)
 
 
 class _Curves:
     """Two numbers a frame are all that is kept of a clip."""
 
-    def __init__(self, curve: Callable[[np.ndarray], np.ndarray], compare: Callable[[np.ndarray, np.ndarray], float]):
-        self._curve, self._compare = curve, compare
+    def __init__(
+        self,
+        clip: ClipPair,
+        curve: Callable[[np.ndarray], np.ndarray],
+        compare: Callable[[np.ndarray, np.ndarray], float],
+    ):
+        self._clip, self._curve, self._compare = clip, curve, compare
         self._values: list[np.ndarray] = []
 
     def add(self, chunk: PairChunk) -> None:
         sides = (self._curve(side.landmarks) for side in (chunk.source, chunk.generated))
-        self._values.append(np.stack(list(sides), 1)[chunk.valid])
+        self._values.append(np.where(chunk.valid[:, None], np.stack(list(sides), 1), np.nan))
 
     def finish(self) -> State:
-        source, generated = np.concatenate(self._values or [np.zeros((0, 2))]).T
-        return clip_state(self._compare(source, generated), len(source))
+        values = np.concatenate(self._values or [np.zeros((0, 2))])
+        score = self._score(values, np.ones(len(values), bool))
+        speech = clip_speech(self._clip, len(values))
+        extras = {}
+        if speech is not None:
+            with suppress(MeasureSkippedError):
+                extras["speech"] = self._score(values, speech)
+        return clip_state(score, int(np.isfinite(values).all(1).sum()), **extras)
+
+    def _score(self, values: np.ndarray, counted: np.ndarray) -> float:
+        source, generated = values[counted & np.isfinite(values).all(1)].T
+        return self._compare(source, generated)
 
 
 @dataclass(frozen=True)
@@ -70,6 +95,64 @@ class _LipDistances:
 
     def finish(self) -> State:
         return clip_state(self._total / self._frames if self._frames else np.nan, self._frames)
+
+
+@dataclass(frozen=True)
+class PhoneClosures(ClipMean):
+    """Share of the phones /p b m/ of the sound during which the generated lips touch; the words must be English.
+
+    The extra "ceiling" is the share on the real clip. Where it is below `MIN_REAL_CLOSURES`, the phones are not those
+    of the lips, as in another language, and the clip is left out.
+    """
+
+    def begin(self, clip: ClipPair, reference: State | None) -> _PhoneGaps:
+        """See `Measure`."""
+        if clip.sound is None:
+            raise MeasureSkippedError("neither the clip nor its source has sound")
+        return _PhoneGaps(clip)
+
+
+class _PhoneGaps:
+    def __init__(self, clip: ClipPair):
+        self._clip, self._gaps = clip, list[np.ndarray]()
+
+    def add(self, chunk: PairChunk) -> None:
+        sides = [mesh.lip_gap(side.landmarks) for side in (chunk.generated, chunk.source)]
+        self._gaps.append(np.stack(sides, 1))
+
+    def finish(self) -> State:
+        gaps, rate = np.concatenate(self._gaps), float(self._clip.frame_rate or 25)
+        closed = []
+        for phone in clip_bilabials(self._clip):
+            first, last = round((phone.start - PHONE_MARGIN) * rate), round((phone.stop + PHONE_MARGIN) * rate)
+            part = gaps[max(first, 0) : max(last, 0)]
+            if len(part) and np.isfinite(part).all():
+                closed.append(part.min(0) < CLOSED_LIP_GAP)
+        if len(closed) < MIN_PHONES:
+            raise MeasureSkippedError(f"the sound has {len(closed)} of the phones /p b m/ only")
+        generated, real = np.mean(closed, 0)
+        if real < MIN_REAL_CLOSURES:
+            raise MeasureSkippedError(f"the real lips touch in {real:.0%} of the phones /p b m/: it may not be English")
+        return clip_state(float(generated), len(closed), ceiling=float(real))
+
+
+def clip_speech(clip: ClipPair, frames: int) -> np.ndarray | None:
+    """Frames (T,) bool of a clip with speech; None without sound or silero-vad."""
+
+    def compute() -> np.ndarray | None:
+        if clip.sound is None:
+            return None
+        try:
+            return frames_in(speech_segments(clip.sound), frames, float(clip.frame_rate or 25))
+        except AscclError:  # silero-vad is not installed
+            return None
+
+    return clip.share("speech", compute)
+
+
+def clip_bilabials(clip: ClipPair) -> list[Segment]:
+    """The phones /p b m/ of the sound of a clip."""
+    return clip.share("bilabials", lambda: bilabial_segments(clip.sound) if clip.sound is not None else [])
 
 
 def correlation(source: np.ndarray, generated: np.ndarray) -> float:
@@ -113,6 +196,12 @@ def build_mouth_width(name: str, networks: Networks) -> CurveMeasure:
 def build_closures_kept(name: str, networks: Networks) -> CurveMeasure:
     """Build "closures-kept"."""
     return CurveMeasure(name, True, mesh.lip_gap, closures_kept)
+
+
+def build_phone_closures(name: str, networks: Networks) -> PhoneClosures:
+    """Build "phone-closures". Raises AscclError without pocketsphinx."""
+    require_pocketsphinx()
+    return PhoneClosures(name, True)
 
 
 def build_lip_distance(name: str, networks: Networks) -> LipDistance:

@@ -11,11 +11,11 @@ of means; the score of one clip is `compute` of its own state, and a bootstrap o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from asccl.errors import InputError
 from asccl.evaluation.face_stream import FaceChunk, FaceStream
 from asccl.evaluation.sound import Sound
 
+T = TypeVar("T")
 State: TypeAlias = Mapping[str, np.ndarray]  # name -> float64 sums
 
 RATE_TOLERANCE = 0.01  # relative difference of two frame rates that count as one
@@ -55,6 +56,13 @@ class ClipPair:
     method: str = ""
     setting: str = ""
     offset: int = 0
+    _shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def share(self, name: str, create: Callable[[], T]) -> T:
+        """Return what `create` makes, created once for all measures of this clip that ask for the same name."""
+        if name not in self._shared:
+            self._shared[name] = create()
+        return self._shared[name]
 
     @property
     def frame_rate(self) -> Fraction:
@@ -64,10 +72,13 @@ class ClipPair:
     @cached_property
     def sound(self) -> Sound | None:
         """The words of the generated clip from its first frame on: its own sound, else that of the source."""
-        if self.generated.sound is not None:
-            return self.generated.sound
-        source = self.source.sound
-        return None if source is None else source.shifted(float(self.offset / (self.source.frame_rate or 1)))
+        return self.source_sound if self.generated.sound is None else self.generated.sound
+
+    @cached_property
+    def source_sound(self) -> Sound | None:
+        """The sound of the source from the frame on that belongs to the first generated frame."""
+        sound = self.source.sound
+        return None if sound is None else sound.shifted(float(self.offset / (self.source.frame_rate or 1)))
 
     def check(self) -> None:
         """Raise InputError unless the frames of source and generated clip can be paired."""

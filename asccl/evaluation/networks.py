@@ -11,6 +11,7 @@ import numpy as np
 from asccl.evaluation.face_stream import FaceChunk
 from asccl.types import EMOTIONS
 
+Features = Callable[[FaceChunk], np.ndarray]  # chunk -> features (m, D) of its m frames with a face
 IMPORTED_KINDS = ("syncnet", "efficientface", "arcface-resnet18", "arcface")  # of `import-weights`, that measures use
 
 
@@ -34,6 +35,10 @@ class Networks:
     def embeddings(self, chunk: FaceChunk) -> np.ndarray:
         """Embeddings of the frames with a face, (m, D), not normalized."""
         return chunk.compute("embeddings", lambda c: self.embed(c.arcface_crops()).astype(np.float64))
+
+    def expression_features(self, chunk: FaceChunk) -> np.ndarray:
+        """Expression features of the frames with a face, (m, D')."""
+        return self.expression(chunk)[1]
 
     def expression(self, chunk: FaceChunk) -> tuple[np.ndarray, np.ndarray]:
         """Emotion probabilities (m, 7) and features (m, D') of the frames with a face."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from asccl.errors import AscclError, SettingError
-from asccl.evaluation import expression, frechet, identity, lips
+from asccl.evaluation import av_agreement, expression, frechet, identity, lip_sync, lips, local_motion, realism
 from asccl.evaluation.measure import Measure
 from asccl.evaluation.networks import Networks
 
@@ -15,13 +15,30 @@ Builder = Callable[[str, Networks], Measure]  # raises WeightsError or AscclErro
 MEASURES: Mapping[str, Builder] = MappingProxyType(
     {
         "fad-mobilefacenet": frechet.build_mobilefacenet,
+        "fad-mobilefacenet-unit": frechet.build_mobilefacenet_unit,
+        "fad-paper": frechet.build_paper,
+        "fad-arcface": frechet.build_arcface,
         "csim": expression.build_csim,
+        "csim-paper": expression.build_csim_paper,
         "target-probability": expression.build_target_probability,
-        "identity": identity.build_identity,
+        "expression-gain": expression.build_expression_gain,
+        "lse-d-group": lip_sync.build_distance,
+        "lse-c-group": lip_sync.build_confidence,
+        "lse-d-standard": lip_sync.build_distance,
+        "lse-c-standard": lip_sync.build_confidence,
         "lip-correlation": lips.build_lip_correlation,
         "lip-distance": lips.build_lip_distance,
         "closures-kept": lips.build_closures_kept,
         "mouth-width": lips.build_mouth_width,
+        "phone-closures": lips.build_phone_closures,
+        "av-agreement": av_agreement.build_agreement,
+        "mouth-flow": local_motion.build_mouth_flow,
+        "scc": local_motion.build_scc,
+        "identity": identity.build_identity,
+        "flicker": realism.build_flicker,
+        "jitter": realism.build_jitter,
+        "sharpness": realism.build_sharpness,
+        "background-change": realism.build_background_change,
     }
 )
 

@@ -55,6 +55,8 @@ def _read_torch_file(path: Path) -> dict[str, torch.Tensor]:
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
         raise InputError(f"{path} is not a complete PyTorch file", "download it again, or give another") from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):  # a training checkpoint
+        state = state["state_dict"]
     if isinstance(state, dict) and state and all(isinstance(part, dict) for part in state.values()):
         state = {f"{net}.{_without_prefix(name)}": value for net, part in state.items() for name, value in part.items()}
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):

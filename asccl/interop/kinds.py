@@ -75,6 +75,24 @@ def _vgg(state: State) -> ConvertedWeights:
     return convert_vgg(state)
 
 
+def _syncnet(state: State) -> ConvertedWeights:
+    from asccl.interop.evaluation import convert_syncnet
+
+    return convert_syncnet(state)
+
+
+def _efficientface(state: State) -> ConvertedWeights:
+    from asccl.interop.evaluation import convert_efficientface
+
+    return convert_efficientface(state)
+
+
+def _arcface_resnet18(state: State) -> ConvertedWeights:
+    from asccl.interop.evaluation import convert_arcface_resnet18
+
+    return convert_arcface_resnet18(state)
+
+
 _TABLE = (
     CheckpointKind(
         name="scc",
@@ -106,6 +124,24 @@ _TABLE = (
         description="NED's and SCMCL's NN_net_D.pth or NN_net_Dm.pth, to continue the training of a renderer",
         marker_tensors=("scale0_layer0.0.weight", "scale1_layer0.0.weight"),
         convert=_ned_discriminator,
+    ),
+    CheckpointKind(
+        name="syncnet",
+        description="SyncNet's syncnet_v2.model, for LSE-D and LSE-C",
+        marker_tensors=("netcnnaud.0.weight", "netcnnlip.0.weight"),
+        convert=_syncnet,
+    ),
+    CheckpointKind(
+        name="efficientface",
+        description="EfficientFace_Trained_on_AffectNet7.pth.tar, for the CSIM of the paper's group",
+        marker_tensors=("local.conv1_1.weight", "modulator.channel_att.gate_c.gate_c_fc_0.weight"),
+        convert=_efficientface,
+    ),
+    CheckpointKind(
+        name="arcface-resnet18",
+        description="resnet18_110.pth of arcface-pytorch, gray, for the FAD of the paper's group",
+        marker_tensors=("fc5.weight", "layer1.0.bn0.weight"),
+        convert=_arcface_resnet18,
     ),
     CheckpointKind(
         name="vgg19",

@@ -27,25 +27,6 @@ def test_the_distance_is_that_of_scipys_square_root() -> None:
     assert frechet_score(state(a, b)).value == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_distance_is_that_of_torchmetrics() -> None:
-    torch = pytest.importorskip("torch")
-    image = pytest.importorskip("torchmetrics.image.fid")
-
-    class Flatten(torch.nn.Module):
-        num_features = 12
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x.flatten(1).float()
-
-    fid = image.FrechetInceptionDistance(feature=Flatten(), normalize=False, input_img_size=(3, 2, 2))
-    rng = np.random.default_rng(1)
-    real, generated = (rng.integers(0, high, (64, 3, 2, 2), np.uint8) for high in (255, 180))
-    fid.update(torch.tensor(real), real=True)
-    fid.update(torch.tensor(generated), real=False)
-    score = frechet_score(state(real.reshape(64, -1).astype(float), generated.reshape(64, -1).astype(float)))
-    assert score.value == pytest.approx(float(fid.compute()), rel=1e-4)
-
-
 def test_streaming_sums_give_the_covariance_of_numpy() -> None:
     rows = np.random.default_rng(2).normal(5, 2, (100, 4))
     merged = merge_states(moments(rows[:30], "x"), moments(rows[30:], "x"))

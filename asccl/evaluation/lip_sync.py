@@ -1,0 +1,266 @@
+"""LSE-D and LSE-C: distance and confidence of SyncNet's embeddings of lips and sound, by two protocols.
+
+`group` is what the paper's group computes: 30 frames per second, the sound as floats, 35 pixels of a 256-pixel crop cut
+off, shifts of up to 10 frames. `standard` is that of SyncNet and Wav2Lip: 25 frames per second, 16-bit sound, a tracked
+crop, shifts of up to 15 frames. Their numbers cannot be compared with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from asccl.evaluation.cepstra import STEPS_PER_FRAME, cepstra, require_speech_features
+from asccl.evaluation.face_stream import FaceChunk
+from asccl.evaluation.imported import load_syncnet
+from asccl.evaluation.lip_crops import GroupCropper, LipCropper, LipFrame, RateConverter, TrackedCropper, lip_frames
+from asccl.evaluation.measure import ClipMean, ClipPair, MeasureSkippedError, PairChunk, State, clip_state
+from asccl.evaluation.networks import Networks
+from asccl.evaluation.sound import Sound
+
+if TYPE_CHECKING:
+    from asccl.nets.syncnet import SyncNet
+
+WINDOW = 5  # frames of one embedding
+BATCH_SIZE = 8  # windows
+EPS = 1e-6  # added to every difference, as torch.nn.functional.pairwise_distance does
+MIN_WINDOWS = 2
+
+
+@dataclass(frozen=True)
+class SyncProtocol:
+    """How pictures and sound are prepared.
+
+    Attributes:
+        name: in the names of the measures.
+        frame_rate: to which frames are converted.
+        as_floats: whether the sound is divided by 32768.
+        max_shift: frames by which the sound is moved in both directions.
+        create_cropper: makes the cropper of a stream.
+        square_only: whether frames must be square crops of a face.
+    """
+
+    name: str
+    frame_rate: Fraction
+    as_floats: bool
+    max_shift: int
+    create_cropper: Callable[[], LipCropper]
+    square_only: bool
+
+
+GROUP = SyncProtocol("group", Fraction(30), True, 10, GroupCropper, True)
+STANDARD = SyncProtocol("standard", Fraction(25), False, 15, TrackedCropper, False)
+
+
+class SyncScore(NamedTuple):
+    """LSE-D (smallest mean distance over the shifts), LSE-C (median minus smallest), and the shift in frames."""
+
+    distance: float
+    confidence: float
+    shift: int
+
+
+def sync_score(mean_distances: np.ndarray) -> SyncScore:
+    """Compute the score from the mean distance of each shift, (2 max_shift + 1,)."""
+    best = int(np.argmin(mean_distances))
+    smallest = float(mean_distances[best])
+    return SyncScore(smallest, float(np.median(mean_distances)) - smallest, len(mean_distances) // 2 - best)
+
+
+class SoundEmbeddings:
+    """Embeddings of the windows of a sound, computed in order; only recent ones are kept.
+
+    Args:
+        net: SyncNet.
+        columns: cepstra (N, 13).
+    """
+
+    def __init__(self, net: SyncNet, columns: np.ndarray):
+        self._net, self._columns = net, columns
+        self.windows = max(len(columns) // STEPS_PER_FRAME - WINDOW, 0)
+        self._first, self._rows = 0, np.zeros((0, 1), np.float32)
+
+    def around(self, window: int, radius: int) -> np.ndarray:
+        """Embeddings of windows `window - radius` to `window + radius`, (2 radius + 1, D); zeros beyond the ends."""
+        while self._first + len(self._rows) < min(window + radius + 1, self.windows):
+            self._extend(window - radius)
+        low, high = max(window - radius, 0), min(window + radius + 1, self.windows)
+        rows = self._rows[low - self._first : max(high - self._first, 0)]
+        before = max(radius - window, 0)
+        return np.pad(rows, ((before, 2 * radius + 1 - before - len(rows)), (0, 0)))
+
+    def _extend(self, oldest: int) -> None:
+        """Compute the next batch, and drop the windows before `oldest`."""
+        import torch
+
+        start = self._first + len(self._rows)
+        stop = min(start + BATCH_SIZE, self.windows)
+        length = STEPS_PER_FRAME * WINDOW
+        parts = [self._columns[STEPS_PER_FRAME * w : STEPS_PER_FRAME * w + length].T for w in range(start, stop)]
+        with torch.inference_mode():
+            rows = self._net.sound(torch.from_numpy(np.stack(parts)[:, None])).numpy()
+        drop = min(max(oldest - self._first, 0), len(self._rows))
+        self._rows = np.concatenate([self._rows[drop:], rows]) if len(self._rows) else rows
+        self._first += drop
+
+
+class StreamDistances:
+    """Sums over time of the distances of one stream of lips to one or several sounds, for each shift.
+
+    Args:
+        net: SyncNet.
+        protocol: prepares the frames.
+        sounds: each is compared with the same lips.
+        frame_rate: of the stream.
+    """
+
+    def __init__(self, net: SyncNet, protocol: SyncProtocol, sounds: list[Sound], frame_rate: Fraction):
+        self._net, self._protocol = net, protocol
+        columns = [cepstra(sound, protocol.frame_rate, protocol.as_floats) for sound in sounds]
+        self._sounds = [SoundEmbeddings(net, rows) for rows in columns]
+        self._cropper = protocol.create_cropper()
+        self._converter = RateConverter(float((frame_rate or protocol.frame_rate) / protocol.frame_rate))
+        self._frames: list[LipFrame] = []  # those that the next windows need
+        self._next_window = self._inputs = 0
+        self.sums = np.zeros((len(sounds), 2 * protocol.max_shift + 1))
+        self.windows = 0
+
+    def add(self, chunk: FaceChunk) -> None:
+        """Add frames."""
+        self._frames += lip_frames(self._cropper, self._converter, chunk, self._inputs)
+        self._inputs += len(chunk)
+        while len(self._frames) > BATCH_SIZE + WINDOW:  # SyncNet leaves out the last window that would fit
+            self._process(BATCH_SIZE)
+
+    def finish(self) -> list[SyncScore]:
+        """Return the score of every sound. Raises MeasureSkippedError."""
+        self._frames += self._cropper.flush()
+        while len(self._frames) > WINDOW:
+            self._process(min(BATCH_SIZE, len(self._frames) - WINDOW))
+        if self.windows < MIN_WINDOWS:
+            raise MeasureSkippedError("the clip or its sound is too short for SyncNet")
+        return [sync_score(row / self.windows) for row in self.sums]
+
+    def _process(self, count: int) -> None:
+        import torch
+
+        last_window = min(sound.windows for sound in self._sounds)
+        windows = [
+            (self._next_window + i, self._frames[i : i + WINDOW])
+            for i in range(count)
+            if self._next_window + i < last_window
+        ]
+        complete = [(number, frames) for number, frames in windows if all(frame is not None for frame in frames)]
+        if complete:
+            pictures = np.stack([np.stack([f for f in frames if f is not None]) for _, frames in complete])
+            with torch.inference_mode():
+                tensor = torch.from_numpy(pictures).permute(0, 4, 1, 2, 3).float()
+                lips = self._net.lips(tensor).numpy()
+            for (number, _), lip in zip(complete, lips, strict=True):
+                for row, sound in enumerate(self._sounds):
+                    near = sound.around(number, self._protocol.max_shift)
+                    self.sums[row] += np.linalg.norm(lip - near + EPS, axis=1)
+            self.windows += len(complete)
+        del self._frames[:count]
+        self._next_window += count
+
+
+class ClipDistances:
+    """Distances of the generated lips to their sound and to other words, and of the real lips to their sound.
+
+    Several measures share one: each chunk counts once.
+
+    Args:
+        clip: with sound.
+        net: SyncNet.
+        protocol: prepares the frames.
+    """
+
+    def __init__(self, clip: ClipPair, net: SyncNet, protocol: SyncProtocol):
+        sound = clip.sound
+        if sound is None:
+            raise MeasureSkippedError("neither the clip nor its source has sound")
+        self._protocol = protocol
+        self._generated = StreamDistances(net, protocol, [sound, sound.rotated()], clip.frame_rate)
+        source_sound = clip.source_sound or sound
+        self._source = StreamDistances(net, protocol, [source_sound], clip.source.frame_rate)
+        self._last: PairChunk | None = None
+        self._scores: tuple[SyncScore, SyncScore, SyncScore] | None = None
+
+    def add(self, chunk: PairChunk) -> None:
+        """Add frames, once. Raises MeasureSkippedError."""
+        if chunk is self._last:
+            return
+        height, width = chunk.generated.images[0].shape[:2]
+        if self._protocol.square_only and height != width:
+            raise MeasureSkippedError("its frames are not the square face crops that this protocol reads")
+        self._last = chunk
+        self._generated.add(chunk.generated)
+        self._source.add(chunk.source)
+
+    def scores(self) -> tuple[SyncScore, SyncScore, SyncScore]:
+        """Return the scores of the generated clip, of the real clip and of other words. Raises MeasureSkippedError."""
+        if self._scores is None:
+            generated, floor = self._generated.finish()
+            self._scores = generated, self._source.finish()[0], floor
+        return self._scores
+
+    @property
+    def windows(self) -> int:
+        """Number of windows of the generated clip."""
+        return self._generated.windows
+
+
+@dataclass(frozen=True)
+class LipSync(ClipMean):
+    """LSE-D or LSE-C. The extras are "ceiling", the real clip; "floor", other words; and "shift" in frames.
+
+    Attributes:
+        net: SyncNet.
+        protocol: prepares the frames.
+        quantity: "distance" or "confidence".
+    """
+
+    net: SyncNet
+    protocol: SyncProtocol
+    quantity: str
+
+    def begin(self, clip: ClipPair, reference: State | None) -> _SyncSums:
+        """See `Measure`."""
+        shared = clip.share(f"lse-{self.protocol.name}", lambda: ClipDistances(clip, self.net, self.protocol))
+        return _SyncSums(shared, self.quantity)
+
+
+class _SyncSums:
+    def __init__(self, distances: ClipDistances, quantity: str):
+        self._distances, self._quantity = distances, quantity
+
+    def add(self, chunk: PairChunk) -> None:
+        self._distances.add(chunk)
+
+    def finish(self) -> State:
+        generated, ceiling, floor = self._distances.scores()
+        values = [getattr(score, self._quantity) for score in (generated, ceiling, floor)]
+        count = self._distances.windows
+        return clip_state(values[0], count, ceiling=values[1], floor=values[2], shift=float(generated.shift))
+
+
+def build_distance(name: str, networks: Networks) -> LipSync:
+    """Build "lse-d-group" or "lse-d-standard". Raises WeightsError."""
+    return _build(name, networks, "distance", higher_is_better=False)
+
+
+def build_confidence(name: str, networks: Networks) -> LipSync:
+    """Build "lse-c-group" or "lse-c-standard". Raises WeightsError."""
+    return _build(name, networks, "confidence", higher_is_better=True)
+
+
+def _build(name: str, networks: Networks, quantity: str, higher_is_better: bool) -> LipSync:
+    protocol = GROUP if name.endswith(GROUP.name) else STANDARD
+    net = load_syncnet(networks.files)
+    require_speech_features()
+    return LipSync(name, higher_is_better, net, protocol, quantity)
