@@ -28,10 +28,10 @@ def main() -> None:
         os.environ["GRADIO_TEMP_DIR"] = f"{folder}/uploads"
         from asccl.editing.editor import Editor
         from asccl.editing.threads import limit_threads
-        from asccl.ui.page import build_page, serve
+        from asccl.ui.page import WEB_ENCODING, build_page, serve
 
         limit_threads()
-        page, routes = build_page(editor := Editor(), folder=Path(folder)), study_routes(editor)
+        page, routes = build_page(editor := Editor(encode=WEB_ENCODING), folder=Path(folder)), study_routes(editor)
         serve(page, routes, server_name=arguments.host, server_port=arguments.port, share=arguments.share)
 
 

@@ -44,7 +44,7 @@ class Frame:
     Attributes:
         pixels: the decoder's own pixels, which are converted to RGB on access, or an array.
         index: 0, 1, 2, ... in presentation order.
-        pts: presentation time stamp in units of `MediaInfo.time_base`; never re-timed.
+        pts: presentation time stamp in units of `MediaInfo.time_base`, as in the file except behind a `ClockJump`.
     """
 
     pixels: LazyImage
@@ -58,6 +58,19 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class ClockJump:
+    """A jump of the clock of a file, behind which the clock was carried on.
+
+    Attributes:
+        time: of the jump, in seconds after the first frame.
+        seconds: by which the time stamps go ahead, or back where it is negative.
+    """
+
+    time: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class MediaInfo:
     """Properties of a video or a still, after rotation.
 
@@ -67,10 +80,12 @@ class MediaInfo:
         height: pixels.
         frame_rate: frames per second, exact; 0 for a still.
         time_base: seconds per unit of `Frame.pts`.
-        duration: seconds; 0 for a still or where the file does not state it.
-        frames: estimated number of frames, at least 1.
+        duration: seconds, measured from the packets; 0 for a still.
+        frames: number of packets with a frame, at least 1; a few may be impossible to decode.
         is_still: whether this is a still image.
         audio_tracks: number of audio tracks that can be decoded.
+        stated_duration: seconds, as the header of the file states it; 0 where it does not.
+        clock_jumps: where the time stamps of the file jump; `Frame.pts` is carried on behind them.
     """
 
     path: Path
@@ -82,6 +97,8 @@ class MediaInfo:
     frames: int
     is_still: bool
     audio_tracks: int = 0
+    stated_duration: float = 0.0
+    clock_jumps: tuple[ClockJump, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -275,6 +292,11 @@ class Progress:
         self.check()
         if self._report is not None:
             self._report(stage, min(max(done, 0.0), 1.0))
+
+    def finish(self) -> None:
+        """Report that the work is complete. It can no longer be cancelled."""
+        if self._report is not None:
+            self._report("done", 1.0)
 
     def check(self) -> None:
         """Raise CancelledError if the user has cancelled."""

@@ -28,8 +28,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
+
+from asccl.video.container import open_container
+from asccl.video.limits import UNLIMITED
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ("astronaut.jpg", "astronaut.mp4", "rendered.mp4")
@@ -52,10 +54,10 @@ def digest(*parts: bytes) -> str:
 def media_digests(path: Path) -> dict[str, str]:
     """Return the SHA-256 of the decoded RGB frames with time stamps, and of the sound packets, of a video or still."""
     pixels, sound = hashlib.sha256(), hashlib.sha256()
-    with av.open(str(path)) as container:
+    with open_container(path, UNLIMITED.max_pixels) as container:
         for frame in container.decode(video=0):
             pixels.update(frame.to_ndarray(format="rgb24").tobytes() + str(frame.pts).encode())
-    with av.open(str(path)) as container:
+    with open_container(path, UNLIMITED.max_pixels) as container:
         for packet in container.demux():
             if packet.stream.type == "audio" and packet.size:
                 sound.update(bytes(packet) + str(packet.pts).encode())

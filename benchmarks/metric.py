@@ -36,6 +36,7 @@ from asccl.metric.scc import Disparities, Heads, SCCMetric, normalize
 from asccl.metric.statistics import cosine_table, similarity_sums
 from asccl.types import Image
 from asccl.video import Limits, Reader
+from asccl.video.container import open_output
 from benchmarks.report import print_rows
 
 PANELS = 4
@@ -94,7 +95,7 @@ def read_frames(path: Path, limit: int) -> list[Image]:
 
 def write_video(path: Path, images: Sequence[Image]) -> None:
     """Write H.264 of high quality at 30 frames a second."""
-    with av.open(str(path), "w") as file:
+    with open_output(path, "mp4", {}) as file:
         stream = file.add_stream("libx264", rate=Fraction(30), options={"crf": "6"})
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = "yuv420p"

@@ -42,3 +42,10 @@ def test_requirements_are_installed_as_pinned() -> None:
                 assert version(name) == number
             except PackageNotFoundError:
                 pytest.fail(f"{name} is not installed: pip install -r requirements.txt")
+
+
+def test_every_media_file_is_opened_by_the_guarded_functions() -> None:
+    """`asccl.video.container` limits FFmpeg to the file itself: no protocol in a name, no reference to others."""
+    sources = [path for folder in ("asccl", "training", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    opened = {path.relative_to(ROOT).as_posix() for path in sources if "av.open(" in path.read_text(encoding="utf-8")}
+    assert opened == {"asccl/video/container.py", "asccl/video/animation.py"}, "the latter writes to memory"

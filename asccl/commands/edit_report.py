@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from asccl.editing.media_report import media_notes
+
 MAX_LISTED_SPANS = 4  # unchanged spans of a video that the table lists
 
 
@@ -49,6 +51,7 @@ def summarize_report(report: dict[str, Any]) -> dict[str, str]:
         summary[emotion["target"]] = f"{emotion['before']:.2f} -> {emotion['after']:.2f}"
     if emotion.get("reason"):
         summary["weak"] = emotion["reason"]
+    summary |= media_notes(report)
     summary["renderer"] = describe_renderer(report.get("renderer"))
     summary["time"] = f"{report['seconds']['total']:.1f} s"
     return {label: text for label, text in summary.items() if text}

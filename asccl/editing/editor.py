@@ -49,7 +49,7 @@ class Editor:
         self._previews: KeyedCache[PreviewSession] = KeyedCache(CACHED_FILES)
 
     def probe(self, source: Path) -> MediaInfo:
-        """Describe a file without decoding it. Raises UnreadableError, LimitError."""
+        """Describe a file by one frame and its time stamps. Raises UnreadableError, LimitError."""
         return probe(source, self.limits)
 
     def faces(self, source: Path) -> list[DetectedFace]:
@@ -94,7 +94,7 @@ class Editor:
         output = request.output or default_output(info, f"-{request.emotion or 'reference'}")
         check_request(request, info, output, self.device)
         progress("open", 0.0)
-        with open_writer(output, info, info.path, edit_metadata(request), self.encode) as writer:
+        with open_writer(output, info, info.path, edit_metadata(request), self.encode, progress.check) as writer:
             models = load_models(self.device)
             with clock("reference"):
                 reference = self._reference_style(request)
@@ -107,8 +107,8 @@ class Editor:
                 with clock("read out"):
                     measured = metrics.report(request.emotion, reference.features if reference else None)
         dropped = writer.dropped if isinstance(writer, StillWriter) else ()
-        report = build_report(request, clip, plan, measured, clock, dropped)
-        progress("done", 1.0)
+        report = build_report(request, clip, plan, measured, clock, writer.track_report(), dropped)
+        progress.finish()
         return EditResult(output, report)
 
     def _find_people(self, source: Path) -> list[Person]:
@@ -148,7 +148,7 @@ def check_request(request: EditRequest, info: MediaInfo, output: Path, device: s
             there is no such device.
         InputError: the requested renderer cannot be used.
     """
-    if not info.is_still and info.duration and request.start >= info.duration:
+    if not info.is_still and request.start >= info.duration:
         raise SettingError(
             f"start {request.start:g} s lies behind the end of {info.path.name} ({info.duration:.2f} s)",
             "give an earlier start",

@@ -9,6 +9,7 @@ from typing import Any
 
 from asccl import hub
 from asccl.editing.adaptation.outcome import emotion_outcome
+from asccl.editing.media_report import build_media_report
 from asccl.editing.plan import EditPlan
 from asccl.morphable.reconstruct import FittedClip
 from asccl.types import EditRequest
@@ -56,6 +57,7 @@ def build_report(
     plan: EditPlan,
     measured: dict[str, Any],
     clock: StageTimer,
+    tracks: dict[str, Any],
     dropped_metadata: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Build the report of a finished edit.
@@ -66,6 +68,7 @@ def build_report(
         plan: what the edit did.
         measured: of `EditMetrics.report`: speech, identity, emotion and curves.
         clock: seconds of the stages.
+        tracks: what became of sound, subtitles and chapters.
         dropped_metadata: names of the metadata of the source that the output could not keep.
 
     Returns:
@@ -77,6 +80,7 @@ def build_report(
         "software": {"name": "asccl", "version": __version__},
         "request": _describe_request(request),
         "source": _describe_source(clip),
+        **build_media_report(clip.info, tracks),
         "frames": {
             "total": total,
             "edited": edited,

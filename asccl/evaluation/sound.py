@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from asccl.errors import UnreadableError
-from asccl.video.source import open_container
+from asccl.video.container import open_container
 
 SAMPLE_RATE = 16_000  # Hz, of every network that hears speech
 MAX_PIXELS = 2**31 - 1  # frames are not decoded

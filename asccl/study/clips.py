@@ -19,15 +19,15 @@ import numpy as np
 from av.bitstream import BitStreamFilterContext
 
 from asccl.errors import InputError, LimitError
-from asccl.files import AtomicFile
+from asccl.files import NO_SPACE_ERRORS, AtomicFile
 from asccl.types import Frame, MediaInfo
 from asccl.video import EncodeSettings, Limits, Reader, Writer
-from asccl.video.source import open_container
+from asccl.video.container import open_container, open_output
 
 LIMITS = Limits(max_bytes=2 * 2**30, max_seconds=300.0)
 MAX_DECODED_BYTES = 2 * 2**30  # of all frames of a clip that gets a broken copy
 MAX_LENGTH_DIFFERENCE = 0.2  # s, between the outputs of an item, above which a warning is given
-ENCODING = EncodeSettings(crf=16)
+ENCODING = EncodeSettings(crf=16, for_browsers=True)
 REMUX_OPTIONS = {"movflags": "+faststart", "fflags": "+bitexact"}
 SEI_FILTER = "filter_units=remove_types=6"  # removes the message in which x264 notes its version and settings
 MOSAIC_BLOCKS = 8  # along the shorter side of a broken clip
@@ -43,6 +43,10 @@ class ClipInfo:
     height: int
 
 
+class _RemuxError(InputError):
+    """A clip cannot be copied as it is."""
+
+
 def import_clip(source: Path, target: Path, reencode: bool = False) -> ClipInfo:
     """Write a prepared copy of a clip.
 
@@ -56,12 +60,15 @@ def import_clip(source: Path, target: Path, reencode: bool = False) -> ClipInfo:
         OutputError: the target cannot be written.
     """
     LIMITS.check_file(source)
-    if reencode or not _is_web_playable(source):
-        with Reader(source, LIMITS) as reader, Writer(target, reader.info, source, settings=ENCODING) as writer:
-            for frame in reader:
-                writer.write(frame)
-        return _finish_clip(source, target, target)
-    return _finish_clip(source, source, target)
+    if not reencode and _is_web_playable(source):
+        try:
+            return _finish_clip(source, source, target)
+        except _RemuxError:
+            pass  # it breaks a rule of MP4 that an encoded copy keeps
+    with Reader(source, LIMITS) as reader, Writer(target, reader.info, source, settings=ENCODING) as writer:
+        for frame in reader:
+            writer.write(frame)
+    return _finish_clip(source, target, target)
 
 
 def write_broken_clip(source: Path, target: Path, rng: random.Random) -> ClipInfo:
@@ -135,10 +142,13 @@ def _finish_clip(source: Path, playable: Path, target: Path) -> ClipInfo:
 def _remux(source: Path, target: Path) -> None:
     with AtomicFile(target) as file, open_container(source, LIMITS.max_pixels) as container:
         try:
-            with av.open(f"file:{file.temporary_path}", "w", format="mp4", options=REMUX_OPTIONS) as output:
+            with open_output(file.temporary_path, "mp4", REMUX_OPTIONS) as output:
                 _copy_streams(container, output)
         except av.error.FFmpegError as error:
-            raise InputError(f"{source.name} cannot be copied ({error.strerror})", "export it again") from None
+            if error.errno in NO_SPACE_ERRORS:
+                raise
+            problem = f"the sound or the picture of {source.name} cannot be stored in MP4 ({error.strerror})"
+            raise _RemuxError(problem, "export it again as MP4 with H.264 and AAC") from None
 
 
 def _copy_streams(container: Any, output: Any) -> None:

@@ -19,7 +19,7 @@ from asccl.files import join_name
 from asccl.types import GENERATORS, DetectedFace, EditRequest, EditResult, Image, MediaInfo, Preview, Progress
 from asccl.ui.components import Value, card_value, comparison_value, note_line, player_value, status_line
 from asccl.ui.jobs import JobRegistry
-from asccl.ui.limits import check_media, check_upload, media_seconds
+from asccl.ui.limits import check_media, check_upload
 from asccl.ui.messages import describe_media, error_message, outside_range_note, still_suffix
 from asccl.ui.report_html import report_html
 from asccl.ui.widget_updates import LARGEST_FACE, face_gallery, hidden_gallery, time_sliders
@@ -255,7 +255,7 @@ class EditHandlers:
         """Convert widget values. Raises SettingError and UnreadableError."""
         path = check_upload(source, "video or photo")
         end_time = float(end or 0)
-        reaches_end = end_time <= 0 or end_time >= media_seconds(self.editor.probe(path)) - SLIDER_STEP
+        reaches_end = end_time <= 0 or end_time >= self.editor.probe(path).duration - SLIDER_STEP
         return EditRequest(
             source=path,
             emotion=None if emotion == FROM_REFERENCE else emotion,

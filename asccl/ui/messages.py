@@ -8,7 +8,6 @@ from pathlib import Path
 
 from asccl.errors import AscclError, CancelledError
 from asccl.types import MediaInfo
-from asccl.ui.limits import media_seconds
 
 MAX_FRAME_RATE = 500  # frames a second; a file that states more stores the tick rate of a clock instead
 CANCELLED = "Cancelled. Nothing was kept."
@@ -37,7 +36,7 @@ def describe_media(info: MediaInfo) -> str:
         return f"Photo, {size}"
     sound = "" if info.audio_tracks else ", no sound"
     rate = f", {float(info.frame_rate):.4g} fps" if 0 < info.frame_rate < MAX_FRAME_RATE else ""
-    return f"{format_seconds(media_seconds(info))}, {size}{rate}{sound}"
+    return f"{format_seconds(info.duration)}, {size}{rate}{sound}"
 
 
 def format_seconds(seconds: float) -> str:

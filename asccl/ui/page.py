@@ -18,8 +18,10 @@ from asccl.ui.edit_tab import HIDDEN, connect_edit_tab
 from asccl.ui.edit_widgets import EditWidgets, build_edit_tab
 from asccl.ui.examples import EXAMPLES_FOLDER
 from asccl.ui.limits import WEB_LIMITS
+from asccl.video import EncodeSettings
 from asccl.video.limits import Limits
 
+WEB_ENCODING = EncodeSettings(for_browsers=True)
 TITLE = "ASCCL: change the emotion, keep the speech"
 CACHE_CLEANING = (600, 3600)  # seconds: interval between two cleanings, age at which a file is deleted
 SANS_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")

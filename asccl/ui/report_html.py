@@ -6,6 +6,7 @@ from fractions import Fraction
 from html import escape
 from typing import Any
 
+from asccl.editing.media_report import media_notes
 from asccl.types import EMOTIONS
 from asccl.ui.messages import format_seconds
 
@@ -40,7 +41,7 @@ def report_html(report: dict[str, Any]) -> str:
 
 
 def _metrics_table(report: dict[str, Any]) -> str:
-    rows = "".join([*_quality_rows(report), *_frame_rows(report["frames"])])
+    rows = "".join([*_quality_rows(report), *_frame_rows(report["frames"]), *_media_rows(report)])
     return f'<section class="facts"><h3>Metrics</h3><table>{rows}</table></section>'
 
 
@@ -82,6 +83,11 @@ def _frame_rows(frames: dict[str, Any]) -> list[str]:
     if unreadable := frames["unreadable"]:
         rows.append(_row("Frames missing", f"{unreadable}", "could not be read: the file is damaged or cut off"))
     return rows
+
+
+def _media_rows(report: dict[str, Any]) -> list[str]:
+    """What was not carried over unchanged of sound, subtitles, chapters and clock."""
+    return [_row(label.capitalize(), "", escape(text)) for label, text in media_notes(report).items()]
 
 
 def _row(label: str, value: str, meaning: str, share: float | None = None) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 import gradio as gr
 
 from asccl.types import DetectedFace, MediaInfo
-from asccl.ui.limits import media_seconds
 from asccl.ui.messages import format_seconds
 
 LARGEST_FACE = -1  # value of the face number that means: the largest
@@ -33,7 +32,7 @@ def time_sliders(info: MediaInfo | None) -> tuple[Any, Any, Any, Any]:
     Returns:
         Updates of the previewed time, the start, the end, and the box around start and end.
     """
-    seconds = media_seconds(info) if info is not None else 0.0
+    seconds = info.duration if info is not None else 0.0
     is_video = seconds > MIN_SLIDER_SECONDS
     frame_seconds = 1 / float(info.frame_rate) if info is not None and info.frame_rate else 0.0
     last_frame = max(0.0, seconds - frame_seconds)

@@ -131,8 +131,7 @@ def sample_frames(path: Path | str, count: int, limits: Limits | None = None) ->
     """
     limits = limits or Limits()
     info = probe(path, limits)
-    duration = info.duration or info.frames / (info.frame_rate or 1)
-    frames = _read_frames(info.path, [float(duration) * (i + 0.5) / count for i in range(count)], limits)
+    frames = _read_frames(info.path, [info.duration * (i + 0.5) / count for i in range(count)], limits)
     return list({frame.pts: frame for frame in frames}.values())
 
 
@@ -165,6 +164,8 @@ def _read_frames(path: Path, times: list[float], limits: Limits) -> list[Frame]:
 
 def _seek(source: VideoSource, position: int, target: int) -> bool:
     """Seek to the last key frame up to `target`, if the index of the file has one after `position`."""
+    if not source.clock.is_continuous:
+        return False  # the index has the raw clock
     entries = source.stream.index_entries  # in decoding order and time, which run ahead of presentation
     key_frame = entries.search_timestamp(target - source.reorder_delay) if len(entries) else -1
     if key_frame < 0 or entries[key_frame].timestamp <= position:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +14,21 @@ import av
 import cv2
 from av.stream import Disposition
 
-from asccl.errors import LimitError, UnreadableError
+from asccl.errors import UnreadableError
 from asccl.types import LazyImage, MediaInfo
-from asccl.video.animation import is_animated_webp, open_animated_webp
+from asccl.video.clock import measure_clock
 from asccl.video.colour import Decoder, read_colour
+from asccl.video.container import open_container
 from asccl.video.lazy_image import DecodedImage
 from asccl.video.limits import Limits
 from asccl.video.stream_choice import select_film
 
-# Formats that hold everything themselves. Playlists (HLS, DASH, concat) may name other files or hosts: never opened.
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,ivf,flv,asf,gif,apng,ogg,"
-    "nut,mxf,dv,rm,wtv,yuv4mpegpipe,mjpeg,aac,mp3,wav,flac"
-)
 NOT_A_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 FALLBACK_RATE = Fraction(25)  # frames per second
 MAX_RATE = 1000  # frames per second; a higher one is an error of the file
 MAX_RATE_ROUNDING = Fraction(1, 1000)  # relative difference of the average of rounded time stamps
+MAX_RATE_FACTOR = 2  # of a stated and the measured rate; beyond it the stated one is that of a clock
 MIN_TRUNCATION = 0.2  # seconds; a file that ends earlier than stated by more than this is truncated
-# PyAV 19 dropped this option: it decodes metadata with "surrogateescape", and `read_metadata` replaces invalid bytes.
-METADATA_OPTIONS: Any = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
 
 class VideoSource:
@@ -44,8 +41,9 @@ class VideoSource:
     Attributes:
         time_base: seconds per unit of pts.
         rate: frames per second, exact.
-        duration: seconds, 0 where the file does not state it.
-        frame_count: estimated number of frames, at least 1.
+        duration: seconds, measured from the packets.
+        stated_duration: seconds as the header states it, 0 where it does not.
+        frame_count: number of packets, at least 1.
         skipped: number of packets that could not be decoded.
         target_pts: frames well before it that no other frame depends on are not decoded; None decodes all frames.
 
@@ -66,11 +64,15 @@ class VideoSource:
             codec.thread_type = "AUTO"
             codec.options = {"max_pixels": str(limits.max_pixels)}
             self.time_base = Fraction(self.stream.time_base)
+            self.file_clock = measure_clock(path)
+            self.clock = self.file_clock.tracks[self.stream.index]
             self.rate = self._read_rate()
-            self.duration = self._read_duration()
-            self.frame_count = max(1, self.stream.frames or round(self.duration * self.rate))
+            self.frame_count = max(1, self.clock.packets)
+            self.duration = self.clock.seconds or self.frame_count / float(self.rate)
+            self.stated_duration = self._read_stated_duration()
             limits.check_length(path, self.duration, self.frame_count)
             self._alpha_decoder = _create_alpha_decoder(self.stream)
+            self._has_chunk_times = self.container.format.name == "avi"
         except BaseException:
             self.container.close()
             raise
@@ -89,20 +91,26 @@ class VideoSource:
         """
         step = max(1, round(1 / (self.rate * self.time_base)))
         last: int | None = None
+        chunk_times: list[int] = []
         for packet in self._packets():
-            if self.target_pts is not None and packet.pts is not None:
+            if self.target_pts is not None and packet.pts is not None and not self._has_chunk_times:
                 is_before_target = packet.pts < self.target_pts - self.reorder_delay
                 self.stream.codec_context.skip_frame = "NONREF" if is_before_target else "DEFAULT"
+            if self._has_chunk_times and packet.dts is not None:
+                heappush(chunk_times, packet.dts)
             try:
                 frames = packet.decode() if self._alpha_decoder is None else self._alpha_decoder.decode(packet)
             except (av.error.FFmpegError, ValueError):
                 self.skipped += 1
+                if packet.dts in chunk_times:
+                    chunk_times.remove(packet.dts)
                 continue
             for frame in frames:
-                if frame.pts is None:
+                pts = heappop(chunk_times) if chunk_times else frame.pts
+                if pts is None:
                     last = 0 if last is None else last + step
                 else:
-                    last = frame.pts if last is None else max(frame.pts, last + 1)
+                    last = pts if last is None else max(pts, last + 1)
                 yield last, frame
 
     def first(self, frames: Iterator[tuple[int, av.VideoFrame]]) -> tuple[int, av.VideoFrame]:
@@ -133,7 +141,7 @@ class VideoSource:
             frames: number of decoded frames.
             last_pts: of the last one, relative to the first.
         """
-        remaining = self.duration - float(last_pts * self.time_base)
+        remaining = self.stated_duration - float(last_pts * self.time_base)
         if remaining <= max(MIN_TRUNCATION, float(3 / self.rate)):
             return 0
         return max(0, (self.stream.frames or 0) - frames)
@@ -145,6 +153,7 @@ class VideoSource:
     def info(self, first: av.VideoFrame) -> MediaInfo:
         """Describe the file, given its first frame."""
         is_transposed = read_orientation(first)[0]
+        start = float((self.clock.start or 0) * self.time_base)
         return MediaInfo(
             path=self.path,
             width=first.height if is_transposed else first.width,
@@ -155,11 +164,15 @@ class VideoSource:
             frames=self.frame_count,
             is_still=False,
             audio_tracks=sum(stream.codec_context is not None for stream in self.container.streams.audio),
+            stated_duration=self.stated_duration,
+            clock_jumps=tuple(replace(jump, time=jump.time - start) for jump in self.file_clock.jumps),
         )
 
     def _packets(self) -> Iterator[Any]:
+        clock = self.clock.follow()
         try:
-            yield from self.container.demux(self.stream)
+            for packet in self.container.demux(self.stream):
+                yield clock.carry_on(packet)
         except av.error.FFmpegError:
             self.skipped += 1
 
@@ -173,6 +186,13 @@ class VideoSource:
         return select_film(streams, lambda: open_container(self.path, max_pixels))
 
     def _read_rate(self) -> Fraction:
+        stated = self._read_stated_rate()
+        measured = self.clock.mean_rate
+        if measured and not 1 / MAX_RATE_FACTOR < stated / measured < MAX_RATE_FACTOR:
+            return measured.limit_denominator(MAX_RATE)
+        return stated
+
+    def _read_stated_rate(self) -> Fraction:
         average, guessed = (Fraction(r) if r else None for r in (self.stream.average_rate, self.stream.guessed_rate))
         if average and guessed and abs(average / guessed - 1) < MAX_RATE_ROUNDING:
             return guessed  # the average of rounded time stamps gives 29.97 for 30000/1001
@@ -181,7 +201,7 @@ class VideoSource:
                 return rate
         return FALLBACK_RATE
 
-    def _read_duration(self) -> float:
+    def _read_stated_duration(self) -> float:
         if self.stream.duration:
             return float(self.stream.duration * self.time_base)
         return max(0.0, (self.container.duration or 0) / av.time_base)
@@ -210,38 +230,6 @@ class Converter:
         if flip_horizontally or flip_vertically:
             image = cv2.flip(image, -1 if flip_horizontally and flip_vertically else 1 if flip_horizontally else 0)
         return image
-
-
-def open_container(path: Path, max_pixels: int) -> Any:
-    """Open an av.InputContainer that can read this file only.
-
-    Raises:
-        UnreadableError: the format is unknown or damaged.
-        LimitError: the file asks for too much memory.
-    """
-    try:
-        return av.open(
-            open_animated_webp(path) if is_animated_webp(path) else f"file:{path}",
-            options={"max_pixels": str(max_pixels)},
-            container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
-            **METADATA_OPTIONS,
-        )
-    except (av.error.FFmpegError, ValueError):
-        raise UnreadableError(
-            f"{path.name} is not a readable video or image",
-            "copy or export it again, for instance as MP4, or give another file",
-        ) from None
-    except MemoryError:
-        raise LimitError(f"{path.name} asks for more memory than there is", "make it smaller first") from None
-
-
-def read_metadata(item: Any) -> dict[str, str]:
-    """Metadata of a container or stream, with U+FFFD in place of bytes that are not UTF-8."""
-    return {_replace_invalid(key): _replace_invalid(value) for key, value in item.metadata.items()}
-
-
-def _replace_invalid(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def read_orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:

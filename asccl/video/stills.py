@@ -12,6 +12,7 @@ import io
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
@@ -109,6 +110,10 @@ class StillWriter:
         self._format = STILL_SUFFIXES[target.suffix.lower()]
         self._file = AtomicFile(target)
         self._image: Image | None = None
+
+    def track_report(self) -> dict[str, Any]:
+        """A still has no sound, subtitles or chapters."""
+        return {}
 
     def write(self, frame: Frame) -> None:
         """Set the image, (H, W, 3) uint8 RGB; the last call counts."""

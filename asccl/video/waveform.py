@@ -1,39 +1,149 @@
-"""Read the sound of a file as samples."""
+"""Decode sound to samples of one layout and rate, also where those of the source change."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 
-from asccl.errors import UnreadableError
+from asccl.video.clock import PacketClock, measure_clock
+from asccl.video.container import open_container
+from asccl.video.limits import UNLIMITED, Limits
 
 SOUND_RATE = 16_000  # Hz
+MAX_DEVIATION = 0.04  # seconds by which samples may lie beside their time stamps; more is a gap or an overlap
+SILENCE_CHUNK = 10.0  # seconds of silence that are returned at once
 
 
-def read_sound(path: Path | str, rate: int = SOUND_RATE) -> np.ndarray | None:
-    """Read the first audio track, mixed to one channel.
+def read_sound(path: Path | str, rate: int = SOUND_RATE, seconds: float | None = None) -> np.ndarray | None:
+    """Read the first audio track, mixed to one channel; gaps of the track are silent.
 
     Args:
         path: a video or audio file.
         rate: sample rate of the result in Hz.
+        seconds: of sound to read at most; None reads as much as `Limits` allows a video to last.
 
     Returns:
         (N,) float32 in [-1, 1], whose first sample belongs to the start of the track; None without audio.
 
     Raises:
-        UnreadableError: the sound cannot be decoded.
+        UnreadableError: the file cannot be opened.
     """
     path = Path(path)
+    UNLIMITED.check_file(path)
+    remaining = round((Limits().max_seconds if seconds is None else seconds) * rate)
     parts: list[np.ndarray] = []
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                return None
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-            for frame in (*container.decode(audio=0), None):  # None flushes the resampler
-                parts.extend(part.to_ndarray()[0] for part in resampler.resample(frame))
-    except (av.FFmpegError, OSError) as error:
-        raise UnreadableError(f"the sound of {path.name} cannot be read ({error})", "give a complete file") from error
+    with open_container(path, UNLIMITED.max_pixels) as container:
+        stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
+        if stream is None:
+            return None
+        clock = measure_clock(path).tracks[stream.index]
+        for samples in _decode_track(container, stream, clock.follow(), rate):
+            parts.append(samples[0, :remaining])
+            remaining -= len(parts[-1])
+            if remaining <= 0:
+                break
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def _decode_track(container: Any, stream: Any, clock: PacketClock, rate: int) -> Iterator[np.ndarray]:
+    """Decode a track from its first packet on, (1, n) float32 in parts."""
+    decoder = SampleDecoder("mono", rate)
+    try:
+        for packet in container.demux(stream):
+            yield from decoder.decode(clock.carry_on(packet))
+    except av.error.FFmpegError:
+        pass  # the file breaks off: what has been decoded counts
+    yield from decoder.finish()
+
+
+class SampleDecoder:
+    """Decodes the packets of one track to continuous samples of one layout and rate.
+
+    A change of layout or rate within the track is converted, a gap becomes silence, and what overlaps is cut.
+
+    Args:
+        layout: of the samples, for instance "stereo".
+        rate: of the samples, Hz.
+
+    Attributes:
+        start: seconds on the clock that is carried on, of the first sample; None before it.
+        damaged: number of packets that could not be decoded.
+    """
+
+    def __init__(self, layout: str, rate: int):
+        self.start: Fraction | None = None
+        self.damaged = 0
+        self._layout, self._rate = layout, rate
+        self._channels = av.AudioLayout(layout).nb_channels
+        self._resampler: av.AudioResampler | None = None
+        self._format: tuple[str, str, int] | None = None
+        self._consumed = Fraction(0)  # seconds of sound since `start`
+        self._surplus = 0  # samples that are still to be cut
+
+    def decode(self, packet: Any) -> Iterator[np.ndarray]:
+        """Decode one packet, whose time stamps are on the clock that is carried on.
+
+        Yields:
+            (channels, n) float32.
+        """
+        try:
+            frames = packet.decode()
+        except (av.error.FFmpegError, ValueError):
+            self.damaged += 1
+            return
+        for frame in frames:
+            if frame.samples and frame.sample_rate:
+                yield from self._place(frame, packet)
+
+    def finish(self) -> Iterator[np.ndarray]:
+        """Yield the samples that the resampler still holds."""
+        if self._resampler is not None:
+            yield from self._resample(None)
+        self._resampler = self._format = None
+
+    def _place(self, frame: Any, packet: Any) -> Iterator[np.ndarray]:
+        """The samples of a frame, after silence where there is a gap before it, without those that are too late."""
+        if frame.pts is not None:
+            time = frame.pts * Fraction(frame.time_base or packet.time_base)
+            self.start = time if self.start is None else self.start
+            gap = time - self.start - self._consumed
+            if gap > MAX_DEVIATION:
+                yield from self.finish()
+                yield from self._silence(gap)
+                self._consumed += gap
+            elif gap < -MAX_DEVIATION:
+                self._surplus = round(-gap * self._rate)
+                self._consumed += gap
+        self._consumed += Fraction(frame.samples, frame.sample_rate)
+        frame_format = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if frame_format != self._format:
+            yield from self.finish()
+            self._resampler, self._format = av.AudioResampler("fltp", self._layout, self._rate), frame_format
+        frame.pts = None
+        yield from self._resample(frame)
+
+    def _resample(self, frame: Any) -> Iterator[np.ndarray]:
+        assert self._resampler is not None
+        try:
+            frames = self._resampler.resample(frame)
+        except (av.error.FFmpegError, ValueError):
+            self.damaged += 1
+            return
+        for resampled in frames:
+            samples = resampled.to_ndarray()
+            cut = min(self._surplus, samples.shape[1])
+            self._surplus -= cut
+            if cut < samples.shape[1]:
+                yield samples[:, cut:]
+
+    def _silence(self, seconds: Fraction) -> Iterator[np.ndarray]:
+        remaining = round(seconds * self._rate)
+        while remaining > 0:
+            count = min(remaining, round(SILENCE_CHUNK * self._rate))
+            yield np.zeros((self._channels, count), np.float32)
+            remaining -= count

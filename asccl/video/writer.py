@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,11 +18,13 @@ from asccl.errors import SettingError, UnreadableError
 from asccl.files import AtomicFile, join_name
 from asccl.types import Frame, MediaInfo
 from asccl.video.colour import Colour, read_colour
+from asccl.video.container import open_container, open_output, read_metadata
 from asccl.video.lazy_image import to_video_frame
 from asccl.video.limits import UNLIMITED
-from asccl.video.sound import SoundCopier
-from asccl.video.source import VideoSource, open_container, read_metadata, read_orientation
+from asccl.video.sound import OutputSpan
+from asccl.video.source import VideoSource, read_orientation
 from asccl.video.stills import STILL_SUFFIXES, StillWriter, check_still_size, read_still_tags
+from asccl.video.tracks import TrackCopier
 
 VIDEO_SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
 CONTAINER_METADATA = {
@@ -42,11 +45,12 @@ FALLBACK_RESOLUTION = 1_000_000  # units per second
 
 @dataclass(frozen=True)
 class EncodeSettings:
-    """Settings of the H.264 encoder.
+    """Settings of the encoders.
 
     Attributes:
-        crf: 0 to 51; lower is better, 16 is visually lossless.
+        crf: of H.264, 0 to 51; lower is better, 16 is visually lossless.
         preset: a preset of x264.
+        for_browsers: whether to encode to AAC also the sound that MP4 holds and some browsers do not play.
 
     Raises:
         SettingError: crf is out of range.
@@ -54,6 +58,7 @@ class EncodeSettings:
 
     crf: float = 16.0
     preset: str = "veryfast"
+    for_browsers: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.crf) and 0 <= self.crf <= 51):
@@ -61,8 +66,9 @@ class EncodeSettings:
 
 
 class Writer:
-    """Writes frames as H.264 High, yuv420p, faststart, with their own time stamps, and all sound tracks of `source`.
+    """Writes frames as H.264 High, yuv420p, faststart, with their own time stamps.
 
+    Sound, subtitles and chapters of `source` are carried over as far as the picture reaches and MP4 can hold them.
     4:2:0 has no odd sizes: an odd width or height grows by one pixel, a copy of the last.
     Use it as a context manager: on success the file is renamed into place, on any exception nothing is left.
 
@@ -71,7 +77,8 @@ class Writer:
         info: of the frames; its file also gives the colour tags and the pixel aspect ratio.
         source: gives the sound and the metadata; None writes a silent video.
         tags: written as MP4 metadata.
-        settings: of the encoder.
+        settings: of the encoders.
+        check: is called while the end of the file is written; may raise an error to stop.
 
     Raises:
         OutputError: the file cannot be written.
@@ -84,27 +91,29 @@ class Writer:
         source: Path | None = None,
         tags: dict[str, str] | None = None,
         settings: EncodeSettings | None = None,
+        check: Callable[[], None] | None = None,
     ):
+        self._check = check or (lambda: None)
         self.info, self.settings = info, settings or EncodeSettings()
         self._colour, self._pixel_aspect = _read_colour_and_aspect(info.path)
         self._timestamps = _TimestampConverter(info)
         self._origin: Fraction | None = None
-        self._sound: SoundCopier | None = None
+        self._end = Fraction(0)  # of the picture, on the clock of the source
+        self._tracks: TrackCopier | None = None
         self._file = AtomicFile(target)
         try:
             with self._file.output_errors():
-                self._output = av.open(
-                    f"file:{self._file.temporary_path}",
-                    "w",
-                    format=VIDEO_SUFFIXES[target.suffix.lower()],
-                    options={
+                self._output = open_output(
+                    self._file.temporary_path,
+                    VIDEO_SUFFIXES[target.suffix.lower()],
+                    {
                         "movflags": "+faststart+use_metadata_tags",
                         "video_track_timescale": str(self._timestamps.time_base.denominator),
                     },
                 )
                 self._stream = self._add_video_stream()
                 if source is not None:
-                    self._sound = SoundCopier(source, self._output, UNLIMITED.max_pixels)
+                    self._tracks = TrackCopier(source, self._output, self.settings.for_browsers, self._check)
                     self._output.metadata.update(_inherited_metadata(source))
                 self._output.metadata.update(tags or {})
         except BaseException:
@@ -118,15 +127,18 @@ class Writer:
             raise ValueError(f"frame {frame.index} has shape {frame.pixels.shape}, expected {expected}")
         time = frame.pts * self.info.time_base
         if self._origin is None:
-            sound_start = self._sound.start if self._sound else None
-            self._origin = time if sound_start is None or time < 0 else min(time, sound_start)
-            self._timestamps.start(time, self._origin)
+            self._origin = self._begin(time)
+        self._end = max(self._end, time + 1 / self.info.frame_rate)
         encoded = to_video_frame(frame.pixels, self._colour)
         encoded.pts, encoded.time_base = self._timestamps(time), self._timestamps.time_base
         with self._file.output_errors():
             self._output.mux(self._stream.encode(encoded))
-            if self._sound is not None:
-                self._sound.mux_until(time, self._origin)
+            if self._tracks is not None:
+                self._tracks.mux_until(time)
+
+    def track_report(self) -> dict[str, Any]:
+        """What became of sound, subtitles and chapters, JSON-able. Complete once the file is."""
+        return self._tracks.report() if self._tracks is not None else {}
 
     def __enter__(self) -> Writer:
         return self
@@ -142,22 +154,33 @@ class Writer:
                 raise ValueError("no frame was written")
             try:
                 self._output.mux(self._stream.encode(None))
-                if self._sound is not None:
-                    self._sound.mux_until(None, self._origin)
+                if self._tracks is not None:
+                    self._tracks.finish(self._end)
+                self._check()
                 self._output.close()
             except BaseException:
                 self._discard()
                 raise
             finally:
-                if self._sound is not None:
-                    self._sound.close()
+                if self._tracks is not None:
+                    self._tracks.close()
 
     def _discard(self) -> None:
         self._file.discard()  # first, so that closing has little to write
         with suppress(OSError, av.error.FFmpegError):
             self._output.close()
-        if self._sound is not None:
-            self._sound.close()
+        if self._tracks is not None:
+            self._tracks.close()
+
+    def _begin(self, time: Fraction) -> Fraction:
+        """Decide what is written, by the time of the first frame; return what becomes 0 in the output."""
+        self._end = time + Fraction(self.info.duration)
+        origin = time
+        if self._tracks is not None:
+            origin = self._tracks.choose_origin(time)
+            self._tracks.begin(OutputSpan(origin, self._end if self.info.duration else math.inf))
+        self._timestamps.start(time, origin)
+        return origin
 
     def _add_video_stream(self) -> Any:
         rate = self.info.frame_rate
@@ -220,6 +243,7 @@ def open_writer(
     source: Path | None = None,
     tags: dict[str, str] | None = None,
     settings: EncodeSettings | None = None,
+    check: Callable[[], None] | None = None,
 ) -> Writer | StillWriter:
     """Create the writer for a video or a still.
 
@@ -228,7 +252,8 @@ def open_writer(
         info: of the frames.
         source: gives the sound and the metadata.
         tags: written as metadata.
-        settings: of the video encoder.
+        settings: of the encoders of a video.
+        check: is called while the end of a video is written; may raise an error to stop.
 
     Raises:
         SettingError: the ending of `target` is unsuitable, or `target` is the source.
@@ -246,7 +271,7 @@ def open_writer(
     if info.is_still:
         check_still_size(target, info)
         return StillWriter(target, source or info.path, tags or {})
-    return Writer(target, info, source, tags, settings)
+    return Writer(target, info, source, tags, settings, check)
 
 
 def default_output(info: MediaInfo, suffix: str) -> Path:

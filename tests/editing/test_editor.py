@@ -19,6 +19,7 @@ from asccl.video import Reader, open_writer, probe, read_tags
 REPORT_KEYS = {
     *("schema", "software", "request", "source", "frames", "metadata", "fit", "strength", "renderer"),
     *("speech", "identity", "emotion", "curves", "seconds", "weights"),
+    *("sound", "subtitles", "chapters", "clock"),
 }
 
 
@@ -50,6 +51,9 @@ def pixels(editor: Editor, monkeypatch: pytest.MonkeyPatch):
 
         def write(self, frame: Frame) -> None:
             self.frames.append(frame.image.copy())
+
+        def track_report(self) -> dict[str, object]:
+            return {}
 
         def __enter__(self) -> Collector:
             return self

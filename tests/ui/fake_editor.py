@@ -15,7 +15,6 @@ import numpy as np
 
 from asccl.errors import NoFaceError
 from asccl.types import EMOTIONS, DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
-from asccl.ui.limits import media_seconds
 from asccl.video.reader import Reader, probe
 
 TINTS = {  # gain of red, green and blue
@@ -145,7 +144,7 @@ def build_report(request: EditRequest, info: MediaInfo) -> dict[str, Any]:
             "probabilities_before": before,
             "probabilities_after": after,
         },
-        "curves": build_curves(media_seconds(info) if is_video else 0.0),
+        "curves": build_curves(info.duration),
         "seconds": {"track and fit": 1.01, "render": 1.9, "read out": 0.3, "encode": 0.2, "total": 3.4},
         "weights": [{"name": "arcface", "file": "mobilefacenet-arcface.safetensors", "sha256": "0123456789abcdef" * 4}],
     }

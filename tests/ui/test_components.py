@@ -13,7 +13,7 @@ import pytest
 from asccl.errors import CancelledError, LimitError, UnreadableError
 from asccl.types import MediaInfo
 from asccl.ui.components import UI_FOLDER, card_value, status_line
-from asccl.ui.limits import WEB_LIMITS, check_media, check_upload, media_seconds
+from asccl.ui.limits import WEB_LIMITS, check_media, check_upload
 from asccl.ui.messages import error_message, format_seconds
 
 INFO = MediaInfo(Path(__file__), 160, 160, Fraction(10), Fraction(1, 10), 2.0, 20, is_still=False)
@@ -40,11 +40,6 @@ def test_a_video_above_the_limits_is_refused(changes, message):
 def test_a_deleted_upload_is_requested_again(tmp_path):
     with pytest.raises(UnreadableError, match="send it again"):
         check_upload(str(tmp_path / "gone.mp4"), "video")
-
-
-def test_a_missing_duration_is_measured(media):
-    recording = replace(INFO, duration=0.0, path=media / "talk.mp4")
-    assert media_seconds(recording) == pytest.approx(1.9)  # from the first frame to the last
 
 
 def test_times_are_formatted():

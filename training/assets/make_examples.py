@@ -32,6 +32,7 @@ from asccl.face import mesh
 from asccl.face.easing import smoothstep
 from asccl.morphable.anny_head import load_anny_head
 from asccl.types import Image
+from asccl.video.container import open_output
 from training.assets.portrait import PortraitAppearance, PortraitCamera, render
 
 FRAME_RATE = 25  # Hz
@@ -232,7 +233,7 @@ def write_clip(path: Path, frames: Iterable[Image], sound: np.ndarray, preset: s
     """
     frames = iter(frames)
     first = next(frames)
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as out:
+    with open_output(path, "mp4", {"movflags": "+faststart"}) as out:
         video = out.add_stream("libx264", FRAME_RATE, options={"crf": "18", "preset": preset})
         video.height, video.width = first.shape[:2]
         video.pix_fmt = "yuv420p"
