@@ -1,4 +1,7 @@
-"""Render a planned edit: the second of two passes over a file, which decodes, renders, measures and encodes."""
+"""Render a planned edit: the second of two passes over a file, which decodes, renders, measures and encodes.
+
+Each of the four has a thread: encoding takes longest, and must not wait for a measurement.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,6 @@ def render_clip(
 ) -> EditMetrics:
     """Render every frame of a clip by its plan, measure the edit, and write the frames.
 
-    Decoding, rendering, and measuring with encoding have a thread each.
-
     Args:
         request: names the source and says whether to draw the badge.
         plan: of the whole clip.
@@ -58,22 +59,30 @@ def render_clip(
     metrics = EditMetrics(models.embedder.embed, models.expression.predict, network_stride)
     session, mesh = plan.start(), FaceMesh()
 
-    def finish(item: tuple[Frame, LazyImage, np.ndarray]) -> None:
-        frame, edited, landmarks = item
-        if edited is not frame.pixels and frame.index % stride == 0:
-            with clock("read out"):
-                edited_landmarks, _, _ = mesh.detect(edited, Window.around(landmarks))
-                metrics.add(float(clip.times[frame.index]), frame.pixels, edited, landmarks, edited_landmarks)
+    def encode(item: tuple[Frame, LazyImage]) -> None:
+        frame, edited = item
         with clock("encode"):
             writer.write(replace(frame, pixels=draw_badge(edited) if request.badge else edited))
 
+    def measure(item: tuple[Frame, LazyImage, np.ndarray]) -> None:
+        frame, edited, landmarks = item
+        with clock("read out"):
+            edited_landmarks, _, _ = mesh.detect(edited, Window.around(landmarks))
+            metrics.add(float(clip.times[frame.index]), frame.pixels, edited, landmarks, edited_landmarks)
+
     try:
-        with Reader(request.source, limits) as reader, BackgroundWriter(finish) as background:
+        with (
+            Reader(request.source, limits) as reader,
+            BackgroundWriter(encode) as encoder,
+            BackgroundWriter(measure) as meter,
+        ):
             for frame in prefetch(islice(reader, len(clip.times))):
                 landmarks = clip.landmarks.read(frame.index, frame.index + 1)[0]
                 with clock("render"):
                     edited = session.render(frame.pixels, landmarks, frame.index)
-                background.put((frame, edited, landmarks))
+                encoder.put((frame, edited))
+                if edited is not frame.pixels and frame.index % stride == 0:
+                    meter.put((frame, edited, landmarks))
                 progress("render", (frame.index + 1) / len(clip.times))
     finally:
         mesh.close()

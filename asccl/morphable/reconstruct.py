@@ -16,8 +16,8 @@ from asccl.face.store import LandmarkStore
 from asccl.face.tracker import Tracker
 from asccl.morphable.fit import Fitter, sample_indices
 from asccl.types import Frame, Image, MediaInfo, Motion, Progress, Track
-from asccl.video import Limits, Reader, sample_frames
-from asccl.video.threads import prefetch
+from asccl.video import Limits, Reader, iterate_samples
+from asccl.video.threads import BackgroundWriter, prefetch
 
 OBSERVED_FRAMES = 24  # approximate number of frames that are passed to an observer
 SEARCHED_FRAMES = 8  # frames in which people are searched for
@@ -144,7 +144,7 @@ def track_face(
         CancelledError: the progress was cancelled.
     """
     with Reader(path, limits, stride) as reader, LandmarkStore() as raw:
-        samples = sample_frames(path, SEARCHED_FRAMES, limits)
+        samples = prefetch(iterate_samples(path, SEARCHED_FRAMES, limits))
         people = tracker.find_people(samples, reader.info.time_base, all_people=face is not None)
         tracker.start(select_person(people, face, path.name))
         evidence, times = _track_frames(prefetch(reader), reader.info, tracker, raw, progress, observe)
@@ -172,18 +172,27 @@ def _track_frames(
     progress: Progress,
     observe: FrameObserver | None,
 ) -> tuple[list[Evidence], np.ndarray]:
-    """Append the landmarks of all frames to `raw`; return the evidence and the times of the frames."""
+    """Append the landmarks of all frames to `raw`; return the evidence and the times of the frames.
+
+    Frames are observed in a thread of their own.
+    """
     interval = max(1, info.frames // OBSERVED_FRAMES)
     evidence, stamps, next_observed = [], [], 0
-    for frame in frames:
-        landmarks, frame_evidence = tracker.track(frame.pixels)
-        raw.append(landmarks)
-        evidence.append(frame_evidence)
-        stamps.append(frame.pts)
-        if observe is not None and landmarks is not None and frame.index >= next_observed:
-            observe(frame.index, frame.image, landmarks)
-            next_observed = frame.index + interval
-        progress("track", (frame.index + 1) / max(info.frames, frame.index + 1))
+
+    def observe_frame(item: tuple[Frame, np.ndarray]) -> None:
+        if observe is not None:
+            observe(item[0].index, item[0].image, item[1])
+
+    with BackgroundWriter(observe_frame) as observer:
+        for frame in frames:
+            landmarks, frame_evidence = tracker.track(frame.pixels)
+            raw.append(landmarks)
+            evidence.append(frame_evidence)
+            stamps.append(frame.pts)
+            if observe is not None and landmarks is not None and frame.index >= next_observed:
+                observer.put((frame, landmarks))
+                next_observed = frame.index + interval
+            progress("track", (frame.index + 1) / max(info.frames, frame.index + 1))
     return evidence, (np.array(stamps, np.float64) - stamps[0]) * float(info.time_base)
 
 

@@ -111,7 +111,8 @@ def read_frame_at(path: Path | str, seconds: float, limits: Limits | None = None
         UnreadableError: the file cannot be decoded.
         LimitError: the file is too large or too long.
     """
-    return _read_frames(Path(path), [seconds], limits or Limits())[0]
+    (frame,) = _read_frames(Path(path), [seconds], limits or Limits())
+    return frame
 
 
 def sample_frames(path: Path | str, count: int, limits: Limits | None = None) -> list[Frame]:
@@ -129,24 +130,39 @@ def sample_frames(path: Path | str, count: int, limits: Limits | None = None) ->
         UnreadableError: the file cannot be decoded.
         LimitError: the file is too large or too long.
     """
+    return list(iterate_samples(path, count, limits))
+
+
+def iterate_samples(path: Path | str, count: int, limits: Limits | None = None) -> Iterator[Frame]:
+    """Read evenly spread frames one by one; see `sample_frames`.
+
+    Args:
+        path: a video or a still.
+        count: of frames.
+        limits: what is accepted.
+    """
     limits = limits or Limits()
     info = probe(path, limits)
-    frames = _read_frames(info.path, [info.duration * (i + 0.5) / count for i in range(count)], limits)
-    return list({frame.pts: frame for frame in frames}.values())
+    previous: int | None = None
+    for frame in _read_frames(info.path, [info.duration * (i + 0.5) / count for i in range(count)], limits):
+        if frame.pts != previous:
+            yield frame
+        previous = frame.pts
 
 
-def _read_frames(path: Path, times: list[float], limits: Limits) -> list[Frame]:
-    """Frames at growing times in seconds. Seeks if a key frame lies in between, else decodes on."""
+def _read_frames(path: Path, times: list[float], limits: Limits) -> Iterator[Frame]:
+    """Frames at growing times in seconds, one for each time. Seeks if a key frame lies in between, else decodes on."""
     limits.check_file(path)
     if is_still(path, limits):
-        return [Frame(read_still(path, limits), 0, 0)]
+        yield Frame(read_still(path, limits), 0, 0)
+        return
     with VideoSource(path, limits) as source:
         decoded = source.frames()
         start, current = source.first(decoded)
         convert = source.converter(current)
         pts = start
         upcoming: tuple[int, av.VideoFrame] | None = (start, current)
-        frames: list[Frame] = []
+        sample: Frame | None = None
         for time in times:
             target = start + round(max(0.0, time) / source.time_base)
             source.target_pts = min(target, start + round(source.duration / source.time_base))
@@ -156,10 +172,9 @@ def _read_frames(path: Path, times: list[float], limits: Limits) -> list[Frame]:
             while upcoming is not None and upcoming[0] <= target:
                 pts, current = upcoming
                 upcoming = next(decoded, None)
-            index = round((pts - start) * source.time_base * source.rate)
-            is_repeated = bool(frames) and frames[-1].pts == pts
-            frames.append(frames[-1] if is_repeated else Frame(convert(current), index, pts))
-        return frames
+            if sample is None or sample.pts != pts:
+                sample = Frame(convert(current), round((pts - start) * source.time_base * source.rate), pts)
+            yield sample
 
 
 def _seek(source: VideoSource, position: int, target: int) -> bool:

@@ -47,6 +47,8 @@ class SkinModel:
         self._forehead = head.neutral[:, 1] < brows - 0.4
         self._light: np.ndarray | None = None
         self._skin_confidence: np.ndarray | None = None
+        self._roughness: float | None = None
+        self._shadow_slopes: np.ndarray | None = None
 
     def normals(self, points: np.ndarray) -> np.ndarray:
         """Compute the unit normals of landmarks (468, 3) pixels: (468, 3), towards the camera (z < 0)."""
@@ -75,7 +77,7 @@ class SkinModel:
         self._texture.append(float(np.median(roughness)))
         self._likelihoods.append(_skin_likelihood(image, landmarks, xy))
         self._colours.append(np.median(image[xy[:, 1], xy[:, 0]], axis=0))
-        self._light = self._skin_confidence = None
+        self._light = self._skin_confidence = self._roughness = self._shadow_slopes = None
 
     @property
     def skin_confidence(self) -> np.ndarray:
@@ -105,8 +107,10 @@ class SkinModel:
     @property
     def roughness(self) -> float:
         """0.4 for very smooth skin to 1.3 for lined skin: the strength of a drawn wrinkle."""
-        texture = float(np.median(self._texture)) if self._texture else DEFAULT_TEXTURE
-        return float(np.clip(0.35 + 95 * texture, 0.4, 1.3))
+        if self._roughness is None:
+            texture = float(np.median(self._texture)) if self._texture else DEFAULT_TEXTURE
+            self._roughness = float(np.clip(0.35 + 95 * texture, 0.4, 1.3))
+        return self._roughness
 
     @property
     def shadow_slopes(self) -> np.ndarray:
@@ -114,9 +118,11 @@ class SkinModel:
 
         Light that enters skin leaves it again nearby, mostly in the colours that skin reflects: its shadows keep these.
         """
-        colour = np.median(self._colours, axis=0) if self._colours else np.ones(3)
-        ratio = colour / max(float(colour.mean()), 1.0)
-        return np.clip(1 - SHADOW_WARMTH * (ratio - 1), *SHADOW_SLOPE_RANGE) if self._colours else np.ones(3)
+        if self._shadow_slopes is None:
+            colour = np.median(self._colours, axis=0) if self._colours else np.ones(3)
+            ratio = colour / max(float(colour.mean()), 1.0)
+            self._shadow_slopes = np.clip(1 - SHADOW_WARMTH * (ratio - 1), *SHADOW_SLOPE_RANGE)
+        return self._shadow_slopes
 
     def brightness_ratio(self, points: np.ndarray, edited_points: np.ndarray) -> np.ndarray:
         """Brightness (468,) of the edited surface over that of the source, from both landmarks (468, 3) pixels."""

@@ -187,8 +187,8 @@ def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
     needed = fade / EVEN_STRETCH
     needed *= np.minimum(1, source_opening / np.maximum(needed.sum(0), 1e-3))
     highest, lowest = middle - (source_start + inwards * needed)  # bounds of the displacement of the teeth
-    teeth_down = np.clip(_curve(grid, np.clip(0, lowest, highest), old_opening), lowest, highest)
-    teeth_along = _curve(grid, along.mean(0), old_opening)
+    teeth_down, teeth_along = _curves(np.stack([np.clip(0, lowest, highest), along.mean(0)]), old_opening)
+    teeth_down = np.clip(teeth_down, lowest, highest)
     visibility = smoothstep((new_opening / size - MIN_CAVITY_GAP) / (FULL_CAVITY_GAP - MIN_CAVITY_GAP))
     source_length = np.maximum(inwards * (end - teeth_down - source_start), 1e-3)
     coverage = visibility * _coverage(fade / source_length)
@@ -210,7 +210,8 @@ def _coverage(stretch: np.ndarray) -> np.ndarray:
     return smoothstep((stretch - MIN_STRETCH) / (MAX_STRETCH - MIN_STRETCH))
 
 
-def _curve(grid: np.ndarray, values: np.ndarray, opening: np.ndarray) -> np.ndarray:
-    """Fit a polynomial along the mouth to values (n,) at `grid` (n,), weighted by the old opening of the lips."""
-    position = np.linspace(-1, 1, len(grid))
-    return np.polyval(np.polyfit(position, values, CURVE_DEGREE, w=opening + 1e-3), position)
+def _curves(values: np.ndarray, opening: np.ndarray) -> np.ndarray:
+    """Fit polynomials to rows of values (k, n) along the mouth, weighted by the old opening (n,) of the lips."""
+    powers = np.linspace(-1, 1, len(opening)) ** np.arange(CURVE_DEGREE + 1)[:, None]
+    weighted = powers * (opening + 1e-3) ** 2
+    return np.linalg.solve(weighted @ powers.T, weighted @ values.T).T @ powers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -98,6 +99,13 @@ def saturate(pressure: float) -> float:
     return float(pressure / (1 + pressure**SATURATION) ** (1 / SATURATION))
 
 
+class _Line(NamedTuple):
+    """Points along a path as weighted means of landmarks (k,): weights (n + 1, k)."""
+
+    landmarks: np.ndarray
+    weights: np.ndarray
+
+
 class WrinkleModel:
     """The wrinkles of a face under a change of coefficients."""
 
@@ -109,13 +117,14 @@ class WrinkleModel:
 
         self._index = head.index
         self._sides = [
-            (wrinkle, side, path)
+            (wrinkle, side, _interpolate_path(path))
             for wrinkle in WRINKLES
             for side, path in (("Right", wrinkle.path), ("Left", tuple(mirror(p) for p in wrinkle.path)))
         ]
+        forehead = [((*path, *(mirror(p) for p in path[-2::-1])), strength) for path, strength in FOREHEAD_LINES]
         self._forehead = [
-            ((*path, *(mirror(p) for p in path[-2::-1])), strength, profile)
-            for (path, strength), profile in zip(FOREHEAD_LINES, FOREHEAD_PROFILES, strict=True)
+            (_interpolate_path(path), _interpolate_path(path[1:-1]), strength, profile)
+            for (path, strength), profile in zip(forehead, FOREHEAD_PROFILES, strict=True)
         ]
 
     def depth_map(
@@ -142,44 +151,48 @@ class WrinkleModel:
         """
         out = np.zeros(shape, np.float32)
         widening = float(np.clip(SMOOTH_ROUGHNESS / roughness, 1, MAX_WIDENING))
-        for path, width, depth, profile in self._wrinkles(change, roughness, forehead_confidence):
-            _draw_wrinkle(out, landmarks, path, width * widening * face_size, depth, profile)
+        for line, width, depth, profile in self._wrinkles(change, roughness, forehead_confidence):
+            points = line.weights @ landmarks[line.landmarks, :2]
+            _draw_wrinkle(out, points, width * widening * face_size, depth, profile)
         return out
 
     def _wrinkles(
         self, change: np.ndarray, roughness: float, forehead_confidence: float
-    ) -> Iterator[tuple[Path, float, float, np.ndarray]]:
-        """Path, width in face sizes, depth and profile of each wrinkle."""
+    ) -> Iterator[tuple[_Line, float, float, np.ndarray]]:
+        """Line, width in face sizes, depth and profile of each wrinkle."""
 
         def increase(name: str) -> float:
             return max(0.0, float(change[self._index[name]]))
 
-        for wrinkle, side, path in self._sides:
+        for wrinkle, side, line in self._sides:
             pressure = saturate(sum(k * increase(n + side) for n, k in wrinkle.units.items()))
             if pressure > MIN_STRENGTH:
-                yield path, wrinkle.width, wrinkle.depth * pressure**ONSET_EXPONENT, WRINKLE_PROFILE
+                yield line, wrinkle.width, wrinkle.depth * pressure**ONSET_EXPONENT, WRINKLE_PROFILE
         outer = 0.5 * (increase("browOuterUpLeft") + increase("browOuterUpRight"))
         inner = increase("browInnerUp")
-        for path, line_strength, profile in self._forehead:
+        for long_line, short_line, line_strength, profile in self._forehead:
             # smooth skin shows the main line alone
             visibility = 1.0 if line_strength == 1 else min(1.0, roughness / SMOOTH_ROUGHNESS)
             pressure = saturate(0.7 * outer + 0.5 * inner)
             strength = pressure * line_strength * visibility * forehead_confidence**2
             if strength > MIN_STRENGTH:
-                visible_path = path if outer > 0.3 * inner else path[1:-1]
-                yield visible_path, FOREHEAD_WIDTH, FOREHEAD_DEPTH * strength, profile
+                line = long_line if outer > 0.3 * inner else short_line
+                yield line, FOREHEAD_WIDTH, FOREHEAD_DEPTH * strength, profile
 
 
-def _draw_wrinkle(
-    depth_map: np.ndarray, landmarks: np.ndarray, path: Path, width: float, depth: float, profile: np.ndarray
-) -> None:
-    """Add a soft line to a map (h, w), in place. landmarks: (468, 2+) cells. profile: (n,) relative depth along it."""
-    knots = np.array(
-        [landmarks[p] if isinstance(p, int) else (1 - p[2]) * landmarks[p[0]] + p[2] * landmarks[p[1]] for p in path]
-    )
-    steps = np.linspace(0, len(knots) - 1, len(profile) + 1)
-    line = np.stack([np.interp(steps, range(len(knots)), knots[:, k]) for k in (0, 1)], 1)
-    line[1:-1] = 0.25 * line[:-2] + 0.5 * line[1:-1] + 0.25 * line[2:]
+def _interpolate_path(path: Path) -> _Line:
+    """Evenly spread points along a path, smoothed."""
+    pairs = [(p, p, 0.0) if isinstance(p, int) else p for p in path]
+    knots = np.linspace(0, len(path) - 1, len(PROFILE_STEPS) + 1)
+    weights = np.maximum(1 - np.abs(knots[:, None] - np.arange(len(path))), 0)  # linear interpolation
+    weights[1:-1] = 0.25 * weights[:-2] + 0.5 * weights[1:-1] + 0.25 * weights[2:]
+    share = np.array([pair[2] for pair in pairs])
+    index = np.array([pair[0] for pair in pairs] + [pair[1] for pair in pairs])
+    return _Line(index, np.concatenate([weights * (1 - share), weights * share], 1))
+
+
+def _draw_wrinkle(depth_map: np.ndarray, line: np.ndarray, width: float, depth: float, profile: np.ndarray) -> None:
+    """Add a soft line (n + 1, 2) cells to a map (h, w), in place. profile: (n,) relative depth along it."""
     sigma = max(0.7, 0.8 * width)
     pad = 2 + int(np.ceil(3 * sigma))
     x0, y0 = np.maximum(np.floor(line.min(0)).astype(int) - pad, 0)
