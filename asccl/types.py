@@ -178,6 +178,7 @@ class EditRequest:
         seed: selects one of the natural variants of the emotion.
         badge: whether to print a visible mark.
         adapt: whether to fit the preset to this face; without it every face gets the same table of units.
+        manipulator: file of the manipulator, for "ned"; None is the bundled one.
 
     Raises:
         SettingError: a value is missing or out of range.
@@ -196,9 +197,10 @@ class EditRequest:
     seed: int = 0
     badge: bool = False
     adapt: bool = True
+    manipulator: Path | None = None
 
     def __post_init__(self) -> None:
-        for name in ("source", "output", "reference", "renderer"):
+        for name in ("source", "output", "reference", "renderer", "manipulator"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, Path(value))
@@ -219,8 +221,9 @@ class EditRequest:
             raise SettingError(f"seed {self.seed} is negative", "give a whole number, 0 or more")
         if self.generator not in GENERATORS:
             raise SettingError(f"there is no generator {self.generator!r}", f"choose one of {', '.join(GENERATORS)}")
-        if self.renderer is not None and self.generator != "ned":
-            raise SettingError(f"the generator {self.generator!r} takes no renderer", "choose ned, or leave it out")
+        for name in ("renderer", "manipulator"):
+            if getattr(self, name) is not None and self.generator != "ned":
+                raise SettingError(f"the generator {self.generator!r} takes no {name}", "choose ned, or leave it out")
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # importing torch takes seconds, so only the functions that n
 DEFAULT_METRIC = "scc-mobilefacenet"
 DEFAULT_BACKBONE = "mobilefacenet-arcface"
 DEFAULT_EXPRESSION_NET = "expression-faceapi"
+DEFAULT_MANIPULATOR = "ned-manipulator"
 RANDOM_HEADS_SEED = 0
 
 _loading = threading.Lock()
@@ -95,7 +96,7 @@ def load_metric(
         return deepcopy(_load_metric(path, hub.sha256(path), str(device), heads))
 
 
-def load_manipulator(source: str | Path = "ned-manipulator", device: str | torch.device = "cpu") -> Manipulator:
+def load_manipulator(source: str | Path = DEFAULT_MANIPULATOR, device: str | torch.device = "cpu") -> Manipulator:
     """Load NED's manipulator for the 52 units of the open head model, frozen.
 
     source: see `hub.resolve`. Raises WeightsError.

@@ -100,6 +100,7 @@ def _add_method_arguments(parser: argparse.ArgumentParser) -> None:
         help="for ned: the neural renderer trained on this person; default: the renderer in the folder "
         "`renderers` beside the weights that was trained on this person; without one, frames are warped",
     )
+    method.add_argument("--manipulator", metavar="FILE", help="for ned: its first stage; default: the bundled one")
     method.add_argument(
         "--device", default="cpu", metavar="NAME", help="where that renderer runs: cpu or cuda; default cpu"
     )
@@ -170,6 +171,7 @@ def _build_request(arguments: argparse.Namespace, source: str) -> EditRequest:
         face=arguments.face,
         generator=arguments.generator,
         renderer=arguments.renderer,
+        manipulator=arguments.manipulator,
         seed=arguments.seed,
         badge=arguments.badge,
         adapt=arguments.adapt == "on",

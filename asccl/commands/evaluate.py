@@ -165,7 +165,7 @@ def _evaluate(
         folder = arguments.shards or (
             Path(temporary) if arguments.output is None else arguments.output.with_suffix(".shards")
         )
-        store = ShardStore(folder, [measure.name for measure in measures], files)
+        store = ShardStore(folder, files)
         with progress_bar(arguments.manifest.name, STAGE_SHARES, interrupts) as progress:
             evaluated = evaluate_rows(rows, measures, store, progress)
     summary = Summarizer(measures, evaluated.pools, speaker_pools(manifest.rows), arguments.draws).summarize(

@@ -97,7 +97,7 @@ def select_director(request: EditRequest, head: AnnyHead) -> Director:
     if request.generator == "ned":
         from asccl.directors.manipulator import ManipulatorDirector  # imports torch
 
-        return ManipulatorDirector(head, zoo.load_manipulator())
+        return ManipulatorDirector(head, zoo.load_manipulator(request.manipulator or zoo.DEFAULT_MANIPULATOR))
     return ReferenceDirector(head) if request.reference is not None else PresetDirector(head)
 
 
@@ -158,10 +158,12 @@ def _make_renderer(request: EditRequest, face: ObservedFace, models: Models) -> 
 def _adaptation_key(request: EditRequest, reference: ReferenceStyle | None) -> tuple[Hashable, ...]:
     """Key of the adaptation to one face; strength and offsets do not depend on the intensity, unless it is 0."""
     style = b"" if reference is None else reference.mean.tobytes()
+    manipulator = None if request.manipulator is None else file_key(request.manipulator)
     return (
         "adaptation",
         request.adapt and request.intensity > 0,
         request.generator,
+        manipulator,
         request.emotion,
         style,
         request.seed,

@@ -14,6 +14,7 @@ from asccl.editing.plan import EditPlan
 from asccl.morphable.reconstruct import FittedClip
 from asccl.types import EditRequest
 from asccl.version import __version__
+from asccl.zoo import DEFAULT_MANIPULATOR
 
 SCHEMA = 2  # of the report
 EDIT_WEIGHTS = ("head-anny", "mobilefacenet-arcface", "expression-faceapi")
@@ -111,6 +112,7 @@ def _describe_request(request: EditRequest) -> dict[str, Any]:
         "face": request.face,
         "generator": request.generator,
         "renderer": request.renderer and request.renderer.name,
+        "manipulator": request.manipulator and request.manipulator.name,
         "seed": request.seed,
         "badge": request.badge,
         "adapt": request.adapt,
@@ -143,10 +145,13 @@ def _describe_spans(clip: FittedClip) -> list[dict[str, Any]]:
 
 def _weights_used(request: EditRequest, renderer: dict[str, Any], adaptation: dict[str, Any]) -> list[dict[str, str]]:
     """Name, file and sha256 of the weights behind an edit. renderer: report of `RendererSelection`."""
-    names = (*EDIT_WEIGHTS, "ned-manipulator") if request.generator == "ned" else EDIT_WEIGHTS
+    is_bundled = request.generator == "ned" and request.manipulator is None
+    names = (*EDIT_WEIGHTS, DEFAULT_MANIPULATOR) if is_bundled else EDIT_WEIGHTS
     if adaptation:
         names = (*names, *ADAPTATION_WEIGHTS)
     weights = [{"name": n, "file": hub.WEIGHTS[n].file, "sha256": hub.WEIGHTS[n].sha256} for n in names]
+    if (file := request.manipulator) is not None:
+        weights.append({"name": DEFAULT_MANIPULATOR, "file": file.name, "sha256": hub.sha256(file)})
     if renderer["sha256"]:
         weights.append({"name": "ned-renderer", "file": renderer["file"], "sha256": renderer["sha256"]})
     return weights

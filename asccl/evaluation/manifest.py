@@ -72,6 +72,11 @@ class EvaluationRow:
     offset: int | None = 0
 
     @property
+    def file_stem(self) -> str:
+        """Name for files of this clip."""
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.id).strip("-.") or "clip"
+
+    @property
     def videos(self) -> tuple[str, ...]:
         """All videos that the row names, real ones excepted."""
         return tuple(video for video in (self.source, self.generated, self.reference) if video is not None)

@@ -54,7 +54,7 @@ def pool_videos(rows: Sequence[EvaluationRow], measures: Sequence[Measure]) -> l
 def measure_clip(
     row: EvaluationRow, measures: Sequence[Measure], store: ShardStore, streams: FaceStreams | None = None
 ) -> Shard:
-    """Return the shard of a clip, which is computed and kept if it does not exist.
+    """Return the shard of a clip; what it lacks is computed and kept.
 
     Args:
         row: with a generated video, or of a baseline.
@@ -67,18 +67,20 @@ def measure_clip(
     """
     path = store.clip_path(row)
     shard = read_shard(path)
-    if shard is None:
+    missing = list(measures) if shard is None else shard.missing(measures)
+    if shard is None or missing:
         if streams is None:
             with FaceStreams() as own_streams:
-                shard = compute_clip(row, measures, own_streams)
+                computed = compute_clip(row, missing, own_streams)
         else:
-            shard = compute_clip(row, measures, streams)
+            computed = compute_clip(row, missing, streams)
+        shard = computed if shard is None else shard.extended(computed)
         write_shard(path, shard)
     return shard
 
 
 def measure_pool(video: str, measures: Sequence[Measure], store: ShardStore) -> Shard:
-    """Return the shard of a real video, which is computed and kept if it does not exist.
+    """Return the shard of a real video; what it lacks is computed and kept.
 
     Args:
         video: its path, or `path#k`.
@@ -90,9 +92,12 @@ def measure_pool(video: str, measures: Sequence[Measure], store: ShardStore) -> 
     """
     path = store.pool_path(video)
     shard = read_shard(path)
-    if shard is None:
+    measures = [measure for measure in measures if measure.uses_pool]
+    missing = measures if shard is None else shard.missing(measures)
+    if shard is None or missing:
         with FaceStreams() as streams:
-            shard = compute_pool(video, measures, streams)
+            computed = compute_pool(video, missing, streams)
+        shard = computed if shard is None else shard.extended(computed)
         write_shard(path, shard)
     return shard
 

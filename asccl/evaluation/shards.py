@@ -1,8 +1,8 @@
 """Results of single clips on disk, so that an evaluation resumes after a stop and machines can share it.
 
 A shard is a safetensors file with the float64 states of one clip, or of one real video. Its name is a digest of what it
-was computed from: the videos with size and time of change, the offset, and the measures with their weights. Merging
-shards is adding states: any split of the clips over machines gives the same sums.
+was computed from: the videos with size and time of change, the offset, and the weights. A measure that a shard lacks is
+added to it. Merging shards is adding states: any split of the clips over machines gives the same sums.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,19 +51,27 @@ class Shard:
     offset: int = 0
     picture: bytes = b""
 
+    def missing(self, measures: Sequence[Measure]) -> list[Measure]:
+        """Return the measures that this shard lacks, without those that are undefined for its clip."""
+        return [measure for measure in measures if measure.name not in {*self.states, *self.left_out}]
+
+    def extended(self, other: Shard) -> Shard:
+        """Return this shard with the measures of another one of the same clip."""
+        states, left_out = {**self.states, **other.states}, {**self.left_out, **other.left_out}
+        return replace(self, states=states, left_out=left_out)
+
 
 class ShardStore:
     """A folder of shards.
 
     Args:
         folder: is made with the first shard.
-        measures: names.
         weights: files of weights with their sha256; other weights make other shards.
     """
 
-    def __init__(self, folder: Path, measures: Sequence[str], weights: Sequence[Mapping[str, Any]]):
+    def __init__(self, folder: Path, weights: Sequence[Mapping[str, Any]]):
         self.folder = folder
-        self._recipe = [FORMAT_VERSION, list(measures), [entry["sha256"] for entry in weights]]
+        self._recipe = [FORMAT_VERSION, [entry["sha256"] for entry in weights]]
 
     def clip_path(self, row: EvaluationRow) -> Path:
         """Return the file of a clip."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -98,7 +97,7 @@ def write_panels(folder: Path, rows: Sequence[EvaluationRow]) -> Path:
         InputError: a video cannot be used.
         OutputError: the file cannot be written.
     """
-    path = folder / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', rows[0].id).strip('-.') or 'clip'}.mp4"
+    path = folder / f"{rows[0].file_stem}.mp4"
     folder.mkdir(parents=True, exist_ok=True)
     with FaceStreams() as streams:
         clips = [open_clip(row, streams) for row in rows]
