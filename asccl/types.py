@@ -131,6 +131,7 @@ class Motion:
         weight: (T,) float32 in [0, 1], how much of an edit is applied.
         lip_gain: (T,) edited over source opening of the lips, None for 1; closed lips stay closed for any value.
         shot: (T,) index of the shot, as in `Track`; None if all frames belong to one shot.
+        lip_closing: (T,) cm by which the middle of the lips closes, at most as far as it is open; None for 0.
     """
 
     coefficients: np.ndarray
@@ -141,6 +142,7 @@ class Motion:
     weight: np.ndarray
     lip_gain: np.ndarray | None = None
     shot: np.ndarray | None = None
+    lip_closing: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.coefficients)
@@ -156,6 +158,7 @@ class Motion:
             self.weight[index],
             None if self.lip_gain is None else self.lip_gain[index],
             None if self.shot is None else self.shot[index],
+            None if self.lip_closing is None else self.lip_closing[index],
         )
 
 

@@ -38,11 +38,13 @@ class Target:
     Attributes:
         emotion: one of `EMOTIONS`; None leaves the choice to the reference.
         reference: None where only an emotion is named.
-        intensity: 0 to 2.
+        intensity: 0 to 2; scales what the edit adds to a calm face.
         seed: which natural variant of the emotion; 0 is the plain one.
         source_probabilities: probability of each emotion in the source, in the order of `EMOTIONS`, (7,); None where
             it is unknown.
         offsets: added to the change of each unit at intensity 1, (52,), as adapted to one face; 0 adds nothing.
+        removal: 0 to 1, share that is taken away of what the source shows against the emotion; None is the intensity,
+            up to 1.
     """
 
     emotion: str | None = None
@@ -51,6 +53,12 @@ class Target:
     seed: int = 0
     source_probabilities: np.ndarray | None = None
     offsets: np.ndarray | float = 0.0
+    removal: float | None = None
+
+    @property
+    def removed_share(self) -> float:
+        """Share that is taken away of what contradicts the emotion, 0 to 1."""
+        return min(self.intensity, 1.0) if self.removal is None else self.removal
 
 
 class Director(Protocol):
@@ -61,6 +69,6 @@ class Director(Protocol):
 
         Returns:
             The motion with new coefficients (T, 52) and lip gain (T,); pose, identity and weight are those of the
-            source. Where `motion.weight` or the intensity is 0 the coefficients are unchanged.
+            source. Where `motion.weight` is 0, or both intensity and removal are 0, the coefficients are unchanged.
         """
         ...

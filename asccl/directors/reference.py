@@ -10,12 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from asccl.directors.base import Target
+from asccl.directors.contradictions import contradiction_change, grin_opening
 from asccl.directors.preset import (
-    apply_change,
+    GRIN_CLOSING,
+    Direction,
+    added_change,
+    apply_direction,
     max_resting_levels,
-    resting_change,
     resting_coefficients,
-    source_suppression,
 )
 from asccl.morphable.emotions import MAX_UNIT_TARGETS, PRESETS, expand_units, variant_factors
 from asccl.morphable.head import HeadModel
@@ -48,7 +50,7 @@ class ReferenceDirector:
     """Direct a face to the style of a reference; where an emotion is named as well, along that emotion's preset."""
 
     def __init__(self, head: HeadModel):
-        self.names, self.mirror = head.names, head.mirror_units
+        self.head, self.names, self.mirror = head, head.names, head.mirror_units
 
     def __call__(self, motion: Motion, target: Target) -> Motion:
         """See `Director`; needs `target.reference`."""
@@ -56,17 +58,20 @@ class ReferenceDirector:
         weights = emotion_weights(target)
         presets = [PRESETS[emotion] for emotion in EMOTIONS]
         weighted = list(zip(weights, presets, strict=True))
-        direction = sum(w * expand_units(p.units, self.names) for w, p in weighted)
+        preset_targets = sum(w * expand_units(p.units, self.names) for w, p in weighted)
         residuals = sum(w * expand_units(p.residuals, self.names, default=1.0) for w, p in weighted)
         mean = 0.5 * (target.reference.mean + target.reference.mean[self.mirror])
         calm = max_resting_levels(self.names)
         own = np.clip(mean - calm, 0, None)
-        targets = (PRESET_GAIN * direction + REFERENCE_GAIN * own) * variant_factors(target.seed, self.names)
+        targets = (PRESET_GAIN * preset_targets + REFERENCE_GAIN * own) * variant_factors(target.seed, self.names)
         targets = np.where(np.abs(targets) > MIN_UNIT_TARGET, targets, 0)
         bounds = expand_units(MAX_UNIT_TARGETS, self.names, default=MAX_UNIT_TARGET)
-        suppression = source_suppression(target, weights, self.names)
-        change = resting_change(resting_coefficients(motion), targets, residuals, bounds, calm, suppression)
-        change = change + target.offsets
-        lip_gain = float(sum(w * p.lip_gain for w, p in weighted))
-        motion_gain = float(sum(w * p.motion_gain for w, p in weighted))
-        return apply_change(motion, change, motion_gain, lip_gain, target.intensity, self.names)
+        closing = sum(w * GRIN_CLOSING[emotion] for w, emotion in zip(weights, EMOTIONS, strict=True))
+        direction = Direction(
+            added_change(resting_coefficients(motion), targets, bounds, calm) + target.offsets,
+            contradiction_change(motion, np.where(targets > 0, 1.0, residuals), calm),
+            float(sum(w * p.motion_gain for w, p in weighted)),
+            float(sum(w * p.lip_gain for w, p in weighted)),
+            closing * grin_opening(motion, self.head),
+        )
+        return apply_direction(motion, direction, target, self.names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +12,11 @@ from asccl.editing.adaptation.samples import AdaptationSample, FacePatch, place_
 from asccl.editing.cache import KeyedCache
 from asccl.editing.models import Models
 from asccl.editing.strength import FaceSample
+from asccl.face.crop import expression_crop
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.head import HeadModel
-from asccl.morphable.reconstruct import FittedClip, reconstruct
+from asccl.morphable.reconstruct import FittedClip, TrackedClip, reconstruct
+from asccl.nets.inference import ExpressionClassifier
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
 from asccl.types import EditRequest, Image, Motion, Progress
 from asccl.video import Limits
@@ -81,13 +84,26 @@ def observe_clip(
     """
     observer = _ClipObserver(models.head)
     tracker = FaceMeshTracker(models.embedder.embed)
+
+    def read_emotion(clip: TrackedClip) -> np.ndarray | None:
+        return mean_emotion_probabilities(observer.sampler.face_samples(clip), models.expression)
+
     try:
-        clip = reconstruct(request.source, tracker, models.fitter, progress, limits, request.face, observer)
+        clip = reconstruct(
+            request.source, tracker, models.fitter, progress, limits, request.face, observer, read_emotion
+        )
     finally:
         tracker.close()
     samples = observer.sampler.face_samples(clip)
     warp = WarpRenderer(models.head, observer.warp.appearance())
     return clip, ObservedFace(clip.motion, samples, samples, warp, observer.adaptation_samples(clip, models.head))
+
+
+def mean_emotion_probabilities(samples: Sequence[FaceSample], network: ExpressionClassifier) -> np.ndarray | None:
+    """Mean probability of each emotion in the order of `EMOTIONS`, (7,), over some frames; None without frames."""
+    if not samples:
+        return None
+    return network.predict(np.stack([expression_crop(s.image, s.landmarks) for s in samples]))[0].mean(0)
 
 
 class FrameSampler:
@@ -105,7 +121,7 @@ class FrameSampler:
                 self.frames, self._stride = self.frames[::2], 2 * self._stride
         self._offered += 1
 
-    def face_samples(self, clip: FittedClip) -> tuple[FaceSample, ...]:
+    def face_samples(self, clip: TrackedClip | FittedClip) -> tuple[FaceSample, ...]:
         """The kept frames of a clip that show the face clearly, with its landmarks."""
         return tuple(
             FaceSample(t, image, clip.landmarks.read(t, t + 1)[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,12 @@ from asccl.directors.reference import ReferenceDirector, emotion_weights
 from asccl.editing.adaptation.adapt import Adaptation, FaceEvaluator, adapt, adaptation_goal
 from asccl.editing.adaptation.measures import load_networks
 from asccl.editing.cache import file_key
-from asccl.editing.frames import EditFrames, ObservedFace
+from asccl.editing.frames import EditFrames, ObservedFace, mean_emotion_probabilities
 from asccl.editing.models import Models
 from asccl.editing.renderer_selection import WARP_SELECTION, mean_embedding, renderer_files, select_renderer
-from asccl.editing.strength import FaceSample, identity_preserving_strength, min_identity_cosine
-from asccl.face.crop import expression_crop
+from asccl.editing.strength import identity_preserving_strength, min_identity_cosine
 from asccl.face.easing import smoothstep
 from asccl.morphable.anny_head import AnnyHead
-from asccl.nets.inference import ExpressionClassifier
 from asccl.renderers.base import Renderer, RenderSession
 from asccl.types import EditRequest, Motion
 
@@ -36,7 +34,7 @@ class EditPlan:
 
     Attributes:
         target: emotion, reference and emotion of the source; its intensity includes the strength.
-        strength: factor of the intensity that preserves identity.
+        strength: factor of the intensity that preserves identity; what is taken away does not depend on it.
         adaptation: report of the adaptation to the face, JSON-able; empty without one.
         motion: of the source; its weight is how far each frame is edited.
         edited: of the edited face.
@@ -81,7 +79,8 @@ def plan_edit(
     face, cached_step = frames.face, frames.face.plan_steps.get
     director = select_director(request, models.head)
     source = cached_step("source emotion", lambda: mean_emotion_probabilities(face.samples, models.expression))
-    target = Target(request.emotion, reference, request.intensity, request.seed, source)
+    removal = min(request.intensity, 1.0)
+    target = Target(request.emotion, reference, request.intensity, request.seed, source, removal=removal)
     key = _adaptation_key(request, reference)
     adapted = cached_step(key, lambda: _adapt(request, face, director, target, models))
     renderer, report = cached_step(_renderer_key(request), lambda: _make_renderer(request, face, models))
@@ -99,13 +98,6 @@ def select_director(request: EditRequest, head: AnnyHead) -> Director:
 
         return ManipulatorDirector(head, zoo.load_manipulator(request.manipulator or zoo.DEFAULT_MANIPULATOR))
     return ReferenceDirector(head) if request.reference is not None else PresetDirector(head)
-
-
-def mean_emotion_probabilities(samples: Sequence[FaceSample], network: ExpressionClassifier) -> np.ndarray | None:
-    """Mean probability of each emotion in the order of `EMOTIONS`, (7,), over some frames; None without frames."""
-    if not samples:
-        return None
-    return network.predict(np.stack([expression_crop(s.image, s.landmarks) for s in samples]))[0].mean(0)
 
 
 def time_range_weight(times: np.ndarray, request: EditRequest) -> np.ndarray:

@@ -71,9 +71,10 @@ def fit_sampled_frames(path: Path, models: Models, limits: Limits, face: Detecte
     if not detections:
         raise NoFaceError(f"{path.name} shows no face", "give a video or image with a clearly visible face")
     landmarks = np.stack(detections)
-    return SampledFrames(
-        images, landmarks, _fit_frames(landmarks, models.fitter, models.fitter.fit_identity(landmarks))
-    )
+    crops = [expression_crop(i, p) for i, p in zip(images, landmarks, strict=True)]
+    emotion_probabilities = models.expression.probabilities(np.stack(crops)).mean(0)
+    identity = models.fitter.fit_identity(landmarks, emotion_probabilities)
+    return SampledFrames(images, landmarks, _fit_frames(landmarks, models.fitter, identity))
 
 
 def reference_style(frames: SampledFrames, network: ExpressionClassifier) -> ReferenceStyle:

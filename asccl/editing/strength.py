@@ -4,6 +4,9 @@ The same preset costs one face more identity similarity than another, and shows 
 intensity 1 an edit is therefore scaled, by one factor for the whole clip, until a face-recognition network just still
 recognizes the person on a few sample frames. The factor is bounded, and the user's intensity multiplies it: intensity 2
 gives twice the change.
+
+The factor scales what an edit adds to a calm face. What it takes away of a smile or a scowl is outside this budget: the
+same person without a smile has another embedding in any case, and half a smile is neither the source nor the emotion.
 """
 
 from __future__ import annotations
@@ -58,7 +61,9 @@ def identity_preserving_strength(
     embed: Callable[[np.ndarray], np.ndarray],
     min_cosine: float = MIN_MEAN_COSINE,
 ) -> float:
-    """Search the edit strength at which the identity similarity of source and edit falls to a minimum.
+    """Search the edit strength at which what an edit adds lowers the identity similarity to a minimum.
+
+    The edit is compared with the source without what contradicts the emotion (strength 0).
 
     Args:
         motion: of the source; its weights count as 1.
@@ -75,12 +80,17 @@ def identity_preserving_strength(
     if not samples:
         return 1.0
     motion = replace(motion, weight=np.ones_like(motion.weight))
-    source_embeddings = embed(np.stack([arcface_crop(s.image, s.landmarks) for s in samples]))
+
+    def embed_edit(strength: float) -> np.ndarray:
+        edited_motion = director(motion, replace(target, intensity=strength, removal=1.0))
+        session = renderer.start(renderer.plan(motion, edited_motion))
+        edited = [arcface_crop(session.render(s.image, s.landmarks, s.t), s.landmarks) for s in samples]
+        return embed(np.stack(edited))
+
+    calm_embeddings = embed_edit(0.0)
 
     def identity_loss(strength: float) -> float:
-        session = renderer.start(renderer.plan(motion, director(motion, replace(target, intensity=strength))))
-        edited = [arcface_crop(session.render(s.image, s.landmarks, s.t), s.landmarks) for s in samples]
-        return 1 - float((embed(np.stack(edited)) * source_embeddings).sum(1).mean())
+        return 1 - float((embed_edit(strength) * calm_embeddings).sum(1).mean())
 
     strength = 1.0
     for _ in range(MAX_ITERATIONS):  # the loss grows about with the square of the strength

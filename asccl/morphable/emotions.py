@@ -64,14 +64,12 @@ class Preset:
         residuals: fraction of the resting level that stays, for units that contradict the emotion.
         lip_gain: lip opening of the edit over that of the source.
         motion_gain: factor on the movement around the resting level.
-        source_suppression: fraction of the source's own emotions, as preset units, that is subtracted.
     """
 
     units: dict[str, float]
     residuals: dict[str, float] = field(default_factory=dict)
     lip_gain: float = 1.0
     motion_gain: float = 1.0
-    source_suppression: float = 0.25
 
 
 def parse_unit_table(table: str) -> dict[str, dict[str, float]]:
@@ -85,7 +83,7 @@ def parse_unit_table(table: str) -> dict[str, dict[str, float]]:
 
 _units, _residuals = parse_unit_table(UNIT_TARGETS), parse_unit_table(RESIDUALS)
 PRESETS: dict[str, Preset] = {
-    "neutral": Preset({}, _residuals["neutral"], lip_gain=0.9, motion_gain=0.6, source_suppression=1.0),
+    "neutral": Preset({}, _residuals["neutral"], lip_gain=0.9, motion_gain=0.6),
     "angry": Preset(_units["angry"], _residuals["angry"], lip_gain=1.25),
     "disgusted": Preset(_units["disgusted"], _residuals["disgusted"], lip_gain=0.95),
     "fear": Preset(_units["fear"], _residuals["fear"], lip_gain=1.1),

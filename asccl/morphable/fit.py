@@ -8,10 +8,7 @@ with the person's neutral shape x and the expression basis E. Pose and coefficie
 shape, the pose has a closed form (Umeyama 1991, `fit_weak_perspective`); given the pose, landmarks are taken back into
 the head's coordinates and all coefficients of a clip minimize one convex quadratic by FISTA (`bounded_least_squares`).
 
-Identity and expression explain some of the same landmarks. Three things keep expression out of the identity: the
-identity basis is penalised far more than the coefficients; what the basis cannot explain may change the identity only
-where no expression unit could (units push one way: a chin that is shorter than the basis allows belongs to the person,
-a longer one may be an open jaw); and a known neutral of the same person can be given.
+Identity and expression explain some of the same landmarks; `asccl.morphable.identity` separates them.
 """
 
 from __future__ import annotations
@@ -21,10 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.optimize import nnls
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
+from asccl.morphable.identity import IdentityFitter, expected_levels
+from asccl.morphable.quadratic import bounded_least_squares
 from asccl.types import Motion, Track
 
 UNOBSERVABLE_UNITS = ("eyeLook", "tongueOut")  # the 468 landmarks do not show them
@@ -33,7 +31,6 @@ RARE_UNITS = (
     *("mouthShrugLower", "mouthShrugUpper", "mouthRollUpper", "mouthRollLower"),
 )
 RARE_UNIT_PRIOR = 4.0  # prior of the rare units over that of the others
-UNEXPLAINED_IDENTITY_SHARE = 0.7  # of what neither basis nor expression explains, added to the identity
 PRIOR_SCALE = 0.02  # a coefficient prior of 1, over the mean diagonal of the basis' Gram matrix
 IDENTITY_PRIOR_SCALE = 0.004  # an identity prior of 1, over the sum of the landmark weights
 TEMPORAL_SCALE = 20  # a temporal weight of 1, over a coefficient prior of 1
@@ -56,7 +53,7 @@ class FitSettings:
         overlap_frames: frames on either side of a chunk that are fitted along with it.
     """
 
-    identity_prior: float = 0.5
+    identity_prior: float = 0.2
     coefficient_prior: float = 2.0
     temporal_weight: float = 0.6
     depth_weight: float = 0.15
@@ -111,53 +108,11 @@ def fit_weak_perspective(
     return scale, rotation, centre_y - scale[:, None] * np.einsum("tij,tj->ti", rotation, centre_x)
 
 
-def bounded_least_squares(
-    hessian: np.ndarray,
-    linear: np.ndarray,
-    start: np.ndarray,
-    upper: np.ndarray,
-    temporal_weight: float,
-    steps: int = 120,
-) -> np.ndarray:
-    r"""Fit bounded coefficients of all frames at once by FISTA (Beck and Teboulle 2009), in time linear in T.
-
-    .. math:: \min_{0 \le w \le u} \sum_t \tfrac12 w_t^T H w_t - b_t^T w_t + \tfrac{c}{2} \lVert w_{t+1} - w_t \rVert^2
-
-    Each step is a projected gradient step of length :math:`1 / (\lambda_{max}(H) + 4 c)` from the extrapolated point
-    :math:`z_k = w_k + \frac{m_{k-1} - 1}{m_k} (w_k - w_{k-1})` with :math:`m_k = (1 + \sqrt{1 + 4 m_{k-1}^2}) / 2`.
-
-    Args:
-        hessian: H, (K, K).
-        linear: b, (T, K).
-        start: initial coefficients, (T, K).
-        upper: u, (K,).
-        temporal_weight: c.
-        steps: number of steps.
-
-    Returns:
-        w, (T, K).
-    """
-    step = 1.0 / (np.linalg.eigvalsh(hessian)[-1] + 4 * temporal_weight)
-    w, extrapolated, momentum = start, start, 1.0
-    for _ in range(steps):
-        slope = np.diff(extrapolated, axis=0) * temporal_weight
-        gradient = extrapolated @ hessian - linear
-        gradient[:-1] -= slope
-        gradient[1:] += slope
-        new = np.clip(extrapolated - step * gradient, 0.0, upper)
-        new_momentum = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        extrapolated = new + (momentum - 1) / new_momentum * (new - w)
-        w, momentum = new, new_momentum
-    return w
-
-
 class Fitter:
     """The constant matrices of a fit. Build once, use for any number of clips.
 
-    With the landmark weights W, the expression basis E and the identity basis B, both flattened to (units, 3 N):
-
-    - coefficients: H = E W E^T + P and b_t = E W (local_t - x), with the diagonal prior P;
-    - identity: ridge regression a = (B W B^T + l I)^-1 B W d of the offset d from the average neutral.
+    With the landmark weights W and the expression basis E flattened to (units, 3 N), the coefficients minimize the
+    quadratic of H = E W E^T + P and b_t = E W (local_t - x), with the diagonal prior P.
     """
 
     def __init__(self, head: HeadModel, settings: FitSettings | None = None):
@@ -165,13 +120,13 @@ class Fitter:
         self.settings = settings = settings or FitSettings()
         w = landmark_weights()
         self._weights = np.stack([w, w, settings.depth_weight * w], 1).ravel()  # (3 N,)
-        self._root_weights = np.sqrt(self._weights)
         self._pose_weights = np.full(mesh.NUM_FACE_LANDMARKS, 0.02)
         self._pose_weights[list(mesh.RIGID_LANDMARKS)] += 1.0
         self.expression = head.expression.astype(np.float64)
         self.upper = np.array([0.0 if n.startswith(UNOBSERVABLE_UNITS) else 1.0 for n in head.names])
         self._build_expression(self.expression.reshape(len(head.names), -1))
-        self._build_identity(head.identity.astype(np.float64).reshape(len(head.identity), -1))
+        noise = settings.identity_prior * self._weights.sum() * IDENTITY_PRIOR_SCALE
+        self._identity = IdentityFitter(head, self._weights, noise, self.upper > 0)
 
     def _build_expression(self, basis: np.ndarray) -> None:
         settings, observable = self.settings, self.upper > 0
@@ -179,34 +134,24 @@ class Fitter:
         self._prior_unit = np.trace(gram) / observable.sum() * PRIOR_SCALE
         rarity = np.array([RARE_UNIT_PRIOR if n in RARE_UNITS else 1.0 for n in self.head.names])
         self._hessian = gram + np.diag(rarity * settings.coefficient_prior * self._prior_unit)
-        self._observable_units = (basis[observable] * self._root_weights).T  # (3 N, k)
 
-    def _build_identity(self, basis: np.ndarray) -> None:
-        prior = np.eye(len(basis)) * self.settings.identity_prior * self._weights.sum() * IDENTITY_PRIOR_SCALE
-        self._identity_basis = basis
-        self._identity_solver = np.linalg.solve((basis * self._weights) @ basis.T + prior, basis * self._weights)
+    def fit_identity(self, landmarks: np.ndarray, emotion_probabilities: np.ndarray | None = None) -> np.ndarray:
+        """Fit the neutral shape of a person.
 
-    def fit_identity(self, landmarks: np.ndarray) -> np.ndarray:
-        """Fit the neutral shape of a person: (T, >=468, 3) pixels, no NaN, of one person -> (468, 3) cm."""
+        landmarks: (T, >=468, 3) pixels, no NaN, of one person. emotion_probabilities: mean probability of each emotion
+        in the order of `EMOTIONS` in these frames, (7,), if it is known. Returns (468, 3) cm.
+        """
         y = np.asarray(landmarks[:, : mesh.NUM_FACE_LANDMARKS], np.float64)
         y = y[sample_indices(len(y), self.settings.identity_frames)]
-        average = self.head.neutral.astype(np.float64)
-        shape = neutral = average
+        names = self.head.names
+        expected = None if emotion_probabilities is None else expected_levels(emotion_probabilities, names)
+        shape = self.head.neutral.astype(np.float64)
+        unexplained = np.zeros_like(shape)
         w = np.zeros((len(y), len(self.upper)))
         for _ in range(self.settings.iterations):
             local, w = self._fit_coefficients(y, shape, w, 0.0)
-            neutral = (local - np.tensordot(w, self.expression, 1)).mean(0)
-            a = self._identity_solver @ (neutral - average).ravel()
-            shape = average + (a @ self._identity_basis).reshape(-1, 3)
-        if len(y) == 1:
-            return shape
-        return shape + UNEXPLAINED_IDENTITY_SHARE * self._unexplained(neutral - shape)
-
-    def _unexplained(self, offset: np.ndarray) -> np.ndarray:
-        """The residual of a landmark offset (468, 3) after its best non-negative combination of expression units."""
-        v = offset.ravel() * self._root_weights
-        v = v - self._observable_units @ nnls(self._observable_units, v)[0]
-        return (v / self._root_weights).reshape(-1, 3)
+            shape, unexplained = self._identity.fit(local.mean(0), w, expected)
+        return shape if len(y) == 1 else shape + self._identity.unexplained(unexplained)
 
     def _fit_pose(self, y: np.ndarray, shape: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return fit_weak_perspective(shape + np.tensordot(w, self.expression, 1), y, self._pose_weights)

@@ -52,6 +52,10 @@ class TrackedClip:
         self.landmarks.close()
 
 
+# mean probability of each emotion in a clip, in the order of `EMOTIONS`, (7,); None where it cannot be read
+EmotionReader = Callable[[TrackedClip], np.ndarray | None]
+
+
 @dataclass
 class FittedClip:
     """A tracked and fitted face of T frames.
@@ -89,6 +93,7 @@ def reconstruct(
     limits: Limits,
     face: int | None = None,
     observe: FrameObserver | None = None,
+    read_emotion: EmotionReader | None = None,
 ) -> FittedClip:
     """Track the chosen face through a file and fit the 3DMM to it; memory does not grow with the file's length.
 
@@ -100,6 +105,7 @@ def reconstruct(
         limits: what is accepted.
         face: index of the face; None selects the largest.
         observe: is called with about `OBSERVED_FRAMES` frames that have the face.
+        read_emotion: is called with the tracked clip; tells the fit which expression may last through it.
 
     Raises:
         NoFaceError: the file has no face that can be edited.
@@ -110,7 +116,8 @@ def reconstruct(
     clip = track_face(path, tracker, progress, limits, face, observe)
     try:
         progress("fit", 0.0)
-        motion, error = _fit(fitter, clip.track, clip.landmarks, progress)
+        emotion_probabilities = None if read_emotion is None else read_emotion(clip)
+        motion, error = _fit(fitter, clip.track, clip.landmarks, emotion_probabilities, progress)
     except BaseException:
         clip.landmarks.close()
         raise
@@ -206,12 +213,18 @@ def _smooth(raw: LandmarkStore, smooth: LandmarkStore, shot: np.ndarray) -> None
             smooth.append(row)
 
 
-def _fit(fitter: Fitter, track: Track, landmarks: LandmarkStore, progress: Progress) -> tuple[Motion, float]:
+def _fit(
+    fitter: Fitter,
+    track: Track,
+    landmarks: LandmarkStore,
+    emotion_probabilities: np.ndarray | None,
+    progress: Progress,
+) -> tuple[Motion, float]:
     """Fit the identity to sampled frames and the motion to all; return the motion and its error on the samples."""
     present = np.flatnonzero(track.presence > 0)
     index = present[sample_indices(len(present), fitter.settings.identity_frames)]
     samples = landmarks.select(index)
-    identity = fitter.fit_identity(samples)
+    identity = fitter.fit_identity(samples, emotion_probabilities)
     progress("fit", 0.3)
     motion = fitter.fit_motion(track, landmarks.read, identity)
     progress("fit", 1.0)

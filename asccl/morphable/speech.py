@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from asccl.face import mesh
+from asccl.morphable.head import HeadModel
 from asccl.types import Motion
 
 # directors never change these units: they carry speech and gaze
@@ -32,6 +34,17 @@ def lip_rounding(motion: Motion, names: tuple[str, ...]) -> np.ndarray:
 def jaw_openness(motion: Motion, names: tuple[str, ...]) -> np.ndarray:
     """Measure how far the jaw is open: (T,) in [0, 1], 0 where it is closed as for p, b and m."""
     return np.clip(motion.coefficients[:, names.index("jawOpen")] / MIN_OPEN_JAW, 0, 1)
+
+
+def lip_openings(motion: Motion, head: HeadModel) -> np.ndarray:
+    """Measure the gap of the inner lips of the fitted head: (T,) cm, 0 for lips that meet or press."""
+    identity_opening = float(_lip_gaps(motion.identity))
+    return np.clip(identity_opening + motion.coefficients @ lip_opening_per_unit(head), 0, None)
+
+
+def lip_opening_per_unit(head: HeadModel) -> np.ndarray:
+    """Return the gap of the inner lips in cm that each unit opens, (52,)."""
+    return _lip_gaps(head.expression.astype(np.float64))
 
 
 def blink_amount(motion: Motion, names: tuple[str, ...], resting_lids: float | None = None) -> np.ndarray:
@@ -71,6 +84,12 @@ def protect_speech(
     out[:, _mask(names, LID_UNITS)] *= (1 - np.clip(1.5 * blink, 0, 1))[:, None]
     out[:, _mask(names, ("eyeBlink",))] *= (1 - blink)[:, None]
     return out
+
+
+def _lip_gaps(landmarks: np.ndarray) -> np.ndarray:
+    """Mean gap of the inner lips (...) of landmarks (..., 468, 3) in the head's coordinates."""
+    upper, lower = np.array(mesh.LIP_GAP_PAIRS).T
+    return (landmarks[..., lower, 1] - landmarks[..., upper, 1]).mean(-1)
 
 
 def _mask(names: tuple[str, ...], prefixes: tuple[str, ...]) -> np.ndarray:

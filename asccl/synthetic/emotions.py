@@ -13,8 +13,8 @@ import numpy as np
 from asccl.face import mesh
 from asccl.morphable.emotions import expand_units, parse_unit_table
 from asccl.morphable.head import HeadModel
-from asccl.morphable.speech import LIP_PART_UNITS, protect_speech
-from asccl.synthetic.speech import lip_opening, lip_opening_per_unit
+from asccl.morphable.speech import LIP_PART_UNITS, lip_opening_per_unit, protect_speech
+from asccl.synthetic.speech import lip_opening
 from asccl.types import EMOTIONS, Motion
 
 MAX_LIP_CHANGE = (0.15, 0.06)  # change of open lips by an emotion: fraction of their opening, and cm

@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asccl.face import mesh
 from asccl.morphable.emotions import expand_units, unit_indices
 from asccl.morphable.head import HeadModel
-from asccl.morphable.speech import LIP_PART_UNITS
+from asccl.morphable.speech import LIP_PART_UNITS, lip_opening_per_unit
 
 FRAME_RATE = 25.0  # Hz
 EPS = 1e-9
@@ -239,10 +238,3 @@ def idle_track(rng: np.random.Generator, frames: int, head: HeadModel, frame_rat
 def lip_opening(coefficients: np.ndarray, head: HeadModel) -> np.ndarray:
     """Return the gap of the inner lips of the average head in cm: (T, 52) -> (T,), 0 for lips that meet or press."""
     return np.clip(np.asarray(coefficients, np.float64) @ lip_opening_per_unit(head), 0, None)
-
-
-def lip_opening_per_unit(head: HeadModel) -> np.ndarray:
-    """Return the gap of the inner lips in cm that each unit opens, (52,)."""
-    upper, lower = np.array(mesh.LIP_GAP_PAIRS).T
-    y = head.expression[:, :, 1].astype(np.float64)
-    return (y[:, lower] - y[:, upper]).mean(1)

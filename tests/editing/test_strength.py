@@ -47,12 +47,16 @@ def embed_with(loss: float):
     return embed
 
 
-def strength(loss: float, intensity: float = 1.0, samples: int = SAMPLES) -> float:
+def synthetic_clip(samples: int = SAMPLES) -> tuple[Motion, list[FaceSample]]:
     ones = np.ones(SAMPLES, np.float32)
     zeros = np.zeros((SAMPLES, 3))
     motion = Motion(np.zeros((SAMPLES, 52)), ones, np.zeros((SAMPLES, 3, 3)), zeros, np.zeros((468, 3)), ones)
     landmarks = np.random.default_rng(0).uniform(20, 80, (478, 3)).astype(np.float32)
-    faces = [FaceSample(t, np.zeros((100, 100, 3), np.uint8), landmarks) for t in range(samples)]
+    return motion, [FaceSample(t, np.zeros((100, 100, 3), np.uint8), landmarks) for t in range(samples)]
+
+
+def strength(loss: float, intensity: float = 1.0, samples: int = SAMPLES) -> float:
+    motion, faces = synthetic_clip(samples)
     target = Target("happy", intensity=intensity)
     return identity_preserving_strength(motion, direct, target, BrighteningRenderer(), faces, embed_with(loss))
 
@@ -79,6 +83,27 @@ def test_no_edit_falls_below_the_smallest_strength():
 
 def test_the_users_intensity_does_not_matter():
     assert strength(1.5 * (1 - MIN_MEAN_COSINE), intensity=2.0) == strength(1.5 * (1 - MIN_MEAN_COSINE), intensity=0.3)
+
+
+def test_what_is_removed_does_not_count():
+    """A removal that costs more than the budget leaves the strength of what is added as it is."""
+
+    def direct_with_removal(motion: Motion, target: Target) -> Motion:
+        coefficients = np.full_like(motion.coefficients, 0.5 * target.removed_share)
+        coefficients[:, 1:] = target.intensity
+        return replace(motion, coefficients=coefficients)
+
+    class Renderer(BrighteningRenderer):
+        def plan(self, motion: Motion, edited: Motion) -> float:
+            return 100 * float(edited.coefficients[0, 0] + edited.coefficients[0, 1])
+
+    def embed(crops: np.ndarray) -> np.ndarray:
+        angle = np.arccos(MIN_MEAN_COSINE) * crops.mean((1, 2, 3)) / 100  # the budget for an intensity of 1
+        return np.stack([np.cos(angle), np.sin(angle)], 1)
+
+    motion, faces = synthetic_clip()
+    chosen = identity_preserving_strength(motion, direct_with_removal, Target("sad"), Renderer(), faces, embed)
+    assert chosen == pytest.approx(1.0, abs=0.05)
 
 
 def test_without_samples_the_strength_is_1():

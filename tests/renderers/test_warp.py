@@ -144,6 +144,18 @@ def test_lips_keep_their_gap_times_the_gain(head, face):
         assert new == pytest.approx(expected, abs=0.02 * face_size(landmarks))
 
 
+@pytest.mark.parametrize(("closing", "share"), [(0.5, 0.5), (3.0, 1.0)])
+def test_lips_close_by_as_much_as_asked_and_never_pass_each_other(head, face, closing, share):
+    _, landmarks, motion = face
+    upper, lower = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
+    axis = motion.rotation[0, :2, 1] / np.linalg.norm(motion.rotation[0, :2, 1])
+    gap = (landmarks[lower, :2] - landmarks[upper, :2]) @ axis
+    middle_cm = gap[3:6].mean() / motion.scale[0]
+    edited = replace(motion, lip_closing=np.array([closing * middle_cm]))
+    d = Displacement(head)(motion, edited, 0, landmarks)
+    assert gap + (d[lower, :2] - d[upper, :2]) @ axis == pytest.approx((1 - share) * gap, abs=0.02 * gap.max())
+
+
 def test_brows_keep_their_thickness(head, face):
     d = moved(head, face, browDownLeft=1.0, browDownRight=1.0)
     top, low = d[list(mesh.LEFT_BROW_TOP), 1], d[list(mesh.LEFT_BROW_LOW), 1]

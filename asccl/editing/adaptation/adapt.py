@@ -85,32 +85,36 @@ class FaceEvaluator:
         self._patch_motion = patch_motion(self.motion, self.samples)
         self._displacement = Displacement(self.head)
         self._pool: ThreadPoolExecutor | None = None
-        self._source: list[FrameMeasures] = []
+        self._calm: list[tuple[FrameMeasures, np.ndarray]] = []
 
     @contextmanager
     def workers(self) -> Iterator[None]:
-        """Start the threads that render, and measure the source."""
+        """Start the threads that render, and measure the source without what contradicts the emotion."""
         with single_thread(), ThreadPoolExecutor(WORKERS) as pool:
             self._pool = pool
-            self._source = list(pool.map(self._measure_source, range(len(self.samples))))
+            self._calm = self._measure_all(0.0, np.zeros(len(self.head.names)))
             yield
             self._pool = None
 
     def __call__(self, strength: float, offsets: np.ndarray) -> EditMeasures:
-        """Measure the edit of a strength and of offsets, (52,)."""
-        assert self._pool is not None, "call inside of `workers`"
+        """Measure what the edit of a strength and of offsets, (52,), adds to a calm face."""
         self.renders += 1
-        target = replace(self.target, intensity=strength, offsets=offsets)
-        edited = self.director(self._full_weight, target)
-        index = np.array([s.patch.t for s in self.samples])
-        lip_gain = None if edited.lip_gain is None else edited.lip_gain[index]
-        patches = replace(self._patch_motion, coefficients=edited.coefficients[index], lip_gain=lip_gain)
-        measured = list(self._pool.map(lambda i: self._measure_edit(patches, i), range(len(self.samples))))
-        return compare(self._source, [m for m, _ in measured], np.stack([lips for _, lips in measured]))
+        measured = self._measure_all(strength, offsets)
+        lip_shifts = [lips - calm_lips for (_, lips), (_, calm_lips) in zip(measured, self._calm, strict=True)]
+        return compare([m for m, _ in self._calm], [m for m, _ in measured], np.stack(lip_shifts))
 
-    def _measure_source(self, i: int) -> FrameMeasures:
-        sample = self.samples[i]
-        return self.networks.measure(sample.patch.image, sample.landmarks, i)
+    def _measure_all(self, strength: float, offsets: np.ndarray) -> list[tuple[FrameMeasures, np.ndarray]]:
+        """Measures and lip shift of every sample in the edit of a strength and of offsets, (52,)."""
+        assert self._pool is not None, "call inside of `workers`"
+        target = replace(self.target, intensity=strength, offsets=offsets, removal=1.0)
+        edited = self.director(self._full_weight, target).select(np.array([s.patch.t for s in self.samples]))
+        patches = replace(
+            self._patch_motion,
+            coefficients=edited.coefficients,
+            lip_gain=edited.lip_gain,
+            lip_closing=edited.lip_closing,
+        )
+        return list(self._pool.map(lambda i: self._measure_edit(patches, i), range(len(self.samples))))
 
     def _measure_edit(self, edited: Motion, i: int) -> tuple[FrameMeasures, np.ndarray]:
         sample = self.samples[i]

@@ -21,6 +21,7 @@ from asccl.renderers.neural.conditions import Scene
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.renderers.neural.lip_closure import LipClosureConstraint, lip_gap_cm
+from asccl.renderers.warp.displacement import lip_closing_share
 from asccl.types import LazyImage, Motion, as_image
 
 FULL_OPACITY_WEIGHT = 0.5  # weight of an edit from which the generated face covers the source fully
@@ -84,6 +85,8 @@ class NeuralRenderer:
         after = self.surface.deform(scene.rest, edited.coefficients[t] + with_gaze - coefficients)
         lip_gain = 1.0 if edited.lip_gain is None else float(edited.lip_gain[t])
         lip_gap = lip_gap_cm(landmarks, float(motion.scale[t]), motion.rotation[t])
+        if edited.lip_closing is not None:
+            lip_gain *= 1 - lip_closing_share(lip_gap, float(edited.lip_closing[t]))
         return before, after + self._lips(before, after, lip_gain, lip_gap)
 
 
@@ -171,6 +174,8 @@ def edit_opacity(motion: Motion, edited: Motion) -> np.ndarray:
     change = np.abs(edited.coefficients - motion.coefficients).max(1, initial=0.0)
     if edited.lip_gain is not None:
         change = np.maximum(change, np.abs(edited.lip_gain - 1))
+    if edited.lip_closing is not None:
+        change = np.maximum(change, edited.lip_closing)
     editable = motion.weight > 0
     clip_change = float(np.quantile(change[editable], 0.9)) if editable.any() else 0.0
     return smoothstep(motion.weight / FULL_OPACITY_WEIGHT) * smoothstep(np.array(clip_change / FULL_OPACITY_CHANGE))

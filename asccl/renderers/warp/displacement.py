@@ -6,7 +6,7 @@ A change of the coefficients from w to w' moves the landmarks of a frame by
 
 with scale s and rotation R of the fitted weak perspective and the expression basis E: neutral shape and translation
 cancel. Then d is corrected: the outline of the face is damped, brows keep their thickness, lids open and
-close within bounds, and the gap of the lips grows by `lip_gain` alone.
+close within bounds, and the gap of the lips changes by `lip_gain` and `lip_closing` alone.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class Displacement:
     def __call__(self, motion: Motion, edited_motion: Motion, t: int, landmarks: np.ndarray) -> np.ndarray:
         """Compute the displacement of the landmarks of one frame.
 
-        At every column of the mouth, the gap of the lips beyond `CLOSED_LIP_GAP` becomes `lip_gain` times as large.
+        At every column of the mouth, the gap of the lips beyond `CLOSED_LIP_GAP` becomes `lip_gain` times as large,
+        after all columns have closed by the same share, `lip_closing` in the middle.
 
         Args:
             motion: of the source, T frames.
@@ -89,7 +90,8 @@ class Displacement:
             d[low_rows] = BROW_RIGIDITY * shared + (1 - BROW_RIGIDITY) * d[low_rows]
         self._bound_lids(d, landmarks)
         gain = 1.0 if edited_motion.lip_gain is None else float(edited_motion.lip_gain[t])
-        self._constrain_lips(d, landmarks, motion.rotation[t], gain)
+        closing = 0.0 if edited_motion.lip_closing is None else float(edited_motion.lip_closing[t])
+        self._constrain_lips(d, landmarks, motion.rotation[t], gain, closing * float(motion.scale[t]))
         return d
 
     def stabilize_forehead(
@@ -129,15 +131,27 @@ class Displacement:
             if excess != 0:
                 d[:, :2] += excess * weights[:, None] * axis
 
-    def _constrain_lips(self, d: np.ndarray, landmarks: np.ndarray, rotation: np.ndarray, gain: float) -> None:
-        """Correct both lips by half of what their gap changes beyond the gain, in place."""
+    def _constrain_lips(
+        self, d: np.ndarray, landmarks: np.ndarray, rotation: np.ndarray, gain: float, closing: float
+    ) -> None:
+        """Correct both lips by half of what their gap changes beyond gain and closing (pixels), in place."""
         axis = rotation[:2, 1] / max(float(np.linalg.norm(rotation[:2, 1])), 1e-6)
         upper, lower = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
         gap = (landmarks[lower, :2] - landmarks[upper, :2]) @ axis
         change = (d[lower, :2] - d[upper, :2]) @ axis
-        open_gap = np.clip(gap - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
-        excess = 0.5 * (change - (gain - 1) * open_gap)
+        kept_gap = gap - np.clip(gap, 0, None) * lip_closing_share(gap, closing)
+        open_gap = np.clip(kept_gap - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
+        excess = 0.5 * (change - (kept_gap - gap + (gain - 1) * open_gap))
         d[:, :2] += (self._upper_lip_weights @ excess - self._lower_lip_weights @ excess)[:, None] * axis
+
+
+def lip_closing_share(gap: np.ndarray, closing: float) -> float:
+    """Share of their gap by which the lips close.
+
+    gap: of nine columns along the mouth, (9,). closing: of its middle, in the same unit.
+    """
+    middle = float(gap[3:6].mean())
+    return min(closing / middle, 1.0) if middle > 0 else 0.0
 
 
 def _lip_weights(neutral: np.ndarray, lip: tuple[int, ...], side: np.ndarray) -> np.ndarray:

@@ -99,7 +99,9 @@ class WarpRenderer:
         motion, edited, skin = plan.motion, plan.edited, self._appearance.skin
         change = edited.coefficients[t] - motion.coefficients[t]
         lip_gain = 1.0 if edited.lip_gain is None else float(edited.lip_gain[t])
-        if not np.isfinite(landmarks[0, 0]) or max(np.abs(change).max(), abs(lip_gain - 1)) < MIN_COEFFICIENT_CHANGE:
+        closing = 0.0 if edited.lip_closing is None else float(edited.lip_closing[t])
+        amount = max(np.abs(change).max(), abs(lip_gain - 1), closing)
+        if not np.isfinite(landmarks[0, 0]) or amount < MIN_COEFFICIENT_CHANGE:
             return image
         if quarter_turns(landmarks) != 0:
             frame = np.array([t])
