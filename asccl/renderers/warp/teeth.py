@@ -1,11 +1,13 @@
-"""Teeth: the lips move over rows of teeth that stay in place.
+"""Teeth: the lips move over rows of teeth that keep their length.
 
 The field that moves the skin is valid up to the lips. Between them, only the rim of a lip moves with it; further inside
-the displacement fades to that of the rows of teeth, which is one smooth curve along the mouth and about zero: the upper
-row stays with the skull and the lower one with the jaw. Revealed pixels are stretched from their neighbourhood in the
-frame. Where that would stretch them far, as at the corners of a mouth that opens wider, the frame shows nothing of what
-is revealed: there the mouth gets the dark colour of its own cavity. The field depends on the landmarks of the frame
-alone and changes as smoothly as they do.
+the displacement fades to that of the teeth, which is one smooth curve along the mouth. The upper row stays with the
+skull, except that it follows a lip that rises by half: what the lip uncovers is stretched from the teeth beside it, and
+would make them too long. The lower row stands on the jaw, and goes down with the lip where the jaw is open.
+
+Where pixels would be stretched far, as at the corners of a mouth that opens wider, the frame shows nothing of what is
+revealed: there the mouth gets the dark colour of its own cavity. The field depends on the landmarks of the frame alone
+and changes as smoothly as they do.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ LIP_RIM_WIDTH = 0.02  # face sizes inside the line of a lip that move with it: i
 FADE_FACTOR = 3.0
 EVEN_STRETCH = 2.0  # stretch from which on the teeth give way, so that both sides of a row stretch by the same
 BORDER_WIDTH = 0.012  # face sizes: transition between the field of the skin and that of the mouth
+UPPER_SHARE = 0.5  # how far the upper teeth follow an upper lip that goes up, or they would look too long
+LOWER_ROW = 0.4  # lip openings: height of the lower teeth, which move with a lower lip that goes down
+MIN_JAW_GAP, FULL_JAW_GAP = 0.13, 0.25  # face sizes: lip gap from which on the jaw is open, so that they do so
 LINE_SMOOTHING = 0.08  # face sizes: width of the box filter along the lines of the lips
 CURVE_DEGREE = 2  # of the polynomial along the mouth that displaces the rows of teeth
 MIN_STRETCH, MAX_STRETCH = 1.7, 3.2  # stretch at which the cavity begins to cover what is stretched, and covers it all
@@ -166,28 +171,26 @@ def _mouth_field(before: np.ndarray, after: np.ndarray, axes: np.ndarray, box: B
 
 def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: float) -> _Profile:
     """Compute the field along the mouth, at positions `grid` (n,). before, after: as in `_mouth_field`."""
-    width = 2 * max(1, round(0.5 * LINE_SMOOTHING * size)) + 1
-    line, along, down = np.empty((3, 2, len(grid)), np.float32)
-    for k in (0, 1):
-        order = np.argsort(after[k, :, 0], kind="stable")
-        knots = np.concatenate([after[k, :, 1:], after[k] - before[k]], 1)[order].T
-        values = np.stack([np.interp(grid, after[k, order, 0], knot) for knot in knots]).astype(np.float32)
-        line[k], along[k], down[k] = cv2.blur(values, (width, 1), borderType=cv2.BORDER_REPLICATE)
+    line, along, down = _interpolate_lips(before, after, grid, 2 * max(1, round(0.5 * LINE_SMOOTHING * size)) + 1)
     old_line = line - down
     old_opening, new_opening = np.maximum(old_line[1] - old_line[0], 0), np.maximum(line[1] - line[0], 0)
     rim = np.minimum(LIP_RIM_WIDTH * size, 0.3 * np.minimum(old_opening, new_opening))
     inwards = np.array([[1.0], [-1.0]], np.float32)  # down from the upper lip, up from the lower one
-    start = line + inwards * rim
-    fade = np.maximum(rim, -inwards * FADE_FACTOR * down)
+    jaw = smoothstep((old_opening.max() / size - MIN_JAW_GAP) / (FULL_JAW_GAP - MIN_JAW_GAP))
+    row = np.stack([np.zeros_like(rim), jaw * LOWER_ROW * np.minimum(old_opening, new_opening) * (down[1] > 0)])
+    start = line + inwards * (rim + row)
+    teeth_shift = UPPER_SHARE * np.minimum(down[0], 0)
+    outwards = np.maximum(-inwards * down, -inwards * (down - teeth_shift))
+    fade = np.maximum(rim, FADE_FACTOR * outwards)
     fade *= np.minimum(1, (start[1] - start[0]) / np.maximum(fade.sum(0), 1e-3))  # both fit into the opening
     end = start + inwards * fade
     middle = end.mean(0)
-    source_start = old_line + inwards * rim
+    source_start = old_line + inwards * (rim + row)
     source_opening = source_start[1] - source_start[0]
     needed = fade / EVEN_STRETCH
     needed *= np.minimum(1, source_opening / np.maximum(needed.sum(0), 1e-3))
     highest, lowest = middle - (source_start + inwards * needed)  # bounds of the displacement of the teeth
-    teeth_down, teeth_along = _curves(np.stack([np.clip(0, lowest, highest), along.mean(0)]), old_opening)
+    teeth_down, teeth_along = _curves(np.stack([np.clip(teeth_shift, lowest, highest), along.mean(0)]), old_opening)
     teeth_down = np.clip(teeth_down, lowest, highest)
     visibility = smoothstep((new_opening / size - MIN_CAVITY_GAP) / (FULL_CAVITY_GAP - MIN_CAVITY_GAP))
     source_length = np.maximum(inwards * (end - teeth_down - source_start), 1e-3)
@@ -203,6 +206,17 @@ def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
     rim_width = np.maximum(np.minimum(LIP_RIM_WIDTH * size, 0.2 * new_opening), 0.5)
     teeth = np.stack([teeth_down, teeth_along, weight, covered], 1).astype(np.float32)
     return _Profile(upper, lower, teeth, np.stack([*line, rim_width], 1).astype(np.float32))
+
+
+def _interpolate_lips(before: np.ndarray, after: np.ndarray, grid: np.ndarray, width: int) -> np.ndarray:
+    """Edited line of both lips and their displacement along the mouth and down, (3, 2, n) at `grid` (n,), smoothed."""
+    lips = np.empty((3, 2, len(grid)), np.float32)
+    for k in (0, 1):
+        order = np.argsort(after[k, :, 0], kind="stable")
+        knots = np.concatenate([after[k, :, 1:], after[k] - before[k]], 1)[order].T
+        values = np.stack([np.interp(grid, after[k, order, 0], knot) for knot in knots]).astype(np.float32)
+        lips[:, k] = cv2.blur(values, (width, 1), borderType=cv2.BORDER_REPLICATE)
+    return lips
 
 
 def _coverage(stretch: np.ndarray) -> np.ndarray:
