@@ -18,6 +18,7 @@ TILE_TO_FACE = 9  # the full-range network detects faces down to 1/9 of the side
 TILE_OVERLAP = 0.25  # fraction of the side
 MIN_CONFIDENCE = 0.4  # low, because the landmark network verifies every detection
 PADDING = 0.15  # fraction of the longer side, for faces that touch the border of the frame
+MAX_PADDED_SIDE = 5400  # pixels, so that the memory of padding is bounded; an UHD frame stays below
 MAX_INPUT_SIDE = 640  # pixels; both networks reduce their input to 192 pixels or less
 MIN_INPUT_SIDE = 8  # pixels
 SAME_FACE_DISTANCE = 0.3  # between the centres of two windows, as a fraction of the larger side
@@ -82,21 +83,38 @@ class Detector:
         x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
         if x1 - x0 < MIN_INPUT_SIDE or y1 - y0 < MIN_INPUT_SIDE:
             return []
-        part = cv2.copyMakeBorder(
-            image[y0:y1, x0:x1], y0 - y, y + side - y1, x0 - x, x + side - x1, cv2.BORDER_REPLICATE
-        )
-        return _remove_duplicates(self._run(self._short, part, x, y, round(window.angle / (math.pi / 2)) % 4))
+        turns = round(window.angle / (math.pi / 2)) % 4
+        borders = y0 - y, y + side - y1, x0 - x, x + side - x1
+        return _remove_duplicates(self._run_padded(image[y0:y1, x0:x1], borders, x0, y0, turns))
 
     def _detect_large(self, image: Image, turns: int) -> list[Detection]:
         pad = round(PADDING * max(image.shape[:2]))
-        padded = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
-        return self._run(self._short, padded, -pad, -pad, turns) + self._run(self._full, image, 0, 0, turns)
+        padded = self._run_padded(image, (pad, pad, pad, pad), 0, 0, turns)
+        return padded + self._run(self._full, image, 0, 0, turns)
 
     def _detect_in_tiles(self, image: Image, side: int, turns: int) -> list[Detection]:
         detections: list[Detection] = []
         for x, y in _tile_corners(image.shape[1], image.shape[0], side):
             detections += self._run(self._full, image[y : y + side, x : x + side], x, y, turns)
         return detections
+
+    def _run_padded(
+        self, part: Image, borders: tuple[int, int, int, int], x: int, y: int, turns: int
+    ) -> list[Detection]:
+        """Detect the faces in a part at (x, y) and in copies of its border pixels: top, bottom, left, right."""
+        top, bottom, left, right = borders
+        longest = max(part.shape[0] + top + bottom, part.shape[1] + left + right)
+        scale = min(1.0, MAX_PADDED_SIDE / longest)
+        if scale < 1:  # shrunk before padding, because padding a long strip gives a large square
+            shape = (max(round(part.shape[1] * scale), 1), max(round(part.shape[0] * scale), 1))
+            part = cv2.resize(part, shape, interpolation=cv2.INTER_AREA)
+            top, bottom, left, right = (round(border * scale) for border in borders)
+        padded = cv2.copyMakeBorder(part, top, bottom, left, right, cv2.BORDER_REPLICATE)
+        detections = self._run(self._short, padded, -left, -top, turns)
+        return [
+            (confidence, Window(x + w.x / scale, y + w.y / scale, w.side / scale, w.angle))
+            for confidence, w in detections
+        ]
 
     @staticmethod
     def _run(network: Any, part: Image, x: int, y: int, turns: int) -> list[Detection]:

@@ -8,7 +8,9 @@ from asccl.errors import UnreadableError
 from asccl.types import MediaInfo
 from asccl.video.limits import Limits
 
-WEB_LIMITS = Limits(max_pixels=4096 * 2304, max_bytes=300 * 2**20, max_seconds=300.0, max_frames=36_000)
+WEB_LIMITS = Limits(
+    max_pixels=4096 * 2304, max_still_pixels=50_000_000, max_bytes=300 * 2**20, max_seconds=300.0, max_frames=36_000
+)
 
 
 def check_media(info: MediaInfo, limits: Limits) -> None:

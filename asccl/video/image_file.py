@@ -54,7 +54,7 @@ def decoding_errors(path: Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except AscclError:
+    except (AscclError, Pillow.DecompressionBombError):
         raise
     except MemoryError:
         raise LimitError(f"{path.name} asks for more memory than there is", "make it smaller first") from None
@@ -82,6 +82,9 @@ def open_image(path: Path, limits: Limits) -> Pillow.Image | None:
     try:
         with decoding_errors(path):
             image = _open_despite_metadata(path, formats)
+    except Pillow.DecompressionBombError:
+        millions = limits.max_still_pixels / 1e6
+        raise LimitError(f"{path.name} has more than {millions:.3g} million pixels", "make it smaller first") from None
     except UnreadableError:
         return None
     try:
@@ -135,7 +138,7 @@ def _open_despite_metadata(path: Path, formats: tuple[str, ...]) -> Pillow.Image
     try:
         return Pillow.open(path, formats=formats)
     except Pillow.DecompressionBombError:
-        raise LimitError(f"{path.name} has too many million pixels", "make it smaller first") from None
+        raise
     except Exception:  # of any decoder
         image = _open_without_metadata(path)
         if image is None:

@@ -16,20 +16,24 @@ class Limits:
 
     Attributes:
         max_pixels: of a video frame (DCI 4K).
-        max_still_pixels: of a still.
+        max_still_pixels: of a still (the largest cameras of phones have 50 to 200 million).
+        max_side: pixels, of a video frame or a still; OpenCV refuses more than 32767.
+        max_aspect: longer over shorter side.
         max_bytes: of the file.
         max_seconds: of a video.
         max_frames: of a video.
     """
 
     max_pixels: int = 4096 * 2304
-    max_still_pixels: int = 25_000_000
+    max_still_pixels: int = 100_000_000
+    max_side: int = 30_000
+    max_aspect: float = 20.0
     max_bytes: int = 16 * 2**30
     max_seconds: float = 3600.0
     max_frames: int = 432_000
 
     def check_size(self, path: Path, width: int, height: int, is_still: bool = False) -> None:
-        """Check the size of a frame.
+        """Check the size and shape of a frame.
 
         Args:
             path: named in the error.
@@ -38,13 +42,19 @@ class Limits:
             is_still: whether the file is a still.
 
         Raises:
-            LimitError: there are too many pixels.
+            LimitError: there are too many pixels, in all or along one side.
         """
         max_pixels = self.max_still_pixels if is_still else self.max_pixels
         if width * height > max_pixels:
             raise LimitError(
                 f"{path.name} is {width} x {height}, more than {max_pixels / 1e6:.3g} million pixels",
                 "make it smaller first",
+            )
+        if max(width, height) > self.max_side or max(width, height) > self.max_aspect * min(width, height):
+            raise LimitError(
+                f"{path.name} is {width} x {height}: a side may have {self.max_side} pixels, and {self.max_aspect:g} "
+                "times the other side",
+                "cut out the part that shows the face",
             )
 
     def check_length(self, path: Path, seconds: float, frames: int) -> None:
@@ -94,7 +104,9 @@ class Limits:
             )
 
 
-UNLIMITED = Limits(2**31 - 1, 2**31 - 1, 2**62, float("inf"), 2**62)  # for a file that has been checked already
+UNLIMITED = Limits(
+    2**31 - 1, 2**31 - 1, 2**31 - 1, float("inf"), 2**62, float("inf"), 2**62
+)  # for a file that has been checked already
 
 
 def format_duration(seconds: float) -> str:

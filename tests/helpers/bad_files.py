@@ -100,13 +100,17 @@ def five_hours(folder: Path) -> Path:
 
 def decompression_bomb(folder: Path) -> Path:
     """A small PNG whose header states ten thousand million pixels."""
+    return write_png_header(folder / "bomb.png", 100_000, 100_000)
+
+
+def write_png_header(path: Path, width: int, height: int) -> Path:
+    """Write a small PNG whose header states any size."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100_000))) + chunk(b"IEND", b"")
-    path = folder / "bomb.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
     return path
 

@@ -1,8 +1,10 @@
 """Files that are larger or longer than accepted."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
+from bad_files import write_png_header
 from video_clips import make_clip
 
 from asccl.errors import LimitError
@@ -13,6 +15,33 @@ def test_too_large_is_refused_before_decoding(tmp_path, monkeypatch):
     path = make_clip(tmp_path / "8k.mp4", size=(7680, 4320), frames=1, options={"preset": "ultrafast", "crf": "40"})
     monkeypatch.setattr("asccl.video.source.VideoSource.frames", lambda self: pytest.fail("decoded"))
     with pytest.raises(LimitError, match=r"7680 x 4320.*smaller"):
+        probe(path)
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        ((70_000, 300), "30000 pixels"),
+        ((24_999_999, 1), "30000 pixels"),
+        ((29_000, 256), "20 times the other side"),
+        ((256, 29_000), "20 times the other side"),
+    ],
+)
+def test_absurd_shapes_are_refused_by_the_header(tmp_path, size, words):
+    path = write_png_header(tmp_path / "a.png", *size)
+    with pytest.raises(LimitError, match=rf"a.png is {size[0]} x {size[1]}: .*{words}.*: cut out the part") as caught:
+        probe(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 20), (11_500, 8_600), (30_000, 1_500)])
+def test_usual_shapes_are_accepted(size):
+    Limits().check_size(Path("a.png"), *size, is_still=True)
+
+
+def test_an_absurd_video_is_refused(tmp_path):
+    path = make_clip(tmp_path / "a.avi", size=(4000, 100), codec="mjpeg", pix_fmt="yuvj420p", frames=1)
+    with pytest.raises(LimitError, match="20 times the other side"):
         probe(path)
 
 
