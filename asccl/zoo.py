@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
@@ -129,18 +129,21 @@ def load_renderer(source: str | Path, device: str | torch.device = "cpu") -> tup
         return _load_renderer(path, hub.sha256(path), str(device))
 
 
-def load_networks(files: Mapping[str, Path] | None = None) -> Networks:
+def load_networks(
+    files: Mapping[str, Path] | None = None, arcface: Callable[[np.ndarray], np.ndarray] | None = None
+) -> Networks:
     """Load the networks of `asccl.evaluation`. Raises WeightsError.
 
     files: kind of `import-weights` -> imported file. A file `KIND.safetensors` in a local folder of weights (see
-    `hub.local_folders`) counts, too.
+    `hub.local_folders`) counts, too. arcface: see `Networks`.
     """
     from asccl.evaluation.networks import IMPORTED_KINDS, Networks
 
     metric = load_metric()
     paths = {kind: folder / f"{kind}.safetensors" for folder in hub.local_folders()[::-1] for kind in IMPORTED_KINDS}
     imported = {kind: path for kind, path in paths.items() if path.is_file()} | dict(files or {})
-    return Networks(load_embedder().features, load_expression_net().predict, partial(_score_crops, metric), imported)
+    score = partial(_score_crops, metric)
+    return Networks(load_embedder().features, load_expression_net().predict, score, imported, arcface)
 
 
 def describe_networks(networks: Networks) -> list[dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,10 @@ from asccl.commands.console import InterruptHandler, print_cancelled, progress_b
 from asccl.errors import AscclError, CancelledError, SettingError
 
 if TYPE_CHECKING:
+    from asccl.evaluation.face_stream import FaceStreams
     from asccl.evaluation.manifest import EvaluationManifest, EvaluationRow, LeftOut
     from asccl.evaluation.report import Report
+    from asccl.face.insightface_pack import InsightFacePack
 
 STAGE_SHARES = {"real": 0.15, "clips": 0.85, "done": 0.0}
 DEFAULT_DRAWS = 1000
@@ -54,6 +56,24 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         default=[],
         metavar="KIND=FILE",
         help="an imported file for the measures that need it; may be repeated",
+    )
+    parser.add_argument(
+        "--tracker",
+        choices=("mediapipe", "insightface"),
+        default="mediapipe",
+        help="detects faces; insightface needs the extra [insightface], and its models are for non-commercial research;"
+        " default %(default)s",
+    )
+    parser.add_argument(
+        "--embedder",
+        choices=("mobilefacenet", "arcface"),
+        default="mobilefacenet",
+        help="recognizes people in `identity`; arcface, of InsightFace, gives `fad-arcface`, too; default %(default)s",
+    )
+    parser.add_argument(
+        "--insightface-pack",
+        metavar="NAME",
+        help="model pack in ~/.insightface/models, which is downloaded if it is missing; default buffalo_l",
     )
     parser.add_argument(
         "--shards",
@@ -158,21 +178,44 @@ def _evaluate(
     from asccl.evaluation.summary import Summarizer, speaker_pools
     from asccl.zoo import describe_networks, load_networks
 
-    networks = load_networks(weights)
+    pack = _load_pack(arguments)
+    networks = load_networks(weights, pack.embed if pack is not None and arguments.embedder == "arcface" else None)
     measures, missing = build_measures(names, networks)
     rows, files = add_baselines(manifest.rows), describe_networks(networks)
+    if pack is not None:
+        files.append({"name": f"insightface {pack.name}", "tracker": arguments.tracker, "embedder": arguments.embedder})
     with tempfile.TemporaryDirectory(prefix="asccl-shards-") as temporary:
         folder = arguments.shards or (
             Path(temporary) if arguments.output is None else arguments.output.with_suffix(".shards")
         )
         store = ShardStore(folder, files)
         with progress_bar(arguments.manifest.name, STAGE_SHARES, interrupts) as progress:
-            evaluated = evaluate_rows(rows, measures, store, progress)
+            evaluated = evaluate_rows(rows, measures, store, progress, _stream_opener(arguments, pack))
     summary = Summarizer(measures, evaluated.pools, speaker_pools(manifest.rows), arguments.draws).summarize(
         evaluated.clips
     )
     left_out = [*manifest.left_out, *evaluated.left_out]
     return build_report(summary, measures, missing, left_out, files, arguments.draws), evaluated.left_out
+
+
+def _load_pack(arguments: argparse.Namespace) -> InsightFacePack | None:
+    if arguments.tracker != "insightface" and arguments.embedder != "arcface":
+        return None
+    from asccl.face.insightface_pack import DEFAULT_PACK, TERMS, InsightFacePack
+
+    print(f"asccl: {TERMS}", file=sys.stderr)
+    return InsightFacePack(arguments.insightface_pack or DEFAULT_PACK)
+
+
+def _stream_opener(arguments: argparse.Namespace, pack: InsightFacePack | None) -> Callable[[], FaceStreams]:
+    from asccl.evaluation.face_stream import FaceStreams
+    from asccl.face.tracker import FaceMeshTracker
+
+    if pack is None or arguments.tracker != "insightface":
+        return FaceStreams
+    from asccl.face.insightface_pack import InsightFaceDetector
+
+    return lambda: FaceStreams(lambda: FaceMeshTracker(create_detector=lambda: InsightFaceDetector(pack)))
 
 
 def _write_pictures(arguments: argparse.Namespace, rows: Sequence[EvaluationRow], report: Report) -> list[str]:

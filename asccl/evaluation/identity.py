@@ -12,7 +12,9 @@ from asccl.evaluation.networks import Networks, unit_rows
 
 @dataclass(frozen=True)
 class Identity(ClipMean):
-    """Mean cosine of the MobileFaceNet embeddings of each generated frame and its source frame.
+    """Mean cosine of the embeddings of each generated frame and its source frame.
+
+    They are those of the bundled MobileFaceNet, or of ArcFace where an InsightFace pack was chosen.
 
     Attributes:
         networks: embed crops.
@@ -31,7 +33,7 @@ class _IdentitySums:
 
     def add(self, chunk: PairChunk) -> None:
         source, generated = (
-            side.expand(unit_rows(self._networks.embeddings(side)))[chunk.valid]
+            side.expand(unit_rows(self._networks.identity_features(side)))[chunk.valid]
             for side in (chunk.source, chunk.generated)
         )
         self._total += float((source * generated).sum())

@@ -57,7 +57,9 @@ def face_resnet18_features(networks: Networks) -> Features:
 
 
 def arcface_features(networks: Networks) -> Features:
-    """Embeddings of an imported ArcFace network, (m, 512), not normalized. Raises WeightsError."""
+    """Embeddings of ArcFace, of an InsightFace pack or imported, (m, 512), not normalized. Raises WeightsError."""
+    if networks.arcface is not None:
+        return networks.identity_features
     net = load_arcface(networks.files)
 
     def features(chunk: FaceChunk) -> np.ndarray:

@@ -25,16 +25,25 @@ class Networks:
             `EMOTIONS`, and features (N, D').
         scc: ArcFace crops of source and generated frames, (N, 112, 112, 3) uint8 RGB each -> SCC score (N,).
         files: kind of `import-weights` -> imported file, of those that the user has.
+        arcface: ArcFace crops -> embeddings (N, 512), not normalized, of an InsightFace pack; None without one.
     """
 
     embed: Callable[[np.ndarray], np.ndarray]
     classify: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     scc: Callable[[np.ndarray, np.ndarray], np.ndarray]
     files: Mapping[str, Path] = field(default_factory=dict)
+    arcface: Callable[[np.ndarray], np.ndarray] | None = None
 
     def embeddings(self, chunk: FaceChunk) -> np.ndarray:
         """Embeddings of the frames with a face, (m, D), not normalized."""
         return chunk.compute("embeddings", lambda c: self.embed(c.arcface_crops()).astype(np.float64))
+
+    def identity_features(self, chunk: FaceChunk) -> np.ndarray:
+        """Embeddings of the InsightFace pack if there is one, else `embeddings`; (m, D), not normalized."""
+        arcface = self.arcface
+        if arcface is None:
+            return self.embeddings(chunk)
+        return chunk.compute("insightface", lambda c: arcface(c.arcface_crops()).astype(np.float64))
 
     def expression_features(self, chunk: FaceChunk) -> np.ndarray:
         """Expression features of the frames with a face, (m, D')."""

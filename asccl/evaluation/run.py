@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -79,13 +79,16 @@ def measure_clip(
     return shard
 
 
-def measure_pool(video: str, measures: Sequence[Measure], store: ShardStore) -> Shard:
+def measure_pool(
+    video: str, measures: Sequence[Measure], store: ShardStore, open_streams: Callable[[], FaceStreams] = FaceStreams
+) -> Shard:
     """Return the shard of a real video; what it lacks is computed and kept.
 
     Args:
         video: its path, or `path#k`.
         measures: of the store.
         store: of the shards.
+        open_streams: opens videos with another tracker.
 
     Raises:
         AscclError: the video cannot be used, or the shard cannot be written.
@@ -95,7 +98,7 @@ def measure_pool(video: str, measures: Sequence[Measure], store: ShardStore) -> 
     measures = [measure for measure in measures if measure.uses_pool]
     missing = measures if shard is None else shard.missing(measures)
     if shard is None or missing:
-        with FaceStreams() as streams:
+        with open_streams() as streams:
             computed = compute_pool(video, missing, streams)
         shard = computed if shard is None else shard.extended(computed)
         write_shard(path, shard)
@@ -103,7 +106,11 @@ def measure_pool(video: str, measures: Sequence[Measure], store: ShardStore) -> 
 
 
 def evaluate_rows(
-    rows: Sequence[EvaluationRow], measures: Sequence[Measure], store: ShardStore, progress: Progress
+    rows: Sequence[EvaluationRow],
+    measures: Sequence[Measure],
+    store: ShardStore,
+    progress: Progress,
+    open_streams: Callable[[], FaceStreams] = FaceStreams,
 ) -> EvaluatedRows:
     """Measure rows one after the other; a clip that cannot be measured is left out.
 
@@ -112,6 +119,7 @@ def evaluate_rows(
         measures: of the store.
         store: of the shards.
         progress: receives the stages "real" and "clips".
+        open_streams: opens videos with another tracker.
 
     Raises:
         OutputError: a shard cannot be written.
@@ -122,14 +130,14 @@ def evaluate_rows(
     for number, video in enumerate(videos):
         progress("real", number / len(videos))
         try:
-            pools[video] = measure_pool(video, measures, store)
+            pools[video] = measure_pool(video, measures, store, open_streams)
         except (OutputError, CancelledError):
             raise
         except Exception as error:  # it belongs to this video: it is reported, and the others continue
             left_out.append(LeftOut(f"real video {video}", describe_error(error)))
     done = 0
     for _, group in groupby(rows, key=lambda row: row.id):
-        with FaceStreams() as streams:
+        with open_streams() as streams:
             for row in group:
                 progress("clips", done / len(rows))
                 done += 1

@@ -13,13 +13,14 @@ The centre of pixel (0, 0) is (0.0, 0.0).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from asccl.face.detect import Detector
 from asccl.face.facemesh import Window
 from asccl.face.identity import MIN_IDENTITY_COSINE, EmbedFunction, IdentityVerifier
 from asccl.face.occlusion import OcclusionDetector
@@ -91,10 +92,11 @@ class FaceMeshTracker:
 
     Args:
         embed: the identity of ArcFace crops; without it people are distinguished by position and size only.
+        create_detector: makes another detector than BlazeFace.
     """
 
-    def __init__(self, embed: EmbedFunction | None = None) -> None:
-        self._detector = VerifiedDetector()
+    def __init__(self, embed: EmbedFunction | None = None, create_detector: Callable[[], Detector] = Detector) -> None:
+        self._detector = VerifiedDetector(create_detector)
         self._identity = IdentityVerifier(embed)
         self._occlusion = OcclusionDetector()
         self.start(None)

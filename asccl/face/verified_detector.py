@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from asccl.face.detect import Detector
 from asccl.face.facemesh import FaceMesh, Window
@@ -17,11 +17,16 @@ REFINEMENT_STEPS = 3  # detections by which the window is fitted to the face
 
 
 class VerifiedDetector:
-    """BlazeFace and FaceMesh on one CPU. It must not be shared between threads. Call `close()` after use."""
+    """A detector and FaceMesh on one CPU. It must not be shared between threads. Call `close()` after use.
 
-    def __init__(self) -> None:
+    Args:
+        create_detector: makes the detector on first use.
+    """
+
+    def __init__(self, create_detector: Callable[[], Detector] = Detector) -> None:
         self._mesh = FaceMesh()
-        self._blazeface: Detector | None = None  # created on first use
+        self._create_detector = create_detector
+        self._created: Detector | None = None
 
     def in_window(self, image: LazyImage, window: Window) -> Face | None:
         """The face in exactly this window, if there is one."""
@@ -63,14 +68,14 @@ class VerifiedDetector:
     def close(self) -> None:
         """Free the networks."""
         self._mesh.close()
-        if self._blazeface is not None:
-            self._blazeface.close()
+        if self._created is not None:
+            self._created.close()
 
     @property
     def _detector(self) -> Detector:
-        if self._blazeface is None:
-            self._blazeface = Detector()
-        return self._blazeface
+        if self._created is None:
+            self._created = self._create_detector()
+        return self._created
 
     def _add_faces(self, image: LazyImage, windows: Iterable[Window], faces: list[Face]) -> None:
         """Add the faces of the windows that are not in the list yet."""
