@@ -21,11 +21,14 @@ from asccl.morphable.speech import lip_openings
 from asccl.types import Motion
 
 LEVEL_SMOOTHING = 7.0  # frames, standard deviation: of the level of a unit
-LASTING_WINDOW = 21  # frames within which speech closes the lips at least once, as far as it does
-WINDOW_SMOOTHING = 5.0  # frames, standard deviation: of a minimum over the window
-CALM_SMILE, GRIN_SMILE = 0.2, 0.5  # levels of mouthSmile: lips close from the first on, as far as allowed at the second
+LASTING_WINDOW = 51  # frames within which speech closes the lips at least once, as far as it does
+WINDOW_SMOOTHING = 10.0  # frames, standard deviation: of a minimum over the window
+CALM_SMILE, GRIN_SMILE = (
+    0.3,
+    0.55,
+)  # levels of mouthSmile: lips close from the first on, as far as allowed at the second
 CLOSING_GAIN = 1.25  # the fitted lips of a grin open less than those in the image
-SHUT_JAW, OPEN_JAW = 0.2, 0.4  # lasting jawOpen up to which lips may close fully, and at which they do not close
+SHUT_JAW, OPEN_JAW = 0.15, 0.3  # lasting jawOpen up to which lips may close fully, and at which they do not close
 
 
 def unit_levels(motion: Motion) -> np.ndarray:
