@@ -13,13 +13,14 @@ from asccl.directors.base import Target
 from asccl.directors.contradictions import contradiction_change, grin_opening
 from asccl.directors.preset import (
     GRIN_CLOSING,
+    MAX_RESTING_LEVEL,
     Direction,
     added_change,
     apply_direction,
     max_resting_levels,
     resting_coefficients,
 )
-from asccl.morphable.emotions import MAX_UNIT_TARGETS, PRESETS, expand_units, variant_factors
+from asccl.morphable.emotions import MAX_UNIT_TARGETS, PRESETS, expand_units, unit_indices, variant_factors
 from asccl.morphable.head import HeadModel
 from asccl.types import EMOTIONS, Motion
 
@@ -28,6 +29,15 @@ REFERENCE_GAIN = 0.2  # of the reference's own coefficients beyond those of a re
 MAX_UNIT_TARGET = 1.4  # of a unit that `MAX_UNIT_TARGETS` does not list
 MIN_UNIT_TARGET = 0.05  # magnitude; smaller targets are set to 0
 MAX_EMOTIONAL_NEUTRALITY = 0.5  # probability of neutral up to which a reference counts as fully emotional
+# coefficients by which a reading is checked
+NOSE_LIFT = 0.8  # rise of the lip corners (mouthSmile) for one unit of noseSneer
+CALM_NOSE, CLEAR_WRINKLE = 0.08, 0.1  # noseSneer of a calm speaker, and beyond it of a wrinkled nose
+CALM_BROWS, CLEAR_RAISE = (
+    0.1,
+    0.2,
+)  # browInnerUp + browOuterUp + eyeWide of a calm speaker, and beyond it of raised brows
+CLEAR_SMILE = 0.1  # mouthSmile beyond that of a calm speaker
+MIN_SUPPORT = 0.1  # share of a reading that stays without support
 PROBABILITY_EXPONENT = 2.5  # sharpens the emotion probabilities of a reference
 
 
@@ -44,6 +54,40 @@ def emotion_weights(target: Target) -> np.ndarray:
     neutral = np.clip((p[0] - MAX_EMOTIONAL_NEUTRALITY) / (1 - MAX_EMOTIONAL_NEUTRALITY), 0, 1)
     others = p[1:] ** PROBABILITY_EXPONENT
     return np.concatenate([[neutral], (1 - neutral) * others / others.sum()])
+
+
+def check_emotions(probabilities: np.ndarray, mean: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Correct what expression networks read in a reference by its own coefficients.
+
+    The networks take the bared teeth of disgust or fear for a smile, and the open mouth of fear for surprise. A smile
+    needs lip corners that rise further than a wrinkled nose lifts them; where they do not, what was read as happy
+    counts as disgusted as far as the nose is wrinkled, and not at all otherwise. Surprise needs raised brows or lids;
+    without them it counts as fear.
+
+    Args:
+        probabilities: of each emotion in the order of `EMOTIONS`, (7,).
+        mean: mean coefficients of the reference, (52,).
+        names: of the 52 units.
+
+    Returns:
+        The corrected probabilities, (7,), sum 1.
+    """
+
+    def level(unit: str) -> float:
+        return float(mean[unit_indices(unit, names)].mean())
+
+    smile = level("mouthSmile") - MAX_RESTING_LEVEL - NOSE_LIFT * level("noseSneer")
+    is_smile = np.clip(smile / CLEAR_SMILE, MIN_SUPPORT, 1)
+    is_wrinkled = np.clip((level("noseSneer") - CALM_NOSE) / CLEAR_WRINKLE, 0, 1)
+    raised = level("browInnerUp") + level("browOuterUp") + level("eyeWide")
+    is_raised = np.clip((raised - CALM_BROWS) / CLEAR_RAISE, MIN_SUPPORT, 1)
+    happy, surprised, disgusted, fear = (EMOTIONS.index(e) for e in ("happy", "surprised", "disgusted", "fear"))
+    checked = probabilities.astype(np.float64, copy=True)
+    checked[happy] *= is_smile
+    checked[surprised] *= is_raised
+    checked[disgusted] += probabilities[happy] * (1 - is_smile) * is_wrinkled
+    checked[fear] += probabilities[surprised] * (1 - is_raised)
+    return checked / checked.sum()
 
 
 class ReferenceDirector:

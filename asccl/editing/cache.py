@@ -42,6 +42,12 @@ class KeyedCache(Generic[Value]):
             if entry.exception() is None:  # waits for the other thread
                 return entry.result()
 
+    def __contains__(self, key: Hashable) -> bool:
+        """Whether the value of a key exists already."""
+        with self._lock:
+            entry = self._entries.get(key)
+        return entry is not None and entry.done()
+
     def _fill(self, key: Hashable, entry: Future[Value], create: Callable[[], Value]) -> Value:
         try:
             value = create()

@@ -8,6 +8,8 @@ memory does not grow with the length of the video.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from asccl import zoo
@@ -16,7 +18,7 @@ from asccl.editing import renderer_selection
 from asccl.editing.cache import KeyedCache, file_key
 from asccl.editing.frames import EditFrames, observe_clip
 from asccl.editing.models import load_models
-from asccl.editing.plan import plan_edit
+from asccl.editing.plan import is_planned, plan_edit
 from asccl.editing.preview import PreviewSession, fit_sampled_frames, reference_style
 from asccl.editing.render_pass import render_clip
 from asccl.editing.report import StageTimer, build_report, edit_metadata
@@ -61,8 +63,14 @@ class Editor:
     def preview(self, request: EditRequest, time: float) -> Preview:
         """Show one frame, `time` seconds after the first, before and after the edit. Raises the errors of `edit`.
 
-        The first call for a file fits its face on sampled frames; further ones take a fraction of a second.
+        The first call for a file fits its face on sampled frames, the first one for an emotion adapts it to the face;
+        further ones take a fraction of a second.
         """
+        *_, preview = self.previews(request, time)
+        return preview
+
+    def previews(self, request: EditRequest, time: float) -> Iterator[Preview]:
+        """Show one frame as `preview` does; before an adaptation that takes seconds, show the plain preset as well."""
         models, reference = load_models(self.device), self._reference_style(request)
 
         def open_session() -> PreviewSession:
@@ -70,7 +78,9 @@ class Editor:
             return PreviewSession.open(request.source, person.detected, models, self.limits)
 
         session = self._previews.get((file_key(request.source), request.face), open_session)
-        return session.render_frame(request, time, models, self.limits, reference)
+        if not is_planned(request, session.face, reference):
+            yield session.render_frame(replace(request, adapt=False), time, models, self.limits, reference)
+        yield session.render_frame(request, time, models, self.limits, reference)
 
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
         """Edit a whole file. The output appears whole or not at all.
@@ -129,7 +139,7 @@ class Editor:
 
         def measure() -> ReferenceStyle:
             models = load_models(self.device)
-            return reference_style(fit_sampled_frames(path, models, self.limits), models.expression)
+            return reference_style(fit_sampled_frames(path, models, self.limits), models)
 
         return self._styles.get(file_key(path), measure)
 

@@ -91,6 +91,17 @@ def plan_edit(
     return EditPlan(scaled, adapted.strength, adapted.report, motion, edited, renderer, render_plan, report)
 
 
+def is_planned(request: EditRequest, face: ObservedFace, reference: ReferenceStyle | None = None) -> bool:
+    """Whether planning is quick because the edit was adapted to this face before.
+
+    Args:
+        request: what the user asks for.
+        face: the person.
+        reference: style of `request.reference`.
+    """
+    return not _is_adapted(request) or _adaptation_key(request, reference) in face.plan_steps
+
+
 def select_director(request: EditRequest, head: AnnyHead) -> Director:
     """The director of a request: NED's manipulator, the style of a reference, or a preset emotion."""
     if request.generator == "ned":
@@ -124,8 +135,7 @@ def _adapt(request: EditRequest, face: ObservedFace, director: Director, target:
     The warp renderer serves for every generator: the blur of a network also lowers the cosine of the identity.
     """
     min_cosine = min_identity_cosine(emotion_weights(target))
-    is_adapted = request.adapt and request.intensity > 0 and request.generator == "warp"
-    if not (is_adapted and face.adaptation_samples):
+    if not (_is_adapted(request) and face.adaptation_samples):
         strength = identity_preserving_strength(
             face.motion, director, target, face.warp, face.strength_samples, models.embedder.embed, min_cosine
         )
@@ -147,13 +157,17 @@ def _make_renderer(request: EditRequest, face: ObservedFace, models: Models) -> 
     return NeuralRenderer(models.head, net, metadata), selection.report
 
 
+def _is_adapted(request: EditRequest) -> bool:
+    return request.adapt and request.intensity > 0 and request.generator == "warp"
+
+
 def _adaptation_key(request: EditRequest, reference: ReferenceStyle | None) -> tuple[Hashable, ...]:
     """Key of the adaptation to one face; strength and offsets do not depend on the intensity, unless it is 0."""
     style = b"" if reference is None else reference.mean.tobytes()
     manipulator = None if request.manipulator is None else file_key(request.manipulator)
     return (
         "adaptation",
-        request.adapt and request.intensity > 0,
+        _is_adapted(request),
         request.generator,
         manipulator,
         request.emotion,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from asccl.directors.base import ReferenceStyle
+from asccl.directors.reference import check_emotions
 from asccl.editing.adaptation.measures import read_networks
 from asccl.editing.adaptation.samples import FacePatch, place_landmarks, select_samples
 from asccl.editing.frames import EditFrames, ObservedFace
@@ -19,7 +20,6 @@ from asccl.face.crop import expression_crop
 from asccl.face.pose import estimate_head_pose
 from asccl.face.presence import turn_weight
 from asccl.morphable.fit import Fitter
-from asccl.nets.inference import ExpressionClassifier
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
 from asccl.types import DetectedFace, EditRequest, Image, Motion, Preview, Track, as_image
 from asccl.video import Limits, draw_badge, read_frame_at, sample_frames
@@ -77,13 +77,15 @@ def fit_sampled_frames(path: Path, models: Models, limits: Limits, face: Detecte
     return SampledFrames(images, landmarks, _fit_frames(landmarks, models.fitter, identity))
 
 
-def reference_style(frames: SampledFrames, network: ExpressionClassifier) -> ReferenceStyle:
-    """Style of a reference from its sampled frames."""
-    crops = [expression_crop(i, p) for i, p in zip(frames.images, frames.landmarks, strict=True)]
-    probabilities, features = network.predict(np.stack(crops))
+def reference_style(frames: SampledFrames, models: Models) -> ReferenceStyle:
+    """Style of a reference from its sampled frames, as several networks and its own coefficients show it."""
+    crops = np.stack([expression_crop(i, p) for i, p in zip(frames.images, frames.landmarks, strict=True)])
+    features = models.expression.features(crops).sum(0)
+    network_features, network_probabilities = read_networks(crops)
     coefficients = frames.motion.coefficients
     mean = coefficients.mean(0)
-    return ReferenceStyle(mean, probabilities.mean(0), features.sum(0), coefficients, *read_networks(np.stack(crops)))
+    probabilities = check_emotions(np.mean(network_probabilities, axis=0), mean, models.head.names)
+    return ReferenceStyle(mean, probabilities, features, coefficients, network_features, network_probabilities)
 
 
 @dataclass(frozen=True)

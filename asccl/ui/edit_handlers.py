@@ -28,6 +28,7 @@ from asccl.video.reader import Reader
 
 FROM_REFERENCE = "reference"  # choice of the emotion buttons: the emotion of the reference alone
 SLIDER_STEP = 0.01  # seconds
+HIDDEN_NOTE = "The face cannot be edited at this moment: it is hidden, cut off or turned away. It stays unchanged."
 MIN_PREVIEW_PRESENCE = 0.05  # below this, a preview does not differ visibly from its source
 STAGE_SHARES = {"open": 0.02, "track": 0.3, "fit": 0.03, "render": 0.65}  # rough; for the progress bar only
 STAGES = {
@@ -47,7 +48,7 @@ class EditorProtocol(Protocol):
 
     def faces(self, source: Path) -> list[DetectedFace]: ...
 
-    def preview(self, request: EditRequest, time: float) -> Preview: ...
+    def previews(self, request: EditRequest, time: float) -> Iterator[Preview]: ...
 
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult: ...
 
@@ -113,9 +114,10 @@ class EditHandlers:
         face: float,
         variant: float,
         generator: str,
+        adapt: bool,
         time: float,
-    ) -> tuple[Any, str]:
-        """Edit one frame.
+    ) -> Iterator[tuple[Any, str]]:
+        """Edit one frame; where fitting the preset to the face takes seconds, show the plain preset first.
 
         Args:
             source: path of the uploaded video or photo.
@@ -127,27 +129,30 @@ class EditHandlers:
             face: number of the face as listed by /faces; -1 is the largest.
             variant: number of the variant of the emotion, 0 or more.
             generator: warp or ned.
+            adapt: whether to fit the preset to this face.
             time: seconds, the frame to edit.
 
-        Returns:
+        Yields:
             Value of the comparison, and a line that explains what it shows or why there is none.
         """
         if not source:
-            return None, ""
+            yield None, ""
+            return
         if emotion == FROM_REFERENCE and not reference:
-            return gr.skip(), note_line("Add a reference clip or photo whose expression you like.")
+            yield gr.skip(), note_line("Add a reference clip or photo whose expression you like.")
+            return
+        settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
+        moment = float(time or 0)
         try:
-            request = self._build_request(source, emotion, reference, intensity, start, end, face, variant, generator)
-            preview = self.editor.preview(request, float(time or 0))
+            for preview in self.editor.previews(self._build_request(*settings), moment):
+                note = (
+                    HIDDEN_NOTE if preview.presence < MIN_PREVIEW_PRESENCE else outside_range_note(moment, start, end)
+                )
+                yield comparison_value(preview.source, preview.edited, "Preview of one frame"), note_line(note)
         except SettingError as error:
-            return gr.skip(), note_line(error_message(error), failed=True)
+            yield gr.skip(), note_line(error_message(error), failed=True)
         except Exception as error:
-            return None, note_line(error_message(error), failed=True)
-        if preview.presence < MIN_PREVIEW_PRESENCE:
-            text = "The face cannot be edited at this moment: it is hidden, cut off or turned away. It stays unchanged."
-        else:
-            text = outside_range_note(float(time or 0), start, end)
-        return comparison_value(preview.source, preview.edited, "Preview of one frame"), note_line(text)
+            yield None, note_line(error_message(error), failed=True)
 
     def edit(
         self,
@@ -160,6 +165,7 @@ class EditHandlers:
         face: float,
         variant: float,
         generator: str,
+        adapt: bool,
         badge: bool,
         consent: bool,
         page: gr.Request,
@@ -176,6 +182,7 @@ class EditHandlers:
             face: as in `preview`.
             variant: as in `preview`.
             generator: as in `preview`.
+            adapt: as in `preview`.
             badge: whether to print a visible mark.
             consent: whether the person confirmed that they may edit this face.
             page: the page that asks; filled in by Gradio.
@@ -190,8 +197,8 @@ class EditHandlers:
         try:
             if not consent:
                 raise SettingError("please confirm first that you may edit this face", "tick the box under the source")
-            request = self._build_request(source, emotion, reference, intensity, start, end, face, variant, generator)
-            request = replace(request, badge=bool(badge))
+            settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
+            request = replace(self._build_request(*settings), badge=bool(badge))
             yield (None, None, status_line("busy", STAGES["start"], 0.0), None, None, "")
 
             def work(folder: Path, progress: Progress) -> EditResult:
@@ -251,6 +258,7 @@ class EditHandlers:
         face: float,
         variant: float,
         generator: str,
+        adapt: bool,
     ) -> EditRequest:
         """Convert widget values. Raises SettingError and UnreadableError."""
         path = check_upload(source, "video or photo")
@@ -266,6 +274,7 @@ class EditHandlers:
             face=None if face == LARGEST_FACE else int(face),
             generator=generator or GENERATORS[0],
             seed=int(variant or 0),
+            adapt=bool(adapt),
         )
 
 

@@ -27,7 +27,7 @@ def connect_edit_tab(widgets: EditWidgets, handlers: EditHandlers) -> None:
 
 def _settings(w: EditWidgets) -> list[Any]:
     """The inputs that `EditHandlers.preview` and `EditHandlers.edit` share, in their order."""
-    return [w.source, w.emotion, w.reference, w.intensity, w.start, w.end, w.face, w.variant, w.generator]
+    return [w.source, w.emotion, w.reference, w.intensity, w.start, w.end, w.face, w.variant, w.generator, w.adapt]
 
 
 def _connect_render(w: EditWidgets, handlers: EditHandlers) -> None:

@@ -54,6 +54,7 @@ class EditWidgets:
     end: gr.Slider
     variant: gr.Slider
     generator: gr.Radio
+    adapt: gr.Checkbox
     badge: gr.Checkbox
     render: gr.Button
     cancel: gr.Button
@@ -182,6 +183,7 @@ def _more_controls() -> dict[str, Any]:
                 label="What generates the expression",
                 elem_id="generator",
             ),
+            "adapt": gr.Checkbox(True, label="Fit the preset to this face", info="Takes some seconds once"),
             "badge": gr.Checkbox(True, label="Visible mark that says the video was edited"),
         }
 

@@ -9,7 +9,7 @@ import pytest
 
 from asccl.directors.base import ReferenceStyle, Target
 from asccl.directors.preset import MAX_COEFFICIENT, PresetDirector
-from asccl.directors.reference import ReferenceDirector, emotion_weights
+from asccl.directors.reference import ReferenceDirector, check_emotions, emotion_weights
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.emotions import PRESETS
 from asccl.morphable.speech import speech_unit_mask
@@ -202,3 +202,27 @@ def test_offsets_of_speech_units_change_nothing(director):
     target = Target("angry", style("angry"), offsets=offsets)
     plain = replace(target, offsets=0.0)
     assert (director(motion(), target).coefficients == director(motion(), plain).coefficients).all()
+
+
+def check(emotion: str, **units: float) -> dict[str, float]:
+    """Probabilities of a reference that the networks read as one emotion, checked against its coefficients."""
+    mean = np.zeros(52)
+    for name, value in units.items():
+        mean[[INDEX[name + "Left"], INDEX[name + "Right"]] if name + "Left" in INDEX else [INDEX[name]]] = value
+    return dict(zip(EMOTIONS, check_emotions(certain(emotion), mean, HEAD.names), strict=True))
+
+
+def test_a_smile_with_raised_lip_corners_is_happy():
+    assert check("happy", mouthSmile=0.45, noseSneer=0.1)["happy"] == pytest.approx(1)
+
+
+def test_a_smile_that_is_a_wrinkled_nose_is_disgust():
+    assert check("happy", mouthSmile=0.2, noseSneer=0.25)["disgusted"] > 0.8
+
+
+def test_a_surprise_without_raised_brows_is_fear():
+    assert check("surprised", browInnerUp=0.03)["fear"] > 0.8
+
+
+def test_a_surprise_with_raised_brows_stays():
+    assert check("surprised", browInnerUp=0.35, browOuterUp=0.1)["surprised"] == pytest.approx(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,11 +65,13 @@ class FakeEditor:
             for number in range(self.face_count)
         ]
 
-    def preview(self, request: EditRequest, time: float) -> Preview:
+    def previews(self, request: EditRequest, time: float) -> Iterator[Preview]:
         with Reader(request.source) as reader:
             index = min(int(time * float(reader.info.frame_rate)), reader.info.frames - 1)
             image = next(frame.image for frame in reader if frame.index >= index)
-        return Preview(image, tint(image, request), 1.0)
+        if request.adapt:
+            yield Preview(image, image, 1.0)
+        yield Preview(image, tint(image, request), 1.0)
 
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
         progress = progress or Progress()

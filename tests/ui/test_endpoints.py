@@ -181,3 +181,10 @@ def decode(url: str) -> np.ndarray:
     head, data = url.split(",", 1)
     assert head == "data:image/jpeg;base64"
     return cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def test_the_preset_is_fitted_to_the_face_unless_the_box_is_cleared(serve_page, media):
+    page = serve_page()
+    for settings in ({}, {"adapt": False}):
+        client(page).predict(**edit_inputs(media / "face.jpg", **settings))
+    assert [request.adapt for request in page.editor.requests] == [True, False]

@@ -28,7 +28,7 @@ from asccl.morphable.head import HeadModel
 from asccl.nets.inference import single_thread
 from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.renderer import WarpRenderer
-from asccl.types import Motion, as_image
+from asccl.types import Image, Motion, as_image
 
 SAMPLE_COUNT = 6  # frames that are rendered for every step of the search
 WORKERS = 2  # threads; the result does not depend on their number
@@ -116,10 +116,14 @@ class FaceEvaluator:
         )
         return list(self._pool.map(lambda i: self._measure_edit(patches, i), range(len(self.samples))))
 
-    def _measure_edit(self, edited: Motion, i: int) -> tuple[FrameMeasures, np.ndarray]:
+    def render(self, edited: Motion, i: int) -> Image:
+        """Render a sample frame. edited: motion of the sample frames in pixels of their patches."""
         sample = self.samples[i]
         plan = self.renderer.plan(self._patch_motion, edited)
-        image = as_image(self.renderer.render(plan, sample.patch.image, sample.landmarks, i))
+        return as_image(self.renderer.render(plan, sample.patch.image, sample.landmarks, i))
+
+    def _measure_edit(self, edited: Motion, i: int) -> tuple[FrameMeasures, np.ndarray]:
+        sample, image = self.samples[i], self.render(edited, i)
         displacement = self._displacement(self._patch_motion, edited, i, sample.landmarks)
         return self.networks.measure(image, sample.landmarks, i), lip_shift(displacement, sample.landmarks)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asccl import EditRequest
+from asccl import Editor, EditRequest
 from asccl.editing.adaptation.outcome import emotion_outcome
 from asccl.editing.cache import KeyedCache
 from asccl.editing.frames import EditFrames
@@ -83,3 +83,13 @@ def test_a_plain_edit_is_weak_by_what_was_measured():
 
 def test_an_edit_that_was_not_measured_is_neither_weak_nor_strong():
     assert emotion_outcome(measured(None), {})["weak"] is None
+
+
+def test_the_first_preview_of_an_emotion_shows_the_plain_preset_before(still: Path):
+    editor, request = Editor(), EditRequest(still, emotion="fear")
+    plain = editor.preview(replace(request, adapt=False), 0.0).edited
+    first, adapted = editor.previews(request, 0.0)
+    np.testing.assert_array_equal(first.edited, plain)
+    (again,) = editor.previews(request, 0.0)
+    np.testing.assert_array_equal(again.edited, adapted.edited)
+    assert (adapted.edited != plain).any()
