@@ -209,7 +209,7 @@ def check(emotion: str, **units: float) -> dict[str, float]:
     mean = np.zeros(52)
     for name, value in units.items():
         mean[[INDEX[name + "Left"], INDEX[name + "Right"]] if name + "Left" in INDEX else [INDEX[name]]] = value
-    return dict(zip(EMOTIONS, check_emotions(certain(emotion), mean, HEAD.names), strict=True))
+    return dict(zip(EMOTIONS, check_emotions(np.eye(7)[EMOTIONS.index(emotion)], mean, HEAD.names), strict=True))
 
 
 def test_a_smile_with_raised_lip_corners_is_happy():
