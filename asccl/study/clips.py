@@ -65,9 +65,12 @@ def import_clip(source: Path, target: Path, reencode: bool = False) -> ClipInfo:
             return _finish_clip(source, source, target)
         except _RemuxError:
             pass  # it breaks a rule of MP4 that an encoded copy keeps
-    with Reader(source, LIMITS) as reader, Writer(target, reader.info, source, settings=ENCODING) as writer:
-        for frame in reader:
-            writer.write(frame)
+    with Reader(source, LIMITS) as reader:
+        if reader.info.is_still:
+            raise InputError(f"{source.name} is a picture", "give a video")
+        with Writer(target, reader.info, source, settings=ENCODING) as writer:
+            for frame in reader:
+                writer.write(frame)
     return _finish_clip(source, target, target)
 
 

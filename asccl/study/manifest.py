@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,15 @@ from typing import Any
 from asccl.errors import InputError
 from asccl.types import EMOTIONS
 
-STUDY_VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
+STUDY_VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".3gp", ".3g2", ".gif", ".wmv", ".flv"}
+    | {".mpg", ".mpeg", ".ogv"}
+)
+OTHER_MEDIA_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".avif", ".heic", ".tif", ".tiff", ".bmp", ".apng", ".mp3", ".m4a", ".wav"}
+    | {".rm", ".vob", ".mxf", ".f4v", ".divx", ".asf", ".h264", ".hevc"}
+)  # named where a folder cannot be used
+MAX_NAMED_FILES = 5
 SETTING_NAMES = {"intra-id": "intra-ID", "inter-id": "intra-ID", "cross-id": "cross-ID"}  # the paper prints "Inter-ID"
 CONTEXT_COLUMNS = ("source", "reference")
 TEXT_COLUMNS = ("item", "emotion", "setting")
@@ -58,8 +67,25 @@ def read_items(path: Path) -> list[Item]:
         items = [_item_of_row(row, path, number) for number, row in enumerate(_read_json_lines(path), 1)]
     else:
         raise InputError(f"{path.name} is not an existing folder, .csv or .jsonl file", "give one of these")
-    _check_items(items, path.name)
+    with _naming_other_media(path) if path.is_dir() else nullcontext():
+        _check_items(items, path.name)
     return items
+
+
+@contextmanager
+def _naming_other_media(folder: Path) -> Iterator[None]:
+    """Add the names of media files that are no videos to an error: they may be the clips that are missing."""
+    try:
+        yield
+    except InputError as error:
+        names = sorted(path.name for path in folder.rglob("*") if path.suffix.lower() in OTHER_MEDIA_SUFFIXES)
+        if not names:
+            raise
+        more = f" and {len(names) - MAX_NAMED_FILES} more" if len(names) > MAX_NAMED_FILES else ""
+        listed = ", ".join(names[:MAX_NAMED_FILES])
+        raise InputError(
+            f"{error.problem}; a study cannot use {listed}{more}", "convert them to MP4, or remove them"
+        ) from None
 
 
 def _check_items(items: list[Item], place: str) -> None:

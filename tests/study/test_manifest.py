@@ -40,6 +40,27 @@ def test_a_folder_is_read(clips):
     assert all(set(item.outputs) == {"NED", "ASCCL"} and item.source and item.reference for item in items)
 
 
+@pytest.mark.parametrize("ending", ["ts", "3gp", "gif", "MTS"])
+def test_the_videos_of_cameras_and_phones_are_taken(tmp_path, ending):
+    for method in ("A", "B"):
+        (tmp_path / "sad-0").mkdir(exist_ok=True)
+        (tmp_path / "sad-0" / f"{method}.{ending}").write_bytes(b"x")
+    assert set(read_items(tmp_path)[0].outputs) == {"A", "B"}
+
+
+def test_media_that_a_study_cannot_use_are_named_where_clips_are_missing(folder):
+    (folder / "sad-0" / "NED.mp4").rename(folder / "sad-0" / "NED.heic")
+    (folder / "sad-0" / "poster.png").write_bytes(b"x")
+    message = r"item sad-0 has fewer than two methods; a study cannot use NED.heic, poster.png: convert them to MP4"
+    with pytest.raises(InputError, match=message):
+        read_items(folder)
+
+
+def test_a_poster_beside_complete_clips_is_ignored(folder):
+    (folder / "sad-0" / "poster.png").write_bytes(b"x")
+    assert len(read_items(folder)) == 6
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("m.jsonl", json.dumps(ROW) + "\n"), ("m.csv", ",".join(ROW) + "\n" + ",".join(ROW.values()) + "\n")],

@@ -7,7 +7,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
+from asccl.errors import InputError
 from asccl.study.clips import import_clip
 
 
@@ -69,3 +71,12 @@ def test_what_no_browser_plays_is_encoded_anew(tmp_path):
     assert info.seconds == pytest.approx(0.5, abs=0.1)
     with av.open(str(tmp_path / "out.mp4")) as file:
         assert file.streams.video[0].codec_context.name == "h264"
+
+
+def test_an_animated_gif_becomes_a_video_and_a_single_picture_is_refused(tmp_path):
+    pictures = [Image.new("RGB", (64, 48), (60 * k, 90, 120)) for k in range(3)]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=100)
+    assert import_clip(tmp_path / "a.gif", tmp_path / "a.mp4").width == 64
+    pictures[0].save(tmp_path / "b.gif")
+    with pytest.raises(InputError, match=r"b.gif is a picture: give a video"):
+        import_clip(tmp_path / "b.gif", tmp_path / "b.mp4")

@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from video_clips import make_clip, png
+from video_clips import copy, make_clip, png
 
 from asccl.errors import UnreadableError
 from asccl.video import Reader, probe, read_frame_at, sample_frames
@@ -105,3 +105,17 @@ def test_frames_behind_the_place_where_a_file_breaks_off_are_counted(tmp_path):
     frames = len(list(reader := Reader(cut)))
     assert 0 < frames < 60
     assert reader.skipped == 80 - frames
+
+
+@pytest.mark.parametrize("text", [b"Lavf", b"V_MPEG4/ISO/AVC", b"A title"])
+def test_text_of_a_matroska_header_that_is_not_utf_8(tmp_path, text):
+    """Names of the muxer and of the codec, and the title."""
+    path = make_clip(tmp_path / "a.mkv", metadata={"title": "A title"})
+    content = path.read_bytes()
+    assert text in content
+    path.write_bytes(content.replace(text, b"\xff\xfe" + text[2:], 1))
+    if text.startswith(b"V_"):
+        with pytest.raises(UnreadableError, match=r"a.mkv has no"):
+            probe(path)
+    else:
+        assert len(list(Reader(copy(path, tmp_path / "b.mp4")))) == 12

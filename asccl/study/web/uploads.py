@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from asccl.errors import InputError
-from asccl.study.manifest import STUDY_VIDEO_SUFFIXES
+from asccl.study.manifest import OTHER_MEDIA_SUFFIXES, STUDY_VIDEO_SUFFIXES
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl")
-UNPACKED_SUFFIXES = STUDY_VIDEO_SUFFIXES | {*MANIFEST_SUFFIXES, ".toml"}
+UNPACKED_SUFFIXES = STUDY_VIDEO_SUFFIXES | OTHER_MEDIA_SUFFIXES | {*MANIFEST_SUFFIXES, ".toml"}
 MAX_ZIP_FILES = 20_000
 MAX_UNPACKED_BYTES = 8 * 2**30
 COPY_BYTES = 1 << 20  # read at a time
