@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from asccl.editing.media_report import media_notes
+from asccl.editing.occlusion_report import describe_occlusion
 
 MAX_LISTED_SPANS = 4  # unchanged spans of a video that the table lists
 
@@ -51,6 +52,7 @@ def summarize_report(report: dict[str, Any]) -> dict[str, str]:
         summary[emotion["target"]] = f"{emotion['before']:.2f} -> {emotion['after']:.2f}"
     if emotion.get("reason"):
         summary["weak"] = emotion["reason"]
+    summary["occluded"] = describe_occlusion(report)
     summary |= media_notes(report)
     summary["renderer"] = describe_renderer(report.get("renderer"))
     summary["time"] = f"{report['seconds']['total']:.1f} s"

@@ -113,10 +113,11 @@ class Editor:
             with clip:
                 with clock("direct"):
                     plan = plan_edit(request, EditFrames(face, clip.motion, clip.times), models, reference)
-                metrics = render_clip(request, plan, clip, writer, models, self.limits, progress, clock)
+                metrics, noticed = render_clip(request, plan, clip, writer, models, self.limits, progress, clock)
                 with clock("read out"):
                     measured = metrics.report(request.emotion, reference.features if reference else None)
         dropped = writer.dropped if isinstance(writer, StillWriter) else ()
+        measured["occlusion"] = noticed
         report = build_report(request, clip, plan, measured, clock, writer.track_report(), dropped)
         progress.finish()
         return EditResult(output, report)

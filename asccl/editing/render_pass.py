@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def render_clip(
     limits: Limits,
     progress: Progress,
     clock: StageTimer,
-) -> EditMetrics:
+) -> tuple[EditMetrics, dict[str, Any]]:
     """Render every frame of a clip by its plan, measure the edit, and write the frames.
 
     Args:
@@ -47,7 +48,7 @@ def render_clip(
         clock: measures the stages.
 
     Returns:
-        The metrics of the edited frames.
+        The metrics of the edited frames, and what the renderer noticed in them, see `RenderSession.report`.
 
     Raises:
         UnreadableError, LimitError: the source cannot be read.
@@ -86,4 +87,4 @@ def render_clip(
                 progress("render", (frame.index + 1) / len(clip.times))
     finally:
         mesh.close()
-    return metrics
+    return metrics, session.report()

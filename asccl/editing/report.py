@@ -67,7 +67,8 @@ def build_report(
         request: what the user asked for.
         clip: the source.
         plan: what the edit did.
-        measured: of `EditMetrics.report`: speech, identity, emotion and curves.
+        measured: of `EditMetrics.report` (speech, identity, emotion and curves), and under "occlusion" what the
+            renderer noticed before the face, see `RenderSession.report`.
         clock: seconds of the stages.
         tracks: what became of sound, subtitles and chapters.
         dropped_metadata: names of the metadata of the source that the output could not keep.

@@ -56,6 +56,7 @@ FACE_OVAL = (
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
 NOSE_TIP = 1
+LOWER_NOSE = 2  # where the nose meets the upper lip
 # hardly moved by any expression; used for the head pose
 RIGID_LANDMARKS = (
     *(1, 4, 5, 6, 168, 197, 195, 33, 133, 362, 263, 10, 151, 9, 8, 127, 356, 234, 454, 93, 323),

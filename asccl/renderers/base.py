@@ -10,7 +10,7 @@ network trained on the person (`NeuralRenderer`). It does not change after it is
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,14 @@ class RenderSession(Protocol):
         Returns:
             Frame t of the edit, of the same size; `image` itself, the same object, where nothing changes. An array
             gives an array.
+        """
+        ...
+
+    def report(self) -> dict[str, Any]:
+        """What the renderer noticed in the frames so far, JSON-able; empty for a renderer that notices nothing.
+
+        Keys: "covered_frames", the number of edited frames in which something lay before the face, and "glasses", one
+        of "none", "clear" and "dark".
         """
         ...
 

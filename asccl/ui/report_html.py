@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from asccl.editing.media_report import media_notes
+from asccl.editing.occlusion_report import describe_occlusion
 from asccl.types import EMOTIONS
 from asccl.ui.messages import format_seconds
 
@@ -86,8 +87,11 @@ def _frame_rows(frames: dict[str, Any]) -> list[str]:
 
 
 def _media_rows(report: dict[str, Any]) -> list[str]:
-    """What was not carried over unchanged of sound, subtitles, chapters and clock."""
-    return [_row(label.capitalize(), "", escape(text)) for label, text in media_notes(report).items()]
+    """What lies before the face, and what was not carried over unchanged of sound, subtitles, chapters and clock."""
+    notes = media_notes(report)
+    if occlusion := describe_occlusion(report):
+        notes = {"before the face": occlusion, **notes}
+    return [_row(label.capitalize(), "", escape(text)) for label, text in notes.items()]
 
 
 def _row(label: str, value: str, meaning: str, share: float | None = None) -> str:

@@ -8,6 +8,7 @@ context is cleared after a gap and at a cut. Beside the edited face the network 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -113,6 +114,10 @@ class NeuralSession:
             self._context.clear()
             return image
         return composite(as_image(image), self.render_face(landmarks, t), self._plan.scene.crop_matrices[t], opacity)
+
+    def report(self) -> dict[str, Any]:
+        """See `RenderSession.report`."""
+        return {}
 
     def render_face(self, landmarks: np.ndarray, t: int) -> RenderedFace:
         """Generate the face of frame t within its square, `scene.crop_matrices[t]`."""

@@ -15,6 +15,7 @@ from asccl.renderers.warp.glasses_frame import (
     strongest_loop,
     trace_loop,
 )
+from asccl.renderers.warp.hold import hold_weights
 from asccl.renderers.warp.lens_plane import (
     LENS_DISTANCE,
     LensEvidence,
@@ -40,7 +41,6 @@ MIN_LENS_DARKNESS = 0.3
 MIN_STRUCTURE, STRUCTURE_RATIO = 0.25, 2.5  # strength of a rim's edges, absolute and over the skin's
 EYE_RADIUS = 0.13  # face sizes around the middle of a lens: rims do not lie inside
 RIM_CLOSING = 7  # pixels of a patch: the inside of the thickest rim
-HOLD_RADIUS = 0.1  # face sizes: distance from a rim at which the skin begins to move
 
 EYES = (mesh.RIGHT_EYE, mesh.LEFT_EYE)
 LOWER_RAYS = (np.sin(RAY_ANGLES) > 0.35) & (np.abs(np.cos(RAY_ANGLES)) < 0.94)  # they meet no brow
@@ -128,20 +128,6 @@ class GlassesModel:
         else:
             mask[np.min([lens_distance(centre) for centre in centres], axis=0) < EYE_RADIUS] = 0
         return 255 * mask
-
-
-def hold_weights(mask: np.ndarray, box: Box, size: float) -> np.ndarray:
-    """Weights (h, w) that hold a part of a box and let the skin around it move: 0 in the mask, 1 far from it.
-
-    Args:
-        mask: cells of the box that must not move, (h, w) bool.
-        box: with the cells.
-        size: of the face, pixels.
-    """
-    if not mask.any():
-        return np.ones(mask.shape, np.float32)
-    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) * (box.cell / (HOLD_RADIUS * size))
-    return 1 - np.exp(-(distance**2))
 
 
 def limit_brow_displacement(displacement: np.ndarray, weights: np.ndarray) -> np.ndarray:

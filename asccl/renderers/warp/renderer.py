@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +20,8 @@ from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.eyes import IrisModel, restore_eyeballs
 from asccl.renderers.warp.field import Box, FaceField, face_size, resample, upsample
 from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
+from asccl.renderers.warp.hold import fade_to_source, lowest_weights, silhouette_weights
+from asccl.renderers.warp.occluder import Coverage, OccluderModel, coverage_weights
 from asccl.renderers.warp.shading import CREASE_GAIN, SkinModel
 from asccl.renderers.warp.teeth import MouthModel, stabilize_teeth
 from asccl.renderers.warp.upright import render_upright, turn_upright
@@ -33,19 +37,21 @@ DETAIL_RANGE = (-25, 8)  # grey levels of the skin's own creases around the mean
 
 @dataclass(frozen=True)
 class WarpAppearance:
-    """Measured appearance of a person: skin, irises, mouth and glasses."""
+    """Measured appearance of a person: skin, irises, mouth, glasses, occluders."""
 
     skin: SkinModel
     eyes: IrisModel
     mouth: MouthModel
     glasses: GlassesModel
+    occluders: OccluderModel
 
 
 class WarpObserver:
-    """Measures a person's skin, irises, mouth and glasses, frame by frame."""
+    """Measures a person's appearance and what lies before the face, frame by frame."""
 
     def __init__(self, head: HeadModel):
-        self._appearance = WarpAppearance(SkinModel(head), IrisModel(), MouthModel(), GlassesModel())
+        models = SkinModel(head), IrisModel(), MouthModel(), GlassesModel(), OccluderModel(head)
+        self._appearance = WarpAppearance(*models)
 
     def add(self, image: Image, landmarks: np.ndarray) -> None:
         """Measure a frame, (H, W, 3) uint8 RGB, with its landmarks, (478, 3) pixels."""
@@ -54,6 +60,7 @@ class WarpObserver:
         self._appearance.eyes.observe(image, landmarks)
         self._appearance.mouth.observe(image, landmarks)
         self._appearance.glasses.observe(image, landmarks)
+        self._appearance.occluders.observe(image, landmarks)
 
     def appearance(self) -> WarpAppearance:
         """Copy what was measured so far."""
@@ -75,16 +82,39 @@ class WarpRenderer:
         self._displacement = Displacement(head)
         self._field = FaceField(head)
         self._appearance = appearance
+        self.occluders = appearance.occluders.detector()
 
     def plan(self, motion: Motion, edited: Motion) -> WarpPlan:
         """See `Renderer.plan`."""
         return WarpPlan(motion, edited)
 
+    @property
+    def glasses(self) -> str:
+        """Glasses of the person: "none", "clear" or "dark"."""
+        glasses = self._appearance.glasses
+        return "dark" if glasses.has_dark_lenses else "clear" if glasses.detected else "none"
+
     def start(self, plan: WarpPlan) -> WarpSession:
         """See `Renderer.start`."""
         return WarpSession(self, plan)
 
-    def render(self, plan: WarpPlan, image: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
+    def changes(self, plan: WarpPlan, landmarks: np.ndarray, t: int) -> bool:
+        """Whether a frame of a plan shows a face that is edited.
+
+        Args:
+            plan: made by `plan`.
+            landmarks: of the face, (478, 3) pixels; NaN where there is none.
+            t: index of the frame in the plan.
+        """
+        change = plan.edited.coefficients[t] - plan.motion.coefficients[t]
+        lip_gain = 1.0 if plan.edited.lip_gain is None else float(plan.edited.lip_gain[t])
+        closing = 0.0 if plan.edited.lip_closing is None else float(plan.edited.lip_closing[t])
+        amount = max(float(np.abs(change).max()), abs(lip_gain - 1), closing)
+        return bool(np.isfinite(landmarks[0, 0])) and amount >= MIN_COEFFICIENT_CHANGE
+
+    def render(
+        self, plan: WarpPlan, image: LazyImage, landmarks: np.ndarray, t: int, coverage: np.ndarray | None = None
+    ) -> LazyImage:
         """Render one frame; frames do not depend on each other.
 
         Args:
@@ -92,27 +122,25 @@ class WarpRenderer:
             image: frame t of the source.
             landmarks: of its face, (478, 3) pixels; NaN where there is none.
             t: index of the frame in the plan.
+            coverage: how far something covers the cells of the face's chart, see `Coverage`; None for nothing.
 
         Returns:
             Frame t of the edit; the same object where nothing changes.
         """
         motion, edited, skin = plan.motion, plan.edited, self._appearance.skin
-        change = edited.coefficients[t] - motion.coefficients[t]
-        lip_gain = 1.0 if edited.lip_gain is None else float(edited.lip_gain[t])
-        closing = 0.0 if edited.lip_closing is None else float(edited.lip_closing[t])
-        amount = max(np.abs(change).max(), abs(lip_gain - 1), closing)
-        if not np.isfinite(landmarks[0, 0]) or amount < MIN_COEFFICIENT_CHANGE:
+        if not self.changes(plan, landmarks, t):
             return image
         if quarter_turns(landmarks) != 0:
-            frame = np.array([t])
-            return render_upright(self._render_motion, motion.select(frame), edited.select(frame), image, landmarks)
+            frame, render = np.array([t]), partial(self._render_motion, coverage)
+            return render_upright(render, motion.select(frame), edited.select(frame), image, landmarks)
+        change = edited.coefficients[t] - motion.coefficients[t]
         displacement = self._displacement(motion, edited, t, landmarks) * skin.skin_confidence
         points = landmarks[: mesh.NUM_FACE_LANDMARKS]
         edited_points = points + displacement
         box = self._field.edit_box(landmarks, edited_points, image.shape)
         if box.empty:
             return image
-        weights = self._appearance.glasses.displacement_weights(landmarks, box)
+        weights = self._hold(landmarks, coverage, box)
         if weights is not None:
             point_weights = sample_field(weights, edited_points, box)[:, None]
             displacement = limit_brow_displacement(displacement, point_weights)
@@ -130,11 +158,21 @@ class WarpRenderer:
         restore_eyeballs(source, warped, landmarks, edited_points, box, self._appearance.eyes.radius_ratio)
         skin_points = self._displacement.stabilize_forehead(motion, t, edited_points, displacement)
         part = self._relight_part(warped, skin_points, change, field, box, face_size(landmarks))
+        if weights is not None:
+            part = fade_to_source(source, part, weights, box)
         return overlay_patch(image, box.x0, box.y0, part)
 
-    def _render_motion(self, motion: Motion, edited: Motion, image: LazyImage, landmarks: np.ndarray) -> LazyImage:
+    def _render_motion(self, coverage, motion: Motion, edited: Motion, image: LazyImage, landmarks) -> LazyImage:
         """Render a frame with motions of one frame."""
-        return self.render(WarpPlan(motion, edited), image, landmarks, 0)
+        return self.render(WarpPlan(motion, edited), image, landmarks, 0, coverage)
+
+    def _hold(self, landmarks: np.ndarray, coverage: np.ndarray | None, box: Box) -> np.ndarray | None:
+        """Weights (h, w) of the displacement that hold what is no skin: glasses, occluders, the background."""
+        covered = None
+        if coverage is not None:
+            covered = coverage_weights(self.occluders.chart, coverage, landmarks, box)
+        glasses = self._appearance.glasses.displacement_weights(landmarks, box)
+        return lowest_weights(covered, glasses, silhouette_weights(landmarks, box))
 
     def _warp_part(self, image: LazyImage, landmarks, edited_points, field, box: Box) -> tuple[Image, Image]:
         """The pixels of a box before and after the warp, teeth unmoved and the cavity of the mouth shaded."""
@@ -153,12 +191,13 @@ class WarpRenderer:
         return relight(warped, brightness, depth, size, self._appearance.skin.shadow_slopes)
 
 
-@dataclass(frozen=True)
 class WarpSession:
-    """Frames of one plan; see `RenderSession`. It carries nothing from frame to frame."""
+    """Renders the frames of one plan in order; see `RenderSession`. Holds what covered the face in the last frame."""
 
-    renderer: WarpRenderer
-    plan: WarpPlan
+    def __init__(self, renderer: WarpRenderer, plan: WarpPlan):
+        self._renderer, self._plan = renderer, plan
+        self._coverage = Coverage()
+        self._covered_frames = 0
 
     def render(self, image: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
         """Render one frame; see `RenderSession.render`.
@@ -171,7 +210,17 @@ class WarpSession:
         Returns:
             Frame t of the edit; the same object where nothing changes.
         """
-        return self.renderer.render(self.plan, image, landmarks, t)
+        if not self._renderer.changes(self._plan, landmarks, t):
+            return image
+        was_covered = self._coverage.was_covered(t)
+        covered = self._renderer.occluders.covered_cells(image, landmarks, was_covered)
+        coverage = self._coverage.update(covered, t)
+        self._covered_frames += coverage is not None
+        return self._renderer.render(self._plan, image, landmarks, t, coverage)
+
+    def report(self) -> dict[str, Any]:
+        """See `RenderSession.report`."""
+        return {"covered_frames": self._covered_frames, "glasses": self._renderer.glasses}
 
 
 def sample_field(field: np.ndarray, points: np.ndarray, box: Box) -> np.ndarray:

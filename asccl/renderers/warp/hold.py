@@ -1,0 +1,81 @@
+"""Hold parts of a frame in place: what lies before the face, and the background beside a turned head."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from asccl.face import mesh
+from asccl.renderers.warp.field import Box, face_size, upsample
+from asccl.types import Image
+
+HOLD_RADIUS = 0.1  # face sizes: distance from a held part at which the skin begins to move
+SILHOUETTE_REACH = 0.5  # face sizes outside the visible outline of a turned head that are held
+FULL_EDIT_WEIGHT = 0.25  # weight from which on the edited pixels are shown; below, they fade into the source's
+OVAL = np.isin(np.arange(mesh.NUM_FACE_LANDMARKS), mesh.FACE_OVAL)
+
+
+def hold_weights(mask: np.ndarray, box: Box, size: float) -> np.ndarray:
+    """Weights (h, w) that hold a part of a box and let the skin around it move: 0 in the mask, 1 far from it.
+
+    Args:
+        mask: cells of the box that must not move, (h, w) bool.
+        box: with the cells.
+        size: of the face, pixels.
+    """
+    if not mask.any():
+        return np.ones(mask.shape, np.float32)
+    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) * (box.cell / (HOLD_RADIUS * size))
+    return 1 - np.exp(-(distance**2))
+
+
+def silhouette_weights(landmarks: np.ndarray, box: Box) -> np.ndarray | None:
+    """Weights (h, w) that hold the background beside the far side of a turned head; None for a frontal head.
+
+    On the far side, the visible outline is not that of the face oval, which lies behind it, but cheek and brow. The
+    displacement of the outline is damped at the oval only, so the background beside such an outline is held here.
+
+    Args:
+        landmarks: (478, 3) pixels.
+        box: with the cells.
+    """
+    points = landmarks[: mesh.NUM_FACE_LANDMARKS, :2].astype(np.float32)
+    hull = cv2.convexHull(points, returnPoints=False)[:, 0]
+    corners = (points[hull] - (box.x0, box.y0)) / box.cell
+    next_corners, is_oval = np.roll(corners, -1, axis=0), OVAL[hull]
+    self_occluding = np.flatnonzero(~(is_oval & np.roll(is_oval, -1)))
+    if not len(self_occluding):
+        return None
+    centre = corners.mean(0)
+    reach = SILHOUETTE_REACH * face_size(landmarks) / box.cell
+    beside = np.zeros(box.grid_shape, np.uint8)
+    for a, b in zip(corners[self_occluding], next_corners[self_occluding], strict=True):
+        outer = [p + reach * (p - centre) / max(float(np.linalg.norm(p - centre)), 1e-6) for p in (b, a)]
+        cv2.fillPoly(beside, [np.round([a, b, *outer]).astype(np.int32)], 1)
+    cv2.fillConvexPoly(beside, np.round(corners).astype(np.int32), 0)
+    return hold_weights(beside > 0, box, face_size(landmarks))
+
+
+def lowest_weights(*weights: np.ndarray | None) -> np.ndarray | None:
+    """The lowest of some weights (h, w) in every cell; those that are None hold nothing."""
+    held = [values for values in weights if values is not None]
+    return np.minimum.reduce(held) if held else None
+
+
+def fade_to_source(source: Image, edited: Image, weights: np.ndarray, box: Box) -> Image:
+    """Show the source's own pixels where they are held.
+
+    Args:
+        source: pixels of the box, (h, w, 3).
+        edited: likewise.
+        weights: of the displacement in the cells of the field of the box.
+        box: of h x w pixels.
+
+    Returns:
+        (h, w, 3) uint8.
+    """
+    opacity = np.clip(upsample(weights.astype(np.float32), box) / FULL_EDIT_WEIGHT, 0, 1)
+    if opacity.min() >= 1:
+        return edited
+    mixed = source + opacity[..., None] * (edited.astype(np.float32) - source)
+    return np.rint(mixed).astype(np.uint8)
