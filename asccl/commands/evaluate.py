@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asccl.commands.console import InterruptHandler, print_cancelled, progress_bar
-from asccl.errors import AscclError, CancelledError, SettingError
+from asccl.errors import CancelledError, InputError, SettingError
 
 if TYPE_CHECKING:
     from asccl.evaluation.face_stream import FaceStreams
@@ -134,6 +134,8 @@ def run(arguments: argparse.Namespace) -> int:
         report.write(arguments.output)
     print(format_tables(report_tables(report, arguments.by_emotion), arguments.format), end="")
     unwritten = _write_pictures(arguments, manifest.rows, report)
+    for entry in unwritten:
+        print(f"asccl: {entry}", file=sys.stderr)
     return 3 if manifest.left_out or failures or unwritten else 0
 
 
@@ -143,7 +145,7 @@ def _parse_names(text: str | None, known: Any) -> list[str] | None:
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise SettingError(f"there is no measure {', '.join(unknown) or text!r}", f"choose from {', '.join(known)}")
+        raise SettingError(f"there is no measure {(unknown or [text])[0]!r}", f"choose from {', '.join(known)}")
     return names
 
 
@@ -218,23 +220,23 @@ def _stream_opener(arguments: argparse.Namespace, pack: InsightFacePack | None) 
     return lambda: FaceStreams(lambda: FaceMeshTracker(create_detector=lambda: InsightFaceDetector(pack)))
 
 
-def _write_pictures(arguments: argparse.Namespace, rows: Sequence[EvaluationRow], report: Report) -> list[str]:
-    """Write charts, sheet and videos. Returns what could not be written, after printing it."""
+def _write_pictures(arguments: argparse.Namespace, rows: Sequence[EvaluationRow], report: Report) -> Sequence[LeftOut]:
+    """Write charts, sheet and videos. Returns the clips that are missing in them."""
+    from asccl.evaluation.manifest import LeftOut
     from asccl.evaluation.plots import write_charts
     from asccl.evaluation.sheet import group_clips, write_panels, write_sheet
 
     clips = group_clips(rows)
     methods = list(dict.fromkeys(row.method for clip in clips for row in clip))
-    failures = []
+    left_out: list[LeftOut] = []
     if arguments.plots is not None:
         arguments.plots.mkdir(parents=True, exist_ok=True)
         write_charts(report, arguments.plots)
     if arguments.sheet is not None and clips:
-        write_sheet(arguments.sheet, clips[: arguments.sheet_rows], methods)
+        left_out += write_sheet(arguments.sheet, clips[: arguments.sheet_rows], methods)
     for clip in clips if arguments.panels is not None else ():
         try:
             write_panels(arguments.panels, clip)
-        except AscclError as error:
-            print(f"asccl: no side-by-side video of {clip[0].id}: {error}", file=sys.stderr)
-            failures.append(clip[0].id)
-    return failures
+        except InputError as error:
+            left_out.append(LeftOut(f"{clip[0].id} in {arguments.panels}", str(error)))
+    return left_out

@@ -25,6 +25,7 @@ from asccl.files import write_atomic
 from asccl.version import __version__
 
 FORMAT = "asccl-evaluation-1"
+PROTOCOL_FIELDS = ("asccl", "commit", "measures", "missing_measures", "weights", "intervals", "clips")
 MAX_REPORT_BYTES = 200 * 2**20
 Record = dict[str, Any]
 
@@ -143,6 +144,8 @@ def read_report(path: Path) -> Report:
         raise InputError(f"{path.name} cannot be read ({error})", remedy) from error
     if not records or not all(isinstance(record, dict) for record in records) or records[0].get("format") != FORMAT:
         raise InputError(f"{path.name} is no report of an evaluation", remedy)
+    if any(name not in records[0] for name in PROTOCOL_FIELDS):
+        raise InputError(f"{path.name} has an incomplete first line", remedy)
     by_kind = {kind: [r for r in records[1:] if r.get("kind") == kind] for kind in _KINDS}
     for kind, names in _KINDS.items():
         if any(name not in record for record in by_kind[kind] for name in names):

@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from asccl.errors import InputError
 from asccl.evaluation.baselines import BASELINES
 from asccl.evaluation.face_stream import PANELS, FaceStream, FaceStreams
-from asccl.evaluation.manifest import EvaluationRow
+from asccl.evaluation.manifest import EvaluationRow, LeftOut
 from asccl.evaluation.measure import ClipPair
 from asccl.evaluation.moment import cut_moment, find_moment
 from asccl.evaluation.shards import open_clip
@@ -40,7 +41,7 @@ def group_clips(rows: Sequence[EvaluationRow]) -> list[list[EvaluationRow]]:
     return list(groups.values())
 
 
-def write_sheet(path: Path, clips: Sequence[Sequence[EvaluationRow]], methods: Sequence[str]) -> None:
+def write_sheet(path: Path, clips: Sequence[Sequence[EvaluationRow]], methods: Sequence[str]) -> list[LeftOut]:
     """Write a sheet: a row per clip; the columns are source, reference and methods. See `asccl.evaluation.moment`.
 
     Args:
@@ -48,16 +49,24 @@ def write_sheet(path: Path, clips: Sequence[Sequence[EvaluationRow]], methods: S
         clips: rows of each clip, see `group_clips`.
         methods: in the order of the columns.
 
+    Returns:
+        The clips whose videos cannot be used.
+
     Raises:
-        InputError: a video cannot be used.
         OutputError: the file cannot be written.
     """
     header = [_text_image("", LABEL_WIDTH, LABEL_HEIGHT)]
     header += [_text_image(name, CELL_SIDE, LABEL_HEIGHT) for name in ("source", "reference", *methods)]
-    lines = [np.hstack(header), *(_sheet_line(rows, methods) for rows in clips)]
+    lines, left_out = [np.hstack(header)], []
+    for rows in clips:
+        try:
+            lines.append(_sheet_line(rows, methods))
+        except InputError as error:
+            left_out.append(LeftOut(f"{rows[0].id} in {path.name}", str(error)))
     with AtomicFile(path) as file:
         suffix = "JPEG" if path.suffix.lower() in (".jpg", ".jpeg") else "PNG"
         PillowImage.fromarray(np.vstack(lines)).save(file.temporary_path, suffix, quality=92)
+    return left_out
 
 
 def _sheet_line(rows: Sequence[EvaluationRow], methods: Sequence[str]) -> Image:
@@ -147,7 +156,7 @@ def _panels(stream: FaceStream, offset: int, width: int, is_first: bool) -> Iter
     panel = np.full((PANEL_HEIGHT, width, 3), 128, np.uint8)
     for _ in range(max(offset, 0)):
         yield panel
-    for image, _ in islice(stream.images(), max(-offset, 0), None):
+    for image in islice(stream.images(), max(-offset, 0), None):
         panel = cv2.resize(image, (width, PANEL_HEIGHT), interpolation=cv2.INTER_AREA)
         yield panel
     while not is_first:

@@ -16,6 +16,7 @@ from asccl.ui.correlation_tab import CorrelationWidgets, build_correlation_tab, 
 from asccl.ui.edit_handlers import EditHandlers, EditorProtocol
 from asccl.ui.edit_tab import HIDDEN, connect_edit_tab
 from asccl.ui.edit_widgets import EditWidgets, build_edit_tab
+from asccl.ui.evaluation_tab import build_evaluation_tab, connect_evaluation_tab
 from asccl.ui.examples import EXAMPLES_FOLDER
 from asccl.ui.limits import WEB_LIMITS
 from asccl.video import EncodeSettings
@@ -48,10 +49,13 @@ def build_page(editor: EditorProtocol, limits: Limits = WEB_LIMITS, folder: Path
                 edit = build_edit_tab(limits)
             with gr.Tab("Correlation", id="correlation"):
                 correlation = build_correlation_tab(limits)
+            with gr.Tab("Evaluation", id="evaluation"):
+                evaluation = build_evaluation_tab()
             with gr.Tab("About"):
                 text_widget(read_text("about"), elem_id="about")
         connect_edit_tab(edit, edit_handlers)
         connect_correlation_tab(correlation, comparison_handlers)
+        connect_evaluation_tab(evaluation)
         _connect_tabs(edit, correlation, tabs)
         page.unload(edit_handlers.stop_jobs)
         page.unload(comparison_handlers.stop_jobs)
@@ -73,7 +77,7 @@ def serve(page: gr.Blocks, routes: Sequence[BaseRoute] = (), limits: Limits = WE
     """
     return page.launch(
         theme=_build_theme(),
-        css_paths=[UI_FOLDER / "theme.css", UI_FOLDER / "correlation.css"],
+        css_paths=[UI_FOLDER / "theme.css", UI_FOLDER / "correlation.css", UI_FOLDER / "evaluation.css"],
         app_kwargs={"routes": [*routes, plotly_route()]},
         max_file_size=limits.max_bytes,
         allowed_paths=[str(EXAMPLES_FOLDER)],

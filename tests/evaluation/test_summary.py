@@ -2,17 +2,17 @@ import dataclasses
 
 import numpy as np
 import pytest
+from evaluation_reports import LIKENESS, clips_of, report_of, summarize
 
 from asccl.evaluation.frechet import FrechetDistance, moments
 from asccl.evaluation.manifest import EvaluationRow
-from asccl.evaluation.measure import ClipMean, clip_state
-from asccl.evaluation.report import Report, build_report, read_report
+from asccl.evaluation.measure import clip_state
+from asccl.evaluation.report import read_report
 from asccl.evaluation.shards import Shard, ShardStore, read_shard, write_shard
 from asccl.evaluation.statistics import ClipStates, difference_interval, score_interval
-from asccl.evaluation.summary import ClipShard, Summarizer, Summary
+from asccl.evaluation.summary import ClipShard, Summary
 from asccl.evaluation.tables import format_tables, report_tables
 
-LIKENESS = ClipMean("likeness", True)
 DISTANCE = FrechetDistance("distance", lambda chunk: np.zeros((0, 2)))
 FEATURES = np.random.default_rng(0).normal(size=(6, 60, 2))
 
@@ -21,27 +21,8 @@ def states(values: list[float]) -> ClipStates:
     return ClipStates([clip_state(value, 10) for value in values])
 
 
-def clips_of(method: str, values: list[float], emotions: str = "happy sad") -> list[ClipShard]:
-    names = emotions.split()
-    return [
-        ClipShard(
-            EvaluationRow(f"clip{k}", "cross-id", "s.mp4", names[k % len(names)], "anna", method, "g.mp4"),
-            Shard({"likeness": clip_state(value, 10)}, {}, 10, 10),
-        )
-        for k, value in enumerate(values)
-    ]
-
-
-def summarize(clips: list[ClipShard]) -> Summary:
-    return Summarizer([LIKENESS], {}, {}, 200).summarize(clips)
-
-
 def group(summary: Summary, method: str, emotion: str) -> float:
     return next(g.interval.value for g in summary.groups if (g.method, g.emotion) == (method, emotion))
-
-
-def report(*clips: ClipShard, missing: dict[str, str] | None = None) -> Report:
-    return build_report(summarize(list(clips)), [LIKENESS], missing or {}, [], [], 200)
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_distribution():
@@ -126,24 +107,24 @@ def test_other_weights_make_other_shards(tmp_path):
 
 
 def test_a_report_reads_as_it_was_written(tmp_path):
-    written = report(*clips_of("warp", [1.0, 2.0, 3.0]))
+    written = report_of(*clips_of("warp", [1.0, 2.0, 3.0]))
     written.write(tmp_path / "report.jsonl")
     assert read_report(tmp_path / "report.jsonl") == written
 
 
 def test_the_report_states_protocol_and_counts():
-    protocol = report(*clips_of("warp", [1.0, 2.0]), missing={"lse-d-group": "no weights"}).protocol
+    protocol = report_of(*clips_of("warp", [1.0, 2.0]), missing={"lse-d-group": "no weights"}).protocol
     assert protocol["clips"] == [{"setting": "cross-id", "method": "warp", "clips": 2, "frames": 20, "faces": 20}]
     assert protocol["missing_measures"] == {"lse-d-group": "no weights"}
 
 
 def test_a_table_marks_measures_whose_weights_are_missing():
-    tables = report_tables(report(*clips_of("warp", [1.0]), missing={"lse-d-group": "no weights"}))
+    tables = report_tables(report_of(*clips_of("warp", [1.0]), missing={"lse-d-group": "no weights"}))
     assert ["lse-d-group (weights missing)", "–"] in tables[0].rows
 
 
 def test_a_table_by_emotion_has_the_average():
-    tables = report_tables(report(*clips_of("warp", [1.0, 2.0])), by_emotion=True)
+    tables = report_tables(report_of(*clips_of("warp", [1.0, 2.0])), by_emotion=True)
     assert [row[0] for row in tables[-1].rows] == ["happy", "sad", "average", "pooled"]
 
 
@@ -156,5 +137,5 @@ def test_a_table_by_emotion_has_the_average():
     ],
 )
 def test_a_table_is_written_in_three_formats(name, line):
-    tables = report_tables(report(*clips_of("warp", [1.0, 2.0, 3.0])))
+    tables = report_tables(report_of(*clips_of("warp", [1.0, 2.0, 3.0])))
     assert line in format_tables(tables, name)

@@ -1,0 +1,88 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from evaluation_reports import clips_of, report_of
+
+from asccl.ui.evaluation_html import overview_html, report_measures, report_methods, worst_clips_html
+from asccl.ui.evaluation_tab import change_setting, open_report, show_worst_clips
+
+SCORES = [0.5, 0.1, 0.9]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    report = report_of(*clips_of("copy", [1.0, 1.0, 1.0]), *clips_of("warp", SCORES), *clips_of("ned", [0.4, 0.3, 0.2]))
+    report.write(tmp_path / "report.jsonl")
+    return tmp_path / "report.jsonl"
+
+
+def test_the_overview_has_every_method_and_measure(path):
+    overview = open_report(str(path))[3]
+    assert all(text in overview for text in ("copy", "warp", "ned", "likeness", "0.500"))
+
+
+def test_a_baseline_is_never_the_best(path):
+    overview = open_report(str(path))[3]
+    assert overview.count("<strong>") == 1
+    assert "<strong>0.500</strong>" in overview
+
+
+def test_the_worst_clip_comes_first(path):
+    html = show_worst_clips(str(path), "cross-id", "warp", "likeness")
+    assert html.index("clip1") < html.index("clip0") < html.index("clip2")
+
+
+def test_every_worst_clip_has_its_picture(path):
+    assert show_worst_clips(str(path), "cross-id", "warp", "likeness").count("data:image/jpeg;base64,") == 3
+
+
+def test_another_setting_offers_its_methods(path):
+    assert change_setting(str(path), "cross-id")[0].value == "ned"
+
+
+def test_baselines_are_not_offered():
+    assert report_methods(report_of(*clips_of("copy", SCORES), *clips_of("warp", SCORES))) == ["warp"]
+
+
+def test_a_measure_without_a_better_direction_is_not_offered():
+    report = report_of(*clips_of("warp", SCORES))
+    neutral = [{**report.protocol["measures"][0], "higher_is_better": None}]
+    changed = dataclasses.replace(report, protocol={**report.protocol, "measures": neutral})
+    assert report_measures(changed, "cross-id", "warp") == []
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", "no json", json.dumps({"format": "asccl-evaluation-1"}), '{"format": 1}\n{"kind": 2}']
+)
+def test_another_file_is_refused_in_one_line(tmp_path, content):
+    (tmp_path / "other.jsonl").write_text(content)
+    note = open_report(str(tmp_path / "other.jsonl"))[5]
+    assert "give the file that" in note.lower()
+
+
+def test_without_a_file_the_page_is_empty():
+    assert open_report(None)[3:6] == ("", "", "")
+
+
+def test_worst_clips_of_a_deleted_upload_are_an_error():
+    with pytest.raises(gr.Error):
+        show_worst_clips("/gone.jsonl", "cross-id", "warp", "likeness")
+
+
+@pytest.mark.parametrize("function", [overview_html, lambda r, s: worst_clips_html(r, s, "<b>x</b>", "likeness")])
+def test_texts_of_a_report_are_escaped(function):
+    clips = [
+        dataclasses.replace(c, row=dataclasses.replace(c.row, method="<b>x</b>", id=f"<i>{c.row.id}</i>"))
+        for c in clips_of("", SCORES)
+    ]
+    html = function(report_of(*clips, missing={"<u>m</u>": "<u>none</u>"}), "cross-id")
+    assert not any(tag in html for tag in ("<b>x", "<i>clip", "<u>"))
+
+
+def test_a_picture_that_is_no_base64_is_not_inserted():
+    report = report_of(*clips_of("warp", SCORES))
+    clips = [{**clip, "picture": '"><script>'} for clip in report.clips]
+    assert "<img" not in worst_clips_html(dataclasses.replace(report, clips=clips), "cross-id", "warp", "likeness")
