@@ -66,12 +66,12 @@ class ShardStore:
 
     Args:
         folder: is made with the first shard.
-        weights: files of weights with their sha256; other weights make other shards.
+        weights: files of weights with their sha256, or other descriptions of what measures; others make other shards.
     """
 
     def __init__(self, folder: Path, weights: Sequence[Mapping[str, Any]]):
         self.folder = folder
-        self._recipe = [FORMAT_VERSION, [entry["sha256"] for entry in weights]]
+        self._recipe = [FORMAT_VERSION, [entry.get("sha256") or dict(entry) for entry in weights]]
 
     def clip_path(self, row: EvaluationRow) -> Path:
         """Return the file of a clip."""

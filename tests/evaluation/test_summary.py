@@ -99,10 +99,11 @@ def test_a_damaged_shard_is_computed_again(tmp_path, content):
     assert read_shard(tmp_path / "shard") is None
 
 
-def test_other_weights_make_other_shards(tmp_path):
+@pytest.mark.parametrize("key", ["sha256", "tracker"])
+def test_other_weights_make_other_shards(tmp_path, key):
     row = EvaluationRow("a", "cross-id", str(tmp_path / "a.mp4"))
     (tmp_path / "a.mp4").touch()
-    paths = {ShardStore(tmp_path, [{"sha256": digest}]).clip_path(row) for digest in ("1", "2")}
+    paths = {ShardStore(tmp_path, [{"name": "net", key: digest}]).clip_path(row) for digest in ("1", "2")}
     assert len(paths) == 2
 
 
