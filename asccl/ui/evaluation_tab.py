@@ -103,12 +103,12 @@ def open_report(path: str | None) -> tuple[Any, ...]:
         settings = report_settings(report)
         if not settings:
             raise InputError("the report has no scores", "see which clips it left out, and evaluate again")
-        shown = change_setting(path, settings[0])
+        choices = change_setting(path, settings[0])
     except Exception as error:
         return *hidden, note_line(error_message(error), failed=True), gr.Column(visible=False), gr.Column(visible=False)
     setting = gr.Radio(settings, value=settings[0], visible=len(settings) > 1)
     note = note_line(f"Clips: {len(report.clips)}, left out: {len(report.left_out)}")
-    return setting, *shown, note, gr.Column(visible=True), gr.Column(visible=True)
+    return setting, *choices, note, gr.Column(visible=True), gr.Column(visible=True)
 
 
 def change_setting(path: str, setting: str) -> tuple[Any, ...]:
