@@ -14,7 +14,7 @@ import numpy as np
 
 from asccl.directors.base import Target
 from asccl.directors.contradictions import contradiction_change, grin_opening, unit_levels
-from asccl.morphable.emotions import MAX_UNIT_TARGETS, PRESETS, expand_units, variant_factors
+from asccl.morphable.emotions import MAX_UNIT_TARGETS, PRESETS, expand_units, max_unit_intensity, variant_factors
 from asccl.morphable.head import HeadModel
 from asccl.morphable.speech import protect_speech
 from asccl.types import Motion
@@ -77,6 +77,7 @@ class Direction:
 
     Attributes:
         added: change of the resting coefficients beyond a calm face, (52,).
+        max_intensity: intensity beyond which a unit of `added` grows no further, (52,).
         removed: change of each frame towards a calm face, (T, 52), at most 0.
         motion_gain: of the movement around the levels of the units.
         lip_gain: edited over source opening of the lips.
@@ -84,6 +85,7 @@ class Direction:
     """
 
     added: np.ndarray
+    max_intensity: np.ndarray
     removed: np.ndarray
     motion_gain: float
     lip_gain: float
@@ -106,6 +108,7 @@ class PresetDirector:
         calm = max_resting_levels(self.names)
         direction = Direction(
             added_change(resting_coefficients(motion), targets, bounds, calm) + target.offsets,
+            max_unit_intensity(target.emotion, self.names),
             contradiction_change(motion, residuals, calm),
             preset.motion_gain,
             preset.lip_gain,
@@ -128,7 +131,8 @@ def apply_direction(motion: Motion, direction: Direction, target: Target, names:
     """
     coefficients = motion.coefficients
     movement = (direction.motion_gain - 1) * (coefficients - unit_levels(motion))
-    frame_change = target.intensity * (direction.added + movement) + target.removed_share * direction.removed
+    added = np.minimum(target.intensity, direction.max_intensity) * direction.added
+    frame_change = added + target.intensity * movement + target.removed_share * direction.removed
     frame_change = motion.weight[:, None] * protect_speech(frame_change, motion, names)
     edited = np.clip(coefficients + frame_change, MIN_COEFFICIENT, MAX_COEFFICIENT)
     edited = np.where(frame_change != 0, edited, coefficients).astype(np.float32)

@@ -20,7 +20,14 @@ from asccl.directors.preset import (
     max_resting_levels,
     resting_coefficients,
 )
-from asccl.morphable.emotions import MAX_UNIT_TARGETS, PRESETS, expand_units, unit_indices, variant_factors
+from asccl.morphable.emotions import (
+    MAX_UNIT_TARGETS,
+    PRESETS,
+    expand_units,
+    max_unit_intensity,
+    unit_indices,
+    variant_factors,
+)
 from asccl.morphable.head import HeadModel
 from asccl.types import EMOTIONS, Motion
 
@@ -113,6 +120,7 @@ class ReferenceDirector:
         closing = sum(w * GRIN_CLOSING[emotion] for w, emotion in zip(weights, EMOTIONS, strict=True))
         direction = Direction(
             added_change(resting_coefficients(motion), targets, bounds, calm) + target.offsets,
+            max_unit_intensity(EMOTIONS[int(np.argmax(weights))], self.names),
             contradiction_change(motion, np.where(targets > 0, 1.0, residuals), calm),
             float(sum(w * p.motion_gain for w, p in weighted)),
             float(sum(w * p.lip_gain for w, p in weighted)),

@@ -17,23 +17,23 @@ MAX_UNIT_TARGETS = {"mouthSmile": 0.35, "mouthFrown": 1.0, "mouthPress": 0.3, "m
 
 UNIT_TARGETS = """
 unit                 angry disgusted      fear     happy       sad surprised
-browInnerUp          -0.10      0.20      1.45         .      1.20      1.00  # AU 1
-browOuterUp           0.50      0.15      0.60     -0.20      0.20      0.65  # AU 2
-browDown              0.80      0.10      0.75     -0.25      0.85         .  # AU 4
+browInnerUp          -0.10      0.05      1.40         .      1.20      1.00  # AU 1
+browOuterUp           0.50         .      0.65     -0.20      0.20      0.65  # AU 2
+browDown              0.80      0.30      0.75     -0.25      0.85         .  # AU 4
 eyeWide              -0.25     -0.30      1.50         .         .      1.55  # AU 5
 cheekSquint          -0.20      0.20     -0.15      0.75         .      0.10  # AU 6
 eyeSquint             1.00      0.65         .      0.30      0.30     -0.40  # AU 7
-noseSneer             0.15      0.65     -0.10      0.25         .         .  # AU 9
-eyeBlink                 .      0.10         .         .      0.40     -0.10  # AU 43
-mouthUpperUp          0.75      1.20      0.10      0.10         .         .  # AU 10
+noseSneer             0.15      0.85     -0.10      0.25         .         .  # AU 9
+eyeBlink                 .      0.20         .         .      0.40     -0.10  # AU 43
+mouthUpperUp          0.75      1.30      0.20      0.10         .         .  # AU 10
 mouthSmile               .         .         .      0.35         .         .  # AU 12
 mouthDimple          -0.10         .         .      0.35      0.20         .  # AU 14
-mouthFrown            0.15      0.25      0.28     -0.40      0.90     -0.40  # AU 15
-mouthLowerDown        0.45      0.10      0.10         .         .      0.30  # AU 16
-mouthShrugLower       0.25      0.12      0.50     -0.40      0.20     -0.15  # AU 17
-mouthShrugUpper       0.20      0.20         .         .      0.10     -0.05  # AU 17
+mouthFrown            0.15      0.38      0.28     -0.40      0.90     -0.40  # AU 15
+mouthLowerDown        0.45      0.15      0.20         .         .      0.30  # AU 16
+mouthShrugLower       0.25      0.22      0.50     -0.40      0.20     -0.15  # AU 17
+mouthShrugUpper       0.20      0.30      0.05         .      0.10     -0.05  # AU 17
 mouthStretch             .     -0.15      0.55      0.30     -0.10      0.10  # AU 20
-mouthPress               .         .     -0.20     -0.35     -0.30         .  # AU 24
+mouthPress               .     -0.15     -0.20     -0.35     -0.30         .  # AU 24
 """
 RESIDUALS = """
 unit               neutral     angry disgusted      fear     happy       sad surprised
@@ -53,6 +53,12 @@ mouthShrugLower       0.00         .         .         .      0.00         .    
 mouthStretch          0.00         .         .         .         .         .         .  # AU 20
 mouthPress            0.00      0.00      0.00      0.00         .      0.00      0.00  # AU 24
 """
+# Intensity times strength beyond which a unit of an emotion grows no further. Lids open only so far: without these
+# bounds a strong fear frowns more and more over eyes that stay as they are, and reads as sad.
+MAX_UNIT_INTENSITIES = {
+    "fear": {"browDown": 1.1, "mouthFrown": 1.0, "mouthShrugLower": 1.0, "mouthStretch": 1.3},
+    "disgusted": {"mouthUpperUp": 1.4, "noseSneer": 1.5},
+}
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,11 @@ def expand_units(values: dict[str, float], names: tuple[str, ...], default: floa
     for name, value in values.items():
         out[unit_indices(name, names)] = value
     return out
+
+
+def max_unit_intensity(emotion: str, names: tuple[str, ...]) -> np.ndarray:
+    """Intensity beyond which each unit of an emotion grows no further, (52,); infinite for most. See the table."""
+    return expand_units(MAX_UNIT_INTENSITIES.get(emotion, {}), names, default=np.inf)
 
 
 def variant_factors(seed: int, names: tuple[str, ...]) -> np.ndarray:

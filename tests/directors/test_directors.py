@@ -226,3 +226,10 @@ def test_a_surprise_without_raised_brows_is_fear():
 
 def test_a_surprise_with_raised_brows_stays():
     assert check("surprised", browInnerUp=0.35, browOuterUp=0.1)["surprised"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("director", [PRESET, REFERENCE])
+def test_a_strong_fear_widens_the_eyes_further_but_frowns_no_more(director):
+    plain, strong = (director(motion(), Target("fear", style("fear"), intensity=k)) for k in (1.1, 1.6))
+    assert level(strong, "browDownLeft") == pytest.approx(level(plain, "browDownLeft"))
+    assert level(strong, "browInnerUp") > level(plain, "browInnerUp")
