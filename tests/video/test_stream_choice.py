@@ -5,7 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from video_clips import make_clip, quarters
 
 from asccl.errors import UnreadableError
@@ -60,6 +60,20 @@ def test_a_heic_photo_of_several_tiles_is_decoded(tmp_path):
     image.save(tmp_path / "phone.heic", quality=95)
     (frame,) = Reader(tmp_path / "phone.heic")
     assert np.abs(frame.image.astype(int) - np.asarray(image)).mean() < 4
+
+
+@pytest.mark.parametrize("ending", ["heic", "tif", "webp", "avif", "png"])
+def test_a_photo_of_a_turned_phone_is_upright(tmp_path, ending):
+    if ending == "heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    image, exif = Image.fromarray(quarters(96, 64)), Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    options = {"tiffinfo": {ExifTags.Base.Orientation: 6}} if ending == "tif" else {"exif": exif.tobytes()}
+    path = tmp_path / f"phone.{ending}"
+    image.transpose(Image.Transpose.ROTATE_90).save(path, **options)
+    (frame,) = Reader(path)
+    assert (probe(path).width, frame.image.shape) == (96, (64, 96, 3))
+    assert np.abs(frame.image.astype(int) - np.asarray(image)).mean() < 8
 
 
 def test_a_heic_photo_without_the_package_names_the_package(tmp_path, monkeypatch):
