@@ -64,26 +64,19 @@ def build_evaluation_tab() -> EvaluationWidgets:
 
 
 def connect_evaluation_tab(widgets: EvaluationWidgets) -> None:
-    """Connect events to handlers. The public endpoints are /evaluation and /worst_clips."""
+    """Connect events to handlers. There are no public endpoints: a program reads the report itself."""
     w = widgets
     panels = [w.choices, w.worst_panel]
     w.report.change(
         open_report,
         [w.report],
         [w.setting, w.method, w.measure, w.overview, w.worst, w.note, *panels],
-        api_name="evaluation",
-        show_progress="hidden",
+        **HIDDEN,
     )
     # `input` is a person's choice; `open_report` sets these widgets itself
     w.setting.input(change_setting, [w.report, w.setting], [w.method, w.measure, w.overview, w.worst], **HIDDEN)
     for widget in (w.method, w.measure):
-        widget.input(
-            show_worst_clips,
-            [w.report, w.setting, w.method, w.measure],
-            [w.worst],
-            api_name="worst_clips" if widget is w.measure else False,
-            show_progress="hidden",
-        )
+        widget.input(show_worst_clips, [w.report, w.setting, w.method, w.measure], [w.worst], **HIDDEN)
 
 
 def open_report(path: str | None) -> tuple[Any, ...]:
