@@ -2,9 +2,6 @@
 
 import argparse
 import os
-import signal
-import tempfile
-from pathlib import Path
 
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}  # before gradio is imported
 
@@ -16,23 +13,26 @@ def main() -> None:
     parser.add_argument("--share", action="store_true", help="a public link; uploads then pass through gradio.live")
     parser.add_argument("--study-only", action="store_true", help="serve the pages of user studies and nothing else")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a server that is stopped cleans up as after Ctrl-C
     from asccl.study.web.serve import serve_standalone, study_routes
     from asccl.ui.address import check_port
+    from asccl.ui.lifetimes import stop_on_signals, swept, temporary_folder
 
+    stop_on_signals()
     if problem := check_port(arguments.host, arguments.port):
         raise SystemExit(f"app.py: {problem}")
     if arguments.study_only:
         raise SystemExit(serve_standalone(arguments.host, arguments.port))
-    with tempfile.TemporaryDirectory(prefix="asccl-app-", ignore_cleanup_errors=True) as folder:
-        os.environ["GRADIO_TEMP_DIR"] = f"{folder}/uploads"
+    with temporary_folder() as folder, swept(folder / "uploads"):
+        os.environ["GRADIO_TEMP_DIR"] = str(folder / "uploads")
         from asccl.editing.editor import Editor
         from asccl.editing.threads import limit_threads
+        from asccl.ui.listeners import Listeners
         from asccl.ui.page import WEB_ENCODING, build_page, serve
 
         limit_threads()
-        page, routes = build_page(editor := Editor(encode=WEB_ENCODING), folder=Path(folder)), study_routes(editor)
-        serve(page, routes, server_name=arguments.host, server_port=arguments.port, share=arguments.share)
+        editor, listeners = Editor(encode=WEB_ENCODING), Listeners()
+        page, address = build_page(editor, listeners, folder=folder), (arguments.host, arguments.port)
+        serve(page, listeners, study_routes(editor), address, share=arguments.share)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from asccl.editing.cache import KeyedCache, file_key
 from asccl.editing.frames import EditFrames, observe_clip
 from asccl.editing.models import load_models
 from asccl.editing.plan import is_planned, plan_edit
-from asccl.editing.preview import PreviewSession, fit_sampled_frames, reference_style
+from asccl.editing.preview import PreviewSession, fit_sampled_frames, preview_bytes, reference_style
 from asccl.editing.render_pass import render_clip
 from asccl.editing.report import StageTimer, build_report, edit_metadata
 from asccl.errors import SettingError
@@ -29,7 +29,9 @@ from asccl.morphable.reconstruct import SEARCHED_FRAMES
 from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
 from asccl.video import EncodeSettings, Limits, StillWriter, default_output, open_writer, probe, sample_frames
 
-CACHED_FILES = 8
+CACHED_FILES = 1000  # lists of faces and reference styles: a few kB each
+PREVIEW_BYTES = 2**30  # of the sampled frames of files, for previews
+OWNER_PREVIEWS = 4  # files of one owner whose sampled frames are kept
 
 
 class Editor:
@@ -48,7 +50,7 @@ class Editor:
         self.limits, self.encode, self.device = limits or Limits(), encode or EncodeSettings(), device
         self._people: KeyedCache[list[Person]] = KeyedCache(CACHED_FILES)
         self._styles: KeyedCache[ReferenceStyle] = KeyedCache(CACHED_FILES)
-        self._previews: KeyedCache[PreviewSession] = KeyedCache(CACHED_FILES)
+        self._previews: KeyedCache[PreviewSession] = KeyedCache(PREVIEW_BYTES, preview_bytes, OWNER_PREVIEWS)
 
     def probe(self, source: Path) -> MediaInfo:
         """Describe a file by one frame and its time stamps. Raises UnreadableError, LimitError."""
@@ -60,24 +62,41 @@ class Editor:
         select_person(people, None, Path(source).name)
         return [person.detected for person in people]
 
-    def preview(self, request: EditRequest, time: float) -> Preview:
-        """Show one frame, `time` seconds after the first, before and after the edit. Raises the errors of `edit`.
+    def preview(self, request: EditRequest, time: float, owner: str = "") -> Preview:
+        """Show one frame before and after the edit. Raises the errors of `edit`.
 
         The first call for a file fits its face on sampled frames, the first one for an emotion adapts it to the face;
         further ones take a fraction of a second.
+
+        Args:
+            request: what to edit and how.
+            time: of the frame, seconds after the first one.
+            owner: on whose behalf; each one's files are remembered apart, so that nobody displaces another's.
+
+        Returns:
+            The frame before and after.
         """
-        *_, preview = self.previews(request, time)
+        *_, preview = self.previews(request, time, owner)
         return preview
 
-    def previews(self, request: EditRequest, time: float) -> Iterator[Preview]:
-        """Show one frame as `preview` does; before an adaptation that takes seconds, show the plain preset as well."""
+    def previews(self, request: EditRequest, time: float, owner: str = "") -> Iterator[Preview]:
+        """Show one frame as `preview` does; before an adaptation that takes seconds, show the plain preset as well.
+
+        Args:
+            request: as in `preview`.
+            time: as in `preview`.
+            owner: as in `preview`.
+
+        Yields:
+            The frame before and after.
+        """
         models, reference = load_models(self.device), self._reference_style(request)
 
         def open_session() -> PreviewSession:
             person = select_person(self._find_people(request.source), request.face, request.source.name)
             return PreviewSession.open(request.source, person.detected, models, self.limits)
 
-        session = self._previews.get((file_key(request.source), request.face), open_session)
+        session = self._previews.get((file_key(request.source), request.face), open_session, owner)
         if not is_planned(request, session.face, reference):
             yield session.render_frame(replace(request, adapt=False), time, models, self.limits, reference)
         yield session.render_frame(request, time, models, self.limits, reference)

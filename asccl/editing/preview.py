@@ -201,3 +201,8 @@ def _append(sampled: Motion, frame: Motion, weight: float) -> Motion:
     appended = {name: np.concatenate([getattr(sampled, name), getattr(frame, name)]) for name in fields}
     shot = None if sampled.shot is None else np.append(sampled.shot, sampled.shot.max() + 1)
     return replace(sampled, weight=np.append(sampled.weight, np.float32(weight)), shot=shot, **appended)
+
+
+def preview_bytes(session: PreviewSession) -> int:
+    """Memory of the sampled frames of a session, in bytes."""
+    return sum(image.nbytes for image in session.frames.images) + session.frames.landmarks.nbytes

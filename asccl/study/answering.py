@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from asccl.study import tokens
 from asccl.study.design import BROKEN
 from asccl.study.plan import PLAYBACK_MODES
-from asccl.study.schema import trials, votes
+from asccl.study.schema import deliveries, trials, votes
 from asccl.study.session import ParticipantSession, SessionError, open_session, update_participant
 from asccl.study.store import Store, utc_now
 from asccl.study.studies import Study
@@ -24,6 +24,8 @@ CANNOT_TELL = "cannot"
 ANSWER_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")  # random name of an answer, chosen by the page
 MAX_PLAYS = 10_000
 MIN_WATCH_FRACTION = 0.9  # of the longer clip's length that must have passed before an answer is accepted
+MIN_DELIVERED_FRACTION = 0.9  # of the bytes of both clips that must have been sent before
+MAX_DELIVERED_BYTES = 2**31 - 1  # that the database can hold
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def submit_answer(store: Store, study_id: str, token: str, answer: Answer) -> di
 
     Raises:
         SessionError: the link or the answer is invalid, the study is closed, the trial is not the present one, or the
-            clips cannot have ended yet.
+            clips were not sent or cannot have ended yet.
     """
     with store.write() as connection:
         session = open_session(store, study_id, token, connection)
@@ -94,14 +96,29 @@ def submit_answer(store: Store, study_id: str, token: str, answer: Answer) -> di
             raise SessionError("bad")
         stored = connection.execute(select(votes).where(votes.c.trial_id == trial.id)).one_or_none()
         if stored is None:
-            _store_vote(connection, session.require_open(), trial, answer)
+            _store_vote(store, connection, session.require_open(), trial, answer)
         elif not tokens.equal_in_constant_time(stored.client_key, answer.key):
             raise SessionError("order")
         return None if session.study.is_closed() else _show_pending_trial(store, connection, session)
 
 
-def find_clip(store: Store, study_id: str, token: str, name: str) -> Path:
-    """Return the file behind an opaque clip name of the present trial or the next.
+@dataclass(frozen=True)
+class TrialClip:
+    """One clip of a trial.
+
+    Attributes:
+        path: its file.
+        trial_id: of the trial.
+        slot: place of the clip on the screen.
+    """
+
+    path: Path
+    trial_id: int
+    slot: str
+
+
+def find_clip(store: Store, study_id: str, token: str, name: str) -> TrialClip:
+    """Return the clip behind an opaque name, of the present trial or the next.
 
     Args:
         store: where the study is kept.
@@ -118,8 +135,30 @@ def find_clip(store: Store, study_id: str, token: str, name: str) -> Path:
             for slot, (role, method) in _clips_by_slot(session.study, trial).items():
                 clip_name = store.signer.clip_name(session.participant_id, trial.position, slot)
                 if tokens.equal_in_constant_time(name, clip_name):
-                    return store.clip_path(study_id, session.study.files[trial.item, role, method][0])
+                    path = store.clip_path(study_id, session.study.files[trial.item, role, method][0])
+                    return TrialClip(path, trial.id, slot)
     raise SessionError("invalid")
+
+
+def record_delivery(store: Store, clip: TrialClip, count: int) -> None:
+    """Record that a part of a clip was sent to the participant.
+
+    Args:
+        store: where the study is kept.
+        clip: which clip.
+        count: bytes that were sent.
+    """
+    row = (deliveries.c.trial_id == clip.trial_id) & (deliveries.c.slot == clip.slot)
+    with store.write() as connection:
+        if connection.scalar(select(trials.c.id).where(trials.c.id == clip.trial_id).with_for_update()) is None:
+            return  # the participant withdrew
+        before = connection.scalar(select(deliveries.c.bytes).where(row))
+        total = min(count + (before or 0), MAX_DELIVERED_BYTES)
+        if before is None:
+            values = {"trial_id": clip.trial_id, "slot": clip.slot, "bytes": total}
+            connection.execute(insert(deliveries).values(values))
+        else:
+            connection.execute(update(deliveries).where(row).values(bytes=total))
 
 
 def pending_trials(connection: Connection, participant_id: str) -> list[Row[Any]]:
@@ -129,7 +168,9 @@ def pending_trials(connection: Connection, participant_id: str) -> list[Row[Any]
     return list(connection.execute(query.order_by(trials.c.position).limit(2)))
 
 
-def _store_vote(connection: Connection, session: ParticipantSession, trial: Row[Any], answer: Answer) -> None:
+def _store_vote(
+    store: Store, connection: Connection, session: ParticipantSession, trial: Row[Any], answer: Answer
+) -> None:
     study = session.study
     pending = pending_trials(connection, session.participant_id)
     if not pending or pending[0].id != trial.id or trial.shown_at is None:
@@ -138,6 +179,8 @@ def _store_vote(connection: Connection, session: ParticipantSession, trial: Row[
     answered_at = datetime.now(UTC)
     seconds = (answered_at - datetime.fromisoformat(trial.shown_at)).total_seconds()
     if seconds < MIN_WATCH_FRACTION * _longer_seconds(study, trial):
+        raise SessionError("early")
+    if not _are_clips_delivered(store, connection, study, trial):
         raise SessionError("early")
     assert session.row is not None
     emotion, setting = study.items[trial.item]
@@ -204,6 +247,15 @@ def _clips_by_slot(study: Study, trial: Row[Any]) -> dict[str, tuple[str, str]]:
         for side, method in (("left", trial.left), ("right", trial.right))
     }
     return {**context, **pair}
+
+
+def _are_clips_delivered(store: Store, connection: Connection, study: Study, trial: Row[Any]) -> bool:
+    """Whether both clips of a trial were sent to the participant, whole or nearly so."""
+    query = select(deliveries.c.slot, deliveries.c.bytes).where(deliveries.c.trial_id == trial.id)
+    delivered = {slot: count for slot, count in connection.execute(query)}
+    slots = _clips_by_slot(study, trial)
+    sizes = {side: store.clip_path(study.id, study.files[trial.item, *slots[side]][0]).stat().st_size for side in SIDES}
+    return all(delivered.get(side, 0) >= MIN_DELIVERED_FRACTION * size for side, size in sizes.items())
 
 
 def _longer_seconds(study: Study, trial: Row[Any]) -> float:

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select, text
+from sqlalchemy import Connection, Table, func, insert, select, text, update
 
 from asccl.errors import StudyError
 from asccl.files import AtomicFile
@@ -107,13 +107,17 @@ def restore_backup(store: Store, source: Path) -> int:
             if connection.scalar(select(func.count()).select_from(studies)):
                 raise StudyError("the store has studies already", "set ASCCL_STUDY_DIR to an empty folder")
             schema = json.loads(archive.read(INFO_FILE))["schema"]
-            if schema != len(MIGRATIONS):
+            if not 1 <= schema <= len(MIGRATIONS):
                 raise StudyError(
-                    f"the backup has schema {schema}, not {len(MIGRATIONS)}", "use the version that wrote it"
+                    f"the backup has schema {schema}, and this program reads up to {len(MIGRATIONS)}",
+                    "update the program",
                 )
             connection.execute(meta.delete())
+            newer_tables = {"deliveries"} if schema < 2 else set()
             for table in metadata.sorted_tables:
-                _restore_table(connection, table, archive.read(f"{table.name}.jsonl"))
+                if table.name not in newer_tables:
+                    _restore_table(connection, table, archive.read(f"{table.name}.jsonl"))
+            connection.execute(update(meta).where(meta.c.key == "version").values(value=str(len(MIGRATIONS))))
             _restore_clips(store, archive)
             count = _count_votes(connection)
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from asccl.errors import StudyError
 from asccl.study import tokens
 from asccl.study.design import MethodPair
-from asccl.study.schema import deletions, participants, trials, votes
+from asccl.study.schema import deletions, deliveries, participants, trials, votes
 from asccl.study.store import Store, utc_now
 from asccl.study.studies import Study, load_study
 
@@ -241,6 +241,8 @@ def erase_participant(connection: Connection, study_id: str, participant_id: str
     count = connection.scalar(select(func.count()).where(votes.c.participant_id == participant_id)) or 0
     deletion = {"participant_id": participant_id, "study_id": study_id, "deleted_at": utc_now(), "votes": count}
     connection.execute(insert(deletions).values(deletion))
+    own_trials = select(trials.c.id).where(trials.c.participant_id == participant_id)
+    connection.execute(delete(deliveries).where(deliveries.c.trial_id.in_(own_trials)))
     for table in (votes, trials):
         connection.execute(delete(table).where(table.c.participant_id == participant_id))
     connection.execute(delete(participants).where(participants.c.id == participant_id))

@@ -132,6 +132,14 @@ votes = Table(
     Column("plan_sha256", String(64), nullable=False),
 )
 
+deliveries = Table(
+    "deliveries",  # how much of each clip was sent to the participant
+    metadata,
+    Column("trial_id", ForeignKey("trials.id"), primary_key=True),
+    Column("slot", String(32), primary_key=True),
+    Column("bytes", Integer, nullable=False),
+)
+
 deletions = Table(
     "deletions",
     metadata,
@@ -162,7 +170,14 @@ def _create_tables(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-MIGRATIONS: list[Callable[[Connection], None]] = [_create_tables]  # the n-th leads to version n; never edit one
+def _add_deliveries(connection: Connection) -> None:
+    deliveries.create(connection, checkfirst=True)
+
+
+MIGRATIONS: list[Callable[[Connection], None]] = [
+    _create_tables,
+    _add_deliveries,
+]  # the n-th leads to version n; never edit one
 
 
 def migrate(connection: Connection) -> None:

@@ -25,6 +25,7 @@ from asccl.study import tokens
 from asccl.study.schema import meta, migrate
 
 DATABASE_FILE = "studies.db"
+MIN_SECRET_LENGTH = 12  # characters of a secret that the owner of the server chose
 BUSY_TIMEOUT = 30  # seconds that SQLite waits for another process
 WRITE_OPTION = "asccl_write"  # execution option of connections that write
 
@@ -100,8 +101,17 @@ class Store:
         return self.folder / "clips" / study_id / file
 
     def secret_hash(self) -> str | None:
-        """Return the hash of the administrator's secret: `ASCCL_STUDY_SECRET`, or the generated one; None for none."""
+        """Return the hash of the administrator's secret: `ASCCL_STUDY_SECRET`, or the generated one; None for none.
+
+        Raises:
+            StudyError: `ASCCL_STUDY_SECRET` could be guessed.
+        """
         if secret := os.environ.get("ASCCL_STUDY_SECRET"):
+            if len(secret) < MIN_SECRET_LENGTH:
+                raise StudyError(
+                    f"ASCCL_STUDY_SECRET is shorter than {MIN_SECRET_LENGTH} characters",
+                    "set a longer one; `python -m asccl study secret` generates one",
+                )
             return tokens.hash_secret(secret)
         with self.read() as connection:
             return connection.scalar(select(meta.c.value).where(meta.c.key == "secret"))
@@ -113,6 +123,18 @@ class Store:
             connection.execute(meta.delete().where(meta.c.key == "secret"))
             connection.execute(insert(meta).values(key="secret", value=tokens.hash_secret(secret)))
         return secret
+
+    def session_serial(self) -> str:
+        """Return the serial number of the administrators' sessions; those of an older one are void."""
+        with self.read() as connection:
+            return connection.scalar(select(meta.c.value).where(meta.c.key == "sessions")) or "0"
+
+    def end_sessions(self) -> None:
+        """End the sessions of all administrators."""
+        with self.write() as connection:
+            serial = connection.scalar(select(meta.c.value).where(meta.c.key == "sessions")) or "0"
+            connection.execute(meta.delete().where(meta.c.key == "sessions"))
+            connection.execute(insert(meta).values(key="sessions", value=str(int(serial) + 1)))
 
     def reset_signer(self) -> None:
         """Read the key again at the next use of `signer`."""

@@ -68,24 +68,32 @@ class Signer:
         digest = hmac.digest(self.key, f"code|{participant_id}".encode(), hashlib.sha256)
         return base64.b32encode(digest).decode()[:CODE_LENGTH]
 
-    def admin_session(self, secret_hash: str, now: float | None = None) -> str:
-        """Return an administrator's session, which ends after 8 hours or when the secret changes."""
-        until = str(int((time.time() if now is None else now) + ADMIN_SESSION_SECONDS))
-        return f"{until}.{self._mac('admin', secret_hash, until)}"
+    def admin_session(self, secret_hash: str, serial: str, now: float | None = None) -> str:
+        """Return a new session of an administrator.
 
-    def is_admin_session(self, session: str, secret_hash: str, now: float | None = None) -> bool:
+        Args:
+            secret_hash: of the administrator's secret; the session ends when it changes.
+            serial: of all sessions; they end when it changes.
+            now: seconds since the epoch, 8 hours before the session ends; None for the present.
+        """
+        until = f"{int((time.time() if now is None else now) + ADMIN_SESSION_SECONDS)}-{secrets.token_urlsafe(16)}"
+        return f"{until}.{self._mac('admin', secret_hash, serial, until)}"
+
+    def is_admin_session(self, session: str, secret_hash: str, serial: str, now: float | None = None) -> bool:
         """Return whether an administrator's session is authentic and has not ended.
 
         Args:
             session: from the cookie, unchecked.
             secret_hash: of the administrator's secret.
+            serial: of all sessions.
             now: seconds since the epoch; None for the present.
         """
-        until, _, mac = session.partition(".")
+        name, _, mac = session.partition(".")
+        until, _, _ = name.partition("-")
         if not (until.isascii() and until.isdecimal() and len(until) < 13):
             return False
         is_current = int(until) > (time.time() if now is None else now)
-        return equal_in_constant_time(mac, self._mac("admin", secret_hash, until)) and is_current
+        return equal_in_constant_time(mac, self._mac("admin", secret_hash, serial, name)) and is_current
 
     def form_token(self, session: str) -> str:
         """Return the proof that a form was sent from a page of this session (against CSRF)."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.concurrency import run_in_threadpool
 
 from asccl.analysis.clip_pairs import pair_clips, parse_clip_name
 from asccl.analysis.correlation import AnalysisSettings, analyze, analyze_moment, check_same_kind
@@ -22,15 +23,18 @@ from asccl.errors import InputError, SettingError
 from asccl.face.landmarker import FaceLandmarker
 from asccl.types import Progress, overall_progress
 from asccl.ui.charts import LabelledResults, charts_value, emotion_charts_value, face_map_value
-from asccl.ui.components import Value, card_value, comparison_value, note_line, status_line
-from asccl.ui.jobs import JobRegistry, JobWork
+from asccl.ui.components import Value, card_value, comparison_value, note_line, progress_line, status_line
+from asccl.ui.job_runner import JobRunner
+from asccl.ui.jobs import Job, JobProgress, JobWork
 from asccl.ui.limits import check_media, check_upload
 from asccl.ui.messages import describe_media, error_message, format_seconds
+from asccl.ui.places import Caller, Places
 from asccl.video.limits import Limits
 from asccl.video.reader import Reader, probe
 
 STAGE_SHARES = {"open": 0.02, "source": 0.22, "generated": 0.22, "pair": 0.02, "compare": 0.52}
 STAGES = {
+    "wait": "Waiting for other people's comparisons",
     "start": "Getting ready",
     "open": "Opening the files",
     "source": "Tracking the face in the source",
@@ -50,39 +54,43 @@ class ComparisonHandlers:
 
     Attributes:
         limits: of uploads.
-        folder: where jobs create their temporary folders; None takes the system's place.
-        jobs: the running comparisons of each page.
+        comparisons: runs the comparisons.
+        looks: places for looking into a file and for comparing one moment.
     """
 
     limits: Limits
-    folder: Path | None = None
-    jobs: JobRegistry = field(default_factory=JobRegistry)
+    comparisons: JobRunner
+    looks: Places
     _landmarker_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def open(self, path: str | None, kind: str) -> tuple[Value | None, str]:
-        """Read the first frame of an upload.
+    async def open_source(self, path: str | None, page: gr.Request) -> tuple[Value | None, str]:
+        """Read the first frame of the source. Returns card, and a line with an error or nothing."""
+        return await self._open(path, "source", page)
 
-        Args:
-            path: of the upload.
-            kind: source or generated.
+    async def open_generated(self, path: str | None, page: gr.Request) -> tuple[Value | None, str]:
+        """Read the first frame of the generated video. Returns card, and a line with an error or nothing."""
+        return await self._open(path, "generated", page)
 
-        Returns:
-            Card, and a line with an error or nothing.
-        """
+    async def _open(self, path: str | None, kind: str, page: gr.Request) -> tuple[Value | None, str]:
         if not path:
             return None, ""
-        try:
+
+        def look() -> Value:
             info = probe(check_upload(path, f"{kind} file"), self.limits)
             check_media(info, self.limits)
             with Reader(info.path, self.limits) as reader:
-                image = next(iter(reader)).image
+                return card_value(next(iter(reader)).image, info.path.name, describe_media(info))
+
+        try:
+            with self.looks.ticket(Caller.of(page)) as ticket:
+                await ticket.wait()
+                return await run_in_threadpool(look), ""
         except Exception as error:
             return None, note_line(error_message(error), failed=True)
-        return card_value(image, info.path.name, describe_media(info)), ""
 
-    def compare(
+    async def compare(
         self, source: str | None, generated: str | None, pairing: str, alignment: str, stride: float, page: gr.Request
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> AsyncIterator[tuple[Any, ...]]:
         """Compare two files.
 
         Args:
@@ -116,11 +124,12 @@ class ComparisonHandlers:
             crops = comparison_value(*result.first.crops, text)
             return charts_value(result), face_map_value(result, is_summary=True), crops, result.settings.alignment
 
-        yield from self._run(prepare, present, page)
+        async for outputs in self._run(prepare, present, page):
+            yield outputs
 
-    def compare_emotions(
+    async def compare_emotions(
         self, files: list[str] | None, pairing: str, stride: float, page: gr.Request
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> AsyncIterator[tuple[Any, ...]]:
         """Compare all pairs of emotions among clips that are named by their emotion.
 
         Args:
@@ -159,10 +168,17 @@ class ComparisonHandlers:
         def present(results: LabelledResults) -> tuple[Any, ...]:
             return emotion_charts_value(results), *NO_RESULTS[1:]
 
-        yield from self._run(prepare, present, page)
+        async for outputs in self._run(prepare, present, page):
+            yield outputs
 
-    def moment(
-        self, source: str | None, generated: str | None, alignment: str, at: float, at_generated: float
+    async def moment(
+        self,
+        source: str | None,
+        generated: str | None,
+        alignment: str,
+        at: float,
+        at_generated: float,
+        page: gr.Request,
     ) -> tuple[Any, Any, str]:
         """Compare one pair of frames.
 
@@ -172,43 +188,55 @@ class ComparisonHandlers:
             alignment: place or landmarks.
             at: seconds in the source.
             at_generated: seconds in the generated video.
+            page: the page that asks; filled in by Gradio.
 
         Returns:
             Face map, comparison of the two crops, and a line with an error or nothing.
         """
-        try:
+
+        def look() -> tuple[Any, Any, str]:
             paths = check_upload(source, "source file"), check_upload(generated, "generated file")
             settings = AnalysisSettings(alignment=alignment)
             with self._landmarker_lock:
                 times = float(at), float(at_generated)
                 result = analyze_moment(*paths, times, settings, self._landmarker, self.limits)
+            crops = comparison_value(*result.first.crops, f"The two faces at {format_seconds(at)}")
+            return face_map_value(result, is_summary=False), crops, ""
+
+        try:
+            with self.looks.ticket(Caller.of(page)) as ticket:
+                await ticket.wait()
+                return await run_in_threadpool(look)
         except Exception as error:
             return gr.skip(), gr.skip(), note_line(error_message(error), failed=True)
-        crops = comparison_value(*result.first.crops, f"The two faces at {format_seconds(at)}")
-        return face_map_value(result, is_summary=False), crops, ""
 
     def stop_jobs(self, page: gr.Request) -> None:
         """Stop the comparisons of a closed page."""
-        self.jobs.stop(page.session_hash)
+        self.comparisons.stop(page.session_hash)
 
     @cached_property
     def _landmarker(self) -> FaceLandmarker:
         """Created when first needed; used by one thread at a time, under `_landmarker_lock`."""
         return FaceLandmarker()
 
-    def _run(
+    async def _run(
         self, prepare: Callable[[], JobWork], present: Callable[[LabelledResults], tuple[Any, ...]], page: gr.Request
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> AsyncIterator[tuple[Any, ...]]:
         """Run what `prepare` returns as a job; yield its progress, then the files and what `present` returns."""
+
+        def show(progress: JobProgress) -> tuple[Any, ...]:
+            line = progress_line(progress, STAGES)
+            if progress.stage in ("wait", "start"):
+                return *NO_FILES, line, *NO_RESULTS
+            return *[gr.skip()] * 3, line, *[gr.skip()] * 4
+
+        def finish(job: Job) -> tuple[Any, ...]:
+            done = status_line("done", "Done. The charts are beside this, or below on a phone.")
+            return *_write_files(job.folder, job.result), done, *present(job.result)
+
         try:
-            yield *NO_FILES, status_line("busy", STAGES["start"], 0.0), *NO_RESULTS
-            with self.jobs.run(page.session_hash, prepare(), self.folder, STAGE_SHARES) as job:
-                for progress in job.watch():
-                    text = STAGES.get(progress.stage, progress.stage)
-                    line = status_line("busy", text, progress.done, progress.remaining)
-                    yield *[gr.skip()] * 3, line, *[gr.skip()] * 4
-                done = status_line("done", "Done. The charts are beside this, or below on a phone.")
-                yield *_write_files(job.folder, job.result), done, *present(job.result)
+            async for outputs in self.comparisons.run(Caller.of(page), prepare, show, finish):
+                yield outputs
         except Exception as error:
             text = error_message(error)
             yield *NO_FILES, status_line("failed", text), *NO_RESULTS

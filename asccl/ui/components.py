@@ -7,6 +7,7 @@ because the templates insert it unchanged. Small images travel as data URLs, so 
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -17,6 +18,7 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from asccl.types import Image
+from asccl.ui.jobs import JobProgress
 from asccl.ui.messages import format_seconds
 
 UI_FOLDER = Path(__file__).parent
@@ -155,6 +157,21 @@ def status_line(kind: str, message: str, done: float | None = None, remaining: f
     role, live = ("alert", "assertive") if kind == "failed" else ("status", "polite")
     paragraph = f'<p role="{role}" aria-live="{live}">{escape(message)}</p>'
     return f'<div class="status {kind}">{paragraph}{estimate}{bar}</div>'
+
+
+def progress_line(progress: JobProgress, stages: Mapping[str, str]) -> str:
+    """Build the status line of a job.
+
+    Args:
+        progress: of the job.
+        stages: what the page calls each stage.
+
+    Returns:
+        HTML.
+    """
+    text = stages.get(progress.stage, progress.stage.capitalize())
+    ahead = f" ({progress.position} before yours)" if progress.position else ""
+    return status_line("busy", text + ahead, progress.done, progress.remaining)
 
 
 def note_line(text: str, failed: bool = False) -> str:

@@ -173,8 +173,8 @@ def _moment_inputs() -> dict[str, Any]:
 def connect_correlation_tab(widgets: CorrelationWidgets, handlers: ComparisonHandlers) -> None:
     """Connect events to handlers. The public endpoints are /compare, /compare_emotions and /moment."""
     w = widgets
-    for kind, file, card in (("source", w.source, w.source_card), ("generated", w.generated, w.generated_card)):
-        file.change(partial(handlers.open, kind=kind), [file], [card, w.note], **HIDDEN)
+    w.source.change(handlers.open_source, [w.source], [w.source_card, w.note], **HIDDEN)
+    w.generated.change(handlers.open_generated, [w.generated], [w.generated_card, w.note], **HIDDEN)
     w.example.click(lambda: tuple(map(str, EXAMPLE)), None, [w.source, w.generated], queue=False, **HIDDEN)
     two_files = [w.source, w.generated, w.pairing, w.alignment, w.stride]
     comparisons = [
@@ -193,7 +193,7 @@ def connect_correlation_tab(widgets: CorrelationWidgets, handlers: ComparisonHan
         [w.face, w.preview, w.moment_note],
         api_name="moment",
         show_progress="hidden",
-        concurrency_id="preview",
+        concurrency_limit=None,
     ).then(None, js=SCROLL_TO_FACE, **HIDDEN)
 
 
@@ -209,8 +209,7 @@ def _connect_comparison(
         [w.report, w.similarity, w.frames, w.status, w.charts, w.face, w.preview, w.used_alignment],
         api_name=api_name,
         show_progress="hidden",
-        concurrency_id="compare",
-        concurrency_limit=1,
+        concurrency_limit=None,
     )
     show_results = partial(_show_results, has_face=button is w.compare)
     success = comparison.success(show_results, None, [w.face_panel, w.downloads], queue=False, **HIDDEN)
@@ -223,7 +222,7 @@ def _connect_comparison(
 def _show_start() -> tuple[Any, ...]:
     disabled = [gr.Button(interactive=False)] * 2
     no_results = gr.Column(visible=False), gr.Row(visible=False)
-    return *disabled, gr.Button(visible=True), status_line("busy", "Waiting for a free place", 0.0), *no_results
+    return *disabled, gr.Button(visible=True), status_line("busy", "Waiting for the server", 0.0), *no_results
 
 
 def _show_idle() -> tuple[Any, ...]:

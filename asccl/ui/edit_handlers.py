@@ -7,20 +7,31 @@ in their own browser, and their files in temporary folders of their own.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import gradio as gr
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from asccl.errors import SettingError
 from asccl.files import join_name
 from asccl.types import GENERATORS, DetectedFace, EditRequest, EditResult, Image, MediaInfo, Preview, Progress
-from asccl.ui.components import Value, card_value, comparison_value, note_line, player_value, status_line
-from asccl.ui.jobs import JobRegistry
+from asccl.ui.components import (
+    Value,
+    card_value,
+    comparison_value,
+    note_line,
+    player_value,
+    progress_line,
+    status_line,
+)
+from asccl.ui.job_runner import JobRunner
+from asccl.ui.jobs import Job, JobProgress, JobWork
 from asccl.ui.limits import check_media, check_upload
 from asccl.ui.messages import describe_media, error_message, outside_range_note, still_suffix
+from asccl.ui.places import Caller, Places
 from asccl.ui.report_html import report_html
 from asccl.ui.widget_updates import LARGEST_FACE, face_gallery, hidden_gallery, time_sliders
 from asccl.video.limits import Limits
@@ -32,6 +43,7 @@ HIDDEN_NOTE = "The face cannot be edited at this moment: it is hidden, cut off o
 MIN_PREVIEW_PRESENCE = 0.05  # below this, a preview does not differ visibly from its source
 STAGE_SHARES = {"open": 0.02, "track": 0.3, "fit": 0.03, "render": 0.65}  # rough; for the progress bar only
 STAGES = {
+    "wait": "Waiting for other people's edits",
     "start": "Getting ready",
     "open": "Opening the file",
     "track": "Tracking the face",
@@ -48,7 +60,15 @@ class EditorProtocol(Protocol):
 
     def faces(self, source: Path) -> list[DetectedFace]: ...
 
-    def previews(self, request: EditRequest, time: float) -> Iterator[Preview]: ...
+    def previews(self, request: EditRequest, time: float, owner: str = "") -> Iterator[Preview]:
+        """Show one frame before and after the edit; before an adaptation also with the plain preset.
+
+        Args:
+            request: what to edit and how.
+            time: seconds after the first frame.
+            owner: on whose behalf.
+        """
+        ...
 
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult: ...
 
@@ -60,17 +80,21 @@ class EditHandlers:
     Attributes:
         editor: does the work.
         limits: of uploads.
-        folder: where jobs create their temporary folders; None takes the system's place.
-        jobs: the running edits of each page.
+        edits: runs the edits.
+        looks: places for previews and for looking into a file.
     """
 
     editor: EditorProtocol
     limits: Limits
-    folder: Path | None = None
-    jobs: JobRegistry = field(default_factory=JobRegistry)
+    edits: JobRunner
+    looks: Places
 
-    def open(self, source: str | None) -> Iterator[tuple[Any, ...]]:
+    async def open(self, source: str | None, page: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
         """Detect the faces of an uploaded source.
+
+        Args:
+            source: path of the upload.
+            page: the page that asks; filled in by Gradio.
 
         Yields:
             Card, gallery of faces, chosen face, the time sliders (previewed time, start, end, their box), status line.
@@ -81,15 +105,20 @@ class EditHandlers:
             return
         yield (None, *[gr.skip()] * 6, status_line("busy", "Detecting faces…"))
         try:
-            info, faces = self._inspect(source, "video or photo")
+            info, faces = await self._inspect(source, "video or photo", page)
         except Exception as error:
             yield (*no_file, status_line("failed", error_message(error)))
             return
         card = card_value(faces[0].thumbnail, info.path.name, describe_media(info))
         yield (card, *face_gallery(faces), *time_sliders(info), status_line("idle", ""))
 
-    def open_reference(self, reference: str | None, emotion: str) -> tuple[Any, Any, str]:
+    async def open_reference(self, reference: str | None, emotion: str, page: gr.Request) -> tuple[Any, Any, str]:
         """Detect the faces of a reference; a new reference chooses its emotion button, a removed one releases it.
+
+        Args:
+            reference: path of the upload.
+            emotion: value of the emotion buttons.
+            page: the page that asks; filled in by Gradio.
 
         Returns:
             Card, chosen emotion button, status line.
@@ -97,13 +126,13 @@ class EditHandlers:
         if not reference:
             return None, gr.skip() if emotion != FROM_REFERENCE else "happy", status_line("idle", "")
         try:
-            info, faces = self._inspect(reference, "reference")
+            info, faces = await self._inspect(reference, "reference", page)
         except Exception as error:
             return None, gr.skip(), status_line("failed", error_message(error))
         card = card_value(faces[0].thumbnail, info.path.name, describe_media(info))
         return card, FROM_REFERENCE, status_line("idle", "")
 
-    def preview(
+    async def preview(
         self,
         source: str | None,
         emotion: str,
@@ -116,7 +145,8 @@ class EditHandlers:
         generator: str,
         adapt: bool,
         time: float,
-    ) -> Iterator[tuple[Any, str]]:
+        page: gr.Request,
+    ) -> AsyncIterator[tuple[Any, str]]:
         """Edit one frame; where fitting the preset to the face takes seconds, show the plain preset first.
 
         Args:
@@ -131,6 +161,7 @@ class EditHandlers:
             generator: warp or ned.
             adapt: whether to fit the preset to this face.
             time: seconds, the frame to edit.
+            page: the page that asks; filled in by Gradio.
 
         Yields:
             Value of the comparison, and a line that explains what it shows or why there is none.
@@ -142,19 +173,25 @@ class EditHandlers:
             yield gr.skip(), note_line("Add a reference clip or photo whose expression you like.")
             return
         settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
-        moment = float(time or 0)
-        try:
-            for preview in self.editor.previews(self._build_request(*settings), moment):
-                note = (
-                    HIDDEN_NOTE if preview.presence < MIN_PREVIEW_PRESENCE else outside_range_note(moment, start, end)
-                )
+        caller, moment = Caller.of(page), float(time or 0)
+
+        def look() -> Iterator[tuple[Any, str]]:
+            for preview in self.editor.previews(self._build_request(*settings), moment, caller.session):
+                hidden = preview.presence < MIN_PREVIEW_PRESENCE
+                note = HIDDEN_NOTE if hidden else outside_range_note(moment, start, end)
                 yield comparison_value(preview.source, preview.edited, "Preview of one frame"), note_line(note)
+
+        try:
+            with self.looks.ticket(caller) as ticket:
+                await ticket.wait()
+                async for outputs in iterate_in_threadpool(look()):
+                    yield outputs
         except SettingError as error:
             yield gr.skip(), note_line(error_message(error), failed=True)
         except Exception as error:
             yield None, note_line(error_message(error), failed=True)
 
-    def edit(
+    async def edit(
         self,
         source: str | None,
         emotion: str,
@@ -169,7 +206,7 @@ class EditHandlers:
         badge: bool,
         consent: bool,
         page: gr.Request,
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> AsyncIterator[tuple[Any, ...]]:
         """Edit the whole file. Closing this generator (cancel, a closed browser) stops the edit and deletes its files.
 
         Args:
@@ -194,22 +231,23 @@ class EditHandlers:
         Raises:
             gr.Error: one line for programs; people read the same in the status line.
         """
+
+        def prepare() -> JobWork:
+            settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
+            request = self._build_request(*settings)
+            return lambda folder, progress: self._edit(replace(request, badge=bool(badge)), folder, progress)
+
+        def show(progress: JobProgress) -> tuple[Any, ...]:
+            line = progress_line(progress, STAGES)
+            if progress.stage in ("wait", "start"):
+                return None, None, line, None, None, ""
+            return gr.skip(), gr.skip(), line, gr.skip(), gr.skip(), gr.skip()
+
         try:
             if not consent:
                 raise SettingError("please confirm first that you may edit this face", "tick the box under the source")
-            settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
-            request = replace(self._build_request(*settings), badge=bool(badge))
-            yield (None, None, status_line("busy", STAGES["start"], 0.0), None, None, "")
-
-            def work(folder: Path, progress: Progress) -> EditResult:
-                return self._edit(request, folder, progress)
-
-            with self.jobs.run(page.session_hash, work, self.folder, STAGE_SHARES) as job:
-                for progress in job.watch():
-                    text = STAGES.get(progress.stage, progress.stage.capitalize())
-                    line = status_line("busy", text, progress.done, progress.remaining)
-                    yield (gr.skip(), gr.skip(), line, gr.skip(), gr.skip(), gr.skip())
-                yield self._present(request, job.result)
+            async for outputs in self.edits.run(Caller.of(page), prepare, show, self._present):
+                yield outputs
         except Exception as error:
             text = error_message(error)
             yield (None, None, status_line("failed", text), None, None, "")
@@ -217,25 +255,30 @@ class EditHandlers:
 
     def stop_jobs(self, page: gr.Request) -> None:
         """Stop the edits of a closed page."""
-        self.jobs.stop(page.session_hash)
+        self.edits.stop(page.session_hash)
 
-    def _inspect(self, upload: str, kind: str) -> tuple[MediaInfo, list[DetectedFace]]:
-        path = check_upload(upload, kind)
-        info = self.editor.probe(path)
-        check_media(info, self.limits)
-        return info, self.editor.faces(path)
+    async def _inspect(self, upload: str, kind: str, page: gr.Request) -> tuple[MediaInfo, list[DetectedFace]]:
+        def inspect() -> tuple[MediaInfo, list[DetectedFace]]:
+            path = check_upload(upload, kind)
+            info = self.editor.probe(path)
+            check_media(info, self.limits)
+            return info, self.editor.faces(path)
 
-    def _edit(self, request: EditRequest, folder: Path, progress: Progress) -> EditResult:
+        with self.looks.ticket(Caller.of(page)) as ticket:
+            await ticket.wait()
+            return await run_in_threadpool(inspect)
+
+    def _edit(self, request: EditRequest, folder: Path, progress: Progress) -> tuple[EditRequest, EditResult]:
         """Edit in the thread of a job; the file is named after the upload."""
         info = self.editor.probe(request.source)
         check_media(info, self.limits)
         suffix = still_suffix(request.source) if info.is_still else ".mp4"
-        return self.editor.edit(
-            replace(request, output=folder / join_name(request.source.stem, f"-edited{suffix}")), progress
-        )
+        output = folder / join_name(request.source.stem, f"-edited{suffix}")
+        return request, self.editor.edit(replace(request, output=output), progress)
 
-    def _present(self, request: EditRequest, result: EditResult) -> tuple[Any, ...]:
+    def _present(self, job: Job) -> tuple[Any, ...]:
         """The last value that `edit` yields."""
+        request, result = job.result
         report = result.output.with_suffix(".json")
         report.write_text(json.dumps(result.report, indent=1), encoding="utf-8")
         player: Value | None = None

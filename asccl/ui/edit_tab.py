@@ -13,7 +13,6 @@ from asccl.ui.examples import load_example
 from asccl.ui.messages import CANCELLED
 from asccl.ui.widget_updates import LARGEST_FACE
 
-MAX_EDITS, MAX_PREVIEWS, MAX_PROBES = 1, 2, 2  # at the same time; an edit uses every core, the others are short
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 SCROLL_TO_RESULT = "() => document.getElementById('result-panel')?.scrollIntoView({behavior: 'smooth', block: 'start'})"
 
@@ -38,8 +37,7 @@ def _connect_render(w: EditWidgets, handlers: EditHandlers) -> None:
         [w.video, w.report, w.status, w.player, w.still, w.metrics],
         api_name="edit",
         show_progress="hidden",
-        concurrency_id="render",
-        concurrency_limit=MAX_EDITS,
+        concurrency_limit=None,
     )
     success = edit.success(lambda: gr.Column(visible=True), None, [w.result], queue=False, **HIDDEN)
     success.then(None, js=SCROLL_TO_RESULT, **HIDDEN)
@@ -61,16 +59,14 @@ def _connect_source(w: EditWidgets, handlers: EditHandlers) -> None:
         api_name="faces",
         show_progress="hidden",
         trigger_mode="always_last",
-        concurrency_id="probe",
-        concurrency_limit=MAX_PROBES,
+        concurrency_limit=None,
     )
     opened.then(
         handlers.preview,
         [*_settings(w), w.time],
         [w.comparison, w.preview_note],
         api_name="first_preview",
-        concurrency_id="preview",
-        concurrency_limit=MAX_PREVIEWS,
+        concurrency_limit=None,
         **HIDDEN,
     )
     w.webcam.stop_recording(lambda recording: recording, [w.webcam], [w.source], **HIDDEN)
@@ -87,22 +83,20 @@ def _connect_controls(w: EditWidgets, handlers: EditHandlers) -> None:
         api_name="preview",
         show_progress="hidden",
         trigger_mode="always_last",
-        concurrency_id="preview",
-        concurrency_limit=MAX_PREVIEWS,
+        concurrency_limit=None,
     )
     w.reference.change(
         handlers.open_reference,
         [w.reference, w.emotion],
         [w.reference_card, w.emotion, w.reference_note],
-        concurrency_id="probe",
-        concurrency_limit=MAX_PROBES,
+        concurrency_limit=None,
         **HIDDEN,
     )
     w.emotion.input(_open_reference_box, [w.emotion], [w.reference_box], queue=False, **HIDDEN)
 
 
 def _show_start() -> tuple[Any, Any, str]:
-    return gr.Button(interactive=False), gr.Button(visible=True), status_line("busy", "Waiting for a free place", 0.0)
+    return gr.Button(interactive=False), gr.Button(visible=True), status_line("busy", "Waiting for the server", 0.0)
 
 
 def _show_idle() -> tuple[Any, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,16 @@ class JobProgress:
     """The progress of a job.
 
     Attributes:
-        stage: name of the current stage, "start" before the first report.
+        stage: name of the current stage, "start" before the first report, "wait" before a place is free.
         done: share of all the work in [0, 1]; never decreases.
         remaining: estimated seconds, None while unknown.
+        position: how many other jobs start before, plus one; 0 once it has started.
     """
 
     stage: str
     done: float
     remaining: float | None
+    position: int = 0
 
 
 class Job:
@@ -84,10 +86,11 @@ class Job:
         """Wait at most so long. Returns whether the work has ended, successfully or not."""
         return self._finished.wait(seconds)
 
-    def watch(self) -> Iterator[JobProgress]:
+    async def watch(self) -> AsyncIterator[JobProgress]:
         """Yield the progress until the work has ended. Raises the error of the work."""
-        while not self.wait(POLL_INTERVAL):
+        while not self._finished.is_set():
             yield self.progress()
+            await asyncio.sleep(POLL_INTERVAL)
         if self.error is not None:
             raise self.error
 
@@ -110,45 +113,3 @@ class Job:
         seconds, share = now - start, self._done - start_share
         is_measured = share > MIN_MEASURED_SHARE and seconds > MIN_MEASURED_SECONDS
         return JobProgress(stage, self._done, seconds * (1 - self._done) / share if is_measured else None)
-
-
-class JobRegistry:
-    """The running jobs of each open page, so that a closed page stops its own jobs and no others."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._jobs: dict[str, list[Job]] = {}
-
-    @contextmanager
-    def run(
-        self, session: str | None, work: JobWork, parent: Path | None, stage_shares: Mapping[str, float]
-    ) -> Iterator[Job]:
-        """Start a job, and close it at the end of the block.
-
-        Args:
-            session: the page that the job belongs to.
-            work: see `Job`.
-            parent: see `Job`.
-            stage_shares: see `Job`.
-
-        Yields:
-            The running job.
-        """
-        job, session = Job(work, parent, stage_shares), session or ""
-        with self._lock:
-            self._jobs.setdefault(session, []).append(job)
-        try:
-            yield job
-        finally:
-            job.close()
-            with self._lock:
-                self._jobs[session].remove(job)
-                if not self._jobs[session]:
-                    del self._jobs[session]
-
-    def stop(self, session: str | None) -> None:
-        """Close the jobs of a page."""
-        with self._lock:
-            jobs = list(self._jobs.get(session or "", []))
-        for job in jobs:
-            job.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from asccl.errors import UnreadableError
 from asccl.types import MediaInfo
+from asccl.ui.lifetimes import mark_used
 from asccl.video.limits import Limits
 
 WEB_LIMITS = Limits(
@@ -21,7 +22,9 @@ def check_media(info: MediaInfo, limits: Limits) -> None:
 
 
 def check_upload(path: str | None, kind: str) -> Path:
-    """Return the path of an uploaded file. Raises UnreadableError if there is none, or if it has been deleted.
+    """Return the path of an uploaded file, which stays for another hour.
+
+    Raises UnreadableError if there is none, or if it has been deleted.
 
     Args:
         path: where Gradio stored the upload, None before one.
@@ -31,4 +34,5 @@ def check_upload(path: str | None, kind: str) -> Path:
         raise UnreadableError(f"there is no {kind} yet", "choose a video or a photo first")
     if not Path(path).exists():
         raise UnreadableError(f"the {kind} has been deleted, uploads are kept for about an hour", "send it again")
+    mark_used(Path(path))
     return Path(path)

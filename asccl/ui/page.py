@@ -7,42 +7,62 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from asccl.ui.charts import plotly_route
+from asccl.ui.comparison_handlers import STAGE_SHARES as COMPARISON_STAGES
 from asccl.ui.comparison_handlers import ComparisonHandlers
 from asccl.ui.components import UI_FOLDER, read_text, text_widget
 from asccl.ui.correlation_tab import CorrelationWidgets, build_correlation_tab, connect_correlation_tab
+from asccl.ui.edit_handlers import STAGE_SHARES as EDIT_STAGES
 from asccl.ui.edit_handlers import EditHandlers, EditorProtocol
 from asccl.ui.edit_tab import HIDDEN, connect_edit_tab
 from asccl.ui.edit_widgets import EditWidgets, build_edit_tab
 from asccl.ui.evaluation_tab import build_evaluation_tab, connect_evaluation_tab
 from asccl.ui.examples import EXAMPLES_FOLDER
+from asccl.ui.job_runner import JobRunner
 from asccl.ui.limits import WEB_LIMITS
+from asccl.ui.listeners import Listeners
+from asccl.ui.middleware import AppMiddleware
+from asccl.ui.places import Places
 from asccl.video import EncodeSettings
 from asccl.video.limits import Limits
+from asccl.web.hosts import trust_known_proxies, trusted_names
 
 WEB_ENCODING = EncodeSettings(for_browsers=True)
 TITLE = "ASCCL: change the emotion, keep the speech"
-CACHE_CLEANING = (600, 3600)  # seconds: interval between two cleanings, age at which a file is deleted
+MAX_EDITS, MAX_COMPARISONS = 1, 1  # at the same time; each uses every core
+MAX_LOOKS = 2  # previews and look-ups at the same time; they are short
+SESSION_JOBS, ADDRESS_JOBS = 2, 8  # of each kind, running and waiting, of one open page and of one address
+SESSION_LOOKS, ADDRESS_LOOKS = 6, 24
+QUEUE_SIZE = 1000  # of Gradio; `Places` limits the work
+UPLOAD_FACTOR = 2  # files of one request together, over the largest single file
 SANS_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO_FONTS = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "monospace")
 CLICK_COMPARE = "() => setTimeout(() => document.getElementById('compare-two').click(), 50)"
 
 
-def build_page(editor: EditorProtocol, limits: Limits = WEB_LIMITS, folder: Path | None = None) -> gr.Blocks:
+def build_page(
+    editor: EditorProtocol, listeners: Listeners, limits: Limits = WEB_LIMITS, folder: Path | None = None
+) -> gr.Blocks:
     """Build the app around an editor.
 
     Args:
         editor: does the edits and previews.
+        listeners: the sessions that wait for messages, as `serve` observes them.
         limits: of uploads.
         folder: where jobs create their temporary folders, outside Gradio's own; None takes the system's place.
 
     Returns:
         The page, to be launched by `serve`.
     """
-    edit_handlers, comparison_handlers = EditHandlers(editor, limits, folder), ComparisonHandlers(limits, folder)
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_CLEANING) as page:
+    edits = JobRunner(EDIT_STAGES, Places(MAX_EDITS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder)
+    comparisons = JobRunner(COMPARISON_STAGES, Places(MAX_COMPARISONS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder)
+    looks = Places(MAX_LOOKS, SESSION_LOOKS, ADDRESS_LOOKS)
+    edit_handlers = EditHandlers(editor, limits, edits, looks)
+    comparison_handlers = ComparisonHandlers(limits, comparisons, looks)
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         text_widget(read_text("intro"), elem_id="intro")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Edit"):
@@ -59,26 +79,45 @@ def build_page(editor: EditorProtocol, limits: Limits = WEB_LIMITS, folder: Path
         _connect_tabs(edit, correlation, tabs)
         page.unload(edit_handlers.stop_jobs)
         page.unload(comparison_handlers.stop_jobs)
-    page.queue(max_size=32, default_concurrency_limit=4)
+    page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8)
     return page
 
 
-def serve(page: gr.Blocks, routes: Sequence[BaseRoute] = (), limits: Limits = WEB_LIMITS, **launch: Any) -> Any:
+def serve(
+    page: gr.Blocks,
+    listeners: Listeners,
+    routes: Sequence[BaseRoute] = (),
+    address: tuple[str, int | None] = ("127.0.0.1", None),
+    limits: Limits = WEB_LIMITS,
+    **launch: Any,
+) -> Any:
     """Launch the page.
 
     Args:
         page: the page, from `build_page`.
+        listeners: is told which sessions wait for messages.
         routes: URLs that are served before those of the page.
+        address: host and port to listen on; None takes a free port.
         limits: of uploads.
         launch: further arguments of `gr.Blocks.launch`.
 
     Returns:
         What `gr.Blocks.launch` returns.
     """
+    trust_known_proxies()
+    names = trusted_names(address[0], bool(launch.get("share")))
+    middleware = Middleware(
+        AppMiddleware,
+        trusted_names=names,
+        max_upload_bytes=UPLOAD_FACTOR * limits.max_bytes,
+        listeners=listeners,
+    )
     return page.launch(
+        server_name=address[0],
+        server_port=address[1],
         theme=_build_theme(),
         css_paths=[UI_FOLDER / "theme.css", UI_FOLDER / "correlation.css", UI_FOLDER / "evaluation.css"],
-        app_kwargs={"routes": [*routes, plotly_route()]},
+        app_kwargs={"routes": [*routes, plotly_route()], "middleware": [middleware]},
         max_file_size=limits.max_bytes,
         allowed_paths=[str(EXAMPLES_FOLDER)],
         footer_links=["api"],

@@ -105,5 +105,6 @@ def new_study(clips: Path) -> NewStudy:
 
 @pytest.fixture
 def no_watch_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Accept answers before the clips can have ended."""
+    """Accept answers before the clips were sent and can have ended."""
     monkeypatch.setattr(answering, "MIN_WATCH_FRACTION", 0.0)
+    monkeypatch.setattr(answering, "MIN_DELIVERED_FRACTION", 0.0)

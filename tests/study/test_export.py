@@ -48,11 +48,25 @@ def test_backup_and_restore_keep_everything(store, new_study, tmp_path):
     assert restore_backup(copy, backup) == count
     assert read_votes(copy, study_id) == read_votes(store, study_id)
     assert show_trial(copy, study_id, token) == trial  # the same link continues at the same question
-    assert find_clip(copy, study_id, token, trial["clips"][0]["clip"]).read_bytes()
+    assert find_clip(copy, study_id, token, trial["clips"][0]["clip"]).path.read_bytes()
     answer_first(copy, study_id, token)
     with pytest.raises(StudyError, match="has studies already"):
         restore_backup(copy, backup)
     copy.close()
+
+
+def test_a_backup_of_the_first_schema_can_be_restored(sqlite, new_study, tmp_path):
+    study_id = new_study(sqlite)
+    finish_study(sqlite, study_id, enter_study(sqlite, study_id))
+    backup, older = tmp_path / "backup.zip", tmp_path / "older.zip"
+    write_backup(sqlite, backup)
+    with zipfile.ZipFile(backup) as archive, zipfile.ZipFile(older, "w") as copy:
+        for name in set(archive.namelist()) - {"deliveries.jsonl"}:
+            copy.writestr(name, '{"schema": 1}' if name == export.INFO_FILE else archive.read(name))
+    restored = Store(tmp_path / "copy")
+    assert restore_backup(restored, older) == len(read_votes(sqlite, study_id))
+    restored.close()
+    Store(tmp_path / "copy").close()  # opens without another migration
 
 
 def test_a_backup_restores_into_postgresql_and_ids_continue(postgres, sqlite, new_study, tmp_path):

@@ -112,7 +112,7 @@ def test_another_process_continues_where_this_one_stopped(store, new_study):
     other = reopen(store)
     trial = show_trial(other, study_id, token)
     assert trial == following
-    assert find_clip(other, study_id, token, trial["clips"][0]["clip"]).exists()
+    assert find_clip(other, study_id, token, trial["clips"][0]["clip"]).path.exists()
     other.close()
 
 
@@ -125,9 +125,9 @@ def test_an_older_store_is_migrated_and_a_newer_one_refused(store, monkeypatch):
     newer = reopen(store)
     with newer.read() as connection:
         assert connection.execute(text("SELECT note FROM studies")).all() == []
-    assert read_version(newer) == "2"
+    assert read_version(newer) == "3"
     newer.close()
-    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:2])
     with pytest.raises(StudyError, match="update the program"):
         reopen(store)
 
@@ -140,7 +140,7 @@ def test_a_migration_that_fails_changes_nothing(sqlite, monkeypatch):
     monkeypatch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, fail])
     with pytest.raises(RuntimeError, match="power cut"):
         reopen(sqlite)
-    assert read_version(sqlite) == "1"
+    assert read_version(sqlite) == "2"
     with sqlite.read() as connection, pytest.raises(DatabaseError):
         connection.execute(text("SELECT note FROM studies"))
 
@@ -157,7 +157,7 @@ from pathlib import Path
 from asccl.study import answering
 from asccl.study.store import Store
 from participant_steps import enter_study, make_answer
-answering.MIN_WATCH_FRACTION = 0.0
+answering.MIN_WATCH_FRACTION = answering.MIN_DELIVERED_FRACTION = 0.0
 store = Store(Path({folder!r}))
 while True:
     token = enter_study(store, {study_id!r})

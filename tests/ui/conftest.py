@@ -55,6 +55,7 @@ class ServedPage:
 
     def __init__(self, editor: FakeEditor, root: Path, **limits: int):
         from asccl.ui.limits import WEB_LIMITS
+        from asccl.ui.listeners import Listeners
         from asccl.ui.page import build_page, serve
 
         self.editor, self.jobs_folder, self.cache = editor, root / "jobs", root / "cache"
@@ -62,10 +63,11 @@ class ServedPage:
         self.cache.mkdir()
         os.environ["GRADIO_TEMP_DIR"] = str(self.cache)
         web_limits = replace(WEB_LIMITS, **limits)
-        self.blocks = build_page(editor, web_limits, self.jobs_folder)
-        settings = {"server_name": "127.0.0.1", "prevent_thread_lock": True, "quiet": True, "inbrowser": False}
+        listeners = Listeners()
+        self.blocks = build_page(editor, listeners, web_limits, self.jobs_folder)
+        settings = {"prevent_thread_lock": True, "quiet": True, "inbrowser": False}
         # without `_frontend`, Gradio does not request its own page first, which times out on a busy machine
-        _, self.url, _ = serve(self.blocks, limits=web_limits, _frontend=False, **settings)
+        _, self.url, _ = serve(self.blocks, listeners, limits=web_limits, _frontend=False, **settings)
 
     def leftovers(self) -> list[Path]:
         return list(self.jobs_folder.iterdir())

@@ -65,7 +65,7 @@ class FakeEditor:
             for number in range(self.face_count)
         ]
 
-    def previews(self, request: EditRequest, time: float) -> Iterator[Preview]:
+    def previews(self, request: EditRequest, time: float, owner: str = "") -> Iterator[Preview]:
         with Reader(request.source) as reader:
             index = min(int(time * float(reader.info.frame_rate)), reader.info.frames - 1)
             image = next(frame.image for frame in reader if frame.index >= index)

@@ -1,21 +1,25 @@
-"""Jobs: their progress, their folder, and the pages that they belong to."""
+"""Jobs: their progress and their folder."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from visitor import wait_until
 
-from asccl.errors import CancelledError
 from asccl.types import EditResult, overall_progress
 from asccl.ui.edit_handlers import STAGE_SHARES
-from asccl.ui.jobs import Job, JobRegistry
+from asccl.ui.jobs import Job
 
 
 def overall(stage: str, done: float) -> float:
     return overall_progress(stage, done, STAGE_SHARES)
+
+
+async def collect(progress: AsyncIterator) -> list:
+    return [value async for value in progress]
 
 
 def finish(folder: Path, progress) -> EditResult:
@@ -74,29 +78,5 @@ def test_watching_a_job_raises_its_error(tmp_path):
 
     job = Job(fail, tmp_path, STAGE_SHARES)
     with pytest.raises(ValueError, match="broken"):
-        list(job.watch())
+        asyncio.run(collect(job.watch()))
     job.close()
-
-
-def test_a_closed_page_stops_only_its_own_jobs(tmp_path):
-    release = threading.Event()
-
-    def work(folder: Path, progress) -> EditResult:
-        while not release.wait(0.01):
-            progress("track", 0.1)
-        return finish(folder, progress)
-
-    registry = JobRegistry()
-    with (
-        registry.run("first page", work, tmp_path, STAGE_SHARES) as first,
-        registry.run("second page", work, tmp_path, STAGE_SHARES) as second,
-    ):
-        registry.stop("first page")
-        assert first.wait(60)
-        assert isinstance(first.error, CancelledError)
-        wait_until(lambda: not first.folder.exists())
-        assert second.error is None
-        assert second.folder.exists()
-        release.set()
-        assert second.wait(60)
-    assert list(tmp_path.iterdir()) == []

@@ -23,9 +23,9 @@ from asccl.study.results import load_results
 from asccl.study.store import Store
 from asccl.study.web.creation import start_creation
 from asccl.study.web.jobs import StudyJobRegistry
-from asccl.study.web.rate_limiter import RateLimiter
 from asccl.study.web.render import render_page
 from asccl.types import EMOTIONS
+from asccl.web.rate_limiter import RateLimiter
 
 ADMIN_PATH = "/study/admin"
 UPLOAD_PATH = f"{ADMIN_PATH}/make"
@@ -47,7 +47,7 @@ class AdminPages:
 
     Args:
         open_store: opens the store; returns None where there is none yet.
-        login_limiter: limit on the log-ins of one address.
+        login_limiter: limit on the wrong secrets of one address; the right one is always accepted.
         editor: renders the clips of studies made from edits; None leaves these out.
     """
 
@@ -102,7 +102,11 @@ class AdminPages:
     def _authenticate(self, session: str) -> Store | Response:
         store = self._open_store()
         secret_hash = store.secret_hash() if store else None
-        if store is None or secret_hash is None or not store.signer.is_admin_session(session, secret_hash):
+        if (
+            store is None
+            or secret_hash is None
+            or not store.signer.is_admin_session(session, secret_hash, store.session_serial())
+        ):
             return _login_page(401, "", known=bool(secret_hash))
         return store
 
@@ -113,15 +117,15 @@ class AdminPages:
     def _log_in(self, request: Request, secret: str) -> Response:
         store = self._open_store()
         secret_hash = store.secret_hash() if store else None
-        if not self._login_limiter.allows(request.client.host if request.client else ""):
-            return _login_page(429, "Too many attempts. Wait a minute.", known=True)
         is_secret = secret_hash is not None and tokens.equal_in_constant_time(tokens.hash_secret(secret), secret_hash)
         if store is None or secret_hash is None or not is_secret:
+            if not self._login_limiter.allows(request.client.host if request.client else ""):
+                return _login_page(429, "Too many attempts. Wait a minute.", known=True)
             return _login_page(403, "That is not the secret.", known=bool(secret_hash))
         response = RedirectResponse("list", 303)
         response.set_cookie(
             SESSION_COOKIE,
-            store.signer.admin_session(secret_hash),
+            store.signer.admin_session(secret_hash, store.session_serial()),
             tokens.ADMIN_SESSION_SECONDS,
             path=None,  # the path of the address in the browser, which contains the prefix of a proxy
             secure=request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https",
@@ -131,6 +135,7 @@ class AdminPages:
         return response
 
     def _log_out(self, request: Request, store: Store, session: str, form: FormData) -> Response:
+        store.end_sessions()
         response = RedirectResponse("list", 303)
         response.delete_cookie(SESSION_COOKIE, path=None)  # type: ignore[arg-type]  # as set: its annotation lacks None
         return response

@@ -7,7 +7,10 @@ import os
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from asccl.web.bodies import BodyTooLargeError, LimitedBody
+from asccl.web.responses import SecuredResponse
 
 log = logging.getLogger("asccl.study")
 MAX_BODY_BYTES = 64 * 2**10  # of a participant's request
@@ -17,10 +20,6 @@ CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
 )
-
-
-class BodyTooLargeError(Exception):
-    """The body of a request is longer than allowed."""
 
 
 def security_headers() -> dict[str, str]:
@@ -57,12 +56,9 @@ class StudyMiddleware:
             await self.app(scope, receive, send)
             return
         max_bytes = MAX_UPLOAD_BYTES if scope["path"].endswith(self.upload_path) else MAX_BODY_BYTES
-        body = _BodyCounter(receive, max_bytes)
-        response = _SecuredResponse(send, body)
+        response = _StudyResponse(send, security_headers())
         try:
-            declared = dict(scope["headers"]).get(b"content-length", b"0")
-            if declared.isdigit() and int(declared) > max_bytes:
-                raise BodyTooLargeError
+            response.body = body = LimitedBody(scope, receive, max_bytes)
             await self.app(scope, body.receive, response.send)
         except BodyTooLargeError:
             if not response.started:
@@ -74,41 +70,11 @@ class StudyMiddleware:
                 await error(scope, receive, response.send)
 
 
-class _BodyCounter:
-    """Receives a request and raises BodyTooLargeError once its body is too long."""
+class _StudyResponse(SecuredResponse):
+    """Is not stored unless its page says so, and does not reveal that two clips are the same."""
 
-    def __init__(self, receive: Receive, max_bytes: int):
-        self._receive, self._max_bytes = receive, max_bytes
-        self._size = 0
-
-    @property
-    def exceeded(self) -> bool:
-        return self._size > self._max_bytes
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        self._size += len(message.get("body", b""))
-        if self.exceeded:
-            raise BodyTooLargeError
-        return message
-
-
-class _SecuredResponse:
-    """Sends a response with the security headers; with status 413 where the body was too long."""
-
-    def __init__(self, send: Send, body: _BodyCounter):
-        self._send, self._body = send, body
-        self.started = False
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.started = True
-            if self._body.exceeded:
-                message["status"] = 413
-            headers = MutableHeaders(scope=message)
-            for name, value in security_headers().items():
-                headers[name] = value
-            headers.setdefault("Cache-Control", "no-store")
-            for name in ("etag", "last-modified"):  # of a clip: they would reveal that two clips are the same
-                del headers[name]
-        await self._send(message)
+    def change_headers(self, headers: MutableHeaders) -> None:
+        super().change_headers(headers)
+        headers.setdefault("Cache-Control", "no-store")
+        for name in ("etag", "last-modified"):
+            del headers[name]

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from asccl.errors import AscclError, StudyError
 from asccl.study import answering, session
@@ -20,8 +21,8 @@ from asccl.study.page_texts import load_texts
 from asccl.study.session import ParticipantSession, SessionError
 from asccl.study.store import Store
 from asccl.study.studies import load_study
+from asccl.study.web.limiters import StudyLimiters
 from asccl.study.web.middleware import log
-from asccl.study.web.rate_limiter import StudyLimiters
 from asccl.study.web.render import beep_sound, render_page, static_file
 
 STATUS = {"invalid": 404, "closed": 403, "full": 403, "order": 409, "early": 422, "bad": 422, "busy": 429}
@@ -71,7 +72,7 @@ class ParticipantPages:
         """Return a route that calls the handler in a thread; every refusal becomes a page or a JSON object."""
 
         async def endpoint(request: Request) -> Response:
-            parameters = await read(request)
+            parameters = {**await read(request), "address": request.client.host if request.client else ""}
             study_id, token = parameters.get("s", ""), parameters.get("p", "")
             try:
                 if not self._limiters.requests.allows(token[:MAX_KEY_LENGTH]):
@@ -82,8 +83,7 @@ class ParticipantPages:
                 return await run_in_threadpool(handler, store, study_id, token, parameters)
             except SessionError as error:
                 reason = error.reason
-                address = request.client.host if request.client else ""
-                if reason == "invalid" and not self._limiters.invalid_links.allows(address):
+                if reason == "invalid" and not self._limiters.invalid_links.allows(parameters["address"]):
                     reason = "busy"
                 texts, language = await run_in_threadpool(self._load_texts, study_id)
             except AscclError as error:
@@ -118,7 +118,8 @@ class ParticipantPages:
         return render_page(f"{current.stage}.html", **values)
 
     def _join(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
-        if not self._limiters.joins.allows(token[:MAX_KEY_LENGTH]):
+        limits = (self._limiters.joins, token[:MAX_KEY_LENGTH]), (self._limiters.address_joins, parameters["address"])
+        if not all(limiter.allows(key) for limiter, key in limits):
             raise SessionError("busy")
         return _redirect_to_link(study_id, session.join_study(store, study_id, token))
 
@@ -154,12 +155,46 @@ class ParticipantPages:
         return JSONResponse({"screen": answering.submit_answer(store, study_id, token, answer)})
 
     def _clip(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
-        path = answering.find_clip(store, study_id, token, parameters.get("c", ""))
-        return FileResponse(path, media_type="video/mp4", headers={"Cache-Control": CLIP_CACHE})
+        clip = answering.find_clip(store, study_id, token, parameters.get("c", ""))
+        return ClipResponse(clip, lambda count: answering.record_delivery(store, clip, count))
 
     def _beeps(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
         _, count = session.open_session(store, study_id, token).check_solution()
         return Response(beep_sound(count), media_type="audio/wav")
+
+
+class ClipResponse(FileResponse):
+    """Sends a clip, or a part of it, and counts the bytes that were sent.
+
+    Args:
+        clip: to send.
+        record: is called with the number of bytes once the response has ended, also early.
+    """
+
+    def __init__(self, clip: answering.TrialClip, record: Callable[[int], None]):
+        super().__init__(clip.path, media_type="video/mp4", headers={"Cache-Control": CLIP_CACHE})
+        self._record = record
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the clip.
+
+        Args:
+            scope: ASGI connection scope.
+            receive: ASGI channel of the request.
+            send: ASGI channel of the response.
+        """
+        count = 0
+
+        async def send_counted(message: Message) -> None:
+            nonlocal count
+            await send(message)
+            count += len(message.get("body", b""))
+
+        try:
+            await super().__call__(scope, receive, send_counted)
+        finally:
+            if count:
+                await run_in_threadpool(self._record, count)
 
 
 async def _serve_static(request: Request) -> Response:
@@ -198,12 +233,12 @@ def _redirect_to_link(study_id: str, token: str, failed: str = "") -> Response:
 
 
 async def _read_query(request: Request) -> dict[str, str]:
-    return dict(request.query_params)
+    return {key: _to_text(value) for key, value in request.query_params.items()}
 
 
 async def _read_form(request: Request) -> dict[str, str]:
     form = await request.form(max_files=0, max_fields=20)
-    return {key: value for key, value in form.items() if isinstance(value, str)}
+    return {key: _to_text(value) for key, value in form.items()}
 
 
 async def _read_json(request: Request) -> dict[str, Any]:
@@ -218,8 +253,9 @@ async def _read_json(request: Request) -> dict[str, Any]:
 
 
 def _to_text(value: Any) -> str:
-    """Return a text as it is, and an empty one in place of anything else."""
-    return value if isinstance(value, str) else ""
+    """Return a text as it is, and an empty one in place of anything else, also of a text that UTF-8 cannot encode."""
+    is_text = isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+    return value if is_text else ""
 
 
 def _to_count(value: Any) -> int:

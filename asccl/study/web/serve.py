@@ -14,9 +14,10 @@ from asccl.study.edits import ClipEditor
 from asccl.study.hub_backup import start_hub_backup
 from asccl.study.store import Store, store_exists
 from asccl.study.web.admin import ADMIN_PATH, UPLOAD_PATH, AdminPages
+from asccl.study.web.limiters import StudyLimiters
 from asccl.study.web.middleware import StudyMiddleware
 from asccl.study.web.participant import ParticipantPages
-from asccl.study.web.rate_limiter import StudyLimiters
+from asccl.web.hosts import trust_known_proxies
 
 
 class LazyStore:
@@ -80,6 +81,7 @@ def serve_standalone(host: str, port: int, root_path: str = "") -> None:
     """
     import uvicorn
 
+    trust_known_proxies()
     open_store = LazyStore(create=True)
     print_admin_access(open_store, f"http://{host}:{port}{root_path}")
     uvicorn.run(

@@ -8,17 +8,18 @@ from starlette.testclient import TestClient
 
 from asccl.study.participants import invite_participants
 from asccl.study.store import Store
-from asccl.study.web.rate_limiter import RateLimiter, StudyLimiters
+from asccl.study.web.limiters import StudyLimiters
+from asccl.web.rate_limiter import RateLimiter
 
 HOSTILE_TEXT = (
     "'; DROP TABLE votes; -- <script>alert(1)</script> {{7*7}} \"><img src=x onerror=alert(1)> ../../etc/passwd"
 )
-SECRET = "sesame"
+SECRET = "open, sesame"
 
 
 def generous_limiters(**limiters: RateLimiter) -> StudyLimiters:
     """Limiters that no test reaches, except those in `limiters`."""
-    names = ("requests", "invalid_links", "joins", "logins")
+    names = ("requests", "invalid_links", "joins", "address_joins", "logins")
     return StudyLimiters(**{name: RateLimiter(rate=1000, burst=1000) for name in names} | limiters)
 
 

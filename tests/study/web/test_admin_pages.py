@@ -54,9 +54,22 @@ def test_the_session_is_a_strict_cookie_that_ends(store, web):
     assert "samesite=strict" in cookie
     assert "path=" not in cookie
     signer, secret_hash = store.signer, store.secret_hash()
-    assert signer.is_admin_session(signer.admin_session(secret_hash), secret_hash)
-    assert not signer.is_admin_session(signer.admin_session(secret_hash), "other")
-    assert not signer.is_admin_session(signer.admin_session(secret_hash, time.time() - 9 * 3600), secret_hash)
+    assert signer.is_admin_session(signer.admin_session(secret_hash, "0"), secret_hash, "0")
+    assert not signer.is_admin_session(signer.admin_session(secret_hash, "0"), "other", "0")
+    assert not signer.is_admin_session(signer.admin_session(secret_hash, "0", time.time() - 9 * 3600), secret_hash, "0")
+
+
+def test_a_session_is_void_after_logging_out(store, web):
+    cookie = re.search(r"asccl_study_admin=([^;]+)", log_in(web).headers["set-cookie"])[1]
+    web.post("/study/admin/logout", data={"form": read_form_token(web, "/study/admin/list")})
+    web.cookies.clear()
+    web.cookies.set("asccl_study_admin", cookie)
+    assert web.get("/study/admin/list").status_code == 401
+
+
+def test_two_sessions_of_one_second_differ(store):
+    sessions = {store.signer.admin_session("hash of the secret", "0", 1.0) for _ in range(2)}
+    assert len(sessions) == 2
 
 
 def test_a_form_from_elsewhere_changes_nothing(store, new_study, web):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from participant_steps import enter_study, finish_study
 from study_requests import (
@@ -110,6 +112,14 @@ WRONG_ANSWERS = [
     {"position": "1"},
     {"position": 2**70},
 ]
+
+
+@pytest.mark.parametrize("name", ["s", "p", "key"])
+def test_a_lone_surrogate_is_a_refusal_and_no_error(store, new_study, web, name):
+    study_id = new_study(store)
+    body = json.dumps({**answer_body(study_id, enter_study(store, study_id), 1), name: "\ud800"})
+    response = web.post("/study/answer", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code in (404, 409)
 
 
 def test_wrong_answers_are_refused(store, new_study, web):

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 import pytest
 from participant_steps import enter_study
 from starlette.testclient import TestClient
-from study_requests import answer_body, generous_limiters, link_query
+from study_requests import SECRET, answer_body, generous_limiters, link_query
 
+from asccl.errors import StudyError
 from asccl.study import session
+from asccl.study.studies import renew_open_link
 from asccl.study.votes import read_votes
 from asccl.study.web.middleware import MAX_BODY_BYTES
-from asccl.study.web.rate_limiter import RateLimiter
 from asccl.study.web.serve import build_app
+from asccl.web.rate_limiter import RateLimiter
 
 
 def form_chunks() -> Iterator[bytes]:
@@ -70,8 +72,30 @@ def test_requests_of_a_link_are_limited(store, new_study):
 
 
 def test_log_ins_are_limited(store, monkeypatch):
-    monkeypatch.setenv("ASCCL_STUDY_SECRET", "sesame")
+    monkeypatch.setenv("ASCCL_STUDY_SECRET", SECRET)
     limiters = generous_limiters(logins=RateLimiter(rate=0, burst=1))
     with TestClient(build_app(lambda: store, limiters=limiters)) as web:
         statuses = [web.post("/study/admin/login", data={"secret": "wrong"}).status_code for _ in range(2)]
     assert statuses == [403, 429]
+
+
+def test_wrong_secrets_do_not_lock_the_right_one_out(store, monkeypatch):
+    monkeypatch.setenv("ASCCL_STUDY_SECRET", SECRET)
+    limiters = generous_limiters(logins=RateLimiter(rate=0, burst=1))
+    with TestClient(build_app(lambda: store, limiters=limiters), follow_redirects=False) as web:
+        statuses = [web.post("/study/admin/login", data={"secret": "wrong"}).status_code for _ in range(3)]
+        assert web.post("/study/admin/login", data={"secret": SECRET}).status_code == 303, statuses
+
+
+def test_a_secret_that_could_be_guessed_is_refused(store, monkeypatch):
+    monkeypatch.setenv("ASCCL_STUDY_SECRET", "sesame")
+    with pytest.raises(StudyError, match="shorter than"):
+        store.secret_hash()
+
+
+def test_one_address_cannot_take_all_places_of_a_study(store, new_study):
+    study_id = new_study(store)
+    link = link_query(study_id, renew_open_link(store, study_id))
+    limiters = generous_limiters(address_joins=RateLimiter(rate=0, burst=2))
+    with TestClient(build_app(lambda: store, limiters=limiters), follow_redirects=False) as web:
+        assert [web.post("/study/join", data=link).status_code for _ in range(3)] == [303, 303, 429]

@@ -88,6 +88,18 @@ def test_an_answer_before_the_clips_can_have_ended_does_not_count(store, new_stu
     assert (response.status_code, response.json()) == (422, {"reason": "early"})
 
 
+def test_an_answer_before_the_clips_were_sent_does_not_count(store, new_study, web, monkeypatch):
+    study_id = new_study(store)
+    link = link_query(study_id, enter_study(store, study_id))
+    monkeypatch.setattr(answering, "MIN_DELIVERED_FRACTION", 0.9)
+    trial = web.get("/study/screen", params=link).json()["screen"]
+    body = answer_body(study_id, link["p"], 1)
+    assert web.post("/study/answer", json=body).json() == {"reason": "early"}
+    for clip in trial["clips"]:
+        web.get("/study/clip", params={**link, "c": clip["clip"]})
+    assert web.post("/study/answer", json=body).status_code == 200
+
+
 def test_an_open_link_gives_a_personal_one(store, new_study, web):
     study_id = new_study(store)
     open_token = renew_open_link(store, study_id)

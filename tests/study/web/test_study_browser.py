@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import uvicorn
 from media import ROOT
+from study_requests import SECRET
 from synthetic_study import write_items
 
 from asccl.__main__ import main
@@ -48,7 +49,7 @@ ANSWER_KEYS = {"left": "1", "right": "2", "cannot": "3"}
 @pytest.fixture
 def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ASCCL_STUDY_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("ASCCL_STUDY_SECRET", "sesame")
+    monkeypatch.setenv("ASCCL_STUDY_SECRET", SECRET)
     monkeypatch.delenv("ASCCL_STUDY_DB", raising=False)
     return tmp_path / "data"
 

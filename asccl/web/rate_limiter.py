@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from threading import Lock
 
 
@@ -20,9 +19,7 @@ class RateLimiter:
     def __init__(self, rate: float, burst: int, max_keys: int = 10_000):
         self.rate, self.burst, self.max_keys = rate, burst, max_keys
         self._lock = Lock()
-        self._buckets: OrderedDict[str, tuple[float, float]] = (
-            OrderedDict()
-        )  # key -> (tokens, time of the last request)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, time of the last request
 
     def allows(self, key: str) -> bool:
         """Count a request and return whether it is within the limit."""
@@ -35,20 +32,3 @@ class RateLimiter:
             if len(self._buckets) > self.max_keys:
                 self._buckets.popitem(last=False)
             return allowed
-
-
-@dataclass(frozen=True)
-class StudyLimiters:
-    """The limits of the study pages.
-
-    Attributes:
-        requests: of one link.
-        invalid_links: of one address.
-        joins: of one open link.
-        logins: of one address.
-    """
-
-    requests: RateLimiter = field(default_factory=lambda: RateLimiter(rate=20, burst=200))
-    invalid_links: RateLimiter = field(default_factory=lambda: RateLimiter(rate=1, burst=60))
-    joins: RateLimiter = field(default_factory=lambda: RateLimiter(rate=2, burst=100))
-    logins: RateLimiter = field(default_factory=lambda: RateLimiter(rate=0.2, burst=10))

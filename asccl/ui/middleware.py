@@ -1,0 +1,140 @@
+"""Middleware in front of the whole app: trusted hosts, body limits, request rates, security headers."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from asccl.ui.listeners import Listeners
+from asccl.web.bodies import BodyTooLargeError, LimitedBody
+from asccl.web.hosts import HOSTS_VARIABLE, is_trusted_host
+from asccl.web.rate_limiter import RateLimiter
+from asccl.web.responses import SecuredResponse
+
+MAX_BODY_BYTES = 2**20  # of a request that carries no files
+MAX_UPLOADS = 6  # of one address at the same time
+UPLOAD_PATH = "/gradio_api/upload"
+JOIN_PATHS = ("/gradio_api/queue/join", "/gradio_api/call/")  # ask for a preview, an edit or a comparison
+LISTEN_PATHS = ("/gradio_api/queue/data", "/gradio_api/call/")  # wait for its messages
+STUDY_PATH = "/study"  # has middleware of its own, with the study's limits and headers
+SPACE_ORIGINS = "https://huggingface.co https://*.hf.space"
+# Gradio's page has inline scripts and builds the functions of `js=` at run time
+CONTENT_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
+    "connect-src 'self' blob: data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors "
+)
+
+
+def security_headers() -> dict[str, str]:
+    """Return the headers of every response. Only a Space may be shown in a frame of another site."""
+    headers = {
+        "Content-Security-Policy": CONTENT_POLICY + (f"'self' {SPACE_ORIGINS}" if is_space() else "'self'"),
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
+    }
+    return headers if is_space() else {**headers, "X-Frame-Options": "SAMEORIGIN"}
+
+
+def is_space() -> bool:
+    """Return whether the program runs as a Hugging Face Space."""
+    return "SPACE_ID" in os.environ
+
+
+class AppMiddleware:
+    """Wraps Gradio's app.
+
+    Args:
+        app: the wrapped app.
+        trusted_names: see `asccl.web.hosts.trusted_names`.
+        max_upload_bytes: of all files of one request.
+        listeners: is told which sessions wait for messages.
+        joins: limit on the requests for work of one address.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        trusted_names: tuple[str, ...],
+        max_upload_bytes: int,
+        listeners: Listeners,
+        joins: RateLimiter | None = None,
+    ):
+        self.app, self._trusted_names, self._max_upload_bytes = app, trusted_names, max_upload_bytes
+        self._listeners, self._joins = listeners, joins or RateLimiter(rate=20, burst=200)
+        self._uploads: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request.
+
+        Args:
+            scope: ASGI connection scope.
+            receive: ASGI channel of the request.
+            send: ASGI channel of the response.
+        """
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+        elif not is_trusted_host(Headers(scope=scope).get("host", ""), self._trusted_names):
+            text = f"This server does not answer to this name. Its owner can allow it with {HOSTS_VARIABLE}."
+            await PlainTextResponse(text, 421)(scope, receive, send)
+        elif scope["type"] == "websocket" or _is_below(scope["path"], STUDY_PATH):
+            await self.app(scope, receive, send)
+        else:
+            await self._serve(scope, receive, SecuredResponse(send, security_headers()))
+
+    async def _serve(self, scope: Scope, receive: Receive, response: SecuredResponse) -> None:
+        address = scope["client"][0] if scope.get("client") else ""
+        is_upload = scope["path"] == UPLOAD_PATH
+        if refusal := self._refusal(scope, address):
+            await refusal(scope, receive, response.send)
+            return
+        try:
+            max_bytes = self._max_upload_bytes if is_upload else MAX_BODY_BYTES
+            response.body = body = LimitedBody(scope, receive, max_bytes)
+            with self._counted_upload(address, is_upload), self._listeners.listening(*_listeners(scope, address)):
+                await self.app(scope, body.receive, response.send)
+        except BodyTooLargeError:
+            if not response.started:
+                await PlainTextResponse("the request is too large", 413)(scope, receive, response.send)
+
+    def _refusal(self, scope: Scope, address: str) -> Response | None:
+        """The response to an address that asks for too much; None to one that does not."""
+        path = scope["path"]
+        if scope["method"] == "POST" and path.startswith(JOIN_PATHS) and not self._joins.allows(address):
+            return PlainTextResponse("too many requests from this address: wait a moment", 429)
+        if path == UPLOAD_PATH and self._uploads[address] >= MAX_UPLOADS:
+            return PlainTextResponse("too many uploads at once from this address: wait for one to end", 429)
+        return None
+
+    @contextmanager
+    def _counted_upload(self, address: str, is_upload: bool) -> Iterator[None]:
+        if not is_upload:
+            yield
+            return
+        self._uploads[address] += 1
+        try:
+            yield
+        finally:
+            self._uploads[address] -= 1
+            self._uploads += Counter()  # drops the addresses without uploads
+
+
+def _listeners(scope: Scope, address: str) -> tuple[str, ...]:
+    """Who waits for messages by a request: a session, or an event and the address of a program; else nobody."""
+    path = scope["path"].rstrip("/")
+    if scope["method"] != "GET" or not path.startswith(LISTEN_PATHS):
+        return ()
+    sessions = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash")
+    return tuple(sessions) if sessions else (path.rpartition("/")[2], address)
+
+
+def _is_below(path: str, root: str) -> bool:
+    return path == root or path.startswith(f"{root}/")

@@ -1,0 +1,305 @@
+"""Load on the app: people who upload, preview and edit at the same time, alone and beside a hostile client.
+
+Starts `python app.py` and takes simulated people through it over HTTP on loopback, each from an address of its own
+(127.0.0.2 and further; other systems than Linux may lack them). Every person uploads a clip of their own, asks for
+previews of several emotions, and then for an edit, again and again. The hostile client floods the queue, sends bodies
+of 200 MB, uploads slowly and uploads wide pictures.
+
+    python -m benchmarks.public [--people 12] [--seconds 300] [--hostile] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import psutil
+
+from asccl.types import EMOTIONS
+from benchmarks.report import print_rows
+
+ROOT = Path(__file__).parent.parent
+CLIP = ROOT / "examples" / "astronaut.mp4"
+PREVIEWS = 6  # of a person before an edit
+THINKING_SECONDS = 2.0  # of a person between two requests
+STEADY_AFTER = 120.0  # seconds after which memory should no longer grow
+FLOOD_JOINS = 45
+LARGE_BODY = 200 * 2**20  # bytes
+SLOW_PAUSE = 1.0  # seconds between two parts of a slow upload
+TIMEOUT = 300.0  # seconds
+
+
+@dataclass
+class Tally:
+    """What the people experienced.
+
+    Attributes:
+        first_previews: seconds from the request to the first preview of a file.
+        later_previews: seconds of the further ones.
+        edits: seconds of an edit, the wait for a place included.
+        failures: one line each.
+    """
+
+    first_previews: list[float] = field(default_factory=list)
+    later_previews: list[float] = field(default_factory=list)
+    edits: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+class Client:
+    """Calls the endpoints of the app as the page does.
+
+    Args:
+        url: of the app.
+        address: local address to connect from.
+    """
+
+    def __init__(self, url: str, address: str):
+        transport = httpx.AsyncHTTPTransport(local_address=address)
+        self.http = httpx.AsyncClient(base_url=url, transport=transport, timeout=TIMEOUT)
+
+    async def upload(self, name: str, content: bytes) -> dict[str, Any]:
+        """Upload a file. Returns the value of a file component."""
+        response = await self.http.post("gradio_api/upload", files={"files": (name, content)})
+        response.raise_for_status()
+        return {"path": response.json()[0], "meta": {"_type": "gradio.FileData"}}
+
+    async def call(self, endpoint: str, data: list[Any], session: str) -> str:
+        """Call an endpoint and wait for its result.
+
+        Args:
+            endpoint: its name.
+            data: its arguments.
+            session: that asks.
+
+        Returns:
+            The result as text.
+
+        Raises:
+            RuntimeError: the endpoint failed.
+        """
+        response = await self.http.post(f"gradio_api/call/{endpoint}", json={"data": data, "session_hash": session})
+        response.raise_for_status()
+        event = ""
+        async for line in self._events(f"gradio_api/call/{endpoint}/{response.json()['event_id']}"):
+            if line.startswith("event:"):
+                event = line
+            elif event == "event: error":
+                raise RuntimeError(f"/{endpoint} failed: {line}")
+            elif event == "event: complete":
+                return line
+        raise RuntimeError(f"/{endpoint} ended without a result")
+
+    async def _events(self, path: str) -> AsyncIterator[str]:
+        async with self.http.stream("GET", path) as response:
+            async for line in response.aiter_lines():
+                yield line
+
+
+def settings(source: dict[str, Any], emotion: str) -> list[Any]:
+    """The arguments that /preview and /edit share."""
+    return [source, emotion, None, 1.0, 0, 0, -1, 0, "warp", True]
+
+
+async def live(client: Client, number: int, until: float, tally: Tally) -> None:
+    """Be one person: upload, preview, edit, until the time is over.
+
+    Args:
+        client: of this person.
+        number: of this person.
+        until: monotonic time at which to leave.
+        tally: counts what happens.
+    """
+    emotions = itertools.cycle(EMOTIONS)
+    await asyncio.sleep(0.5 * number)
+    try:
+        source = await client.upload(f"person-{number}.mp4", CLIP.read_bytes() + bytes([number]))  # a file of their own
+        session = f"person{number}"
+        times = tally.first_previews
+        while time.monotonic() < until:
+            for _ in range(PREVIEWS):
+                start = time.monotonic()
+                data = [*settings(source, next(emotions)), 0.5]
+                await client.call("preview", data, session)
+                times.append(time.monotonic() - start)
+                times = tally.later_previews
+                await asyncio.sleep(THINKING_SECONDS)
+            start = time.monotonic()
+            await client.call("edit", [*settings(source, next(emotions)), False, True], session)
+            tally.edits.append(time.monotonic() - start)
+    except (httpx.HTTPError, RuntimeError) as error:
+        tally.failures.append(f"person {number}: {type(error).__name__} {error}"[:200])
+
+
+async def attack(client: Client, until: float) -> None:
+    """Be the hostile client until the time is over."""
+    wide = cv2.imencode(".png", np.zeros((256, 40_000, 3), np.uint8))[1].tobytes()
+    source = await client.upload("hostile.mp4", CLIP.read_bytes())
+    picture = await client.upload("wide.png", wide)
+
+    async def flood(data: list[Any], endpoint: str) -> None:
+        while time.monotonic() < until:
+            for count in range(FLOOD_JOINS):
+                body = {"data": data, "session_hash": f"flood{count % 5}"}
+                await client.http.post(f"gradio_api/call/{endpoint}", json=body)
+            await asyncio.sleep(1)
+
+    async def send_large_bodies() -> None:
+        while time.monotonic() < until:
+            with suppress(httpx.HTTPError):
+                await client.http.post("gradio_api/queue/join", content=bytes(LARGE_BODY))
+            await asyncio.sleep(1)
+
+    async def upload_slowly() -> None:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="slow.mp4"\r\n\r\n'
+            while time.monotonic() < until:
+                yield b"0"
+                await asyncio.sleep(SLOW_PAUSE)
+
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        with suppress(httpx.HTTPError):
+            await client.http.post("gradio_api/upload", content=parts(), headers=headers)
+
+    await asyncio.gather(
+        flood([*settings(source, "sad"), False, True], "edit"),
+        flood([*settings(source, "happy"), 0.5], "preview"),
+        flood([picture], "faces"),
+        send_large_bodies(),
+        *(upload_slowly() for _ in range(20)),
+    )
+
+
+class Server:
+    """`python app.py` on a free port, with a folder for its temporary files.
+
+    Args:
+        folder: for temporary files.
+    """
+
+    def __init__(self, folder: Path):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        self.url, self.folder = f"http://127.0.0.1:{port}/", folder
+        command = [sys.executable, "app.py", "--port", str(port)]
+        environment = {**os.environ, "TMPDIR": str(folder)}
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        self.measured = psutil.Process(self.process.pid)
+
+    async def wait(self) -> None:
+        """Wait until the server responds."""
+        async with httpx.AsyncClient() as client:
+            while True:
+                with suppress(httpx.HTTPError):
+                    await client.get(self.url)
+                    return
+                await asyncio.sleep(0.3)
+
+    def measure(self) -> dict[str, float]:
+        """Memory in MB, threads, open descriptors and temporary files."""
+        with self.measured.oneshot():
+            return {
+                "memory": round(self.measured.memory_info().rss / 1e6),
+                "threads": self.measured.num_threads(),
+                "descriptors": self.measured.num_fds(),
+                "job folders": len(list(self.folder.glob("asccl-app-*/asccl-run-*"))),
+            }
+
+
+async def run(people: int, seconds: float, hostile: bool) -> dict[str, Any]:
+    """Run one load. Returns its figures.
+
+    Args:
+        people: how many at the same time.
+        seconds: how long.
+        hostile: whether a hostile client takes part.
+    """
+    tally, memory = Tally(), []
+    with tempfile.TemporaryDirectory(prefix="asccl-benchmark-") as name:
+        server = Server(Path(name))
+        try:
+            await server.wait()
+            visitor = Client(server.url, "127.0.0.1")  # loads the models
+            source = await visitor.upload("warm-up.mp4", CLIP.read_bytes())
+            await visitor.call("edit", [*settings(source, "sad"), False, True], "warm-up")
+            await visitor.http.aclose()
+            before = server.measure()
+            start = time.monotonic()
+            clients = [Client(server.url, f"127.0.0.{number + 3}") for number in range(people)]
+            tasks = [
+                asyncio.create_task(live(client, number, start + seconds, tally))
+                for number, client in enumerate(clients)
+            ]
+            if hostile:
+                clients.append(Client(server.url, "127.0.0.2"))
+                tasks.append(asyncio.create_task(attack(clients[-1], start + seconds)))
+            while not all(task.done() for task in tasks):
+                memory.append((time.monotonic() - start, server.measure()["memory"]))
+                await asyncio.sleep(2)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for client in clients:
+                await client.http.aclose()
+            await asyncio.sleep(25)  # abandoned jobs end
+            after = server.measure()
+        finally:
+            server.process.terminate()
+            server.process.wait(60)
+        leftovers = len(list(Path(name).glob("asccl-*")))
+    steady = [value for moment, value in memory if moment > min(STEADY_AFTER, 0.4 * seconds)] or [before["memory"]]
+    return {
+        "hostile": hostile,
+        "first previews": quantiles(tally.first_previews),
+        "later previews": quantiles(tally.later_previews),
+        "edits": quantiles(tally.edits),
+        "failures": tally.failures,
+        "memory when steady": [min(steady), max(steady)],
+        "before": before,
+        "after": after,
+        "leftovers after the end": leftovers,
+    }
+
+
+def quantiles(seconds: Sequence[float]) -> dict[str, float]:
+    """Number, median and 95th percentile, in seconds."""
+    if not seconds:
+        return {"count": 0}
+    p50, p95 = np.quantile(seconds, [0.5, 0.95])
+    return {"count": len(seconds), "median": round(float(p50), 2), "p95": round(float(p95), 2)}
+
+
+def main() -> None:
+    """Parse the arguments, run the load and print its figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--hostile", action="store_true", help="a second run, with a hostile client")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    results = [
+        asyncio.run(run(arguments.people, arguments.seconds, hostile))
+        for hostile in ([False, True] if arguments.hostile else [False])
+    ]
+    for result in results:
+        name = f"public, {arguments.people} people{' and a hostile client' if result.pop('hostile') else ''}"
+        print(name)
+        print_rows(name, {label: str(value) for label, value in result.items()}, arguments.json)
+
+
+if __name__ == "__main__":
+    main()

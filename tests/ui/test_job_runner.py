@@ -1,0 +1,116 @@
+"""The runner of jobs: turns, pages that close, and jobs for which nobody waits."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from asccl.errors import CancelledError, SettingError
+from asccl.ui.job_runner import JobRunner
+from asccl.ui.jobs import JobProgress
+from asccl.ui.listeners import Listeners
+from asccl.ui.places import Caller, Places
+
+STAGES = {"track": 1.0}
+FIRST, SECOND = Caller("first page", "10.0.0.1"), Caller("second page", "10.0.0.2")
+
+
+def make_runner(
+    folder: Path, listeners: Listeners | None = None, count: int = 2, max_silence: float = 60.0
+) -> JobRunner:
+    return JobRunner(STAGES, Places(count, 2, 8), listeners or Listeners(), folder, max_silence)
+
+
+def describe(progress: JobProgress) -> str:
+    return progress.stage
+
+
+async def outputs_of(runner: JobRunner, caller: Caller, work) -> list:
+    return [output async for output in runner.run(caller, lambda: work, describe, lambda job: job.result)]
+
+
+def test_the_last_output_is_that_of_the_result(tmp_path):
+    outputs = asyncio.run(outputs_of(make_runner(tmp_path), FIRST, lambda folder, progress: "the result"))
+    assert outputs[-1] == "the result"
+
+
+def test_no_folder_is_left_after_a_job(tmp_path):
+    asyncio.run(outputs_of(make_runner(tmp_path), FIRST, lambda folder, progress: None))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_waits_until_a_place_is_free(tmp_path):
+    release = threading.Event()
+    runner = make_runner(tmp_path, count=1)
+
+    async def both() -> list:
+        first = asyncio.create_task(outputs_of(runner, FIRST, lambda folder, progress: release.wait(60)))
+        await asyncio.sleep(0.2)
+        second = runner.run(SECOND, lambda: lambda folder, progress: None, describe, lambda job: "done")
+        waited = await anext(second)
+        release.set()
+        rest = [output async for output in second]
+        await first
+        return [waited, rest[-1]]
+
+    assert asyncio.run(both()) == ["wait", "done"]
+
+
+def test_a_closed_page_stops_only_its_own_jobs(tmp_path):
+    release, runner = threading.Event(), make_runner(tmp_path)
+
+    def work(folder: Path, progress) -> str:
+        while not release.wait(0.01):
+            progress("track", 0.1)
+        return "finished"
+
+    async def both() -> list:
+        jobs = [asyncio.create_task(outputs_of(runner, caller, work)) for caller in (FIRST, SECOND)]
+        await asyncio.sleep(0.3)
+        runner.stop(FIRST.session)
+        stopped = (await asyncio.gather(jobs[0], return_exceptions=True))[0]
+        release.set()
+        return [type(stopped), (await jobs[1])[-1]]
+
+    assert asyncio.run(both()) == [CancelledError, "finished"]
+
+
+def test_a_job_stops_when_nobody_waits_for_it(tmp_path):
+    stopped = threading.Event()
+
+    def work(folder: Path, progress) -> None:
+        try:
+            while True:
+                progress("track", 0.1)
+        finally:
+            stopped.set()
+
+    with pytest.raises(CancelledError):
+        asyncio.run(outputs_of(make_runner(tmp_path, max_silence=0.5), FIRST, work))
+    assert stopped.wait(60)
+
+
+@pytest.mark.parametrize("listener", [FIRST.session, FIRST.address])
+def test_a_job_goes_on_while_somebody_waits_for_it(tmp_path, listener):
+    listeners = Listeners()
+    runner = make_runner(tmp_path, listeners, max_silence=0.0)
+    with listeners.listening(listener):
+        outputs = asyncio.run(outputs_of(runner, FIRST, lambda folder, progress: threading.Event().wait(0.5)))
+    assert outputs[-1] is False
+
+
+def test_one_page_may_not_ask_for_a_third_job(tmp_path):
+    release, runner = threading.Event(), make_runner(tmp_path, count=1)
+
+    async def ask_three_times() -> list:
+        jobs = [
+            asyncio.create_task(outputs_of(runner, FIRST, lambda folder, progress: release.wait(60))) for _ in "abc"
+        ]
+        await asyncio.sleep(0.2)
+        release.set()
+        return await asyncio.gather(*jobs, return_exceptions=True)
+
+    assert [type(result) for result in asyncio.run(ask_three_times())] == [list, list, SettingError]

@@ -1,0 +1,64 @@
+"""Places: addresses take turns, and no page and no address gets more than its share."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from asccl.errors import SettingError
+from asccl.ui.places import Caller, Places
+
+
+def test_addresses_take_turns():
+    """One address asks three times before the other asks once."""
+    places = Places(1, 10, 10)
+    with ExitStack() as busy, ExitStack() as rest:
+        busy.enter_context(places.ticket(Caller("a", "10.0.0.1")))
+        second = rest.enter_context(places.ticket(Caller("a", "10.0.0.1")))
+        third = rest.enter_context(places.ticket(Caller("a", "10.0.0.1")))
+        other = rest.enter_context(places.ticket(Caller("b", "10.0.0.2")))
+        assert [other.position, second.position, third.position] == [1, 2, 3]
+
+
+def test_whoever_came_first_within_an_address_is_first():
+    places = Places(1, 10, 10)
+    with (
+        places.ticket(Caller("a", "10.0.0.1")),
+        places.ticket(Caller("b", "10.0.0.1")) as second,
+        places.ticket(Caller("c", "10.0.0.1")) as third,
+    ):
+        assert [second.position, third.position] == [1, 2]
+
+
+def test_a_place_that_is_left_goes_to_the_next():
+    places = Places(1, 10, 10)
+    with ExitStack() as first:
+        first.enter_context(places.ticket(Caller("a", "10.0.0.1")))
+        with places.ticket(Caller("b", "10.0.0.2")) as second:
+            assert not second.is_ready
+            first.close()
+            assert second.is_ready
+
+
+@pytest.mark.parametrize(
+    ("limits", "caller"),
+    [
+        ((1, 1, 9, 9), Caller("a", "10.0.0.1")),  # the page
+        ((1, 9, 1, 9), Caller("b", "10.0.0.1")),  # the address
+        ((1, 9, 9, 1), Caller("b", "10.0.0.2")),  # all together
+    ],
+)
+def test_more_than_a_limit_is_refused(limits, caller):
+    places = Places(*limits)
+    with places.ticket(Caller("a", "10.0.0.1")), pytest.raises(SettingError), places.ticket(caller):
+        pass
+
+
+def test_a_ticket_that_ended_no_longer_counts():
+    places = Places(1, 1, 1)
+    caller = Caller("a", "10.0.0.1")
+    with places.ticket(caller):
+        pass
+    with places.ticket(caller) as ticket:
+        assert ticket.is_ready

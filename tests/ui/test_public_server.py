@@ -1,0 +1,117 @@
+"""The served app against clients that ask for too much, send too much, or come from elsewhere."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from fake_editor import FakeEditor
+from visitor import wait_until
+
+from asccl.ui.lifetimes import swept
+from asccl.ui.middleware import MAX_BODY_BYTES
+
+
+def upload(url: str, path: Path) -> str:
+    """Upload a file; return its path on the server."""
+    with path.open("rb") as file:
+        return httpx.post(f"{url}gradio_api/upload", files={"files": (path.name, file)}, timeout=60).json()[0]
+
+
+def join_edit(page, session: str, path: str) -> httpx.Response:
+    """Ask for an edit as the page does."""
+    function = next(number for number, fn in page.blocks.fns.items() if fn.api_name == "edit")
+    source = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    data = [source, "sad", None, 1.0, 0, 0, -1, 0, "warp", True, True, True]
+    data += [None] * (len(page.blocks.fns[function].inputs) - len(data))
+    body = {"data": data, "fn_index": function, "session_hash": session}
+    return httpx.post(f"{page.url}gradio_api/queue/join", json=body, timeout=60)
+
+
+def test_one_client_that_floods_the_queue_blocks_nobody(serve_page, media):
+    """45 edits of one page, and then a preview and an edit of somebody else."""
+    page = serve_page(FakeEditor(delay=0.02))
+    path = upload(page.url, media / "talk.mp4")
+    assert [join_edit(page, "flood", path).status_code for _ in range(45)] == [200] * 45
+    call = f"{page.url}gradio_api/call/preview"
+    source = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    event = httpx.post(call, json={"data": [source, "sad", None, 1.0, 0, 0, -1, 0, "warp", True, 0.5]}).json()["event_id"]
+    assert "event: complete" in httpx.get(f"{call}/{event}", timeout=60).text
+
+
+def test_of_one_page_only_two_edits_are_accepted(serve_page, media):
+    page = serve_page(FakeEditor(delay=0.02))
+    path = upload(page.url, media / "talk.mp4")
+    with httpx.stream("GET", f"{page.url}gradio_api/queue/data?session_hash=flood", timeout=60):
+        for _ in range(5):
+            join_edit(page, "flood", path)
+        wait_until(lambda: len(page.editor.requests) == 2)
+        time.sleep(1)
+    assert len(page.editor.requests) == 2
+
+
+def test_a_large_body_without_files_is_refused(serve_page):
+    page = serve_page()
+    body = b'{"data": ["' + b"x" * (2 * MAX_BODY_BYTES) + b'"], "fn_index": 0, "session_hash": "a"}'
+    headers = {"Content-Type": "application/json"}
+    assert httpx.post(f"{page.url}gradio_api/queue/join", content=body, headers=headers).status_code == 413
+
+
+def test_a_large_body_of_unknown_length_is_refused(serve_page):
+    page = serve_page()
+    parts = (b"x" * 2**16 for _ in range(2 * MAX_BODY_BYTES // 2**16))
+    headers = {"Content-Type": "application/json"}
+    assert httpx.post(f"{page.url}gradio_api/queue/join", content=parts, headers=headers).status_code == 413
+
+
+def test_the_files_of_one_upload_together_are_limited(serve_page):
+    page = serve_page(max_bytes=100_000)
+    files = [("files", (f"{number}.mp4", b"x" * 90_000)) for number in range(3)]
+    assert httpx.post(f"{page.url}gradio_api/upload", files=files).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["", "config", "gradio_api/info"])
+def test_a_name_from_elsewhere_is_refused(serve_page, path):
+    """A page elsewhere that lets its own name resolve to this machine (DNS rebinding)."""
+    page = serve_page()
+    assert httpx.get(f"{page.url}{path}", headers={"Host": "evil.example"}).status_code == 421
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("content-security-policy", "frame-ancestors 'self'"),
+        ("content-security-policy", "default-src 'self'"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "same-origin"),
+        ("x-frame-options", "SAMEORIGIN"),
+    ],
+)
+def test_every_page_has_the_security_headers(serve_page, name, part):
+    assert part in httpx.get(serve_page().url).headers[name]
+
+
+@pytest.mark.browser
+def test_uploads_and_results_are_deleted_while_the_app_runs(serve_page, visit, media):
+    page = serve_page()
+    person = visit(page.url)
+    person.upload_and_wait(media / "talk.mp4")
+    person.choose_emotion("Sad")
+    person.render()
+    person.page.wait_for_selector("#player video")
+    assert list(page.cache.rglob("*-edited.mp4")) != []
+    with swept(page.cache, max_age=0.5, interval=0.2):
+        wait_until(lambda: list(page.cache.rglob("*")) == [])
+
+
+@pytest.mark.browser
+def test_a_file_that_was_deleted_is_explained(serve_page, visit, media):
+    page = serve_page()
+    person = visit(page.url)
+    person.upload_and_wait(media / "talk.mp4")
+    for path in page.cache.rglob("talk.mp4"):
+        path.unlink()
+    person.choose_emotion("Sad")
+    person.page.wait_for_function("() => document.getElementById('preview-note').innerText.includes('deleted')")
