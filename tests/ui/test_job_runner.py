@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from coroutines import run_coroutine
 
 from asccl.errors import CancelledError, SettingError
 from asccl.ui.job_runner import JobRunner
@@ -33,12 +34,12 @@ async def outputs_of(runner: JobRunner, caller: Caller, work) -> list:
 
 
 def test_the_last_output_is_that_of_the_result(tmp_path):
-    outputs = asyncio.run(outputs_of(make_runner(tmp_path), FIRST, lambda folder, progress: "the result"))
+    outputs = run_coroutine(outputs_of(make_runner(tmp_path), FIRST, lambda folder, progress: "the result"))
     assert outputs[-1] == "the result"
 
 
 def test_no_folder_is_left_after_a_job(tmp_path):
-    asyncio.run(outputs_of(make_runner(tmp_path), FIRST, lambda folder, progress: None))
+    run_coroutine(outputs_of(make_runner(tmp_path), FIRST, lambda folder, progress: None))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -56,7 +57,7 @@ def test_a_job_waits_until_a_place_is_free(tmp_path):
         await first
         return [waited, rest[-1]]
 
-    assert asyncio.run(both()) == ["wait", "done"]
+    assert run_coroutine(both()) == ["wait", "done"]
 
 
 def test_a_closed_page_stops_only_its_own_jobs(tmp_path):
@@ -75,7 +76,7 @@ def test_a_closed_page_stops_only_its_own_jobs(tmp_path):
         release.set()
         return [type(stopped), (await jobs[1])[-1]]
 
-    assert asyncio.run(both()) == [CancelledError, "finished"]
+    assert run_coroutine(both()) == [CancelledError, "finished"]
 
 
 def test_a_job_stops_when_nobody_waits_for_it(tmp_path):
@@ -89,7 +90,7 @@ def test_a_job_stops_when_nobody_waits_for_it(tmp_path):
             stopped.set()
 
     with pytest.raises(CancelledError):
-        asyncio.run(outputs_of(make_runner(tmp_path, max_silence=0.5), FIRST, work))
+        run_coroutine(outputs_of(make_runner(tmp_path, max_silence=0.5), FIRST, work))
     assert stopped.wait(60)
 
 
@@ -98,7 +99,7 @@ def test_a_job_goes_on_while_somebody_waits_for_it(tmp_path, listener):
     listeners = Listeners()
     runner = make_runner(tmp_path, listeners, max_silence=0.0)
     with listeners.listening(listener):
-        outputs = asyncio.run(outputs_of(runner, FIRST, lambda folder, progress: threading.Event().wait(0.5)))
+        outputs = run_coroutine(outputs_of(runner, FIRST, lambda folder, progress: threading.Event().wait(0.5)))
     assert outputs[-1] is False
 
 
@@ -113,4 +114,4 @@ def test_one_page_may_not_ask_for_a_third_job(tmp_path):
         release.set()
         return await asyncio.gather(*jobs, return_exceptions=True)
 
-    assert [type(result) for result in asyncio.run(ask_three_times())] == [list, list, SettingError]
+    assert [type(result) for result in run_coroutine(ask_three_times())] == [list, list, SettingError]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from coroutines import run_coroutine
 
 from asccl.types import EditResult, overall_progress
 from asccl.ui.edit_handlers import STAGE_SHARES
@@ -78,5 +78,5 @@ def test_watching_a_job_raises_its_error(tmp_path):
 
     job = Job(fail, tmp_path, STAGE_SHARES)
     with pytest.raises(ValueError, match="broken"):
-        asyncio.run(collect(job.watch()))
+        run_coroutine(collect(job.watch()))
     job.close()
