@@ -3,7 +3,7 @@
 The field that moves the skin is valid up to the lips. Between them, only the rim of a lip moves with it; further inside
 the displacement fades to that of the teeth, which is one smooth curve along the mouth. The upper row stays with the
 skull, except that it follows a lip that rises by half: what the lip uncovers is stretched from the teeth beside it, and
-would make them too long. The lower row stands on the jaw, and goes down with the lip where the jaw is open.
+would make them too long. The lower row stands on the jaw, and moves with the lip where the jaw is open.
 
 Where pixels would be stretched far, as at the corners of a mouth that opens wider, the frame shows nothing of what is
 revealed: there the mouth gets the dark colour of its own cavity. The field depends on the landmarks of the frame alone
@@ -31,12 +31,13 @@ FADE_FACTOR = 3.0
 EVEN_STRETCH = 2.0  # stretch from which on the teeth give way, so that both sides of a row stretch by the same
 BORDER_WIDTH = 0.012  # face sizes: transition between the field of the skin and that of the mouth
 UPPER_SHARE = 0.5  # how far the upper teeth follow an upper lip that goes up, or they would look too long
-LOWER_ROW = 0.4  # lip openings: height of the lower teeth, which move with a lower lip that goes down
-MIN_JAW_GAP, FULL_JAW_GAP = 0.13, 0.25  # face sizes: lip gap from which on the jaw is open, so that they do so
+LOWER_ROW = 0.4  # lip openings: height of the lower teeth, which move with the lower lip of an open jaw
+MIN_JAW_GAP, FULL_JAW_GAP = 0.13, 0.25  # face sizes: lip gap from which on the jaw is open
 LINE_SMOOTHING = 0.08  # face sizes: width of the box filter along the lines of the lips
 CURVE_DEGREE = 2  # of the polynomial along the mouth that displaces the rows of teeth
 MIN_STRETCH, MAX_STRETCH = 1.7, 3.2  # stretch at which the cavity begins to cover what is stretched, and covers it all
 MIN_CAVITY_GAP, FULL_CAVITY_GAP = 0.02, 0.05  # face sizes: lip gap of the edit, for a cavity to be visible
+NO_SIGHT, FULL_SIGHT = 0.35, 0.8  # lip gap, over the largest, that shows nothing of the cavity, and all of it
 MIN_COVERAGE = 0.02  # less of the cavity is not drawn
 CAVITY_QUANTILE = 0.1  # of the brightness between the lips: the cavity
 CLOSED_CAVITY = 0.35  # brightness of a cavity that no frame shows, over that of the lips
@@ -177,7 +178,7 @@ def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
     rim = np.minimum(LIP_RIM_WIDTH * size, 0.3 * np.minimum(old_opening, new_opening))
     inwards = np.array([[1.0], [-1.0]], np.float32)  # down from the upper lip, up from the lower one
     jaw = smoothstep((old_opening.max() / size - MIN_JAW_GAP) / (FULL_JAW_GAP - MIN_JAW_GAP))
-    row = np.stack([np.zeros_like(rim), jaw * LOWER_ROW * np.minimum(old_opening, new_opening) * (down[1] > 0)])
+    row = np.stack([np.zeros_like(rim), jaw * LOWER_ROW * np.minimum(old_opening, new_opening)])
     start = line + inwards * (rim + row)
     teeth_shift = UPPER_SHARE * np.minimum(down[0], 0)
     outwards = np.maximum(-inwards * down, -inwards * (down - teeth_shift))
@@ -193,6 +194,8 @@ def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
     teeth_down, teeth_along = _curves(np.stack([np.clip(teeth_shift, lowest, highest), along.mean(0)]), old_opening)
     teeth_down = np.clip(teeth_down, lowest, highest)
     visibility = smoothstep((new_opening / size - MIN_CAVITY_GAP) / (FULL_CAVITY_GAP - MIN_CAVITY_GAP))
+    narrowness = (FULL_SIGHT - old_opening / max(float(old_opening.max()), 1e-3)) / (FULL_SIGHT - NO_SIGHT)
+    visibility *= smoothstep(narrowness)
     source_length = np.maximum(inwards * (end - teeth_down - source_start), 1e-3)
     coverage = visibility * _coverage(fade / source_length)
     upper, lower = (

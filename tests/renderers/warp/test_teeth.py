@@ -225,3 +225,11 @@ def test_the_cavity_is_measured_where_the_mouth_is_open():
         image = draw_mouth(points) if expected is CAVITY else np.full((*SIZE, 3), SKIN, np.uint8)
         mouth.observe(image, points)
         assert np.abs(mouth.cavity - expected).max() < 12
+
+
+@pytest.mark.parametrize("units", [RAISED, SMILING, FROWNING])
+def test_the_middle_of_the_mouth_is_never_covered_by_the_cavity(units):
+    before, after = landmarks(**TALKING), landmarks(**units)
+    *_, coverage = fields(before, after)
+    x = round(float(after[13, 0]))
+    assert coverage[round(float(after[13, 1])) : round(float(after[14, 1])), x - 3 : x + 4].max() < 0.01
