@@ -27,6 +27,7 @@ MAX_SPEAKING_LEVELS = {  # of a calm speaker, by unit
     "mouthDimple": 0.05,
     "mouthStretch": 0.05,
     "browDown": 0.1,
+    "cheekSquint": 0.1,
 }
 MIN_TARGET_SHARE = 0.55  # of a target, by which a unit is raised whatever the resting face has of it
 MIN_COEFFICIENT, MAX_COEFFICIENT = -0.5, 1.6

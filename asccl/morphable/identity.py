@@ -40,7 +40,7 @@ mouthFrown               .      0.10      0.20      0.20         .      0.50    
 mouthStretch             .         .         .      0.40      0.20         .         .  # AU 20
 mouthPress               .      0.20         .         .         .      0.10         .  # AU 24
 """
-LASTING_LEVEL_SD = 0.2  # of a lasting unit about its level in the table, when an emotion is read
+LASTING_LEVEL_SD = 0.15  # of a lasting unit about its level in the table, when an emotion is read
 UNREAD_LEVEL_SD = 1.2  # of a lasting unit when no emotion is read
 SPEECH_FLOOR_SD = 0.1  # of the lowest level of a unit of speech in a long clip
 ONE_FRAME_SD = 1.0  # added to it for a single frame, less for more frames
