@@ -10,7 +10,12 @@ from asccl.ui.lifetimes import mark_used
 from asccl.video.limits import Limits
 
 WEB_LIMITS = Limits(
-    max_pixels=4096 * 2304, max_still_pixels=50_000_000, max_bytes=300 * 2**20, max_seconds=300.0, max_frames=36_000
+    max_pixels=4096 * 2304,
+    max_still_pixels=50_000_000,
+    max_bytes=300 * 2**20,
+    max_seconds=300.0,
+    max_frames=36_000,
+    max_decoded_frames=1500,
 )
 
 

@@ -22,6 +22,7 @@ class Limits:
         max_bytes: of the file.
         max_seconds: of a video.
         max_frames: of a video.
+        max_decoded_frames: that are decoded to show or sample single frames of a video. Further samples are key frames.
     """
 
     max_pixels: int = 4096 * 2304
@@ -31,6 +32,7 @@ class Limits:
     max_bytes: int = 16 * 2**30
     max_seconds: float = 3600.0
     max_frames: int = 432_000
+    max_decoded_frames: int = 432_000
 
     def check_size(self, path: Path, width: int, height: int, is_still: bool = False) -> None:
         """Check the size and shape of a frame.

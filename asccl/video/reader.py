@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 
+from asccl.errors import LimitError
 from asccl.types import Frame, MediaInfo
 from asccl.video.limits import Limits
 from asccl.video.source import VideoSource
@@ -109,10 +111,16 @@ def read_frame_at(path: Path | str, seconds: float, limits: Limits | None = None
 
     Raises:
         UnreadableError: the file cannot be decoded.
-        LimitError: the file is too large or too long.
+        LimitError: the file is too large or too long, or the frame is too far from a key frame.
     """
-    (frame,) = _read_frames(Path(path), [seconds], limits or Limits())
-    return frame
+    limits = limits or Limits()
+    (sample,) = _read_frames(Path(path), [seconds], limits)
+    if not sample.is_exact:
+        raise LimitError(
+            f"{Path(path).name} has too few key frames to show this moment quickly",
+            "choose an earlier moment; the whole edit is not affected",
+        )
+    return sample.frame
 
 
 def sample_frames(path: Path | str, count: int, limits: Limits | None = None) -> list[Frame]:
@@ -144,17 +152,27 @@ def iterate_samples(path: Path | str, count: int, limits: Limits | None = None) 
     limits = limits or Limits()
     info = probe(path, limits)
     previous: int | None = None
-    for frame in _read_frames(info.path, [info.duration * (i + 0.5) / count for i in range(count)], limits):
+    for frame, _ in _read_frames(info.path, [info.duration * (i + 0.5) / count for i in range(count)], limits):
         if frame.pts != previous:
             yield frame
         previous = frame.pts
 
 
-def _read_frames(path: Path, times: list[float], limits: Limits) -> Iterator[Frame]:
-    """Frames at growing times in seconds, one for each time. Seeks if a key frame lies in between, else decodes on."""
+class _Sample(NamedTuple):
+    """A frame, and whether it is the one on screen at the time that was asked for."""
+
+    frame: Frame
+    is_exact: bool
+
+
+def _read_frames(path: Path, times: list[float], limits: Limits) -> Iterator[_Sample]:
+    """Samples at growing times in seconds, one for each time.
+
+    Seeks if a key frame lies in between, else decodes on. After `limits.max_decoded_frames` the samples are key frames.
+    """
     limits.check_file(path)
     if is_still(path, limits):
-        yield Frame(read_still(path, limits), 0, 0)
+        yield _Sample(Frame(read_still(path, limits), 0, 0), True)
         return
     with VideoSource(path, limits) as source:
         decoded = source.frames()
@@ -163,18 +181,22 @@ def _read_frames(path: Path, times: list[float], limits: Limits) -> Iterator[Fra
         pts = start
         upcoming: tuple[int, av.VideoFrame] | None = (start, current)
         sample: Frame | None = None
+        decoded_frames = 1
         for time in times:
             target = start + round(max(0.0, time) / source.time_base)
             source.target_pts = min(target, start + round(source.duration / source.time_base))
             if upcoming is not None and upcoming[0] <= target and _seek(source, pts, target):
                 decoded = source.frames()
                 upcoming = next(decoded, None)
-            while upcoming is not None and upcoming[0] <= target:
+                if upcoming is not None and upcoming[0] <= target:
+                    pts, current = upcoming
+            while upcoming is not None and upcoming[0] <= target and decoded_frames < limits.max_decoded_frames:
                 pts, current = upcoming
                 upcoming = next(decoded, None)
+                decoded_frames += 1
             if sample is None or sample.pts != pts:
                 sample = Frame(convert(current), round((pts - start) * source.time_base * source.rate), pts)
-            yield sample
+            yield _Sample(sample, is_exact=upcoming is None or upcoming[0] > target)
 
 
 def _seek(source: VideoSource, position: int, target: int) -> bool:

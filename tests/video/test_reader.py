@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from video_clips import BLUE, GREEN, RED, WHITE, make_clip, png, quarters
 
-from asccl.video import Reader, probe, read_frame_at, sample_frames
+from asccl.errors import LimitError
+from asccl.video import Limits, Reader, probe, read_frame_at, sample_frames
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -208,3 +209,34 @@ def test_one_pixel(tmp_path):
 def test_a_colon_in_the_name(tmp_path):
     path = make_clip(tmp_path / "a.mp4", frames=1).rename(tmp_path / "http:x %d.mp4")
     assert probe(path).width == 64
+
+
+def write_video(path: Path, frames: int, key_interval: int) -> Path:
+    """Write a small video whose grey level is twice the index of the frame."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 25, options={"g": str(key_interval), "sc_threshold": "0", "bf": "0"})
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        for index in range(frames):
+            image = np.full((32, 32, 3), 2 * index, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_a_moment_far_from_a_key_frame_is_refused(tmp_path):
+    """One key frame in 100 frames: the server would decode the whole file for one preview."""
+    path = write_video(tmp_path / "one.mp4", 100, 1000)
+    with pytest.raises(LimitError, match="key frames"):
+        read_frame_at(path, 3.0, Limits(max_decoded_frames=20))
+
+
+def test_a_moment_near_a_key_frame_is_shown(tmp_path):
+    path = write_video(tmp_path / "many.mp4", 100, 10)
+    assert read_frame_at(path, 3.0, Limits(max_decoded_frames=20)).index == 75
+
+
+def test_samples_beyond_the_limit_are_key_frames(tmp_path):
+    path = write_video(tmp_path / "many.mp4", 100, 10)
+    frames = sample_frames(path, 4, Limits(max_decoded_frames=3))
+    assert [frame.index for frame in frames] == [11, 30, 60, 80]
