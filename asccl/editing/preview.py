@@ -26,7 +26,7 @@ from asccl.video import Limits, draw_badge, read_frame_at, sample_frames
 
 SAMPLED_FRAMES = 16  # of a file
 STRENGTH_SAMPLES = 4  # of the sampled frames that show the face
-ADAPTATION_SAMPLES = 4  # likewise, rendered by an adaptation
+ADAPTATION_SAMPLES = 3  # likewise, rendered by an adaptation
 
 
 @dataclass(frozen=True)

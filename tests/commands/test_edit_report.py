@@ -53,3 +53,8 @@ def test_the_renderer_is_described_where_one_was_searched_for() -> None:
     assert describe_renderer({**warp, "searched": False}) == ""
     neural = {"name": "neural", "file": "anna.safetensors", "similarity": 0.876}
     assert describe_renderer(neural) == "anna.safetensors, identity similarity 0.88"
+
+
+def test_a_weak_emotion_is_explained() -> None:
+    weak = {**REPORT, "emotion": {**REPORT["emotion"], "weak": True, "reason": "More would move the lips."}}
+    assert summarize_report(weak)["weak"] == "More would move the lips."

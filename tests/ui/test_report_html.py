@@ -48,3 +48,9 @@ def test_names_in_a_report_do_not_become_markup():
     report = fake_report()
     report["weights"][0]["name"] = report["frames"]["spans"][0]["reason"] = hostile
     assert "<img" not in report_html(report)
+
+
+def test_a_weak_emotion_is_explained():
+    report = fake_report()
+    report["emotion"] |= {"weak": True, "reason": "More would move the lips."}
+    assert "More would move the lips." in report_html(report)
