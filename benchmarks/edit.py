@@ -7,6 +7,9 @@ are reported.
 A copy only decodes and encodes, in the decoder's own colour format as an edit does; a copy through RGB is measured
 beside it, for comparison with figures from before edits kept that format.
 
+The edits follow the plain preset: the adaptation to a face takes some seconds for a clip of any length, and
+`python -m benchmarks.adapt` measures it.
+
     python -m benchmarks edit [--clip FILE]
 """
 
@@ -119,7 +122,7 @@ def measure(clip: Path, folder: Path, editor: Editor) -> ClipTimings:
         The timings.
     """
     info = probe(clip)
-    request = EditRequest(clip, folder / "edited.mp4", emotion="happy")
+    request = EditRequest(clip, folder / "edited.mp4", emotion="happy", adapt=False)
     editor.preview(request, 0.1)  # loads networks and head, which a server does once
     copies, edits, reports = [], [], []
     for turn in range(EDITS + 1):
