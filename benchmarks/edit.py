@@ -150,7 +150,7 @@ def report_rows(timings: ClipTimings, forwards: list[ElapsedTime]) -> dict[str, 
             f"decode and encode through RGB, {unit} a frame": milliseconds([timings.rgb_copy]),
             f"whole edit, {unit} a frame": edited,
             f"NED-sized renderer, {unit} a frame": rendered,
-            f"whole edit / decode and encode, by {kind} (at most 2.5)": edited / copied,
+            f"whole edit / decode and encode, by {kind} (at most 2.0)": edited / copied,
             f"NED-sized renderer / whole edit, by {kind} (at least 50)": rendered / edited,
             f"NED-sized renderer / decode and encode, by {kind} (floor)": rendered / copied,
         }
