@@ -59,7 +59,7 @@ def _frame_rate(clip: TrackedClip) -> float:
 
 
 def _sound_utterance(clip: TrackedClip) -> Utterance:
-    wave = read_sound(clip.info.path)
+    wave = read_sound(clip.info.path, seconds=clip.info.duration)
     if wave is None or not len(wave):
         raise InputError(f"{clip.info.path.name} has no sound to pair by", "pair by the mouth instead")
     step = max(HOP_SECONDS, float(clip.times[-1]) / MAX_COST_ROWS)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
-import av
 import numpy as np
 
-from asccl.errors import UnreadableError
-from asccl.video.container import open_container
+from asccl.video.waveform import decode_sound
 
 SAMPLE_RATE = 16_000  # Hz, of every network that hears speech
-MAX_PIXELS = 2**31 - 1  # frames are not decoded
 
 
 @dataclass(frozen=True)
@@ -57,26 +54,12 @@ def open_sound(path: Path) -> Sound | None:
     Samples before the first frame of the video are dropped; a track that starts later begins with silence. Raises
     UnreadableError.
     """
-    try:
-        with open_container(path, MAX_PIXELS) as container:
-            if not container.streams.audio:
-                return None
-            stream = container.streams.audio[0]
-            video = container.streams.video[0] if container.streams.video else stream
-            delay = _start_seconds(stream) - _start_seconds(video)
-            with tempfile.TemporaryFile(prefix="asccl-") as file:
-                resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-                for frame in chain(container.decode(stream), (None,)):  # None flushes the resampler
-                    for part in resampler.resample(frame):
-                        file.write(part.to_ndarray()[0].tobytes())
-                file.flush()
-                count = file.tell() // 2
-                samples = np.memmap(file, np.int16, "r", shape=(count,)) if count else np.zeros(0, np.int16)
-    except (av.FFmpegError, OSError) as error:
-        raise UnreadableError(f"the sound of {path.name} cannot be read ({error})", "give a complete file") from error
-    return Sound(samples).shifted(-delay) if abs(delay) > 0.5 / SAMPLE_RATE else Sound(samples)
-
-
-def _start_seconds(stream: object) -> float:
-    start, base = getattr(stream, "start_time", None), getattr(stream, "time_base", None)
-    return float(start * base) if start is not None and base is not None else 0.0
+    chunks = decode_sound(path, SAMPLE_RATE)
+    if chunks is None:
+        return None
+    with closing(chunks), tempfile.TemporaryFile(prefix="asccl-") as file:
+        for samples in chunks:
+            file.write(np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16).tobytes())
+        file.flush()
+        count = file.tell() // 2
+        return Sound(np.memmap(file, np.int16, "r", shape=(count,)) if count else np.zeros(0, np.int16))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.stream import Disposition
 
 from asccl.errors import LimitError, UnreadableError
 from asccl.video.animation import is_animated_webp, open_animated_webp
@@ -22,6 +23,7 @@ FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,ivf,flv,asf,gif,apng,ogg,"
     "nut,mxf,dv,rm,wtv,yuv4mpegpipe,mjpeg,aac,mp3,wav,flac"
 )
+NOT_A_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 # PyAV 19 dropped this option: it decodes metadata with "surrogateescape", and `read_metadata` replaces invalid bytes.
 METADATA_OPTIONS: Any = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
 

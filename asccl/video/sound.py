@@ -11,8 +11,8 @@ from typing import Any
 import av
 import numpy as np
 
-from asccl.video.clock import TrackClock
 from asccl.video.container import codec_name, open_trial_output, read_metadata
+from asccl.video.track_clock import TrackClock
 from asccl.video.waveform import SampleDecoder
 
 COPIED_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "alac"})
@@ -75,7 +75,7 @@ def reason_to_encode(stream: Any, packets: Sequence[Any], clock: TrackClock, out
     codec = codec_name(stream)
     if codec not in COPIED_CODECS or not _is_muxable(stream, packets, output.format.name):
         return f"MP4 cannot hold {codec} of this kind" if codec in COPIED_CODECS else f"MP4 cannot hold {codec}"
-    if not clock.is_uniform:
+    if not clock.is_uniform or not stream.codec_context.rate:
         return "its channels or sample rate change"
     if for_browsers and codec not in BROWSER_CODECS:
         return f"browsers do not play {codec}"
@@ -86,10 +86,11 @@ def _is_muxable(stream: Any, packets: Sequence[Any], container_format: str) -> b
     """Try to write the first packets of a track to a file in memory."""
     try:
         with open_trial_output(container_format) as trial:
-            copy = trial.add_stream_from_template(stream)
+            copy, last = trial.add_stream_from_template(stream), None
             for packet in packets:
-                packet.stream = copy
-                trial.mux_one(packet)
+                if last is None or packet.dts > last:
+                    last, packet.stream = packet.dts, copy
+                    trial.mux_one(packet)
     except (av.error.FFmpegError, ValueError):
         return False
     return True

@@ -12,18 +12,16 @@ from typing import Any
 
 import av
 import cv2
-from av.stream import Disposition
 
 from asccl.errors import UnreadableError
 from asccl.types import LazyImage, MediaInfo
-from asccl.video.clock import measure_clock
+from asccl.video.clock import CHUNK_FORMAT, measure_clock
 from asccl.video.colour import Decoder, read_colour
-from asccl.video.container import open_container
+from asccl.video.container import NOT_A_VIDEO, open_container
 from asccl.video.lazy_image import DecodedImage
 from asccl.video.limits import Limits
 from asccl.video.stream_choice import select_film
 
-NOT_A_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 FALLBACK_RATE = Fraction(25)  # frames per second
 MAX_RATE = 1000  # frames per second; a higher one is an error of the file
 MAX_RATE_ROUNDING = Fraction(1, 1000)  # relative difference of the average of rounded time stamps
@@ -72,7 +70,7 @@ class VideoSource:
             self.stated_duration = self._read_stated_duration()
             limits.check_length(path, self.duration, self.frame_count)
             self._alpha_decoder = _create_alpha_decoder(self.stream)
-            self._has_chunk_times = self.container.format.name == "avi"
+            self._has_chunk_times = self.container.format.name == CHUNK_FORMAT
         except BaseException:
             self.container.close()
             raise
@@ -204,7 +202,9 @@ class VideoSource:
     def _read_stated_duration(self) -> float:
         if self.stream.duration:
             return float(self.stream.duration * self.time_base)
-        return max(0.0, (self.container.duration or 0) / av.time_base)
+        stated = max(0.0, (self.container.duration or 0) / av.time_base)
+        start = max(0.0, float((self.clock.start or 0) * self.time_base))
+        return stated - start if stated > start and "matroska" in self.container.format.name else stated
 
 
 class Converter:

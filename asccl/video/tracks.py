@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -119,12 +119,11 @@ class TrackCopier:
     def _add_tracks(self, source: Path, for_browsers: bool) -> None:
         first_packets = _read_first_packets(source)
         for stream in self._input.streams.audio:
-            codec = stream.codec_context
-            if codec is None or not codec.rate:
-                report = describe_track(stream, "dropped", None, "there is no decoder for it")
+            packets, clock = first_packets.get(stream.index, []), self._clock.tracks[stream.index]
+            if stream.codec_context is None or not (stream.codec_context.rate or _is_decodable(stream, packets)):
+                report = describe_track(stream, "dropped", None, "it cannot be decoded")
                 self._dropped.append(("sound", report))
                 continue
-            packets, clock = first_packets.get(stream.index, []), self._clock.tracks[stream.index]
             reason = reason_to_encode(stream, packets, clock, self._output, for_browsers)
             track = EncodedTrack(stream, self._output, reason) if reason else CopiedTrack(stream, self._output)
             self._tracks[stream.index] = track
@@ -152,6 +151,15 @@ class TrackCopier:
                     yield packet
         except av.error.FFmpegError:
             return
+
+
+def _is_decodable(stream: Any, packets: Sequence[Any]) -> bool:
+    """Whether the first packets of a track give samples, where the header states no sample rate."""
+    decoder = av.CodecContext.create(stream.codec_context.name, "r")
+    try:
+        return any(decoder.decode(packet) for packet in packets)
+    except (av.error.FFmpegError, ValueError):
+        return False
 
 
 def _read_first_packets(source: Path) -> dict[int, list[Any]]:

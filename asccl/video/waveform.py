@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,18 @@ from typing import Any
 import av
 import numpy as np
 
-from asccl.video.clock import PacketClock, measure_clock
-from asccl.video.container import open_container
+from asccl.video.clock import measure_clock
+from asccl.video.container import NOT_A_VIDEO, open_container
 from asccl.video.limits import UNLIMITED, Limits
+from asccl.video.track_clock import PacketClock
 
 SOUND_RATE = 16_000  # Hz
-MAX_DEVIATION = 0.04  # seconds by which samples may lie beside their time stamps; more is a gap or an overlap
+MAX_DEVIATION = Fraction(1, 25)  # seconds by which samples may lie beside their time stamps
 SILENCE_CHUNK = 10.0  # seconds of silence that are returned at once
 
 
 def read_sound(path: Path | str, rate: int = SOUND_RATE, seconds: float | None = None) -> np.ndarray | None:
-    """Read the first audio track, mixed to one channel; gaps of the track are silent.
+    """Read the first audio track, mixed to one channel.
 
     Args:
         path: a video or audio file.
@@ -28,37 +30,63 @@ def read_sound(path: Path | str, rate: int = SOUND_RATE, seconds: float | None =
         seconds: of sound to read at most; None reads as much as `Limits` allows a video to last.
 
     Returns:
-        (N,) float32 in [-1, 1], whose first sample belongs to the start of the track; None without audio.
+        (N,) float32 in [-1, 1], see `decode_sound`; None without audio.
 
     Raises:
         UnreadableError: the file cannot be opened.
     """
-    path = Path(path)
-    UNLIMITED.check_file(path)
     remaining = round((Limits().max_seconds if seconds is None else seconds) * rate)
+    chunks = decode_sound(Path(path), rate)
+    if chunks is None:
+        return None
     parts: list[np.ndarray] = []
-    with open_container(path, UNLIMITED.max_pixels) as container:
-        stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
-        if stream is None:
-            return None
-        clock = measure_clock(path).tracks[stream.index]
-        for samples in _decode_track(container, stream, clock.follow(), rate):
-            parts.append(samples[0, :remaining])
+    with closing(chunks):
+        for samples in chunks:
+            parts.append(samples[:remaining])
             remaining -= len(parts[-1])
             if remaining <= 0:
                 break
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
-def _decode_track(container: Any, stream: Any, clock: PacketClock, rate: int) -> Iterator[np.ndarray]:
-    """Decode a track from its first packet on, (1, n) float32 in parts."""
-    decoder = SampleDecoder("mono", rate)
-    try:
-        for packet in container.demux(stream):
-            yield from decoder.decode(clock.carry_on(packet))
-    except av.error.FFmpegError:
-        pass  # the file breaks off: what has been decoded counts
-    yield from decoder.finish()
+def decode_sound(path: Path, rate: int = SOUND_RATE) -> Generator[np.ndarray, None, None] | None:
+    """Decode the first audio track, mixed to one channel. Damaged packets and gaps become silence.
+
+    Args:
+        path: a video or audio file.
+        rate: sample rate of the result in Hz.
+
+    Returns:
+        Iterator of (n,) float32 in [-1, 1], each part right behind the one before. The first sample belongs to the
+        first frame of the picture, or to the start of the track without a picture. None without audio.
+
+    Raises:
+        UnreadableError: the file cannot be opened.
+    """
+    UNLIMITED.check_file(path)
+    clocks = measure_clock(path)
+    with open_container(path, UNLIMITED.max_pixels) as container:
+        sound = next((s.index for s in container.streams.audio if s.codec_context is not None), None)
+        pictures = [clocks.tracks[s.index] for s in container.streams.video if not s.disposition & NOT_A_VIDEO]
+    if sound is None:
+        return None
+    starts = [clock.start * clock.time_base for clock in pictures if clock.start is not None]
+    decoder = SampleDecoder("mono", rate, min(starts, default=None))
+    return _decode_track(path, sound, clocks.tracks[sound].follow(), decoder)
+
+
+def _decode_track(
+    path: Path, index: int, clock: PacketClock, decoder: SampleDecoder
+) -> Generator[np.ndarray, None, None]:
+    with open_container(path, UNLIMITED.max_pixels) as container:
+        try:
+            for packet in container.demux(container.streams[index]):
+                for samples in decoder.decode(clock.carry_on(packet)):
+                    yield samples[0]
+        except av.error.FFmpegError:
+            pass  # the file breaks off: what has been decoded counts
+        for samples in decoder.finish():
+            yield samples[0]
 
 
 class SampleDecoder:
@@ -69,14 +97,16 @@ class SampleDecoder:
     Args:
         layout: of the samples, for instance "stereo".
         rate: of the samples, Hz.
+        start: seconds on the clock that is carried on, of the first sample; None starts with the track.
 
     Attributes:
-        start: seconds on the clock that is carried on, of the first sample; None before it.
+        start: the same; None before the first sample.
         damaged: number of packets that could not be decoded.
     """
 
-    def __init__(self, layout: str, rate: int):
-        self.start: Fraction | None = None
+    def __init__(self, layout: str, rate: int, start: Fraction | None = None):
+        self.start = start
+        self._tolerance = Fraction(0)  # seconds by which the next sample may lie beside its time stamp
         self.damaged = 0
         self._layout, self._rate = layout, rate
         self._channels = av.AudioLayout(layout).nb_channels
@@ -112,13 +142,14 @@ class SampleDecoder:
             time = frame.pts * Fraction(frame.time_base or packet.time_base)
             self.start = time if self.start is None else self.start
             gap = time - self.start - self._consumed
-            if gap > MAX_DEVIATION:
+            if gap > self._tolerance:
                 yield from self.finish()
                 yield from self._silence(gap)
                 self._consumed += gap
-            elif gap < -MAX_DEVIATION:
-                self._surplus = round(-gap * self._rate)
+            elif gap < -self._tolerance:
+                self._surplus += round(-gap * self._rate)
                 self._consumed += gap
+            self._tolerance = MAX_DEVIATION
         self._consumed += Fraction(frame.samples, frame.sample_rate)
         frame_format = (frame.format.name, frame.layout.name, frame.sample_rate)
         if frame_format != self._format:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,16 +14,17 @@ from typing import Any
 
 import av
 
-from asccl.errors import SettingError, UnreadableError
+from asccl.errors import OutputError, SettingError, UnreadableError
 from asccl.files import AtomicFile, join_name
 from asccl.types import Frame, MediaInfo
 from asccl.video.colour import Colour, read_colour
 from asccl.video.container import open_container, open_output, read_metadata
 from asccl.video.lazy_image import to_video_frame
 from asccl.video.limits import UNLIMITED
-from asccl.video.sound import OutputSpan
+from asccl.video.sound import UNSUITABLE_ERRORS, OutputSpan
 from asccl.video.source import VideoSource, read_orientation
 from asccl.video.stills import STILL_SUFFIXES, StillWriter, check_still_size, read_still_tags
+from asccl.video.timestamps import TimestampConverter
 from asccl.video.tracks import TrackCopier
 
 VIDEO_SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
@@ -36,11 +37,6 @@ CONTAINER_METADATA = {
     "rotate",
 }  # keys that describe the source file
 KEY_FRAME_INTERVAL = 4  # seconds, so that a player can seek
-MAX_COARSE_RESOLUTION = (
-    1000  # units per second; time bases up to this (Matroska, FLV) round the times of a constant rate
-)
-MAX_RESOLUTION = 10_000_000  # units per second that MP4 and players support reliably
-FALLBACK_RESOLUTION = 1_000_000  # units per second
 
 
 @dataclass(frozen=True)
@@ -96,13 +92,13 @@ class Writer:
         self._check = check or (lambda: None)
         self.info, self.settings = info, settings or EncodeSettings()
         self._colour, self._pixel_aspect = _read_colour_and_aspect(info.path)
-        self._timestamps = _TimestampConverter(info)
+        self._timestamps = TimestampConverter(info)
         self._origin: Fraction | None = None
         self._end = Fraction(0)  # of the picture, on the clock of the source
         self._tracks: TrackCopier | None = None
         self._file = AtomicFile(target)
         try:
-            with self._file.output_errors():
+            with self._output_errors():
                 self._output = open_output(
                     self._file.temporary_path,
                     VIDEO_SUFFIXES[target.suffix.lower()],
@@ -131,7 +127,7 @@ class Writer:
         self._end = max(self._end, time + 1 / self.info.frame_rate)
         encoded = to_video_frame(frame.pixels, self._colour)
         encoded.pts, encoded.time_base = self._timestamps(time), self._timestamps.time_base
-        with self._file.output_errors():
+        with self._output_errors():
             self._output.mux(self._stream.encode(encoded))
             if self._tracks is not None:
                 self._tracks.mux_until(time)
@@ -149,7 +145,7 @@ class Writer:
         if error is not None:
             self._discard()
             return
-        with self._file:
+        with self._file, self._output_errors():
             if self._origin is None:
                 raise ValueError("no frame was written")
             try:
@@ -165,6 +161,19 @@ class Writer:
                 if self._tracks is not None:
                     self._tracks.close()
 
+    @contextmanager
+    def _output_errors(self) -> Iterator[None]:
+        """Raise errors of the block as OutputError: those of the disk, and of what MP4 cannot hold."""
+        with self._file.output_errors():
+            try:
+                yield
+            except UNSUITABLE_ERRORS as error:
+                name, suffix = self.info.path.name, self._file.path.suffix
+                raise OutputError(
+                    f"the picture of {name} cannot be stored in {suffix} ({error.strerror})",
+                    f"export {name} again as MP4 with H.264 and AAC, in another size if that does not help",
+                ) from error
+
     def _discard(self) -> None:
         self._file.discard()  # first, so that closing has little to write
         with suppress(OSError, av.error.FFmpegError):
@@ -174,7 +183,7 @@ class Writer:
 
     def _begin(self, time: Fraction) -> Fraction:
         """Decide what is written, by the time of the first frame; return what becomes 0 in the output."""
-        self._end = time + Fraction(self.info.duration)
+        self._end = time + Fraction(self.info.duration).limit_denominator(10**6)
         origin = time
         if self._tracks is not None:
             origin = self._tracks.choose_origin(time)
@@ -204,37 +213,6 @@ class Writer:
         if self._pixel_aspect != 1:
             stream.codec_context.sample_aspect_ratio = self._pixel_aspect
         return stream
-
-
-class _TimestampConverter:
-    """Exact conversion from seconds of the source to time stamps of the output.
-
-    Times that a coarse container has rounded (33, 67, 100 ms for 30000/1001 frames per second) are restored to the
-    nearest multiple of the frame duration, which is less than one unit away.
-    """
-
-    def __init__(self, info: MediaInfo):
-        base, self._rate = info.time_base, info.frame_rate
-        is_coarse = base.denominator <= MAX_COARSE_RESOLUTION * base.numerator
-        self._tolerance = base if is_coarse else Fraction(0)
-        resolution = math.lcm(base.denominator, self._rate.numerator) if is_coarse else base.denominator
-        self.time_base = Fraction(1, resolution if resolution <= MAX_RESOLUTION else FALLBACK_RESOLUTION)
-        self._first = self._origin = Fraction(0)
-        self._last_pts: int | None = None
-
-    def start(self, first: Fraction, origin: Fraction) -> None:
-        self._first, self._origin = first, origin
-
-    def __call__(self, time: Fraction) -> int:
-        if self._tolerance:
-            regular = self._first + round((time - self._first) * self._rate) / self._rate
-            if abs(regular - time) <= self._tolerance:
-                time = regular
-        pts = round((time - self._origin) / self.time_base)
-        if self._last_pts is not None:
-            pts = max(pts, self._last_pts + 1)
-        self._last_pts = pts
-        return pts
 
 
 def open_writer(

@@ -58,3 +58,27 @@ def test_the_renderer_is_described_where_one_was_searched_for() -> None:
 def test_a_weak_emotion_is_explained() -> None:
     weak = {**REPORT, "emotion": {**REPORT["emotion"], "weak": True, "reason": "More would move the lips."}}
     assert summarize_report(weak)["weak"] == "More would move the lips."
+
+
+def test_what_was_not_carried_over_is_listed() -> None:
+    track = {
+        "codec": "mp2",
+        "language": "ger",
+        "action": "encoded",
+        "written_as": "aac",
+        "reason": "MP4 cannot hold mp2",
+    }
+    jumps = [{"time": 1.6, "seconds": -1.6}]
+    report = {
+        **REPORT,
+        "sound": [{**track, "damaged": 0}],
+        "clock": {"stated_seconds": 1.6, "measured_seconds": 3.2, "jumps": jumps},
+    }
+    summary = summarize_report(report)
+    assert summary["sound"] == "mp2 (ger) encoded to aac: MP4 cannot hold mp2"
+    assert summary["clock"] == "jumps at 1.60 s by -1.60 s: carried on without a gap"
+
+
+def test_a_wrong_header_is_mentioned() -> None:
+    clock: dict[str, Any] = {"stated_seconds": 0.067, "measured_seconds": 2.0, "jumps": []}
+    assert summarize_report({**REPORT, "clock": clock})["clock"] == "2.00 s were measured, the header states 0.07 s"

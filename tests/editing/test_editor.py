@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,15 @@ from media import FRAMES, RATE, SIZE
 from PIL import Image
 
 from asccl import Editor, EditRequest, EditResult
-from asccl.types import Frame
+from asccl.errors import CancelledError, SettingError
+from asccl.types import Frame, Progress
 from asccl.video import Reader, open_writer, probe, read_tags
+from benchmarks.sync_clips import patch_track_length
 
 REPORT_KEYS = {
     *("schema", "software", "request", "source", "frames", "metadata", "fit", "strength", "renderer"),
     *("speech", "identity", "emotion", "curves", "seconds", "weights"),
-    *("sound", "subtitles", "chapters", "clock"),
+    *("sound", "subtitles", "chapters", "clock", "adaptation"),
 }
 
 
@@ -193,3 +196,29 @@ def test_reference_with_and_without_an_emotion(pixels, still: Path, tmp_path: Pa
     assert (by_reference != images(still)[0]).any()
     assert (by_both != by_emotion).any()
     assert (by_both != by_reference).any()
+
+
+def test_an_edit_cancelled_while_the_end_is_written_leaves_nothing(editor: Editor, clip: Path, tmp_path: Path) -> None:
+    stages: list[float] = []
+
+    def is_cancelled() -> bool:
+        return bool(stages) and stages[-1] == 1.0
+
+    progress = Progress(lambda stage, done: stages.append(done if stage == "render" else 0.0), is_cancelled)
+    with pytest.raises(CancelledError):
+        editor.edit(EditRequest(clip, tmp_path / "out.mp4", emotion="happy"), progress)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_complete_edit_is_no_longer_cancelled(editor: Editor, clip: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    result = editor.edit(EditRequest(clip, output, emotion="happy"), Progress(cancelled=output.exists))
+    assert result.output.exists()
+
+
+def test_a_start_behind_the_real_end_is_refused(editor: Editor, tmp_path: Path, clip: Path) -> None:
+    source = tmp_path / "long.mp4"
+    source.write_bytes(clip.read_bytes())
+    patch_track_length(source, Fraction(100))
+    with pytest.raises(SettingError, match="lies behind the end"):
+        editor.edit(EditRequest(source, tmp_path / "out.mp4", emotion="happy", start=1.0))

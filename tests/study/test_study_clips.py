@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image
 
 from asccl.errors import InputError
-from asccl.study.clips import import_clip
+from asccl.study.clips import _copy_streams, import_clip
+from benchmarks.sync_clips import AVI, Part, write_part
 
 
 def decode(path: Path) -> np.ndarray:
@@ -80,3 +82,25 @@ def test_an_animated_gif_becomes_a_video_and_a_single_picture_is_refused(tmp_pat
     pictures[0].save(tmp_path / "b.gif")
     with pytest.raises(InputError, match=r"b.gif is a picture: give a video"):
         import_clip(tmp_path / "b.gif", tmp_path / "b.mp4")
+
+
+def test_sound_that_browsers_do_not_play_is_encoded(tmp_path):
+    source = write_part(tmp_path / "a.avi", replace(AVI, rate=11_025), "avi")
+    import_clip(source, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        assert [stream.codec_context.name for stream in file.streams.audio] == ["aac"]
+
+
+def test_a_clip_that_cannot_be_copied_is_encoded(tmp_path, monkeypatch):
+    source = write_part(tmp_path / "a.mp4", Part(), "mp4")
+    copies = []
+
+    def refuse_once(container, output) -> None:
+        copies.append(container.name)
+        if len(copies) == 1:
+            raise av.error.ArgumentError(22, "Invalid argument")
+        _copy_streams(container, output)
+
+    monkeypatch.setattr("asccl.study.clips._copy_streams", refuse_once)
+    assert import_clip(source, tmp_path / "out.mp4").seconds == pytest.approx(2, abs=0.05)
+    assert len(copies) == 2

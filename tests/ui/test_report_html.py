@@ -54,3 +54,16 @@ def test_a_weak_emotion_is_explained():
     report = fake_report()
     report["emotion"] |= {"weak": True, "reason": "More would move the lips."}
     assert "More would move the lips." in report_html(report)
+
+
+def test_sound_that_was_left_out_is_listed():
+    report = fake_report()
+    track = {
+        "codec": "ac4",
+        "language": None,
+        "action": "dropped",
+        "written_as": None,
+        "reason": "it cannot be decoded",
+    }
+    report["sound"] = [{**track, "damaged": 0}]
+    assert "ac4 left out: it cannot be decoded" in report_html(report)
