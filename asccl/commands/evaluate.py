@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STAGE_SHARES = {"real": 0.15, "clips": 0.85, "done": 0.0}
 DEFAULT_DRAWS = 1000
+MAX_LISTED = 30  # lines of what was left out
 DEFAULT_SHEET_ROWS = 12
 SUMMARY = """\
 Measure the generated videos of a manifest (CSV or JSONL) and print a table per setting, with 95 % intervals over clips
@@ -126,8 +127,10 @@ def run(arguments: argparse.Namespace) -> int:
             report, failures = _evaluate(arguments, manifest, names, weights, interrupts)
         except CancelledError:
             return print_cancelled(interrupts.signal_number)
-    for entry in (*manifest.left_out, *failures):
-        print(f"asccl: {entry}", file=sys.stderr)
+    for record in report.left_out[:MAX_LISTED]:
+        print(f"asccl: {record['name']}: {record['reason']}", file=sys.stderr)
+    if len(report.left_out) > MAX_LISTED:
+        print(f"asccl: {len(report.left_out) - MAX_LISTED} more lines are in the report", file=sys.stderr)
     for name, reason in report.protocol["missing_measures"].items():
         print(f"asccl: {name} is not measured: {reason}", file=sys.stderr)
     if arguments.output is not None:

@@ -26,7 +26,7 @@ from asccl.version import __version__
 
 FORMAT = "asccl-evaluation-1"
 PROTOCOL_FIELDS = ("asccl", "commit", "measures", "missing_measures", "weights", "intervals", "clips")
-MAX_REPORT_BYTES = 200 * 2**20
+MAX_REPORT_BYTES = 64 * 2**20
 Record = dict[str, Any]
 
 

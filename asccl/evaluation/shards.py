@@ -42,6 +42,7 @@ class Shard:
         faces: of them, with a face on both sides.
         offset: generated frame t belongs to source frame t + offset.
         picture: JPEG of source, reference and generated frame side by side; empty for a real video.
+        unpaired: number of frames by which source and generated clip end apart.
     """
 
     states: Mapping[str, State]
@@ -50,6 +51,7 @@ class Shard:
     faces: int = 0
     offset: int = 0
     picture: bytes = b""
+    unpaired: int = 0
 
     def missing(self, measures: Sequence[Measure]) -> list[Measure]:
         """Return the measures that this shard lacks, without those that are undefined for its clip."""
@@ -118,6 +120,7 @@ def write_shard(path: Path, shard: Shard) -> None:
         "frames": shard.frames,
         "faces": shard.faces,
         "offset": shard.offset,
+        "unpaired": shard.unpaired,
     }
     write_atomic(path, save(tensors, {"shard": json.dumps(fields)}))
 
@@ -142,6 +145,7 @@ def compute_clip(row: EvaluationRow, measures: Sequence[Measure], streams: FaceS
         faces=result.faces,
         offset=clip.offset,
         picture=capture_moment(clip),
+        unpaired=abs(clip.source.info.frames - clip.offset - clip.generated.info.frames),
     )
 
 

@@ -22,6 +22,7 @@ from asccl.types import EMOTIONS
 
 POOLED, AVERAGE, NO_EMOTION = "pooled", "average", "unlabelled"
 SEED = 0
+MAX_UNPAIRED = 8  # frames by which source and generated video may end apart; codecs and offsets cost a few
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,19 @@ class Summarizer:
         self._left_out.clear()
         methods = ordered_methods(clips)
         clips = sorted(clips, key=lambda clip: (methods.index(clip.row.method), clip.row.setting, clip.row.id))
+        for clip in clips:
+            self._note_length(clip)
         groups = [score for setting in SETTINGS for score in self._score_setting(setting, clips)]
         differences = [d for setting in SETTINGS for d in self._compare_setting(setting, clips)]
         scores = [(clip, self._score_clip(clip)) for clip in clips]
         return Summary(scores, groups, differences, tuple(self._left_out.values()))
+
+    def _note_length(self, clip: ClipShard) -> None:
+        """List a clip whose source and generated video have other lengths: only their common frames are compared."""
+        if clip.shard.unpaired > MAX_UNPAIRED:
+            name = f"{clip.row.id} of {clip.row.method}, end"
+            reason = f"{clip.shard.unpaired} frames of source or generated video have no partner and are not compared"
+            self._left_out[name] = LeftOut(name, reason)
 
     def _score_setting(self, setting: str, clips: Sequence[ClipShard]) -> list[GroupScore]:
         scores = []

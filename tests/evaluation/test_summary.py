@@ -79,6 +79,13 @@ def test_a_clip_without_an_emotion_counts_in_all_clips_only():
     assert (group(summary, "warp", "average"), group(summary, "warp", "pooled")) == (1.0, 2.0)
 
 
+@pytest.mark.parametrize(("unpaired", "count"), [(2, 0), (40, 1)])
+def test_clips_of_other_lengths_are_listed(unpaired, count):
+    clips = clips_of("warp", [1.0, 2.0])
+    clips[0] = ClipShard(clips[0].row, dataclasses.replace(clips[0].shard, unpaired=unpaired))
+    assert len([entry for entry in summarize(clips).left_out if "no partner" in entry.reason]) == count
+
+
 def test_a_shard_reads_as_it_was_written(tmp_path):
     shard = Shard({"a": {"sum": np.array([0.1, 2e300]), "count": np.array(3.0)}}, {"b": "no sound"}, 5, 4, -2, b"jpeg")
     write_shard(tmp_path / "shard", shard)
