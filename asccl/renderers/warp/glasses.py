@@ -34,7 +34,7 @@ MAX_OBSERVED_FRAMES = 24
 # glasses are detected by thin lines around the eyes, by edges below them or by a bridge; `benchmarks/occlusion.py`
 # measures what bare faces and glasses reach
 MIN_LINE_CONTRAST = 2.3  # of lower rims to skin, 15th percentile over 75th
-MIN_RIM, MIN_BRIDGE = 0.33, 0.5  # strength of edges, see `LensEvidence`
+MIN_RIM, MIN_BRIDGE = 0.33, 0.62  # strength of edges, see `LensEvidence`
 # weaker evidence counts where a weak bridge goes with a weak rim
 MIN_WEAK_LINE_CONTRAST, MIN_WEAK_RIM, MIN_WEAK_BRIDGE = 1.3, 0.22, 0.3
 MIN_LENS_DARKNESS = 0.3

@@ -29,6 +29,8 @@ MAX_DIFFERENCE = 8.0  # standard deviations; larger differences count as this on
 BLUR = 1.8  # cells, standard deviation
 WEAK, STRONG = 1.0, 2.6  # smoothed difference at the border of a covered part, and at its core
 STRONG_AGAIN = 2.0  # at its core where the frame before was covered, too
+MAX_EYE_SHARE = 0.6  # of a part around the eyes; above it, the part is a blink or a raised brow
+EYE_RADIUS = 4.0  # cells around the lids
 MIN_PART = 0.02  # of the face: smaller parts are not covered
 CLOSING = 7  # cells: gaps in a covered part, such as skin seen between fingers
 LIGHT_STEPS = 3  # estimates of the common change of light, each without the cells that differ most
@@ -73,7 +75,8 @@ class OccluderModel:
     def detector(self) -> OccluderDetector:
         """Make the detector of what lies before this face; it detects nothing if too few frames were observed."""
         usual = self._measure_usual_face() if len(self._samples) >= MIN_SAMPLES else None
-        return OccluderDetector(self.chart, usual)
+        near_eyes = near_landmarks(self.chart, mesh.RIGHT_EYE + mesh.LEFT_EYE, EYE_RADIUS) | self._brows
+        return OccluderDetector(self.chart, usual, self.chart.to_grid(near_eyes) > 0)
 
     def _measure_usual_face(self) -> UsualFace:
         samples = np.stack(self._samples)
@@ -100,10 +103,12 @@ class OccluderDetector:
     Attributes:
         chart: of the face.
         usual: appearance of the face; None if it is not known.
+        near_eyes: cells around eyes and brows, (CHART_SIZE, CHART_SIZE) bool.
     """
 
     chart: FaceChart
     usual: UsualFace | None
+    near_eyes: np.ndarray
 
     def covered_cells(self, image: LazyImage, landmarks: np.ndarray, was_covered: bool = False) -> np.ndarray | None:
         """Find what lies before the face in a frame.
@@ -137,7 +142,9 @@ class OccluderDetector:
         parts = [
             k
             for k in range(1, count)
-            if stats[k, cv2.CC_STAT_AREA] >= MIN_PART * inside.sum() and smooth[labels == k].max() >= strong
+            if stats[k, cv2.CC_STAT_AREA] >= MIN_PART * inside.sum()
+            and smooth[labels == k].max() >= strong
+            and self.near_eyes[(labels == k) & inside].mean() < MAX_EYE_SHARE
         ]
         return np.isin(labels, parts) if parts else None
 

