@@ -17,6 +17,7 @@ from asccl.editing.frames import MIN_SAMPLES, EditFrames, FrameSampler, observe_
 from asccl.editing.models import Models, load_models
 from asccl.editing.plan import FADE_SECONDS, EditPlan, plan_edit, select_director, time_range_weight
 from asccl.editing.preview import PreviewSession
+from asccl.errors import SettingError, WeightsError
 from asccl.types import DetectedFace, Progress
 from asccl.video import Limits
 
@@ -114,3 +115,14 @@ def test_an_observed_clip_has_samples_with_landmarks(short_clip, models):
     with clip:
         assert MIN_SAMPLES <= len(face.samples) < 2 * MIN_SAMPLES
         assert all(np.isfinite(s.landmarks).all() for s in face.samples)
+
+
+def test_another_manipulator_is_taken_from_its_file(models: Models, tmp_path: Path) -> None:
+    request = EditRequest("a.mp4", emotion="sad", generator="ned", manipulator=tmp_path / "mine.safetensors")
+    with pytest.raises(WeightsError, match=r"mine\.safetensors"):
+        select_director(request, models.head)
+
+
+def test_a_manipulator_needs_its_generator(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="takes no manipulator"):
+        EditRequest("a.mp4", emotion="sad", manipulator=tmp_path / "mine.safetensors")
