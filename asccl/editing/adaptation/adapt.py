@@ -36,7 +36,7 @@ WORKERS = 2  # threads; the result does not depend on their number
 COST_SHARES: Mapping[str, float] = MappingProxyType({"identity": 1.3, "raw shift": 1.1, "scc": 1.1, "lips": 1.1})
 FREE_COSTS: Mapping[str, float] = MappingProxyType({"identity": 0.0, "raw shift": 0.0, "scc": 0.0, "lips": 1.0})
 # ... and pays this for all of it: a face that reads well gives back what it does not need, another may spend more
-COST_PRICES: Mapping[str, float] = MappingProxyType({"identity": 0.3, "raw shift": 0.1, "scc": 0.1})
+COST_PRICES: Mapping[str, float] = MappingProxyType({"identity": 0.18, "raw shift": 0.06, "scc": 0.04})
 REACHED_SHARE = 0.95  # of a bound, from which on it counts as reached
 BOUND_NAMES = ("identity", "raw shift", "scc", "lips")
 
