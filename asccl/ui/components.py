@@ -24,7 +24,10 @@ from asccl.ui.messages import format_seconds
 UI_FOLDER = Path(__file__).parent
 MAX_IMAGE_SIDE = 1280  # pixels of the longer side of an image that is sent to the browser
 CARD_IMAGE_SIDE = 320  # pixels
-MEDIA_TYPES = ["video", "image", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".ts", ".heic", ".webp"]
+MEDIA_TYPES = [
+    *("video", "image", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".ts", ".mts", ".m2ts", ".3gp", ".flv"),
+    *(".mjpeg", ".heic", ".heif", ".avif", ".webp"),
+]  # Python and some browsers do not know the media type of all of them
 
 COMPARISON_TEMPLATE = """${value ? `
 <div class="compare" style="--at: 50%; --ratio: calc(${value.width} / ${value.height})">
