@@ -108,7 +108,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate a manifest. Returns the exit status."""
-    from asccl.evaluation.manifest import read_evaluation_manifest
+    from asccl.evaluation.manifest_reader import read_evaluation_manifest
     from asccl.evaluation.registry import MEASURES
     from asccl.evaluation.tables import FORMATS, format_tables, report_tables
 

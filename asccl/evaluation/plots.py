@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from asccl.evaluation.manifest import SETTINGS
 from asccl.evaluation.report import Record, Report
-from asccl.evaluation.summary import POOLED
+from asccl.evaluation.scores import POOLED
 from asccl.evaluation.tables import measure_label
 
 if TYPE_CHECKING:

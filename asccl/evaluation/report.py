@@ -19,8 +19,8 @@ from asccl.errors import InputError
 from asccl.evaluation.manifest import LeftOut
 from asccl.evaluation.measure import Measure
 from asccl.evaluation.moment import RULE
+from asccl.evaluation.scores import AVERAGE, POOLED, Summary, interval_record
 from asccl.evaluation.statistics import CONFIDENCE
-from asccl.evaluation.summary import AVERAGE, POOLED, Summary, interval_record
 from asccl.files import write_atomic
 from asccl.version import __version__
 

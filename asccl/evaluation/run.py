@@ -11,8 +11,9 @@ from asccl.evaluation.baselines import BASELINES
 from asccl.evaluation.face_stream import FaceStreams
 from asccl.evaluation.manifest import EvaluationRow, LeftOut
 from asccl.evaluation.measure import Measure
+from asccl.evaluation.scores import ClipShard
 from asccl.evaluation.shards import Shard, ShardStore, compute_clip, compute_pool, read_shard, write_shard
-from asccl.evaluation.summary import ClipShard, real_videos, speaker_pools
+from asccl.evaluation.summary import real_videos, speaker_pools
 from asccl.types import Progress
 
 

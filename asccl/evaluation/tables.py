@@ -14,7 +14,7 @@ from asccl.errors import SettingError
 from asccl.evaluation.baselines import COPY
 from asccl.evaluation.manifest import SETTINGS
 from asccl.evaluation.report import Record, Report
-from asccl.evaluation.summary import AVERAGE, NO_EMOTION, POOLED
+from asccl.evaluation.scores import AVERAGE, NO_EMOTION, POOLED
 from asccl.types import EMOTIONS
 
 UP, DOWN, MISSING = "↑", "↓", "–"

@@ -10,7 +10,7 @@ from typing import Any
 
 from asccl.evaluation.baselines import BASELINES
 from asccl.evaluation.report import Record, Report
-from asccl.evaluation.summary import POOLED
+from asccl.evaluation.scores import POOLED
 from asccl.evaluation.tables import MISSING, format_interval, format_number, is_significant, measure_label
 
 WORST_CLIPS = 6

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from asccl.errors import InputError
-from asccl.evaluation.manifest import parse_setting, read_evaluation_manifest, write_evaluation_manifest
+from asccl.evaluation.manifest import parse_setting, write_evaluation_manifest
+from asccl.evaluation.manifest_reader import read_evaluation_manifest
 from asccl.evaluation.run import add_baselines
 
 HEADER = "id,setting,emotion,speaker,method,source,generated,reference,real,offset"

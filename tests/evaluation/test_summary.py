@@ -8,9 +8,9 @@ from asccl.evaluation.frechet import FrechetDistance, moments
 from asccl.evaluation.manifest import EvaluationRow
 from asccl.evaluation.measure import clip_state
 from asccl.evaluation.report import read_report
+from asccl.evaluation.scores import ClipShard, Summary
 from asccl.evaluation.shards import Shard, ShardStore, read_shard, write_shard
 from asccl.evaluation.statistics import ClipStates, difference_interval, score_interval
-from asccl.evaluation.summary import ClipShard, Summary
 from asccl.evaluation.tables import format_tables, report_tables
 
 DISTANCE = FrechetDistance("distance", lambda chunk: np.zeros((0, 2)))

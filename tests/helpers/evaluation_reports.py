@@ -7,8 +7,9 @@ import numpy as np
 from asccl.evaluation.manifest import EvaluationRow
 from asccl.evaluation.measure import ClipMean, clip_state
 from asccl.evaluation.report import Report, build_report
+from asccl.evaluation.scores import ClipShard, Summary
 from asccl.evaluation.shards import Shard
-from asccl.evaluation.summary import ClipShard, Summarizer, Summary
+from asccl.evaluation.summary import Summarizer
 
 LIKENESS = ClipMean("likeness", True)
 DRAWS = 200

@@ -10,7 +10,7 @@ import numpy as np
 
 from asccl.evaluation.manifest import SETTINGS
 from asccl.evaluation.report import Report
-from asccl.evaluation.summary import AVERAGE
+from asccl.evaluation.scores import AVERAGE
 from asccl.evaluation.tables import DOWN, MISSING, UP, Table, format_number
 from asccl.types import EMOTIONS
 

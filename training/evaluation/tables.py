@@ -19,8 +19,9 @@ from asccl.evaluation.measure import Measure
 from asccl.evaluation.registry import MEASURES, build_measures
 from asccl.evaluation.report import Report, build_report
 from asccl.evaluation.run import add_baselines, describe_error, measure_clip, measure_pool, pool_videos
+from asccl.evaluation.scores import ClipShard
 from asccl.evaluation.shards import Shard, ShardStore
-from asccl.evaluation.summary import ClipShard, Summarizer, speaker_pools
+from asccl.evaluation.summary import Summarizer, speaker_pools
 from asccl.evaluation.tables import format_tables, report_tables
 from asccl.files import write_atomic
 from asccl.zoo import describe_networks, load_networks

@@ -5,7 +5,8 @@ import pytest
 from media import write_clip
 
 from asccl.errors import SettingError, WeightsError
-from asccl.evaluation.manifest import EvaluationRow, read_evaluation_manifest
+from asccl.evaluation.manifest import EvaluationRow
+from asccl.evaluation.manifest_reader import read_evaluation_manifest
 from asccl.evaluation.report import read_report
 from asccl.video import probe
 from training.evaluation.methods import METHODS, EditJob, as_file, edit_clip, method_files
