@@ -1,13 +1,18 @@
 """Do lips and sound belong together? Canonical correlation over lags, in the manner of FaceSync, without any weights.
 
+The operator, one direction of the mouth and one of the sound, is fitted to the real clip and applied to the generated
+one: fitted to the generated clip itself, it would find some correlation in any few seconds.
+
 Slaney and Covell, "FaceSync: a linear operator for measuring synchronization of video facial images and audio tracks",
 NIPS 2000. It measures timing, not articulation: read it beside the real clip and beside other words.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from scipy.fft import dct, rfft
@@ -24,13 +29,15 @@ MIN_HERTZ, MAX_HERTZ = 100.0, 7000.0
 SOUND_FEATURES = 4  # log energy and shape of the spectrum
 WINDOW_SECONDS = 0.05
 FLOOR_ENERGY = 1e-6  # added before the logarithm; samples are in [-1, 1]
+ROTATIONS = (0.25, 0.5, 0.75)  # shares of the sound that are moved from its beginning to its end, for the floor
 RIDGE = 0.02  # of the mean variance, added to the variances
 MIN_FRAMES = 50  # with a face and speech
+MIN_DEVIATION = 1e-6  # of a projection below which it rests; of two correlations that differ
 
 
 @dataclass(frozen=True)
 class AudioVisualAgreement(ClipMean):
-    """Largest canonical correlation of mouth and sound over lags of up to `MAX_LAG`, in [0, 1].
+    """Largest correlation of mouth and sound over lags of up to `MAX_LAG`, along directions fitted to the real clip.
 
     Frames without speech do not count where silero-vad is installed. The extras are "ceiling", the real clip; "floor",
     the same lips with other words; and "lag" in seconds, positive where the sound comes after the lips.
@@ -60,51 +67,103 @@ class _Mouths:
     def finish(self) -> State:
         generated, real = np.concatenate(self._rows).transpose(1, 0, 2)
         words = sound_features(self._sound, len(generated), self._rate)
-        others = sound_features(self._sound.rotated(), len(generated), self._rate)
+        real_words = sound_features(self._clip.source_sound or self._sound, len(generated), self._rate)
         speech = clip_speech(self._clip, len(generated))
         speaking = np.ones(len(generated), bool) if speech is None else speech
         max_lag = round(MAX_LAG * self._rate)
-        score, lag = agreement(generated, words, speaking, max_lag)
-        ceiling, _ = agreement(real, words, speaking, max_lag)
-        floor, _ = agreement(generated, others, np.ones(len(generated), bool), max_lag)
-        return clip_state(score, int(speaking.sum()), ceiling=ceiling, floor=floor, lag=lag / self._rate)
+        operator = fit_operator(real, real_words, speaking, max_lag)
+        score, lag = agreement(operator, generated, words, speaking, max_lag)
+        floors = []
+        for share in ROTATIONS:
+            others = sound_features(self._sound.rotated(share), len(generated), self._rate)
+            floors.append(agreement(operator, generated, others, speaking, max_lag)[0])
+        floor = float(np.mean(floors))
+        return clip_state(score, int(speaking.sum()), ceiling=operator.correlation, floor=floor, lag=lag / self._rate)
 
 
-def agreement(mouth: np.ndarray, sound: np.ndarray, counted: np.ndarray, max_lag: int) -> tuple[float, int]:
-    """Compute the largest canonical correlation over lags.
+class Operator(NamedTuple):
+    """Directions of the largest canonical correlation.
+
+    Attributes:
+        mouth: (M,).
+        sound: (S,).
+        correlation: of the projections of the clip to which they were fitted.
+    """
+
+    mouth: np.ndarray
+    sound: np.ndarray
+    correlation: float
+
+
+def fit_operator(mouth: np.ndarray, sound: np.ndarray, counted: np.ndarray, max_lag: int) -> Operator:
+    """Fit the operator of the lag with the largest canonical correlation.
 
     Args:
+        mouth: of the real clip, (T, M), NaN in frames without a face.
+        sound: (T, S) at the same times.
+        counted: (T,) bool, frames that count.
+        max_lag: frames.
+
+    Raises:
+        MeasureSkippedError: fewer than `MIN_FRAMES` frames count, or the lips or the sound rest.
+    """
+    pairs = (canonical_pair(a, b) for _, a, b in _lagged(mouth, sound, counted, max_lag))
+    operator = max((pair for pair in pairs if pair is not None), key=lambda pair: pair.correlation, default=None)
+    if operator is None:
+        raise MeasureSkippedError("the lips of the source or the sound rest")
+    return operator
+
+
+def agreement(
+    operator: Operator, mouth: np.ndarray, sound: np.ndarray, counted: np.ndarray, max_lag: int
+) -> tuple[float, int]:
+    """Compute the largest correlation of the projections over lags.
+
+    Args:
+        operator: fitted to the real clip.
         mouth: (T, M), NaN in frames without a face.
         sound: (T, S) at the same times.
         counted: (T,) bool, frames that count.
         max_lag: frames.
 
     Returns:
-        The correlation, and its lag in frames.
+        The correlation, 0 where the lips rest, and its lag in frames.
 
     Raises:
         MeasureSkippedError: fewer than `MIN_FRAMES` frames count.
     """
-    counted = counted & np.isfinite(mouth).all(1)
     best, best_lag = -1.0, 0
-    for lag in sorted(range(-max_lag, max_lag + 1), key=abs):  # of equal correlations the smallest lag
-        index = np.flatnonzero(counted)
-        index = index[(index + lag >= 0) & (index + lag < len(sound))]
-        if len(index) < MIN_FRAMES:
-            raise MeasureSkippedError(f"fewer than {MIN_FRAMES} frames have a face and speech")
-        correlation = canonical_correlation(mouth[index], sound[index + lag])
-        if correlation > best + 1e-9:
+    for lag, a, b in _lagged(mouth, sound, counted, max_lag):
+        x, y = a @ operator.mouth, b @ operator.sound
+        resting = min(x.std(), y.std()) < MIN_DEVIATION
+        correlation = 0.0 if resting else float(np.corrcoef(x, y)[0, 1])
+        if correlation > best + MIN_DEVIATION:
             best, best_lag = correlation, lag
     return best, best_lag
 
 
-def canonical_correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Largest correlation of linear combinations of the columns of a (N, P) and b (N, Q); 0 where one side rests."""
+def canonical_pair(a: np.ndarray, b: np.ndarray) -> Operator | None:
+    """Fit the directions of a (N, M) and b (N, S) with the largest correlation; None where one side rests."""
     a, b = (x - x.mean(0) for x in (a, b))
-    roots = [_inverse_root(x.T @ x / len(x)) for x in (a, b)]
-    if roots[0] is None or roots[1] is None:
-        return 0.0
-    return float(np.linalg.svd(roots[0] @ (a.T @ b / len(a)) @ roots[1], compute_uv=False)[0])
+    first, second = (_inverse_root(x.T @ x / len(x)) for x in (a, b))
+    if first is None or second is None:
+        return None
+    u, _, vt = np.linalg.svd(first.T @ (a.T @ b / len(a)) @ second)
+    directions = first @ u[:, 0], second @ vt[0]
+    return Operator(*directions, float(np.corrcoef(a @ directions[0], b @ directions[1])[0, 1]))
+
+
+def _lagged(
+    mouth: np.ndarray, sound: np.ndarray, counted: np.ndarray, max_lag: int
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """(lag, mouth, sound) of the frames that count, the smallest lags first."""
+    counted = counted & np.isfinite(mouth).all(1)
+    for lag in sorted(range(-max_lag, max_lag + 1), key=abs):
+        index = np.flatnonzero(counted)
+        index = index[(index + lag >= 0) & (index + lag < len(sound))]
+        if len(index) < MIN_FRAMES:
+            raise MeasureSkippedError(f"fewer than {MIN_FRAMES} frames have a face and speech")
+        yield lag, mouth[index], sound[index + lag]
 
 
 def sound_features(sound: Sound, frames: int, frame_rate: float) -> np.ndarray:
@@ -141,13 +200,13 @@ def _band_edges(length: int, rate: int) -> list[tuple[int, int]]:
 
 
 def _inverse_root(covariance: np.ndarray) -> np.ndarray | None:
-    """Inverse square root with a ridge relative to each variance; None where nothing varies."""
+    """W (P, P) so that columns times W are white, with a ridge relative to each variance; None where nothing varies."""
     variances = np.diag(covariance)
-    if variances.max() < 1e-12:
+    if variances.max() < MIN_DEVIATION**2:
         return None
-    scale = np.sqrt(np.maximum(variances, 1e-12))
+    scale = np.sqrt(np.maximum(variances, MIN_DEVIATION**2))
     values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale) + RIDGE * np.eye(len(scale)))
-    return (vectors / np.sqrt(values)) @ vectors.T / scale
+    return vectors / np.sqrt(values) / scale[:, None]
 
 
 def build_agreement(name: str, networks: Networks) -> AudioVisualAgreement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -107,7 +108,9 @@ def _load_vad() -> Any:
         from silero_vad import load_silero_vad
     except ImportError as error:
         raise AscclError("silero-vad is not installed", "pip install 'asccl[eval]'") from error
-    return load_silero_vad()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PyTorch announces the end of TorchScript, in which it is saved
+        return load_silero_vad()
 
 
 @cache
