@@ -7,7 +7,6 @@ hosts.
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,11 +70,9 @@ def open_trial_output(container_format: str) -> Any:
 
 
 def codec_name(stream: Any) -> str:
-    """FFmpeg's name of the codec of a stream, also where it has no decoder for it; "unknown" without a name."""
-    if stream.codec_context is not None:
-        return str(stream.codec_context.codec.canonical_name)
-    line = re.search(rf"Stream #\d+:{stream.index}\b.*?: \w+: (\w+)", stream.container.dumps_format())
-    return line[1] if line and line[1] != "none" else "unknown"
+    """FFmpeg's name of the codec of a stream; "unknown" where it has no decoder for it."""
+    codec = stream.codec_context
+    return "unknown" if codec is None else str(codec.codec.canonical_name)
 
 
 def read_metadata(item: Any) -> dict[str, str]:
