@@ -14,7 +14,12 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 SHORT_NAMES = {"start_up": "import"}  # the others are named after their module, with hyphens
-REQUIRES_ARGUMENTS = ("fingerprint", "manipulator-alone", "metric")  # run only as `python -m benchmarks.MODULE ...`
+REQUIRES_ARGUMENTS = (
+    "evaluation-peer",
+    "fingerprint",
+    "manipulator-alone",
+    "metric",
+)  # run only as `python -m benchmarks.MODULE ...`
 
 
 def find_benchmarks() -> dict[str, tuple[str, str]]:
