@@ -10,14 +10,16 @@ from asccl.renderers.warp.field import Box, face_size
 from asccl.renderers.warp.glasses_frame import (
     RAY_ANGLES,
     RAY_COUNT,
+    draw_thin_frame,
     frame_region,
     loop_polygon,
     strongest_loop,
     trace_loop,
 )
-from asccl.renderers.warp.hold import hold_weights
+from asccl.renderers.warp.hold import weights_at
 from asccl.renderers.warp.lens_plane import (
     LENS_DISTANCE,
+    PIXELS_PER_FACE_SIZE,
     LensEvidence,
     LensPlane,
     is_upper_half,
@@ -41,6 +43,8 @@ MIN_LENS_DARKNESS = 0.3
 MIN_STRUCTURE, STRUCTURE_RATIO = 0.25, 2.5  # strength of a rim's edges, absolute and over the skin's
 EYE_RADIUS = 0.13  # face sizes around the middle of a lens: rims do not lie inside
 RIM_CLOSING = 7  # pixels of a patch: the inside of the thickest rim
+PADDING = 24  # pixels around a patch, in which the skin still begins to move
+MAX_LOCATION_ERROR = 0.02  # face sizes; nothing moves so close to where glasses lie
 
 EYES = (mesh.RIGHT_EYE, mesh.LEFT_EYE)
 LOWER_RAYS = (np.sin(RAY_ANGLES) > 0.35) & (np.abs(np.cos(RAY_ANGLES)) < 0.94)  # they meet no brow
@@ -52,9 +56,9 @@ class GlassesModel:
 
     def __init__(self) -> None:
         self._evidence: list[LensEvidence] = []
-        self._radii: list[np.ndarray] = []
+        self._rims: list[np.ndarray] = []  # (2, RAY_COUNT, 2) of each frame in the lens plane, y from the nose's bridge
         self._contrast: list[float] = []
-        self._mask: np.ndarray | None = None  # uint8 patch of the lens plane, 255 where glasses lie, if detected
+        self._distance: np.ndarray | None = None  # face sizes from the glasses, padded patch, if detected
 
     def observe(self, image: Image, landmarks: np.ndarray) -> None:
         """Search a frame for glasses. landmarks: (478, 3) pixels."""
@@ -67,32 +71,35 @@ class GlassesModel:
             return
         radii, contrast = _trace_rims(image, landmarks)
         self._evidence.append(evidence)
-        self._radii.append(radii)
+        self._rims.append(_rim_points(radii, evidence.plane))
         self._contrast.append(contrast)
-        self._mask = self._build_mask() if self._is_worn() else None
+        self._distance = _distance_from(self._build_mask()) if self._is_worn() else None
 
     @property
     def detected(self) -> bool:
         """Whether the person wears glasses."""
-        return self._mask is not None
+        return self._distance is not None
 
     @property
     def has_dark_lenses(self) -> bool:
         """Whether the eyes are hidden behind dark lenses."""
         return self.detected and self._median("darkness") > MIN_LENS_DARKNESS
 
-    def mask(self, landmarks: np.ndarray, box: Box) -> np.ndarray | None:
-        """Locate the glasses in the cells of a box, (h, w) bool; None without glasses."""
-        if self._mask is None:
+    def distance(self, landmarks: np.ndarray, box: Box) -> np.ndarray | None:
+        """Measure how far each cell of a box lies from the glasses, (h, w) face sizes; None without glasses."""
+        if self._distance is None:
             return None
-        return LensPlane.before(landmarks).to_box(self._mask, box) > 127
+        plane = LensPlane.before(landmarks).resting_on(self._nose())
+        return plane.to_box(self._distance, box, PADDING)
 
     def displacement_weights(self, landmarks: np.ndarray, box: Box) -> np.ndarray | None:
         """Weight the displacement of each cell of a box, (h, w): 0 at the glasses, 1 far away. None without glasses."""
-        mask = self.mask(landmarks, box)
-        if mask is None:
-            return None
-        return hold_weights(mask, box, face_size(landmarks))
+        distance = self.distance(landmarks, box)
+        return None if distance is None else weights_at(np.maximum(distance - MAX_LOCATION_ERROR, 0))
+
+    def _nose(self) -> float:
+        """Usual y of the bridge of the nose in the plane of the lenses."""
+        return float(np.median([evidence.plane.nose for evidence in self._evidence]))
 
     def _median(self, name: str) -> float:
         return float(np.median([getattr(evidence, name) for evidence in self._evidence]))
@@ -110,7 +117,7 @@ class GlassesModel:
     def _build_mask(self) -> np.ndarray:
         """The pixels of the lens plane that glasses cover: rims, bridge and temples, and dark lenses."""
         edges = np.median([evidence.edges for evidence in self._evidence], axis=0)
-        centres = np.median([evidence.centres for evidence in self._evidence], axis=0)
+        centres = np.median([evidence.plane.centres for evidence in self._evidence], axis=0)
         is_dark = self._median("darkness") > MIN_LENS_DARKNESS
         loops = [trace_loop(edges, centre) for centre in centres]
         region = frame_region(edges, centres, loops)
@@ -120,14 +127,26 @@ class GlassesModel:
         kernel = np.ones((RIM_CLOSING,) * 2, np.uint8)
         mask = cv2.morphologyEx(strong.astype(np.uint8), cv2.MORPH_CLOSE, kernel) * region
         if np.median(self._contrast) > MIN_WEAK_LINE_CONTRAST:
-            for centre, radii in zip(centres, np.median(self._radii, axis=0), strict=True):
-                cv2.polylines(mask, [loop_polygon(centre, radii)], True, 1)
+            draw_thin_frame(mask, np.median(self._rims, axis=0) + np.array([0, self._nose()]))
         if is_dark:
             for centre, loop in zip(centres, loops, strict=True):
                 cv2.fillPoly(mask, [loop_polygon(centre, loop)], 1)
         else:
             mask[np.min([lens_distance(centre) for centre in centres], axis=0) < EYE_RADIUS] = 0
-        return 255 * mask
+        return mask
+
+
+def _rim_points(radii: np.ndarray, plane: LensPlane) -> np.ndarray:
+    """Points of both rims in the plane of the lenses, y from the bridge of the nose: (2, RAY_COUNT) -> (..., 2)."""
+    x = np.array(plane.centres)[:, None] + radii * np.cos(RAY_ANGLES)
+    y = np.array(plane.heights)[:, None] + radii * np.sin(RAY_ANGLES) - plane.nose
+    return np.stack([x, y], -1)
+
+
+def _distance_from(mask: np.ndarray) -> np.ndarray:
+    """Distance of the pixels of a padded patch from a mask (h, w) of the patch, face sizes."""
+    padded = cv2.copyMakeBorder(mask, *(PADDING,) * 4, cv2.BORDER_CONSTANT, value=0)
+    return cv2.distanceTransform(1 - padded, cv2.DIST_L2, 5) / PIXELS_PER_FACE_SIZE
 
 
 def limit_brow_displacement(displacement: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -26,6 +26,8 @@ BRIDGE_BAND, BRIDGE_REACH = 0.07, 0.2  # half the height of a bridge, and how fa
 TEMPLE_BAND = 0.07  # half the height of a temple
 TEMPLE_Y = (-0.28, 0.1)  # where temples lie
 TEMPLE_START, TEMPLE_END = 0.3, 0.6  # from the middle of a lens outwards
+SIDE_RAYS = np.abs(np.sin(RAY_ANGLES)) < 0.35  # to a rim's inner side, at the bridge, and to its outer side
+HINGE_Y = (-0.1, 0.02)  # of thin temples beside the outer side of a rim
 
 
 def trace_loop(edges: np.ndarray, centre: float) -> np.ndarray:
@@ -61,6 +63,26 @@ def frame_region(edges: np.ndarray, centres: np.ndarray, loops: list[np.ndarray]
     return region > 0
 
 
+def draw_thin_frame(mask: np.ndarray, rims: np.ndarray) -> None:
+    """Draw thin rims with the bridge and the temples that hold them.
+
+    Args:
+        mask: (h, w) uint8 of the patch; 1 is drawn.
+        rims: points of the right and the left rim in the plane of the lenses, (2, RAY_COUNT, 2).
+    """
+    pixels = np.round(plane_pixels(rims)).astype(np.int32)
+    cv2.polylines(mask, list(pixels), True, 1)
+    right, left = (SIDE_RAYS & (np.cos(RAY_ANGLES) > 0)), (SIDE_RAYS & (np.cos(RAY_ANGLES) < 0))
+    bridge = np.concatenate([pixels[0, right], pixels[1, left]])
+    cv2.fillConvexPoly(mask, cv2.convexHull(bridge), 1)
+    for points, outer, side in ((rims[0], left, -1), (rims[1], right, 1)):
+        start = points[outer].mean(0)
+        end = start[0] + side * (TEMPLE_END - TEMPLE_START)
+        corners = np.array([(start[0], start[1] + HINGE_Y[0]), (end, start[1] + HINGE_Y[1])])
+        top_left, bottom_right = np.round(plane_pixels(corners)).astype(int).tolist()
+        cv2.rectangle(mask, top_left, bottom_right, 1, cv2.FILLED)
+
+
 def loop_polygon(centre: float, radii: np.ndarray) -> np.ndarray:
     """Corners (RAY_COUNT, 2) int32 in pixels of the patch of a loop with these radii around a lens."""
     return np.round(loop_pixels(centre, radii, RAY_ANGLES)).astype(np.int32)
@@ -77,8 +99,12 @@ def loop_pixels(centre: float, radii: np.ndarray, angles: np.ndarray) -> np.ndar
     Returns:
         (..., 2).
     """
-    x, y = centre + radii * np.cos(angles) - LEFT, radii * np.sin(angles) - TOP
-    return np.stack([x, y], -1) * PIXELS_PER_FACE_SIZE
+    return plane_pixels(np.stack([centre + radii * np.cos(angles), radii * np.sin(angles)], -1))
+
+
+def plane_pixels(points: np.ndarray) -> np.ndarray:
+    """Convert points (..., 2) of the plane of the lenses to pixels of the patch."""
+    return (points - (LEFT, TOP)) * PIXELS_PER_FACE_SIZE
 
 
 def _add_band(

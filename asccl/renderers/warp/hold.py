@@ -25,8 +25,12 @@ def hold_weights(mask: np.ndarray, box: Box, size: float) -> np.ndarray:
     """
     if not mask.any():
         return np.ones(mask.shape, np.float32)
-    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) * (box.cell / (HOLD_RADIUS * size))
-    return 1 - np.exp(-(distance**2))
+    return weights_at(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) * (box.cell / size))
+
+
+def weights_at(distance: np.ndarray, radius: float = HOLD_RADIUS) -> np.ndarray:
+    """Weights (h, w) at a distance (h, w) from a held part: 0 in it, 1 far from it. Distance, radius: face sizes."""
+    return 1 - np.exp(-((distance / radius) ** 2))
 
 
 def silhouette_weights(landmarks: np.ndarray, box: Box) -> np.ndarray | None:

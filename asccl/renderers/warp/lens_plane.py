@@ -5,7 +5,7 @@ Coordinates of the plane are face sizes from the point between the lenses, x alo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ LOWER_RIM_QUANTILE = 0.2  # of a rim's strength, so that it may be interrupted
 SKIN_X, SKIN_Y = (-0.55, 0.55), (0.25, 0.5)  # cheeks and nose
 UPPER_HALF_END = 0.14  # y; half-rims end above
 BRIDGE_X, BRIDGE_Y = (-0.09, 0.09), (-0.3, 0.2)
+NOSE_BRIDGE = (168, 6, 197)  # landmarks on which glasses rest; they do not move with the lids
 LENS_HALF_WIDTH, LENS_Y = 0.15, (0.05, 0.16)  # a part of a lens without lids
 
 
@@ -38,11 +39,15 @@ class LensPlane:
         origin: point between the lenses, (2,) pixels.
         axes: a face size along x and y, (2, 2) pixels.
         centres: x of the middle of the right and the left lens.
+        heights: y of both.
+        nose: y of the bridge of the nose.
     """
 
     origin: np.ndarray
     axes: np.ndarray
     centres: tuple[float, float]
+    heights: tuple[float, float]
+    nose: float
 
     @classmethod
     def before(cls, landmarks: np.ndarray) -> LensPlane:
@@ -56,8 +61,16 @@ class LensPlane:
         normal = -normal if normal[2] > 0 else normal  # towards the camera
         eyes = [landmarks[list(eye)].mean(0) for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE)]
         middle = (eyes[0] + eyes[1]) / 2 + LENS_DISTANCE * size * normal
-        right, left = (float((eye - middle) @ across / size) for eye in eyes)
-        return cls(middle[:2], size * np.stack([across[:2], down[:2]]), (right, left))
+        nose = float((landmarks[list(NOSE_BRIDGE)].mean(0) - middle) @ down / size)
+        (right, right_y), (left, left_y) = (
+            (float((eye - middle) @ across / size), float((eye - middle) @ down / size)) for eye in eyes
+        )
+        axes = size * np.stack([across[:2], down[:2]])
+        return cls(middle[:2], axes, (right, left), (right_y, left_y), nose)
+
+    def resting_on(self, nose: float) -> LensPlane:
+        """Move the plane so that the bridge of the nose lies at y = nose, wherever the lids are."""
+        return replace(self, origin=self.origin + (self.nose - nose) * self.axes[1])
 
     def cut(self, image: Image) -> Image:
         """Cut the patch of the plane out of an image (H, W, 3); outside the image its border is repeated."""
@@ -73,12 +86,22 @@ class LensPlane:
             part, points[..., 0] - low[0], points[..., 1] - low[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
 
-    def to_box(self, patch: np.ndarray, box: Box) -> np.ndarray:
-        """Move a patch (h, w) of the plane to the cells of a box of the frame; 0 outside the patch."""
+    def to_box(self, patch: np.ndarray, box: Box, padding: int) -> np.ndarray:
+        """Move a smooth patch of the plane to the cells of a box of the frame.
+
+        Args:
+            patch: (h + 2 * padding, w + 2 * padding); its border is repeated outside.
+            box: of the frame.
+            padding: pixels of the patch.
+
+        Returns:
+            Values of the cells of the box, (h', w').
+        """
         step = 1 / PIXELS_PER_FACE_SIZE
-        corner = self.origin + LEFT * self.axes[0] + TOP * self.axes[1] - (box.x0, box.y0)
+        left, top = LEFT - padding * step, TOP - padding * step
+        corner = self.origin + left * self.axes[0] + top * self.axes[1] - (box.x0, box.y0)
         matrix = np.column_stack([step * self.axes.T, corner]) / box.cell
-        return cv2.warpAffine(patch, matrix, box.grid_shape[::-1], flags=cv2.INTER_LINEAR)
+        return cv2.warpAffine(patch, matrix, box.grid_shape[::-1], borderMode=cv2.BORDER_REPLICATE)
 
 
 @dataclass(frozen=True)
@@ -91,7 +114,7 @@ class LensEvidence:
         rim: strength of the weaker lower rim.
         bridge: strength of a line from one side of the nose to the other.
         darkness: of the lighter lens, below the cheeks.
-        centres: x of the middle of both lenses.
+        plane: of the lenses.
     """
 
     edges: np.ndarray
@@ -99,7 +122,7 @@ class LensEvidence:
     rim: float
     bridge: float
     darkness: float
-    centres: tuple[float, float]
+    plane: LensPlane
 
 
 def measure_lenses(image: Image, landmarks: np.ndarray) -> LensEvidence | None:
@@ -121,7 +144,7 @@ def measure_lenses(image: Image, landmarks: np.ndarray) -> LensEvidence | None:
         rim=min(_lower_rim_strength(edges, x) for x in plane.centres),
         bridge=_crossing_strength(patch_part(dy, BRIDGE_X, BRIDGE_Y)),
         darkness=min(float((np.median(cheeks, 0) - np.quantile(lens, 0.75, axis=0)).min()) for lens in lenses),
-        centres=plane.centres,
+        plane=plane,
     )
 
 

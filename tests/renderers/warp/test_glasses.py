@@ -12,9 +12,10 @@ from asccl.face import mesh
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.renderers.warp.field import Box
+from asccl.renderers.warp.field import Box, upsample
 from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
 from asccl.renderers.warp.glasses_frame import strongest_loop
+from asccl.renderers.warp.lens_plane import PIXELS_PER_FACE_SIZE
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
 from asccl.synthetic.props import GLASSES, draw_glasses
 from asccl.types import Track
@@ -63,8 +64,27 @@ def test_glasses_are_located_where_they_were_drawn(face, style):
     image, landmarks, _ = face
     with_glasses, drawn = draw_glasses(image, landmarks, GLASSES[style])
     box = Box(0, 0, image.shape[1], image.shape[0], 1.0)
-    mask = observed(with_glasses, landmarks).mask(landmarks, box)[: image.shape[0], : image.shape[1]]
-    assert mask[drawn > 0.5].mean() > 0.85
+    distance = observed(with_glasses, landmarks).distance(landmarks, box)[: image.shape[0], : image.shape[1]]
+    assert (distance[drawn > 0.5] < 1 / PIXELS_PER_FACE_SIZE).mean() > 0.85
+
+
+@pytest.mark.parametrize("cell", [2.0, 3.7, 5.3])
+def test_a_thin_frame_is_held_without_gaps_at_every_resolution(face, cell):
+    image, landmarks, _ = face
+    with_glasses, drawn = draw_glasses(image, landmarks, GLASSES["thin metal"])
+    box = Box(0, 0, image.shape[1], image.shape[0], cell)
+    weights = upsample(observed(with_glasses, landmarks).displacement_weights(landmarks, box).astype(np.float32), box)
+    assert np.quantile(weights[drawn > 0.5], 0.98) < 0.2
+
+
+def test_a_blink_leaves_the_frame_on_the_nose(face):
+    image, landmarks, _ = face
+    with_glasses, _ = draw_glasses(image, landmarks, GLASSES["thin metal"])
+    glasses, box = observed(with_glasses, landmarks), Box(0, 0, image.shape[1], image.shape[0], 4.0)
+    closed = landmarks.copy()
+    closed[list(mesh.RIGHT_EYE + mesh.LEFT_EYE), 1] += 6
+    shift = glasses.distance(closed, box) - glasses.distance(landmarks, box)
+    assert np.quantile(np.abs(shift), 0.95) < 1 / PIXELS_PER_FACE_SIZE
 
 
 @pytest.mark.parametrize("style", ["dark lenses", "brown lenses"])
