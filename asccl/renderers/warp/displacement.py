@@ -5,12 +5,13 @@ A change of the coefficients from w to w' moves the landmarks of a frame by
     d = s R sum_i (w'_i - w_i) E_i
 
 with scale s and rotation R of the fitted weak perspective and the expression basis E: neutral shape and translation
-cancel. Then d is corrected: the outline of the face is damped, brows keep their thickness, lids open and
-close within bounds, and the gap of the lips changes by `lip_gain` and `lip_closing` alone.
+cancel. Then d is corrected: the outline of the face and the skin along it are damped, brows keep their thickness, lids
+open and close within bounds, and the gap of the lips changes by `lip_gain` and `lip_closing` alone.
 """
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from asccl.face import mesh
@@ -27,6 +28,7 @@ MAX_EYE_ASPECT = 0.37  # eye opening over eye length to which lids open at most
 CLOSED_LIP_GAP = 0.035  # face sizes: lips with a smaller gap count as closed and stay as they are
 SMILE_LIFT_REMOVAL = 1.0  # fraction of the lift of the middle of the lips that is taken out of a smile
 OUTLINE_GAIN = 0.05  # fraction of the displacement that the outline of the face keeps: hair and background stay
+OUTLINE_RADIUS = 0.08  # face sizes: distance from the visible outline at which skin begins to move
 MIN_CHANGE = 1e-6  # of a coefficient
 
 BROWS = ((mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW), (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW))
@@ -88,6 +90,7 @@ class Displacement:
             shared = 0.6 * d[top_rows] + 0.4 * d[low_rows]
             d[top_rows] = BROW_RIGIDITY * shared + (1 - BROW_RIGIDITY) * d[top_rows]
             d[low_rows] = BROW_RIGIDITY * shared + (1 - BROW_RIGIDITY) * d[low_rows]
+        d *= outline_weights(landmarks)[:, None]
         self._bound_lids(d, landmarks)
         gain = 1.0 if edited_motion.lip_gain is None else float(edited_motion.lip_gain[t])
         closing = 0.0 if edited_motion.lip_closing is None else float(edited_motion.lip_closing[t])
@@ -143,6 +146,22 @@ class Displacement:
         open_gap = np.clip(kept_gap - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
         excess = 0.5 * (change - (kept_gap - gap + (gain - 1) * open_gap))
         d[:, :2] += (self._upper_lip_weights @ excess - self._lower_lip_weights @ excess)[:, None] * axis
+
+
+def outline_weights(landmarks: np.ndarray) -> np.ndarray:
+    """Weights (468,) that hold the skin along the visible outline of a face, whose pixels mix with the background.
+
+    Landmarks lie within two hundredths of a face size of the outline without being a part of it; a smile lifts them.
+
+    landmarks: (468+, 2+) pixels.
+    """
+    points = landmarks[: mesh.NUM_FACE_LANDMARKS, :2].astype(np.float32)
+    corners = cv2.convexHull(points, clockwise=True)[:, 0]
+    edges = np.roll(corners, -1, axis=0) - corners
+    edges /= np.maximum(np.linalg.norm(edges, axis=1, keepdims=True), 1e-6)
+    inwards = np.stack([-edges[:, 1], edges[:, 0]], 1)
+    distance = np.abs(points @ inwards.T - (corners * inwards).sum(1)).min(1)
+    return 1 - np.exp(-((distance / (OUTLINE_RADIUS * face_size(landmarks))) ** 2))
 
 
 def lip_closing_share(gap: np.ndarray, closing: float) -> float:

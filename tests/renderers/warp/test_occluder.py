@@ -12,6 +12,7 @@ from asccl.face import mesh
 from asccl.face.landmarker import FaceLandmarker
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
+from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.field import Box, face_size
 from asccl.renderers.warp.hold import silhouette_weights
 from asccl.renderers.warp.occluder import ATTACK, CHART_SIZE, RELEASE, Coverage, OccluderModel, coverage_weights
@@ -113,6 +114,17 @@ def test_a_covered_mouth_is_held_and_the_brows_are_not(face):
     at = (landmarks[:, :2] / box.cell).astype(int)
     assert weights[at[list(mesh.LIPS), 1], at[list(mesh.LIPS), 0]].max() < 0.05
     assert weights[at[list(mesh.BROWS), 1], at[list(mesh.BROWS), 0]].min() > 0.95
+
+
+def test_a_smile_leaves_the_skin_along_the_outline_of_a_frontal_face(face):
+    landmarks, fitter = face[1], Fitter(HEAD)
+    track = Track(np.ones(1, np.float32), np.zeros(1, np.int32))
+    motion = fitter.fit_motion(track, lambda a, b: landmarks[None][a:b], fitter.fit_identity(landmarks[None]))
+    smile = PresetDirector(HEAD)(motion, Target("happy"))
+    moved = np.linalg.norm(Displacement(HEAD)(motion, smile, 0, landmarks)[:, :2], axis=1)
+    outline = cv2.convexHull(landmarks[:468, :2].astype(np.float32))
+    depth = [cv2.pointPolygonTest(outline, (float(x), float(y)), True) for x, y in landmarks[:468, :2]]
+    assert moved[np.array(depth) < 0.02 * face_size(landmarks)].max() < 0.1 * moved.max()
 
 
 def test_a_frontal_head_has_no_held_background(face):
