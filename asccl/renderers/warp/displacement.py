@@ -90,12 +90,16 @@ class Displacement:
             shared = 0.6 * d[top_rows] + 0.4 * d[low_rows]
             d[top_rows] = BROW_RIGIDITY * shared + (1 - BROW_RIGIDITY) * d[top_rows]
             d[low_rows] = BROW_RIGIDITY * shared + (1 - BROW_RIGIDITY) * d[low_rows]
-        d *= outline_weights(landmarks)[:, None]
+        self._hold_outline(d, landmarks)
         self._bound_lids(d, landmarks)
         gain = 1.0 if edited_motion.lip_gain is None else float(edited_motion.lip_gain[t])
         closing = 0.0 if edited_motion.lip_closing is None else float(edited_motion.lip_closing[t])
         self._constrain_lips(d, landmarks, motion.rotation[t], gain, closing * float(motion.scale[t]))
         return d
+
+    def _hold_outline(self, d: np.ndarray, landmarks: np.ndarray) -> None:
+        """Hold the skin along the visible outline, in place."""
+        d *= outline_weights(landmarks)[:, None]
 
     def stabilize_forehead(
         self, motion: Motion, t: int, edited_landmarks: np.ndarray, displacement: np.ndarray

@@ -8,7 +8,7 @@ place of the face, is taken for a part of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,12 +16,11 @@ import numpy as np
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.face_chart import CHART_SIZE, FaceChart, near_landmarks
-from asccl.renderers.warp.field import Box, face_size
-from asccl.renderers.warp.hold import hold_weights
 from asccl.types import Image, LazyImage
 
 MAX_SAMPLES = 64  # observed frames that are kept
 MIN_SAMPLES = 6  # observed frames without which nothing is found
+MIN_CLEAR_SAMPLES = 4  # without what covers the lower face, so that the usual face is measured anew
 MIN_CLEAR_CONTRAST = 0.5  # of the lips or the brows to the skin, over that of the clearest frames
 USUAL_QUANTILE, USUAL_SIGMAS = 0.85, 1.44  # a quantile of the usual differences, and what it is in standard deviations
 MIN_DEVIATION = 0.045  # log colour; usual differences are not smaller
@@ -29,15 +28,14 @@ MAX_DIFFERENCE = 8.0  # standard deviations; larger differences count as this on
 BLUR = 1.8  # cells, standard deviation
 WEAK, STRONG = 1.0, 2.6  # smoothed difference at the border of a covered part, and at its core
 STRONG_AGAIN = 2.0  # at its core where the frame before was covered, too
+ARRIVING = 0.8  # at the border of a part of the lower face that is covered just before or after a strong part
+MIN_ARRIVING_PART, MIN_ARRIVING_BORDER = 25, 4  # cells of it, and of them beside the outline
 MAX_EYE_SHARE = 0.6  # of a part around the eyes; above it, the part is a blink or a raised brow
 EYE_RADIUS = 4.0  # cells around the lids
 MIN_PART = 0.02  # of the face: smaller parts are not covered
 CLOSING = 7  # cells: gaps in a covered part, such as skin seen between fingers
 LIGHT_STEPS = 3  # estimates of the common change of light, each without the cells that differ most
 LIGHT_OUTLIER = 3.0  # standard deviations
-ATTACK, RELEASE = 0.5, 0.2  # largest change of the coverage from frame to frame
-BEYOND_OUTLINE = (1.05, 1.1, 1.15, 1.2)  # distances from the centre, over the outline's, up to which an object goes on
-LEVELS = (0.25, 0.5, 0.75)  # of the coverage, whose borders are averaged to a soft one
 SKIN_AROUND_BROWS = (9, 107, 336, 66, 296, 50, 280, 101, 330, 6, 197)
 
 
@@ -74,21 +72,31 @@ class OccluderModel:
 
     def detector(self) -> OccluderDetector:
         """Make the detector of what lies before this face; it detects nothing if too few frames were observed."""
-        usual = self._measure_usual_face() if len(self._samples) >= MIN_SAMPLES else None
         near_eyes = near_landmarks(self.chart, mesh.RIGHT_EYE + mesh.LEFT_EYE, EYE_RADIUS) | self._brows
-        return OccluderDetector(self.chart, usual, self.chart.to_grid(near_eyes) > 0)
-
-    def _measure_usual_face(self) -> UsualFace:
+        detector = OccluderDetector(self.chart, None, self.chart.to_grid(near_eyes) > 0)
+        if len(self._samples) < MIN_SAMPLES:
+            return detector
         samples = np.stack(self._samples)
+        detector = replace(detector, usual=self._measure_usual_face(samples, np.ones(len(samples), bool)))
+        clear = ~detector.covered_samples(samples)
+        if MIN_CLEAR_SAMPLES <= clear.sum() < len(samples):
+            detector = replace(detector, usual=self._measure_usual_face(samples, clear))
+        return detector
+
+    def _measure_usual_face(self, samples: np.ndarray, is_lower_clear: np.ndarray) -> UsualFace:
+        """Measure the usual face in samples (t, n, 3), its lower part in those whose lower face is clear, (t,) bool."""
         redness, brightness = samples[..., 0] - samples[..., 1], samples.mean(-1)
         skin_redness = np.maximum(redness[:, self._around_lips].mean(1), np.median(redness, axis=1))
         lip_contrast = redness[:, self._lips].mean(1) - skin_redness
         brow_contrast = brightness[:, self._around_brows].mean(1) - brightness[:, self._brows].mean(1)
         samples = samples - np.median(samples, axis=1, keepdims=True)
         colours, deviations = np.zeros(samples.shape[1:]), np.zeros(samples.shape[1:])
-        for cells, contrast in ((self._is_lower, lip_contrast), (~self._is_lower, brow_contrast)):
-            clear = samples[contrast >= MIN_CLEAR_CONTRAST * max(float(np.quantile(contrast, 0.9)), 0.0)][:, cells]
-            clear = clear if len(clear) else samples[:, cells]
+        for cells, contrast, candidates in (
+            (self._is_lower, lip_contrast[is_lower_clear], samples[is_lower_clear]),
+            (~self._is_lower, brow_contrast, samples),
+        ):
+            clear = candidates[contrast >= MIN_CLEAR_CONTRAST * max(float(np.quantile(contrast, 0.9)), 0.0)][:, cells]
+            clear = clear if len(clear) else candidates[:, cells]
             colours[cells] = np.median(clear, axis=0)
             deviations[cells] = np.quantile(np.abs(clear - colours[cells]), USUAL_QUANTILE, axis=0) / USUAL_SIGMAS
         grids = [cv2.dilate(self.chart.to_grid(values), np.ones((3, 3))) for values in deviations.T]
@@ -126,16 +134,56 @@ class OccluderDetector:
         sample = self.chart.sample(image, landmarks)
         if sample is None:
             return None
-        return self._covered_parts(_difference(sample, self.usual), STRONG_AGAIN if was_covered else STRONG)
+        smooth = self._smooth_difference(sample, self.usual)
+        return self._covered_parts(smooth, STRONG_AGAIN if was_covered else STRONG)
 
-    def _covered_parts(self, difference: np.ndarray, strong: float) -> np.ndarray | None:
-        """The large connected parts of the chart in which the difference (n,) is large, and somewhere strong."""
+    def covered_samples(self, samples: np.ndarray) -> np.ndarray:
+        """Find the samples in which something covers the lower face, comes before it or leaves it.
+
+        Args:
+            samples: in the order of time, (t, n, 3).
+
+        Returns:
+            (t,) bool.
+        """
+        if self.usual is None:
+            return np.zeros(len(samples), bool)
+        smooth = [self._smooth_difference(sample, self.usual) for sample in samples]
+        arriving = np.array([self._reaches_lower_outline(values) for values in smooth])
+        covered = arriving & [self._covered_parts(values, STRONG) is not None for values in smooth]
+        for order in (slice(None), slice(None, None, -1)):
+            ordered = covered[order]
+            for k in range(1, len(ordered)):
+                ordered[k] |= ordered[k - 1] & arriving[order][k]
+        return covered
+
+    @property
+    def _lower_face(self) -> np.ndarray:
+        """Cells below the nose, (CHART_SIZE, 1) bool."""
+        return np.arange(CHART_SIZE)[:, None] > self.chart.points[mesh.LOWER_NOSE, 1]
+
+    def _reaches_lower_outline(self, smooth: np.ndarray) -> bool:
+        """Whether the smoothed difference is large in a part of the lower face that reaches the outline."""
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(
+            ((smooth > ARRIVING) & self._lower_face).astype(np.uint8)
+        )
+        beside_outline = np.bincount(labels[self.chart.inside][self.chart.is_border], minlength=count)
+        return bool(
+            ((stats[1:, cv2.CC_STAT_AREA] >= MIN_ARRIVING_PART) & (beside_outline[1:] >= MIN_ARRIVING_BORDER)).any()
+        )
+
+    def _smooth_difference(self, sample: np.ndarray, usual: UsualFace) -> np.ndarray:
+        """Smoothed difference of a sample (n, 3) from the usual face in the cells of the chart; 0 outside the face."""
         inside = self.chart.inside
         share = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), BLUR)
-        smooth = cv2.GaussianBlur(self.chart.to_grid(difference), (0, 0), BLUR) / np.maximum(share, 1e-6)
-        smooth[~inside] = 0
+        smooth = cv2.GaussianBlur(self.chart.to_grid(_difference(sample, usual)), (0, 0), BLUR)
+        return np.where(inside, smooth / np.maximum(share, 1e-6), 0)
+
+    def _covered_parts(self, smooth: np.ndarray, strong: float) -> np.ndarray | None:
+        """The large connected parts of the chart in which a smoothed difference is large, and somewhere strong."""
         if smooth.max() < strong:
             return None
+        inside = self.chart.inside
         kernel = np.ones((CLOSING, CLOSING), np.uint8)
         weak = cv2.morphologyEx((smooth > WEAK).astype(np.uint8), cv2.MORPH_CLOSE, kernel)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(weak)
@@ -146,59 +194,11 @@ class OccluderDetector:
             and smooth[labels == k].max() >= strong
             and self.near_eyes[(labels == k) & inside].mean() < MAX_EYE_SHARE
         ]
-        return np.isin(labels, parts) if parts else None
+        return self._reach_from_below(np.isin(labels, parts)) if parts else None
 
-
-class Coverage:
-    """How far each cell of the chart is covered, steady over the frames of a clip."""
-
-    def __init__(self) -> None:
-        self._cells = np.zeros((CHART_SIZE, CHART_SIZE), np.float32)
-        self._frame: int | None = None
-
-    def was_covered(self, frame: int) -> bool:
-        """Whether something lay before the face in the frame before this one."""
-        return self._follows(frame) and bool(self._cells.any())
-
-    def update(self, covered: np.ndarray | None, frame: int) -> np.ndarray | None:
-        """Add the covered cells of a frame.
-
-        Args:
-            covered: (CHART_SIZE, CHART_SIZE) bool, None for none.
-            frame: its number; after a gap the coverage starts anew.
-
-        Returns:
-            Coverage in [0, 1], (CHART_SIZE, CHART_SIZE); None where nothing is covered.
-        """
-        target = np.zeros((CHART_SIZE, CHART_SIZE), np.float32) if covered is None else covered.astype(np.float32)
-        if self._follows(frame):
-            target = self._cells + np.clip(target - self._cells, -RELEASE, ATTACK)
-        self._cells, self._frame = target, frame
-        return target if target.any() else None
-
-    def _follows(self, frame: int) -> bool:
-        return self._frame is not None and frame == self._frame + 1
-
-
-def coverage_weights(chart: FaceChart, coverage: np.ndarray, landmarks: np.ndarray, box: Box) -> np.ndarray:
-    """Weights of the displacement in the cells of a box, (h, w): 0 where something covers the face, 1 far from it.
-
-    Args:
-        chart: of the face.
-        coverage: (CHART_SIZE, CHART_SIZE) in [0, 1].
-        landmarks: (478, 3) pixels.
-        box: with the cells.
-    """
-    positions = (chart.positions(landmarks) - (box.x0, box.y0)) / box.cell
-    centre, covered = positions.mean(0), coverage[chart.inside]
-    height, width = box.grid_shape
-    values = np.zeros(box.grid_shape, np.float32)
-    for scale in (1.0, *BEYOND_OUTLINE):  # an object goes on outside the face
-        cells = slice(None) if scale == 1.0 else chart.is_border
-        x, y = np.rint(centre + scale * (positions[cells] - centre)).astype(int).T
-        np.maximum.at(values, (np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)), covered[cells])
-    values = cv2.morphologyEx(cv2.dilate(values, np.ones((3, 3))), cv2.MORPH_CLOSE, np.ones((5, 5)))
-    return np.mean([hold_weights(values > level, box, face_size(landmarks)) for level in LEVELS], axis=0)
+    def _reach_from_below(self, covered: np.ndarray) -> np.ndarray:
+        """Cover what lies below a covered part of the lower face: hands, cups and microphones come from there."""
+        return covered | np.logical_or.accumulate(covered & self._lower_face, axis=0)
 
 
 def _difference(sample: np.ndarray, usual: UsualFace) -> np.ndarray:

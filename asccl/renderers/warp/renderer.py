@@ -16,12 +16,13 @@ import numpy as np
 from asccl.face import mesh
 from asccl.face.crop import quarter_turns
 from asccl.morphable.head import HeadModel
+from asccl.renderers.warp.coverage import Coverage, coverage_weights
 from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.eyes import IrisModel, restore_eyeballs
 from asccl.renderers.warp.field import Box, FaceField, face_size, resample, upsample
 from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
 from asccl.renderers.warp.hold import fade_to_source, lowest_weights, silhouette_weights
-from asccl.renderers.warp.occluder import Coverage, OccluderModel, coverage_weights
+from asccl.renderers.warp.occluder import OccluderModel
 from asccl.renderers.warp.shading import CREASE_GAIN, SkinModel
 from asccl.renderers.warp.teeth import MouthModel, stabilize_teeth
 from asccl.renderers.warp.upright import render_upright, turn_upright

@@ -12,10 +12,12 @@ from asccl.face import mesh
 from asccl.face.landmarker import FaceLandmarker
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
+from asccl.renderers.warp.coverage import ATTACK, RELEASE, Coverage, coverage_weights
 from asccl.renderers.warp.displacement import Displacement
+from asccl.renderers.warp.face_chart import CHART_SIZE
 from asccl.renderers.warp.field import Box, face_size
 from asccl.renderers.warp.hold import silhouette_weights
-from asccl.renderers.warp.occluder import ATTACK, CHART_SIZE, RELEASE, Coverage, OccluderModel, coverage_weights
+from asccl.renderers.warp.occluder import OccluderModel
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
 from asccl.synthetic.props import draw_prop
 from asccl.types import Track
@@ -84,6 +86,33 @@ def test_the_object_keeps_its_pixels(face, clip):
     assert (change[coverage > 0.9] < 16).mean() > 0.9
     assert change.max() > 40  # the rest of the face changes
     assert session.report() == {"covered_frames": 1, "glasses": "none"}
+
+
+def test_an_object_is_found_at_the_chin_before_it_covers_the_mouth(face):
+    image, landmarks = face
+    size, (x, y) = face_size(landmarks), landmarks[14, :2]
+    arriving, over_mouth = (
+        draw_prop(image, "hand", (float(x), float(y + rise * size)), 1.6 * size, (215, 175, 150)) for rise in (0.6, 0.1)
+    )
+    model = OccluderModel(HEAD)
+    for k, frame in enumerate([image] * 8 + [arriving[0]] * 2 + [over_mouth[0]] * 3):
+        model.observe(noisy(frame, k), landmarks)
+    detector = model.detector()
+    cells = detector.covered_cells(noisy(arriving[0], 99), landmarks)
+    at = np.rint(detector.chart.positions(landmarks)).astype(int)
+    assert cells[detector.chart.inside][arriving[1][at[:, 1], at[:, 0]] > 0.9].mean() > 0.75
+
+
+def test_what_covers_the_mouth_reaches_it_from_below(face):
+    landmarks, model = face[1], OccluderModel(HEAD)
+    skin = np.full_like(face[0], 150)
+    for k in range(6):
+        model.observe(noisy(skin, k), landmarks)
+    frame = skin.copy()
+    frame[int(landmarks[mesh.LOWER_NOSE, 1]) : int(landmarks[14, 1])] = 40  # a palm below it has the colour of the chin
+    cells = model.detector().covered_cells(frame, landmarks)
+    x, y = np.rint(model.chart.points[14]).astype(int)
+    assert cells[y:, x].all()
 
 
 def test_too_few_frames_detect_nothing(face):
