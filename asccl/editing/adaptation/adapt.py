@@ -37,6 +37,7 @@ COST_SHARES: Mapping[str, float] = MappingProxyType({"identity": 1.3, "raw shift
 FREE_COSTS: Mapping[str, float] = MappingProxyType({"identity": 0.0, "raw shift": 0.0, "scc": 0.0, "lips": 1.0})
 # ... and pays this for all of it: a face that reads well gives back what it does not need, another may spend more
 COST_PRICES: Mapping[str, float] = MappingProxyType({"identity": 0.18, "raw shift": 0.06, "scc": 0.04})
+MIN_SCALE = 1e-6  # of a cost: an edit that only takes away costs nothing
 REACHED_SHARE = 0.95  # of a bound, from which on it counts as reached
 BOUND_NAMES = ("identity", "raw shift", "scc", "lips")
 
@@ -148,7 +149,7 @@ def adapt(
     directions = adaptation_directions(goal.emotion_weights, evaluate.head.names, evaluate.target.source_probabilities)
     with evaluate.workers():
         strength, plain = plain_edit(evaluate, max_identity_loss)
-        scales = {name: plain.cost(name) for name in BOUND_NAMES} | {"identity": max_identity_loss}
+        scales = {name: max(plain.cost(name), MIN_SCALE) for name in BOUND_NAMES} | {"identity": max_identity_loss}
         bounds = edit_bounds(plain, scales)
         prices = {name: COST_PRICES[name] / scales[name] for name in COST_PRICES if name in enforced}
         search = Search(evaluate, directions, goal, {name: bounds[name] for name in enforced}, prices)

@@ -57,6 +57,11 @@ def test_other_edits_follow_the_plain_preset(session, options):
     assert unadapted.adaptation == {}
 
 
+def test_an_edit_that_costs_nothing_can_be_planned(session):
+    """A neutral edit of a face at rest takes nothing away, so its costs are 0."""
+    assert plan(session, emotion="neutral").adaptation["costs"]["scc"]["plain"] == pytest.approx(0, abs=0.05)
+
+
 def measured(after: float | None) -> dict:
     return {"after": after}
 
