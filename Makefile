@@ -10,7 +10,7 @@ CONSTRAINT := $(addprefix --constraint ,$(LOCK))
 # PyTorch's default wheels for Linux bring 4 GB of GPU libraries. Without a GPU, take the CPU build where it can be reached.
 CPU_INDEX := $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && echo https://download.pytorch.org/whl/cpu)
 
-.PHONY: app test test-312 bench docs lint lock clean
+.PHONY: app test test-312 bench docs lint lock sbom clean
 
 app: $(VENV)/run.stamp
 	$(BIN)/python app.py $(ARGS)
@@ -48,6 +48,12 @@ lock:
 	      | sed 's/+[a-z0-9.]*$$//'; } > requirements-$$version.lock; \
 	  rm -rf $$folder; \
 	done
+
+# Name, version and licence of every installed package in the CycloneDX format, which audit tools read.
+sbom: $(VENV)/run.stamp
+	$(PYTHON) -m venv build/sbom
+	build/sbom/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom
+	build/sbom/bin/cyclonedx-py environment $(BIN)/python --output-format JSON --output-file build/sbom.json
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
