@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ class _Ratio:
         return clip_state(generated / source, self._sides[0].frames)
 
 
-class SecondDifference:
+class SecondDifference(ABC):
     """Mean absolute second difference in time of something that is measured in every frame."""
 
     def __init__(self) -> None:
@@ -59,13 +60,13 @@ class SecondDifference:
         """Mean over time; NaN for fewer than three frames."""
         return self._total / (self.frames - 2) if self.frames > 2 else np.nan
 
+    @abstractmethod
     def measure(self, image: Image, landmarks: np.ndarray) -> np.ndarray:
         """Return the quantity of a frame."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reduce(self, difference: np.ndarray) -> float:
         """Return the size of a second difference."""
-        raise NotImplementedError
 
 
 class FlickerSums(SecondDifference):
