@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # importing torch takes seconds, so only the functions that n
     from asccl.evaluation.networks import Networks
     from asccl.metric.scc import Heads, SCCMetric
     from asccl.nets.blocks import Freezable
+    from asccl.nets.icface import Icface, IcfaceSettings
     from asccl.nets.mini_xception import MiniXception
     from asccl.nets.ned_manipulator import Manipulator
     from asccl.nets.ned_renderer import Generator
@@ -127,6 +128,17 @@ def load_renderer(source: str | Path, device: str | torch.device = "cpu") -> tup
     check_device(str(device))
     with _loading:
         return _load_renderer(path, hub.sha256(path), str(device))
+
+
+def load_icface(source: str | Path, device: str | torch.device = "cpu") -> Icface:
+    """Load ICface's neutralizer and animator from one file, frozen.
+
+    source: see `hub.resolve`. Raises SettingError where there is no such device, WeightsError.
+    """
+    path = hub.resolve(source)
+    check_device(str(device))
+    with _loading:
+        return _load_icface(path, hub.sha256(path), str(device))
 
 
 def load_networks(
@@ -279,6 +291,28 @@ def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[Generator, Re
 
     metadata = RendererMetadata.from_metadata(hub.read_metadata(path))
     return _fill(path, Generator(metadata.sizes), device), metadata
+
+
+@cache
+def _load_icface(path: Path, _sha256: str, device: str) -> Icface:
+    from asccl.nets.icface import Icface
+
+    return _fill(path, Icface(read_icface_settings(path)), device)
+
+
+def read_icface_settings(path: Path) -> IcfaceSettings:
+    """Read and check the metadata of a file of ICface's networks. Raises WeightsError."""
+    from asccl.nets.icface import IcfaceSettings
+
+    metadata = hub.read_metadata(path)
+    try:
+        return IcfaceSettings.from_metadata(metadata)
+    except (KeyError, ValueError) as error:
+        reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
+        raise WeightsError(
+            f"{path} is no file of ICface's networks: {reason}",
+            "give a file of `import-weights icface` or training/train_icface.py",
+        ) from error
 
 
 def _with_heads(backbone: Any, heads: Heads) -> SCCMetric:

@@ -1,0 +1,74 @@
+"""Weight files of ICface's networks and, beside them, of their discriminator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asccl import hub
+from asccl.errors import WeightsError
+from asccl.nets.blocks import saved_tensors, tensor_shapes
+from asccl.nets.icface import DISCRIMINATOR_KIND, Discriminator, DiscriminatorSettings, Icface
+from asccl.zoo import read_icface_settings
+from training.engine.weights import write_weights
+
+DISCRIMINATOR_SUFFIX = "-D"  # of its file, after the name of the file of neutralizer and animator
+
+
+def write_icface(path: Path, net: Icface, discriminator: Discriminator | None = None) -> None:
+    """Write the file of neutralizer and animator and, beside it, that of the discriminator.
+
+    Args:
+        path: file of neutralizer and animator, for `asccl.zoo.load_icface`.
+        net: the averaged networks.
+        discriminator: None writes neutralizer and animator alone.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    write_weights(path, saved_tensors(net), net.settings.to_metadata())
+    if discriminator is not None:
+        metadata = discriminator.settings.to_metadata()
+        write_weights(discriminator_file(path), saved_tensors(discriminator), metadata)
+
+
+def load_initial_icface(source: str, net: Icface, discriminator: Discriminator | None = None) -> list[Path]:
+    """Fill the networks from a file of `write_icface` or `import-weights icface`.
+
+    Args:
+        source: as for `hub.resolve`.
+        net: networks to fill.
+        discriminator: network to fill where its file lies beside the other and has as many identities; None reads
+            neutralizer and animator alone.
+
+    Returns:
+        The files that were read.
+
+    Raises:
+        WeightsError: a file is of another kind or size, or its controls have another pose limit.
+    """
+    path = hub.resolve(source)
+    settings = read_icface_settings(path)
+    if settings.pose_limit != net.settings.pose_limit:
+        raise WeightsError(
+            f"{path} has the pose limit {settings.pose_limit}, not {net.settings.pose_limit}",
+            f"train with a pose limit of {settings.pose_limit}",
+        )
+    net.load_state_dict(hub.load_safetensors(path, tensor_shapes(net)), strict=False)  # without batch-norm counters
+    file = discriminator_file(path)
+    if discriminator is None or not file.is_file() or not _fits(file, discriminator.settings):
+        return [path]
+    discriminator.load_state_dict(hub.load_safetensors(file, tensor_shapes(discriminator)))
+    return [path, file]
+
+
+def discriminator_file(path: Path) -> Path:
+    """Return the path of the discriminator's file beside that of neutralizer and animator."""
+    return path.with_name(f"{path.stem}{DISCRIMINATOR_SUFFIX}{path.suffix}")
+
+
+def _fits(file: Path, settings: DiscriminatorSettings) -> bool:
+    """Whether a discriminator's file has these settings. Raises WeightsError for a file of another kind."""
+    metadata = hub.read_metadata(file)
+    if metadata.get("kind") != DISCRIMINATOR_KIND:
+        raise WeightsError(f"{file} is of the kind {metadata.get('kind')}, not {DISCRIMINATOR_KIND}", "remove it")
+    return DiscriminatorSettings.from_metadata(metadata) == settings
