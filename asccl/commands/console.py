@@ -6,6 +6,7 @@ import argparse
 import errno
 import json
 import os
+import re
 import signal
 import sys
 import traceback
@@ -31,6 +32,7 @@ exit status:
 STOP_SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]  # Windows has no SIGHUP
+OPTION_LIKE_ID = re.compile(r"-[A-Za-z0-9_][A-Za-z0-9_-]{9,20}")  # of a study or participant of version 0.1 or older
 BAR_FORMAT = "{desc} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
 
 
@@ -54,6 +56,9 @@ class Parser(argparse.ArgumentParser):
         for argument in self._arguments:
             if argument.startswith("-") and os.path.isfile(argument):
                 remedy = f"write ./{argument} for the file {argument}"
+            elif OPTION_LIKE_ID.fullmatch(argument):
+                option = re.match(r"argument (--[a-z-]+): expected", message)
+                remedy = f"write {option[1]}={argument}" if option else f"write -- {argument} for the ID {argument}"
         print(f"asccl: {message}: {remedy}", file=sys.stderr)
         raise SystemExit(2)
 

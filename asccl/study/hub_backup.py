@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,16 @@ def _start_scheduler(store: Store, api: HfApi, dataset: str, interval: float) ->
         """Writes a backup under a new name before each push, if there is anything new."""
 
         pushed_counts: tuple[int, ...] = ()
+
+        def __init__(self, **options: Any):
+            self._constructed = threading.Event()
+            super().__init__(**options)
+            self._constructed.set()
+
+        def trigger(self) -> Future[Any]:
+            # The thread of the base class starts inside of its constructor, in some versions before all is set.
+            self._constructed.wait()
+            return super().trigger()
 
         def push_to_hub(self) -> Any:
             with push_lock:  # the last push, when the server stops, may coincide with a running one

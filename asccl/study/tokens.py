@@ -23,13 +23,21 @@ ADMIN_SESSION_SECONDS = 8 * 3600
 
 
 def new_participant_id() -> str:
-    """Return 128 random bits."""
-    return secrets.token_urlsafe(16)
+    """Return 128 random bits that do not begin with a hyphen or an underscore."""
+    return _new_id(16)
 
 
 def new_study_id() -> str:
-    """Return 64 random bits. A study's id is not secret."""
-    return secrets.token_urlsafe(8)
+    """Return 64 random bits that do not begin with a hyphen or an underscore. A study's id is not secret."""
+    return _new_id(8)
+
+
+def _new_id(size: int) -> str:
+    """Return random bytes as text that command lines do not take for an option and that a double click selects."""
+    while True:
+        text = secrets.token_urlsafe(size)
+        if text[0] not in "-_":
+            return text
 
 
 @dataclass(frozen=True)

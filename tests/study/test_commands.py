@@ -100,6 +100,16 @@ def test_a_study_closes_and_opens_and_a_link_is_revoked(study_id, finished, caps
     assert "P03\trevoked" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [(["close"], "write -- -abcdefghij for"), (["link", "x", "--revoke"], "write --revoke=-abcdefghij")],
+)
+def test_an_id_that_looks_like_an_option_gets_its_remedy(capsys, arguments, remedy):
+    with pytest.raises(SystemExit):
+        main(["study", *arguments, "-abcdefghij"])
+    assert remedy in capsys.readouterr().err
+
+
 def test_a_backup_and_a_secret(study_id, finished, tmp_path, capsys):
     assert main(["study", "backup", str(tmp_path / "b.zip")]) == 0
     assert f"b.zip: {finished[0]} answers" in capsys.readouterr().out

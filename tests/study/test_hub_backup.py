@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import time
 from concurrent.futures import Future
 from types import SimpleNamespace
 
@@ -67,6 +69,20 @@ def test_nothing_is_pushed_unless_a_dataset_is_set(sqlite):
 def test_a_public_dataset_is_refused(sqlite, tmp_path):
     with pytest.raises(StudyError, match="is public"):
         start_hub_backup(sqlite, FakeHub(tmp_path, private=False))
+
+
+@pytest.mark.usefixtures("dataset")
+def test_nothing_is_pushed_before_the_scheduler_is_constructed(sqlite, new_study, tmp_path, monkeypatch):
+    hub, counts = FakeHub(tmp_path), []
+    new_study(sqlite)
+
+    def wait_for_the_thread(_work) -> None:  # the last step of the constructor; the thread has started before
+        time.sleep(0.2)
+        counts.append(len(hub.files))
+
+    monkeypatch.setattr(atexit, "register", wait_for_the_thread)
+    start_hub_backup(sqlite, hub, interval=60).stop()
+    assert counts == [0]
 
 
 @pytest.mark.usefixtures("dataset")

@@ -13,6 +13,7 @@ from asccl.study.edits import edit_clips, parse_method, references_by_emotion
 from asccl.study.manifest import read_items
 from asccl.study.plan import parse_plan
 from asccl.study.studies import MAX_BROKEN_ITEMS, create_study
+from asccl.study.tokens import new_participant_id, new_study_id
 
 PLAN = parse_plan({"title": "t"})
 
@@ -51,6 +52,13 @@ def test_clips_made_by_editing(clips, tmp_path, sqlite):
     assert (item.emotion, set(item.outputs)) == ("happy", {"mild", "full"})
     _, warnings = create_study(sqlite, PLAN, [item])
     assert warnings == []
+
+
+@pytest.mark.parametrize("new_id", [new_study_id, new_participant_id])
+def test_an_id_is_no_option_of_a_command_line(monkeypatch, new_id):
+    texts = iter(["-a", "_a", "a-"])
+    monkeypatch.setattr("secrets.token_urlsafe", lambda _size: next(texts))
+    assert new_id() == "a-"
 
 
 @pytest.mark.parametrize("text", ["", "mild", "x = gan", "x=warp@9", "x=warp@.", "a/b=warp", "source=warp"])
