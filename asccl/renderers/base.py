@@ -10,7 +10,9 @@ network trained on the person (`NeuralRenderer`). It does not change after it is
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -45,6 +47,54 @@ class RenderSession(Protocol):
         of "none", "clear" and "dark".
         """
         ...
+
+
+class FrameToRender(NamedTuple):
+    """The arguments of `RenderSession.render`.
+
+    Attributes:
+        image: frame t of the source, (H, W, 3) uint8 RGB.
+        landmarks: of the source's face in this frame, (478, 3) pixels; NaN where there is no face.
+        t: index of the frame in the motions of the plan.
+    """
+
+    image: LazyImage
+    landmarks: np.ndarray
+    t: int
+
+
+@runtime_checkable
+class BatchSession(RenderSession, Protocol):
+    """A session whose network renders several frames at once faster than one after the other.
+
+    Attributes:
+        batch_size: number of frames to render at once.
+    """
+
+    batch_size: int
+
+    def render_batch(self, frames: Sequence[FrameToRender]) -> list[LazyImage]:
+        """Render several frames in order; see `render`."""
+        ...
+
+
+def render_frames(session: RenderSession, frames: Iterable[FrameToRender]) -> Iterator[LazyImage]:
+    """Render frames in their order, in batches where the session has them.
+
+    Args:
+        session: of the plan.
+        frames: are consumed as far as a batch needs.
+
+    Yields:
+        The edited frames, see `RenderSession.render`.
+    """
+    if not isinstance(session, BatchSession):
+        for frame in frames:
+            yield session.render(*frame)
+        return
+    rest = iter(frames)
+    while batch := list(islice(rest, session.batch_size)):
+        yield from session.render_batch(batch)
 
 
 class Renderer(Protocol[RenderPlan]):
