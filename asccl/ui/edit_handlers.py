@@ -20,13 +20,13 @@ from asccl.files import join_name
 from asccl.types import GENERATORS, DetectedFace, EditRequest, EditResult, Image, MediaInfo, Preview, Progress
 from asccl.ui.components import (
     Value,
-    card_value,
     comparison_value,
     note_line,
     player_value,
     progress_line,
     status_line,
 )
+from asccl.ui.file_box import file_value
 from asccl.ui.job_runner import JobRunner
 from asccl.ui.jobs import Job, JobProgress, JobWork
 from asccl.ui.limits import check_media, check_upload
@@ -103,13 +103,13 @@ class EditHandlers:
         if not source:
             yield (*no_file, status_line("idle", ""))
             return
-        yield (None, *[gr.skip()] * 6, status_line("busy", "Detecting faces…"))
+        yield (*[gr.skip()] * 7, status_line("busy", "Looking for faces…"))
         try:
             info, faces = await self._inspect(source, "video or photo", page)
         except Exception as error:
             yield (*no_file, status_line("failed", error_message(error)))
             return
-        card = card_value(faces[0].thumbnail, info.path.name, describe_media(info))
+        card = file_value(faces[0].thumbnail, info.path, describe_media(info), playable=not info.is_still)
         yield (card, *face_gallery(faces), *time_sliders(info), status_line("idle", ""))
 
     async def open_reference(self, reference: str | None, emotion: str, page: gr.Request) -> tuple[Any, Any, str]:
@@ -129,7 +129,7 @@ class EditHandlers:
             info, faces = await self._inspect(reference, "reference", page)
         except Exception as error:
             return None, gr.skip(), status_line("failed", error_message(error))
-        card = card_value(faces[0].thumbnail, info.path.name, describe_media(info))
+        card = file_value(faces[0].thumbnail, info.path, describe_media(info), playable=not info.is_still)
         return card, FROM_REFERENCE, status_line("idle", "")
 
     async def preview(
@@ -245,7 +245,7 @@ class EditHandlers:
 
         try:
             if not consent:
-                raise SettingError("please confirm first that you may edit this face", "tick the box under the source")
+                raise SettingError("please confirm first that you may edit this face", "tick the box above the button")
             async for outputs in self.edits.run(Caller.of(page), prepare, show, self._present):
                 yield outputs
         except Exception as error:

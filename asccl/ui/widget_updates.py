@@ -32,9 +32,17 @@ def time_sliders(info: MediaInfo | None) -> tuple[Any, Any, Any, Any]:
     Returns:
         Updates of the previewed time, the start, the end, and the box around start and end.
     """
-    seconds = info.duration if info is not None else 0.0
+    if info is None:
+        # the bounds stay: a page that still shows a later time may ask for it at the same moment
+        return (
+            gr.Slider(value=0.0, visible=False),
+            gr.Slider(value=0.0),
+            gr.Slider(value=0.0),
+            gr.Accordion(visible=False),
+        )
+    seconds = info.duration
     is_video = seconds > MIN_SLIDER_SECONDS
-    frame_seconds = 1 / float(info.frame_rate) if info is not None and info.frame_rate else 0.0
+    frame_seconds = 1 / float(info.frame_rate) if info.frame_rate else 0.0
     last_frame = max(0.0, seconds - frame_seconds)
     end = round(seconds, 2) if is_video else 1.0
     return (

@@ -114,12 +114,12 @@ def test_a_reference_chooses_its_own_button(serve_page, media, visit):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("fake.mp4", "fake.mp4"), ("wall.png", "no face"), ("huge.mp4", "")],
+    [("fake.mp4", "fake.mp4"), ("wall.png", "no face"), ("huge.mp4", "larger than 1 mb")],
 )
 def test_a_bad_upload_is_reported_in_one_line(serve_page, media, visit, name, expected):
     person = visit(serve_page(max_bytes=2**20).url)
     person.upload(media / name)
-    alert = ".toast-wrap" if name == "huge.mp4" else "#source-note [role=alert]"
+    alert = "#source [data-part=upload-error]" if name == "huge.mp4" else "#source-note [role=alert]"
     person.page.wait_for_selector(f"{alert}:not(:empty)")
     message = person.text(alert)
     assert expected in message.lower()

@@ -37,8 +37,6 @@ class Visitor:
 
     def upload(self, path: Path) -> None:
         """Choose another source in the Edit tab."""
-        if self.page.locator("#source button[aria-label=Clear]").is_visible():
-            self.page.click("#source button[aria-label=Clear]")
         self.page.set_input_files("#source input[type=file]", str(path))
 
     def upload_and_wait(self, path: Path) -> None:
