@@ -13,10 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from asccl.errors import CancelledError, SettingError
+from asccl.expression import EMOTIONS, INTENSITY_RANGE, NO_GROUPS, GroupAmounts, Keyframe, check_keyframes, check_mix
 
-EMOTIONS = ("neutral", "angry", "disgusted", "fear", "happy", "sad", "surprised")
 GENERATORS = ("warp", "ned")  # the first is the default
-INTENSITY_RANGE = (0.0, 2.0)
 
 Image = np.ndarray  # (H, W, 3) uint8 RGB
 
@@ -182,6 +181,10 @@ class EditRequest:
         badge: whether to print a visible mark.
         adapt: whether to fit the preset to this face; without it every face gets the same table of units.
         manipulator: file of the manipulator, for "ned"; None is the bundled one.
+        second_emotion: another one of `EMOTIONS` that is mixed into `emotion`.
+        second_share: share of the second emotion in the mix, 0 to 1.
+        groups: by how much parts of the face move in addition; the intensity multiplies it.
+        keyframes: intensity over time, in the order of their times; `intensity` multiplies it. Empty: it is constant.
 
     Raises:
         SettingError: a value is missing or out of range.
@@ -201,6 +204,10 @@ class EditRequest:
     badge: bool = False
     adapt: bool = True
     manipulator: Path | None = None
+    second_emotion: str | None = None
+    second_share: float = 0.5
+    groups: GroupAmounts = NO_GROUPS
+    keyframes: tuple[Keyframe, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("source", "output", "reference", "renderer", "manipulator"):
@@ -222,6 +229,8 @@ class EditRequest:
             raise SettingError(f"face {self.face} is not a number of a face", "give 0, 1, 2, ... or leave it out")
         if self.seed < 0:
             raise SettingError(f"seed {self.seed} is negative", "give a whole number, 0 or more")
+        check_mix(self.emotion, self.second_emotion, self.second_share)
+        check_keyframes(self.keyframes, self.intensity)
         if self.generator not in GENERATORS:
             raise SettingError(f"there is no generator {self.generator!r}", f"choose one of {', '.join(GENERATORS)}")
         for name in ("renderer", "manipulator"):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asccl.commands.console import (
     EXIT_STATUS,
@@ -19,8 +19,10 @@ from asccl.commands.console import (
     progress_bar,
 )
 from asccl.commands.edit_report import format_report
+from asccl.commands.edit_table import TableWriter
+from asccl.commands.expression_options import add_expression_arguments, expression_settings
 from asccl.errors import CancelledError, OutputError, SettingError
-from asccl.types import EMOTIONS, GENERATORS, INTENSITY_RANGE, EditRequest, EditResult
+from asccl.types import EMOTIONS, GENERATORS, EditRequest, EditResult
 
 if TYPE_CHECKING:  # the editor takes a second to import: not before the arguments have been checked
     from asccl.editing.editor import Editor
@@ -37,7 +39,10 @@ examples:
   %(prog)s talk.mp4 --emotion sad --intensity 0.6 -o sadder.mp4
   %(prog)s talk.mp4 --emotion angry --start 2 --end 4.5  # seconds; fades in and out
   %(prog)s talk.mp4 --reference cousin.jpg               # the emotion that another face shows
-  %(prog)s *.mp4 --emotion surprised -o out --json out/report.json
+  %(prog)s talk.mp4 --emotion happy --mix surprised:0.3 --adjust brows=0.4,lips_apart=-0.5
+  %(prog)s talk.mp4 --emotion sad --keyframes curve.csv  # lines such as 0,0 and 1.5,1: seconds and intensity
+  %(prog)s talk.mp4 --preset wistful.json                # an expression saved by the app
+  %(prog)s *.mp4 --emotion surprised -o out --json out/report.json --table out/table.csv
   %(prog)s portrait.jpg --emotion fear --json -          # report to stdout
 
 emotions: {", ".join(EMOTIONS)}
@@ -67,18 +72,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="write the metrics as JSON, - for stdout: one object; for several inputs a list in their order, where a "
         "failed one has the key `error`",
     )
+    reports.add_argument(
+        "--table", metavar="FILE", help="write a CSV table with a row for each input: metrics, or why it failed"
+    )
     reports.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.set_defaults(run=run)
 
 
 def _add_target_arguments(parser: argparse.ArgumentParser) -> None:
-    low, high = INTENSITY_RANGE
     target = parser.add_argument_group("what to change (an emotion, a reference, or both)")
     target.add_argument("--emotion", metavar="NAME", help="one of the emotions listed below")
     target.add_argument("--reference", metavar="FILE", help="video or still of any person who shows the emotion")
-    target.add_argument(
-        "--intensity", type=float, default=1.0, metavar="X", help=f"{low:g} (no change) to {high:g}; default 1"
-    )
+    add_expression_arguments(target)
     target.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds from the first frame; default 0")
     target.add_argument("--end", type=float, metavar="S", help="seconds from the first frame; default: the end")
     target.add_argument(
@@ -107,7 +112,6 @@ def _add_method_arguments(parser: argparse.ArgumentParser) -> None:
     method.add_argument(
         "--seed",
         type=int,
-        default=0,
         metavar="N",
         help="index of a natural variant of the emotion; default 0, the plain preset",
     )
@@ -123,11 +127,13 @@ def _add_method_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Edit all inputs, one after another. Returns the highest exit status."""
-    requests = [_build_request(arguments, source) for source in arguments.inputs]
+    expression = expression_settings(arguments)
+    requests = [_build_request(arguments, source, expression) for source in arguments.inputs]
     has_several = len(requests) > 1
     with (
         _resolve_output(arguments.output, has_several) as (file, folder),
         ReportWriter(arguments.json, has_several, format_report) as report,
+        TableWriter(arguments.table) as table,
         InterruptHandler() as interrupts,
     ):
         from asccl.editing.editor import Editor
@@ -135,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         limit_threads()
         editor, status = Editor(device=arguments.device), 0
-        guard = _OverwriteGuard(requests, report.path)
+        guard = _OverwriteGuard(requests, [path for path in (report.path, table.path) if path])
         for request in requests:
             try:
                 output = guard.claim(request, file or _default_output(editor, request, folder))
@@ -146,8 +152,10 @@ def run(arguments: argparse.Namespace) -> int:
                 error_status = print_error(error, arguments.debug)
                 status = max(status, error_status)
                 report.add_error(request.source, error, error_status)
+                table.add_error(request.source, error)
             else:
                 report.add_result(result.output, result.report)
+                table.add_result(result.output, result.report)
         return status
 
 
@@ -160,21 +168,19 @@ def _parse_face(text: str) -> int | None:
         raise argparse.ArgumentTypeError(f"{text!r} is neither `largest` nor a number") from None
 
 
-def _build_request(arguments: argparse.Namespace, source: str) -> EditRequest:
+def _build_request(arguments: argparse.Namespace, source: str, expression: dict[str, Any]) -> EditRequest:
     return EditRequest(
         source=Path(source),
-        emotion=arguments.emotion,
         reference=arguments.reference,
-        intensity=arguments.intensity,
         start=arguments.start,
         end=arguments.end,
         face=arguments.face,
         generator=arguments.generator,
         renderer=arguments.renderer,
         manipulator=arguments.manipulator,
-        seed=arguments.seed,
         badge=arguments.badge,
         adapt=arguments.adapt == "on",
+        **expression,
     )
 
 
@@ -214,11 +220,12 @@ def _default_output(editor: Editor, request: EditRequest, folder: Path | None) -
 class _OverwriteGuard:
     """Refuse outputs that would overwrite what the same call reads or writes. Raises SettingError."""
 
-    def __init__(self, requests: list[EditRequest], report: Path | None):
+    def __init__(self, requests: list[EditRequest], reports: list[Path]):
         inputs = {path.resolve() for request in requests for path in (request.source, request.reference) if path}
-        if report is not None and report.resolve() in inputs:
-            raise SettingError(f"{report.name} is read and cannot be the report as well", "choose another name")
-        self._used = inputs | ({report.resolve()} if report else set())
+        for report in reports:
+            if report.resolve() in inputs:
+                raise SettingError(f"{report.name} is read and cannot be the report as well", "choose another name")
+        self._used = inputs | {report.resolve() for report in reports}
 
     def claim(self, request: EditRequest, output: Path) -> Path:
         path = output.resolve()

@@ -7,7 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
+from asccl.expression import EMOTIONS, NO_GROUPS, GroupAmounts
 from asccl.types import Motion
+
+MAX_EMOTIONAL_NEUTRALITY = 0.5  # probability of neutral up to which a reference counts as fully emotional
+PROBABILITY_EXPONENT = 2.5  # sharpens the emotion probabilities of a reference
 
 
 @dataclass(frozen=True)
@@ -38,27 +42,56 @@ class Target:
     Attributes:
         emotion: one of `EMOTIONS`; None leaves the choice to the reference.
         reference: None where only an emotion is named.
-        intensity: 0 to 2; scales what the edit adds to a calm face.
+        intensity: 0 to 2; scales what the edit adds to a calm face. One number, or one of each frame, (T,).
         seed: which natural variant of the emotion; 0 is the plain one.
         source_probabilities: probability of each emotion in the source, in the order of `EMOTIONS`, (7,); None where
             it is unknown.
         offsets: added to the change of each unit at intensity 1, (52,), as adapted to one face; 0 adds nothing.
         removal: 0 to 1, share that is taken away of what the source shows against the emotion; None is the intensity,
-            up to 1.
+            up to 1. One number, or one of each frame, (T,).
+        second_emotion: mixed into `emotion`; None for one alone.
+        second_share: share of the second emotion in the mix, 0 to 1.
+        groups: by how much parts of the face move in addition.
+        group_intensity: multiplies `groups`; neither a strength nor offsets change it. One number, or one of each
+            frame, (T,).
     """
 
     emotion: str | None = None
     reference: ReferenceStyle | None = None
-    intensity: float = 1.0
+    intensity: np.ndarray | float = 1.0
     seed: int = 0
     source_probabilities: np.ndarray | None = None
     offsets: np.ndarray | float = 0.0
-    removal: float | None = None
+    removal: np.ndarray | float | None = None
+    second_emotion: str | None = None
+    second_share: float = 0.5
+    groups: GroupAmounts = NO_GROUPS
+    group_intensity: np.ndarray | float = 1.0
 
     @property
-    def removed_share(self) -> float:
-        """Share that is taken away of what contradicts the emotion, 0 to 1."""
-        return min(self.intensity, 1.0) if self.removal is None else self.removal
+    def removed_share(self) -> np.ndarray | float:
+        """Share that is taken away of what contradicts the emotion, 0 to 1; one number, or one of each frame, (T,)."""
+        return np.minimum(self.intensity, 1.0) if self.removal is None else self.removal
+
+
+def emotion_weights(target: Target) -> np.ndarray:
+    """Weight of each preset in an edit, (7,), sum 1: of the named emotions, else of what the reference shows.
+
+    The expression network assigns some probability to neutral for every speaker, so neutral counts only by the part of
+    its probability that exceeds `MAX_EMOTIONAL_NEUTRALITY`.
+    """
+    if target.emotion is not None:
+        weights = np.eye(len(EMOTIONS))
+        first = weights[EMOTIONS.index(target.emotion)]
+        if target.second_emotion is None:
+            return first
+        second = weights[EMOTIONS.index(target.second_emotion)]
+        return (1 - target.second_share) * first + target.second_share * second
+    assert target.reference is not None
+    p = np.clip(target.reference.probabilities, 1e-6, 1)
+    neutral = np.clip((p[0] - MAX_EMOTIONAL_NEUTRALITY) / (1 - MAX_EMOTIONAL_NEUTRALITY), 0, 1)
+    others = p[1:] ** PROBABILITY_EXPONENT
+    return np.concatenate([[neutral], (1 - neutral) * others / others.sum()])
 
 
 class Director(Protocol):
@@ -69,6 +102,7 @@ class Director(Protocol):
 
         Returns:
             The motion with new coefficients (T, 52) and lip gain (T,); pose, identity and weight are those of the
-            source. Where `motion.weight` is 0, or both intensity and removal are 0, the coefficients are unchanged.
+            source. Where `motion.weight` is 0, or intensity, removal and group intensity are 0, the coefficients are
+            unchanged.
         """
         ...

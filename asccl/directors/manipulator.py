@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from asccl.directors.base import Target
-from asccl.directors.preset import MAX_COEFFICIENT
-from asccl.directors.reference import emotion_weights
+from asccl.directors.base import Target, emotion_weights
+from asccl.directors.preset import MAX_COEFFICIENT, frame_lip_gain
 from asccl.morphable.emotions import PRESETS, variant_factors
+from asccl.morphable.groups import add_groups, group_change
 from asccl.morphable.head import HeadModel
 from asccl.morphable.speech import protect_speech
 from asccl.nets.ned_manipulator import Manipulator, encode_style, translate
@@ -37,23 +37,32 @@ class ManipulatorDirector:
         """See `Director`.
 
         Up to intensity 1 the style moves from the face's own to the target style; above 1 the change is multiplied.
+        Where the intensity changes over time, the change of its largest value is scaled in proportion.
         """
-        share, gain = min(target.intensity, 1.0), max(target.intensity, 1.0)
+        strongest = float(np.max(target.intensity))
+        share, gain = min(strongest, 1.0), max(strongest, 1.0)
+        over_time = np.asarray(target.intensity / strongest if strongest > 0 else 0.0)[..., None]
         change = self._change(motion, self.style(target), share) * gain * variant_factors(target.seed, self.names)
+        if not target.groups.is_zero:
+            group_intensity = np.asarray(target.group_intensity)[..., None]
+            groups = group_change(target.groups, self.names)
+            change = add_groups(over_time * change, motion.coefficients, groups, group_intensity)
+        else:
+            change = over_time * change
         change = protect_speech(change, motion, self.names)
-        amount = (motion.weight if target.intensity > 0 else 0 * motion.weight)[:, None]
+        amount = np.where(over_time > 0, motion.weight[:, None], 0)
         coefficients = motion.coefficients
         edited = np.where(amount > 0, np.clip(coefficients + amount * change, 0, MAX_COEFFICIENT), coefficients)
-        weights = emotion_weights(target)
-        lip_gain = sum(w * PRESETS[e].lip_gain for w, e in zip(weights, EMOTIONS, strict=True))
-        frame_gain = 1 + target.intensity * motion.weight * (lip_gain - 1)
-        return replace(motion, coefficients=edited.astype(np.float32), lip_gain=frame_gain.astype(np.float32))
+        lip_gain = sum(w * PRESETS[e].lip_gain for w, e in zip(emotion_weights(target), EMOTIONS, strict=True))
+        gains = frame_lip_gain(motion, target, float(lip_gain))
+        return replace(motion, coefficients=edited.astype(np.float32), lip_gain=gains)
 
     def style(self, target: Target) -> torch.Tensor:
         """Style vector of a target, (style,)."""
         styles = []
         if target.emotion is not None:
-            styles.append(self.net.mean_style[EMOTIONS.index(target.emotion)])
+            weights = torch.tensor(emotion_weights(target), dtype=self.net.mean_style.dtype)
+            styles.append(weights.to(self.net.mean_style.device) @ self.net.mean_style)
         if target.reference is not None:
             coefficients = target.reference.coefficients
             styles.append(self._encode(target.reference.mean[None] if coefficients is None else coefficients))

@@ -1,4 +1,4 @@
-"""Direct a face to one of the seven preset emotions, whatever the source does.
+"""Direct a face to a preset emotion or to a mix of two, whatever the source does.
 
 The targets of `asccl.morphable.emotions` are absolute. A unit that the emotion asks for is raised to its target: by
 less where the person's resting face already has part of it, but by no less than `MIN_TARGET_SHARE` of the target. A
@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from asccl.directors.base import Target
+from asccl.directors.base import Target, emotion_weights
 from asccl.directors.contradictions import contradiction_change, grin_opening, unit_levels
 from asccl.morphable.emotions import MAX_UNIT_TARGETS, PRESETS, expand_units, max_unit_intensity, variant_factors
+from asccl.morphable.groups import add_groups, group_change, group_lip_gain
 from asccl.morphable.head import HeadModel
 from asccl.morphable.speech import protect_speech
-from asccl.types import Motion
+from asccl.types import EMOTIONS, Motion
 
 MAX_RESTING_LEVEL = 0.15  # of any unit of a resting face that `MAX_SPEAKING_LEVELS` does not list
 MAX_SPEAKING_LEVELS = {  # of a calm speaker, by unit
@@ -31,6 +32,7 @@ MAX_SPEAKING_LEVELS = {  # of a calm speaker, by unit
 }
 MIN_TARGET_SHARE = 0.55  # of a target, by which a unit is raised whatever the resting face has of it
 MIN_COEFFICIENT, MAX_COEFFICIENT = -0.5, 1.6
+MIN_LIP_GAIN = 0.3  # to which groups may lower the opening of the lips
 # share of the opening that a grin holds by which the lips close
 GRIN_CLOSING = {
     "neutral": 1.0,
@@ -93,27 +95,61 @@ class Direction:
     lip_closing: np.ndarray
 
 
+@dataclass(frozen=True)
+class PresetBlend:
+    """Presets of several emotions, weighted.
+
+    Attributes:
+        targets: of the units at intensity 1, (52,).
+        residuals: share of contradicting units that stays, (52,).
+        max_intensity: intensity beyond which a unit grows no further, that of the strongest emotion, (52,).
+        motion_gain: factor on the movement around the resting level.
+        lip_gain: edited over source opening of the lips.
+        grin_closing: share of the opening that a grin holds by which the lips close.
+    """
+
+    targets: np.ndarray
+    residuals: np.ndarray
+    max_intensity: np.ndarray
+    motion_gain: float
+    lip_gain: float
+    grin_closing: float
+
+
+def blend_presets(weights: np.ndarray, names: tuple[str, ...]) -> PresetBlend:
+    """Blend the presets. weights: of each emotion in the order of `EMOTIONS`, (7,), sum 1. names: of the 52 units."""
+    weighted = [(w, PRESETS[emotion]) for w, emotion in zip(weights, EMOTIONS, strict=True)]
+    return PresetBlend(
+        np.sum([w * expand_units(p.units, names) for w, p in weighted], axis=0),
+        np.sum([w * expand_units(p.residuals, names, default=1.0) for w, p in weighted], axis=0),
+        max_unit_intensity(EMOTIONS[int(np.argmax(weights))], names),
+        float(sum(w * p.motion_gain for w, p in weighted)),
+        float(sum(w * p.lip_gain for w, p in weighted)),
+        float(sum(w * GRIN_CLOSING[emotion] for w, emotion in zip(weights, EMOTIONS, strict=True))),
+    )
+
+
 class PresetDirector:
-    """Direct a face to one of the seven emotions by the table `PRESETS`."""
+    """Direct a face to one of the seven emotions, or to a mix of two, by the table `PRESETS`."""
 
     def __init__(self, head: HeadModel):
         self.head, self.names = head, head.names
 
     def __call__(self, motion: Motion, target: Target) -> Motion:
         """See `Director`; needs `target.emotion`."""
-        assert target.emotion is not None
-        preset = PRESETS[target.emotion]
-        targets = expand_units(preset.units, self.names) * variant_factors(target.seed, self.names)
-        residuals = np.where(targets > 0, 1.0, expand_units(preset.residuals, self.names, default=1.0))
+        weights = emotion_weights(target)
+        blend = blend_presets(weights, self.names)
+        targets = blend.targets * variant_factors(target.seed, self.names)
+        residuals = np.where(targets > 0, 1.0, blend.residuals)
         bounds = expand_units(MAX_UNIT_TARGETS, self.names, default=MAX_COEFFICIENT)
         calm = max_resting_levels(self.names)
         direction = Direction(
             added_change(resting_coefficients(motion), targets, bounds, calm) + target.offsets,
-            max_unit_intensity(target.emotion, self.names),
+            blend.max_intensity,
             contradiction_change(motion, residuals, calm),
-            preset.motion_gain,
-            preset.lip_gain,
-            GRIN_CLOSING[target.emotion] * grin_opening(motion, self.head),
+            blend.motion_gain,
+            blend.lip_gain,
+            blend.grin_closing * grin_opening(motion, self.head),
         )
         return apply_direction(motion, direction, target, self.names)
 
@@ -124,21 +160,42 @@ def apply_direction(motion: Motion, direction: Direction, target: Target, names:
     Args:
         motion: of the source, T frames.
         direction: what the emotion asks at intensity 1.
-        target: its intensity scales what is added, its removal what is removed; both times the weight of a frame.
+        target: its intensity scales what is added, its removal what is removed, its group intensity the groups; all
+            times the weight of a frame.
         names: of the 52 units.
 
     Returns:
         The motion of the edited face.
     """
     coefficients = motion.coefficients
+    intensity, removed_share = (np.asarray(x)[..., None] for x in (target.intensity, target.removed_share))
     movement = (direction.motion_gain - 1) * (coefficients - unit_levels(motion))
-    added = np.minimum(target.intensity, direction.max_intensity) * direction.added
-    frame_change = added + target.intensity * movement + target.removed_share * direction.removed
+    added = np.minimum(intensity, direction.max_intensity) * direction.added
+    frame_change = added + intensity * movement + removed_share * direction.removed
+    if not target.groups.is_zero:
+        group_intensity = np.asarray(target.group_intensity)[..., None]
+        frame_change = add_groups(frame_change, coefficients, group_change(target.groups, names), group_intensity)
     frame_change = motion.weight[:, None] * protect_speech(frame_change, motion, names)
     edited = np.clip(coefficients + frame_change, MIN_COEFFICIENT, MAX_COEFFICIENT)
     edited = np.where(frame_change != 0, edited, coefficients).astype(np.float32)
-    gain = 1 + target.intensity * motion.weight * (direction.lip_gain - 1)
     closing = target.removed_share * motion.weight * direction.lip_closing
     return replace(
-        motion, coefficients=edited, lip_gain=gain.astype(np.float32), lip_closing=closing.astype(np.float32)
+        motion,
+        coefficients=edited,
+        lip_gain=frame_lip_gain(motion, target, direction.lip_gain),
+        lip_closing=closing.astype(np.float32),
     )
+
+
+def frame_lip_gain(motion: Motion, target: Target, lip_gain: float) -> np.ndarray:
+    """Edited over source opening of the lips in each frame, (T,) float32, at least `MIN_LIP_GAIN`.
+
+    Args:
+        motion: of the source, T frames.
+        target: with its intensity and groups.
+        lip_gain: of the emotion at intensity 1.
+    """
+    gain = 1 + target.intensity * motion.weight * (lip_gain - 1)
+    if not target.groups.is_zero:
+        gain = np.maximum(gain + target.group_intensity * motion.weight * group_lip_gain(target.groups), MIN_LIP_GAIN)
+    return gain.astype(np.float32)

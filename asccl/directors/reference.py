@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from asccl.directors.base import Target
+from asccl.directors.base import Target, emotion_weights
 from asccl.directors.contradictions import contradiction_change, grin_opening
 from asccl.directors.preset import (
-    GRIN_CLOSING,
     MAX_RESTING_LEVEL,
     Direction,
     added_change,
     apply_direction,
+    blend_presets,
     max_resting_levels,
     resting_coefficients,
 )
 from asccl.morphable.emotions import (
     MAX_UNIT_TARGETS,
-    PRESETS,
     expand_units,
-    max_unit_intensity,
     unit_indices,
     variant_factors,
 )
@@ -35,7 +33,6 @@ PRESET_GAIN = 1.0
 REFERENCE_GAIN = 0.2  # of the reference's own coefficients beyond those of a resting face
 MAX_UNIT_TARGET = 1.4  # of a unit that `MAX_UNIT_TARGETS` does not list
 MIN_UNIT_TARGET = 0.05  # magnitude; smaller targets are set to 0
-MAX_EMOTIONAL_NEUTRALITY = 0.5  # probability of neutral up to which a reference counts as fully emotional
 # coefficients by which a reading is checked
 NOSE_LIFT = 0.8  # rise of the lip corners (mouthSmile) for one unit of noseSneer
 CALM_NOSE, CLEAR_WRINKLE = 0.08, 0.1  # noseSneer of a calm speaker, and beyond it of a wrinkled nose
@@ -45,22 +42,6 @@ CALM_BROWS, CLEAR_RAISE = (
 )  # browInnerUp + browOuterUp + eyeWide of a calm speaker, and beyond it of raised brows
 CLEAR_SMILE = 0.1  # mouthSmile beyond that of a calm speaker
 MIN_SUPPORT = 0.1  # share of a reading that stays without support
-PROBABILITY_EXPONENT = 2.5  # sharpens the emotion probabilities of a reference
-
-
-def emotion_weights(target: Target) -> np.ndarray:
-    """Weight of each preset in the direction of an edit, (7,), sum 1: the named emotion, else what the reference shows.
-
-    The expression network assigns some probability to neutral for every speaker, so neutral counts only by the part of
-    its probability that exceeds `MAX_EMOTIONAL_NEUTRALITY`.
-    """
-    if target.emotion is not None:
-        return np.eye(len(EMOTIONS))[EMOTIONS.index(target.emotion)]
-    assert target.reference is not None
-    p = np.clip(target.reference.probabilities, 1e-6, 1)
-    neutral = np.clip((p[0] - MAX_EMOTIONAL_NEUTRALITY) / (1 - MAX_EMOTIONAL_NEUTRALITY), 0, 1)
-    others = p[1:] ** PROBABILITY_EXPONENT
-    return np.concatenate([[neutral], (1 - neutral) * others / others.sum()])
 
 
 def check_emotions(probabilities: np.ndarray, mean: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
@@ -106,24 +87,19 @@ class ReferenceDirector:
     def __call__(self, motion: Motion, target: Target) -> Motion:
         """See `Director`; needs `target.reference`."""
         assert target.reference is not None
-        weights = emotion_weights(target)
-        presets = [PRESETS[emotion] for emotion in EMOTIONS]
-        weighted = list(zip(weights, presets, strict=True))
-        preset_targets = sum(w * expand_units(p.units, self.names) for w, p in weighted)
-        residuals = sum(w * expand_units(p.residuals, self.names, default=1.0) for w, p in weighted)
+        blend = blend_presets(emotion_weights(target), self.names)
         mean = 0.5 * (target.reference.mean + target.reference.mean[self.mirror])
         calm = max_resting_levels(self.names)
         own = np.clip(mean - calm, 0, None)
-        targets = (PRESET_GAIN * preset_targets + REFERENCE_GAIN * own) * variant_factors(target.seed, self.names)
+        targets = (PRESET_GAIN * blend.targets + REFERENCE_GAIN * own) * variant_factors(target.seed, self.names)
         targets = np.where(np.abs(targets) > MIN_UNIT_TARGET, targets, 0)
         bounds = expand_units(MAX_UNIT_TARGETS, self.names, default=MAX_UNIT_TARGET)
-        closing = sum(w * GRIN_CLOSING[emotion] for w, emotion in zip(weights, EMOTIONS, strict=True))
         direction = Direction(
             added_change(resting_coefficients(motion), targets, bounds, calm) + target.offsets,
-            max_unit_intensity(EMOTIONS[int(np.argmax(weights))], self.names),
-            contradiction_change(motion, np.where(targets > 0, 1.0, residuals), calm),
-            float(sum(w * p.motion_gain for w, p in weighted)),
-            float(sum(w * p.lip_gain for w, p in weighted)),
-            closing * grin_opening(motion, self.head),
+            blend.max_intensity,
+            contradiction_change(motion, np.where(targets > 0, 1.0, blend.residuals), calm),
+            blend.motion_gain,
+            blend.lip_gain,
+            blend.grin_closing * grin_opening(motion, self.head),
         )
         return apply_direction(motion, direction, target, self.names)

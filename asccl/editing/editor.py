@@ -174,14 +174,22 @@ def check_request(request: EditRequest, info: MediaInfo, output: Path, device: s
         device: of a neural renderer.
 
     Raises:
-        SettingError: the time range starts behind the end of the source, the output would replace the reference, or
-            there is no such device.
+        SettingError: the time range or the keyframes start behind the end of the source, a still has keyframes, the
+            output would replace the reference, or there is no such device.
         InputError: the requested renderer cannot be used.
     """
     if not info.is_still and request.start >= info.duration:
         raise SettingError(
             f"start {request.start:g} s lies behind the end of {info.path.name} ({info.duration:.2f} s)",
             "give an earlier start",
+        )
+    if info.is_still and request.keyframes:
+        raise SettingError(f"{info.path.name} is a still and has no time for keyframes", "leave them out")
+    if request.keyframes and request.keyframes[0].time >= info.duration:
+        raise SettingError(
+            f"the first keyframe at {request.keyframes[0].time:g} s lies behind the end of {info.path.name} "
+            f"({info.duration:.2f} s)",
+            "give earlier keyframes",
         )
     if request.reference is not None and os.path.exists(output) and output.samefile(request.reference):
         raise SettingError(f"{output.name} would replace the reference", "choose another name")

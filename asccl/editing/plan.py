@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from asccl import zoo
-from asccl.directors.base import Director, ReferenceStyle, Target
+from asccl.directors.base import Director, ReferenceStyle, Target, emotion_weights
 from asccl.directors.preset import PresetDirector
-from asccl.directors.reference import ReferenceDirector, emotion_weights
+from asccl.directors.reference import ReferenceDirector
 from asccl.editing.adaptation.adapt import Adaptation, FaceEvaluator, adapt, adaptation_goal
 from asccl.editing.adaptation.measures import load_networks
 from asccl.editing.cache import file_key
 from asccl.editing.frames import EditFrames, ObservedFace, mean_emotion_probabilities
+from asccl.editing.keyframes import intensity_over_time
 from asccl.editing.models import Models
 from asccl.editing.renderer_selection import WARP_SELECTION, mean_embedding, renderer_files, select_renderer
 from asccl.editing.strength import identity_preserving_strength, min_identity_cosine
@@ -33,7 +34,7 @@ class EditPlan:
     """What an edit does to T frames.
 
     Attributes:
-        target: emotion, reference and emotion of the source; its intensity includes the strength.
+        target: emotion, reference, groups and emotion of the source; its intensity includes strength and keyframes.
         strength: factor of the intensity that preserves identity; what is taken away does not depend on it.
         adaptation: report of the adaptation to the face, JSON-able; empty without one.
         motion: of the source; its weight is how far each frame is edited.
@@ -79,13 +80,27 @@ def plan_edit(
     face, cached_step = frames.face, frames.face.plan_steps.get
     director = select_director(request, models.head)
     source = cached_step("source emotion", lambda: mean_emotion_probabilities(face.samples, models.expression))
-    removal = min(request.intensity, 1.0)
-    target = Target(request.emotion, reference, request.intensity, request.seed, source, removal=removal)
+    target = Target(
+        request.emotion,
+        reference,
+        seed=request.seed,
+        source_probabilities=source,
+        second_emotion=request.second_emotion,
+        second_share=request.second_share,
+    )
     key = _adaptation_key(request, reference)
     adapted = cached_step(key, lambda: _adapt(request, face, director, target, models))
     renderer, report = cached_step(_renderer_key(request), lambda: _make_renderer(request, face, models))
-    scaled = replace(target, intensity=target.intensity * adapted.strength, offsets=adapted.offsets)
-    motion = replace(frames.motion, weight=frames.motion.weight * time_range_weight(frames.times, request))
+    intensity = intensity_over_time(request, frames.times)
+    scaled = replace(
+        target,
+        intensity=intensity * adapted.strength,
+        offsets=adapted.offsets,
+        removal=np.minimum(intensity, 1.0),
+        groups=request.groups,
+        group_intensity=intensity,
+    )
+    motion = replace(frames.motion, weight=_frame_weight(frames, request, intensity))
     edited = director(motion, scaled)
     render_plan = renderer.plan(motion, edited)
     return EditPlan(scaled, adapted.strength, adapted.report, motion, edited, renderer, render_plan, report)
@@ -127,6 +142,12 @@ def time_range_weight(times: np.ndarray, request: EditRequest) -> np.ndarray:
     if request.end is not None:
         ramp = np.minimum(ramp, (request.end - times) / FADE_SECONDS)
     return smoothstep(np.where(np.isnan(times), 1, ramp)).astype(np.float32)
+
+
+def _frame_weight(frames: EditFrames, request: EditRequest, intensity: np.ndarray | float) -> np.ndarray:
+    """Weight of each frame, (T,): its presence within the time range; 0 where keyframes lower the intensity to 0."""
+    weight = frames.motion.weight * time_range_weight(frames.times, request)
+    return np.where(intensity > 0, weight, 0).astype(np.float32) if request.keyframes else weight
 
 
 def _adapt(request: EditRequest, face: ObservedFace, director: Director, target: Target, models: Models) -> Adaptation:
@@ -171,6 +192,7 @@ def _adaptation_key(request: EditRequest, reference: ReferenceStyle | None) -> t
         request.generator,
         manipulator,
         request.emotion,
+        (request.second_emotion, request.second_share),
         style,
         request.seed,
     )

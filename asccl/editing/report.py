@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from asccl import hub
 from asccl.editing.adaptation.outcome import emotion_outcome
+from asccl.editing.keyframes import intensity_over_time
 from asccl.editing.media_report import build_media_report
 from asccl.editing.plan import EditPlan
 from asccl.morphable.reconstruct import FittedClip
@@ -46,9 +49,15 @@ class StageTimer:
 def edit_metadata(request: EditRequest) -> dict[str, str]:
     """Metadata of the output, which says that it was edited."""
     target = request.emotion or ""
+    if request.second_emotion is not None:
+        target = f"{target} with {request.second_share:.0%} {request.second_emotion}"
     if request.reference is not None:
         target = f"{target} like a reference".strip()
-    comment = f"Edited with ASCCL {__version__}: facial expression changed to {target}, intensity {request.intensity:g}"
+    over_time = " over time" if request.keyframes else ""
+    comment = (
+        f"Edited with ASCCL {__version__}: facial expression changed to {target}, "
+        f"intensity {request.intensity:g}{over_time}"
+    )
     return {"comment": comment, "software": f"ASCCL {__version__}"}
 
 
@@ -96,7 +105,8 @@ def build_report(
         "adaptation": plan.adaptation or None,
         "renderer": plan.renderer_report,
         **measured,
-        "emotion": {**measured["emotion"], **emotion_outcome(measured["emotion"], plan.adaptation)},
+        "emotion": _describe_emotion(request, measured["emotion"], plan.adaptation),
+        "curves": _describe_curves(request, measured["curves"]),
         "seconds": clock.report(),
         "weights": _weights_used(request, plan.renderer_report, plan.adaptation),
     }
@@ -117,7 +127,30 @@ def _describe_request(request: EditRequest) -> dict[str, Any]:
         "seed": request.seed,
         "badge": request.badge,
         "adapt": request.adapt,
+        "second_emotion": request.second_emotion,
+        "second_share": request.second_share,
+        "groups": request.groups.as_dict(),
+        "keyframes": [{"time": k.time, "intensity": k.intensity} for k in request.keyframes],
     }
+
+
+def _describe_emotion(request: EditRequest, measured: dict[str, Any], adaptation: dict[str, Any]) -> dict[str, Any]:
+    """The measured emotion and how it turned out; a mix is read as either of its two emotions."""
+    mix, emotions = {}, (request.emotion, request.second_emotion)
+    if request.second_emotion is not None:
+        for name in ("before", "after"):
+            probabilities = measured[f"probabilities_{name}"]
+            mix[name] = None if probabilities is None else sum(probabilities[emotion] for emotion in emotions)
+    outcome = emotion_outcome({**measured, **mix}, adaptation)
+    return {**measured, "mix": {"emotions": list(emotions), **mix} if mix else None, **outcome}
+
+
+def _describe_curves(request: EditRequest, curves: dict[str, Any]) -> dict[str, Any]:
+    """The measured curves, and the intensity at their times where it changes."""
+    if not request.keyframes:
+        return curves
+    intensity = np.asarray(intensity_over_time(request, np.array(curves["time"], np.float64)))
+    return {**curves, "intensity": intensity.round(4).tolist()}
 
 
 def _describe_source(clip: FittedClip) -> dict[str, Any]:

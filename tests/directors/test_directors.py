@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asccl.directors.base import ReferenceStyle, Target
+from asccl.directors.base import ReferenceStyle, Target, emotion_weights
 from asccl.directors.preset import MAX_COEFFICIENT, PresetDirector
-from asccl.directors.reference import ReferenceDirector, check_emotions, emotion_weights
+from asccl.directors.reference import ReferenceDirector, check_emotions
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.emotions import PRESETS
 from asccl.morphable.speech import speech_unit_mask

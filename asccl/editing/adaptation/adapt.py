@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from asccl.directors.base import Director, Target
-from asccl.directors.reference import emotion_weights
+from asccl.directors.base import Director, Target, emotion_weights
 from asccl.editing.adaptation.directions import adaptation_directions
 from asccl.editing.adaptation.measures import (
     AdaptationNetworks,

