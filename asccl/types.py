@@ -16,6 +16,8 @@ from asccl.errors import CancelledError, SettingError
 from asccl.expression import EMOTIONS, INTENSITY_RANGE, NO_GROUPS, GroupAmounts, Keyframe, check_keyframes, check_mix
 
 GENERATORS = ("warp", "ned")  # the first is the default
+INTENSITY_RANGE = (0.0, 2.0)
+SOUND_RATE = 16_000  # Hz, of decoded sound
 
 Image = np.ndarray  # (H, W, 3) uint8 RGB
 

@@ -19,6 +19,7 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -41,10 +42,10 @@ def random_images(batch: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
     return x, (x + 0.1 * torch.randn(x.shape, generator=rng)).clamp(-1, 1)
 
 
-def build_metric(variant: str) -> SCCMetric:
+def build_metric(variant: str, depth: int = 50) -> SCCMetric:
     """Create a metric with random weights, frozen and folded unless the variant is "plain"."""
     torch.manual_seed(0)
-    backbone = IResNet(50).eval()
+    backbone = IResNet(depth).eval()
     if variant == "plain":
         return SCCMetric(backbone, MAP_CHANNELS).eval()
     backbone.freeze().fold_batch_norm()
@@ -73,7 +74,8 @@ def run_step(
     elif variant == "plain":
         loss = plain_asccl_loss(metric, source.clone().requires_grad_(), generated)
     else:
-        with torch.autocast("cpu", torch.bfloat16, enabled=variant == "bfloat16"):
+        bfloat16 = torch.autocast(generated.device.type, torch.bfloat16)
+        with bfloat16 if variant == "bfloat16" else nullcontext():
             loss = ASCCLLoss(metric)(source, generated)
     loss.backward()
     return loss.item(), generated.grad

@@ -10,7 +10,7 @@ from scipy.signal import get_window
 
 from asccl.errors import SettingError
 from asccl.face import mesh
-from asccl.video.waveform import SOUND_RATE
+from asccl.types import SOUND_RATE
 
 HOP_SECONDS = 1 / 30  # between two rows of MFCC, as in the authors' code
 WINDOW_SECONDS = 0.064  # of sound for a row

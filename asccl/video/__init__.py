@@ -1,11 +1,32 @@
 """Read and write videos and stills with PyAV and Pillow. Start at reader.py and writer.py."""
 
-from asccl.video.limits import Limits
-from asccl.video.reader import Reader, iterate_samples, probe, read_frame_at, sample_frames
-from asccl.video.stills import StillWriter
-from asccl.video.watermark import draw_badge
-from asccl.video.writer import EncodeSettings, Writer, default_output, open_writer, read_tags
+from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asccl.video.limits import Limits
+    from asccl.video.reader import Reader, iterate_samples, probe, read_frame_at, sample_frames
+    from asccl.video.stills import StillWriter
+    from asccl.video.watermark import draw_badge
+    from asccl.video.writer import EncodeSettings, Writer, default_output, open_writer, read_tags
+
+_MODULES = {
+    "EncodeSettings": "writer",
+    "Limits": "limits",
+    "Reader": "reader",
+    "StillWriter": "stills",
+    "Writer": "writer",
+    "default_output": "writer",
+    "draw_badge": "watermark",
+    "iterate_samples": "reader",
+    "open_writer": "writer",
+    "probe": "reader",
+    "read_frame_at": "reader",
+    "read_tags": "writer",
+    "sample_frames": "reader",
+}
 __all__ = [
     "EncodeSettings",
     "Limits",
@@ -21,3 +42,10 @@ __all__ = [
     "read_tags",
     "sample_frames",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used, so that training on prepared clips does not need PyAV."""
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

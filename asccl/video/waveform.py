@@ -11,12 +11,12 @@ from typing import Any
 import av
 import numpy as np
 
+from asccl.types import SOUND_RATE
 from asccl.video.clock import measure_clock
 from asccl.video.container import NOT_A_VIDEO, open_container
 from asccl.video.limits import UNLIMITED, Limits
 from asccl.video.track_clock import PacketClock
 
-SOUND_RATE = 16_000  # Hz
 MAX_DEVIATION = Fraction(1, 25)  # seconds by which samples may lie beside their time stamps
 SILENCE_CHUNK = 10.0  # seconds of silence that are returned at once
 

@@ -9,7 +9,7 @@ from asccl.data.pairing import HOP_SECONDS, Utterance, dtw_path, mfcc, mouth_mot
 from asccl.errors import SettingError
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.video.waveform import SOUND_RATE
+from asccl.types import SOUND_RATE
 
 
 def cost_by_loops(a, b):

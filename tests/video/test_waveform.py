@@ -7,7 +7,8 @@ import pytest
 from media import ROOT
 
 from asccl.errors import UnreadableError
-from asccl.video.waveform import SOUND_RATE, read_sound
+from asccl.types import SOUND_RATE
+from asccl.video.waveform import read_sound
 
 
 def test_the_sound_of_a_file_is_read():
