@@ -16,7 +16,6 @@ from asccl.errors import CancelledError, SettingError
 from asccl.expression import EMOTIONS, INTENSITY_RANGE, NO_GROUPS, GroupAmounts, Keyframe, check_keyframes, check_mix
 
 GENERATORS = ("warp", "ned")  # the first is the default
-INTENSITY_RANGE = (0.0, 2.0)
 SOUND_RATE = 16_000  # Hz, of decoded sound
 
 Image = np.ndarray  # (H, W, 3) uint8 RGB
@@ -282,11 +281,13 @@ class Preview:
         source: the source frame.
         edited: the edited frame.
         presence: how much of the edit is applied, 0 to 1; 0 where the face cannot be edited.
+        is_final: False for the plain preset of an edit that is still to be adapted to the face.
     """
 
     source: Image
     edited: Image
     presence: float
+    is_final: bool = True
 
 
 class Progress:

@@ -2,7 +2,8 @@
 
 Starts `python app.py` and takes simulated people through it over HTTP on loopback, each from an address of its own
 (127.0.0.2 and further; other systems than Linux may lack them). Every person uploads a clip of their own, asks for
-previews of several emotions, and then for an edit, again and again. The hostile client floods the queue, sends bodies
+previews of several emotions, and then for an edit, again and again. As in the page, a quick preview comes first and the
+adapted one follows, unless the person has asked for the next by then. The hostile client floods the queue, sends bodies
 of 200 MB, uploads slowly and uploads wide pictures.
 
     python -m benchmarks.public [--people 12] [--seconds 300] [--hostile] [--json FILE]
@@ -49,14 +50,16 @@ class Tally:
     """What the people experienced.
 
     Attributes:
-        first_previews: seconds from the request to the first preview of a file.
+        first_previews: seconds from the request to the first quick preview of a file.
         later_previews: seconds of the further ones.
+        adapted_previews: seconds from the quick preview to the adapted one, of those that people waited for.
         edits: seconds of an edit, the wait for a place included.
         failures: one line each.
     """
 
     first_previews: list[float] = field(default_factory=list)
     later_previews: list[float] = field(default_factory=list)
+    adapted_previews: list[float] = field(default_factory=list)
     edits: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
@@ -126,6 +129,7 @@ async def live(client: Client, number: int, until: float, tally: Tally) -> None:
         tally: counts what happens.
     """
     emotions = itertools.cycle(EMOTIONS)
+    adapting: list[asyncio.Task[None]] = []
     await asyncio.sleep(0.5 * number)
     try:
         source = await client.upload(f"person-{number}.mp4", CLIP.read_bytes() + bytes([number]))  # a file of their own
@@ -138,12 +142,28 @@ async def live(client: Client, number: int, until: float, tally: Tally) -> None:
                 await client.call("preview", data, session)
                 times.append(time.monotonic() - start)
                 times = tally.later_previews
+                adapting.append(asyncio.create_task(adapt(client, data, session, tally)))
                 await asyncio.sleep(THINKING_SECONDS)
             start = time.monotonic()
             await client.call("edit", [*settings(source, next(emotions)), False, True], session)
             tally.edits.append(time.monotonic() - start)
+        await asyncio.gather(*adapting)
     except (httpx.HTTPError, RuntimeError) as error:
         tally.failures.append(f"person {number}: {type(error).__name__} {error}"[:200])
+
+
+async def adapt(client: Client, data: list[Any], session: str, tally: Tally) -> None:
+    """Wait for the adapted preview, or for the next request of the person, which ends it.
+
+    Args:
+        client: of this person.
+        data: arguments of the quick preview.
+        session: of the person.
+        tally: counts it.
+    """
+    start = time.monotonic()
+    if "data:image" in await client.call("adapted_preview", data, session):
+        tally.adapted_previews.append(time.monotonic() - start)
 
 
 async def attack(client: Client, until: float) -> None:
@@ -179,6 +199,7 @@ async def attack(client: Client, until: float) -> None:
     await asyncio.gather(
         flood([*settings(source, "sad"), False, True], "edit"),
         flood([*settings(source, "happy"), 0.5], "preview"),
+        flood([*settings(source, "fear"), 0.5], "adapted_preview"),
         flood([picture], "faces"),
         send_large_bodies(),
         *(upload_slowly() for _ in range(20)),
@@ -266,6 +287,7 @@ async def run(people: int, seconds: float, hostile: bool) -> dict[str, Any]:
         "hostile": hostile,
         "first previews": quantiles(tally.first_previews),
         "later previews": quantiles(tally.later_previews),
+        "adapted previews": quantiles(tally.adapted_previews),
         "edits": quantiles(tally.edits),
         "failures": tally.failures,
         "memory when steady": [min(steady), max(steady)],

@@ -8,7 +8,6 @@ memory does not grow with the length of the video.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from asccl.directors.base import ReferenceStyle
 from asccl.editing import renderer_selection
 from asccl.editing.cache import KeyedCache, file_key
 from asccl.editing.frames import EditFrames, observe_clip
-from asccl.editing.models import load_models
+from asccl.editing.models import Models, load_models
 from asccl.editing.plan import is_planned, plan_edit
 from asccl.editing.preview import PreviewSession, fit_sampled_frames, preview_bytes, reference_style
 from asccl.editing.render_pass import render_clip
@@ -62,34 +61,44 @@ class Editor:
         select_person(people, None, Path(source).name)
         return [person.detected for person in people]
 
-    def preview(self, request: EditRequest, time: float, owner: str = "") -> Preview:
+    def preview(self, request: EditRequest, time: float, owner: str = "", progress: Progress | None = None) -> Preview:
         """Show one frame before and after the edit. Raises the errors of `edit`.
 
-        The first call for a file fits its face on sampled frames, the first one for an emotion adapts it to the face;
-        further ones take a fraction of a second.
+        The first call for a file fits its face on sampled frames, the first one for an emotion adapts it to the face,
+        which takes seconds; further ones take a fraction of a second.
 
         Args:
             request: what to edit and how.
             time: of the frame, seconds after the first one.
             owner: on whose behalf; each one's files are remembered apart, so that nobody displaces another's.
+            progress: can cancel an adaptation.
 
         Returns:
             The frame before and after.
         """
-        *_, preview = self.previews(request, time, owner)
-        return preview
+        session, models, reference = self._preview_session(request, owner)
+        return session.render_frame(request, time, models, self.limits, reference, progress)
 
-    def previews(self, request: EditRequest, time: float, owner: str = "") -> Iterator[Preview]:
-        """Show one frame as `preview` does; before an adaptation that takes seconds, show the plain preset as well.
+    def quick_preview(self, request: EditRequest, time: float, owner: str = "") -> Preview:
+        """Show one frame as `preview` does, or with the plain preset where the edit is still to be adapted to the face.
 
         Args:
             request: as in `preview`.
             time: as in `preview`.
             owner: as in `preview`.
 
-        Yields:
-            The frame before and after.
+        Returns:
+            The frame before and after; `is_final` tells which of the two it shows.
         """
+        session, models, reference = self._preview_session(request, owner)
+        if is_planned(request, session.face, reference):
+            return session.render_frame(request, time, models, self.limits, reference)
+        plain = session.render_frame(replace(request, adapt=False), time, models, self.limits, reference)
+        return replace(plain, is_final=False)
+
+    def _preview_session(
+        self, request: EditRequest, owner: str
+    ) -> tuple[PreviewSession, Models, ReferenceStyle | None]:
         models, reference = load_models(self.device), self._reference_style(request)
 
         def open_session() -> PreviewSession:
@@ -97,9 +106,7 @@ class Editor:
             return PreviewSession.open(request.source, person.detected, models, self.limits)
 
         session = self._previews.get((file_key(request.source), request.face), open_session, owner)
-        if not is_planned(request, session.face, reference):
-            yield session.render_frame(replace(request, adapt=False), time, models, self.limits, reference)
-        yield session.render_frame(request, time, models, self.limits, reference)
+        return session, models, reference
 
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
         """Edit a whole file. The output appears whole or not at all.
@@ -131,7 +138,7 @@ class Editor:
                 clip, face = observe_clip(request, models, self.limits, progress)
             with clip:
                 with clock("direct"):
-                    plan = plan_edit(request, EditFrames(face, clip.motion, clip.times), models, reference)
+                    plan = plan_edit(request, EditFrames(face, clip.motion, clip.times), models, reference, progress)
                 metrics, noticed = render_clip(request, plan, clip, writer, models, self.limits, progress, clock)
                 with clock("read out"):
                     measured = metrics.report(request.emotion, reference.features if reference else None)

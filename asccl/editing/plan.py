@@ -24,7 +24,7 @@ from asccl.editing.strength import identity_preserving_strength, min_identity_co
 from asccl.face.easing import smoothstep
 from asccl.morphable.anny_head import AnnyHead
 from asccl.renderers.base import Renderer, RenderSession
-from asccl.types import EditRequest, Motion
+from asccl.types import EditRequest, Motion, Progress
 
 FADE_SECONDS = 0.3  # seconds in which an edit fades at the ends of its time range
 
@@ -59,7 +59,11 @@ class EditPlan:
 
 
 def plan_edit(
-    request: EditRequest, frames: EditFrames, models: Models, reference: ReferenceStyle | None = None
+    request: EditRequest,
+    frames: EditFrames,
+    models: Models,
+    reference: ReferenceStyle | None = None,
+    progress: Progress | None = None,
 ) -> EditPlan:
     """Decide all that an edit does, before its first frame is rendered.
 
@@ -68,6 +72,7 @@ def plan_edit(
         frames: to be edited, with the person in them.
         models: to plan with.
         reference: style of `request.reference`.
+        progress: can cancel the adaptation to the face.
 
     Returns:
         The plan of these frames.
@@ -76,6 +81,7 @@ def plan_edit(
         InputError: the requested renderer cannot be used for this person.
         WeightsError: weights are missing or damaged.
         SettingError: the device of the neural renderer cannot be used.
+        CancelledError: by the user.
     """
     face, cached_step = frames.face, frames.face.plan_steps.get
     director = select_director(request, models.head)
@@ -89,7 +95,7 @@ def plan_edit(
         second_share=request.second_share,
     )
     key = _adaptation_key(request, reference)
-    adapted = cached_step(key, lambda: _adapt(request, face, director, target, models))
+    adapted = cached_step(key, lambda: _adapt(request, face, director, target, models, progress))
     renderer, report = cached_step(_renderer_key(request), lambda: _make_renderer(request, face, models))
     intensity = intensity_over_time(request, frames.times)
     scaled = replace(
@@ -150,7 +156,14 @@ def _frame_weight(frames: EditFrames, request: EditRequest, intensity: np.ndarra
     return np.where(intensity > 0, weight, 0).astype(np.float32) if request.keyframes else weight
 
 
-def _adapt(request: EditRequest, face: ObservedFace, director: Director, target: Target, models: Models) -> Adaptation:
+def _adapt(
+    request: EditRequest,
+    face: ObservedFace,
+    director: Director,
+    target: Target,
+    models: Models,
+    progress: Progress | None,
+) -> Adaptation:
     """Fit the edit to the face; without adaptation, choose its strength alone.
 
     The warp renderer serves for every generator: the blur of a network also lowers the cosine of the identity.
@@ -162,7 +175,8 @@ def _adapt(request: EditRequest, face: ObservedFace, director: Director, target:
         )
         return Adaptation(strength)
     samples, networks = face.adaptation_samples, load_networks()
-    evaluate = FaceEvaluator(samples, face.motion, director, target, face.warp, models.head, networks)
+    progress = progress or Progress()
+    evaluate = FaceEvaluator(samples, face.motion, director, target, face.warp, models.head, networks, progress)
     return adapt(evaluate, adaptation_goal(target), 1 - min_cosine)
 
 

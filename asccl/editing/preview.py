@@ -21,7 +21,7 @@ from asccl.face.pose import estimate_head_pose
 from asccl.face.presence import turn_weight
 from asccl.morphable.fit import Fitter
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
-from asccl.types import DetectedFace, EditRequest, Image, Motion, Preview, Track, as_image
+from asccl.types import DetectedFace, EditRequest, Image, Motion, Preview, Progress, Track, as_image
 from asccl.video import Limits, draw_badge, read_frame_at, sample_frames
 
 SAMPLED_FRAMES = 16  # of a file
@@ -140,6 +140,7 @@ class PreviewSession:
         models: Models,
         limits: Limits,
         reference: ReferenceStyle | None = None,
+        progress: Progress | None = None,
     ) -> Preview:
         """Show one frame before and after the edit.
 
@@ -149,6 +150,7 @@ class PreviewSession:
             models: to edit with.
             limits: of the file.
             reference: style of `request.reference`.
+            progress: can cancel the adaptation to the face.
 
         Returns:
             The frame before and after; unedited where it shows no face.
@@ -166,7 +168,7 @@ class PreviewSession:
         identity = self.frames.motion.identity.astype(np.float64)
         motion = _append(self.frames.motion, _fit_frames(landmarks[None], models.fitter, identity), presence)
         times = np.append(np.full(len(self.frames.motion), np.nan), time)
-        plan = plan_edit(request, EditFrames(self.face, motion, times), models, reference)
+        plan = plan_edit(request, EditFrames(self.face, motion, times), models, reference, progress)
         edited = as_image(plan.start().render(image, landmarks, len(motion) - 1))
         return Preview(image, as_image(draw_badge(edited)) if request.badge else edited, presence)
 

@@ -6,18 +6,21 @@ in their own browser, and their files in temporary folders of their own.
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import gradio as gr
-from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.concurrency import run_in_threadpool
 
-from asccl.errors import SettingError
+from asccl.errors import CancelledError, SettingError
 from asccl.files import join_name
 from asccl.types import GENERATORS, DetectedFace, EditRequest, EditResult, Image, MediaInfo, Preview, Progress
+from asccl.ui.background import Superseding
 from asccl.ui.components import (
     Value,
     comparison_value,
@@ -31,7 +34,7 @@ from asccl.ui.job_runner import JobRunner
 from asccl.ui.jobs import Job, JobProgress, JobWork
 from asccl.ui.limits import check_media, check_upload
 from asccl.ui.messages import describe_media, error_message, outside_range_note, still_suffix
-from asccl.ui.places import Caller, Places
+from asccl.ui.places import POLL_INTERVAL, Caller, Places
 from asccl.ui.report_html import report_html
 from asccl.ui.widget_updates import LARGEST_FACE, face_gallery, hidden_gallery, time_sliders
 from asccl.video.limits import Limits
@@ -60,13 +63,24 @@ class EditorProtocol(Protocol):
 
     def faces(self, source: Path) -> list[DetectedFace]: ...
 
-    def previews(self, request: EditRequest, time: float, owner: str = "") -> Iterator[Preview]:
-        """Show one frame before and after the edit; before an adaptation also with the plain preset.
+    def quick_preview(self, request: EditRequest, time: float, owner: str = "") -> Preview:
+        """Show one frame before and after the edit; with the plain preset where its adaptation would take seconds.
 
         Args:
             request: what to edit and how.
             time: seconds after the first frame.
             owner: on whose behalf.
+        """
+        ...
+
+    def preview(self, request: EditRequest, time: float, owner: str = "", progress: Progress | None = None) -> Preview:
+        """Show one frame before and after the edit.
+
+        Args:
+            request: as in `quick_preview`.
+            time: as in `quick_preview`.
+            owner: as in `quick_preview`.
+            progress: can cancel it.
         """
         ...
 
@@ -81,13 +95,19 @@ class EditHandlers:
         editor: does the work.
         limits: of uploads.
         edits: runs the edits.
-        looks: places for previews and for looking into a file.
+        looks: places for quick previews and for looking into a file.
+        adaptations: places for adapting an edit to a face, for a preview.
+        executor: threads for these.
+        previews: lets a new preview of a page end the adaptation of an older one.
     """
 
     editor: EditorProtocol
     limits: Limits
     edits: JobRunner
     looks: Places
+    adaptations: Places
+    executor: Executor
+    previews: Superseding = field(default_factory=Superseding)
 
     async def open(self, source: str | None, page: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
         """Detect the faces of an uploaded source.
@@ -146,8 +166,8 @@ class EditHandlers:
         adapt: bool,
         time: float,
         page: gr.Request,
-    ) -> AsyncIterator[tuple[Any, str]]:
-        """Edit one frame; where fitting the preset to the face takes seconds, show the plain preset first.
+    ) -> tuple[Any, str, bool]:
+        """Edit one frame; where adapting the edit to the face takes seconds, show the plain preset.
 
         Args:
             source: path of the uploaded video or photo.
@@ -163,33 +183,90 @@ class EditHandlers:
             time: seconds, the frame to edit.
             page: the page that asks; filled in by Gradio.
 
-        Yields:
-            Value of the comparison, and a line that explains what it shows or why there is none.
+        Returns:
+            Value of the comparison; a line that explains what it shows or why there is none; whether
+            `adapted_preview` will show another picture.
         """
-        if not source:
-            yield None, ""
-            return
-        if emotion == FROM_REFERENCE and not reference:
-            yield gr.skip(), note_line("Add a reference clip or photo whose expression you like.")
-            return
-        settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
         caller, moment = Caller.of(page), float(time or 0)
+        self.previews.begin(caller.session)
+        if not source:
+            return None, "", False
+        if emotion == FROM_REFERENCE and not reference:
+            return gr.skip(), note_line("Add a reference clip or photo whose expression you like."), False
+        settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
 
-        def look() -> Iterator[tuple[Any, str]]:
-            for preview in self.editor.previews(self._build_request(*settings), moment, caller.session):
-                hidden = preview.presence < MIN_PREVIEW_PRESENCE
-                note = HIDDEN_NOTE if hidden else outside_range_note(moment, start, end)
-                yield comparison_value(preview.source, preview.edited, "Preview of one frame"), note_line(note)
+        def look() -> tuple[Any, str, bool]:
+            preview = self.editor.quick_preview(self._build_request(*settings), moment, caller.session)
+            return *_show_preview(preview, moment, start, end), not preview.is_final
 
         try:
             with self.looks.ticket(caller) as ticket:
                 await ticket.wait()
-                async for outputs in iterate_in_threadpool(look()):
-                    yield outputs
+                return await run_in_threadpool(look)
         except SettingError as error:
-            yield gr.skip(), note_line(error_message(error), failed=True)
+            return gr.skip(), note_line(error_message(error), failed=True), False
         except Exception as error:
-            yield None, note_line(error_message(error), failed=True)
+            return None, note_line(error_message(error), failed=True), False
+
+    async def adapted_preview(
+        self,
+        source: str | None,
+        emotion: str,
+        reference: str | None,
+        intensity: float,
+        start: float,
+        end: float,
+        face: float,
+        variant: float,
+        generator: str,
+        adapt: bool,
+        time: float,
+        is_needed: bool,
+        page: gr.Request,
+    ) -> tuple[Any, Any]:
+        """Edit one frame as the finished edit does. A new preview of the page ends this one.
+
+        Args:
+            source: as in `preview`.
+            emotion: as in `preview`.
+            reference: as in `preview`.
+            intensity: as in `preview`.
+            start: as in `preview`.
+            end: as in `preview`.
+            face: as in `preview`.
+            variant: as in `preview`.
+            generator: as in `preview`.
+            adapt: as in `preview`.
+            time: as in `preview`.
+            is_needed: False where `preview` has shown the same picture.
+            page: the page that asks; filled in by Gradio.
+
+        Returns:
+            Value of the comparison and line; unchanged where a newer preview has begun.
+        """
+        unchanged = gr.skip(), gr.skip()
+        if not (source and is_needed):
+            return unchanged
+        settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
+        caller, moment = Caller.of(page), float(time or 0)
+        superseded = self.previews.latest(caller.session)
+
+        def work() -> tuple[Any, Any]:
+            progress = Progress(cancelled=superseded.is_set)
+            preview = self.editor.preview(self._build_request(*settings), moment, caller.session, progress)
+            return unchanged if superseded.is_set() else _show_preview(preview, moment, start, end)
+
+        try:
+            with self.adaptations.ticket(caller) as ticket:
+                while not ticket.is_ready:
+                    await asyncio.sleep(POLL_INTERVAL)
+                    if superseded.is_set():
+                        return unchanged
+                return await asyncio.wrap_future(self.executor.submit(work))
+        except (CancelledError, SettingError):
+            return unchanged
+        except Exception as error:
+            return None, note_line(error_message(error), failed=True)
 
     async def edit(
         self,
@@ -254,7 +331,8 @@ class EditHandlers:
             raise gr.Error(text, visible=False, print_exception=False) from None
 
     def stop_jobs(self, page: gr.Request) -> None:
-        """Stop the edits of a closed page."""
+        """Stop the work for a closed page."""
+        self.previews.end(page.session_hash or "")
         self.edits.stop(page.session_hash)
 
     async def _inspect(self, upload: str, kind: str, page: gr.Request) -> tuple[MediaInfo, list[DetectedFace]]:
@@ -319,6 +397,13 @@ class EditHandlers:
             seed=int(variant or 0),
             adapt=bool(adapt),
         )
+
+
+def _show_preview(preview: Preview, moment: float, start: float, end: float) -> tuple[Any, str]:
+    """Value of the comparison and line for a preview of a moment. start, end: of the time range."""
+    hidden = preview.presence < MIN_PREVIEW_PRESENCE
+    note = HIDDEN_NOTE if hidden else outside_range_note(moment, start, end)
+    return comparison_value(preview.source, preview.edited, "Preview of one frame"), note_line(note)
 
 
 def _read_still(path: Path) -> Image:

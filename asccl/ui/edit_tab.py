@@ -18,7 +18,7 @@ SCROLL_TO_RESULT = "() => document.getElementById('result-panel')?.scrollIntoVie
 
 
 def connect_edit_tab(widgets: EditWidgets, handlers: EditHandlers) -> None:
-    """Connect events to handlers. The public endpoints are /faces, /preview and /edit."""
+    """Connect events to handlers. The public endpoints are /faces, /preview, /adapted_preview and /edit."""
     _connect_render(widgets, handlers)
     _connect_source(widgets, handlers)
     _connect_controls(widgets, handlers)
@@ -61,30 +61,32 @@ def _connect_source(w: EditWidgets, handlers: EditHandlers) -> None:
         trigger_mode="always_last",
         concurrency_limit=None,
     )
-    opened.then(
+    first = opened.then(
         handlers.preview,
         [*_settings(w), w.time],
-        [w.comparison, w.preview_note],
+        [w.comparison, w.preview_note, w.is_plain_preview],
         api_name="first_preview",
         concurrency_limit=None,
         **HIDDEN,
     )
+    _adapt_after(first, w, handlers, "first_adapted_preview")
     w.webcam.stop_recording(lambda recording: recording, [w.webcam], [w.source], **HIDDEN)
     w.examples.pick(load_example, None, [w.source, w.emotion], queue=False, **HIDDEN)
     w.gallery.select(_select_face, None, [w.face], queue=False, **HIDDEN)
 
 
 def _connect_controls(w: EditWidgets, handlers: EditHandlers) -> None:
-    gr.on(
+    preview = gr.on(
         [widget.change for widget in (*_settings(w)[1:], w.time)],
         handlers.preview,
         [*_settings(w), w.time],
-        [w.comparison, w.preview_note],
+        [w.comparison, w.preview_note, w.is_plain_preview],
         api_name="preview",
         show_progress="hidden",
         trigger_mode="always_last",
         concurrency_limit=None,
     )
+    _adapt_after(preview, w, handlers, "adapted_preview")
     w.reference.change(
         handlers.open_reference,
         [w.reference, w.emotion],
@@ -93,6 +95,20 @@ def _connect_controls(w: EditWidgets, handlers: EditHandlers) -> None:
         **HIDDEN,
     )
     w.emotion.input(_open_reference_box, [w.emotion], [w.reference_box], queue=False, **HIDDEN)
+
+
+def _adapt_after(preview: Any, w: EditWidgets, handlers: EditHandlers, api_name: str) -> None:
+    """Show the adapted edit after a quick preview; a next preview does not wait for it."""
+    preview.then(
+        handlers.adapted_preview,
+        [*_settings(w), w.time, w.is_plain_preview],
+        [w.comparison, w.preview_note],
+        api_name=api_name,
+        show_progress="hidden",
+        api_visibility="public" if api_name == "adapted_preview" else "private",
+        trigger_mode="multiple",
+        concurrency_limit=None,
+    )
 
 
 def _show_start() -> tuple[Any, Any, str]:

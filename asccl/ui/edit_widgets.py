@@ -41,6 +41,7 @@ class EditWidgets:
     comparison: gr.HTML
     time: gr.Slider
     preview_note: gr.HTML
+    is_plain_preview: gr.State
     emotion: gr.Radio
     intensity: gr.Slider
     reference_box: gr.Accordion
@@ -120,6 +121,7 @@ def _preview_panel(limits: Limits) -> dict[str, Any]:
         "time": _time_slider("Previewed moment (seconds)", limits, visible=False, elem_id="time"),
         "preview_note": html_widget("", elem_id="preview-note"),
         "examples": html_widget(example_buttons(), js_on_load=CLICK_EXAMPLE, elem_id="examples"),
+        "is_plain_preview": gr.State(True),
     }
 
 

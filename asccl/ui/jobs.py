@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from asccl.types import Progress, overall_progress
+from asccl.ui.background import lower_priority
 
 POLL_INTERVAL = 0.4  # seconds between two progress messages of a running job
 WARM_UP_SHARE = 0.02  # share of the work during which models are loaded; it says nothing about the speed
@@ -69,6 +70,7 @@ class Job:
         self._thread.start()
 
     def _run(self, work: JobWork) -> None:
+        lower_priority()
         try:
             self.result = work(self.folder, Progress(self._report, self._stop.is_set))
         except BaseException as error:  # the thread of the request raises it

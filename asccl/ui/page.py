@@ -10,6 +10,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from asccl.ui.background import background_executor
 from asccl.ui.charts import plotly_route
 from asccl.ui.comparison_handlers import STAGE_SHARES as COMPARISON_STAGES
 from asccl.ui.comparison_handlers import ComparisonHandlers
@@ -33,7 +34,9 @@ from asccl.web.hosts import trust_known_proxies, trusted_names
 WEB_ENCODING = EncodeSettings(for_browsers=True)
 TITLE = "ASCCL: change the emotion, keep the speech"
 MAX_EDITS, MAX_COMPARISONS = 1, 1  # at the same time; each uses every core
-MAX_LOOKS = 2  # previews and look-ups at the same time; they are short
+MAX_LOOKS = 2  # quick previews and look-ups at the same time; they are short
+MAX_ADAPTATIONS = 1  # for previews, at the same time
+MAX_EVENTS = 500  # of Gradio, running or waiting for a place; with its default of 40, one address could take them all
 SESSION_JOBS, ADDRESS_JOBS = 2, 8  # of each kind, running and waiting, of one open page and of one address
 SESSION_LOOKS, ADDRESS_LOOKS = 6, 24
 QUEUE_SIZE = 1000  # of Gradio; `Places` limits the work
@@ -60,7 +63,8 @@ def build_page(
     edits = JobRunner(EDIT_STAGES, Places(MAX_EDITS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder)
     comparisons = JobRunner(COMPARISON_STAGES, Places(MAX_COMPARISONS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder)
     looks = Places(MAX_LOOKS, SESSION_LOOKS, ADDRESS_LOOKS)
-    edit_handlers = EditHandlers(editor, limits, edits, looks)
+    adaptations = Places(MAX_ADAPTATIONS, SESSION_LOOKS, ADDRESS_LOOKS)
+    edit_handlers = EditHandlers(editor, limits, edits, looks, adaptations, background_executor(MAX_ADAPTATIONS))
     comparison_handlers = ComparisonHandlers(limits, comparisons, looks)
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         text_widget(read_text("intro"), elem_id="intro")
@@ -119,6 +123,7 @@ def serve(
         css_paths=[UI_FOLDER / "theme.css", UI_FOLDER / "correlation.css", UI_FOLDER / "evaluation.css"],
         app_kwargs={"routes": [*routes, plotly_route()], "middleware": [middleware]},
         max_file_size=limits.max_bytes,
+        max_threads=MAX_EVENTS,
         allowed_paths=[str(EXAMPLES_FOLDER)],
         footer_links=["api"],
         run_history=False,

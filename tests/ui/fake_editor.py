@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +35,23 @@ class FakeEditor:
 
     Attributes:
         delay: seconds; an edit takes 100 of them.
+        search_seconds: that the adaptation of a preview takes.
         face_count: faces that it reports.
         broken: raise an unexpected error instead.
         requests: the edits that were asked for.
         running: set when an edit starts.
-        stopped: set when an edit was cancelled.
+        stopped: set when an edit or an adaptation was cancelled.
+        searching: set when an adaptation starts.
     """
 
     delay: float = 0.0
+    search_seconds: float = 0.0
     face_count: int = 1
     broken: bool = False
     requests: list[EditRequest] = field(default_factory=list)
     running: threading.Event = field(default_factory=threading.Event)
     stopped: threading.Event = field(default_factory=threading.Event)
+    searching: threading.Event = field(default_factory=threading.Event)
 
     def probe(self, source: Path) -> MediaInfo:
         return probe(source)
@@ -65,13 +68,31 @@ class FakeEditor:
             for number in range(self.face_count)
         ]
 
-    def previews(self, request: EditRequest, time: float, owner: str = "") -> Iterator[Preview]:
+    def quick_preview(self, request: EditRequest, time: float, owner: str = "") -> Preview:
+        if self.search_seconds and request.adapt:
+            preview = self.preview(replace(request, adapt=False), time)
+            return Preview(preview.source, preview.source, 1.0, is_final=False)
+        return self.preview(request, time)
+
+    def preview(self, request: EditRequest, time: float, owner: str = "", progress: Progress | None = None) -> Preview:
+        if request.adapt:
+            self.search(progress or Progress())
         with Reader(request.source) as reader:
             index = min(int(time * float(reader.info.frame_rate)), reader.info.frames - 1)
             image = next(frame.image for frame in reader if frame.index >= index)
-        if request.adapt:
-            yield Preview(image, image, 1.0)
-        yield Preview(image, tint(image, request), 1.0)
+        return Preview(image, tint(image, request), 1.0)
+
+    def search(self, progress: Progress) -> None:
+        """Take the time of an adaptation."""
+        self.searching.set()
+        end = time.monotonic() + self.search_seconds
+        try:
+            while time.monotonic() < end:
+                time.sleep(0.02)
+                progress.check()
+        except BaseException:
+            self.stopped.set()
+            raise
 
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
         progress = progress or Progress()

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fake_editor import FakeEditor
+from gradio_client import Client, handle_file
 from visitor import wait_until
 
 from asccl.ui.lifetimes import swept
@@ -41,6 +42,27 @@ def test_one_client_that_floods_the_queue_blocks_nobody(serve_page, media):
         "event_id"
     ]
     assert "event: complete" in httpx.get(f"{call}/{event}", timeout=60).text
+
+
+def test_a_quick_preview_does_not_wait_for_the_adaptation_of_others(serve_page, media):
+    page = serve_page(FakeEditor(search_seconds=60))
+    first, second = (Client(page.url, verbose=False) for _ in range(2))
+    settings = {"source": handle_file(media / "talk.mp4"), "reference": None, "time": 0.5}
+    adapted = first.submit(**settings, emotion="sad", api_name="/adapted_preview")
+    wait_until(page.editor.searching.is_set)
+    assert second.predict(**settings, emotion="sad", api_name="/preview")[0]["width"] == 160
+    assert not adapted.done()
+    first.predict(**settings, emotion="happy", api_name="/preview")  # ends the adaptation
+
+
+def test_a_new_preview_ends_the_adaptation_of_the_one_before(serve_page, media):
+    page = serve_page(FakeEditor(search_seconds=60))
+    person = Client(page.url, verbose=False)
+    settings = {"source": handle_file(media / "talk.mp4"), "reference": None, "time": 0.5}
+    person.submit(**settings, emotion="sad", api_name="/adapted_preview")
+    wait_until(page.editor.searching.is_set)
+    person.predict(**settings, emotion="happy", api_name="/preview")
+    assert page.editor.stopped.wait(10)
 
 
 def test_of_one_page_only_two_edits_are_accepted(serve_page, media):

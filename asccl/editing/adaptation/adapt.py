@@ -27,7 +27,7 @@ from asccl.morphable.head import HeadModel
 from asccl.nets.inference import single_thread
 from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.renderer import WarpRenderer
-from asccl.types import Image, Motion, as_image
+from asccl.types import Image, Motion, Progress, as_image
 
 SAMPLE_COUNT = 6  # frames that are rendered for every step of the search
 WORKERS = 2  # threads; the result does not depend on their number
@@ -68,6 +68,7 @@ class FaceEvaluator:
         renderer: of the person.
         head: the head model.
         networks: that measure.
+        progress: can cancel the search.
         renders: edits that were rendered so far.
     """
 
@@ -78,6 +79,7 @@ class FaceEvaluator:
     renderer: WarpRenderer
     head: HeadModel
     networks: AdaptationNetworks
+    progress: Progress = field(default_factory=Progress)
     renders: int = 0
 
     def __post_init__(self) -> None:
@@ -98,6 +100,7 @@ class FaceEvaluator:
 
     def __call__(self, strength: float, offsets: np.ndarray) -> EditMeasures:
         """Measure what the edit of a strength and of offsets, (52,), adds to a calm face."""
+        self.progress.check()
         self.renders += 1
         measured = self._measure_all(strength, offsets)
         lip_shifts = [lips - calm_lips for (_, lips), (_, calm_lips) in zip(measured, self._calm, strict=True)]

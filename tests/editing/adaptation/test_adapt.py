@@ -15,7 +15,9 @@ from asccl.editing.frames import EditFrames
 from asccl.editing.models import load_models
 from asccl.editing.plan import EditPlan, plan_edit
 from asccl.editing.preview import PreviewSession
+from asccl.errors import CancelledError
 from asccl.morphable.speech import speech_unit_mask
+from asccl.types import Progress
 from asccl.video import Limits
 
 
@@ -90,11 +92,20 @@ def test_an_edit_that_was_not_measured_is_neither_weak_nor_strong():
     assert emotion_outcome(measured(None), {})["weak"] is None
 
 
-def test_the_first_preview_of_an_emotion_shows_the_plain_preset_before(still: Path):
+def test_the_first_quick_preview_of_an_emotion_shows_the_plain_preset(still: Path):
     editor, request = Editor(), EditRequest(still, emotion="fear")
     plain = editor.preview(replace(request, adapt=False), 0.0).edited
-    first, adapted = editor.previews(request, 0.0)
+    first = editor.quick_preview(request, 0.0)
+    assert not first.is_final
     np.testing.assert_array_equal(first.edited, plain)
-    (again,) = editor.previews(request, 0.0)
-    np.testing.assert_array_equal(again.edited, adapted.edited)
+    adapted = editor.preview(request, 0.0)
     assert (adapted.edited != plain).any()
+    again = editor.quick_preview(request, 0.0)
+    assert again.is_final
+    np.testing.assert_array_equal(again.edited, adapted.edited)
+
+
+def test_an_adaptation_can_be_cancelled(still: Path):
+    editor, request = Editor(), EditRequest(still, emotion="fear")
+    with pytest.raises(CancelledError):
+        editor.preview(request, 0.0, progress=Progress(cancelled=lambda: True))

@@ -1,0 +1,54 @@
+"""Long work in threads of low priority, so that short work stays quick beside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+
+NICENESS = 10  # of threads that work for seconds or minutes
+MAX_SESSIONS = 10_000  # remembered by `Superseding`
+
+
+def lower_priority() -> None:
+    """Lower the priority of this thread and of those that it starts.
+
+    Only Linux has priorities of single threads; elsewhere nothing changes.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+def background_executor(workers: int) -> ThreadPoolExecutor:
+    """Create threads of low priority. workers: their number."""
+    return ThreadPoolExecutor(workers, thread_name_prefix="asccl-background", initializer=lower_priority)
+
+
+class Superseding:
+    """Tells the work for an older request of a page that a newer one has come."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._latest: OrderedDict[str, threading.Event] = OrderedDict()
+
+    def begin(self, session: str) -> None:
+        """Supersede the requests of a page so far."""
+        with self._lock:
+            if session in self._latest:
+                self._latest.pop(session).set()
+            self._latest[session] = threading.Event()
+            if len(self._latest) > MAX_SESSIONS:
+                self._latest.popitem(last=False)[1].set()
+
+    def latest(self, session: str) -> threading.Event:
+        """Return an event that is set once a newer request of the page begins."""
+        with self._lock:
+            return self._latest.setdefault(session, threading.Event())
+
+    def end(self, session: str) -> None:
+        """Supersede the requests of a page that has been closed."""
+        with self._lock:
+            if session in self._latest:
+                self._latest.pop(session).set()
