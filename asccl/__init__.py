@@ -24,13 +24,14 @@ from asccl.version import __version__
 
 if TYPE_CHECKING:
     from asccl.editing.editor import Editor
-    from asccl.metric.loss import ASCCLLoss, LossSettings
+    from asccl.metric.loss import ASCCLLoss
+    from asccl.metric.loss_settings import LossSettings
     from asccl.zoo import load_metric
 
 _MODULES = {
     "ASCCLLoss": "asccl.metric.loss",
     "Editor": "asccl.editing.editor",
-    "LossSettings": "asccl.metric.loss",
+    "LossSettings": "asccl.metric.loss_settings",
     "load_metric": "asccl.zoo",
 }
 __all__ = ["EMOTIONS", "ASCCLLoss", "EditRequest", "EditResult", "Editor", "LossSettings", "__version__", "load_metric"]

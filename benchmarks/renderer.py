@@ -29,7 +29,8 @@ from training import train_renderer
 from training.engine.settings import load_preset
 from training.preprocess import run
 from training.renderer_eval import FeatureDistance, first_window, mean_frame, measure_faces, render_window, save_grid
-from training.train_renderer import RendererSettings, load_portraits
+from training.renderer_settings import RendererSettings
+from training.train_renderer import load_portraits
 
 SYNTHETIC_HEAD = "rendered head"
 # Every emotion occurs twice, so that a held-out emotion has been trained.

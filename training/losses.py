@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 
-from asccl.metric.loss import TEMPERATURE
+from asccl.metric.contrast import TEMPERATURE
 from asccl.metric.scc import normalize
 from training.engine.distributed import mean_count
 

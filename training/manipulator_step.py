@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from asccl.face.crop import CROP_SIZE
-from asccl.metric.loss import ASCCLLoss, Daas, LossSettings
+from asccl.metric.loss import ASCCLLoss
+from asccl.metric.loss_settings import Daas, LossSettings
 from asccl.metric.scc import SCCMetric
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.render import FrontalHeadRenderer
@@ -28,6 +29,8 @@ class RenderedASCCLLoss(nn.Module):
         daas: see `LossSettings`.
         images: largest number of images per batch.
         size: side of an image, pixels.
+        temporal: compare two consecutive frames of each sequence, and how the regions change between them (STCCL); the
+            number of images stays the same, of half as many sequences.
     """
 
     def __init__(
@@ -37,13 +40,15 @@ class RenderedASCCLLoss(nn.Module):
         daas: Daas = "paper",
         images: int = 8,
         size: int = CROP_SIZE,
+        temporal: bool = False,
     ):
         super().__init__()
-        self.render, self.images = FrontalHeadRenderer(head, size), images
-        self.loss = ASCCLLoss(metric, LossSettings(daas=daas))
+        self.render, self.frames = FrontalHeadRenderer(head, size), 2 if temporal else 1
+        self.sequences = max(1, images // self.frames)
+        self.loss = ASCCLLoss(metric, LossSettings(daas=daas, temporal=temporal))
 
     def forward(self, source: torch.Tensor, generated: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-        """Render one random frame of each of the first sequences and compare.
+        """Render one random frame, or two consecutive ones, of each of the first sequences and compare.
 
         Args:
             source: (B, T, 52) coefficients.
@@ -53,14 +58,20 @@ class RenderedASCCLLoss(nn.Module):
         Returns:
             Scalar.
         """
-        source, generated = source[: self.images], generated[: self.images]
-        frame = distributed.rank_slice(
-            lambda n: torch.randint(source.shape[1], (n,), generator=rng, device=rng.device), len(source)
+        source, generated = source[: self.sequences], generated[: self.sequences]
+        last = source.shape[1] - self.frames + 1
+        first = distributed.rank_slice(
+            lambda n: torch.randint(last, (n,), generator=rng, device=rng.device), len(source)
         )
-        before, after = (x[torch.arange(len(x), device=x.device), frame] for x in (source, generated))
+        sequence = torch.arange(len(source), device=source.device)[:, None]
+        frames = first[:, None] + torch.arange(self.frames, device=source.device)
         with torch.no_grad():
-            source_image = self.render(before)
-        return self.loss(source_image, self.render(after), rng)
+            source_images = self.render(source[sequence, frames].flatten(0, 1))
+        images = self.render(generated[sequence, frames].flatten(0, 1))
+        if self.frames == 1:
+            return self.loss(source_images, images, rng)
+        clips = frames.shape
+        return self.loss(source_images.unflatten(0, clips), images.unflatten(0, clips), rng)
 
 
 class ManipulatorObjective(nn.Module):

@@ -19,6 +19,8 @@ from training.engine import distributed
 from training.losses import ScaleFeatures
 from training.perceptual import PerceptualLoss
 
+MIN_COMPARABLE = 0.999  # of a pixel of a crop, the share whose source pixels may be compared
+
 
 class RenderTargets(NamedTuple):
     """The N frames of a batch that the generator renders.
@@ -131,13 +133,33 @@ class Discriminators(nn.Module):
         conditions, mouth_image = mouth[:, :CONDITION_CHANNELS], mouth[:, CONDITION_CHANNELS:]
         return self.image(targets.conditions, face), self.mouth(conditions, mouth_image)
 
-    def forward(self, batch: RendererWindow, generated: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the discriminators' losses "real" and "fake", means of both, for faces (B, T - 2, 3, S, S)."""
+    def forward(
+        self,
+        batch: RendererWindow,
+        generated: torch.Tensor,
+        edit: tuple[RendererWindow, torch.Tensor] | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Compute the discriminators' losses, means of both networks.
+
+        Args:
+            batch: B windows.
+            generated: their faces (B, T - 2, 3, S, S).
+            edit: the same windows with the conditions of an edit, and its faces.
+
+        Returns:
+            "real" and "fake"; "edited_fake" where there is an edit.
+        """
         targets = select_targets(batch)
         real = [losses.mean_over_scales(losses.lsgan_real, x) for x in self.features(targets, targets.face)]
+        values = {"real": torch.stack(real).mean(), "fake": self._fake_loss(targets, generated)}
+        if edit is not None:
+            values["edited_fake"] = self._fake_loss(select_targets(edit[0]), edit[1])
+        return values
+
+    def _fake_loss(self, targets: RenderTargets, generated: torch.Tensor) -> torch.Tensor:
         faces = generated.detach().flatten(0, 1)
         fake = [losses.mean_over_scales(losses.lsgan_fake, x) for x in self.features(targets, faces)]
-        return {"real": torch.stack(real).mean(), "fake": torch.stack(fake).mean()}
+        return torch.stack(fake).mean()
 
 
 @contextmanager
@@ -189,7 +211,7 @@ def generator_losses(
     if perceptual is not None:
         values["vgg"] = perceptual(face, targets.face)
     if asccl is not None:
-        values["asccl"] = _asccl_loss(asccl, targets, face, rng, max_asccl_images)
+        values["asccl"] = compare_crops(asccl, targets, face, rng, batch_frames(batch), max_asccl_images)
     return GeneratorResult(values, generated)
 
 
@@ -207,11 +229,44 @@ def _adversarial_losses(
     return values
 
 
-def _asccl_loss(
-    asccl: ASCCLLoss, targets: RenderTargets, face: torch.Tensor, rng: torch.Generator, max_images: int | None
+def batch_frames(batch: RendererWindow) -> int:
+    """Return the number of frames that are rendered in each window of a batch."""
+    return batch.frames.shape[1] - PREVIOUS_FRAMES
+
+
+def compare_crops(
+    asccl: ASCCLLoss,
+    targets: RenderTargets,
+    face: torch.Tensor,
+    rng: torch.Generator,
+    frames: int,
+    max_images: int | None = None,
+    comparable: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    targets = RenderTargets(*(part[:max_images] for part in targets))
+    """Compute ASCCL between real frames and the same frames with a generated face, both cropped for ArcFace.
+
+    Args:
+        asccl: the loss; with `temporal` it compares whole windows.
+        targets: N frames, which are N / `frames` windows.
+        face: (N, 3, S, S) generated faces.
+        rng: random numbers.
+        frames: of a window.
+        max_images: number of frames that are compared, the first ones; None for all. A temporal loss compares as many
+            whole windows as that, and at least one.
+        comparable: pixels of the frames that may be compared, (N, 1, S, S) bool; None for all.
+
+    Returns:
+        Scalar.
+    """
+    count = len(face) if max_images is None else min(max_images, len(face))
+    if asccl.settings.temporal:
+        count = max(1, count // frames) * frames
+    matrix, size = targets.crop_matrix[:count], (CROP_SIZE, CROP_SIZE)
     with torch.no_grad():
-        source, valid = warp_affine(targets.frame, targets.crop_matrix, (CROP_SIZE, CROP_SIZE))
-    generated, _ = warp_affine(targets.paste(face[:max_images]), targets.crop_matrix, (CROP_SIZE, CROP_SIZE))
+        source, valid = warp_affine(targets.frame[:count], matrix, size)
+        if comparable is not None:
+            valid = valid & (warp_affine(comparable[:count].float(), matrix, size)[0] > MIN_COMPARABLE)
+    generated, _ = warp_affine(targets.paste(face)[:count], matrix, size)
+    if asccl.settings.temporal:
+        source, generated, valid = (x.unflatten(0, (-1, frames)) for x in (source, generated, valid))
     return asccl(source, generated, rng, valid)

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from asccl.face.crop import CROP_SIZE
-from asccl.metric.loss import Daas
+from asccl.metric.loss_settings import Daas
 from asccl.metric.scc import Heads
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
@@ -62,6 +62,7 @@ class ManipulatorSettings(LoopSettings):
         metric: name or file of the SCC metric.
         heads: disparity heads of that metric: "trained", "random" or "identity".
         daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
+        temporal: ASCCL also compares how the regions change from one frame to the next (STCCL).
     """
 
     output: Path = Path("build/manipulator")
@@ -87,6 +88,7 @@ class ManipulatorSettings(LoopSettings):
     metric: str = DEFAULT_METRIC
     heads: Heads = "trained"
     daas: Daas = "paper"
+    temporal: bool = False
 
     def loss_weights(self) -> dict[str, float]:
         """Return the weight of every loss of the manipulator."""
@@ -124,8 +126,8 @@ def build_asccl_loss(settings: ManipulatorSettings, head: AnnyHead, device: torc
         WeightsError: the metric cannot be loaded.
     """
     metric = load_metric(settings.metric, device, settings.heads)
-    loss = RenderedASCCLLoss(head, metric, settings.daas, settings.asccl_images, settings.asccl_image_size)
-    return loss.to(device)
+    images = settings.asccl_images, settings.asccl_image_size
+    return RenderedASCCLLoss(head, metric, settings.daas, *images, settings.temporal).to(device)
 
 
 def main(settings: ManipulatorSettings) -> None:

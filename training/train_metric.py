@@ -18,8 +18,9 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from asccl import hub
-from asccl.metric.loss import LossSettings, sccl_from_disparities
+from asccl.metric.loss_settings import LossSettings
 from asccl.metric.scc import Disparities, DisparityHead, SCCMetric, normalize
+from asccl.metric.sccl import sccl_from_disparities
 from asccl.metric.statistics import cosine_table, similarity_sums
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.blocks import saved_tensors

@@ -11,21 +11,18 @@ to start again. Sample images appear in its folder samples.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from asccl.errors import SettingError
-from asccl.metric.loss import ASCCLLoss, Daas, LossSettings
-from asccl.metric.scc import Heads
+from asccl.metric.loss import ASCCLLoss
+from asccl.metric.loss_settings import LossSettings
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.ned_renderer import Generator, RendererSizes
+from asccl.nets.ned_renderer import Generator
 from asccl.renderers.neural.face_surface import FaceSurface
-from asccl.zoo import DEFAULT_METRIC, load_metric
+from asccl.zoo import load_manipulator, load_metric
+from training.datasets.edited_windows import EditedWindow, EditedWindows, manipulator_edit, preset_edit
 from training.datasets.portraits import (
     Portrait,
     PortraitSlice,
@@ -37,139 +34,13 @@ from training.datasets.portraits import (
 from training.datasets.synthetic_portraits import synthetic_portrait
 from training.engine import checkpoint, loop
 from training.engine.loop import Phase, PhaseResult, linear_decay
-from training.engine.settings import LoopSettings, run_command
+from training.engine.settings import run_command
 from training.perceptual import load_perceptual_loss
 from training.renderer_eval import ValidationCallback
 from training.renderer_files import load_initial_weights, write_renderer
-from training.renderer_step import Discriminators, GeneratorResult, generator_losses
-
-
-@dataclass(frozen=True)
-class RendererSettings(LoopSettings):
-    """Settings of `training.train_renderer`.
-
-    Attributes:
-        weights: file of the finished renderer; its discriminators go to NAME-D and NAME-Dm beside it.
-        data: folder of `training.prepare`; without one, people are synthetic.
-        people: labels of the people to use, separated by commas; with ! before a label all but that one.
-        verify: compare the files of the folder with its manifest before the training.
-        synthetic_speakers: number of synthetic people.
-        synthetic_frames: frames of each synthetic person.
-        size: side of a frame of synthetic people, pixels.
-        held_out_share: share of each clip, its end, that is not trained on.
-        validation_frames: largest number of held-out frames per clip that an evaluation renders.
-        window_frames: consecutive frames that the generator renders in a training window.
-        ngf: channels of the generator's first layer.
-        downsamplings: number of times that the generator halves the resolution.
-        blocks: residual blocks of the generator.
-        ndf: channels of the discriminators' first layer.
-        scales: number of resolutions at which a discriminator works.
-        layers: number of times that a discriminator halves the resolution.
-        running: normalize by running statistics of the training, as NED does, and not by those of the image.
-        learning_rate: learning rate of Adam, constant for half of the steps, then decays linearly to 0.
-        adam_beta1: beta1 of Adam; beta2 is 0.999.
-        ema_decay: decay of the moving average of the generator's weights; the average is what is written.
-        cold_start_share: share of windows that start without frames before them.
-        adversarial_weight: weight of the GAN loss, for the face image and for the mouth.
-        features_weight: weight of feature matching, for the face image and for the mouth.
-        pixels_weight: weight of the L1 distance inside the mask.
-        vgg_weight: weight of the VGG-19 perceptual loss, 10 in NED.
-        vgg: name or file of the VGG-19 weights, see docs/ned.md.
-        asccl_weight: weight of the ASCCL loss between the real and the generated frame.
-        asccl_images: largest number of frames per batch in the ASCCL loss.
-        metric: name or file of the SCC metric.
-        heads: disparity heads of that metric: "trained", "random" or "identity".
-        daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
-        start_from: file of a renderer to start from; its discriminators are read from NAME-D and NAME-Dm beside it.
-        preview_step: step of the first sample images.
-    """
-
-    changeable = LoopSettings.changeable | {"preview_step", "validation_frames", "verify"}
-
-    output: Path = Path("build/renderer")
-    weights: Path = Path("build/ned-renderer.safetensors")
-    batch_size: int = 1
-    data: Path | None = None
-    people: str = ""
-    verify: bool = True
-    synthetic_speakers: int = 1
-    synthetic_frames: int = 280
-    size: int = 256
-    held_out_share: float = 0.2
-    validation_frames: int = 60
-    window_frames: int = 4
-    ngf: int = 64
-    downsamplings: int = 3
-    blocks: int = 9
-    ndf: int = 64
-    scales: int = 2
-    layers: int = 3
-    running: bool = True
-    learning_rate: float = 2e-4
-    adam_beta1: float = 0.5
-    ema_decay: float = 0.999
-    cold_start_share: float = 0.5
-    adversarial_weight: float = 1.0
-    features_weight: float = 10.0
-    pixels_weight: float = 0.0
-    vgg_weight: float = 0.0
-    vgg: str = ""
-    asccl_weight: float = 0.0
-    asccl_images: int = 8
-    metric: str = DEFAULT_METRIC
-    heads: Heads = "trained"
-    daas: Daas = "paper"
-    start_from: str = ""
-    preview_step: int = 20
-
-    def sizes(self) -> RendererSizes:
-        """Return the sizes of the networks."""
-        return RendererSizes(**{field.name: getattr(self, field.name) for field in fields(RendererSizes)})
-
-    def loss_weights(self) -> dict[str, float]:
-        """Return the weight of every loss of the generator."""
-        return {
-            "pixels": self.pixels_weight,
-            "vgg": self.vgg_weight,
-            "asccl": self.asccl_weight,
-            "adversarial": self.adversarial_weight,
-            "mouth_adversarial": self.adversarial_weight,
-            "features": self.features_weight,
-            "mouth_features": self.features_weight,
-        }
-
-
-class RendererObjective(nn.Module):
-    """The generator with its losses in one module, so that devices synchronize its gradients."""
-
-    def __init__(self, generator: Generator):
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, *arguments: Any) -> GeneratorResult:
-        """Call `generator_losses` with these arguments after the generator."""
-        return generator_losses(self.generator, *arguments)
-
-
-def validate_settings(settings: RendererSettings) -> None:
-    """Check settings that depend on each other. Raises SettingError."""
-    step = 2**settings.downsamplings
-    min_size = max(4 * step, 32)
-    if settings.size % step or settings.size < min_size:
-        raise SettingError(
-            f"size {settings.size} does not fit {settings.downsamplings} downsamplings",
-            f"give a multiple of {step}, {min_size} or more",
-        )
-    if settings.vgg_weight and not settings.vgg:
-        raise SettingError(
-            f"vgg_weight is {settings.vgg_weight:g}, and VGG-19's weights are not bundled",
-            "give --vgg FILE (docs/ned.md says where to get it), or --vgg-weight 0 and some --pixels-weight",
-        )
-    if not 0 < settings.held_out_share < 1 or settings.window_frames < 1:
-        raise SettingError(
-            f"held_out_share {settings.held_out_share} or window_frames {settings.window_frames} is out of range",
-            "give a share between 0 and 1, and 1 frame or more",
-        )
+from training.renderer_objective import FrozenLosses, RendererObjective, StepResult
+from training.renderer_settings import RendererSettings, validate_settings
+from training.renderer_step import Discriminators
 
 
 def load_portraits(settings: RendererSettings) -> tuple[list[PortraitSlice], list[PortraitSlice]]:
@@ -186,10 +57,25 @@ def load_portraits(settings: RendererSettings) -> tuple[list[PortraitSlice], lis
     return split_portraits(portraits, settings.held_out_share)
 
 
+def load_windows(settings: RendererSettings, portraits: Sequence[PortraitSlice]) -> RendererWindows | EditedWindows:
+    """Return the windows of some portraits, with edits where `asccl_on` needs them.
+
+    Raises:
+        InputError: the portraits are too short or differ in size.
+        WeightsError: the manipulator cannot be loaded.
+    """
+    windows = RendererWindows(portraits, settings.window_frames)
+    if settings.asccl_on == "reconstruction":
+        return windows
+    is_preset = settings.edits == "preset"
+    edit = preset_edit(load_anny_head()) if is_preset else manipulator_edit(load_manipulator(settings.edits))
+    return EditedWindows(windows, edit, settings.seed)
+
+
 def build_asccl_loss(settings: RendererSettings, device: torch.device) -> ASCCLLoss:
     """Build the ASCCL loss of the image level. Raises WeightsError, ValueError."""
     metric = load_metric(settings.metric, device, settings.heads)
-    return ASCCLLoss(metric, LossSettings(daas=settings.daas))
+    return ASCCLLoss(metric, LossSettings(daas=settings.daas, temporal=settings.temporal))
 
 
 Average = Callable[[list[torch.Tensor], list[torch.Tensor], torch.Tensor], None]
@@ -212,7 +98,7 @@ def main(settings: RendererSettings) -> None:
     validate_settings(settings)
     accelerator = loop.create_accelerator(settings)
     train_portraits, held_out_portraits = load_portraits(settings)
-    windows = RendererWindows(train_portraits, settings.window_frames)
+    windows = load_windows(settings, train_portraits)
     generator = Generator(settings.sizes())
     has_discriminators = settings.adversarial_weight > 0 or settings.features_weight > 0
     discriminators = Discriminators(settings.sizes()) if has_discriminators else None
@@ -220,8 +106,9 @@ def main(settings: RendererSettings) -> None:
         accelerator.print("started from", *load_initial_weights(settings.start_from, generator, discriminators))
     asccl = build_asccl_loss(settings, accelerator.device) if settings.asccl_weight else None
     perceptual = load_perceptual_loss(settings.vgg).to(accelerator.device) if settings.vgg_weight else None
+    frozen_losses = FrozenLosses(asccl, perceptual)
 
-    networks: list[nn.Module] = [RendererObjective(generator)]
+    networks: list[nn.Module] = [RendererObjective(generator, settings)]
     if discriminators is not None:
         networks.append(discriminators)
     betas = (settings.adam_beta1, 0.999)
@@ -235,13 +122,17 @@ def main(settings: RendererSettings) -> None:
     samples = settings.output / "samples"
     validate = ValidationCallback(averaged, held_out_portraits, samples, settings.validation_frames)
 
-    def generator_phase(batch: RendererWindow, _: None, rng: torch.Generator) -> PhaseResult:
-        limits = settings.cold_start_share, settings.asccl_images
-        result = modules[0](discriminators, batch, rng, asccl, perceptual, *limits)
-        return PhaseResult(result.losses, result.generated.detach())
+    def generator_phase(batch: RendererWindow | EditedWindow, _: None, rng: torch.Generator) -> PhaseResult:
+        result = modules[0](discriminators, batch, rng, frozen_losses)
+        return PhaseResult(result.losses, result)
 
-    def discriminator_phase(batch: RendererWindow, generated: torch.Tensor, _: torch.Generator) -> PhaseResult:
-        return PhaseResult(modules[1](batch, generated))
+    def discriminator_phase(
+        batch: RendererWindow | EditedWindow, result: StepResult, _: torch.Generator
+    ) -> PhaseResult:
+        if isinstance(batch, EditedWindow):
+            edit = None if result.edited is None else (batch.window(), result.edited)
+            return PhaseResult(modules[1](batch.source, result.generated, edit))
+        return PhaseResult(modules[1](batch, result.generated))
 
     def update_average() -> None:
         averaged.update_parameters(generator)

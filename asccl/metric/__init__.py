@@ -9,6 +9,8 @@
 | 5, loss that trains the metric | `sccl_loss` |
 | 6, DAAS weight | `daas_weight` |
 | 7, loss that trains a generator | `asccl_loss`, `ASCCLLoss` |
+
+`asccl.metric.temporal` has the same for the changes from frame to frame (STCCL).
 """
 
 from __future__ import annotations
@@ -19,38 +21,36 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asccl.metric.align import estimate_affine, warp_affine
     from asccl.metric.daas import daas_weight
-    from asccl.metric.loss import (
-        ASCCLLoss,
-        LossSettings,
-        RegionLoss,
-        asccl_loss,
-        asccl_region_losses,
-        contrastive_loss,
-        sccl_loss,
-    )
+    from asccl.metric.loss import ASCCLLoss, RegionLoss, asccl_loss, asccl_region_losses
+    from asccl.metric.loss_settings import LossSettings
     from asccl.metric.neighbours import NeighbourPairs, neighbour_pairs, sample_regions
     from asccl.metric.scc import Disparities, DisparityHead, SCCMetric, cosine_similarity, visual_disparity
+    from asccl.metric.sccl import contrastive_loss, sccl_loss
     from asccl.metric.statistics import cosine_table, similarity_sums
+    from asccl.metric.temporal import temporal_contrast, temporal_disparity, temporal_weight
 
 _MODULES = {
     "ASCCLLoss": "loss",
     "Disparities": "scc",
     "DisparityHead": "scc",
-    "LossSettings": "loss",
+    "LossSettings": "loss_settings",
     "NeighbourPairs": "neighbours",
     "RegionLoss": "loss",
     "SCCMetric": "scc",
     "asccl_loss": "loss",
     "asccl_region_losses": "loss",
-    "contrastive_loss": "loss",
+    "contrastive_loss": "sccl",
     "cosine_similarity": "scc",
     "cosine_table": "statistics",
     "daas_weight": "daas",
     "estimate_affine": "align",
     "neighbour_pairs": "neighbours",
     "sample_regions": "neighbours",
-    "sccl_loss": "loss",
+    "sccl_loss": "sccl",
     "similarity_sums": "statistics",
+    "temporal_contrast": "temporal",
+    "temporal_disparity": "temporal",
+    "temporal_weight": "temporal",
     "visual_disparity": "scc",
     "warp_affine": "align",
 }
@@ -73,6 +73,9 @@ __all__ = [
     "sample_regions",
     "sccl_loss",
     "similarity_sums",
+    "temporal_contrast",
+    "temporal_disparity",
+    "temporal_weight",
     "visual_disparity",
     "warp_affine",
 ]

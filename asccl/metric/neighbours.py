@@ -94,6 +94,11 @@ def valid_pairs(valid: torch.Tensor, pairs: NeighbourPairs, size: tuple[int, int
     Returns:
         (B, N, 8) bool.
     """
+    regions = valid_regions(valid, size)
+    return regions.index_select(1, pairs.region)[..., None] & regions[:, pairs.neighbour]
+
+
+def valid_regions(valid: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Mark the regions of a map of this (height, width) that contain valid pixels only: (B, 1, H, W) -> (B, h * w)."""
     block = (valid.shape[-2] // size[0], valid.shape[-1] // size[1])
-    valid_regions = (-F.max_pool2d(-valid.float(), block)).flatten(1) > 0.5
-    return valid_regions.index_select(1, pairs.region)[..., None] & valid_regions[:, pairs.neighbour]
+    return (-F.max_pool2d(-valid.float(), block)).flatten(1) > 0.5

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from asccl.metric.neighbours import NeighbourPairs, sample_regions
+from asccl.metric.temporal import measure_movement, scale_to_unit, temporal_disparity
 from asccl.nets.blocks import Freezable
 
 MAX_REGIONS = 1024  # default for the maximum number of regions of a map
@@ -169,27 +170,48 @@ class SCCMetric(Freezable):
             for m, p, head in zip(maps, pairs, self.heads, strict=True)
         ]
 
+    def temporal_disparities(self, maps: Sequence[torch.Tensor], pairs: Sequence[NeighbourPairs]) -> list[torch.Tensor]:
+        """Compute how the regions of every feature map change over time; the heads are those of eq. 3.
+
+        Args:
+            maps: feature maps of clips, (B, T, C, h, w) each.
+            pairs: their regions; the neighbours are not used.
+
+        Returns:
+            (B, T - 1, N, C') of each map, see `temporal_disparity`.
+        """
+        return [
+            temporal_disparity(m, p.region, None if isinstance(head, nn.Identity) else head)
+            for m, p, head in zip(maps, pairs, self.heads, strict=True)
+        ]
+
     def forward(
         self,
         source: torch.Tensor,
         generated: torch.Tensor,
         samples: Samples = MAX_REGIONS,
         rng: torch.Generator | None = None,
+        temporal: bool = False,
     ) -> torch.Tensor:
         """Compute the SCC score: the mean cosine of corresponding visual disparities (eq. 1).
 
         Args:
-            source: (B, 3, H, W) RGB in [-1, 1].
-            generated: (B, 3, H, W) RGB in [-1, 1].
+            source: (B, 3, H, W) RGB in [-1, 1]; with `temporal` clips, (B, T, 3, H, W) with T of 2 or more.
+            generated: the same shape and range.
             samples: see `sample_pairs`.
             rng: see `sample_pairs`.
+            temporal: compare how the regions change from frame to frame (`asccl.metric.temporal`) instead of how they
+                differ from their neighbours.
 
         Returns:
-            (B,) in [-1, 1], 1 for identical images. Every map has the same weight.
+            (B,) in [-1, 1], 1 for identical images. Every map has the same weight. The temporal score is 0 for a source
+            that does not move.
 
         Raises:
             ValueError: an image has another shape, type or range.
         """
+        if temporal:
+            return self._temporal_score(source, generated, samples, rng)
         check_same_shape(source, generated)
         x_maps, y_maps = self.feature_maps(source), self.feature_maps(generated)
         pairs = self.sample_pairs(x_maps, samples, rng)
@@ -197,6 +219,24 @@ class SCCMetric(Freezable):
         for x, y in zip(self.disparities(x_maps, pairs), self.disparities(y_maps, pairs), strict=True):
             cosine = cosine_similarity(x.values, y.values) * x.pairs.inside
             scores.append(cosine.sum((1, 2)) / x.pairs.inside.sum())
+        return torch.stack(scores).mean(0)
+
+    def _temporal_score(
+        self, source: torch.Tensor, generated: torch.Tensor, samples: Samples, rng: torch.Generator | None
+    ) -> torch.Tensor:
+        check_clips(source, generated)
+        x_maps, y_maps = (
+            [m.unflatten(0, source.shape[:2]) for m in self.feature_maps(clip.flatten(0, 1))]
+            for clip in (source, generated)
+        )
+        pairs = self.sample_pairs(x_maps, samples, rng)
+        scores = []
+        for x, y in zip(
+            self.temporal_disparities(x_maps, pairs), self.temporal_disparities(y_maps, pairs), strict=True
+        ):
+            movement = measure_movement(x)
+            cosine = (scale_to_unit(x, movement) * scale_to_unit(y, movement)).sum(-1) * movement.moves
+            scores.append(cosine.sum((1, 2)) / movement.moves.sum((1, 2)).clamp(min=1))
         return torch.stack(scores).mean(0)
 
 
@@ -220,3 +260,10 @@ def check_same_shape(source: torch.Tensor, generated: torch.Tensor) -> None:
     """Raise ValueError unless both images have the same shape."""
     if source.shape != generated.shape:
         raise ValueError(f"expected two images of one shape, got {tuple(source.shape)} and {tuple(generated.shape)}")
+
+
+def check_clips(source: torch.Tensor, generated: torch.Tensor) -> None:
+    """Raise ValueError unless both are clips (B, T, 3, H, W) of one shape with T of 2 or more."""
+    check_same_shape(source, generated)
+    if source.dim() != 5 or source.shape[1] < 2:
+        raise ValueError(f"expected clips (B, T, 3, H, W) with T of 2 or more, got {tuple(source.shape)}")

@@ -58,3 +58,38 @@ def asccl(source: list, generated: list, weights: list, temperature=0.07, lambda
                         terms.append(term * (weight(a[j], lambda_, power) if daas else 1))
         total += float(np.mean(terms))
     return total
+
+
+def temporal_disparities(clip: np.ndarray, weights: HeadWeights) -> np.ndarray:
+    """Change of every region of a map (T, C, h, w) from each frame to the next: (T - 1, h * w, C')."""
+    frames, channels, height, width = clip.shape
+    still = head(np.zeros(channels), weights)
+    return np.array(
+        [
+            [
+                head(clip[t, :, r, c] - clip[t + 1, :, r, c], weights) - still
+                for r in range(height)
+                for c in range(width)
+            ]
+            for t in range(frames - 1)
+        ]
+    )
+
+
+def temporal(source: list, generated: list, weights: list, temperature=0.07, lambda_=2.0, power=2.0) -> float:
+    """The temporal loss of one clip: maps (T, C, h, w) of both sides, all regions of all maps."""
+    total = 0.0
+    for x, y, w in zip(source, generated, weights, strict=True):
+        terms = []
+        for a, b in zip(temporal_disparities(x, w), temporal_disparities(y, w), strict=True):
+            size = np.sqrt(np.mean(a**2, 1))
+            typical = np.sqrt(np.mean(size**2))
+            floor = a.shape[1] * (0.1 * typical) ** 2
+            moving = [i for i in range(len(a)) if size[i] > 0.1 * typical]
+            unit = [[v / np.sqrt(v @ v + floor) for v in side] for side in (a, b)]
+            for i in moving:
+                scores = [np.exp(unit[1][i] @ unit[0][k] / temperature) for k in moving]
+                contrast = -np.log(np.exp(unit[1][i] @ unit[0][i] / temperature) / sum(scores))
+                terms.append(contrast * lambda_ * (1 / (1 + np.exp(-size[i] / typical))) ** power)
+        total += float(np.mean(terms))
+    return total

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from asccl.metric.contrast import masked_mean
 from asccl.metric.daas import daas_weight
-from asccl.metric.loss import LossSettings, asccl_loss, asccl_region_losses, contrastive_loss, masked_mean, sccl_loss
+from asccl.metric.loss import asccl_loss, asccl_region_losses
+from asccl.metric.loss_settings import LossSettings
 from asccl.metric.neighbours import sample_regions
 from asccl.metric.scc import DisparityHead, _fast_visual_disparity, cosine_similarity, visual_disparity
+from asccl.metric.sccl import contrastive_loss, sccl_loss
 from asccl.metric.variants import merge_regions
 from tests.metric import plain
 from tests.metric.small import similar_images, small_metric

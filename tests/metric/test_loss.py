@@ -5,8 +5,10 @@ import copy
 import pytest
 import torch
 
-from asccl.metric.loss import ASCCLLoss, LossSettings, asccl_loss, asccl_region_losses, sccl_loss
+from asccl.metric.loss import ASCCLLoss, asccl_loss, asccl_region_losses
+from asccl.metric.loss_settings import LossSettings
 from asccl.metric.scc import SCCMetric
+from asccl.metric.sccl import sccl_loss
 from tests.metric.small import similar_images, small_metric
 
 TWELVE_REGIONS = LossSettings(samples=12)

@@ -4,7 +4,8 @@ import official
 import pytest
 import torch
 
-from asccl.metric.loss import LossSettings, asccl_region_losses
+from asccl.metric.loss import asccl_region_losses
+from asccl.metric.loss_settings import LossSettings
 from asccl.metric.neighbours import neighbour_pairs
 from asccl.metric.scc import SCCMetric
 from asccl.nets.iresnet import MAP_CHANNELS, IResNet

@@ -60,6 +60,17 @@ def test_rendered_asccl_reaches_one_frame_of_each_generated_sequence(synthetic_w
     assert all(not p.requires_grad for p in loss.parameters())
 
 
+def test_a_temporal_loss_reaches_two_consecutive_frames_of_half_as_many_sequences(synthetic_windows):
+    loss = RenderedASCCLLoss(HEAD, create_metric(), images=2, size=32, temporal=True)
+    source = torch.stack([synthetic_windows[i].source for i in (0, 1)])
+    generated = torch.stack([synthetic_windows[i].target for i in (0, 1)]).requires_grad_()
+    loss(source, generated, torch.Generator().manual_seed(0)).backward()
+    frames = (generated.grad.abs().sum(-1) > 0).nonzero().tolist()
+    assert len(frames) == 2
+    assert frames[0][0] == frames[1][0] == 0
+    assert frames[1][1] == frames[0][1] + 1
+
+
 def test_rendered_asccl_is_smaller_for_the_source_itself(synthetic_windows):
     loss = RenderedASCCLLoss(HEAD, create_metric())
     source, target = (getattr(synthetic_windows[0], name)[None] for name in ("source", "target"))

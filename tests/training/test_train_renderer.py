@@ -16,12 +16,8 @@ from asccl.zoo import load_renderer
 from training.engine import checkpoint
 from training.engine.loop import DivergedError
 from training.engine.settings import load_preset
-from training.train_renderer import (
-    RendererSettings,
-    ema_update,
-    main,
-    validate_settings,
-)
+from training.renderer_settings import RendererSettings, validate_settings
+from training.train_renderer import ema_update, main
 
 FILES = ("a.safetensors", "a-D.safetensors", "a-Dm.safetensors")
 
@@ -107,6 +103,8 @@ def test_it_starts_from_a_file(finished, tmp_path):
         ({"size": 34}, "size 34 does not fit 2 downsamplings: give a multiple of 4"),
         ({"vgg_weight": 10.0}, "VGG-19's weights are not bundled: give --vgg FILE"),
         ({"held_out_share": 1.0}, "held_out_share 1.0"),
+        ({"edited_share": 1.5}, "edited_share 1.5 is out of range"),
+        ({"temporal": True, "window_frames": 1}, "temporal compares consecutive frames, and window_frames is 1"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(tmp_path, changes, message):
@@ -119,6 +117,22 @@ def test_without_gan_losses_only_the_generator_trains(tmp_path):
     main(smoke_settings(tmp_path, "b", steps=1, **weights))
     assert read_log(tmp_path / "b")[1].keys() == {"step", "renderer/pixels", "renderer/asccl"}
     assert not (tmp_path / "b-D.safetensors").exists()
+
+
+def test_edited_frames_are_supervised_by_asccl_and_the_discriminators(tmp_path):
+    main(smoke_settings(tmp_path, "b", steps=2, asccl_on="both", edited_share=1.0, asccl_weight=0.1, temporal=True))
+    losses = read_log(tmp_path / "b")[1]
+    edited = {"edited_asccl", "edited_adversarial", "edited_mouth_adversarial"}
+    assert {f"renderer/{name}" for name in edited | {"asccl"}} | {"discriminators/edited_fake"} <= losses.keys()
+    assert losses["renderer/edited_asccl"] > 0
+
+
+def test_without_asccl_weight_an_edit_has_adversarial_losses_alone(tmp_path):
+    settings = {"asccl_on": "edited", "edited_share": 1.0, "asccl_weight": 0.0, "edits": "preset"}
+    main(smoke_settings(tmp_path, "b", steps=1, **settings))
+    losses = read_log(tmp_path / "b")[1]
+    assert "renderer/edited_adversarial" in losses
+    assert not any("asccl" in name for name in losses)
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(finished, tmp_path, monkeypatch):

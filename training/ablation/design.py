@@ -1,11 +1,13 @@
-"""Design of the ablations: the trainings with their supervision, and the rows of the paper's tables made of them."""
+"""Design of the ablations: the networks with their supervision, the rows made of them, and the comparisons planned."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from asccl.metric.loss_settings import Daas
 from asccl.metric.scc import Heads
+from training.renderer_settings import ASCCLTarget
 
 TrainingStage = Literal["manipulator", "renderer"]
 STAGES: tuple[TrainingStage, ...] = ("manipulator", "renderer")
@@ -13,33 +15,53 @@ STAGES: tuple[TrainingStage, ...] = ("manipulator", "renderer")
 
 @dataclass(frozen=True)
 class Supervision:
-    """One supervision variant.
+    """How one network is supervised.
 
     Attributes:
+        weight_scale: factor of the ASCCL weight; 0 for no ASCCL. It equalizes gradient norms with the variant "trained"
+            (`benchmarks/ned_cost.py` prints it), so variants differ in gradient direction only.
         heads: of the metric, see `load_metric`.
         daas: see `LossSettings`.
-        weight_scale: factor of the ASCCL weight by stage. It equalizes gradient norms with the variant "trained"
-            (`benchmarks/ned_cost.py` prints it), so variants differ in gradient direction only.
+        temporal: see `LossSettings`.
+        asccl_on: which frames a renderer's term compares; a manipulator ignores it.
     """
 
-    heads: Heads
-    daas: Literal["paper", "off", "authors"]
-    weight_scale: dict[TrainingStage, float]
+    weight_scale: float = 1.0
+    heads: Heads = "trained"
+    daas: Daas = "paper"
+    temporal: bool = False
+    asccl_on: ASCCLTarget = "both"
 
 
-NO_ASCCL = "none"
-SUPERVISIONS: dict[str, Supervision | None] = {
-    NO_ASCCL: None,
-    "untrained": Supervision("random", "paper", {"manipulator": 0.17, "renderer": 0.34}),
-    "trained": Supervision("trained", "paper", {"manipulator": 1.0, "renderer": 1.0}),
-    "without DAAS": Supervision("trained", "off", {"manipulator": 1.2, "renderer": 1.3}),
-    "authors' DAAS": Supervision("trained", "authors", {"manipulator": 0.9, "renderer": 0.62}),
+NO_ASCCL, TRAINED, UNTRAINED = "none", "trained", "untrained"
+NO_DAAS, AUTHORS_DAAS, TEMPORAL = "without DAAS", "authors' DAAS", "temporal"
+RECONSTRUCTION, EDITED, EDITED_CONTROL = "reconstruction", "edited", "edited, no ASCCL"
+SUPERVISIONS: dict[TrainingStage, dict[str, Supervision]] = {
+    "manipulator": {
+        NO_ASCCL: Supervision(0.0),
+        TRAINED: Supervision(),
+        UNTRAINED: Supervision(0.17, heads="random"),
+        NO_DAAS: Supervision(1.2, daas="off"),
+        AUTHORS_DAAS: Supervision(0.9, daas="authors"),
+        TEMPORAL: Supervision(0.7, temporal=True),
+    },
+    "renderer": {
+        NO_ASCCL: Supervision(0.0, asccl_on="reconstruction"),
+        EDITED_CONTROL: Supervision(0.0, asccl_on="edited"),
+        TRAINED: Supervision(),
+        EDITED: Supervision(asccl_on="edited"),
+        RECONSTRUCTION: Supervision(asccl_on="reconstruction"),
+        UNTRAINED: Supervision(0.34, heads="random"),
+        NO_DAAS: Supervision(1.3, daas="off"),
+        AUTHORS_DAAS: Supervision(0.62, daas="authors"),
+        TEMPORAL: Supervision(0.7, temporal=True),
+    },
 }
 
 
 @dataclass(frozen=True)
 class AblationRow:
-    """A row of the tables.
+    """A row of the tables of whole edits.
 
     Attributes:
         name: in the first column.
@@ -51,7 +73,7 @@ class AblationRow:
     name: str
     manipulator: str
     renderer: str
-    tables: tuple[int, ...]
+    tables: tuple[int, ...] = ()
 
     def supervision(self, stage: TrainingStage) -> str:
         """Return the supervision of a stage."""
@@ -61,20 +83,71 @@ class AblationRow:
 BASELINE = "NED"
 ROWS = (
     AblationRow(BASELINE, NO_ASCCL, NO_ASCCL, (4, 5, 6)),
-    AblationRow("ASCCL untrained", "untrained", "untrained", (4,)),
-    AblationRow("ASCCL, 3DMM alone", "trained", NO_ASCCL, (5,)),
-    AblationRow("ASCCL, image alone", NO_ASCCL, "trained", (5,)),
-    AblationRow("ASCCL without DAAS", "without DAAS", "without DAAS", (6,)),
-    AblationRow("ASCCL, authors' DAAS", "authors' DAAS", "authors' DAAS", (6,)),
-    AblationRow("ASCCL", "trained", "trained", (4, 5, 6)),
+    AblationRow("ASCCL untrained", UNTRAINED, UNTRAINED, (4,)),
+    AblationRow("ASCCL", TRAINED, TRAINED, (4, 5, 6)),
+    AblationRow("3DMM alone", TRAINED, NO_ASCCL, (5,)),
+    AblationRow("image alone, reconstruction", NO_ASCCL, RECONSTRUCTION, (5,)),
+    AblationRow("image alone, edited", NO_ASCCL, EDITED),
+    AblationRow("image alone, both", NO_ASCCL, TRAINED),
+    AblationRow("edited, no ASCCL", NO_ASCCL, EDITED_CONTROL),
+    AblationRow("ASCCL without DAAS", NO_DAAS, NO_DAAS, (6,)),
+    AblationRow("ASCCL, authors' DAAS", AUTHORS_DAAS, AUTHORS_DAAS),
+    AblationRow("ASCCL, temporal", TEMPORAL, TEMPORAL),
 )
 
+Family = Literal["manipulator", "renderer", "edit"]
 
-def distinct_trainings() -> list[tuple[TrainingStage, str]]:
-    """Return the trainings of a seed, which the rows share; the baseline's come first."""
-    return [
-        (stage, name)
-        for name in SUPERVISIONS
-        for stage in STAGES
-        if any(row.supervision(stage) == name for row in ROWS)
-    ]
+
+@dataclass(frozen=True)
+class PlannedFamily:
+    """Comparisons that are tested together, with Holm's correction over them.
+
+    Attributes:
+        title: of the table.
+        measure: the primary measure, a key of the scores; all others are described without a test.
+        comparisons: (row, row that it is compared with).
+    """
+
+    title: str
+    measure: str
+    comparisons: tuple[tuple[str, str], ...]
+
+
+PLAN: dict[Family, PlannedFamily] = {
+    "manipulator": PlannedFamily(
+        "Manipulators alone",
+        "mouth_3dmm",
+        (
+            (TRAINED, NO_ASCCL),
+            (UNTRAINED, NO_ASCCL),
+            (TRAINED, UNTRAINED),
+            (TRAINED, NO_DAAS),
+            (TRAINED, AUTHORS_DAAS),
+            (TEMPORAL, TRAINED),
+        ),
+    ),
+    "renderer": PlannedFamily(
+        "Renderers alone",
+        "lips",
+        (
+            (RECONSTRUCTION, NO_ASCCL),
+            (EDITED, EDITED_CONTROL),
+            (TRAINED, NO_ASCCL),
+            (TRAINED, UNTRAINED),
+            (TRAINED, NO_DAAS),
+            (TEMPORAL, TRAINED),
+        ),
+    ),
+    "edit": PlannedFamily(
+        "Whole edits, intra-ID",
+        "mouth",
+        (
+            ("ASCCL", BASELINE),
+            ("3DMM alone", BASELINE),
+            ("image alone, edited", "edited, no ASCCL"),
+            ("ASCCL", "ASCCL untrained"),
+            ("ASCCL", "ASCCL without DAAS"),
+            ("ASCCL, temporal", "ASCCL"),
+        ),
+    ),
+}

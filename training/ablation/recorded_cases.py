@@ -7,7 +7,7 @@ nearest that time warping gives.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,23 +70,9 @@ def _case(
         true_images=truth.images(true_frames),
         source_landmarks=source.landmarks(source_frames)[:, :NUM_FACE_LANDMARKS],
         true_landmarks=truth.landmarks(true_frames)[:, :NUM_FACE_LANDMARKS],
-        conditions=_conditions_function(portrait, source_frames),
+        conditions=partial(portrait.conditions_of_frames, source_frames),
         references=references,
     )
-
-
-def _conditions_function(portrait: PreparedPortrait, frames: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function from coefficients (T, 52) in these frames to conditions (T, 10, S, S), as in an edit."""
-    clip = portrait.clip
-
-    def conditions(coefficients: np.ndarray) -> np.ndarray:
-        channels = []
-        for t, w in zip(map(int, frames), coefficients, strict=True):
-            with_gaze = portrait.coefficients_with_gaze(t, clip.read("landmarks", t, t + 1)[0])
-            channels.append(portrait.scene.frame_channels(w + with_gaze - clip.coefficients[t], t))
-        return np.stack(channels)
-
-    return conditions
 
 
 def _references(clips: list[PreparedClip], truth: PreparedClip) -> dict[str, Reference] | None:

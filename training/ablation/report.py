@@ -1,4 +1,8 @@
-"""Report of an ablation: scores.jsonl with a line for each seed, setting and row, table.md and chart.png."""
+"""Report of an ablation: scores.jsonl with a line for each network or row, table.md and chart.png.
+
+A report of an unfinished run says how many seeds are done. It compares rows of the same seed, by the comparisons that
+`design.PLAN` fixed before the run.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from training.ablation.cases import SETTINGS
-from training.ablation.design import BASELINE, ROWS
+from training.ablation.cases import INTRA_ID, SETTINGS
+from training.ablation.design import PLAN, ROWS, SUPERVISIONS, Family, PlannedFamily
+from training.ablation.inference import PairedEffect, holm, paired_effect, smallest_p
 from training.ablation.score import UNCHANGED_ROW
 
 Scores = Sequence[Mapping[str, Any]]
+TABLE_FILE, CHART_FILE, SCORES_FILE = "table.md", "chart.png", "scores.jsonl"
 
 
 @dataclass(frozen=True)
@@ -43,108 +49,195 @@ METRICS = (
     Metric("mouth_3dmm", "mouth, 3DMM", 1, 3),
     Metric("lips_3dmm", "lips off, 3DMM, %", -1, 2),
     Metric("error", "coefficients off", -1, 3),
+    Metric("style_found", "style found", 1, 2),
 )
-CHART_KEYS = ("fad", "csim", "mouth", "lips")
-SETTING_COLOURS = ("#1f77b4", "#d95f02")
+METRICS_BY_KEY = {metric.key: metric for metric in METRICS}
+FAMILY_KEYS: dict[Family, tuple[str, ...]] = {
+    "manipulator": ("mouth_3dmm", "lips_3dmm", "error", "style_found"),
+    "renderer": ("lips", "mouth", "psnr", "fad", "csim"),
+    "edit": ("mouth", "lips", "psnr", "fad", "csim", "mouth_3dmm", "lips_3dmm", "error"),
+}
 
 
-def values_by_seed(scores: Scores, setting: str, row: str, key: str) -> np.ndarray:
-    """Return the values of a metric (seeds,), sorted by seed.
+@dataclass(frozen=True)
+class SeedScores:
+    """The values of one measure in one family and setting.
+
+    Attributes:
+        values: by row, then by seed.
+    """
+
+    values: Mapping[str, Mapping[int, float]]
+
+    @classmethod
+    def select(cls, scores: Scores, family: Family, setting: str, key: str) -> SeedScores:
+        """Select the values of a measure.
+
+        Args:
+            scores: of all families.
+            family: the family.
+            setting: intra-ID or cross-ID.
+            key: of the measure.
+        """
+        values: dict[str, dict[int, float]] = {}
+        for score in scores:
+            if score["family"] == family and score["setting"] == setting:
+                values.setdefault(score["row"], {})[int(score["seed"])] = float(score[key])
+        return cls(values)
+
+    def of(self, row: str) -> np.ndarray:
+        """Return the values of a row, (seeds,)."""
+        return np.array([value for _, value in sorted(self.values.get(row, {}).items())])
+
+    def differences(self, row: str, other: str) -> np.ndarray:
+        """Return the differences of two rows at the seeds that have both, (seeds,)."""
+        first, second = self.values.get(row, {}), self.values.get(other, {})
+        return np.array([first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())])
+
+
+def format_mean_std(values: np.ndarray, digits: int) -> str:
+    """Format mean and standard deviation over seeds; a dash for none."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return "–"
+    mean = f"{values.mean():.{digits}f}"
+    return f"{mean} ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else mean
+
+
+def row_names(family: Family) -> list[str]:
+    """Return the rows of a family in the order of the tables."""
+    if family == "edit":
+        return [UNCHANGED_ROW, *(row.name for row in ROWS)]
+    return list(SUPERVISIONS[family])
+
+
+def format_values(scores: Scores, family: Family, setting: str) -> str:
+    """Format the means of all rows of a family.
 
     Args:
-        scores: of all seeds.
+        scores: of all families.
+        family: the family.
         setting: intra-ID or cross-ID.
-        row: name of the row.
-        key: of the metric.
     """
-    selected = [score for score in scores if score["setting"] == setting and score["row"] == row]
-    return np.array([value for _, value in sorted((int(s["seed"]), float(s[key])) for s in selected)])
-
-
-def standard_deviation(values: np.ndarray) -> float:
-    """Return the standard deviation over seeds; NaN for one seed."""
-    return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-
-
-def format_mean_std(values: np.ndarray, digits: int, sign: str = "") -> str:
-    """Format mean and standard deviation over seeds.
-
-    Args:
-        values: (seeds,).
-        digits: after the decimal point.
-        sign: "+" prints the sign of a positive mean, too.
-    """
-    mean = f"{values.mean():{sign}.{digits}f}"
-    return f"{mean} ± {standard_deviation(values):.{digits}f}" if len(values) > 1 else mean
-
-
-def format_table(scores: Scores, setting: str, difference: bool) -> str:
-    """Format the table of a setting.
-
-    Args:
-        scores: of all seeds.
-        setting: intra-ID or cross-ID.
-        difference: differences to the baseline of the same seed instead of the values.
-    """
-    labels = [f"{m.label} {'↑' if m.better > 0 else '↓'}" for m in METRICS]
-    lines = ["| " + " | ".join(["", "paper's tables", *labels]) + " |", "|" + "---|" * (len(METRICS) + 2)]
-    rows = [(row.name, ", ".join(map(str, row.tables))) for row in ROWS]
-    for name, tables in rows[1:] if difference else [(UNCHANGED_ROW, ""), *rows]:
-        cells = []
-        for m in METRICS:
-            values = values_by_seed(scores, setting, name, m.key)
-            if difference:
-                values = values - values_by_seed(scores, setting, BASELINE, m.key)
-            cells.append(format_mean_std(values, m.digits, "+" if difference else ""))
-        lines.append("| " + " | ".join([name, tables, *cells]) + " |")
+    metrics = [METRICS_BY_KEY[key] for key in FAMILY_KEYS[family]]
+    labels = [f"{m.label} {'↑' if m.better > 0 else '↓'}" for m in metrics]
+    lines = ["| " + " | ".join(["", "seeds", *labels]) + " |", "|" + "---|" * (len(metrics) + 2)]
+    selected = {m.key: SeedScores.select(scores, family, setting, m.key) for m in metrics}
+    for name in row_names(family):
+        values = [selected[m.key].of(name) for m in metrics]
+        if len(values[0]):
+            cells = [format_mean_std(x, m.digits) for x, m in zip(values, metrics, strict=True)]
+            lines.append("| " + " | ".join([name, str(len(values[0])), *cells]) + " |")
     return "\n".join(lines)
+
+
+def planned_effects(scores: Scores, family: Family, key: str | None = None) -> list[PairedEffect]:
+    """Estimate the planned comparisons of a family.
+
+    Args:
+        scores: of all families.
+        family: the family.
+        key: of the measure; the primary one by default.
+    """
+    plan = PLAN[family]
+    selected = SeedScores.select(scores, family, INTRA_ID, key or plan.measure)
+    return [paired_effect(selected.differences(*pair), len(plan.comparisons)) for pair in plan.comparisons]
+
+
+def format_effects(scores: Scores, family: Family) -> str:
+    """Format the planned comparisons of a family: the primary measure with its test, the others with intervals."""
+    plan = PLAN[family]
+    others = [key for key in FAMILY_KEYS[family] if key != plan.measure]
+    primary = METRICS_BY_KEY[plan.measure]
+    labels = [f"{METRICS_BY_KEY[key].label} {'↑' if METRICS_BY_KEY[key].better > 0 else '↓'}" for key in others]
+    head = ["comparison", "seeds", f"**{primary.label}** {'↑' if primary.better > 0 else '↓'}"]
+    head += ["p", "p, Holm", "detectable", *labels]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    effects = planned_effects(scores, family)
+    columns = [planned_effects(scores, family, key) for key in others]
+    adjusted = holm([effect.p for effect in effects])
+    for number, (pair, effect, q) in enumerate(zip(plan.comparisons, effects, adjusted, strict=True)):
+        cells = [" − ".join(pair), str(effect.seeds), format_interval(effect, primary.digits)]
+        cells += [format_number(effect.p, 4), format_number(q, 4), format_number(effect.detectable, primary.digits)]
+        cells += [
+            format_interval(column[number], METRICS_BY_KEY[key].digits)
+            for key, column in zip(others, columns, strict=True)
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def format_interval(effect: PairedEffect, digits: int) -> str:
+    """Format a mean difference with its interval; a dash without seeds."""
+    if effect.seeds == 0:
+        return "–"
+    text = f"{effect.mean:+.{digits}f}"
+    return text if np.isnan(effect.low) else f"{text} [{effect.low:+.{digits}f}, {effect.high:+.{digits}f}]"
+
+
+def format_number(value: float, digits: int) -> str:
+    """Format a number; a dash for NaN."""
+    return "–" if np.isnan(value) else f"{value:.{digits}f}"
+
+
+def _describe_test(plan: PlannedFamily, seeds: Sequence[int]) -> str:
+    count = len(plan.comparisons)
+    if not seeds or min(seeds) == 0:
+        return f"Not every one of the {count} planned comparisons has a seed yet."
+    smallest = smallest_p(min(seeds), count)
+    return (
+        f"{count} planned comparisons, {min(seeds)} to {max(seeds)} seeds each. Intervals are 95 %, not corrected. "
+        f"With {min(seeds)} seeds the smallest p-value after Holm's correction is {smallest:.4f}. A paired test at "
+        f"0.05 / {count} finds the effect “detectable” with a power of 80 %."
+    )
 
 
 def format_report(scores: Scores) -> str:
     """Format all tables as Markdown."""
     parts = []
-    for setting in SETTINGS:
-        count = len(values_by_seed(scores, setting, BASELINE, "fad"))
-        parts += [f"**{setting}**, mean ± deviation over {count} seeds", format_table(scores, setting, False)]
-        parts += [f"**{setting}**, difference to {BASELINE} of the same seed", format_table(scores, setting, True)]
+    for family, plan in PLAN.items():
+        if not any(score["family"] == family for score in scores):
+            continue
+        seeds = [effect.seeds for effect in planned_effects(scores, family)]
+        parts += [f"**{plan.title}**: differences of rows of the same seed", format_effects(scores, family)]
+        parts += [_describe_test(plan, seeds)]
+        for setting in SETTINGS if family == "edit" else (INTRA_ID,):
+            title = f"{plan.title.split(',')[0]}, {setting}" if family == "edit" else plan.title
+            parts += [f"**{title}**: mean ± deviation over seeds", format_values(scores, family, setting)]
     return "\n\n".join(parts) + "\n"
 
 
 def save_chart(scores: Scores, path: Path) -> None:
-    """Plot the differences to the baseline, a dot for each seed; right is better."""
+    """Plot the planned comparisons: a dot for each seed, the mean with its 95 % interval; right is better."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    metrics = [m for m in METRICS if m.key in CHART_KEYS]
-    names = [row.name for row in ROWS[1:]]
-    figure, axes = plt.subplots(1, len(metrics), figsize=(3.1 * len(metrics), 3.6), sharey=True)
-    for axis, m in zip(axes, metrics, strict=True):
-        for offset, setting, colour in zip((-0.12, 0.12), SETTINGS, SETTING_COLOURS, strict=True):
-            baseline = values_by_seed(scores, setting, BASELINE, m.key)
-            for number, name in enumerate(names):
-                gain = m.better * (values_by_seed(scores, setting, name, m.key) - baseline)
-                y, label = number + offset, setting if number == 0 else None
-                axis.plot(gain, np.full(len(gain), y), "o", color=colour, alpha=0.4, markersize=4)
-                deviation = standard_deviation(gain)
-                axis.errorbar(gain.mean(), y, xerr=deviation, fmt="|", color=colour, capsize=3, label=label)
+    families = [family for family in PLAN if any(score["family"] == family for score in scores)]
+    figure, axes = plt.subplots(1, max(1, len(families)), figsize=(5.2 * max(1, len(families)), 3.6), squeeze=False)
+    for axis, family in zip(axes[0], families, strict=False):
+        plan, metric = PLAN[family], METRICS_BY_KEY[PLAN[family].measure]
+        selected = SeedScores.select(scores, family, INTRA_ID, plan.measure)
+        for y, (pair, effect) in enumerate(zip(plan.comparisons, planned_effects(scores, family), strict=True)):
+            gains = metric.better * selected.differences(*pair)
+            axis.plot(gains, np.full(len(gains), y), "o", color="#1f77b4", alpha=0.35, markersize=4)
+            ends = sorted(metric.better * end for end in (effect.low, effect.high))
+            if np.isfinite(ends).all():
+                axis.plot(ends, [y, y], "-", color="#0b3d63", linewidth=2)
+                axis.plot([metric.better * effect.mean], [y], "|", color="#0b3d63", markersize=14)
         axis.axvline(0, color="#888888", linewidth=1)
-        axis.set_title(f"{m.label}: better by", fontsize=10)
+        axis.set_yticks(range(len(plan.comparisons)), [" − ".join(pair) for pair in plan.comparisons], fontsize=8)
+        axis.invert_yaxis()
+        axis.set_title(f"{plan.title}\n{metric.label}: better by", fontsize=9)
         axis.tick_params(labelsize=8)
-    axes[0].set_yticks(range(len(names)), names)
-    axes[0].invert_yaxis()
-    axes[-1].legend(fontsize=8, frameon=False)
-    figure.suptitle(f"Against {BASELINE} of the same seed; each dot is a seed, bars are one deviation", fontsize=10)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
 
 def write_report(scores: Scores, folder: Path) -> None:
-    """Write the three files and print the tables."""
-    (folder / "scores.jsonl").write_text("".join(json.dumps(score) + "\n" for score in scores), encoding="utf-8")
-    text = format_report(scores)
-    (folder / "table.md").write_text(text, encoding="utf-8")
-    save_chart(scores, folder / "chart.png")
-    print(text)
+    """Write the three files."""
+    (folder / SCORES_FILE).write_text("".join(json.dumps(score) + "\n" for score in scores), encoding="utf-8")
+    (folder / TABLE_FILE).write_text(format_report(scores), encoding="utf-8")
+    save_chart(scores, folder / CHART_FILE)

@@ -1,9 +1,13 @@
-"""Make and measure the edits of one seed, row by row. Every finished row is kept as a JSON line."""
+"""Measure trained networks: renderers alone, and whole edits. Every finished row is kept as a JSON line.
+
+A row is measured once its networks are finished, so that a part of an ablation already has scores.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +22,8 @@ from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.synthetic.emotions import MAX_COEFFICIENT
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator, load_renderer
-from training.ablation.cases import SETTINGS, AblationCase
-from training.ablation.design import ROWS, AblationRow, TrainingStage
+from training.ablation.cases import INTRA_ID, SETTINGS, AblationCase
+from training.ablation.design import ROWS, STAGES, SUPERVISIONS, AblationRow, TrainingStage
 from training.ablation.metrics import FeatureExtractor, coefficient_metrics, image_metrics
 from training.ablation.recorded_cases import recorded_cases
 from training.ablation.synthetic_cases import synthetic_cases
@@ -49,7 +53,7 @@ class ScoreSettings:
     seed: int = 0
     emotions: int = len(EMOTIONS)
     frames: int = 16
-    cases_per_emotion: int = 2
+    cases_per_emotion: int = 3
     device: str = "cpu"
     data: Path | None = None
     person: str = ""
@@ -64,7 +68,8 @@ def network_file(folder: Path, stage: TrainingStage, supervision: str, seed: int
         supervision: a key of `SUPERVISIONS`.
         seed: of the training.
     """
-    return folder / f"{stage}-{supervision.replace(' ', '-').replace(chr(39), '')}-{seed}.safetensors"
+    label = re.sub(r"\W+", "-", supervision.replace("'", ""))
+    return folder / f"{stage}-{label}-{seed}.safetensors"
 
 
 def translate_source(case: AblationCase, setting: str, file: Path, device: str) -> np.ndarray:
@@ -144,6 +149,14 @@ class Evaluator:
         images = [render_edit(renderer, case, w) for case, w in zip(self.cases, coefficients, strict=True)]
         return self.evaluate(coefficients, images, setting)
 
+    def evaluate_renderer(self, supervision: str) -> dict[str, float]:
+        """Measure a renderer alone: it draws the true coefficients of the edit."""
+        file = network_file(self.settings.networks, "renderer", supervision, self.settings.seed)
+        renderer, _ = load_renderer(file, self.settings.device)
+        truth = [case.truth for case in self.cases]
+        images = [render_edit(renderer, case, w) for case, w in zip(self.cases, truth, strict=True)]
+        return self.evaluate(truth, images, INTRA_ID)
+
     def evaluate_source(self, setting: str) -> dict[str, float]:
         """Measure the sources, as if they were edits."""
         sources = [case.source for case in self.cases]
@@ -174,22 +187,37 @@ def read_scores(path: Path) -> list[dict]:
     return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
 
 
+def missing_rows(settings: ScoreSettings, done: Collection[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Return (family, setting, row) of what is not done and whose networks are finished."""
+
+    def is_finished(stage: TrainingStage, supervision: str) -> bool:
+        return network_file(settings.networks, stage, supervision, settings.seed).exists()
+
+    rows = [("renderer", INTRA_ID, name) for name in SUPERVISIONS["renderer"] if is_finished("renderer", name)]
+    edits = [row.name for row in ROWS if all(is_finished(stage, row.supervision(stage)) for stage in STAGES)]
+    if rows:
+        rows += [("edit", setting, name) for setting in SETTINGS for name in (UNCHANGED_ROW, *edits)]
+    return [row for row in rows if row not in done]
+
+
 def main(settings: ScoreSettings) -> None:
-    """Measure the rows of a seed that are not in the file of scores yet."""
+    """Measure the rows of a seed that are not in the file of scores yet, and whose networks are finished."""
     scores = read_scores(settings.scores)
-    done = {(score["setting"], score["row"]) for score in scores}
-    rows = {UNCHANGED_ROW: None, **{row.name: row for row in ROWS}}
-    missing = [(setting, name) for setting in SETTINGS for name in rows if (setting, name) not in done]
+    missing = missing_rows(settings, {(score["family"], score["setting"], score["row"]) for score in scores})
     if not missing:
         return
     settings.scores.parent.mkdir(parents=True, exist_ok=True)
     settings.scores.write_text("".join(json.dumps(score) + "\n" for score in scores), encoding="utf-8")
-    _, metadata = load_renderer(network_file(settings.networks, "renderer", ROWS[0].renderer, settings.seed))
-    evaluator = Evaluator(settings, metadata.size)
-    for setting, name in missing:
-        row = rows[name]
-        values = evaluator.evaluate_row(row, setting) if row else evaluator.evaluate_source(setting)
-        score = {"seed": settings.seed, "setting": setting, "row": name, **values}
+    trained = next(settings.networks.glob(f"renderer-*-{settings.seed}.safetensors"))
+    evaluator = Evaluator(settings, load_renderer(trained)[1].size)
+    for family, setting, name in missing:
+        if family == "renderer":
+            values = evaluator.evaluate_renderer(name)
+        elif name == UNCHANGED_ROW:
+            values = evaluator.evaluate_source(setting)
+        else:
+            values = evaluator.evaluate_row(next(row for row in ROWS if row.name == name), setting)
+        score = {"family": family, "seed": settings.seed, "setting": setting, "row": name, **values}
         with settings.scores.open("a", encoding="utf-8") as file:
             file.write(json.dumps(score) + "\n")
         print(json.dumps(score), flush=True)

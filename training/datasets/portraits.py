@@ -53,10 +53,19 @@ class Portrait(Protocol):
         """Side of a frame, pixels."""
         ...
 
+    @property
+    def coefficients(self) -> np.ndarray:
+        """Expression coefficients (N, 52) of the frames."""
+        ...
+
     def __len__(self) -> int: ...
 
     def window(self, first: int = 0, last: int | None = None) -> RendererWindow:
         """Return frames first..last-1, all by default. Raises UnreadableError."""
+        ...
+
+    def edited_conditions(self, first: int, coefficients: np.ndarray) -> np.ndarray:
+        """Compute conditions (n, 10, S, S) in [0, 1] of n frames from `first` on with other coefficients (n, 52)."""
         ...
 
 
@@ -108,6 +117,23 @@ class ArrayPortrait:
         return build_window(conditions, self.frames[window], self.landmarks[window])
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScenePortrait(ArrayPortrait):
+    """A portrait in memory whose expression can be changed.
+
+    Attributes:
+        coefficients: (N, 52).
+        scene: the person before the camera in the N frames.
+    """
+
+    coefficients: np.ndarray
+    scene: Scene
+
+    def edited_conditions(self, first: int, coefficients: np.ndarray) -> np.ndarray:
+        """See `Portrait.edited_conditions`."""
+        return self.scene.conditions(coefficients, first).channels
+
+
 class PreparedPortrait:
     """A portrait in a folder of `training.prepare`.
 
@@ -138,6 +164,11 @@ class PreparedPortrait:
         tracked = Scene.tracked(self.surface, self.clip.motion(), self.size)
         return Scene(self.surface, tracked.rest, tracked.views, self.clip.read("crop"), self.size)
 
+    @property
+    def coefficients(self) -> np.ndarray:
+        """Expression coefficients (N, 52) of the frames, without the gaze."""
+        return self.clip.coefficients[self.first : self.last]
+
     def coefficients_with_gaze(self, t: int, landmarks: np.ndarray) -> np.ndarray:
         """Return the coefficients (52,) of frame t of the clip with the gaze of its landmarks (478, 3) in the video."""
         return self.gaze(self.scene.rest, self.clip.coefficients[t], self.scene.views[t], landmarks)
@@ -152,6 +183,18 @@ class PreparedPortrait:
         ]
         images = self.clip.images(frames).transpose(0, 3, 1, 2)
         return build_window(torch.from_numpy(np.stack(conditions)), images, self.clip.landmarks(frames))
+
+    def edited_conditions(self, first: int, coefficients: np.ndarray) -> np.ndarray:
+        """See `Portrait.edited_conditions`; the gaze stays that of the frames."""
+        return self.conditions_of_frames(self.first + first + np.arange(len(coefficients)), coefficients)
+
+    def conditions_of_frames(self, frames: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        """Compute conditions (n, 10, S, S) of frames (n,) of the clip with coefficients (n, 52), as in an edit."""
+        channels = []
+        for t, w in zip(map(int, frames), coefficients, strict=True):
+            with_gaze = self.coefficients_with_gaze(t, self.clip.read("landmarks", t, t + 1)[0])
+            channels.append(self.scene.frame_channels(w + with_gaze - self.clip.coefficients[t], t))
+        return np.stack(channels)
 
 
 def load_prepared_portraits(
@@ -209,10 +252,19 @@ class PortraitSlice:
         """Side of a frame, pixels."""
         return self.portrait.size
 
+    @property
+    def coefficients(self) -> np.ndarray:
+        """Expression coefficients (N, 52) of the frames."""
+        return self.portrait.coefficients[self.first : self.last]
+
     def window(self, first: int = 0, last: int | None = None) -> RendererWindow:
         """See `Portrait.window`."""
         frames = range(self.first, self.last)[first:last]
         return self.portrait.window(frames.start, frames.stop)
+
+    def edited_conditions(self, first: int, coefficients: np.ndarray) -> np.ndarray:
+        """See `Portrait.edited_conditions`."""
+        return self.portrait.edited_conditions(self.first + first, coefficients)
 
 
 def split_portraits(

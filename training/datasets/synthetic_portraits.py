@@ -19,7 +19,7 @@ from asccl.synthetic.head_renderer import HeadRenderer
 from asccl.synthetic.person import SyntheticPerson
 from asccl.synthetic.speech import talking_track
 from asccl.types import EMOTIONS
-from training.datasets.portraits import ArrayPortrait
+from training.datasets.portraits import ScenePortrait
 
 EMOTION_FRAMES = 40  # duration of an emotion
 EMOTION_BLEND_SIGMA = 5.0  # frames, of the Gaussian over which one emotion changes to the next
@@ -27,7 +27,7 @@ HEAD_ANGLE_STD = np.deg2rad((5.0, 3.5, 2.5))  # of pitch, yaw and roll
 HEAD_MOTION_SIGMA = 10.0  # frames, of the Gaussian that smooths the motion of the head
 
 
-def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: FaceSurface) -> ArrayPortrait:
+def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: FaceSurface) -> ScenePortrait:
     """Render a synthetic person; the same arguments give the same pixels.
 
     Emotions follow one another; each of the seven comes once before one comes again.
@@ -52,11 +52,13 @@ def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: 
         images.append(renderer.render(w, crop_camera).transpose(2, 0, 1))
         landmarks.append(renderer.landmarks(w, crop_camera))
     channels = scene.conditions(coefficients).channels
-    return ArrayPortrait(
+    return ScenePortrait(
         frames=np.stack(images),
         conditions=np.rint(channels * 255).astype(np.uint8),
         landmarks=np.stack(landmarks).astype(np.float32),
         name=f"synthetic {seed}-{number}",
+        coefficients=coefficients,
+        scene=scene,
     )
 
 

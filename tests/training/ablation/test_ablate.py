@@ -15,18 +15,25 @@ from asccl.face import mesh
 from asccl.face.crop import arcface_crop
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.types import EMOTIONS
-from asccl.zoo import load_embedder
+from asccl.zoo import load_embedder, load_manipulator
 from training.ablation import report, run
 from training.ablation.cases import CROSS_ID, INTRA_ID, SETTINGS, AblationCase
-from training.ablation.design import BASELINE, ROWS, STAGES, SUPERVISIONS, distinct_trainings
+from training.ablation.design import PLAN, ROWS, STAGES, SUPERVISIONS
+from training.ablation.inference import smallest_p
+from training.ablation.manipulator_alone import (
+    coefficient_case,
+    measure_manipulator,
+    synthetic_coefficient_cases,
+)
 from training.ablation.metrics import FeatureExtractor, FrameFeatures, coefficient_metrics, image_metrics
 from training.ablation.recorded_cases import recorded_cases
-from training.ablation.run import AblateSettings, AblationError, plan_jobs, training_settings
+from training.ablation.report import planned_effects
+from training.ablation.run import AblateSettings, AblationError, plan_trainings, training_settings
 from training.ablation.synthetic_cases import synthetic_cases
 from training.datasets.synthetic_portraits import synthetic_portrait
 from training.engine.settings import load_preset
+from training.renderer_settings import RendererSettings
 from training.train_manipulator import ManipulatorSettings
-from training.train_renderer import RendererSettings
 
 SURFACE = FaceSurface(HEAD)
 JAW = HEAD.index["jawOpen"]
@@ -49,36 +56,60 @@ def true_features(case, extractor) -> FrameFeatures:
     return extractor.extract(case.true_images, case.source_landmarks)
 
 
-def plan_trainings(**changes: object) -> dict[str, ManipulatorSettings | RendererSettings]:
-    settings = AblateSettings(recipe="smoke", seeds=1, **changes)
-    return {job.name: training_settings(settings, job) for job in plan_jobs(settings)[0]}
+def plan_all(**changes: object) -> dict[str, ManipulatorSettings | RendererSettings]:
+    settings = AblateSettings(recipe="smoke", manipulator_seeds=1, renderer_seeds=1, **changes)
+    jobs = [job for stage in STAGES for job in plan_trainings(settings, stage)]
+    return {job.name: training_settings(settings, job) for job in jobs}
 
 
-def test_rows_share_trainings():
-    assert len(distinct_trainings()) == len(set(distinct_trainings())) == 10
-    assert {(stage, row.supervision(stage)) for row in ROWS for stage in STAGES} == set(distinct_trainings())
+def test_every_row_is_made_of_networks_of_the_design():
+    assert all(row.supervision(stage) in SUPERVISIONS[stage] for row in ROWS for stage in STAGES)
 
 
-def test_every_seed_has_its_own_trainings_and_a_scoring(tmp_path):
-    trainings, scorings = plan_jobs(AblateSettings(output=tmp_path, seeds=3))
-    assert len(trainings) == len({job.target for job in trainings}) == 30
-    assert len(scorings) == 3
+def test_planned_comparisons_are_between_rows_of_their_family():
+    for family, plan in PLAN.items():
+        names = report.row_names(family)
+        assert all(name in names for pair in plan.comparisons for name in pair), family
+        assert plan.measure in report.FAMILY_KEYS[family]
+
+
+def test_whole_seeds_are_trained_first(tmp_path):
+    jobs = plan_trainings(AblateSettings(output=tmp_path, manipulator_seeds=16), "manipulator")
+    assert len(jobs) == len({job.target for job in jobs}) == 16 * len(SUPERVISIONS["manipulator"])
+    assert [job.seed for job in jobs] == sorted(job.seed for job in jobs)
+
+
+def test_ten_seeds_can_be_significant_after_the_correction():
+    settings = AblateSettings()
+    for family, plan in PLAN.items():
+        seeds = settings.manipulator_seeds if family == "manipulator" else settings.renderer_seeds
+        assert smallest_p(seeds, len(plan.comparisons)) < 0.05, family
 
 
 def test_supervision_differs_in_asccl_alone(tmp_path):
-    trainings = plan_trainings(output=tmp_path, weight_3dmm=2.0)
+    trainings = plan_all(output=tmp_path, weight_3dmm=2.0)
     baseline, untrained = trainings["manipulator-none-0"], trainings["manipulator-untrained-0"]
     assert baseline.asccl_weight == 0
     assert untrained.heads == "random"
-    assert untrained.asccl_weight == 2.0 * SUPERVISIONS["untrained"].weight_scale["manipulator"]
+    assert untrained.asccl_weight == 2.0 * SUPERVISIONS["manipulator"]["untrained"].weight_scale
     without_asccl = {"asccl_weight": 0.0, "heads": baseline.heads}
     assert replace(untrained, **without_asccl, weights=baseline.weights, output=baseline.output) == baseline
 
 
-def test_rows_of_table_6_differ_in_daas(tmp_path):
-    trainings = plan_trainings(output=tmp_path)
+def test_renderers_differ_in_daas_and_in_the_frames_that_are_compared(tmp_path):
+    trainings = plan_all(output=tmp_path)
     assert trainings["renderer-without-DAAS-0"].daas == "off"
     assert trainings["renderer-authors-DAAS-0"].daas == "authors"
+    assert trainings["renderer-temporal-0"].temporal
+    names = ("none", "reconstruction", "edited", "trained")
+    targets = [trainings[f"renderer-{name}-0"].asccl_on for name in names]
+    assert targets == ["reconstruction", "reconstruction", "edited", "both"]
+
+
+def test_the_control_has_edits_without_asccl(tmp_path):
+    control = plan_all(output=tmp_path)["renderer-edited-no-ASCCL-0"]
+    assert control.asccl_on == "edited"
+    assert control.asccl_weight == 0
 
 
 def test_true_images_have_perfect_metrics(true_features):
@@ -137,25 +168,60 @@ def test_the_speaker_is_the_person_whom_the_renderers_are_trained_on(case):
     assert speaker @ trained_on > 0.6 > other_person @ trained_on
 
 
+FEW_NETWORKS = {"manipulator": ("none", "trained"), "renderer": ("none", "trained")}
+FEW_ROWS = ("NED", "ASCCL", "3DMM alone", "image alone, both")
+
+
+def run_few_networks(settings: AblateSettings) -> None:
+    """Run an ablation of four networks."""
+    with pytest.MonkeyPatch.context() as patch:
+        for stage, names in FEW_NETWORKS.items():
+            for name in SUPERVISIONS[stage].keys() - set(names):
+                patch.delitem(SUPERVISIONS[stage], name)
+        run.main(settings)
+
+
 def test_one_command_trains_scores_and_reports(smoke_run):
-    scores = [json.loads(line) for line in (smoke_run / "scores-0.jsonl").read_text().splitlines()]
-    assert len(scores) == len(SETTINGS) * (len(ROWS) + 1)
-    keys = [metric.key for metric in report.METRICS if "mouth" not in metric.key]
-    assert all(np.isfinite(score[key]) for score in scores for key in keys)
+    scores = [json.loads(line) for line in (smoke_run / "scores.jsonl").read_text().splitlines()]
+    edits = [score for score in scores if score["family"] == "edit"]
+    assert len(edits) == len(SETTINGS) * (len(FEW_ROWS) + 1)
+    assert len(scores) - len(edits) == sum(len(names) for names in FEW_NETWORKS.values())
+    keys = [metric.key for metric in report.METRICS if metric.key not in ("mouth", "mouth_3dmm", "style_found")]
+    assert all(np.isfinite(score[key]) for score in edits for key in keys)
     assert (smoke_run / "chart.png").stat().st_size > 5000
-    assert all(row.name in (smoke_run / "table.md").read_text() for row in ROWS)
+    assert all(name in (smoke_run / "table.md").read_text() for name in FEW_ROWS)
 
 
 def smoke_settings(folder: Path) -> AblateSettings:
-    changes = {"output": folder, "seeds": 1, "emotions": 1, "jobs": 0}
+    changes = {"output": folder, "emotions": 1, "jobs": 0, "cases_per_emotion": 1}
     return AblateSettings(**load_preset(AblateSettings, "smoke") | changes)
 
 
 @pytest.fixture(scope="module")
 def smoke_run(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("ablation")
-    run.main(smoke_settings(folder))
+    run_few_networks(smoke_settings(folder))
     return folder
+
+
+def test_a_report_of_a_part_names_the_seeds_that_are_done(smoke_run, tmp_path):
+    (tmp_path / "alone").mkdir()
+    for path in (smoke_run / "alone").glob("*.json"):
+        (tmp_path / "alone" / path.name).write_bytes(path.read_bytes())
+    run_few_networks(replace(smoke_settings(tmp_path), part="report"))
+    text = (tmp_path / "table.md").read_text()
+    assert "Manipulators alone" in text
+    assert "Whole edits" not in text
+    assert "| trained − none | 1 |" in text
+
+
+def test_a_network_without_measures_is_measured_and_not_trained_again(smoke_run, monkeypatch):
+    measures = smoke_run / "alone" / "manipulator-trained-0.json"
+    expected = measures.read_text()
+    measures.unlink()
+    monkeypatch.setattr(run.train_manipulator, "main", lambda settings: pytest.fail("trained again"))
+    run_few_networks(replace(smoke_settings(smoke_run), part="manipulators"))
+    assert measures.read_text() == expected
 
 
 def test_killed_in_training_and_scoring_it_continues_to_the_same_results(smoke_run):
@@ -169,7 +235,7 @@ def test_killed_in_training_and_scoring_it_continues_to_the_same_results(smoke_r
     checkpoints[-1].rmdir()  # as if it had been killed after its first checkpoint
     (smoke_run / "scores-0.jsonl").write_text("".join(scores.splitlines(keepends=True)[:-1]) + '{"seed": 0, "set')
     others = {path: path.stat().st_mtime_ns for path in networks if not path.stem.startswith(interrupted.stem)}
-    run.main(smoke_settings(smoke_run))
+    run_few_networks(smoke_settings(smoke_run))
     assert interrupted.read_bytes() == networks[interrupted]
     assert (smoke_run / "scores-0.jsonl").read_text() == scores
     assert {path: path.stat().st_mtime_ns for path in others} == others, "no finished network is trained again"
@@ -182,24 +248,53 @@ def test_a_job_that_fails_is_reported_with_its_log(tmp_path, monkeypatch, capsys
 
     monkeypatch.setattr(run.train_manipulator, "main", fail)
     monkeypatch.setattr(run.train_renderer, "main", lambda settings: None)
-    with pytest.raises(AblationError, match="5 of 10 jobs failed, first manipulator-none-0"):
-        run.main(AblateSettings(output=tmp_path, recipe="smoke", seeds=1, jobs=0))
+    with pytest.raises(AblationError, match="6 jobs failed, first manipulator-none-0"):
+        run.main(AblateSettings(output=tmp_path, recipe="smoke", manipulator_seeds=1, renderer_seeds=1, jobs=0))
     assert "no disk is large enough" in capsys.readouterr().out
     assert "Traceback" in (tmp_path / "logs" / "manipulator-none-0.log").read_text()
 
 
-def test_differences_are_those_of_each_seed():
-    names = [row.name for row in ROWS] + [report.UNCHANGED_ROW]
+def manipulator_scores(gain: float, seeds: int) -> list[dict]:
+    """Scores whose row "trained" is better than "none" by `gain`, and by a little noise, at every seed."""
+    noise = np.random.default_rng(0).normal(0, 0.01, seeds)
     scores = []
-    for seed in range(3):
-        for setting in SETTINGS:
-            for name in names:
-                values = {metric.key: 10.0 * seed + (name == "ASCCL") for metric in report.METRICS}
-                scores.append({"seed": seed, "setting": setting, "row": name, **values})
-    text = report.format_report(scores)
-    assert "| ASCCL | 4, 5, 6 | 11.000 ± 10.000 |" in text
-    assert "| ASCCL | 4, 5, 6 | +1.000 ± 0.000 |" in text
-    assert f"| {BASELINE} | 4, 5, 6 | 10.000 ± 10.000 |" in text
+    for seed in range(seeds):
+        for row in ("none", "trained"):
+            value = seed + (row == "trained") * (gain + noise[seed])
+            keys = dict.fromkeys(report.FAMILY_KEYS["manipulator"], value)
+            scores.append({"family": "manipulator", "seed": seed, "setting": INTRA_ID, "row": row, **keys})
+    return scores
+
+
+def test_differences_are_those_of_each_seed():
+    selected = report.SeedScores.select(manipulator_scores(1.0, 3), "manipulator", INTRA_ID, "mouth_3dmm")
+    np.testing.assert_allclose(selected.differences("trained", "none"), 1, atol=0.05)
+    assert len(selected.differences("trained", "untrained")) == 0
+
+
+def test_a_seed_that_lacks_one_of_the_rows_does_not_count():
+    scores = manipulator_scores(1.0, 4)[:-1]
+    assert planned_effects(scores, "manipulator")[0].seeds == 3
+
+
+def test_an_unfinished_row_has_a_dash():
+    text = report.format_report(manipulator_scores(1.0, 4))
+    assert "| untrained − none | 0 | – | – | – | – |" in text
+    assert "| trained − none | 4 | +1." in text
+
+
+def test_recorded_manipulators_are_measured_on_the_cases(case):
+    coefficients = coefficient_case(case)
+    assert np.array_equal(coefficients.reference, case.references[INTRA_ID].coefficients)
+    net = load_manipulator()
+    values = measure_manipulator(net, [coefficients], HEAD)
+    assert 0 < values["lips_3dmm"] < 20
+
+
+def test_every_seed_has_test_speakers_of_its_own():
+    first, second = (synthetic_coefficient_cases(seed, 2) for seed in (0, 1))
+    assert not np.array_equal(first[0].source, second[0].source)
+    assert first[0].source.shape == first[0].reference.shape == (40, 52)
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +327,7 @@ def test_a_person_without_held_out_pairs_is_refused(recorded_folder):
 
 
 def test_recorded_manipulators_train_on_everybody_and_renderers_on_one_person(tmp_path, recorded_folder):
-    trainings = plan_trainings(output=tmp_path, data=recorded_folder, person="Ann")
+    trainings = plan_all(output=tmp_path, data=recorded_folder, person="Ann")
     manipulator, renderer = trainings["manipulator-none-0"], trainings["renderer-none-0"]
     assert manipulator.data == renderer.data == recorded_folder
     assert manipulator.people == ""
