@@ -7,9 +7,11 @@ videos.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +20,7 @@ import numpy as np
 
 from asccl.analysis.comparison import Comparison, FramePair
 from asccl.analysis.face_alignment import MAX_HEAD_OFFSET, head_offset, relative_scale
-from asccl.analysis.mappings import load_variants
+from asccl.analysis.mappings import MetricVariant, load_variants
 from asccl.analysis.result import CorrelationResult
 from asccl.analysis.settings import AnalysisSettings
 from asccl.analysis.temporal_alignment import align_frames, subsample
@@ -30,7 +32,7 @@ from asccl.types import Image, MediaInfo, Progress
 from asccl.video import Limits, Reader, probe, read_frame_at
 from asccl.video.threads import prefetch
 
-__all__ = ["AnalysisSettings", "CorrelationResult", "analyze", "analyze_moment"]
+__all__ = ["AnalysisSettings", "CorrelationResult", "MomentAnalyzer", "analyze"]
 
 MAX_PAIRS = 300  # compared frame pairs unless a stride is given
 TAKE_SAMPLE_RATE = 15.0  # Hz, lowest rate at which another take is processed, so that its lips can be followed
@@ -103,43 +105,60 @@ def analyze(
     return comparison.result(infos, used, len(match.pairs))
 
 
-def analyze_moment(
-    source: Path,
-    generated: Path,
-    times: tuple[float, float],
-    settings: AnalysisSettings,
-    landmarker: FaceLandmarker,
-    limits: Limits | None = None,
-) -> CorrelationResult:
-    """Compare one frame of each file.
+class MomentAnalyzer:
+    """Compares single moments of two files, and keeps the networks between two calls.
+
+    Threads may share it; they wait for each other.
 
     Args:
-        source: the source file.
-        generated: the generated file.
-        times: seconds in both.
-        settings: as in `CorrelationResult.settings`; metric, alignment and size are used.
-        landmarker: detects the faces.
         limits: what is accepted.
-
-    Raises:
-        NoFaceError: a frame has no face.
-        InputError, UnreadableError, LimitError, WeightsError: as `analyze`.
     """
-    limits = limits or Limits()
-    infos = probe(source, limits), probe(generated, limits)
-    check_same_kind(*infos)
-    images, landmarks = [], []
-    for info, time in zip(infos, times, strict=True):
-        image = read_frame_at(info.path, max(0.0, time), limits).image
-        points = landmarker.detect(image)
-        if points is None:
+
+    def __init__(self, limits: Limits | None = None):
+        self._limits, self._lock = limits or Limits(), threading.Lock()
+        self._variants: dict[str, list[MetricVariant]] = {}
+
+    def analyze(
+        self, source: Path, generated: Path, times: tuple[float, float], settings: AnalysisSettings
+    ) -> CorrelationResult:
+        """Compare one frame of each file.
+
+        Args:
+            source: the source file.
+            generated: the generated file.
+            times: seconds in both.
+            settings: as in `CorrelationResult.settings`; metric, alignment and size are used.
+
+        Raises:
+            NoFaceError: a frame has no face.
+            InputError, UnreadableError, LimitError, WeightsError: as `analyze`.
+        """
+        infos = probe(source, self._limits), probe(generated, self._limits)
+        check_same_kind(*infos)
+        images = [
+            read_frame_at(info.path, max(0.0, time), self._limits).image
+            for info, time in zip(infos, times, strict=True)
+        ]
+        with self._lock:
+            landmarks = [self._detect(*each) for each in zip(images, infos, times, strict=True)]
+            if settings.metric not in self._variants:
+                self._variants[settings.metric] = load_variants(settings.metric)
+            variants = self._variants[settings.metric]
+            alignment = "place" if settings.alignment == "place" else "landmarks"
+            comparison = Comparison(variants, alignment, relative_scale(*infos) or 1.0, settings.size)
+            comparison.add([FramePair((images[0], images[1]), times, (landmarks[0], landmarks[1]))])
+        return comparison.result(infos, settings, 1)
+
+    def _detect(self, image: Image, info: MediaInfo, time: float) -> np.ndarray:
+        landmarks = self._landmarker.detect(image)
+        if landmarks is None:
             raise NoFaceError(f"{info.path.name} shows no face at {time:.2f} s", "choose another moment")
-        images.append(image)
-        landmarks.append(points)
-    alignment = "place" if settings.alignment == "place" else "landmarks"
-    comparison = Comparison(load_variants(settings.metric), alignment, relative_scale(*infos) or 1.0, settings.size)
-    comparison.add([FramePair((images[0], images[1]), times, (landmarks[0], landmarks[1]))])
-    return comparison.result(infos, settings, 1)
+        return landmarks
+
+    @cached_property
+    def _landmarker(self) -> FaceLandmarker:
+        """Created when first needed; used under `_lock`."""
+        return FaceLandmarker()
 
 
 def check_same_kind(source: MediaInfo, generated: MediaInfo) -> None:

@@ -16,7 +16,6 @@ from asccl.types import EMOTIONS
 if TYPE_CHECKING:
     from asccl.study.store import Store
 
-DEFAULT_URL = "http://127.0.0.1:7860"
 SUMMARY = """\
 User studies: which of two or more methods do people prefer? Studies are kept in ASCCL_STUDY_DIR (a folder), or with
 ASCCL_STUDY_DB=postgresql://... in PostgreSQL.
@@ -45,6 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     _add_results(commands)
     export = _add_study_command(commands, "export", "write all answers, one per line", _export)
     _add_output(export, ["csv", "jsonl"])
+    export.add_argument("--participants", action="store_true", help="write one line per participant instead, as CSV")
     delete = _add_study_command(commands, "delete", "delete one participant with all answers, on request", _delete)
     delete.add_argument("who", help="link, id, label or completion code")
     close = _add_study_command(commands, "close", "accept no more answers", _close)
@@ -101,8 +101,7 @@ def _add_link(commands: argparse._SubParsersAction) -> None:
     link.add_argument("--open", action="store_true", help="create a new open link, with which anybody may join")
     link.add_argument("--no-open", action="store_true", help="revoke the open link")
     link.add_argument("--revoke", metavar="WHO", help="revoke a personal link; the answers stay")
-    url = os.environ.get("ASCCL_STUDY_URL", DEFAULT_URL)
-    link.add_argument("--url", default=url, help=f"address of the app; default: ASCCL_STUDY_URL, or {DEFAULT_URL}")
+    link.add_argument("--url", help="address of the app; default: ASCCL_STUDY_URL, a name of ASCCL_HOSTS, this machine")
 
 
 def _add_results(commands: argparse._SubParsersAction) -> None:
@@ -179,9 +178,10 @@ def _edits(arguments: argparse.Namespace) -> int:
 def _link(arguments: argparse.Namespace) -> int:
     from asccl.study.participants import find_participant, invite_participants, revoke_link
     from asccl.study.studies import renew_open_link
+    from asccl.study.web.addresses import public_url
 
     store, study_id = _open_existing_store(), arguments.study
-    root = f"{arguments.url.rstrip('/')}/study?s={study_id}&p="
+    root = f"{(arguments.url or public_url()).rstrip('/')}/study?s={study_id}&p="
     if arguments.revoke:
         revoke_link(store, study_id, find_participant(store, study_id, arguments.revoke))
         return 0
@@ -208,6 +208,7 @@ def _read_labels(path: Path) -> list[str]:
 def _status(arguments: argparse.Namespace) -> int:
     from asccl.study.participants import count_answers, list_participants
     from asccl.study.studies import list_studies, load_study
+    from asccl.study.tables import format_range
 
     store = _open_existing_store()
     with store.read() as connection:
@@ -215,9 +216,10 @@ def _status(arguments: argparse.Namespace) -> int:
         for study in studies:
             answers = count_answers(connection, study).values()
             state = "closed" if study.is_closed() else "open"
+            counts = format_range(min(answers), max(answers))
             print(
                 f"{study.id}\t{study.plan.title}\t{state}\t{sum(answers)} answers\t{len(answers)} pairs with "
-                f"{min(answers)} to {max(answers)} of {study.answers_needed()}"
+                f"{counts} of {study.answers_needed()} answers each"
             )
             if arguments.study:
                 for row in list_participants(store, connection, study.id):
@@ -249,13 +251,14 @@ def _results(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from asccl.study.export import votes_csv, votes_jsonl
+    from asccl.study.export import participants_csv, votes_csv, votes_jsonl
     from asccl.study.studies import load_study
 
     store = _open_existing_store()
     with store.read() as connection:
         load_study(connection, arguments.study)
     export = votes_csv if arguments.format == "csv" else votes_jsonl
+    export = participants_csv if arguments.participants else export
     _write_text(export(store, arguments.study), arguments.output)
     return 0
 

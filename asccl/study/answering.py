@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from asccl.study import tokens
-from asccl.study.design import BROKEN
-from asccl.study.plan import PLAYBACK_MODES
+from asccl.study.design import BROKEN, Trial
+from asccl.study.plan import PLAYBACK_MODES, StudyPlan
 from asccl.study.schema import deliveries, trials, votes
 from asccl.study.session import ParticipantSession, SessionError, open_session, update_participant
 from asccl.study.store import Store, utc_now
@@ -39,6 +40,7 @@ class Answer:
         plays_left: how often the left clip was played to its end.
         plays_right: how often the right clip was played to its end.
         mode: one of `PLAYBACK_MODES`.
+        rating: of the difference, from 1; 0 where the plan has no scale, and with "cannot".
     """
 
     position: int
@@ -47,6 +49,7 @@ class Answer:
     plays_left: int
     plays_right: int
     mode: str
+    rating: int = 0
 
 
 def show_trial(store: Store, study_id: str, token: str) -> dict[str, Any] | None:
@@ -132,7 +135,7 @@ def find_clip(store: Store, study_id: str, token: str, name: str) -> TrialClip:
     with store.read() as connection:
         session = open_session(store, study_id, token, connection).require_open()
         for trial in pending_trials(connection, session.participant_id):
-            for slot, (role, method) in _clips_by_slot(session.study, trial).items():
+            for slot, (role, method) in clips_by_slot(session.study, trial).items():
                 clip_name = store.signer.clip_name(session.participant_id, trial.position, slot)
                 if tokens.equal_in_constant_time(name, clip_name):
                     path = store.clip_path(study_id, session.study.files[trial.item, role, method][0])
@@ -175,7 +178,7 @@ def _store_vote(
     pending = pending_trials(connection, session.participant_id)
     if not pending or pending[0].id != trial.id or trial.shown_at is None:
         raise SessionError("order")
-    _check_answer(answer, study.plan.cannot_tell)
+    _check_answer(answer, study.plan)
     answered_at = datetime.now(UTC)
     seconds = (answered_at - datetime.fromisoformat(trial.shown_at)).total_seconds()
     if seconds < MIN_WATCH_FRACTION * _longer_seconds(study, trial):
@@ -201,15 +204,19 @@ def _store_vote(
         "seed": str(session.row.seed),
         "version": __version__,
         "plan_sha256": study.plan_sha256,
+        "rating": answer.rating or None,
     }
     connection.execute(insert(votes).values(row))
     last = {"finished_at": utc_now()} if len(pending) == 1 else {}
     update_participant(connection, session, seen_at=utc_now(), **last)
 
 
-def _check_answer(answer: Answer, cannot_tell: bool) -> None:
-    choices = (*SIDES, CANNOT_TELL) if cannot_tell else SIDES
+def _check_answer(answer: Answer, plan: StudyPlan) -> None:
+    choices = (*SIDES, CANNOT_TELL) if plan.cannot_tell else SIDES
     if answer.answer not in choices or answer.mode not in PLAYBACK_MODES or not ANSWER_KEY.fullmatch(answer.key):
+        raise SessionError("bad")
+    is_rated = plan.rating > 0 and answer.answer != CANNOT_TELL
+    if not (1 <= answer.rating <= plan.rating if is_rated else answer.rating == 0):
         raise SessionError("bad")
     if not all(1 <= plays <= MAX_PLAYS for plays in (answer.plays_left, answer.plays_right)):
         raise SessionError("early")
@@ -222,24 +229,46 @@ def _show_pending_trial(store: Store, connection: Connection, session: Participa
     trial = pending[0]
     if trial.shown_at is None:
         connection.execute(update(trials).where(trials.c.id == trial.id).values(shown_at=utc_now()))
-    total = connection.scalar(select(func.count()).where(trials.c.participant_id == session.participant_id))
+    query = select(trials.c.question).where(trials.c.participant_id == session.participant_id)
+    questions = list(connection.scalars(query.order_by(trials.c.position)))
 
     def named_clips(row: Row[Any]) -> list[dict[str, str]]:
         sign = store.signer.clip_name
-        slots = _clips_by_slot(session.study, row)
+        slots = clips_by_slot(session.study, row)
         return [{"slot": slot, "clip": sign(session.participant_id, row.position, slot)} for slot in slots]
 
     return {
-        "position": trial.position,
-        "total": total,
-        "practice": trial.kind == "training",
-        "question": session.study.plan.question(trial.question).text,
+        **describe_trial(session.study.plan, questions, trial.position, trial.kind),
         "clips": named_clips(trial),
         "next": [clip["clip"] for row in pending[1:] for clip in named_clips(row)],
     }
 
 
-def _clips_by_slot(study: Study, trial: Row[Any]) -> dict[str, tuple[str, str]]:
+def describe_trial(plan: StudyPlan, questions: Sequence[str], position: int, kind: str) -> dict[str, Any]:
+    """Return what the page displays of a trial beside its clips.
+
+    Args:
+        plan: the settings of the study.
+        questions: ids of the questions of all trials of the participant, in order.
+        position: of the trial, from 1.
+        kind: of the trial; see `design.Trial`.
+    """
+    question, blocks = plan.question(questions[position - 1]), list(dict.fromkeys(questions))
+    return {
+        "position": position,
+        "total": len(questions),
+        "practice": kind == "training",
+        "question": question.text,
+        "block": {
+            "number": 1 + blocks.index(question.id),
+            "count": len(blocks),
+            "title": question.title,
+            "starts": position == 1 or questions[position - 2] != question.id,
+        },
+    }
+
+
+def clips_by_slot(study: Study, trial: Row[Any] | Trial) -> dict[str, tuple[str, str]]:
     """Return place on the screen -> (role, method) of the clip shown in that place."""
     context = {role: (role, "") for role in study.plan.question(trial.question).show}
     pair = {
@@ -253,11 +282,11 @@ def _are_clips_delivered(store: Store, connection: Connection, study: Study, tri
     """Whether both clips of a trial were sent to the participant, whole or nearly so."""
     query = select(deliveries.c.slot, deliveries.c.bytes).where(deliveries.c.trial_id == trial.id)
     delivered = {slot: count for slot, count in connection.execute(query)}
-    slots = _clips_by_slot(study, trial)
+    slots = clips_by_slot(study, trial)
     sizes = {side: store.clip_path(study.id, study.files[trial.item, *slots[side]][0]).stat().st_size for side in SIDES}
     return all(delivered.get(side, 0) >= MIN_DELIVERED_FRACTION * size for side, size in sizes.items())
 
 
 def _longer_seconds(study: Study, trial: Row[Any]) -> float:
-    slots = _clips_by_slot(study, trial)
+    slots = clips_by_slot(study, trial)
     return max(study.files[trial.item, *slots[side]][1] for side in SIDES)

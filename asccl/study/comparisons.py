@@ -72,7 +72,7 @@ def _compare_pair(
         "second_wins": count - wins,
         "cannot_tell": len(answers) - count,
         "count": count,
-        **dict.fromkeys(("rate", "wilson", "p", "p_holm", "clustered", "more")),
+        **dict.fromkeys(("rate", "wilson", "p", "p_holm", "clustered", "more", "rating")),
     }
     if not decided:
         return row
@@ -83,6 +83,8 @@ def _compare_pair(
     if clustered is not None:
         row["clustered"] = {**vars(clustered), "p_holm": None}
     design_effect = clustered.design_effect if clustered else 1.0
+    ratings = [vote["rating"] for vote in decided if vote.get("rating") is not None]
+    row["rating"] = float(np.mean(ratings)) if ratings else None
     row["more"] = stats.additional_answers((wins + 0.5) / (count + 1), count, design_effect, half_width)
     return row
 

@@ -1,14 +1,15 @@
 """The design of a study: the schedule of trials of one participant, fixed at consent and stored with the answers.
 
 Pairs that were assigned least often come first, in random order among equals. Questions come in blocks, in random
-order, so that an answer to one question does not influence the next about the same pair. In half of a block's pairs the
-first method is on the left; which half is random. Repeats swap the sides and come some trials later. All randomness
-comes from one seed.
+order, so that an answer to one question does not influence the next about the same pair; each begins with practice. In
+half of a block's pairs the first method is on the left; which half is random. Repeats swap the sides and come some
+trials later. All randomness comes from one seed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from itertools import combinations, cycle
 from asccl.study.plan import StudyPlan
 
 BROKEN = "(broken)"  # stands for the method on the side of a broken clip
+SETUP_SECONDS = 60.0  # assumed for the first pages
+VIEWINGS, ANSWER_SECONDS = 1.3, 5.0  # assumed of a trial
 MIN_REPEAT_GAP = 3  # trials between a pair and its repeat, where the block is long enough
 
 
@@ -83,9 +86,24 @@ def schedule_trials(
     repeats = _split_evenly(plan.repeats, questions)
     trials: list[Trial] = []
     for question in questions:
+        trials += [_practice_trial(question, chosen, rng) for _ in range(plan.training)]
         trials += _question_block(question, chosen, repeats[question], catch_trials[question], rng)
-    practice = [_practice_trial(questions[0], chosen, rng) for _ in range(plan.training)]
-    return practice + trials
+    return trials
+
+
+def expected_minutes(plan: StudyPlan, num_pairs: int, clip_seconds: float) -> int:
+    """Return how many minutes a participant will need: the plan's own number, or an estimate, rounded up.
+
+    Args:
+        plan: the settings of the study.
+        num_pairs: number of pairs of the study.
+        clip_seconds: mean length of a clip.
+    """
+    if plan.minutes is not None:
+        return plan.minutes
+    pairs = min(plan.quota or num_pairs, num_pairs)
+    trials = len(plan.questions) * (pairs + plan.training) + plan.repeats + plan.identical + plan.broken
+    return math.ceil((SETUP_SECONDS + trials * (VIEWINGS * clip_seconds + ANSWER_SECONDS)) / 60)
 
 
 def _question_block(

@@ -14,8 +14,10 @@ from sqlalchemy import Connection, Table, func, insert, select, text, update
 
 from asccl.errors import StudyError
 from asccl.files import AtomicFile
+from asccl.study.participants import list_participants
 from asccl.study.schema import MIGRATIONS, meta, metadata, studies, votes
 from asccl.study.store import Store
+from asccl.study.studies import load_study
 from asccl.study.votes import read_votes
 from asccl.version import __version__
 
@@ -36,6 +38,21 @@ def votes_csv(store: Store, study_id: str) -> str:
     writer.writeheader()
     for vote in read_votes(store, study_id):
         writer.writerow({key: _escape_formula(value) for key, value in vote.items()})
+    return output.getvalue()
+
+
+def participants_csv(store: Store, study_id: str) -> str:
+    """Return one row for each participant: id, label, the panel's ID, stage, code, comment and personal answers."""
+    with store.read() as connection:
+        questions = [question.id for question in load_study(connection, study_id).plan.demographics]
+        people = list_participants(store, connection, study_id)
+    columns = ("id", "label", "panel_id", "stage", "answered", "total", "code", "seen_at", "comment")
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow([*columns, *questions])
+    for person in people:
+        values = [getattr(person, name) for name in columns] + [person.demographics.get(name, "") for name in questions]
+        writer.writerow([_escape_formula(value) for value in values])
     return output.getvalue()
 
 

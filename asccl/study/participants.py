@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,6 +48,9 @@ class Participant:
         total: number of trials, 0 before consent.
         code: completion code; empty before the last answer.
         seen_at: last visit, ISO 8601, or None.
+        panel_id: the panel's ID of the participant; empty without a panel.
+        comment: what the participant wrote at the end; may be empty.
+        demographics: id of a personal question -> answer.
     """
 
     id: str
@@ -57,6 +61,9 @@ class Participant:
     total: int
     code: str
     seen_at: str | None
+    panel_id: str = ""
+    comment: str = ""
+    demographics: dict[str, str] = field(default_factory=dict)
 
 
 def invite_participants(store: Store, study_id: str, labels: Sequence[str]) -> list[tuple[str, str]]:
@@ -86,13 +93,14 @@ def invite_participants(store: Store, study_id: str, labels: Sequence[str]) -> l
     ]
 
 
-def insert_participant(connection: Connection, study_id: str, label: str) -> str:
+def insert_participant(connection: Connection, study_id: str, label: str, panel_id: str = "") -> str:
     """Insert a participant and return the new id.
 
     Args:
         connection: a transaction that writes.
         study_id: the participant's study.
         label: the researcher's own name for the participant; may be empty.
+        panel_id: the panel's ID of the participant; empty without a panel.
     """
     participant_id = tokens.new_participant_id()
     row = {
@@ -102,6 +110,7 @@ def insert_participant(connection: Connection, study_id: str, label: str) -> str
         "serial": 1,
         "created_at": utc_now(),
         "sound": "",
+        "panel_id": panel_id or None,
     }
     connection.execute(insert(participants).values(row))
     return participant_id
@@ -134,6 +143,9 @@ def list_participants(store: Store, connection: Connection, study_id: str) -> li
             total=total[row.id],
             code=signer.completion_code(row.id) if row.finished_at else "",
             seen_at=row.seen_at,
+            panel_id=row.panel_id or "",
+            comment=row.comment or "",
+            demographics=json.loads(row.demographics or "{}"),
         )
         for row in connection.execute(query)
     ]
@@ -255,7 +267,7 @@ def find_participant(store: Store, study_id: str, name: str) -> str:
     Args:
         store: where the study is kept.
         study_id: which study.
-        name: id, link, token, label or completion code.
+        name: id, link, token, label, the panel's ID or completion code.
 
     Raises:
         StudyError: there is no such study, no such participant, or more than one.
@@ -265,7 +277,7 @@ def find_participant(store: Store, study_id: str, name: str) -> str:
         matches = [
             row.id
             for row in list_participants(store, connection, study_id)
-            if name in (row.id, row.token, row.label, row.code) or name.endswith(f"p={row.token}")
+            if name in (row.id, row.token, row.label, row.panel_id, row.code) or name.endswith(f"p={row.token}")
         ]
     if len(matches) != 1:
         problem = "there is no participant" if not matches else "there are several participants"

@@ -24,6 +24,11 @@ PLAYBACK_MODES = ("together", "in turn")
 SOUND_CHECKS = ("required", "optional", "none")
 MAX_TEXT_LENGTH = 20_000  # characters
 MAX_NUMBER = 100_000  # of any integer setting
+NEWER_SETTINGS = ("minutes", "rating", "comment", "demographics", "panel_parameter", "return_url")
+PERSONAL_QUESTIONS = ("age", "gender")  # whose texts every language has
+RATING_POINTS = (0, *range(3, 12))
+PARAMETER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+RESERVED_PARAMETERS = ("s", "p", "failed")  # of the links themselves
 QUESTION_ID = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
@@ -52,6 +57,27 @@ class Question:
                     f"question {self.id} shows {role!r}",
                     f"show only {' and '.join(CONTEXT_ROLES)}, or leave `show` out",
                 )
+
+
+@dataclass(frozen=True)
+class PersonalQuestion:
+    """A question about the participant, which nobody has to answer.
+
+    Attributes:
+        id: name of the question in the export.
+        text: what participants read.
+        choices: the possible answers; a free text where there are none.
+    """
+
+    id: str
+    text: str
+    choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not QUESTION_ID.fullmatch(self.id):
+            raise SettingError(f"{self.id!r} is not a question id", "use a-z, 0-9 and _, 32 characters at most")
+        if not all(isinstance(choice, str) and choice.strip() for choice in self.choices):
+            raise SettingError(f"a choice of {self.id} is not text", 'write choices = ["...", "..."]')
 
 
 @dataclass(frozen=True)
@@ -84,7 +110,7 @@ class StudyPlan:
         contact: whom participants may ask.
         quota: number of pairs for one participant, None for all. Each pair is asked once per question.
         judgements_per_pair: minimum number of participants who judge each pair; then the study is full.
-        training: number of practice trials, which are not counted.
+        training: number of practice trials before each question, which are not counted.
         repeats: number of pairs shown again to the same participant, for self-agreement.
         identical: number of catch trials with the same clip on both sides.
         broken: number of catch trials with a broken clip on one side.
@@ -97,6 +123,13 @@ class StudyPlan:
         same_codec: encode all clips with the same settings, so that methods do not differ in compression.
         rules: who is excluded from the second set of results.
         texts: replacements of texts of the pages, by name.
+        minutes: expected duration that the first page names; None for an estimate from the clips.
+        rating: points of the scale on which participants rate the difference beside their choice; 0 for no scale.
+        comment: whether participants may write a comment at the end.
+        demographics: questions about the participant at the end.
+        panel_parameter: parameter of the open link in which a panel sends its ID of the participant (Prolific:
+            "PROLIFIC_PID"); nobody joins twice with one ID.
+        return_url: address of the panel to which participants return at the end; "{code}" stands for their code.
     """
 
     title: str
@@ -119,6 +152,12 @@ class StudyPlan:
     same_codec: bool = False
     rules: ExclusionRules = field(default_factory=ExclusionRules)
     texts: dict[str, str] = field(default_factory=dict)
+    minutes: int | None = None
+    rating: int = 0
+    comment: bool = False
+    demographics: tuple[PersonalQuestion, ...] = ()
+    panel_parameter: str = ""
+    return_url: str = ""
 
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:
@@ -128,9 +167,11 @@ class StudyPlan:
         if not self.title.strip():
             raise SettingError("the study has no title", 'give one: title = "..."')
         self._check_ranges()
-        ids = [question.id for question in self.questions]
-        if len(set(ids)) < len(ids):
-            raise SettingError("two questions have the same id", "rename one of them")
+        for questions in (self.questions, self.demographics):
+            ids = [question.id for question in questions]
+            if len(set(ids)) < len(ids):
+                raise SettingError("two questions have the same id", "rename one of them")
+        self._check_panel()
         unknown = self.texts.keys() - load_texts(self.language).keys()
         if unknown:
             raise SettingError(f"there is no text {min(unknown)!r}", "take the names from asccl/study/texts/en.toml")
@@ -138,9 +179,22 @@ class StudyPlan:
         if any(len(text) > MAX_TEXT_LENGTH for text in texts):
             raise SettingError(f"a text has more than {MAX_TEXT_LENGTH} characters", "shorten it")
 
+    def _check_panel(self) -> None:
+        is_name = PARAMETER_NAME.fullmatch(self.panel_parameter) and self.panel_parameter not in RESERVED_PARAMETERS
+        if self.panel_parameter and not is_name:
+            raise SettingError(
+                f"panel_parameter = {self.panel_parameter!r} is not the name of a parameter",
+                "write the panel's own, such as PROLIFIC_PID",
+            )
+        if self.return_url and not self.return_url.startswith("https://"):
+            raise SettingError(f"return_url = {self.return_url!r} is no address", "begin it with https://")
+
     def _check_ranges(self) -> None:
+        if self.rating not in RATING_POINTS:
+            points = f"{RATING_POINTS[1]} to {RATING_POINTS[-1]}"
+            raise SettingError(f"rating = {self.rating} is out of range", f"give {points} points, or 0 for no scale")
         for names, minimum in (
-            (("quota", "judgements_per_pair", "max_participants"), 1),
+            (("quota", "judgements_per_pair", "max_participants", "minutes"), 1),
             (("training", "repeats", "identical", "broken"), 0),
         ):
             for name in names:
@@ -166,8 +220,15 @@ class StudyPlan:
         return next(question for question in self.questions if question.id == question_id)
 
     def to_json(self) -> str:
-        """Return the plan as JSON with sorted keys."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        """Return the plan as JSON with sorted keys.
+
+        Settings that older versions do not have are left out where they have their default, so that the hash of an
+        older plan stays the same.
+        """
+        defaults = {item.name: item.default for item in fields(self)}
+        values = asdict(self)
+        kept = {name: value for name, value in values.items() if name not in NEWER_SETTINGS or value != defaults[name]}
+        return json.dumps(kept, sort_keys=True, ensure_ascii=False)
 
     def sha256(self) -> str:
         """Return the hash that identifies the plan; every vote carries it."""
@@ -227,6 +288,10 @@ def parse_plan(table: dict[str, Any]) -> StudyPlan:
     if not isinstance(questions, list | tuple):
         raise SettingError("`questions` is not a list", "write [[questions]] before each, or a list of names")
     settings["questions"] = tuple(_parse_question(entry, paper_questions) for entry in questions)
+    demographics = settings.get("demographics", ())
+    if not isinstance(demographics, list | tuple):
+        raise SettingError("`demographics` is not a list", "write [[demographics]] before each, or a list of names")
+    settings["demographics"] = tuple(_parse_personal_question(entry, language) for entry in demographics)
     texts = settings.get("texts", {})
     if not (isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())):
         raise SettingError("[texts] has a value that is not text", 'write name = "..."')
@@ -243,6 +308,18 @@ def _parse_question(entry: Any, paper_questions: dict[str, Question]) -> Questio
         title = str(entry.get("id", "")).replace("_", " ").capitalize()
         entry = {"title": title, **entry, "show": tuple(entry.get("show", ()))}
     return _construct(Question, entry, "[[questions]]")
+
+
+def _parse_personal_question(entry: Any, language: str) -> PersonalQuestion:
+    if isinstance(entry, str):
+        if entry not in PERSONAL_QUESTIONS:
+            names = ", ".join(PERSONAL_QUESTIONS)
+            raise SettingError(f"there is no question {entry!r}", f"choose {names}, or write [[demographics]]")
+        texts = load_texts(language)
+        return PersonalQuestion(entry, texts[f"{entry}_text"], tuple(texts[f"{entry}_choices"].split(" | ")))
+    if isinstance(entry, dict) and isinstance(entry.get("choices", []), list | tuple):
+        entry = {**entry, "choices": tuple(entry.get("choices", ()))}
+    return _construct(PersonalQuestion, entry, "[[demographics]]")
 
 
 def _construct(cls: type, table: Any, place: str) -> Any:

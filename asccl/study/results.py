@@ -71,6 +71,7 @@ def compute_results(study: Study, all_votes: Sequence[Vote], half_width: float =
         "methods": list(study.methods),
         "questions": {question.id: question.title for question in study.plan.questions},
         "rules": vars(study.plan.rules),
+        "rating": study.plan.rating,
         "excluded": [{"participant": name, "reasons": reasons} for name, reasons in excluded.items()],
         "half_width": half_width,
         "all": summarize_votes(study.plan, study.methods, all_votes, half_width),

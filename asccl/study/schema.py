@@ -85,6 +85,9 @@ participants = Table(
     Column("seen_at", String(32)),
     Column("finished_at", String(32)),
     Column("revoked_at", String(32)),
+    Column("panel_id", String(200)),  # as a panel sent it in the open link
+    Column("comment", Text),
+    Column("demographics", Text),  # JSON: id of the question -> answer
 )
 
 trials = Table(
@@ -130,6 +133,7 @@ votes = Table(
     Column("seed", String(20), nullable=False),
     Column("version", String(32), nullable=False),
     Column("plan_sha256", String(64), nullable=False),
+    Column("rating", Integer),  # of the difference, from 1; None where the plan has no scale
 )
 
 deliveries = Table(
@@ -174,9 +178,18 @@ def _add_deliveries(connection: Connection) -> None:
     deliveries.create(connection, checkfirst=True)
 
 
+def _add_panel_and_rating(connection: Connection) -> None:
+    for table, names in ((participants, ("panel_id", "comment", "demographics")), (votes, ("rating",))):
+        present = {column["name"] for column in inspect(connection).get_columns(table.name)}
+        for name in set(names) - present:
+            kind = table.c[name].type.compile(connection.dialect)
+            connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {name} {kind}"))
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     _create_tables,
     _add_deliveries,
+    _add_panel_and_rating,
 ]  # the n-th leads to version n; never edit one
 
 

@@ -6,6 +6,8 @@ continue it. Every function takes what came with the link and checks it. answeri
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +29,8 @@ from asccl.study.studies import Study, load_study
 
 CHECK_SHAPES = ("circle", "square", "triangle")
 MIN_BEEPS, MAX_BEEPS = 2, 4
+MAX_PANEL_ID_LENGTH = 200  # characters
+MAX_REMARK_LENGTH = 5_000  # characters of a comment or of a free answer
 
 
 class SessionError(Exception):
@@ -34,7 +38,8 @@ class SessionError(Exception):
 
     Args:
         reason: "invalid" (the link), "closed" or "full" (the study), "order" (not at this stage), "early" (before the
-            clips can have ended), "bad" (an answer that the page cannot send) or "busy" (too many requests).
+            clips can have ended), "taken" (the panel's ID), "bad" (an answer that the page
+            cannot send) or "busy" (too many requests).
     """
 
     def __init__(self, reason: str):
@@ -118,19 +123,20 @@ def _stage(row: Row[Any]) -> str:
     return "check" if row.consented_at else "consent"
 
 
-def join_study(store: Store, study_id: str, token: str) -> str:
+def join_study(store: Store, study_id: str, token: str, panel_id: str = "") -> str:
     """Create a personal link from an open one.
 
     Args:
         store: where the study is kept.
         study_id: from the link.
         token: from the link; a personal one is returned as it is.
+        panel_id: the panel's ID of the participant, unchecked; empty without a panel.
 
     Returns:
         The token of the personal link.
 
     Raises:
-        SessionError: the link is invalid, or the study is closed or full.
+        SessionError: the link is invalid, the study is closed or full, or somebody has joined with this ID.
     """
     with store.write() as connection:
         session = open_session(store, study_id, token, connection).require_open()
@@ -140,8 +146,49 @@ def join_study(store: Store, study_id: str, token: str) -> str:
         count = count_participants(connection, study_id)
         if count >= session.study.plan.max_participants or is_full(connection, session.study):
             raise SessionError("full")
-        participant_id = insert_participant(connection, study_id, "")
+        panel_id = panel_id if session.study.plan.panel_parameter else ""
+        _check_panel_id(connection, study_id, panel_id)
+        participant_id = insert_participant(connection, study_id, "", panel_id)
     return store.signer.participant_token(study_id, participant_id, 1)
+
+
+def _check_panel_id(connection: Connection, study_id: str, panel_id: str) -> None:
+    """Raise SessionError for an ID that cannot be stored or is taken. Whoever sends it again might be somebody else."""
+    if len(panel_id) > MAX_PANEL_ID_LENGTH or "\0" in panel_id:
+        raise SessionError("invalid")
+    query = select(participants.c.id).where(participants.c.study_id == study_id, participants.c.panel_id == panel_id)
+    if panel_id and connection.execute(query).first() is not None:
+        raise SessionError("taken")
+
+
+def store_remarks(store: Store, study_id: str, token: str, comment: str, answers: Mapping[str, str]) -> None:
+    """Store what a participant adds at the end; later remarks replace earlier ones.
+
+    Args:
+        store: where the study is kept.
+        study_id: from the link.
+        token: from the link.
+        comment: free text; ignored where the plan asks for none.
+        answers: id of a personal question -> answer; others are ignored.
+
+    Raises:
+        SessionError: the link is invalid, or there are questions left.
+    """
+    with store.write() as connection:
+        session = open_session(store, study_id, token, connection)
+        if session.stage != "done":
+            raise SessionError("order")
+        plan = session.study.plan
+        kept = {
+            question.id: text[:MAX_REMARK_LENGTH]
+            for question in plan.demographics
+            if (text := answers.get(question.id, "").strip()) and (not question.choices or text in question.choices)
+        }
+        comment = comment.strip()[:MAX_REMARK_LENGTH] if plan.comment else ""
+        if any("\0" in text for text in (comment, *kept.values())):
+            raise SessionError("bad")  # PostgreSQL cannot store it
+        demographics = json.dumps(kept, ensure_ascii=False)
+        update_participant(connection, session, comment=comment, demographics=demographics)
 
 
 def accept_consent(store: Store, study_id: str, token: str) -> None:

@@ -100,9 +100,10 @@ def clustered_rate(wins: np.ndarray, counts: np.ndarray, bootstrap: ClusterBoots
     .. math:: V = \max(V_{participants} + V_{clips} - V_0, V_0), \quad V_0 = \hat p (1 - \hat p) / n
 
     Interval and p-value use :math:`\mathrm{logit}(\hat p)` with the standard error
-    :math:`\sqrt V / (\hat p (1 - \hat p))` and Student's t with :math:`(G - 1) / \rho` degrees of freedom; G is the
-    smaller number of clusters and :math:`\rho = 1 - V_0 / V` the share of the variance that is due to clusters. Half a
-    win of one answer is added, so that the logit is finite.
+    :math:`\sqrt V / (\hat p (1 - \hat p))` and Student's t with :math:`G - 1` degrees of freedom; G is the smaller
+    number of clusters. More degrees of freedom for answers that look independent would give too many false alarms,
+    because the variance between ten clips may look small by chance. Half a win of one answer is added, so that the
+    logit is finite.
 
     Args:
         wins: answers won by the first method, (participants, clips).
@@ -124,7 +125,7 @@ def clustered_rate(wins: np.ndarray, counts: np.ndarray, bootstrap: ClusterBoots
     independent = rate * (1 - rate) / total
     clustered = sum(_rate_variance(wins.sum(axis), counts.sum(axis), bootstrap) for axis in (1, 0))
     variance = max(clustered - independent, independent)
-    degrees_of_freedom = (clusters - 1) / max(1 - independent / variance, 1e-9)
+    degrees_of_freedom = clusters - 1
     error = math.sqrt(variance) / (rate * (1 - rate))
     logit = math.log(rate / (1 - rate))
     margin = float(t.ppf((1 + CONFIDENCE_LEVEL) / 2, degrees_of_freedom)) * error

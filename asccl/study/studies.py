@@ -17,7 +17,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from asccl.errors import InputError, StudyError
 from asccl.study import schema, tokens
-from asccl.study.design import MethodPair, method_pairs
+from asccl.study.design import MethodPair, expected_minutes, method_pairs
 from asccl.study.manifest import Item
 from asccl.study.plan import StudyPlan
 from asccl.study.store import Store, utc_now
@@ -69,6 +69,12 @@ class Study:
         return self.closed_at is not None or (
             closes is not None and datetime.now(UTC) >= datetime.fromisoformat(closes)
         )
+
+    def expected_minutes(self) -> int:
+        """Return how many minutes a participant will need."""
+        seconds = [length for (_, role, _), (_, length) in self.files.items() if role == "output"]
+        mean_seconds = sum(seconds) / len(seconds) if seconds else 0.0
+        return expected_minutes(self.plan, len(self.method_pairs()), mean_seconds)
 
     def answers_needed(self) -> int:
         """Return how many answers each pair needs, over all questions."""

@@ -18,7 +18,7 @@ LATEX_ESCAPES = {
 }
 CAPTION = (
     "Preferences in per cent of decided answers. In brackets the 95 % interval, clustered over participants and clips. "
-    "* marks p < 0.05 after Holm's correction, by the exact binomial test and by the clustered test both."
+    "* marks p < 0.05 by the clustered test after Holm's correction."
 )
 
 
@@ -42,9 +42,8 @@ def table_rows(summary: dict[str, Any], first: str, second: str) -> Iterator[tup
 
 
 def is_significant(row: dict[str, Any]) -> bool:
-    """Return whether both the exact and the clustered p-value are below 0.05 after Holm's adjustment."""
-    p_values = [row["p_holm"], row["clustered"]["p_holm"] if row["clustered"] else None]
-    return all(p is not None and p < SIGNIFICANCE_LEVEL for p in p_values)
+    """Return whether the clustered p-value is below 0.05 after Holm's adjustment."""
+    return row["clustered"] is not None and row["clustered"]["p_holm"] < SIGNIFICANCE_LEVEL
 
 
 def format_rates(row: dict[str, Any]) -> tuple[str, str]:
@@ -69,6 +68,11 @@ def format_interval(row: dict[str, Any]) -> str:
         return ""
     low, high = best_interval(row)
     return f"[{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def format_range(low: int, high: int) -> str:
+    """Return "4" where both numbers are 4, otherwise "3 to 4"."""
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def markdown_report(results: dict[str, Any]) -> str:
@@ -116,6 +120,13 @@ def _markdown_details(results: dict[str, Any], summary: dict[str, Any]) -> list[
     for question, title in results["questions"].items():
         alpha, seconds = summary["agreement"][question]["alpha"], summary["seconds"][question]
         parts = [f"Krippendorff's alpha {alpha:.2f}" if alpha is not None else "alpha not defined"]
+        ratings = [
+            f"{_escape_markdown(row['first'])} against {_escape_markdown(row['second'])}: difference rated "
+            f"{row['rating']:.2f} of {results['rating']}"
+            for row in summary["comparisons"]
+            if row["question"] == question and row["group"] == "all" and row["rating"] is not None
+        ]
+        parts += ratings
         if seconds:
             parts.append(f"median {seconds[1]:.1f} s an answer (quartiles {seconds[0]:.1f} and {seconds[2]:.1f})")
         parts += [

@@ -141,7 +141,7 @@ def face_map_value(result: CorrelationResult, is_summary: bool) -> Value:
         "kinds": [list(item) for item in FACE_MAPS.items()],
         "figures": {
             head: [
-                {kind: _to_json(plots.plot_face(result, head, index, kind)) for kind in FACE_MAPS}
+                {kind: plots.face_json(result, head, index, kind) for kind in FACE_MAPS}
                 for index in range(len(statistics))
             ]
             for head, statistics in result.region_statistics.items()
@@ -199,8 +199,12 @@ def _moment_value(result: CorrelationResult, index: int) -> dict[str, Any]:
 
 
 def _neighbour_lists(means: np.ndarray) -> list[list[int | None]]:
-    """(3, N, 8) -> three flat lists in hundredths."""
-    return [[int(v) if np.isfinite(v) else None for v in np.round(100 * row.ravel())] for row in means]
+    """(3, N, 8) -> three flat lists in hundredths, None where no frame counts."""
+    flat = means.reshape(len(means), -1)
+    is_finite = np.isfinite(flat)
+    hundredths = np.where(is_finite, np.round(100 * np.where(is_finite, flat, 0.0)), 0).astype(np.int64).astype(object)
+    hundredths[~is_finite] = None
+    return hundredths.tolist()
 
 
 def _to_json(figure: Any) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """What the widgets of the Correlation tab call.
 
-Like `edit_handlers`, the handlers keep no state of a request; they keep the running jobs and one face landmarker.
+Like `edit_handlers`, the handlers keep no state of a request; they keep the running jobs and the networks
+that compare a moment.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,9 @@ import gradio as gr
 from starlette.concurrency import run_in_threadpool
 
 from asccl.analysis.clip_pairs import pair_clips, parse_clip_name
-from asccl.analysis.correlation import AnalysisSettings, analyze, analyze_moment, check_same_kind
+from asccl.analysis.correlation import AnalysisSettings, MomentAnalyzer, analyze, check_same_kind
 from asccl.analysis.export import frames_csv, similarity_csv
 from asccl.errors import InputError, SettingError
-from asccl.face.landmarker import FaceLandmarker
 from asccl.types import Progress, overall_progress
 from asccl.ui.charts import LabelledResults, charts_value, emotion_charts_value, face_map_value
 from asccl.ui.components import Value, card_value, comparison_value, note_line, progress_line, status_line
@@ -61,7 +60,6 @@ class ComparisonHandlers:
     limits: Limits
     comparisons: JobRunner
     looks: Places
-    _landmarker_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     async def open_source(self, path: str | None, page: gr.Request) -> tuple[Value | None, str]:
         """Read the first frame of the source. Returns card, and a line with an error or nothing."""
@@ -197,9 +195,7 @@ class ComparisonHandlers:
         def look() -> tuple[Any, Any, str]:
             paths = check_upload(source, "source file"), check_upload(generated, "generated file")
             settings = AnalysisSettings(alignment=alignment)
-            with self._landmarker_lock:
-                times = float(at), float(at_generated)
-                result = analyze_moment(*paths, times, settings, self._landmarker, self.limits)
+            result = self._moments.analyze(*paths, (float(at), float(at_generated)), settings)
             crops = comparison_value(*result.first.crops, f"The two faces at {format_seconds(at)}")
             return face_map_value(result, is_summary=False), crops, ""
 
@@ -215,9 +211,9 @@ class ComparisonHandlers:
         self.comparisons.stop(page.session_hash)
 
     @cached_property
-    def _landmarker(self) -> FaceLandmarker:
-        """Created when first needed; used by one thread at a time, under `_landmarker_lock`."""
-        return FaceLandmarker()
+    def _moments(self) -> MomentAnalyzer:
+        """Keeps the networks for all pages."""
+        return MomentAnalyzer(self.limits)
 
     async def _run(
         self, prepare: Callable[[], JobWork], present: Callable[[LabelledResults], tuple[Any, ...]], page: gr.Request

@@ -13,9 +13,8 @@ from PIL import Image
 
 from asccl.__main__ import main
 from asccl.analysis import export, static_plots
-from asccl.analysis.correlation import AnalysisSettings, CorrelationResult, analyze, analyze_moment
+from asccl.analysis.correlation import AnalysisSettings, CorrelationResult, MomentAnalyzer, analyze
 from asccl.errors import CancelledError, InputError, SettingError
-from asccl.face.landmarker import FaceLandmarker
 from asccl.types import Progress
 
 
@@ -77,11 +76,7 @@ def test_the_report_is_json_and_names_its_axes(result):
 
 
 def test_one_moment_agrees_with_the_comparison_of_the_clip(short_clip, edited, result):
-    landmarker = FaceLandmarker()
-    try:
-        moment = analyze_moment(short_clip, edited, (0.3, 0.3), result.settings, landmarker)
-    finally:
-        landmarker.close()
+    moment = MomentAnalyzer().analyze(short_clip, edited, (0.3, 0.3), result.settings)
     assert result.curves.times[1] == pytest.approx((0.3, 0.3))
     assert mean_cosine(moment) == pytest.approx(result.curves.similarity("identity")[1], abs=0.02)
 

@@ -47,7 +47,7 @@ def test_seeds_of_participants_differ_and_fit_into_json():
 def test_every_pair_once_for_each_question_with_practice_repeats_and_catch_trials():
     trials = schedule(training=2, repeats=4, identical=3, broken=2)
     kinds = Counter(trial.kind for trial in trials)
-    assert kinds == {"training": 2, "main": 3 * len(PAIRS), "repeat": 4, "identical": 3, "broken": 2}
+    assert kinds == {"training": 3 * 2, "main": 3 * len(PAIRS), "repeat": 4, "identical": 3, "broken": 2}
     assert [trial.kind for trial in trials[:2]] == ["training"] * 2
     counts = Counter((trial.question, pair_of(trial)) for trial in trials if trial.kind == "main")
     assert set(counts.values()) == {1}

@@ -28,6 +28,14 @@ def test_texts_and_questions_of_a_plan():
     assert plan.questions[0].show == ("source",)
 
 
+def test_settings_of_a_panel_survive_json_and_change_the_hash():
+    personal = [{"id": "job", "text": "What is your job?"}, "age"]
+    plan = parse_plan({"title": "t", "rating": 5, "demographics": personal, "return_url": "https://x.org/{code}"})
+    assert StudyPlan.from_json(plan.to_json()) == plan
+    assert [len(question.choices) for question in plan.demographics] == [0, 6]
+    assert plan.sha256() != parse_plan({"title": "t"}).sha256()
+
+
 def test_a_plan_file(tmp_path: Path):
     (tmp_path / "study.toml").write_text(
         'title = "Gaze"\ncloses = 2030-01-01T12:00:00+02:00\ncannot_tell = true\n'
@@ -59,6 +67,11 @@ def test_a_plan_file(tmp_path: Path):
         ({"title": "t", "texts": {"nxt": "Go"}}, "nxt"),
         ({"title": "t", "consent": "x" * 20_001}, "characters"),
         ({"title": "t", "colour": "red"}, "colour"),
+        ({"title": "t", "rating": 2}, "rating"),
+        ({"title": "t", "return_url": "javascript:alert(1)"}, "return_url"),
+        ({"title": "t", "panel_parameter": "p"}, "panel_parameter"),
+        ({"title": "t", "demographics": ["height"]}, "height"),
+        ({"title": "t", "demographics": [{"id": "a", "text": "?", "choices": [1]}]}, "choice"),
     ],
 )
 def test_a_wrong_plan_is_refused_in_one_line(settings, message):

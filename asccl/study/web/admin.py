@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -16,11 +17,13 @@ from starlette.routing import Route
 
 from asccl.errors import AscclError, SettingError
 from asccl.study import participants, studies, tables, tokens
-from asccl.study.charts import draw_chart
+from asccl.study.charts import NARROW_LAYOUT, draw_chart
 from asccl.study.edits import ClipEditor
-from asccl.study.export import votes_csv, votes_jsonl
+from asccl.study.export import participants_csv, votes_csv, votes_jsonl
 from asccl.study.results import load_results
 from asccl.study.store import Store
+from asccl.study.web import preview
+from asccl.study.web.addresses import link_root
 from asccl.study.web.creation import start_creation
 from asccl.study.web.jobs import StudyJobRegistry
 from asccl.study.web.render import render_page
@@ -30,15 +33,18 @@ from asccl.web.rate_limiter import RateLimiter
 ADMIN_PATH = "/study/admin"
 UPLOAD_PATH = f"{ADMIN_PATH}/make"
 SESSION_COOKIE = "asccl_study_admin"
+MAX_UPLOADED_FILES = 2000  # of one study
 MAX_LINKS = 1000  # created at once
 MAX_LISTED_PAIRS = 12  # with the fewest answers
 MEDIA_TYPES = {
     "csv": "text/csv",
+    "people": "text/csv",
     "jsonl": "application/jsonl",
     "json": "application/json",
     "md": "text/markdown",
     "tex": "application/x-tex",
 }
+FILE_SUFFIXES = {"people": "-participants.csv"}
 AdminHandler = Callable[[Request, Store, str, FormData], Response]  # (request, store, session, form) -> response
 
 
@@ -75,10 +81,17 @@ class AdminPages:
             self._route("/change", self._change_study, "POST"),
             self._route("/results", self._show_results),
             self._route("/file", self._download),
+            self._route("/preview", preview.show_preview),
+            self._route(f"/{preview.CLIP_PREFIX}screen", preview.send_screen),
+            self._route(f"/{preview.CLIP_PREFIX}clip", preview.send_clip),
+            self._route(f"/{preview.CLIP_PREFIX}answer", preview.skip_answer, "POST", changes=False),
         ]
 
-    def _route(self, path: str, handler: AdminHandler, method: str = "GET") -> Route:
-        """Return a route for administrators only that calls the handler in a thread; errors become one line."""
+    def _route(self, path: str, handler: AdminHandler, method: str = "GET", changes: bool = True) -> Route:
+        """Return a route for administrators only that calls the handler in a thread; errors become one line.
+
+        A POST request that changes something needs the proof of a form of this session.
+        """
 
         async def endpoint(request: Request) -> Response:
             session = request.cookies.get(SESSION_COOKIE, "")
@@ -86,8 +99,8 @@ class AdminPages:
             if isinstance(store, Response):
                 return store
             form = FormData()
-            if request.method == "POST":
-                form = await request.form(max_files=500, max_fields=200)
+            if request.method == "POST" and changes:
+                form = await request.form(max_files=MAX_UPLOADED_FILES, max_fields=200)
                 if not tokens.equal_in_constant_time(str(form.get("form", "")), store.signer.form_token(session)):
                     return _error_page("This form has expired", "Go back, reload the page and try again.", 403)
             try:
@@ -175,7 +188,8 @@ class AdminPages:
             progress=progress,
             pairs=pairs[:MAX_LISTED_PAIRS],
             open_token=store.signer.open_link_token(study_id, study.open_serial) if study.open_serial > 0 else "",
-            link_root=_link_root(request),
+            link_root=link_root(request),
+            is_link_root_fixed=bool(os.environ.get("ASCCL_STUDY_URL")),
             plan=json.dumps(json.loads(study.plan.to_json()), indent=1, ensure_ascii=False),
         )
 
@@ -208,7 +222,11 @@ class AdminPages:
         results = load_results(store, request.query_params.get("s", ""))
         name = "all" if request.query_params.get("r") == "all" else "kept"
         pairs = tables.compared_methods(results)
-        charts = [draw_chart(results, name, question, *pair) for pair in pairs for question in results["questions"]]
+        charts = [
+            (draw_chart(results, name, question, *pair), draw_chart(results, name, question, *pair, NARROW_LAYOUT))
+            for pair in pairs
+            for question in results["questions"]
+        ]
         return self._page(
             store,
             session,
@@ -232,12 +250,15 @@ class AdminPages:
             studies.load_study(connection, study_id)
         contents: dict[str, Callable[[], str]] = {
             "csv": lambda: votes_csv(store, study_id),
+            "people": lambda: participants_csv(store, study_id),
             "jsonl": lambda: votes_jsonl(store, study_id),
             "json": lambda: json.dumps(load_results(store, study_id), indent=1),
             "md": lambda: tables.markdown_report(load_results(store, study_id)),
             "tex": lambda: tables.latex_tables(load_results(store, study_id)),
         }
-        headers = {"Content-Disposition": f'attachment; filename="study-{study_id}.{kind}"'}
+        headers = {
+            "Content-Disposition": f'attachment; filename="study-{study_id}{FILE_SUFFIXES.get(kind, f".{kind}")}"'
+        }
         return Response(contents[kind](), media_type=MEDIA_TYPES[kind], headers=headers)
 
     def _page(self, store: Store, session: str, template: str, **values: Any) -> Response:
@@ -257,17 +278,10 @@ def _progress(connection: Connection, study: studies.Study) -> dict[str, Any]:
         "pairs": len(counts),
         "fewest": min(counts),
         "most": max(counts),
+        "range": tables.format_range(min(counts), max(counts)),
         "needed": needed,
         "closed": study.is_closed(),
     }
-
-
-def _link_root(request: Request) -> str:
-    """Return the address that links begin with, as the administrator's browser sees it."""
-    scheme = request.headers.get("x-forwarded-proto", request.url.scheme).split(",")[0].strip()
-    host = request.headers.get("x-forwarded-host", request.headers.get("host", "")).split(",")[0].strip()
-    prefix = request.headers.get("x-forwarded-prefix", request.scope.get("root_path", "")).rstrip("/")
-    return f"{'https' if scheme == 'https' else 'http'}://{host}{prefix}/study"
 
 
 def _redirect_to_study(form: FormData) -> Response:

@@ -17,8 +17,9 @@ from asccl.study.manifest import read_items
 from asccl.study.plan import read_plan
 from asccl.study.store import Store
 from asccl.study.web.jobs import StudyJob, StudyJobRegistry
-from asccl.study.web.uploads import save_upload, unpack_zip
+from asccl.study.web.uploads import save_folder, save_upload, unpack_zip
 
+MAX_PLAN_BYTES = 2**20  # of a study file
 StudyWork = Callable[[StudyJob], tuple[str, list[str]]]  # job -> (study id, warnings)
 
 
@@ -44,11 +45,13 @@ def start_creation(jobs: StudyJobRegistry, store: Store, form: FormData, editor:
 
     try:
         plan_file = folder / "study.toml"
-        plan_file.write_text(str(form.get("plan", "")), encoding="utf-8")
+        _save_plan(form, plan_file)
         title = str(form.get("title", "")).strip() or None
         archives = _uploads(form, "zip")
         if archives:
             work = _prepare_zip(store, archives[0], plan_file, title)
+        elif _uploads(form, "folder"):
+            work = _prepare_folder(store, form, plan_file, title)
         else:
             work = _prepare_edits(store, form, editor, plan_file, title)
     except BaseException:
@@ -65,6 +68,23 @@ def _prepare_zip(store: Store, archive: UploadFile, plan_file: Path, title: str 
     return lambda job: studies.create_study(store, plan, items, job.report)
 
 
+def _prepare_folder(store: Store, form: FormData, plan_file: Path, title: str | None) -> StudyWork:
+    clips = plan_file.with_name("clips")
+    clips.mkdir()
+    files = [(upload.file, upload.filename or "") for upload in _uploads(form, "folder")]
+    plan, items_path = read_plan(plan_file, title=title), save_folder(files, clips)
+    items = read_items(items_path)
+    return lambda job: studies.create_study(store, plan, items, job.report)
+
+
+def _save_plan(form: FormData, plan_file: Path) -> None:
+    """Write the study file: the uploaded one, or the text of the form."""
+    content = str(form.get("plan", "")).encode("utf-8", "surrogatepass")
+    for upload in _uploads(form, "plan_file"):
+        content = upload.file.read(MAX_PLAN_BYTES)
+    plan_file.write_bytes(content)
+
+
 def _prepare_edits(
     store: Store, form: FormData, editor: ClipEditor | None, plan_file: Path, title: str | None
 ) -> StudyWork:
@@ -72,7 +92,7 @@ def _prepare_edits(
     clips.mkdir()
     sources = _save_videos(form, "sources", plan_file.parent)
     if editor is None or not sources:
-        raise InputError("the form has no clips", "choose a ZIP of clips, or videos to edit")
+        raise InputError("the form has no clips", "choose a folder or a ZIP of clips, or videos to edit")
     references = references_by_emotion(_save_videos(form, "references", plan_file.parent))
     emotions = [name for name in form.getlist("emotions") if isinstance(name, str)]
     methods = [parse_method(line) for line in str(form.get("methods", "")).splitlines() if line.strip()]

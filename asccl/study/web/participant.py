@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -20,12 +20,12 @@ from asccl.study.answering import Answer
 from asccl.study.page_texts import load_texts
 from asccl.study.session import ParticipantSession, SessionError
 from asccl.study.store import Store
-from asccl.study.studies import load_study
+from asccl.study.studies import Study, load_study
 from asccl.study.web.limiters import StudyLimiters
 from asccl.study.web.middleware import log
 from asccl.study.web.render import beep_sound, render_page, static_file
 
-STATUS = {"invalid": 404, "closed": 403, "full": 403, "order": 409, "early": 422, "bad": 422, "busy": 429}
+STATUS = {"invalid": 404, "closed": 403, "full": 403, "order": 409, "early": 422, "bad": 422, "busy": 429, "taken": 409}
 MAX_KEY_LENGTH = 80  # characters of a token that the rate limiters keep; a valid one is shorter
 CHECK_ERRORS = ("check_failed", "check_sound_needed")  # names of texts
 STATIC_CACHE = "public, max-age=3600"
@@ -54,6 +54,7 @@ class ParticipantPages:
             self._route("/consent", self._consent, _read_form, "POST"),
             self._route("/check", self._check, _read_form, "POST"),
             self._route("/withdraw", self._withdraw, _read_form, "POST"),
+            self._route("/remarks", self._remarks, _read_form, "POST"),
             self._route("/screen", self._screen, _read_query, json_errors=True),
             self._route("/answer", self._answer, _read_json, "POST", json_errors=True),
             self._route("/clip", self._clip, _read_query),
@@ -108,20 +109,25 @@ class ParticipantPages:
         current = session.open_session(store, study_id, token)
         if current.stage != "done":
             current.require_open()
-        values = _page_values(current, study_id, token)
+        values = page_values(current.study, study_id, token)
         if current.stage == "check":
             shape, _ = current.check_solution()
             failed = parameters.get("failed", "")
             return render_page("check.html", shape=shape, failed=failed if failed in CHECK_ERRORS else "", **values)
         if current.stage == "done":
-            return render_page("thanks.html", code=store.signer.completion_code(current.participant_id), **values)
+            code = store.signer.completion_code(current.participant_id)
+            return render_page("thanks.html", **_finished_values(current, code), **values)
+        if current.stage == "join":
+            panel_parameter = current.study.plan.panel_parameter
+            return render_page("join.html", panel_id=parameters.get(panel_parameter, ""), **values)
         return render_page(f"{current.stage}.html", **values)
 
     def _join(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
         limits = (self._limiters.joins, token[:MAX_KEY_LENGTH]), (self._limiters.address_joins, parameters["address"])
         if not all(limiter.allows(key) for limiter, key in limits):
             raise SessionError("busy")
-        return _redirect_to_link(study_id, session.join_study(store, study_id, token))
+        panel_id = parameters.get("panel", "")
+        return _redirect_to_link(study_id, session.join_study(store, study_id, token, panel_id))
 
     def _consent(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
         if parameters.get("agree") == "yes":
@@ -140,6 +146,12 @@ class ParticipantPages:
         title, text = texts["withdrawn_title"], texts["withdrawn_text"]
         return render_page("message.html", title=title, text=text, lang=plan.language, base="")
 
+    def _remarks(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
+        prefix = "about_"
+        answers = {name.removeprefix(prefix): text for name, text in parameters.items() if name.startswith(prefix)}
+        session.store_remarks(store, study_id, token, parameters.get("comment", ""), answers)
+        return _redirect_to_link(study_id, token)
+
     def _screen(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
         return JSONResponse({"screen": answering.show_trial(store, study_id, token)})
 
@@ -151,6 +163,7 @@ class ParticipantPages:
             plays_left=_to_count(parameters.get("plays_left")),
             plays_right=_to_count(parameters.get("plays_right")),
             mode=_to_text(parameters.get("mode")),
+            rating=_to_count(parameters.get("rating")),
         )
         return JSONResponse({"screen": answering.submit_answer(store, study_id, token, answer)})
 
@@ -205,9 +218,15 @@ async def _serve_static(request: Request) -> Response:
     return Response(content, media_type=media_type, headers={"Cache-Control": STATIC_CACHE})
 
 
-def _page_values(current: ParticipantSession, study_id: str, token: str) -> dict[str, Any]:
-    """Return the template variables that all pages of a link need."""
-    plan = current.study.plan
+def page_values(study: Study, study_id: str, token: str) -> dict[str, Any]:
+    """Return the template variables that all pages of a link need.
+
+    Args:
+        study: the study of the link.
+        study_id: from the link.
+        token: from the link.
+    """
+    plan = study.plan
     texts = plan.page_texts()
     return {
         "t": texts,
@@ -216,7 +235,19 @@ def _page_values(current: ParticipantSession, study_id: str, token: str) -> dict
         "token": token,
         "lang": plan.language,
         "texts_json": json.dumps(texts),
+        "minutes": study.expected_minutes(),
     }
+
+
+def _finished_values(current: ParticipantSession, code: str) -> dict[str, Any]:
+    """Return the template variables of the last page.
+
+    Args:
+        current: the session of the participant.
+        code: the completion code.
+    """
+    return_url = current.study.plan.return_url.replace("{code}", quote(code))
+    return {"code": code, "return_url": return_url, "has_remarks": bool(current.row and current.row.demographics)}
 
 
 def _error_page(reason: str, texts: dict[str, str], language: str, base: str) -> Response:
@@ -237,7 +268,7 @@ async def _read_query(request: Request) -> dict[str, str]:
 
 
 async def _read_form(request: Request) -> dict[str, str]:
-    form = await request.form(max_files=0, max_fields=20)
+    form = await request.form(max_files=0, max_fields=60)
     return {key: _to_text(value) for key, value in form.items()}
 
 

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 FOLDER = Path(__file__).parent
 STATIC_TYPES = {
     "study.css": "text/css",
+    "lockstep.js": "text/javascript",
     "trial.js": "text/javascript",
     "page.js": "text/javascript",
     "admin.js": "text/javascript",

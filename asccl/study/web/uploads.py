@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import stat
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -26,17 +27,37 @@ def unpack_zip(source: BinaryIO, folder: Path) -> Path:
     """
     try:
         with zipfile.ZipFile(source) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir() and _is_unpacked(entry)]
+            entries = [entry for entry in archive.infolist() if not entry.is_dir() and _is_unpacked(entry.filename)]
             if len(entries) > MAX_ZIP_FILES or sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
                 raise InputError("the ZIP is too large", "send fewer or shorter clips")
             for entry in entries:
                 _extract(archive, entry, folder)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):  # damaged, unknown method, password
         raise InputError("the upload is not a readable ZIP", "make it again, without a password") from None
-    manifests = sorted(path for path in folder.rglob("*") if path.suffix in MANIFEST_SUFFIXES)
-    if len(manifests) > 1:
-        raise InputError("the ZIP has several manifests", "leave one .csv or .jsonl in it")
-    return manifests[0] if manifests else _items_folder(folder)
+    return _find_items(folder)
+
+
+def save_folder(files: Sequence[tuple[BinaryIO, str]], folder: Path) -> Path:
+    """Save the files of a folder that a browser sent. Return the manifest in it, or the folder of the items.
+
+    Args:
+        files: content and path of each file as the browser sent it, unchecked.
+        folder: where to save them; must exist.
+
+    Raises:
+        InputError: a path leads out of the folder or occurs twice, or there are several manifests.
+    """
+    for source, path in files:
+        name = path.replace("\\", "/")
+        if not _is_unpacked(name):
+            continue
+        target = (folder / name).resolve()
+        if "\0" in name or not target.is_relative_to(folder.resolve()) or target.exists():
+            raise InputError(f"{name[:60]!r} is not a file of the folder", "choose the folder again")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as output:
+            shutil.copyfileobj(source, output)
+    return _find_items(folder)
 
 
 def save_upload(source: BinaryIO, name: str, folder: Path) -> Path:
@@ -63,10 +84,17 @@ def save_upload(source: BinaryIO, name: str, folder: Path) -> Path:
     return folder / file_name
 
 
-def _is_unpacked(entry: zipfile.ZipInfo) -> bool:
-    parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
+def _find_items(folder: Path) -> Path:
+    manifests = sorted(path for path in folder.rglob("*") if path.suffix in MANIFEST_SUFFIXES)
+    if len(manifests) > 1:
+        raise InputError("the upload has several manifests", "leave one .csv or .jsonl in it")
+    return manifests[0] if manifests else _items_folder(folder)
+
+
+def _is_unpacked(name: str) -> bool:
+    parts = PurePosixPath(name.replace("\\", "/")).parts
     hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
-    return not hidden and Path(entry.filename).suffix.lower() in UNPACKED_SUFFIXES
+    return not hidden and Path(name).suffix.lower() in UNPACKED_SUFFIXES
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:

@@ -125,7 +125,10 @@ class ParticipantBrowser:
 
     def has_trial(self) -> bool:
         """Wait for a trial or the last page."""
-        self.page.wait_for_selector("#play:not([disabled]), .code")
+        self.page.wait_for_selector("#play:not([disabled]), #part-begin:visible, .code")
+        if self.page.locator("#part-begin:visible").count():
+            self.page.click("#part-begin")
+            self.page.wait_for_selector("#play:not([disabled])")
         return self.page.locator(".code").count() == 0
 
     def answer(self, choose: Callable[[Any], str], by_keys: bool = False) -> None:
@@ -216,7 +219,7 @@ def test_two_participants_and_the_results(chromium, serve_study, store, tmp_path
         participant.context.close()
 
     votes = read_votes(store, study_id)
-    assert len({vote["trial_id"] for vote in votes}) == len(votes) == 2 * (1 + 12 + 1 + 1 + 1)
+    assert len({vote["trial_id"] for vote in votes}) == len(votes) == 2 * (2 + 12 + 1 + 1 + 1)
     assert {vote["mode"] for vote in votes} == {"together", "in turn"}
     assert main(["study", "results", study_id, "--format", "json"]) == 0
     results = json.loads(capsys.readouterr().out)

@@ -1,7 +1,8 @@
 // Shows one trial after the other on one page. Clips are fetched completely before they play; those of the next trial
 // are fetched while the participant answers.
 const root = document.getElementById("trial");
-const { study, token } = root.dataset;
+const { study, token, prefix } = root.dataset; // prefix: of the addresses of screens, clips and answers
+const ratingPoints = Number(root.dataset.rating);
 const texts = JSON.parse(root.dataset.said);
 const element = (id) => document.getElementById(id);
 const query = `s=${encodeURIComponent(study)}&p=${encodeURIComponent(token)}`;
@@ -11,11 +12,14 @@ let currentTrial = null;
 let videos = {};
 let plays = {};
 let playback = null; // { steps: groups of slots that will play, left: slots that are playing }; null when paused
+let lockstep = null; // of the videos that are playing
 let answerKey = "";
 let sending = false;
 
 const mode = () => root.querySelector("[name=mode]:checked").value;
 const chosenAnswer = () => root.querySelector("[name=answer]:checked")?.value;
+const chosenRating = () => root.querySelector("[name=rating]:checked")?.value;
+const needsRating = () => ratingPoints > 0 && chosenAnswer() !== undefined && chosenAnswer() !== "cannot";
 const bothWatched = () => SIDES.every((side) => plays[side] > 0);
 const showHint = (text, failed = false) => {
   element("hint").textContent = text;
@@ -39,7 +43,7 @@ async function fetchWithRetry(address, options) {
 
 function loadClip(name) {
   if (!clipUrls.has(name)) {
-    const address = `study/clip?${query}&c=${encodeURIComponent(name)}`;
+    const address = `${prefix}clip?${query}&c=${encodeURIComponent(name)}`;
     const url = fetch(address).then(async (response) => {
       if (!response.ok) throw new Error(`clip ${response.status}`);
       return URL.createObjectURL(await response.blob());
@@ -88,6 +92,7 @@ async function showTrial(trial) {
   playback = null;
   answerKey = [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
   element("answers").reset();
+  showPart(trial);
   element("choices").disabled = element("play").disabled = element("next").disabled = true;
   element("question").textContent = trial.question;
   element("practice").hidden = !trial.practice;
@@ -98,7 +103,7 @@ async function showTrial(trial) {
   element("clips").dataset.count = slots.length;
   element("clips").replaceChildren(...slots.map(createFigure));
   showHint(texts.loading);
-  element("question").focus({ preventScroll: true });
+  element(element("part").hidden ? "question" : "part-title").focus({ preventScroll: true });
   scrollTo({ top: 0 });
   releaseClips(new Set([...trial.clips.map((clip) => clip.clip), ...trial.next]));
   try {
@@ -112,6 +117,25 @@ async function showTrial(trial) {
   showHint(texts.watch_first);
   update();
   for (const name of trial.next) loadClip(name).catch(() => {});
+}
+
+// A new question is announced before its first trial.
+function showPart({ block, question, practice }) {
+  const isAnnounced = block.starts && block.count > 1;
+  element("part").hidden = !isAnnounced;
+  element("task").hidden = isAnnounced;
+  const numbers = texts.part_count.replace("{number}", block.number).replace("{count}", block.count);
+  element("part-count").textContent = numbers;
+  element("part-title").textContent = block.title;
+  element("part-question").textContent = question;
+  element("part-practice").hidden = !practice;
+}
+
+function beginPart() {
+  element("part").hidden = true;
+  element("task").hidden = false;
+  element("question").focus({ preventScroll: true });
+  scrollTo({ top: 0 });
 }
 
 function play(steps) {
@@ -135,7 +159,8 @@ function playNextStep() {
     video.currentTime = 0;
     video.muted = slot !== audible;
   }
-  Promise.all(slots.map((slot) => videos[slot].play())).catch((error) => {
+  lockstep = new Lockstep(videos[audible], slots.filter((slot) => slot !== audible).map((slot) => videos[slot]));
+  lockstep.start().catch((error) => {
     if (error.name !== "AbortError") showHint(texts.failed_video, true);
   });
   update();
@@ -143,7 +168,7 @@ function playNextStep() {
 
 function stop() {
   playback = null;
-  for (const video of Object.values(videos)) video.pause();
+  lockstep?.stop();
   update();
 }
 
@@ -174,7 +199,12 @@ function update() {
     figure.classList.toggle("seen", plays[figure.dataset.slot] > 0);
   }
   element("clips").dataset.solo = mode() === "in turn" ? onlySlot : "";
-  element("next").disabled = sending || !chosenAnswer() || !bothWatched();
+  if (ratingPoints) {
+    element("rating").disabled = !needsRating();
+    if (!needsRating()) for (const point of root.querySelectorAll("[name=rating]")) point.checked = false;
+  }
+  const isComplete = chosenAnswer() && (!needsRating() || chosenRating());
+  element("next").disabled = sending || !isComplete || !bothWatched();
 }
 
 async function send() {
@@ -184,15 +214,16 @@ async function send() {
   showHint(texts.saving);
   const body = JSON.stringify({
     s: study, p: token, position: currentTrial.position, key: answerKey, answer: chosenAnswer(), mode: mode(),
-    plays_left: plays.left, plays_right: plays.right,
+    plays_left: plays.left, plays_right: plays.right, rating: Number(chosenRating() ?? 0),
   });
   const headers = { "Content-Type": "application/json" };
-  const response = await fetchWithRetry("study/answer", { method: "POST", headers, body });
+  const response = await fetchWithRetry(`${prefix}answer?n=${currentTrial.position}`, { method: "POST", headers, body });
   sending = false;
   if (!response.ok) return location.reload();
   await showTrial((await response.json()).screen);
 }
 
+element("part-begin").addEventListener("click", beginPart);
 element("play").addEventListener("click", togglePlayback);
 element("answers").addEventListener("change", update);
 element("answers").addEventListener("submit", (event) => {
@@ -204,9 +235,9 @@ for (const option of root.querySelectorAll("[name=mode]")) {
   option.addEventListener("change", stop);
 }
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !element("part").hidden) return;
   const tag = event.target.tagName;
-  const isControl = ["BUTTON", "SUMMARY", "A"].includes(tag) || (tag === "INPUT" && event.target.name === "mode");
+  const isControl = ["BUTTON", "SUMMARY", "A"].includes(tag) || ["mode", "rating"].includes(event.target.name);
   if (event.key === " " && !isControl) {
     togglePlayback();
   } else if ("123".includes(event.key) && !element("choices").disabled) {
@@ -223,7 +254,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-fetchWithRetry(`study/screen?${query}`).then(async (response) => {
+fetchWithRetry(`${prefix}screen?${query}`).then(async (response) => {
   if (response.ok) return showTrial((await response.json()).screen);
   showHint(texts.failed_video, true);
 });
