@@ -15,7 +15,8 @@ import numpy as np
 from asccl.errors import CancelledError, SettingError
 from asccl.expression import EMOTIONS, INTENSITY_RANGE, NO_GROUPS, GroupAmounts, Keyframe, check_keyframes, check_mix
 
-GENERATORS = ("warp", "ned")  # the first is the default
+GENERATORS = ("warp", "ned", "icface")  # the first is the default
+GENERATORS_WITH = {"renderer": ("ned", "icface"), "manipulator": ("ned",), "controls": ("icface",)}  # of each file
 SOUND_RATE = 16_000  # Hz, of decoded sound
 
 Image = np.ndarray  # (H, W, 3) uint8 RGB
@@ -176,8 +177,9 @@ class EditRequest:
         end: seconds; the edit fades out before it. None is the end of the file.
         face: None selects the largest face, N the N-th in the order of `Editor.faces`.
         generator: "warp" directs by presets and renders by warping; "ned" directs by NED's manipulator and renders by
-            the neural renderer trained on this person, or by warping where there is none.
-        renderer: file of that renderer, for "ned"; None searches the folder `renderers` beside the weights.
+            the neural renderer trained on this person, or by warping where there is none; "icface" directs by
+            presets and renders by ICface's networks.
+        renderer: file of that renderer or of those networks; None searches the folder `renderers` beside the weights.
         seed: selects one of the natural variants of the emotion.
         badge: whether to print a visible mark.
         adapt: whether to fit the preset to this face; without it every face gets the same table of units.
@@ -186,6 +188,7 @@ class EditRequest:
         second_share: share of the second emotion in the mix, 0 to 1.
         groups: by how much parts of the face move in addition; the intensity multiplies it.
         keyframes: intensity over time, in the order of their times; `intensity` multiplies it. Empty: it is constant.
+        controls: table of OpenFace that measures the source, for "icface"; None measures it by the head model.
 
     Raises:
         SettingError: a value is missing or out of range.
@@ -209,9 +212,10 @@ class EditRequest:
     second_share: float = 0.5
     groups: GroupAmounts = NO_GROUPS
     keyframes: tuple[Keyframe, ...] = ()
+    controls: Path | None = None
 
     def __post_init__(self) -> None:
-        for name in ("source", "output", "reference", "renderer", "manipulator"):
+        for name in ("source", "output", "reference", *GENERATORS_WITH):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, Path(value))
@@ -234,9 +238,10 @@ class EditRequest:
         check_keyframes(self.keyframes, self.intensity)
         if self.generator not in GENERATORS:
             raise SettingError(f"there is no generator {self.generator!r}", f"choose one of {', '.join(GENERATORS)}")
-        for name in ("renderer", "manipulator"):
-            if getattr(self, name) is not None and self.generator != "ned":
-                raise SettingError(f"the generator {self.generator!r} takes no {name}", "choose ned, or leave it out")
+        for name, generators in GENERATORS_WITH.items():
+            if getattr(self, name) is not None and self.generator not in generators:
+                remedy = f"choose {' or '.join(generators)}, or leave it out"
+                raise SettingError(f"the generator {self.generator!r} takes no {name}", remedy)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:  # importing torch takes seconds, so only the functions that n
     from asccl.evaluation.networks import Networks
     from asccl.metric.scc import Heads, SCCMetric
     from asccl.nets.blocks import Freezable
-    from asccl.nets.icface import Icface, IcfaceSettings
+    from asccl.nets.icface import Icface
+    from asccl.nets.icface_settings import IcfaceSettings
     from asccl.nets.mini_xception import MiniXception
     from asccl.nets.ned_manipulator import Manipulator
     from asccl.nets.ned_renderer import Generator
@@ -302,7 +303,7 @@ def _load_icface(path: Path, _sha256: str, device: str) -> Icface:
 
 def read_icface_settings(path: Path) -> IcfaceSettings:
     """Read and check the metadata of a file of ICface's networks. Raises WeightsError."""
-    from asccl.nets.icface import IcfaceSettings
+    from asccl.nets.icface_settings import IcfaceSettings
 
     metadata = hub.read_metadata(path)
     try:

@@ -7,7 +7,8 @@ from pathlib import Path
 from asccl import hub
 from asccl.errors import WeightsError
 from asccl.nets.blocks import saved_tensors, tensor_shapes
-from asccl.nets.icface import DISCRIMINATOR_KIND, Discriminator, DiscriminatorSettings, Icface
+from asccl.nets.icface import Discriminator, Icface
+from asccl.nets.icface_settings import DISCRIMINATOR_KIND, DiscriminatorSettings
 from asccl.zoo import read_icface_settings
 from training.engine.weights import write_weights
 

@@ -44,6 +44,7 @@ examples:
   %(prog)s talk.mp4 --preset wistful.json                # an expression saved by the app
   %(prog)s *.mp4 --emotion surprised -o out --json out/report.json --table out/table.csv
   %(prog)s portrait.jpg --emotion fear --json -          # report to stdout
+  %(prog)s talk.mp4 --emotion sad --generator icface --renderer icface.safetensors
 
 emotions: {", ".join(EMOTIONS)}
 
@@ -97,17 +98,26 @@ def _add_target_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_method_arguments(parser: argparse.ArgumentParser) -> None:
     method = parser.add_argument_group("how to change it")
     method.add_argument(
-        "--generator", default=GENERATORS[0], metavar="NAME", help=f"{' or '.join(GENERATORS)}; default {GENERATORS[0]}"
+        "--generator",
+        default=GENERATORS[0],
+        metavar="NAME",
+        help=f"{', '.join(GENERATORS[:-1])} or {GENERATORS[-1]}; default {GENERATORS[0]}",
     )
     method.add_argument(
         "--renderer",
         metavar="FILE",
         help="for ned: the neural renderer trained on this person; default: the renderer in the folder "
-        "`renderers` beside the weights that was trained on this person; without one, frames are warped",
+        "`renderers` beside the weights that was trained on this person; without one, frames are warped. For icface: "
+        "its networks, of `import-weights icface` or training/train_icface.py; default: those in that folder",
     )
     method.add_argument("--manipulator", metavar="FILE", help="for ned: its first stage; default: the bundled one")
     method.add_argument(
-        "--device", default="cpu", metavar="NAME", help="where that renderer runs: cpu or cuda; default cpu"
+        "--controls",
+        metavar="FILE",
+        help="for icface: csv of OpenFace 2 that measures the face of IN; default: the units of the head model",
+    )
+    method.add_argument(
+        "--device", default="cpu", metavar="NAME", help="where networks of ned and icface run: cpu or cuda; default cpu"
     )
     method.add_argument(
         "--seed",
@@ -178,6 +188,7 @@ def _build_request(arguments: argparse.Namespace, source: str, expression: dict[
         generator=arguments.generator,
         renderer=arguments.renderer,
         manipulator=arguments.manipulator,
+        controls=arguments.controls,
         badge=arguments.badge,
         adapt=arguments.adapt == "on",
         **expression,

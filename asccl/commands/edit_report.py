@@ -63,6 +63,8 @@ def describe_renderer(renderer: dict[str, Any] | None) -> str:
     """Describe the renderer that was used; empty where none was searched for."""
     if renderer is None or renderer["name"] == "warp":
         return f"warp: {renderer['reason']}" if renderer and renderer["searched"] else ""
+    if renderer["similarity"] is None:
+        return f"{renderer['name']} {renderer['file']}: {renderer['reason']}"
     return f"{renderer['file']}, identity similarity {renderer['similarity']:.2f}"
 
 

@@ -17,6 +17,7 @@ kinds:
 {"".join(f"  {kind.name:12} {kind.description}" + chr(10) for kind in KINDS.values())}
 examples:
   %(prog)s scc metric.pth -o scc-iresnet50.safetensors
+  %(prog)s icface latest_net_G.pth latest_net_GN.pth -o icface.safetensors
   %(prog)s arcface w600k_r50.onnx -o arcface.safetensors   # pip install -e '.[import]' first
 """
 
@@ -27,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "import-weights", help="convert a published checkpoint", description=SUMMARY, epilog=EXAMPLES
     )
     parser.add_argument("kind", metavar="KIND", help="kind of the checkpoint; listed below")
-    parser.add_argument("file", metavar="FILE", help="the checkpoint")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="the checkpoint; the kind icface has two files")
     parser.add_argument("-o", "--output", required=True, metavar="OUT.safetensors", help="file to write")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.set_defaults(run=run)
@@ -38,6 +39,6 @@ def run(arguments: argparse.Namespace) -> int:
     from asccl.interop.kinds import import_weights
 
     output = Path(arguments.output)
-    notes = import_weights(arguments.kind, Path(arguments.file), output)
+    notes = import_weights(arguments.kind, [Path(file) for file in arguments.files], output)
     print("\n  ".join([str(output), *notes]))
     return 0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from asccl import zoo
 from asccl.directors.base import ReferenceStyle
-from asccl.editing import renderer_selection
+from asccl.editing import icface_selection, renderer_selection
 from asccl.editing.cache import KeyedCache, file_key
 from asccl.editing.frames import EditFrames, observe_clip
 from asccl.editing.models import Models, load_models
@@ -25,6 +25,7 @@ from asccl.errors import SettingError
 from asccl.face.people import Person, select_person
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.reconstruct import SEARCHED_FRAMES
+from asccl.renderers.icface.openface import read_openface_table
 from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
 from asccl.video import EncodeSettings, Limits, StillWriter, default_output, open_writer, probe, sample_frames
 
@@ -183,7 +184,7 @@ def check_request(request: EditRequest, info: MediaInfo, output: Path, device: s
     Raises:
         SettingError: the time range or the keyframes start behind the end of the source, a still has keyframes, the
             output would replace the reference, or there is no such device.
-        InputError: the requested renderer cannot be used.
+        InputError: the requested renderer or table of controls cannot be used, or ICface has no networks.
     """
     if not info.is_still and request.start >= info.duration:
         raise SettingError(
@@ -200,7 +201,11 @@ def check_request(request: EditRequest, info: MediaInfo, output: Path, device: s
         )
     if request.reference is not None and os.path.exists(output) and output.samefile(request.reference):
         raise SettingError(f"{output.name} would replace the reference", "choose another name")
-    if request.renderer is not None:
+    if request.generator == "icface":
+        icface_selection.select_icface(request.renderer)
+        if request.controls is not None:
+            read_openface_table(request.controls)
+    elif request.renderer is not None:
         renderer_selection.read_metadata(request.renderer)
-    if request.generator == "ned":
+    if request.generator != "warp":
         zoo.check_device(device)

@@ -96,7 +96,7 @@ def plan_edit(
     )
     key = _adaptation_key(request, reference)
     adapted = cached_step(key, lambda: _adapt(request, face, director, target, models, progress))
-    renderer, report = cached_step(_renderer_key(request), lambda: _make_renderer(request, face, models))
+    renderer, report = _select_renderer(request, frames, models)
     intensity = intensity_over_time(request, frames.times)
     scaled = replace(
         target,
@@ -180,6 +180,28 @@ def _adapt(
     return adapt(evaluate, adaptation_goal(target), 1 - min_cosine)
 
 
+def _select_renderer(request: EditRequest, frames: EditFrames, models: Models) -> tuple[Renderer[Any], dict[str, Any]]:
+    """The renderer and its report; one of a person is remembered with the face."""
+    if request.generator == "icface":
+        return _make_icface(request, frames, models)
+    face = frames.face
+    return face.plan_steps.get(_renderer_key(request), lambda: _make_renderer(request, face, models))
+
+
+def _make_icface(request: EditRequest, frames: EditFrames, models: Models) -> tuple[Renderer[Any], dict[str, Any]]:
+    from asccl.editing.icface_selection import select_icface  # imports torch, as the next two do
+    from asccl.renderers.icface.openface import read_openface_table
+    from asccl.renderers.icface.renderer import IcfaceRenderer
+
+    file, report = select_icface(request.renderer)
+    net = zoo.load_icface(file, models.device)
+    if request.controls is None:
+        return IcfaceRenderer(net, models.head.names), report
+    table = read_openface_table(request.controls)
+    measured = table.resample(frames.times, net.settings.pose_limit)
+    return IcfaceRenderer(net, models.head.names, measured), {**report, "controls": table.report()}
+
+
 def _make_renderer(request: EditRequest, face: ObservedFace, models: Models) -> tuple[Renderer, dict[str, Any]]:
     selection = WARP_SELECTION
     if request.generator == "ned":
@@ -193,7 +215,7 @@ def _make_renderer(request: EditRequest, face: ObservedFace, models: Models) -> 
 
 
 def _is_adapted(request: EditRequest) -> bool:
-    return request.adapt and request.intensity > 0 and request.generator == "warp"
+    return request.adapt and request.intensity > 0 and request.generator != "ned"
 
 
 def _adaptation_key(request: EditRequest, reference: ReferenceStyle | None) -> tuple[Hashable, ...]:

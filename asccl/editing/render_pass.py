@@ -5,6 +5,7 @@ Each of the four has a thread: encoding takes longest, and must not wait for a m
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -17,6 +18,7 @@ from asccl.editing.report import StageTimer
 from asccl.evaluation.edit_metrics import EditMetrics
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.reconstruct import FittedClip
+from asccl.renderers.base import FrameToRender, batch_size, render_batch
 from asccl.types import EditRequest, Frame, LazyImage, Progress
 from asccl.video import Limits, Reader, StillWriter, Writer, draw_badge
 from asccl.video.threads import BackgroundWriter, prefetch
@@ -76,15 +78,19 @@ def render_clip(
             Reader(request.source, limits) as reader,
             BackgroundWriter(encode) as encoder,
             BackgroundWriter(measure) as meter,
+            closing(prefetch(islice(reader, len(clip.times)))) as frames,
         ):
-            for frame in prefetch(islice(reader, len(clip.times))):
-                landmarks = clip.landmarks.read(frame.index, frame.index + 1)[0]
+            while batch := list(islice(frames, batch_size(session))):
+                first, last = batch[0].index, batch[-1].index
+                landmarks = clip.landmarks.read(first, last + 1)
+                sources = [FrameToRender(f.pixels, points, f.index) for f, points in zip(batch, landmarks, strict=True)]
                 with clock("render"):
-                    edited = session.render(frame.pixels, landmarks, frame.index)
-                encoder.put((frame, edited))
-                if edited is not frame.pixels and frame.index % stride == 0:
-                    meter.put((frame, edited, landmarks))
-                progress("render", (frame.index + 1) / len(clip.times))
+                    edited = render_batch(session, sources)
+                for frame, source, image in zip(batch, sources, edited, strict=True):
+                    encoder.put((frame, image))
+                    if image is not frame.pixels and frame.index % stride == 0:
+                        meter.put((frame, image, source.landmarks))
+                progress("render", (last + 1) / len(clip.times))
     finally:
         mesh.close()
     return metrics, session.report()

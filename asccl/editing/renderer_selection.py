@@ -13,10 +13,13 @@ from asccl.editing.strength import FaceSample
 from asccl.errors import InputError, WeightsError
 from asccl.face.crop import arcface_crop
 from asccl.face.tracker import EmbedFunction
+from asccl.nets import icface_settings
 from asccl.renderers.neural.checkpoint import CONDITIONS_VERSION, DISCRIMINATOR_KIND, RENDERER_KIND, RendererMetadata
 
 MIN_IDENTITY_COSINE = 0.5  # of the embeddings of two clips from which they show one person (checkpoints/README.md)
 RENDERERS_FOLDER = "renderers"  # in each folder of weights
+# kinds of files that may lie in it beside the renderers of people
+OTHER_KINDS = (DISCRIMINATOR_KIND, icface_settings.ICFACE_KIND, icface_settings.DISCRIMINATOR_KIND)
 REMEDY = "give a file of training/train_renderer.py"
 
 
@@ -73,7 +76,7 @@ def select_renderer(embedding: np.ndarray | None, requested: Path | None = None)
         return _check_requested(embedding, requested)
     if embedding is None:
         return RendererSelection(None, _warp("no frame shows the face clearly enough to identify the person"))
-    files = [path for path in renderer_files() if not _is_discriminator(path)]
+    files = [path for path in renderer_files() if not _is_another_kind(path)]
     if not files:
         reason = f"there is no renderer in the folder {RENDERERS_FOLDER} beside the weights"
         return RendererSelection(None, _warp(reason))
@@ -143,8 +146,8 @@ def _check_requested(embedding: np.ndarray | None, file: Path) -> RendererSelect
     return RendererSelection(file, _report("neural", file, cosine, "it was requested, and was trained on this person"))
 
 
-def _is_discriminator(path: Path) -> bool:
+def _is_another_kind(path: Path) -> bool:
     try:
-        return hub.read_metadata(path).get("kind") == DISCRIMINATOR_KIND
+        return hub.read_metadata(path).get("kind") in OTHER_KINDS
     except WeightsError:  # `read_metadata` raises the better error
         return False

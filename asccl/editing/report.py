@@ -124,6 +124,7 @@ def _describe_request(request: EditRequest) -> dict[str, Any]:
         "generator": request.generator,
         "renderer": request.renderer and request.renderer.name,
         "manipulator": request.manipulator and request.manipulator.name,
+        "controls": request.controls and request.controls.name,
         "seed": request.seed,
         "badge": request.badge,
         "adapt": request.adapt,
@@ -187,5 +188,6 @@ def _weights_used(request: EditRequest, renderer: dict[str, Any], adaptation: di
     if (file := request.manipulator) is not None:
         weights.append({"name": DEFAULT_MANIPULATOR, "file": file.name, "sha256": hub.sha256(file)})
     if renderer["sha256"]:
-        weights.append({"name": "ned-renderer", "file": renderer["file"], "sha256": renderer["sha256"]})
+        name = "icface" if request.generator == "icface" else "ned-renderer"
+        weights.append({"name": name, "file": renderer["file"], "sha256": renderer["sha256"]})
     return weights

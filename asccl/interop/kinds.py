@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,8 @@ class CheckpointKind:
         marker_tensors: names of tensors that only this kind has, all of them.
         convert: converts a state dict; raises `WeightsMismatchError`.
         readers: suffix -> reader, for files that PyTorch does not read.
+        find_files: completes and checks the files of a kind that has one for each of several networks; returns them by
+            the names that their tensors begin with. None for a kind with one file.
     """
 
     name: str
@@ -30,6 +32,7 @@ class CheckpointKind:
     marker_tensors: tuple[str, ...]
     convert: Callable[[State], ConvertedWeights]
     readers: Mapping[str, Callable[[Path], State]] = field(default_factory=dict)
+    find_files: Callable[[Sequence[Path]], Mapping[str, Path]] | None = None
 
 
 # Each converter imports torch, which takes seconds, so the help must not import them.
@@ -67,6 +70,18 @@ def _ned_discriminator(state: State) -> ConvertedWeights:
     from asccl.interop.ned import convert_discriminator
 
     return convert_discriminator(state)
+
+
+def _icface(state: State) -> ConvertedWeights:
+    from asccl.interop.icface import convert_icface
+
+    return convert_icface(state)
+
+
+def _icface_files(sources: Sequence[Path]) -> Mapping[str, Path]:
+    from asccl.interop.icface import complete_files
+
+    return complete_files(sources)
 
 
 def _vgg(state: State) -> ConvertedWeights:
@@ -126,6 +141,13 @@ _TABLE = (
         convert=_ned_discriminator,
     ),
     CheckpointKind(
+        name="icface",
+        description="ICface's latest_net_G.pth and latest_net_GN.pth, two files; one finds the other beside it",
+        marker_tensors=("model.1.weight", "model.10.conv_block.1.weight"),
+        convert=_icface,
+        find_files=_icface_files,
+    ),
+    CheckpointKind(
         name="syncnet",
         description="SyncNet's syncnet_v2.model, for LSE-D and LSE-C",
         marker_tensors=("netcnnaud.0.weight", "netcnnlip.0.weight"),
@@ -153,12 +175,12 @@ _TABLE = (
 KINDS: Mapping[str, CheckpointKind] = MappingProxyType({kind.name: kind for kind in _TABLE})
 
 
-def import_weights(kind: str, source: Path, output: Path) -> list[str]:
-    """Convert a checkpoint into a safetensors file. The same source gives the same bytes.
+def import_weights(kind: str, sources: Path | Sequence[Path], output: Path) -> list[str]:
+    """Convert a checkpoint into a safetensors file. The same sources give the same bytes.
 
     Args:
         kind: a name of `KINDS`.
-        source: the checkpoint.
+        sources: the file or files of the checkpoint.
         output: the new file, which ends in .safetensors; it is written completely or not at all.
 
     Returns:
@@ -166,7 +188,7 @@ def import_weights(kind: str, source: Path, output: Path) -> list[str]:
 
     Raises:
         SettingError: unknown kind, or unsuitable output.
-        InputError: the source is not a checkpoint of this kind.
+        InputError: the sources are not a checkpoint of this kind.
         OutputError: the output cannot be written.
         AscclError: a package is missing.
     """
@@ -174,27 +196,55 @@ def import_weights(kind: str, source: Path, output: Path) -> list[str]:
         raise SettingError(f"there is no kind {kind!r}", f"choose one of {', '.join(KINDS)}")
     if output.suffix != SUFFIX:
         raise SettingError(f"{output.name} does not end in {SUFFIX}", f"name it {output.stem}{SUFFIX}")
-    if output.resolve() == source.resolve():
+    files = _find_files(KINDS[kind], [sources] if isinstance(sources, Path) else list(sources))
+    if output.resolve() in [path.resolve() for path in files.values()]:
         raise SettingError(f"{output.name} is also the input", "choose another name after -o")
     from asccl import hub
     from asccl.files import AtomicFile
-    from asccl.interop.files import read_state, serialize
+    from asccl.interop.files import serialize
 
-    state, notes = read_state(source, KINDS[kind].readers)
+    state, notes = _read_files(KINDS[kind], files)
     try:
         converted = KINDS[kind].convert(state)
     except WeightsMismatchError as reason:
-        raise _mismatch_error(kind, source, state, reason) from reason
-    origin = {"origin": source.name, "origin_sha256": hub.sha256(source)}
+        raise _mismatch_error(kind, files, state, reason) from reason
+    origin = {
+        "origin": ", ".join(path.name for path in files.values()),
+        "origin_sha256": ", ".join(hub.sha256(path) for path in files.values()),
+    }
     with AtomicFile(output) as file:
         file.temporary_path.write_bytes(serialize(converted.tensors, {"kind": kind, **converted.metadata, **origin}))
     return [*notes, *converted.notes]
 
 
-def _mismatch_error(kind: str, source: Path, state: State, reason: WeightsMismatchError) -> InputError:
-    """Name the kind that the file has instead, if there is one."""
+def _find_files(kind: CheckpointKind, sources: Sequence[Path]) -> Mapping[str, Path]:
+    """Return the files by the names that their tensors begin with; "" for a kind with one file."""
+    if kind.find_files is not None:
+        return kind.find_files(sources)
+    if len(sources) > 1:
+        raise SettingError(f"the kind {kind.name} has one file, not {len(sources)}", "import one after the other")
+    return {"": sources[0]}
+
+
+def _read_files(kind: CheckpointKind, files: Mapping[str, Path]) -> tuple[State, list[str]]:
+    """Return the tensors of all files, and notes on changes of their names."""
+    from asccl.interop.files import read_state
+
+    state, notes = {}, []
+    for network, path in files.items():
+        tensors, file_notes = read_state(path, kind.readers)
+        state |= {f"{network}.{name}" if network else name: value for name, value in tensors.items()}
+        notes += [f"{path.name}: {note}" if network else note for note in file_notes]
+    return state, notes
+
+
+def _mismatch_error(kind: str, files: Mapping[str, Path], state: State, reason: WeightsMismatchError) -> InputError:
+    """Name the kind that a file has instead, if there is one."""
+    source = " and ".join(map(str, files.values()))
+    networks = [network for network in files if network]
+    stripped = {name.removeprefix(f"{network}.") for network in networks for name in state} | state.keys()
     for other in KINDS.values():
-        if other.name != kind and all(name in state for name in other.marker_tensors):
+        if other.name != kind and all(name in stripped for name in other.marker_tensors):
             return InputError(
                 f"{source} looks like the kind {other.name}, not {kind}", f"run `import-weights {other.name}` instead"
             )

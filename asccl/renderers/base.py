@@ -10,8 +10,7 @@ network trained on the person (`NeuralRenderer`). It does not change after it is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -78,23 +77,16 @@ class BatchSession(RenderSession, Protocol):
         ...
 
 
-def render_frames(session: RenderSession, frames: Iterable[FrameToRender]) -> Iterator[LazyImage]:
-    """Render frames in their order, in batches where the session has them.
+def batch_size(session: RenderSession) -> int:
+    """Return the number of frames that a session renders at once."""
+    return session.batch_size if isinstance(session, BatchSession) else 1
 
-    Args:
-        session: of the plan.
-        frames: are consumed as far as a batch needs.
 
-    Yields:
-        The edited frames, see `RenderSession.render`.
-    """
-    if not isinstance(session, BatchSession):
-        for frame in frames:
-            yield session.render(*frame)
-        return
-    rest = iter(frames)
-    while batch := list(islice(rest, session.batch_size)):
-        yield from session.render_batch(batch)
+def render_batch(session: RenderSession, frames: Sequence[FrameToRender]) -> list[LazyImage]:
+    """Render up to `batch_size` frames in their order, see `RenderSession.render`."""
+    if isinstance(session, BatchSession):
+        return session.render_batch(frames)
+    return [session.render(*frame) for frame in frames]
 
 
 class Renderer(Protocol[RenderPlan]):

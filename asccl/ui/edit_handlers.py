@@ -178,7 +178,7 @@ class EditHandlers:
             end: seconds, its end; 0 is the end of the video.
             face: number of the face as listed by /faces; -1 is the largest.
             variant: number of the variant of the emotion, 0 or more.
-            generator: warp or ned.
+            generator: one of `GENERATORS`.
             adapt: whether to fit the preset to this face.
             time: seconds, the frame to edit.
             page: the page that asks; filled in by Gradio.

@@ -26,7 +26,7 @@ REASONS = {  # why frames stayed unchanged
     "turned": "face turned too far",
     "hidden": "face hidden",
 }
-RENDERERS = {"neural": "a network", "warp": "warping"}
+RENDERERS = {"neural": "a network", "warp": "warping", "icface": "ICface"}
 
 
 def report_html(report: dict[str, Any]) -> str:
@@ -193,4 +193,5 @@ def _renderer_note(renderer: dict[str, Any] | None) -> str:
     """Which renderer was used and why; empty where none was searched for."""
     if renderer is None or not renderer["searched"]:
         return ""
-    return f"<p>Rendered by {RENDERERS[renderer['name']]}: {escape(renderer['reason'])}.</p>"
+    file = f", {renderer['file']}" if renderer["name"] == "icface" else ""
+    return f"<p>Rendered by {RENDERERS[renderer['name']]}{escape(file)}: {escape(renderer['reason'])}.</p>"

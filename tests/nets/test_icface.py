@@ -7,13 +7,12 @@ import torch
 from asccl.nets.blocks import tensor_shapes
 from asccl.nets.icface import (
     Discriminator,
-    DiscriminatorSettings,
     Generator,
     Icface,
-    IcfaceSettings,
     initialize,
     neutral_controls,
 )
+from asccl.nets.icface_settings import DiscriminatorSettings, IcfaceSettings
 
 SMALL = IcfaceSettings(width=4, blocks=2, downsamplings=2, size=32)
 

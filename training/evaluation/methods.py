@@ -46,6 +46,8 @@ _TABLE = (
     EditMethod("ned-warp", "ned"),
     EditMethod("ned", "ned", files=NED_RENDERER),
     EditMethod("ned+asccl", "ned", files=ASCCL_NETWORKS),
+    EditMethod("icface", "icface", files={"renderer": "icface/icface.safetensors"}),
+    EditMethod("icface+asccl", "icface", files={"renderer": "icface+asccl/icface.safetensors"}),
 )
 METHODS: Mapping[str, EditMethod] = MappingProxyType({method.name: method for method in _TABLE})
 

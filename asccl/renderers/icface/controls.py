@@ -10,12 +10,14 @@ and rolled lips, AU 25 (lips part) from the gap of the lips. The landmarks show 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from asccl.morphable.emotions import unit_indices
-from asccl.nets.icface import ACTION_UNITS, CONTROLS, POSE_CONTROLS
+from asccl.nets.icface_settings import ACTION_UNITS, CONTROLS, POSE_CONTROLS
 from asccl.renderers.icface.crop import upright_rotations
 from asccl.renderers.neural.lip_closure import lip_gap_cm
 from asccl.types import Motion
@@ -45,9 +47,23 @@ LIPS_PART = 25
 FULL_LIP_GAP = 3.0  # cm between the lips at which AU 25 is at its full
 UPPER_FACE = (1, 2, 4, 5, 6, 7, 9)  # action units that an emotion directs in every frame
 MOUTH_CORNERS = (10, 12, 14, 15)  # action units of which an emotion moves the mean alone
+MEAN_SIGMA = 15.0  # frames, Gaussian: over which that mean is taken
 OFFSET_QUANTILE = 0.1  # of a person's action units over a clip, which is taken for the shape of the face
 MAX_OFFSET = 0.15  # of an action unit: a face that shows more than this has an expression
 MIN_OFFSET_FRAMES = 8  # a face in fewer frames gets no offset
+
+
+@dataclass(frozen=True)
+class MeasuredControls:
+    """Control values of the source that another program measured.
+
+    Attributes:
+        values: of each frame, (T, 20) in [0, 1].
+        offsets: what the person's face always has of an action unit, (20,).
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
 
 
 def control_index(action_units: tuple[int, ...]) -> list[int]:
@@ -161,8 +177,8 @@ def person_offsets(controls: np.ndarray, weight: np.ndarray) -> np.ndarray:
 def speech_preserving_change(change: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Keep of an edit what leaves the speech as it is.
 
-    The upper face changes in every frame as the edit changes it. Of the corners of the mouth the mean over the clip
-    changes, and their movement stays. Pose, lips, jaw and blinks stay.
+    The upper face changes in every frame as the edit changes it. Of the corners of the mouth the mean over a second or
+    so changes, which follows an intensity over time, and their movement stays. Pose, lips, jaw and blinks stay.
 
     Args:
         change: of the controls by the edit, (T, 20).
@@ -174,6 +190,8 @@ def speech_preserving_change(change: np.ndarray, weight: np.ndarray) -> np.ndarr
     out = np.zeros_like(change)
     upper_face, corners = control_index(UPPER_FACE), control_index(MOUTH_CORNERS)
     out[:, upper_face] = change[:, upper_face]
-    mean_change = weight @ change[:, corners] / max(float(weight @ weight), 1e-6)
-    out[:, corners] = weight[:, None] * mean_change
+    frame_weight = np.asarray(weight, np.float64)[:, None]
+    weighted = gaussian_filter1d(frame_weight * change[:, corners], MEAN_SIGMA, axis=0, mode="nearest")
+    amount = gaussian_filter1d(frame_weight**2, MEAN_SIGMA, axis=0, mode="nearest")
+    out[:, corners] = frame_weight * weighted / np.maximum(amount, 1e-6)
     return out

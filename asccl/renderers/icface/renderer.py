@@ -17,25 +17,13 @@ from asccl.nets.icface import Icface
 from asccl.renderers.base import FrameToRender
 from asccl.renderers.icface import controls
 from asccl.renderers.icface.compositing import face_mask, match_outline, paste_face
+from asccl.renderers.icface.controls import MeasuredControls
 from asccl.renderers.icface.crop import face_crop_matrices
 from asccl.renderers.neural.renderer import edit_opacity
 from asccl.renderers.warp.displacement import lip_closing_share
 from asccl.types import Image, LazyImage, Motion, as_image
 
 CPU_BATCH, ACCELERATOR_BATCH = 4, 16  # frames that are generated at once
-
-
-@dataclass(frozen=True)
-class MeasuredControls:
-    """Control values of the source that another program measured.
-
-    Attributes:
-        values: of each frame, (T, 20) in [0, 1].
-        offsets: what the person's face always has of an action unit, (20,).
-    """
-
-    values: np.ndarray
-    offsets: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,93 @@
+"""Settings of ICface's networks, and the conventions of their control values. Importing this does not import torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+ICFACE_KIND = "icface"  # of the files of weights
+DISCRIMINATOR_KIND = "icface-discriminator"  # of the files that a training writes beside them
+CONTROLS_VERSION = "openface-1"  # meaning and order of the control values; changes with them
+POSE_CONTROLS = 3  # the first controls: rotation about x, y and z
+ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)  # the controls after them
+CONTROLS = POSE_CONTROLS + len(ACTION_UNITS)
+MAX_ACTION_UNIT = 5.0  # intensity that OpenFace states for an action unit at its full; control value 1
+ZERO_POSE = 0.5  # control value of a head that looks straight ahead
+NEUTRAL_SCALE = 1e-5  # factor of the source's action units in the controls of the neutralizer: nearly nothing
+DISCRIMINATOR_STRIDE = 16  # pixels of the image per pixel of the discriminator's code
+
+
+@dataclass(frozen=True)
+class IcfaceSettings:
+    """Sizes of neutralizer and animator, and the conventions of their training.
+
+    Attributes:
+        width: channels of the first layer.
+        blocks: residual blocks.
+        downsamplings: how often the resolution is halved and the number of channels doubled.
+        dropout: probability in the residual blocks while training; the published networks have 0.5.
+        size: side of the square image, pixels; a multiple of 2**downsamplings.
+        pose_limit: rotation whose control value is 1, radians; minus this rotation has the value 0.
+    """
+
+    width: int = 128
+    blocks: int = 6
+    downsamplings: int = 2
+    dropout: float = 0.5
+    size: int = 128
+    pose_limit: float = 0.7
+
+    def __post_init__(self) -> None:
+        step = 2**self.downsamplings
+        if min(self.width, self.blocks, self.downsamplings) < 1 or not 0 <= self.dropout < 1:
+            raise ValueError(f"there is no network of the sizes {self}")
+        if self.size < 4 * step or self.size % step:
+            raise ValueError(f"images of {self.size} pixels do not fit {self.downsamplings} downsamplings")
+        if not self.pose_limit > 0:
+            raise ValueError(f"the pose limit {self.pose_limit} is not a positive angle")
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return kind, controls and all fields as metadata of a file of weights."""
+        fields = {name: str(value) for name, value in asdict(self).items()}
+        return {"kind": ICFACE_KIND, "controls": CONTROLS_VERSION, **fields}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> IcfaceSettings:
+        """Read the settings from the metadata of a file of weights. Raises KeyError, ValueError."""
+        if metadata.get("kind") != ICFACE_KIND:
+            raise ValueError(f"its kind is {metadata.get('kind', 'unknown')}, not {ICFACE_KIND}")
+        if metadata["controls"] != CONTROLS_VERSION:
+            raise ValueError(f"its controls are {metadata['controls']}, not {CONTROLS_VERSION}")
+        integers = {name: int(metadata[name]) for name in ("width", "blocks", "downsamplings", "size")}
+        return cls(**integers, dropout=float(metadata["dropout"]), pose_limit=float(metadata["pose_limit"]))
+
+
+@dataclass(frozen=True)
+class DiscriminatorSettings:
+    """Sizes of the discriminator.
+
+    Attributes:
+        width: channels of the first layer, an even number.
+        size: side of the square image, pixels; a multiple of `DISCRIMINATOR_STRIDE`.
+        identities: people of the training data.
+    """
+
+    width: int = 256
+    size: int = 128
+    identities: int = 939
+
+    def __post_init__(self) -> None:
+        if self.width < 2 or self.width % 2 or self.identities < 1:
+            raise ValueError(f"there is no discriminator of the sizes {self}")
+        if self.size < 2 * DISCRIMINATOR_STRIDE or self.size % DISCRIMINATOR_STRIDE:
+            raise ValueError(f"images of {self.size} pixels do not fit: give a multiple of {DISCRIMINATOR_STRIDE}")
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return kind, controls and all fields as metadata of a file of weights."""
+        fields = {name: str(value) for name, value in asdict(self).items()}
+        return {"kind": DISCRIMINATOR_KIND, "controls": CONTROLS_VERSION, **fields}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> DiscriminatorSettings:
+        """Read the settings from the metadata of a file of weights. Raises KeyError, ValueError."""
+        return cls(**{name: int(metadata[name]) for name in cls.__dataclass_fields__})
