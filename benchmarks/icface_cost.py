@@ -14,7 +14,9 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -83,7 +85,7 @@ def measure(renderer: Renderer, motion: Motion, edited: Motion, frames: list[Fra
         frames: to render; the first one warms up.
     """
     session = renderer.start(renderer.plan(motion, edited))
-    times = [milliseconds(lambda frame=frame: session.render(*frame)) for frame in frames]
+    times = [milliseconds(partial(session.render, *frame)) for frame in frames]
     return tuple(np.median(times[1:], axis=0))
 
 
@@ -105,11 +107,11 @@ def seam_step(image: Image, landmarks: np.ndarray) -> float:
     points = np.concatenate([outline + (np.roll(outline, -1, 0) - outline) * f for f in np.linspace(0, 1, 8)])
     outward = (points - centre) / np.linalg.norm(points - centre, axis=1, keepdims=True)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    sides = [
-        cv2.remap(grey, *(points + s * SEAM_WIDTH * outward).astype(np.float32).T[:, None], cv2.INTER_LINEAR)
-        for s in (-1, 1)
-    ]
-    return float(np.abs(sides[0] - sides[1]).mean())
+    inside, outside = (
+        cv2.remap(grey, maps[:, :1], maps[:, 1:], cv2.INTER_LINEAR)
+        for maps in ((points + side * SEAM_WIDTH * outward).astype(np.float32) for side in (-1, 1))
+    )
+    return float(np.abs(inside - outside).mean())
 
 
 def paste_plainly(renderer: IcfaceRenderer, plan: IcfacePlan, frame: FrameToRender) -> Image:
@@ -123,7 +125,7 @@ def paste_plainly(renderer: IcfaceRenderer, plan: IcfacePlan, frame: FrameToRend
     matrix, size = plan.crop_matrices[frame.t], renderer.net.settings.size
     crop = warp_crop(frame.image, matrix, size)
     (face,) = renderer.generate(crop[None], plan.source[frame.t][None], plan.driving[frame.t][None])
-    return paste_face(as_image(frame.image), np.float32(face), face_mask(frame.landmarks, matrix, size), matrix)
+    return paste_face(as_image(frame.image), face.astype(np.float32), face_mask(frame.landmarks, matrix, size), matrix)
 
 
 def measure_seam(
@@ -175,7 +177,7 @@ def main() -> None:
         "ICface, published size": IcfaceRenderer(random_icface(IcfaceSettings()), models.head.names),
         "ICface, small": IcfaceRenderer(small, models.head.names),
     }
-    renderers = {
+    renderers: dict[str, Renderer[Any]] = {
         "warp": session.face.warp,
         "NED, published size": random_ned(models, RendererSizes(), NED_SIDE),
         "NED, small": random_ned(models, NED_SMALL, NED_SMALL_SIDE),

@@ -230,7 +230,8 @@ def _read_files(kind: CheckpointKind, files: Mapping[str, Path]) -> tuple[State,
     """Return the tensors of all files, and notes on changes of their names."""
     from asccl.interop.files import read_state
 
-    state, notes = {}, []
+    state: State = {}
+    notes: list[str] = []
     for network, path in files.items():
         tensors, file_notes = read_state(path, kind.readers)
         state |= {f"{network}.{name}" if network else name: value for name, value in tensors.items()}

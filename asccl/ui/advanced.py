@@ -11,7 +11,7 @@ from asccl.types import GENERATORS
 GENERATOR_LABELS = {
     "warp": "Worked out for each face (recommended)",
     "ned": "NED: a network trained on talking faces",
-    "icface": "ICface, networks that you provide",
+    "icface": "ICface: networks that you provide",
 }
 
 

@@ -52,6 +52,8 @@ def test_the_renderer_is_described_where_one_was_searched_for() -> None:
     assert describe_renderer({**warp, "searched": True}) == "warp: no renderer fits this person"
     assert describe_renderer({**warp, "searched": False}) == ""
     neural = {"name": "neural", "file": "anna.safetensors", "similarity": 0.876}
+    icface = {"name": "icface", "file": "big.safetensors", "similarity": None, "reason": "it was requested"}
+    assert describe_renderer(icface) == "icface big.safetensors: it was requested"
     assert describe_renderer(neural) == "anna.safetensors, identity similarity 0.88"
 
 

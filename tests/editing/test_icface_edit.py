@@ -170,7 +170,6 @@ def test_a_still_and_its_preview_are_the_same(folder, editor, still, tmp_path):
 def test_a_table_that_ends_before_the_video_is_refused(editor, short_clip, tmp_path):
     request = EditRequest(
         short_clip,
-        tmp_path / "out.mp4",
         emotion="sad",
         generator="icface",
         renderer=write_icface(tmp_path / "small.safetensors"),
@@ -178,5 +177,4 @@ def test_a_table_that_ends_before_the_video_is_refused(editor, short_clip, tmp_p
         adapt=False,
     )
     with pytest.raises(InputError, match=r"short\.csv measures a face from 0\.00 to 0\.20 s"):
-        editor.edit(request)
-    assert not request.output.exists()
+        editor.preview(request, 1.0)

@@ -78,7 +78,7 @@ def test_a_reference_alone_or_beside_an_emotion(serve_page, media):
 
 def test_the_generator_can_be_chosen(serve_page, media):
     page = serve_page()
-    for settings, expected in (({}, "warp"), ({"generator": "ned"}, "ned")):
+    for settings, expected in (({}, "warp"), ({"generator": "ned"}, "ned"), ({"generator": "icface"}, "icface")):
         client(page).predict(**edit_inputs(media / "talk.mp4", emotion="sad", **settings))
         assert page.editor.requests[-1].generator == expected
 

@@ -67,3 +67,9 @@ def test_sound_that_was_left_out_is_listed():
     }
     report["sound"] = [{**track, "damaged": 0}]
     assert "ac4 left out: it cannot be decoded" in report_html(report)
+
+
+def test_the_networks_of_icface_are_named():
+    report = fake_report()
+    report["renderer"] = {"name": "icface", "searched": True, "file": "<big>.safetensors", "reason": "it was requested"}
+    assert "Rendered by ICface, &lt;big&gt;.safetensors: it was requested." in report_html(report)

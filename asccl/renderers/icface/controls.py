@@ -43,7 +43,7 @@ UNITS_OF_ACTION_UNIT = MappingProxyType(
         45: ("eyeBlink",),
     }
 )
-LIPS_PART = 25
+LIPS_PART, JAW_DROP = 25, 26
 FULL_LIP_GAP = 3.0  # cm between the lips at which AU 25 is at its full
 UPPER_FACE = (1, 2, 4, 5, 6, 7, 9)  # action units that an emotion directs in every frame
 MOUTH_CORNERS = (10, 12, 14, 15)  # action units of which an emotion moves the mean alone
@@ -164,13 +164,13 @@ def person_offsets(controls: np.ndarray, weight: np.ndarray) -> np.ndarray:
         weight: of an edit, (T,); frames of weight 0 do not count.
 
     Returns:
-        (20,) to subtract from the controls; 0 for the pose and AU 25.
+        (20,) to subtract from the controls; 0 for the pose, the lips' gap and the jaw, which follow the speech.
     """
     usable = controls[weight > 0]
     if len(usable) < MIN_OFFSET_FRAMES:
         return np.zeros(controls.shape[1], controls.dtype)
     offsets = np.clip(np.quantile(usable, OFFSET_QUANTILE, axis=0), 0, MAX_OFFSET).astype(controls.dtype)
-    offsets[[*range(POSE_CONTROLS), *control_index((LIPS_PART,))]] = 0
+    offsets[[*range(POSE_CONTROLS), *control_index((LIPS_PART, JAW_DROP))]] = 0
     return offsets
 
 
@@ -191,7 +191,7 @@ def speech_preserving_change(change: np.ndarray, weight: np.ndarray) -> np.ndarr
     upper_face, corners = control_index(UPPER_FACE), control_index(MOUTH_CORNERS)
     out[:, upper_face] = change[:, upper_face]
     frame_weight = np.asarray(weight, np.float64)[:, None]
-    weighted = gaussian_filter1d(frame_weight * change[:, corners], MEAN_SIGMA, axis=0, mode="nearest")
-    amount = gaussian_filter1d(frame_weight**2, MEAN_SIGMA, axis=0, mode="nearest")
+    weighted = gaussian_filter1d(frame_weight * change[:, corners], MEAN_SIGMA, axis=0, mode="reflect")
+    amount = gaussian_filter1d(frame_weight**2, MEAN_SIGMA, axis=0, mode="reflect")
     out[:, corners] = frame_weight * weighted / np.maximum(amount, 1e-6)
     return out

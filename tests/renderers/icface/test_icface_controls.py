@@ -105,17 +105,17 @@ def test_what_a_face_always_shows_is_its_shape_up_to_a_bound():
     offsets = controls.person_offsets(values, np.ones(FRAMES))
     assert offsets[controls.control_index((4,))] == pytest.approx(0.1)
     assert offsets[controls.control_index((12,))] == pytest.approx(controls.MAX_OFFSET)
-    assert offsets[[0, 1, 2, *controls.control_index((25,))]].tolist() == [0, 0, 0, 0]
+    assert offsets[[0, 1, 2, *controls.control_index((25, 26))]].tolist() == [0] * 5
     assert controls.person_offsets(values[:2], np.ones(2)).tolist() == [0] * 20
 
 
 def test_an_edit_changes_the_upper_face_and_the_mean_of_the_mouth_corners_alone():
-    change, weight = np.full((FRAMES, 20), 0.3), np.ones(FRAMES)
+    change, weight = np.full((60, 20), 0.3), np.ones(60)
     change[::2] += 0.1  # a movement with the speech
     kept = controls.speech_preserving_change(change, weight)
     upper_face, corners = (controls.control_index(units) for units in (controls.UPPER_FACE, controls.MOUTH_CORNERS))
     assert kept[:, upper_face] == pytest.approx(change[:, upper_face])
-    assert kept[:, corners] == pytest.approx(0.35, abs=0.01)
+    assert kept[:, corners] == pytest.approx(0.35, abs=0.02)
     speech = [i for i in range(20) if i not in upper_face + corners]
     assert (kept[:, speech] == 0).all()
 
