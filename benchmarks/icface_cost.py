@@ -90,7 +90,14 @@ def measure(renderer: Renderer, motion: Motion, edited: Motion, frames: list[Fra
 
 
 def measure_batch(renderer: IcfaceRenderer, motion: Motion, edited: Motion, frames: list[FrameToRender]) -> float:
-    """Processor time of one frame in a batch of `CPU_BATCH`, ms; arguments as of `measure`."""
+    """Measure the processor time of one frame in a batch of `CPU_BATCH`, ms.
+
+    Args:
+        renderer: of the face.
+        motion: of the source.
+        edited: of the edit.
+        frames: to render.
+    """
     session = renderer.start(renderer.plan(motion, edited))
     batch = frames[:CPU_BATCH]
     render_batch(session, batch[:1])
@@ -131,7 +138,14 @@ def paste_plainly(renderer: IcfaceRenderer, plan: IcfacePlan, frame: FrameToRend
 def measure_seam(
     renderer: IcfaceRenderer, motion: Motion, edited: Motion, frames: list[FrameToRender]
 ) -> dict[str, float]:
-    """Measure the seam in the source, in the edit, and without the correction of the tone; arguments as `measure`."""
+    """Measure the seam in the source, in the edit, and without the correction of the tone.
+
+    Args:
+        renderer: of the face.
+        motion: of the source.
+        edited: of the edit.
+        frames: to render.
+    """
     plan = renderer.plan(motion, edited)
     session = renderer.start(plan)
     steps = [
