@@ -58,6 +58,10 @@ class WeightsError(AscclError):
     """A weight file is missing, damaged or of the wrong kind."""
 
 
+class PublishError(AscclError):
+    """The Hub refuses an upload, or does not return what was uploaded."""
+
+
 class CancelledError(AscclError):
     """The user stopped the work; nothing was written."""
 

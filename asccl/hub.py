@@ -1,8 +1,9 @@
 """Locate files of weights: in a local folder, then in the cache of the Hugging Face Hub, then on the Hub.
 
 Local folders are `ASCCL_CHECKPOINTS`, when set, and the bundled `checkpoints/`. `ASCCL_HUB_REPO` ("owner/name" or
-"owner/name@revision") replaces every repository of the table; the sha256 is still checked. `HF_HUB_OFFLINE=1` prevents
-any use of the network. No repository of the project is published yet.
+"owner/name@revision") replaces every repository of the table by one that has the files by their names; the sha256 is
+still checked. `HF_HUB_OFFLINE=1` prevents any use of the network. `python -m asccl publish weights` uploads the files
+and names their repositories in the table.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asccl.errors import WeightsError, first_line
 from asccl.files import bundled_folder
@@ -127,7 +128,7 @@ def locate(name: str) -> Path:
     return path
 
 
-def resolve(source: str | Path, *, sha256: str | None = None) -> Path:
+def resolve(source: str | Path, *, sha256: str | None = None, download: Mapping[str, Any] | None = None) -> Path:
     """Return the path of weights that a user names.
 
     A file from the Hub is checked against the sha256 that the Hub states.
@@ -137,6 +138,7 @@ def resolve(source: str | Path, *, sha256: str | None = None) -> Path:
             repository: "owner/name", "owner/name:file" or "owner/name@revision:file". A revision is a commit (best), a
             tag or a branch; the default file is `REPOSITORY_FILE`.
         sha256: expected sha256 of the file, in hex.
+        download: further arguments of `huggingface_hub.hf_hub_download`, for a Hub repository.
 
     Returns:
         The path, after a download if necessary.
@@ -148,7 +150,7 @@ def resolve(source: str | Path, *, sha256: str | None = None) -> Path:
     if isinstance(source, str) and source in WEIGHTS:
         path = locate(source)
     elif not path.exists():
-        path = _from_repository(source)
+        path = _from_repository(source, download or {})
     if not path.is_file():
         raise WeightsError(f"{path} is a folder", "give the file in it")
     if sha256 is not None:
@@ -156,7 +158,7 @@ def resolve(source: str | Path, *, sha256: str | None = None) -> Path:
     return path
 
 
-def _from_repository(source: str | Path) -> Path:
+def _from_repository(source: str | Path, options: Mapping[str, Any]) -> Path:
     """Return a file of the Hub repository that `source` names. Raises WeightsError, also where it names none."""
     match = _parse_repository(source) if isinstance(source, str) else None
     if match is None:
@@ -166,7 +168,7 @@ def _from_repository(source: str | Path) -> Path:
         raise WeightsError(f"there are no weights {source!r}", f"choose one of {', '.join(WEIGHTS)}, or give a file")
     repo, file = match["repo"], match["file"] or REPOSITORY_FILE
     remedy = "correct the repository's name, or name its file: owner/name:file"
-    path = _download(repo, match["revision"], file, remedy)
+    path = _download(repo, match["revision"], file, remedy, options)
     stated = path.resolve().name  # the cache names a large file after the sha256 that the Hub states
     if re.fullmatch("[0-9a-f]{64}", stated):
         _compare(path, stated, f"{file} of {repo}", "delete it and try again")
@@ -224,18 +226,20 @@ def _from_hub(entry: WeightsFile) -> Path:
                 f"{entry.file} is not in {folders}, and it is not published on the Hub yet",
                 f"take it from the project's checkpoints folder, or make it with `{entry.recipe}`",
             )
-        repo, revision = entry.repo, entry.revision or ""
+        return _download(entry.repo, entry.revision, REPOSITORY_FILE, "update this program")
     return _download(repo, revision or None, entry.file, "correct ASCCL_HUB_REPO or unset it")
 
 
-def _download(repo: str, revision: str | None, file: str, remedy: str) -> Path:
+def _download(
+    repo: str, revision: str | None, file: str, remedy: str, options: Mapping[str, Any] = MappingProxyType({})
+) -> Path:
     """Return a file in the cache of the Hub, after a download with a progress bar if necessary. Raises WeightsError."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HTTPError, LocalEntryNotFoundError
 
     file_name = f"{file} of {repo}" + (f" at {revision}" if revision else "")
     try:
-        return Path(hf_hub_download(repo, file, revision=revision))
+        return Path(hf_hub_download(repo, file, **{"revision": revision, **options}))
     except LocalEntryNotFoundError as error:  # not in the cache, and offline
         raise WeightsError(
             f"{file_name} is not on this machine and the Hub cannot be reached",

@@ -207,17 +207,12 @@ def create_metric(source: str | Path = DEFAULT_BACKBONE) -> SCCMetric:
 
 def create_backbone(path: Path) -> Freezable:
     """Create the network that the metadata of a file name, without the file's weights. Raises WeightsError."""
-    from asccl.nets.iresnet import DEPTHS, IResNet
-    from asccl.nets.mobilefacenet import MobileFaceNet
+    from asccl.nets.backbones import build_backbone
 
-    metadata = hub.read_metadata(path)
-    network = metadata.get("backbone", "mobilefacenet")
-    if network == "mobilefacenet":
-        return MobileFaceNet()
-    for depth in DEPTHS:
-        if network == f"iresnet{depth}":
-            return IResNet(depth, head=metadata.get("embedding") == "yes")
-    raise WeightsError(f"{path} is for the network {network!r}, which does not exist here", "import it again")
+    try:
+        return build_backbone(hub.read_metadata(path))
+    except ValueError as error:
+        raise WeightsError(f"{path} cannot be loaded: {error}", "import it again") from error
 
 
 @cache
@@ -282,6 +277,7 @@ def _load_manipulator(path: Path, _sha256: str, device: str) -> Manipulator:
         raise WeightsError(
             f"the metadata of {path} lack the sizes of its networks ({error})", "import it again"
         ) from error
+    net.metadata = metadata
     return _fill(path, net, device)
 
 
@@ -290,8 +286,11 @@ def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[Generator, Re
     from asccl.nets.ned_renderer import Generator
     from asccl.renderers.neural.checkpoint import RendererMetadata
 
-    metadata = RendererMetadata.from_metadata(hub.read_metadata(path))
-    return _fill(path, Generator(metadata.sizes), device), metadata
+    entries = hub.read_metadata(path)
+    metadata = RendererMetadata.from_metadata(entries)
+    net = Generator(metadata.sizes)
+    net.metadata = entries
+    return _fill(path, net, device), metadata
 
 
 @cache

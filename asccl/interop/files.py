@@ -1,14 +1,12 @@
-"""Read checkpoints without executing anything in them; write safetensors files with reproducible bytes."""
+"""Read checkpoints without executing anything in them."""
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
 
 from asccl.errors import InputError
 
@@ -67,15 +65,3 @@ def _read_torch_file(path: Path) -> dict[str, torch.Tensor]:
 
 def _without_prefix(name: object) -> str:
     return str(name).removeprefix(PARALLEL_PREFIX)
-
-
-def serialize(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
-    """Return the bytes of a safetensors file.
-
-    The library writes the metadata in an order that changes from run to run; here the header is sorted.
-    """
-    data = save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, dict(metadata))
-    body = 8 + int.from_bytes(data[:8], "little")
-    header = json.dumps(json.loads(data[8:body]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + data[body:]

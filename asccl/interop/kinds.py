@@ -201,7 +201,7 @@ def import_weights(kind: str, sources: Path | Sequence[Path], output: Path) -> l
         raise SettingError(f"{output.name} is also the input", "choose another name after -o")
     from asccl import hub
     from asccl.files import AtomicFile
-    from asccl.interop.files import serialize
+    from asccl.nets.serialize import serialize
 
     state, notes = _read_files(KINDS[kind], files)
     try:

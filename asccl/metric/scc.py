@@ -8,8 +8,8 @@ cosine of corresponding disparities (eq. 1) is the SCC score.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,9 @@ from torch import nn
 
 from asccl.metric.neighbours import NeighbourPairs, sample_regions
 from asccl.metric.temporal import measure_movement, scale_to_unit, temporal_disparity
+from asccl.nets.backbones import backbone_metadata, build_backbone
 from asccl.nets.blocks import Freezable
+from asccl.nets.pretrained import PretrainedNetwork
 
 MAX_REGIONS = 1024  # default for the maximum number of regions of a map
 MIN_IMAGE_SIZE = 32  # pixels: the smallest map then has two rows
@@ -117,7 +119,7 @@ def normalize(values: torch.Tensor) -> torch.Tensor:
     return values / (values.norm(dim=-1, keepdim=True) + EPS)
 
 
-class SCCMetric(Freezable):
+class SCCMetric(PretrainedNetwork):
     """A backbone and one disparity head for each of its four feature maps.
 
     Args:
@@ -127,10 +129,22 @@ class SCCMetric(Freezable):
             "identity" for f(x) = x, as in the paper's Figure 2.
     """
 
+    KIND = "scc"
+
     def __init__(self, backbone: Freezable, channels: Sequence[int], heads: Heads = "random"):
         super().__init__()
         self.backbone = backbone
         self.heads = nn.ModuleList(nn.Identity() if heads == "identity" else DisparityHead(c) for c in channels)
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
+        backbone: Any = build_backbone(metadata)
+        return cls(backbone, backbone.MAP_CHANNELS)
+
+    def to_metadata(self) -> dict[str, str]:
+        if not all(isinstance(head, DisparityHead) for head in self.heads):
+            raise ValueError("expected disparity heads; without them, save the backbone")
+        return {**super().to_metadata(), **backbone_metadata(self.backbone)}
 
     def feature_maps(self, x: torch.Tensor) -> list[torch.Tensor]:
         r"""Compute the four feature maps of an image (eq. 2).

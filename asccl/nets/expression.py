@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from asccl.nets.blocks import Freezable, SameConv2d, SeparableConv2d
+from asccl.nets.blocks import SameConv2d, SeparableConv2d
+from asccl.nets.pretrained import PretrainedNetwork
 from asccl.types import EMOTIONS
 
 INPUT_SIZE = 112  # pixels
@@ -44,7 +45,7 @@ class DenseBlock(nn.Module):
         return x
 
 
-class ExpressionNet(Freezable):
+class ExpressionNet(PretrainedNetwork):
     """A classifier of seven emotions for RGB in [-1, 1]; the mean colour of its training is subtracted inside."""
 
     offset: torch.Tensor

@@ -96,7 +96,7 @@ class IResNet(Freezable):
 
     def __init__(self, depth: int = 50, head: bool = False):
         super().__init__()
-        self.head = head
+        self.depth, self.head = depth, head
         self.min_size = MAP_STRIDES[-1]
         self.conv1 = nn.Conv2d(3, MAP_CHANNELS[0], 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(MAP_CHANNELS[0])
@@ -139,6 +139,11 @@ class IResNet(Freezable):
             raise ValueError(f"expected (B, 3, {INPUT_SIZE}, {INPUT_SIZE}), got {tuple(x.shape)}")
         return self.features(self.fc(self.dropout(self.bn2(self.feature_maps(x)[-1])).flatten(1)))
 
+    @property
+    def is_folded(self) -> bool:
+        """Whether batch normalization is folded into the convolutions."""
+        return isinstance(self.bn1, nn.Identity)
+
     def drop_head(self) -> IResNet:
         """Remove the layers that `feature_maps` does not need, in place; returns the network."""
         for name in ("bn2", "dropout", "fc", "features") if self.head else ():
@@ -152,7 +157,7 @@ class IResNet(Freezable):
         The network must be frozen and have its final weights. Afterwards its tensors have other names, and
         `feature_maps` needs at least 32 pixels a side. Returns the network. Raises ValueError.
         """
-        if not self.frozen or isinstance(self.bn1, nn.Identity):
+        if not self.frozen or self.is_folded:
             raise ValueError("expected a frozen network that is not folded yet")
         self.conv1, self.bn1 = fuse_conv_bn_eval(self.conv1, self.bn1), nn.Identity()
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from asccl.nets.blocks import Freezable, SameConv2d, SeparableConv2d, same_padding
+from asccl.nets.blocks import SameConv2d, SeparableConv2d, same_padding
+from asccl.nets.pretrained import PretrainedNetwork
 from asccl.types import EMOTIONS
 
 INPUT_SIZE = 64  # pixels
@@ -39,7 +40,7 @@ class XceptionModule(nn.Module):
         return F.max_pool2d(F.pad(y, (*columns, *rows), value=float("-inf")), 3, 2) + self.shortcut(x)
 
 
-class MiniXception(Freezable):
+class MiniXception(PretrainedNetwork):
     """A classifier of seven emotions for RGB in [-1, 1]; batch normalization is folded into the convolutions.
 
     Args:

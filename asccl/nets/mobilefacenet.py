@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from asccl.nets.blocks import ConvPReLU, Freezable
+from asccl.nets.blocks import ConvPReLU
+from asccl.nets.pretrained import PretrainedNetwork
 
 INPUT_SIZE = 112  # pixels
 EMBEDDING_SIZE = 192
@@ -36,7 +37,7 @@ class Bottleneck(nn.Module):
         return x + y if self.residual else y
 
 
-class MobileFaceNet(Freezable):
+class MobileFaceNet(PretrainedNetwork):
     """A face-recognition network for RGB in [-1, 1], value / 127.5 - 1.
 
     Batch normalization is folded into the convolutions, and so is the scale of the input: the network was trained on

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import nn
 
-from asccl.nets.blocks import Freezable
+from asccl.nets.pretrained import PretrainedNetwork
 from asccl.types import EMOTIONS
 
 WINDOW_LENGTH = 10  # frames of a sequence, in training and in use
@@ -140,9 +141,10 @@ class SequenceDiscriminator(SequenceNetwork):
         return self.per_frame(x).mean(1)[torch.arange(len(x), device=x.device), emotion]
 
 
-class Manipulator(Freezable):
+class Manipulator(PretrainedNetwork):
     """The four networks, and the mean style of every emotion, (emotions, style), for edits to a named emotion."""
 
+    KIND = "ned-manipulator"
     mean_style: torch.Tensor
 
     def __init__(self, sizes: ManipulatorSizes | None = None):
@@ -153,6 +155,15 @@ class Manipulator(Freezable):
         self.style_encoder = StyleEncoder(sizes)
         self.discriminator = SequenceDiscriminator(sizes)
         self.register_buffer("mean_style", torch.zeros(sizes.classes, sizes.style))
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
+        return cls(ManipulatorSizes.from_metadata(metadata))
+
+    def to_metadata(self) -> dict[str, str]:
+        space = "arkit" if self.sizes.coefficients == ManipulatorSizes.coefficients else "flame"
+        stated = {"emotions": ",".join(EMOTIONS), "space": space, **self.metadata}
+        return {**stated, **super().to_metadata(), **self.sizes.to_metadata()}
 
 
 @torch.no_grad()

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
 
-from asccl.nets.blocks import Freezable
+from asccl.nets.pretrained import PretrainedNetwork
 
 INPUT_FRAMES = 3  # frames whose conditions the generator reads; it renders the last
 PREVIOUS_FRAMES = 2  # previous outputs that it reads
@@ -89,8 +89,14 @@ def build_encoder(in_channels: int, sizes: RendererSizes) -> nn.Sequential:
     return nn.Sequential(*layers, *(ResidualBlock(width, sizes) for _ in range(sizes.blocks - sizes.blocks // 2)))
 
 
-class Generator(Freezable):
-    """Renders the face of a frame. Height and width are multiples of 2**downsamplings and at least 4 times that."""
+class Generator(PretrainedNetwork):
+    """Renders the face of a frame. Height and width are multiples of 2**downsamplings and at least 4 times that.
+
+    The file of a renderer also has the entries of `asccl.renderers.neural.checkpoint.RendererMetadata`.
+    """
+
+    KIND = "ned-renderer"
+    DEPICTS_PERSON = True
 
     def __init__(self, sizes: RendererSizes | None = None):
         super().__init__()
@@ -106,6 +112,13 @@ class Generator(Freezable):
         self.model_up_img = nn.Sequential(*layers)
         self.model_final_img = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(width, 3, 7), nn.Tanh())
         self.register_load_state_dict_pre_hook(_drop_duplicates)
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
+        return cls(RendererSizes.from_metadata(metadata))
+
+    def to_metadata(self) -> dict[str, str]:
+        return {**super().to_metadata(), **self.sizes.to_metadata()}
 
     def forward(self, conditions: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
         """Render one frame.

@@ -18,8 +18,8 @@ from asccl.editing import renderer_selection
 from asccl.errors import InputError, SettingError
 from asccl.face.crop import arcface_crop
 from asccl.face.landmarker import FaceLandmarker
-from asccl.interop.files import serialize
 from asccl.nets.ned_renderer import Generator, RendererSizes
+from asccl.nets.serialize import serialize
 from asccl.renderers.neural.checkpoint import DISCRIMINATOR_KIND, EMBEDDING_SIZE, RendererMetadata
 
 SIZES = RendererSizes(ngf=4, downsamplings=2, blocks=2, running=False)

@@ -52,7 +52,7 @@ def serve_hub(
         missing_times: number of answers that are cut short in this way.
     """
     hub = HubServer(files, claimed_sha256, missing_bytes, missing_times)
-    handler = type("Handler", (_Handler,), {"hub": hub})
+    handler = type("Handler", (HubHandler,), {"hub": hub})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         hub.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -62,7 +62,9 @@ def serve_hub(
         thread.join()
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class HubHandler(http.server.BaseHTTPRequestHandler):
+    """Answers requests; `hub_account` has a handler that also accepts uploads."""
+
     protocol_version = "HTTP/1.1"
     hub: HubServer
 
@@ -104,16 +106,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
         self.send_header("Content-Length", str(len(part)))
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             cut = 0
             if self.hub.missing_bytes and self.hub.missing_times > 0:
                 cut, self.hub.missing_times = self.hub.missing_bytes, self.hub.missing_times - 1
             self.wfile.write(part[: max(0, len(part) - cut)])
             self.close_connection = cut > 0
 
-    def _fail(self, code: str) -> None:
-        self.send_response(404)
-        self.send_header("X-Error-Code", code)
+    def _fail(self, code: str, status: int = 404) -> None:
+        self.send_response(status)
+        if code:
+            self.send_header("X-Error-Code", code)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

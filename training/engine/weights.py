@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from asccl.files import write_atomic
-from asccl.interop.files import serialize
+from asccl.nets.serialize import serialize
 
 
 def write_weights(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
