@@ -10,7 +10,7 @@ CONSTRAINT := $(addprefix --constraint ,$(LOCK))
 # PyTorch's default wheels for Linux bring 4 GB of GPU libraries. Without a GPU, take the CPU build where it can be reached.
 CPU_INDEX := $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && echo https://download.pytorch.org/whl/cpu)
 
-.PHONY: app test test-312 bench docs lint lock sbom clean
+.PHONY: app test test-312 space bench docs lint lock sbom clean
 
 app: $(VENV)/run.stamp
 	$(BIN)/python app.py $(ARGS)
@@ -26,6 +26,10 @@ lint: $(VENV)/dev.stamp
 # The tests that depend on PyAV, which has a newer version on Python 3.12.
 test-312: $(VENV312)/test.stamp
 	$(VENV312)/bin/python -m pytest tests/video tests/face tests/editing tests/commands tests/test_bad_input.py $(ARGS)
+
+# The app as a Space: a fresh environment of Python 3.12, no home, port 7860, first page and one edit. Takes minutes.
+space: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.space $(ARGS)
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks $(ARGS)

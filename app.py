@@ -24,13 +24,13 @@ def main() -> None:
         raise SystemExit(serve_standalone(arguments.host, arguments.port))
     with temporary_folder() as folder, swept(folder / "uploads"):
         os.environ["GRADIO_TEMP_DIR"] = str(folder / "uploads")
-        from asccl.editing.editor import Editor
         from asccl.editing.threads import limit_threads
+        from asccl.ui.gpu import create_editor
         from asccl.ui.listeners import Listeners
         from asccl.ui.page import WEB_ENCODING, build_page, serve
 
         limit_threads()
-        editor, listeners = Editor(encode=WEB_ENCODING), Listeners()
+        editor, listeners = create_editor(WEB_ENCODING), Listeners()
         page, address = build_page(editor, listeners, folder=folder), (arguments.host, arguments.port)
         serve(page, listeners, study_routes(editor), address, share=arguments.share)
 

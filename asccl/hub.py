@@ -175,6 +175,11 @@ def _from_repository(source: str | Path, options: Mapping[str, Any]) -> Path:
     return path
 
 
+def is_repository(source: str) -> bool:
+    """Whether a text has the form of a Hub repository, and not that of a path."""
+    return _parse_repository(source) is not None
+
+
 def _parse_repository(source: str) -> re.Match[str] | None:
     match = REPOSITORY.fullmatch(source)
     if match is None or source.startswith("."):

@@ -105,12 +105,16 @@ def _add_method_arguments(parser: argparse.ArgumentParser) -> None:
     )
     method.add_argument(
         "--renderer",
-        metavar="FILE",
-        help="for ned: the neural renderer trained on this person; default: the renderer in the folder "
-        "`renderers` beside the weights that was trained on this person; without one, frames are warped. For icface: "
-        "its networks, of `import-weights icface` or training/train_icface.py; default: those in that folder",
+        metavar="FILE|OWNER/NAME",
+        help="for ned: the neural renderer trained on this person, or its Hub repository; default: the renderer in the "
+        "folder `renderers` beside the weights that was trained on this person; without one, frames are warped. For "
+        "icface: its networks, of `import-weights icface` or training/train_icface.py; default: those in that folder",
     )
-    method.add_argument("--manipulator", metavar="FILE", help="for ned: its first stage; default: the bundled one")
+    method.add_argument(
+        "--manipulator",
+        metavar="FILE|OWNER/NAME",
+        help="for ned: its first stage, or its Hub repository; default: the bundled one",
+    )
     method.add_argument(
         "--controls",
         metavar="FILE",
@@ -178,6 +182,15 @@ def _parse_face(text: str) -> int | None:
         raise argparse.ArgumentTypeError(f"{text!r} is neither `largest` nor a number") from None
 
 
+def _weights_file(text: str | None) -> Path | None:
+    """Return a file as it is, and the downloaded file of a Hub repository. Raises WeightsError."""
+    from asccl import hub
+
+    if text is None or Path(text).exists() or not hub.is_repository(text):
+        return None if text is None else Path(text)
+    return hub.resolve(text)
+
+
 def _build_request(arguments: argparse.Namespace, source: str, expression: dict[str, Any]) -> EditRequest:
     return EditRequest(
         source=Path(source),
@@ -186,8 +199,8 @@ def _build_request(arguments: argparse.Namespace, source: str, expression: dict[
         end=arguments.end,
         face=arguments.face,
         generator=arguments.generator,
-        renderer=arguments.renderer,
-        manipulator=arguments.manipulator,
+        renderer=_weights_file(arguments.renderer),
+        manipulator=_weights_file(arguments.manipulator),
         controls=arguments.controls,
         badge=arguments.badge,
         adapt=arguments.adapt == "on",

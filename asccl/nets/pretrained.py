@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from asccl import hub
 from asccl.errors import WeightsError
@@ -73,7 +73,11 @@ class PretrainedNetwork(Freezable):
         Raises:
             WeightsError: the file is missing, damaged, or for another network.
         """
-        options = {"force_download": force_download, "token": token, "local_files_only": local_files_only}
+        options: dict[str, Any] = {
+            "force_download": force_download,
+            "token": token,
+            "local_files_only": local_files_only,
+        }
         options |= {"cache_dir": cache_dir, **({} if revision is None else {"revision": revision})}
         source = Path(pretrained_model_name_or_path)
         file = source / hub.REPOSITORY_FILE if source.is_dir() else pretrained_model_name_or_path

@@ -86,8 +86,9 @@ def read_card(path: Path) -> Card:
         raise InputError(f"{path} has the unknown entry {unknown[0]}", f"use {', '.join(sorted(known))}")
     try:
         measures = tuple(Measure(**{**row, "value": float(row["value"])}) for row in entries.pop("measures", ()))
-        lists = {name: tuple(map(str, entries.pop(name, ()))) for name in ("copyright", "tags")}
-        card = Card(**{name: str(text).strip() for name, text in entries.items()}, **lists, measures=measures)
+        values: dict[str, Any] = {name: tuple(map(str, entries.pop(name, ()))) for name in ("copyright", "tags")}
+        values |= {name: str(text).strip() for name, text in entries.items()}
+        card = Card(**values, measures=measures)
     except (TypeError, KeyError, ValueError) as error:
         raise InputError(f"{path} is not a complete card ({error})", "add the entry; docs/publish.md") from error
     return card

@@ -175,7 +175,7 @@ def configure_space(api: HfApi, repo: str, settings: SpaceSettings, report: Prin
     report(f"{repo}: set {', '.join(names)}")
 
 
-def wait_until_running(api: HfApi, repo: str, revision: str, report: Print, poll_seconds: float = POLL_SECONDS) -> None:
+def wait_until_running(api: HfApi, repo: str, revision: str, report: Print) -> None:
     """Wait until the Space serves a commit.
 
     Args:
@@ -183,7 +183,6 @@ def wait_until_running(api: HfApi, repo: str, revision: str, report: Print, poll
         repo: "owner/name" of the Space.
         revision: the commit.
         report: receives a line for each new stage.
-        poll_seconds: between two looks.
 
     Raises:
         PublishError: it cannot be built or started, or takes too long.
@@ -200,5 +199,5 @@ def wait_until_running(api: HfApi, repo: str, revision: str, report: Print, poll
             raise PublishError(f"the Space {repo} stopped with {stage}", logs)
         if stage == "RUNNING" and runtime.raw.get("sha") in (None, revision):
             return
-        time.sleep(poll_seconds)
+        time.sleep(POLL_SECONDS)
     raise PublishError(f"the Space {repo} does not run after {MAX_BUILD_SECONDS / 60:.0f} minutes", logs)

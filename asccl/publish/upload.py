@@ -209,7 +209,7 @@ def _commit(api: HfApi, upload: Upload, tag: str, report: Print) -> str:
 
     with hub_errors(upload.repo):
         head = api.repo_info(upload.repo, repo_type=upload.kind)
-        names = {file.rfilename for file in head.siblings or ()}
+        names = set(api.list_repo_files(upload.repo, repo_type=upload.kind, revision=head.sha))
         removed = sorted(names - upload.files.keys() - {GIT_ATTRIBUTES})
         operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=c) for name, c in upload.files.items()]
         commit = api.create_commit(
@@ -228,7 +228,7 @@ def _is_earlier_version(api: HfApi, upload: Upload) -> bool:
     file, text = upload.marker
     with hub_errors(upload.repo):
         info = api.repo_info(upload.repo, repo_type=upload.kind)
-        names = {sibling.rfilename for sibling in info.siblings or ()}
+        names = set(api.list_repo_files(upload.repo, repo_type=upload.kind, revision=info.sha))
         if names <= {GIT_ATTRIBUTES}:
             return bool(info.private)
         if file not in names:

@@ -91,7 +91,10 @@ def build_upload(weights: Weights, repo: str, root: Path) -> Upload:
         "LICENSE": licence_text(weights.licence, weights.card.copyright, apache, notice),
         "NOTICE": notice_text(notice, weights.path.name),
     }
-    files = {hub.REPOSITORY_FILE: weights.path, **{name: text.encode() for name, text in texts.items()}}
+    files: dict[str, bytes | Path] = {
+        hub.REPOSITORY_FILE: weights.path,
+        **{name: text.encode() for name, text in texts.items()},
+    }
     return Upload(repo, "model", files, weights.licence.spdx, ("config.json", f'"name": "{weights.name}"'))
 
 

@@ -148,15 +148,16 @@ class _Handler(HubHandler, http.server.BaseHTTPRequestHandler):
         body = json.loads(self._body())
         owner = body.get("organization") or OWNER
         kind, repo = f"{body.get('type', 'model')}s", f"{owner}/{body['name']}"
+        url = f"{self.hub.url}/{'' if kind == 'models' else f'{kind}/'}{repo}"
         if owner != OWNER or self._role() != "write":
             self._refuse(403)
         elif f"{kind}/{repo}" in self.hub.repositories:
-            self._refuse(409)
+            self._json({"error": "You already created this repo", "url": url}, 409)
         else:
             private = body.get("visibility") == "private" or bool(body.get("private"))
             repository = self.hub.add(f"{kind}/{repo}", {".gitattributes": b""}, private)
             repository.sdk, repository.hardware = body.get("sdk"), body.get("hardware")
-            self._json({"url": f"{self.hub.url}/{'' if kind == 'models' else f'{kind}/'}{repo}"})
+            self._json({"url": url})
 
     def _repository(self, kind: str, repo: str) -> Repository | None:
         """The repository if the token may see it; otherwise the request is refused as the Hub does."""
@@ -168,8 +169,13 @@ class _Handler(HubHandler, http.server.BaseHTTPRequestHandler):
 
     def _info(self, kind: str, repo: str, _revision: str | None = None) -> None:
         if repository := self._repository(kind, repo):
-            siblings = [{"rfilename": name} for name in repository.files]
-            self._json({"id": repo, "sha": repository.head, "private": repository.private, "siblings": siblings})
+            self._json({"id": repo, "sha": repository.head, "private": repository.private})
+
+    def _tree(self, kind: str, repo: str, revision: str) -> None:
+        if repository := self._repository(kind, repo):
+            files = repository.files if revision == "main" else repository.commits[revision]
+            rows = [{"type": "file", "path": name, "size": len(data), "oid": name} for name, data in files.items()]
+            self._json(rows)
 
     def _settings(self, kind: str, repo: str) -> None:
         if repository := self._repository(kind, repo):
@@ -290,8 +296,8 @@ class _Handler(HubHandler, http.server.BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(parts)
 
-    def _json(self, content: object) -> None:
-        self._send(json.dumps(content).encode(), {"Content-Type": "application/json"})
+    def _json(self, content: object, status: int = 200) -> None:
+        self._send(json.dumps(content).encode(), {"Content-Type": "application/json"}, status)
 
     def _refuse(self, status: int, code: str = "") -> None:
         if self.command in ("POST", "PUT"):
@@ -310,6 +316,7 @@ ROUTES: list[tuple[str, str, Callable[..., None]]] = [
     (rf"/api/spaces/{REPO}/(variables|secrets)", "POST", _Handler._variable),
     (rf"/api/spaces/{REPO}/runtime", "GET", _Handler._runtime),
     (rf"{KIND}{REPO}(/revision/[^/]+)?", "GET", _Handler._info),
+    (rf"{KIND}{REPO}/tree/([^/]+)", "GET", _Handler._tree),
     (rf"{KIND}{REPO}/settings", "PUT", _Handler._settings),
     (rf"{KIND}{REPO}/preupload/([^/]+)", "POST", _Handler._preupload),
     (rf"{KIND}{REPO}/commit/([^/]+)", "POST", _Handler._commit),

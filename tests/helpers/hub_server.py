@@ -94,12 +94,12 @@ class HubHandler(http.server.BaseHTTPRequestHandler):
             digest = self.hub.claimed_sha256 or hashlib.sha256(data).hexdigest()
             self._send(data, {"ETag": f'"{digest}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"})
 
-    def _send(self, data: bytes, headers: Mapping[str, str] | None = None) -> None:
+    def _send(self, data: bytes, headers: Mapping[str, str] | None = None, status: int = 200) -> None:
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         first = int(match[1]) if match else 0
         last = int(match[2]) if match and match[2] else len(data) - 1
         part = data[first : last + 1]
-        self.send_response(206 if match else 200)
+        self.send_response(206 if match else status)
         for key, value in (headers or {}).items():
             self.send_header(key, value)
         if match:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,13 +92,15 @@ def test_the_table_names_repository_and_commit_and_loads_from_there(
     account: HubAccount, project: Path, capsys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     publish("--yes")
-    table = (project / "asccl" / "hub.py").read_text()
     revision = account.repositories[REPO].head
     assert f'+        revision="{revision}",' in capsys.readouterr().out
-    namespace: dict = {"__name__": "table"}
     monkeypatch.setattr("asccl.files.bundled_folder", lambda _name: tmp_path / "none")
-    exec(compile(table.replace("from __future__ import annotations", ""), "hub.py", "exec"), namespace)
-    assert hub.sha256(namespace["locate"](NAME)) == hub.WEIGHTS[NAME].sha256
+    spec = importlib.util.spec_from_file_location("changed_hub", project / "asccl" / "hub.py")
+    changed = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "changed_hub", changed)
+    spec.loader.exec_module(changed)
+    assert changed.WEIGHTS[NAME].revision == revision
+    assert tmp_path in changed.locate(NAME).parents
 
 
 def test_the_card_has_licence_measures_and_limits(account: HubAccount, project: Path) -> None:

@@ -1,0 +1,192 @@
+"""The app as a Space: a fresh environment by its requirements.txt, no home, port 7860, first page and one edit.
+
+Builds the files that `python -m asccl publish space` would upload, installs their requirements for Python 3.12 (or
+takes an environment that exists), starts the app as a Space does, and visits it. It needs the package index, some
+minutes, and some gigabytes of disk where PyTorch's CPU build cannot be reached.
+
+    python -m benchmarks.space [--python PYTHON] [--environment FOLDER] [--hardware cpu-basic] [--port N] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from asccl.publish.space import PYTHON_VERSION, build_space
+from asccl.publish.upload import Upload
+from benchmarks.public import Client
+from benchmarks.report import print_rows
+
+ROOT = Path(__file__).parent.parent
+CLIP = "examples/rendered.mp4"
+NO_HOME = "/dev/null/home"  # where nobody can write, not even root
+SPACE_ID = "owner/asccl"
+SHOW_VERSIONS = "import platform, torch; print(platform.python_version(), torch.__version__)"
+START_SECONDS = 180.0  # limit until the first page
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a visitor of a Space experienced.
+
+    Attributes:
+        page_seconds: from the start of the program to the first page.
+        edit_seconds: of one edit.
+        edited: name of the file that the edit returned.
+    """
+
+    page_seconds: float
+    edit_seconds: float
+    edited: str
+
+
+def write_files(upload: Upload, folder: Path) -> None:
+    """Write the files of an upload into a folder."""
+    for name, content in upload.files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            target.write_bytes(content)
+        else:
+            shutil.copyfile(content, target)
+
+
+@contextmanager
+def run_space(python: Path, folder: Path, port: int) -> Iterator[str]:
+    """Run the app as a Space does.
+
+    Args:
+        python: interpreter of its environment.
+        folder: its files.
+        port: to listen on.
+
+    Yields:
+        Its address.
+
+    Raises:
+        RuntimeError: it ended early.
+    """
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR", "OMP_NUM_THREADS") if name in os.environ}
+    environment = {**kept, "HOME": NO_HOME, "SPACE_ID": SPACE_ID, "SPACE_HOST": f"127.0.0.1:{port}"}
+    environment |= {"GRADIO_SERVER_PORT": str(port), "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    with tempfile.TemporaryFile("w+") as log:
+        program = subprocess.Popen([python, "app.py"], cwd=folder, env=environment, stdout=log, stderr=log)
+        try:
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            ended = program.poll()
+            program.terminate()
+            program.wait(timeout=60)
+            if ended is not None:
+                log.seek(0)
+                raise RuntimeError(f"the app ended with status {ended}: {log.read()[-2000:]}")
+
+
+def visit(url: str, clip: Path, adapt: bool) -> Visit:
+    """Open the first page and edit a clip.
+
+    Args:
+        url: of the app.
+        clip: to edit.
+        adapt: whether to fit the edit to the face.
+    """
+    start = time.monotonic()
+    while True:
+        try:
+            page = httpx.get(url, timeout=60)
+            page.raise_for_status()
+            break
+        except httpx.TransportError:
+            if time.monotonic() - start > START_SECONDS:
+                raise
+            time.sleep(0.25)
+    page_seconds = time.monotonic() - start
+    start = time.monotonic()
+    edited = asyncio.run(_edit(url, clip, adapt))
+    return Visit(page_seconds, time.monotonic() - start, edited)
+
+
+async def _edit(url: str, clip: Path, adapt: bool) -> str:
+    client = Client(url, "127.0.0.1")
+    try:
+        source = await client.upload(clip.name, clip.read_bytes())
+        settings = [source, "happy", None, 1.0, 0, 0, -1, 0, "warp", adapt, True, True]
+        return await client.call("edit", settings, "visitor")
+    finally:
+        await client.http.aclose()
+
+
+def install(python: str, environment: Path, requirements: Path) -> float:
+    """Create an environment and install requirements.
+
+    Args:
+        python: interpreter.
+        environment: folder to create.
+        requirements: file.
+
+    Returns:
+        Seconds.
+    """
+    start = time.monotonic()
+    subprocess.run([python, "-m", "venv", environment], check=True)
+    pip: list[str | Path] = [environment / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "-r", requirements], check=True)
+    return time.monotonic() - start
+
+
+def find_python() -> str:
+    """Find an interpreter of the Space's version. Raises SystemExit where there is none."""
+    folders = sorted((Path.home() / ".pyenv" / "versions").glob(f"{PYTHON_VERSION}*/bin/python{PYTHON_VERSION}"))
+    interpreter = shutil.which(f"python{PYTHON_VERSION}") or next((str(path) for path in folders), None)
+    if interpreter is None:
+        raise SystemExit(f"benchmarks.space: there is no Python {PYTHON_VERSION}; name one with --python")
+    return interpreter
+
+
+def main() -> int:
+    """Build, install, start and visit; print a row. Returns 0."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", help=f"interpreter; default: Python {PYTHON_VERSION}")
+    parser.add_argument("--environment", type=Path, help="an environment that exists, instead of a fresh one")
+    parser.add_argument("--hardware", default="cpu-basic", help="the Hub's name of it; default: cpu-basic")
+    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--json", type=Path, help="append the row to this file as well")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="asccl-space-") as temporary:
+        folder, environment = Path(temporary) / "space", arguments.environment or Path(temporary) / "environment"
+        upload = build_space(SPACE_ID, arguments.hardware, ROOT)
+        write_files(upload, folder)
+        row: dict[str, float | str] = {
+            "files": len(upload.files),
+            "size, MB": sum(upload.sizes().values()) / 2**20,
+        }
+        if arguments.environment is None:
+            seconds = install(arguments.python or find_python(), environment, folder / "requirements.txt")
+            row |= {"installation, s": seconds, "environment, MB": _megabytes(environment)}
+        python = environment / "bin" / "python"
+        row["python, torch"] = subprocess.check_output([python, "-c", SHOW_VERSIONS], text=True).strip()
+        with run_space(python, folder, arguments.port) as url:
+            result = visit(url, ROOT / CLIP, adapt=True)
+        row |= {"first page, s": result.page_seconds, "edit, s": result.edit_seconds}
+    print_rows("space", row, arguments.json)
+    return 0
+
+
+def _megabytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()) >> 20
+
+
+if __name__ == "__main__":
+    sys.exit(main())

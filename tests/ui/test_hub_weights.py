@@ -1,0 +1,101 @@
+"""The choice "From the Hub" of the app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hub_account import HubAccount, serve_account, use_account
+from huggingface_hub import constants
+
+from asccl.errors import LimitError, SettingError, WeightsError
+from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
+from asccl.ui import hub_weights
+from asccl.ui.hub_weights import download_weights, load_repositories, request_fields
+from asccl.ui.places import Caller, Places
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubAccount]:
+    """A Hub with a manipulator in someone/ned, public, and in someone/secret, private."""
+    with serve_account() as server:
+        use_account(monkeypatch, server, tmp_path / "cache")
+        monkeypatch.setattr(hub_weights, "POLL_INTERVAL", 0.0)
+        for name, private in (("ned", False), ("secret", True)):
+            Manipulator(ManipulatorSizes(width=8)).push_to_hub(f"someone/{name}", private=private)
+        yield server
+
+
+def load(repositories: str) -> list[tuple]:
+    async def collect() -> list[tuple]:
+        return [values async for values in load_repositories(repositories, Caller("a", "b"), Places(1, 1, 1))]
+
+    return asyncio.run(collect())
+
+
+def test_a_repository_is_downloaded_pinned_and_used(account: HubAccount) -> None:
+    values = load("someone/ned")
+    sources, status, generator = values[-1]
+    commit = account.repositories["models/someone/ned"].head
+    assert sources == f"someone/ned@{commit}:model.safetensors"
+    assert f"a manipulator of NED, someone/ned@{commit[:7]}" in status
+    assert generator == "ned"
+    assert request_fields(sources)["manipulator"].read_bytes()
+    assert "Downloading someone/ned" in values[0][1]
+
+
+def test_the_progress_of_a_download_is_reported(account: HubAccount) -> None:
+    shares: list[float] = []
+    download_weights("someone/ned", shares.append)
+    assert shares[-1] == pytest.approx(1.0)
+
+
+def test_a_private_repository_is_not_read_with_the_token_of_the_server(account: HubAccount) -> None:
+    with pytest.raises(WeightsError, match=r"there is no public model\.safetensors of someone/secret"):
+        download_weights("someone/secret", print)
+
+
+def test_offline_a_cached_repository_loads_and_another_says_so(
+    account: HubAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    download_weights("someone/ned", print)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert download_weights("someone/ned", print).kind == "ned-manipulator"
+    assert "is not on this machine and the Hub cannot be reached" in load("someone/other")[-1][1]
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_downloaded(
+    account: HubAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_weights, "MAX_BYTES", 1000)
+    with pytest.raises(LimitError, match="the app takes"):
+        download_weights("someone/ned", print)
+    assert not any(line.startswith("GET /someone/ned/resolve") for line in account.requests)
+
+
+def test_downloads_leave_space_on_the_disk(account: HubAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_weights, "MIN_FREE_BYTES", 2**60)
+    with pytest.raises(LimitError, match="has no space for further weights"):
+        download_weights("someone/ned", print)
+
+
+def test_what_is_not_downloaded_is_not_used(account: HubAccount) -> None:
+    commit = account.repositories["models/someone/ned"].head
+    with pytest.raises(WeightsError, match="is not on this machine"):
+        request_fields(f"someone/ned@{commit}:model.safetensors")
+
+
+def test_names_and_kinds_are_checked(account: HubAccount) -> None:
+    with pytest.raises(SettingError, match="write OWNER/NAME"):
+        download_weights("ned", print)
+    account.add("models/someone/text", {"model.safetensors": b"?" * 100})
+    with pytest.raises(WeightsError, match="is not a complete safetensors file"):
+        download_weights("someone/text", print)
+    assert "are of one kind" in load("someone/ned, someone/ned")[-1][1]
+
+
+def test_no_name_removes_the_weights() -> None:
+    assert load(" ")[-1][0] == ""
+    assert request_fields("") == {}
