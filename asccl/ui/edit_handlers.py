@@ -30,6 +30,7 @@ from asccl.ui.components import (
     status_line,
 )
 from asccl.ui.file_box import file_value
+from asccl.ui.hub_weights import generator_fields
 from asccl.ui.job_runner import JobRunner
 from asccl.ui.jobs import Job, JobProgress, JobWork
 from asccl.ui.limits import check_media, check_upload
@@ -381,7 +382,7 @@ class EditHandlers:
         generator: str,
         adapt: bool,
     ) -> EditRequest:
-        """Convert widget values. Raises SettingError and UnreadableError."""
+        """Convert widget values. Raises SettingError, UnreadableError and WeightsError."""
         path = check_upload(source, "video or photo")
         end_time = float(end or 0)
         reaches_end = end_time <= 0 or end_time >= self.editor.probe(path).duration - SLIDER_STEP
@@ -393,9 +394,9 @@ class EditHandlers:
             start=float(start or 0),
             end=None if reaches_end else end_time,
             face=None if face == LARGEST_FACE else int(face),
-            generator=generator or GENERATORS[0],
             seed=int(variant or 0),
             adapt=bool(adapt),
+            **generator_fields(generator or GENERATORS[0]),
         )
 
 

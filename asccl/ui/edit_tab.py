@@ -10,6 +10,7 @@ from asccl.ui.components import status_line
 from asccl.ui.edit_handlers import FROM_REFERENCE, EditHandlers
 from asccl.ui.edit_widgets import EditWidgets
 from asccl.ui.examples import load_example
+from asccl.ui.hub_weights import connect_hub_widgets
 from asccl.ui.messages import CANCELLED
 from asccl.ui.widget_updates import LARGEST_FACE
 
@@ -94,6 +95,7 @@ def _connect_controls(w: EditWidgets, handlers: EditHandlers) -> None:
         concurrency_limit=None,
         **HIDDEN,
     )
+    connect_hub_widgets(w.hub, w.generator, handlers.looks, **HIDDEN)
     w.emotion.input(_open_reference_box, [w.emotion], [w.reference_box], queue=False, **HIDDEN)
 
 

@@ -19,6 +19,7 @@ from asccl.ui.components import (
 from asccl.ui.edit_handlers import FROM_REFERENCE, SLIDER_STEP
 from asccl.ui.examples import CLICK_EXAMPLE, example_buttons
 from asccl.ui.file_box import build_file_box
+from asccl.ui.hub_weights import HubWidgets
 from asccl.ui.widget_updates import LARGEST_FACE
 from asccl.video.limits import Limits
 
@@ -53,6 +54,7 @@ class EditWidgets:
     end: gr.Slider
     variant: gr.Slider
     generator: gr.Radio
+    hub: HubWidgets
     adapt: gr.Checkbox
     badge: gr.Checkbox
     render: gr.Button

@@ -65,15 +65,26 @@ class GpuEditor:
         """See `Editor.faces`."""
         return self.editor.faces(source)
 
-    def previews(self, request: EditRequest, time: float, owner: str = "") -> Iterator[Preview]:
+    def quick_preview(self, request: EditRequest, time: float, owner: str = "") -> Preview:
         """Show one frame, on the processor.
 
         Args:
-            request: see `Editor.previews`.
-            time: see `Editor.previews`.
-            owner: see `Editor.previews`.
+            request: see `Editor.quick_preview`.
+            time: see `Editor.quick_preview`.
+            owner: see `Editor.quick_preview`.
         """
-        return self.editor.previews(request, time, owner)
+        return self.editor.quick_preview(request, time, owner)
+
+    def preview(self, request: EditRequest, time: float, owner: str = "", progress: Progress | None = None) -> Preview:
+        """Show one frame, on the processor.
+
+        Args:
+            request: see `Editor.preview`.
+            time: see `Editor.preview`.
+            owner: see `Editor.preview`.
+            progress: see `Editor.preview`.
+        """
+        return self.editor.preview(request, time, owner, progress)
 
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
         """Edit a file, with a neural generator on the GPU. Raises the errors of `Editor.edit`."""

@@ -6,7 +6,7 @@ import asyncio
 import re
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ MIN_FREE_BYTES = 2 * 2**30  # of the disk after a download
 POLL_INTERVAL = 0.3  # seconds between two progress messages
 FIELDS = {"ned-manipulator": "manipulator", "ned-renderer": "renderer"}  # kind of a file -> field of `EditRequest`
 DESCRIPTIONS = {"ned-manipulator": "a manipulator of NED", "ned-renderer": "a renderer of NED"}
+HUB_GENERATOR = "ned"
+FULL_COMMIT, SHORT_COMMIT = 40, 7  # characters of a commit
 SEPARATOR = re.compile(r"[,\s]+")
 LABEL = "From the Hub: OWNER/NAME"
 EXPLANATION = "Public weights for NED: a manipulator, a renderer of this person, or both, separated by a comma"
@@ -46,12 +48,11 @@ class HubWeights:
 
 @dataclass(frozen=True)
 class HubWidgets:
-    """The widgets of the choice. weights: hidden; sources of what was downloaded, for the inputs of an edit."""
+    """The widgets of the choice; what they load becomes a choice of the generator."""
 
     repositories: gr.Textbox
     load: gr.Button
     status: gr.HTML
-    weights: gr.Textbox
 
 
 def build_hub_widgets() -> HubWidgets:
@@ -60,8 +61,7 @@ def build_hub_widgets() -> HubWidgets:
         repositories = gr.Textbox(label=LABEL, info=EXPLANATION, max_lines=1, scale=4, elem_id="hub-repositories")
         load = gr.Button("Load", scale=1, min_width=80, elem_id="hub-load")
     status = html_widget(status_line("idle", ""), elem_id="hub-status")
-    weights = gr.Textbox("", visible=False, label="Loaded weights, as owner/name@commit:file", elem_id="hub-weights")
-    return HubWidgets(repositories, load, status, weights)
+    return HubWidgets(repositories, load, status)
 
 
 def connect_hub_widgets(widgets: HubWidgets, generator: gr.Radio, looks: Places, **hidden: Any) -> None:
@@ -69,27 +69,42 @@ def connect_hub_widgets(widgets: HubWidgets, generator: gr.Radio, looks: Places,
 
     Args:
         widgets: of the choice.
-        generator: is set to NED when weights were loaded.
+        generator: gets a choice for what was loaded.
         looks: places for downloads.
         hidden: further arguments of the events.
     """
 
     async def load(repositories: str, page: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
-        async for values in load_repositories(repositories, Caller.of(page), looks):
-            yield values
+        choices = [(str(label), str(name)) for label, name in generator.choices]
+        async for status, loaded in load_repositories(repositories, Caller.of(page), looks):
+            yield status, gr.skip() if loaded is None else choose(choices, loaded)
 
     gr.on(
         [widgets.load.click, widgets.repositories.submit],
         load,
         [widgets.repositories],
-        [widgets.weights, widgets.status, generator],
+        [widgets.status, generator],
         concurrency_limit=None,
         trigger_mode="once",
         **hidden,
     )
 
 
-async def load_repositories(repositories: str, caller: Caller, looks: Places) -> AsyncIterator[tuple[Any, ...]]:
+def choose(choices: Sequence[tuple[str, str]], loaded: Sequence[HubWeights]) -> gr.Radio:
+    """Choose loaded weights as generator, or the first choice where nothing is loaded.
+
+    choices: label and value of the other generators. loaded: weights.
+    """
+    if not loaded:
+        return gr.Radio(choices=list(choices), value=choices[0][1])
+    names = ", ".join(weights.source.partition("@")[0] for weights in loaded)
+    value = " ".join([HUB_GENERATOR, *(weights.source for weights in loaded)])
+    return gr.Radio(choices=[*choices, (f"From the Hub: {names}", value)], value=value)
+
+
+async def load_repositories(
+    repositories: str, caller: Caller, looks: Places
+) -> AsyncIterator[tuple[str, list[HubWeights] | None]]:
     """Download the weights that a visitor names.
 
     Args:
@@ -98,11 +113,11 @@ async def load_repositories(repositories: str, caller: Caller, looks: Places) ->
         looks: places for downloads.
 
     Yields:
-        Value of the hidden sources, status line, generator.
+        Status line, and the weights once all are loaded; an empty list removes those of before.
     """
     names = [name for name in SEPARATOR.split(repositories.strip()) if name]
     if not names:
-        yield "", status_line("idle", ""), gr.skip()
+        yield status_line("idle", ""), []
         return
     loaded: list[HubWeights] = []
     try:
@@ -113,14 +128,18 @@ async def load_repositories(repositories: str, caller: Caller, looks: Places) ->
                     if isinstance(result, HubWeights):
                         loaded.append(result)
                     else:
-                        yield gr.skip(), status_line("busy", f"Downloading {name}", result), gr.skip()
+                        yield status_line("busy", f"Downloading {name}", result), None
         if len({weights.kind for weights in loaded}) < len(loaded):
             raise SettingError("two of these repositories are of one kind", "name one manipulator and one renderer")
     except AscclError as error:
-        yield "", status_line("failed", error_message(error)), gr.skip()
+        yield status_line("failed", error_message(error)), None
         return
-    text = "; ".join(f"{DESCRIPTIONS[w.kind]}, {w.source.split(':')[0][:-33]}, {w.size / 1e6:.1f} MB" for w in loaded)
-    yield ", ".join(weights.source for weights in loaded), status_line("done", f"Loaded: {text}"), "ned"
+    yield status_line("done", f"Loaded {'; '.join(map(_describe, loaded))}"), loaded
+
+
+def _describe(weights: HubWeights) -> str:
+    repository = weights.source.split(":")[0][: SHORT_COMMIT - FULL_COMMIT]
+    return f"{DESCRIPTIONS[weights.kind]}, {repository}, {weights.size / 1e6:.1f} MB"
 
 
 async def _download_in_thread(name: str) -> AsyncIterator[float | HubWeights]:
@@ -178,13 +197,14 @@ def download_weights(name: str, report: Callable[[float], None]) -> HubWeights:
     return HubWeights(f"{repo}@{commit}:{file}", kind, path.stat().st_size)
 
 
-def request_fields(sources: str) -> dict[str, Path]:
-    """Return the fields of `EditRequest` for downloaded weights; nothing is downloaded here.
+def generator_fields(value: str) -> dict[str, Any]:
+    """Return the fields of `EditRequest` for a choice of the generator; nothing is downloaded here.
 
-    sources: value of the hidden widget. Raises WeightsError where a file is no longer in the cache.
+    value: "ned", or what `choose` made of loaded weights. Raises WeightsError where a file is not in the cache.
     """
-    fields = {}
-    for source in filter(None, SEPARATOR.split(sources or "")):
+    generator, *sources = value.split(" ")
+    fields: dict[str, Any] = {"generator": generator}
+    for source in sources:
         path = hub.resolve(source, download={"token": False, "local_files_only": True})
         kind = hub.read_metadata(path).get("kind", "")
         if kind not in FIELDS:

@@ -13,7 +13,7 @@ from huggingface_hub import constants
 from asccl.errors import LimitError, SettingError, WeightsError
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.ui import hub_weights
-from asccl.ui.hub_weights import download_weights, load_repositories, request_fields
+from asccl.ui.hub_weights import choose, download_weights, generator_fields, load_repositories
 from asccl.ui.places import Caller, Places
 
 
@@ -37,13 +37,14 @@ def load(repositories: str) -> list[tuple]:
 
 def test_a_repository_is_downloaded_pinned_and_used(account: HubAccount) -> None:
     values = load("someone/ned")
-    sources, status, generator = values[-1]
+    status, loaded = values[-1]
     commit = account.repositories["models/someone/ned"].head
-    assert sources == f"someone/ned@{commit}:model.safetensors"
-    assert f"a manipulator of NED, someone/ned@{commit[:7]}" in status
-    assert generator == "ned"
-    assert request_fields(sources)["manipulator"].read_bytes()
-    assert "Downloading someone/ned" in values[0][1]
+    assert f"a manipulator of NED, someone/ned@{commit[:7]}, " in status
+    assert "Downloading someone/ned" in values[0][0]
+    radio = choose([("Presets", "warp")], loaded)
+    assert radio.choices[-1] == ("From the Hub: someone/ned", f"ned someone/ned@{commit}:model.safetensors")
+    fields = generator_fields(radio.value)
+    assert (fields["generator"], fields["manipulator"].name) == ("ned", "model.safetensors")
 
 
 def test_the_progress_of_a_download_is_reported(account: HubAccount) -> None:
@@ -63,7 +64,7 @@ def test_offline_a_cached_repository_loads_and_another_says_so(
     download_weights("someone/ned", print)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert download_weights("someone/ned", print).kind == "ned-manipulator"
-    assert "is not on this machine and the Hub cannot be reached" in load("someone/other")[-1][1]
+    assert "is not on this machine and the Hub cannot be reached" in load("someone/other")[-1][0]
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_downloaded(
@@ -84,7 +85,7 @@ def test_downloads_leave_space_on_the_disk(account: HubAccount, monkeypatch: pyt
 def test_what_is_not_downloaded_is_not_used(account: HubAccount) -> None:
     commit = account.repositories["models/someone/ned"].head
     with pytest.raises(WeightsError, match="is not on this machine"):
-        request_fields(f"someone/ned@{commit}:model.safetensors")
+        generator_fields(f"ned someone/ned@{commit}:model.safetensors")
 
 
 def test_names_and_kinds_are_checked(account: HubAccount) -> None:
@@ -93,9 +94,10 @@ def test_names_and_kinds_are_checked(account: HubAccount) -> None:
     account.add("models/someone/text", {"model.safetensors": b"?" * 100})
     with pytest.raises(WeightsError, match="is not a complete safetensors file"):
         download_weights("someone/text", print)
-    assert "are of one kind" in load("someone/ned, someone/ned")[-1][1]
+    assert "are of one kind" in load("someone/ned, someone/ned")[-1][0]
 
 
 def test_no_name_removes_the_weights() -> None:
-    assert load(" ")[-1][0] == ""
-    assert request_fields("") == {}
+    assert load(" ")[-1][1] == []
+    assert choose([("Presets", "warp")], []).value == "warp"
+    assert generator_fields("warp") == {"generator": "warp"}
