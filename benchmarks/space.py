@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -63,9 +64,24 @@ def write_files(upload: Upload, folder: Path) -> None:
             shutil.copyfile(content, target)
 
 
+@dataclass(frozen=True)
+class RunningSpace:
+    """A running app. log: what it prints."""
+
+    url: str
+    program: subprocess.Popen[bytes]
+    log: IO[str]
+
+    def check(self) -> None:
+        """Raise RuntimeError where the app has ended."""
+        if self.program.poll() is not None:
+            self.log.seek(0)
+            raise RuntimeError(f"the app ended with status {self.program.returncode}: {self.log.read()[-2000:]}")
+
+
 @contextmanager
-def run_space(python: Path, folder: Path, port: int) -> Iterator[str]:
-    """Run the app as a Space does.
+def run_space(python: Path, folder: Path, port: int) -> Iterator[RunningSpace]:
+    """Run the app as a Space does, with a temporary folder of its own.
 
     Args:
         python: interpreter of its environment.
@@ -73,57 +89,60 @@ def run_space(python: Path, folder: Path, port: int) -> Iterator[str]:
         port: to listen on.
 
     Yields:
-        Its address.
-
-    Raises:
-        RuntimeError: it ended early.
+        The running app.
     """
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR", "OMP_NUM_THREADS") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "OMP_NUM_THREADS") if name in os.environ}
     environment = {**kept, "HOME": NO_HOME, "SPACE_ID": SPACE_ID, "SPACE_HOST": f"127.0.0.1:{port}"}
     environment |= {"GRADIO_SERVER_PORT": str(port), "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryDirectory(prefix="asccl-space-") as temporary, tempfile.TemporaryFile("w+") as log:
+        environment["TMPDIR"] = temporary
         program = subprocess.Popen([python, "app.py"], cwd=folder, env=environment, stdout=log, stderr=log)
         try:
-            yield f"http://127.0.0.1:{port}/"
+            yield RunningSpace(f"http://127.0.0.1:{port}/", program, log)
         finally:
-            ended = program.poll()
             program.terminate()
             program.wait(timeout=60)
-            if ended is not None:
-                log.seek(0)
-                raise RuntimeError(f"the app ended with status {ended}: {log.read()[-2000:]}")
 
 
-def visit(url: str, clip: Path, adapt: bool) -> Visit:
+def visit(space: RunningSpace, clip: Path, adapt: bool) -> Visit:
     """Open the first page and edit a clip.
 
     Args:
-        url: of the app.
+        space: the running app.
         clip: to edit.
         adapt: whether to fit the edit to the face.
+
+    Returns:
+        What happened.
+
+    Raises:
+        RuntimeError: the app ended, does not answer, or refused the edit.
     """
     start = time.monotonic()
-    while True:
-        try:
-            page = httpx.get(url, timeout=60)
-            page.raise_for_status()
-            break
-        except httpx.TransportError:
-            if time.monotonic() - start > START_SECONDS:
-                raise
-            time.sleep(0.25)
+    while not _has_page(space.url):
+        space.check()
+        if time.monotonic() - start > START_SECONDS:
+            raise RuntimeError(f"there is no page after {START_SECONDS:.0f} seconds")
+        time.sleep(0.25)
     page_seconds = time.monotonic() - start
     start = time.monotonic()
-    edited = asyncio.run(_edit(url, clip, adapt))
+    edited = asyncio.run(_edit(space.url, clip, adapt))
     return Visit(page_seconds, time.monotonic() - start, edited)
 
 
+def _has_page(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=60).is_success
+    except httpx.TransportError:
+        return False
+
+
 async def _edit(url: str, clip: Path, adapt: bool) -> str:
-    client = Client(url, "127.0.0.1")
+    client = Client(url, "127.0.0.1", "visitor")
     try:
         source = await client.upload(clip.name, clip.read_bytes())
         settings = [source, "happy", None, 1.0, 0, 0, -1, 0, "warp", adapt, True, True]
-        return await client.call("edit", settings, "visitor")
+        return await client.call("edit", settings)
     finally:
         await client.http.aclose()
 
@@ -177,8 +196,8 @@ def main() -> int:
             row |= {"installation, s": seconds, "environment, MB": _megabytes(environment)}
         python = environment / "bin" / "python"
         row["python, torch"] = subprocess.check_output([python, "-c", SHOW_VERSIONS], text=True).strip()
-        with run_space(python, folder, arguments.port) as url:
-            result = visit(url, ROOT / CLIP, adapt=True)
+        with run_space(python, folder, arguments.port) as running:
+            result = visit(running, ROOT / CLIP, adapt=True)
         row |= {"first page, s": result.page_seconds, "edit, s": result.edit_seconds}
     print_rows("space", row, arguments.json)
     return 0

@@ -33,6 +33,12 @@ def set_repository(source: str, name: str, repo: str, revision: str) -> str:
 
 
 def format_diff(old: str, new: str, file: str = "asccl/hub.py") -> str:
-    """Format the difference of two texts of a file as git does."""
+    """Format the difference of two texts of a file as git does.
+
+    Args:
+        old: text before.
+        new: text after.
+        file: its name.
+    """
     lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), f"a/{file}", f"b/{file}")
     return "".join(lines)

@@ -93,7 +93,16 @@ def publish(api: HfApi, upload: Upload, tag: str, report: Print) -> str:
 
 
 def make_public(api: HfApi, upload: Upload, report: Print) -> None:
-    """Make a repository public. Raises PublishError."""
+    """Make a repository public.
+
+    Args:
+        api: client of the Hub.
+        upload: of the repository.
+        report: receives a line.
+
+    Raises:
+        PublishError: the Hub refuses it.
+    """
     with hub_errors(upload.repo):
         api.update_repo_settings(upload.repo, private=False, repo_type=upload.kind)
     report(f"{upload.repo}: public")

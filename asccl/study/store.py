@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -31,11 +32,16 @@ WRITE_OPTION = "asccl_write"  # execution option of connections that write
 
 
 def default_folder() -> Path:
-    """Return `ASCCL_STUDY_DIR`, on a Space a folder of its persistent disk, or a folder of the user's data."""
+    """Return `ASCCL_STUDY_DIR`, a folder of the user's data, or on a Space a folder of its persistent disk.
+
+    A Space without that disk keeps nothing when it restarts, and its home may not be writable: it takes a temporary
+    folder.
+    """
     if folder := os.environ.get("ASCCL_STUDY_DIR"):
         return Path(folder).expanduser()
-    if "SPACE_ID" in os.environ and os.access("/data", os.W_OK):
-        return Path("/data/asccl-studies")
+    if "SPACE_ID" in os.environ:
+        disk = "/data" if os.access("/data", os.W_OK) else tempfile.gettempdir()
+        return Path(disk, "asccl-studies")
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "asccl" / "studies"
 
 

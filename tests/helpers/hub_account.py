@@ -126,6 +126,7 @@ class _Handler(HubHandler, http.server.BaseHTTPRequestHandler):
     def _route(self) -> None:
         path = self.path.partition("?")[0]
         self.hub.requests.append(f"{self.command} {path}")
+        self.body = self._read_body() if self.command in ("POST", "PUT") else b""
         for pattern, method, answer in ROUTES:
             if self.command in method and (match := re.fullmatch(pattern, path)):
                 answer(self, *match.groups())
@@ -145,7 +146,7 @@ class _Handler(HubHandler, http.server.BaseHTTPRequestHandler):
             self._json({"name": OWNER, "type": "user", "orgs": [], "auth": {"accessToken": {"role": role}}})
 
     def _create(self) -> None:
-        body = json.loads(self._body())
+        body = json.loads(self.body)
         owner = body.get("organization") or OWNER
         kind, repo = f"{body.get('type', 'model')}s", f"{owner}/{body['name']}"
         url = f"{self.hub.url}/{'' if kind == 'models' else f'{kind}/'}{repo}"
@@ -179,7 +180,7 @@ class _Handler(HubHandler, http.server.BaseHTTPRequestHandler):
 
     def _settings(self, kind: str, repo: str) -> None:
         if repository := self._repository(kind, repo):
-            body = json.loads(self._body())
+            body = json.loads(self.body)
             repository.private = body.get("visibility") == "private" or bool(body.get("private"))
             self._json({})
 
@@ -187,7 +188,7 @@ class _Handler(HubHandler, http.server.BaseHTTPRequestHandler):
 
     def _preupload(self, kind: str, repo: str, _revision: str) -> None:
         if self._repository(kind, repo):
-            names = [file["path"] for file in json.loads(self._body())["files"]]
+            names = [file["path"] for file in json.loads(self.body)["files"]]
             modes = ["lfs" if name.endswith(LARGE_SUFFIXES) else "regular" for name in names]
             files = [
                 {"path": name, "uploadMode": mode, "shouldIgnore": False}
@@ -196,14 +197,14 @@ class _Handler(HubHandler, http.server.BaseHTTPRequestHandler):
             self._json({"files": files})
 
     def _batch(self, _prefix: str, _repo: str) -> None:
-        objects = json.loads(self._body())["objects"]
+        objects = json.loads(self.body)["objects"]
         for entry in objects:
             if entry["oid"] not in self.hub.objects:
                 entry["actions"] = {"upload": {"href": f"{self.hub.url}/objects/{entry['oid']}"}}
         self._json({"transfer": "basic", "objects": objects})
 
     def _store(self, digest: str) -> None:
-        data = self._body()
+        data = self.body
         if self.hub.interrupted_uploads > 0:
             self.hub.interrupted_uploads -= 1
             self.close_connection = True
@@ -218,7 +219,7 @@ class _Handler(HubHandler, http.server.BaseHTTPRequestHandler):
         repository = self._repository(kind, repo)
         if repository is None:
             return
-        entries = [json.loads(line) for line in self._body().splitlines()]
+        entries = [json.loads(line) for line in self.body.splitlines()]
         files = dict(repository.files)
         for entry in entries:
             value = entry["value"]
@@ -236,7 +237,7 @@ class _Handler(HubHandler, http.server.BaseHTTPRequestHandler):
 
     def _tag(self, kind: str, repo: str, revision: str) -> None:
         if repository := self._repository(kind, repo):
-            tag = json.loads(self._body())["tag"]
+            tag = json.loads(self.body)["tag"]
             if tag in repository.tags:
                 self._refuse(409)
             else:
@@ -252,7 +253,7 @@ class _Handler(HubHandler, http.server.BaseHTTPRequestHandler):
 
     def _variable(self, repo: str, what: str) -> None:
         if repository := self._repository("spaces", repo):
-            body = json.loads(self._body())
+            body = json.loads(self.body)
             getattr(repository, what)[body["key"]] = body["value"]
             self._json({})
 
@@ -281,12 +282,11 @@ class _Handler(HubHandler, http.server.BaseHTTPRequestHandler):
             self._send(data, {"ETag": f'"{digest}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"})
 
     def _valid(self) -> None:
-        self._body()
         self._json({"errors": [], "warnings": []})
 
     # HTTP
 
-    def _body(self) -> bytes:
+    def _read_body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length", 0)))
         parts = []
@@ -300,8 +300,6 @@ class _Handler(HubHandler, http.server.BaseHTTPRequestHandler):
         self._send(json.dumps(content).encode(), {"Content-Type": "application/json"}, status)
 
     def _refuse(self, status: int, code: str = "") -> None:
-        if self.command in ("POST", "PUT"):
-            self.close_connection = True  # the body may not have been read
         self._fail(code, status)
 
 

@@ -141,5 +141,5 @@ def test_the_space_serves_its_page_and_an_edit_without_a_home(tmp_path: Path, sh
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with run_space(Path(sys.executable), tmp_path, port) as url:
-        assert "-edited.mp4" in visit(url, short_clip, adapt=False).edited
+    with run_space(Path(sys.executable), tmp_path, port) as running:
+        assert "-edited.mp4" in visit(running, short_clip, adapt=False).edited
