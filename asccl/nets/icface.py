@@ -7,7 +7,9 @@ trains them. Layers and tensors have the names of the published checkpoints, and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import nn
@@ -16,12 +18,14 @@ from asccl.nets.blocks import Freezable
 from asccl.nets.icface_settings import (
     CONTROLS,
     DISCRIMINATOR_STRIDE,
+    ICFACE_KIND,
     NEUTRAL_SCALE,
     POSE_CONTROLS,
     ZERO_POSE,
     DiscriminatorSettings,
     IcfaceSettings,
 )
+from asccl.nets.pretrained import PretrainedNetwork
 
 
 class ResidualBlock(nn.Module):
@@ -84,14 +88,23 @@ def neutral_controls(controls: torch.Tensor) -> torch.Tensor:
     return torch.cat([pose, neutral[:, POSE_CONTROLS:]], 1)
 
 
-class Icface(Freezable):
+class Icface(PretrainedNetwork):
     """Neutralizer and animator of one training, with the same settings."""
+
+    KIND = ICFACE_KIND
 
     def __init__(self, settings: IcfaceSettings | None = None):
         super().__init__()
         self.settings = settings = settings or IcfaceSettings()
         self.neutralizer = Generator(settings)
         self.animator = Generator(settings)
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
+        return cls(IcfaceSettings.from_metadata(metadata))
+
+    def to_metadata(self) -> dict[str, str]:
+        return self.settings.to_metadata()
 
     def neutralize(self, image: torch.Tensor, controls: torch.Tensor) -> torch.Tensor:
         """Image (B, 3, S, S) RGB in [-1, 1] with its own controls (B, 20) -> neutral image of the same shape."""

@@ -22,13 +22,23 @@ from asccl.ui.places import Caller, Places
 MAX_BYTES = 512 * 2**20  # of one file; NED's renderer of full size has 283 MB
 MIN_FREE_BYTES = 2 * 2**30  # of the disk after a download
 POLL_INTERVAL = 0.3  # seconds between two progress messages
-FIELDS = {"ned-manipulator": "manipulator", "ned-renderer": "renderer"}  # kind of a file -> field of `EditRequest`
-DESCRIPTIONS = {"ned-manipulator": "a manipulator of NED", "ned-renderer": "a renderer of NED"}
-HUB_GENERATOR = "ned"
+# kind of a file -> generator and field of `EditRequest`
+FIELDS = {
+    "ned-manipulator": ("ned", "manipulator"),
+    "ned-renderer": ("ned", "renderer"),
+    "icface": ("icface", "renderer"),
+}
+DESCRIPTIONS = {
+    "ned-manipulator": "a manipulator of NED",
+    "ned-renderer": "a renderer of NED",
+    "icface": "networks of ICface",
+}
 FULL_COMMIT, SHORT_COMMIT = 40, 7  # characters of a commit
 SEPARATOR = re.compile(r"[,\s]+")
 LABEL = "From the Hub: OWNER/NAME"
-EXPLANATION = "Public weights for NED: a manipulator, a renderer of this person, or both, separated by a comma"
+EXPLANATION = (
+    "Public weights: ICface, or for NED a manipulator, a renderer of this person, or both, with a comma between"
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,7 @@ def choose(choices: Sequence[tuple[str, str]], loaded: Sequence[HubWeights]) -> 
     if not loaded:
         return gr.Radio(choices=list(choices), value=choices[0][1])
     names = ", ".join(weights.source.partition("@")[0] for weights in loaded)
-    value = " ".join([HUB_GENERATOR, *(weights.source for weights in loaded)])
+    value = " ".join([FIELDS[loaded[0].kind][0], *(weights.source for weights in loaded)])
     return gr.Radio(choices=[*choices, (f"From the Hub: {names}", value)], value=value)
 
 
@@ -129,12 +139,20 @@ async def load_repositories(
                         loaded.append(result)
                     else:
                         yield status_line("busy", f"Downloading {name}", result), None
-        if len({weights.kind for weights in loaded}) < len(loaded):
-            raise SettingError("two of these repositories are of one kind", "name one manipulator and one renderer")
+        _check_combination(loaded)
     except AscclError as error:
         yield status_line("failed", error_message(error)), None
         return
     yield status_line("done", f"Loaded {'; '.join(map(_describe, loaded))}"), loaded
+
+
+def _check_combination(loaded: Sequence[HubWeights]) -> None:
+    """Raise SettingError unless the weights work together."""
+    places = {FIELDS[weights.kind] for weights in loaded}
+    if len(places) < len(loaded) or len({generator for generator, _ in places}) > 1:
+        raise SettingError(
+            "these repositories do not work together", "name ICface, or one manipulator and one renderer of NED"
+        )
 
 
 def _describe(weights: HubWeights) -> str:
@@ -209,7 +227,7 @@ def generator_fields(value: str) -> dict[str, Any]:
         kind = hub.read_metadata(path).get("kind", "")
         if kind not in FIELDS:
             raise WeightsError(f"{source} has weights of the kind {kind or 'unknown'}", "load others")
-        fields[FIELDS[kind]] = path
+        fields[FIELDS[kind][1]] = path
     return fields
 
 

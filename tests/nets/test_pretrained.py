@@ -15,6 +15,7 @@ import asccl
 from asccl import hub, zoo
 from asccl.errors import WeightsError
 from asccl.metric.scc import SCCMetric
+from asccl.nets.icface import Icface, IcfaceSettings
 from asccl.nets.iresnet import MAP_CHANNELS, IResNet
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.nets.ned_renderer import Generator, RendererSizes
@@ -78,6 +79,12 @@ def test_a_renderer_is_pushed_only_with_a_note_of_consent(account: HubAccount) -
     loaded = Generator.from_pretrained("someone/renderer")
     assert loaded.metadata["person"] == "x"
     assert b"A. Person agreed" in account.repositories["models/someone/renderer"].files["README.md"]
+
+
+def test_icface_is_pushed_and_loaded(account: HubAccount) -> None:
+    net = Icface(IcfaceSettings(width=4, blocks=1, size=32))
+    net.push_to_hub("someone/icface")
+    assert Icface.from_pretrained("someone/icface").settings == net.settings
 
 
 def test_loading_is_strict(account: HubAccount, tmp_path: Path) -> None:

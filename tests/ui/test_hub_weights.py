@@ -94,7 +94,7 @@ def test_names_and_kinds_are_checked(account: HubAccount) -> None:
     account.add("models/someone/text", {"model.safetensors": b"?" * 100})
     with pytest.raises(WeightsError, match="is not a complete safetensors file"):
         download_weights("someone/text", print)
-    assert "are of one kind" in load("someone/ned, someone/ned")[-1][0]
+    assert "do not work together" in load("someone/ned, someone/ned")[-1][0]
 
 
 def test_no_name_removes_the_weights() -> None:
