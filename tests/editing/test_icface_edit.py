@@ -14,10 +14,10 @@ from asccl.__main__ import main
 from asccl.editing.icface_selection import select_icface
 from asccl.editing.renderer_selection import RENDERERS_FOLDER, select_renderer
 from asccl.errors import InputError, SettingError
-from asccl.nets.serialize import serialize
 from asccl.nets.blocks import saved_tensors
 from asccl.nets.icface import Icface
 from asccl.nets.icface_settings import IcfaceSettings
+from asccl.nets.serialize import serialize
 from asccl.renderers.icface.openface import VALUE_COLUMNS
 from asccl.video import Reader
 
