@@ -133,3 +133,55 @@ def perceptual_distance(
     """
     distances = [w * F.l1_loss(a, b.detach()) for w, a, b in zip(weights, generated, real, strict=True)]
     return torch.stack(distances).sum()
+
+
+def reconstruction(generated: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """ICface: mean absolute difference of images in [-1, 1], (B, 3, H, W) both -> scalar."""
+    return F.l1_loss(generated, real)
+
+
+def attribute_distance(attributes: torch.Tensor, controls: torch.Tensor) -> torch.Tensor:
+    """ICface: mean absolute difference of the controls that a discriminator reads to the true ones, (B, 20) both."""
+    return F.l1_loss(attributes, controls)
+
+
+def identity_loss(logits: torch.Tensor, person: torch.Tensor, softmax_twice: bool = False) -> torch.Tensor:
+    """ICface: cross entropy of the people's logits with the person of the image.
+
+    Args:
+        logits: (B, people).
+        person: (B,) int64.
+        softmax_twice: take the softmax of the logits as logits, as the published code does. This bounds the loss from
+            below and weakens its gradient.
+
+    Returns:
+        Scalar.
+    """
+    return F.cross_entropy(logits.softmax(1) if softmax_twice else logits, person)
+
+
+def neutral_consistency(neutral: torch.Tensor, redrawn: torch.Tensor) -> torch.Tensor:
+    """ICface: distance of the neutral face to the same face that is driven by the controls of a neutral face.
+
+    Args:
+        neutral: (B, 3, H, W), receives the gradient.
+        redrawn: (B, 3, H, W), a constant here.
+    """
+    return F.l1_loss(neutral, redrawn.detach())
+
+
+def gradient_penalty(scores: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    r"""R1 (Mescheder et al., ICML 2018): squared gradient of the scores of real images, summed over an image's pixels.
+
+    .. math:: R_1 = \mathbb{E}_x \lVert \nabla_x D(x) \rVert^2
+
+    Args:
+        scores: (B, ...) of the images, from a graph that contains them.
+        images: (B, 3, H, W) with requires_grad.
+
+    Returns:
+        Scalar, the mean over the images, whose gradient reaches the discriminator.
+    """
+    per_image = scores.flatten(1).mean(1).sum()
+    (gradient,) = torch.autograd.grad(per_image, images, create_graph=True)
+    return gradient.square().flatten(1).sum(1).mean()

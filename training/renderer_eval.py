@@ -124,10 +124,21 @@ def save_grid(path: Path, face: torch.Tensor, batch: RendererWindow) -> None:
     images = [targets.frame, *(2 * targets.conditions - 1).split(3, 1), face, targets.face, targets.paste(face)]
     grid = torch.cat([torch.cat([x[t] for x in images], 2) for t in frames], 1)
     levels = ((grid + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
-    scale = -(-MIN_GRID_IMAGE_SIZE // face.shape[-1])
-    size = (levels.shape[1] * scale, levels.shape[0] * scale)
+    save_enlarged(path, levels, face.shape[-1])
+
+
+def save_enlarged(path: Path, grid: np.ndarray, side: int) -> None:
+    """Write a grid of images as a PNG, enlarged until each has `MIN_GRID_IMAGE_SIZE` or more.
+
+    Args:
+        path: the file.
+        grid: (H, W, 3) uint8 RGB.
+        side: of an image of the grid, pixels.
+    """
+    scale = -(-MIN_GRID_IMAGE_SIZE // side)
+    size = (grid.shape[1] * scale, grid.shape[0] * scale)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(levels).resize(size, Image.Resampling.NEAREST).save(path)
+    Image.fromarray(grid).resize(size, Image.Resampling.NEAREST).save(path)
 
 
 class ValidationCallback:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from asccl.nets.blocks import Freezable
@@ -77,8 +78,10 @@ class Generator(Freezable):
 
         image: (B, 3, H, W) RGB in [-1, 1]. controls: (B, 20), see `ACTION_UNITS`. Returns (B, 3, H, W) RGB in [-1, 1].
         """
-        maps = controls[:, :, None, None].to(image.dtype).expand(-1, -1, *image.shape[-2:])
-        return self.model(torch.cat([image, maps], 1))
+        image_weight, control_weight = self.model[1].weight.split((3, CONTROLS), 1)
+        # a constant map stays constant when its border is reflected, so its convolution is a bias
+        offset = F.linear(controls.to(image.dtype), control_weight.sum((2, 3)))
+        return self.model[2:](F.conv2d(self.model[0](image), image_weight) + offset[:, :, None, None])
 
 
 def neutral_controls(controls: torch.Tensor) -> torch.Tensor:

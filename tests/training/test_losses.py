@@ -83,3 +83,31 @@ def test_masked_l1_counts_pixels_inside_the_mask_alone():
     real[..., 2:, :], real[..., 0, :] = 9, 1
     assert losses.masked_l1(mask, generated, real) == 0.5
     assert losses.masked_l1(0 * mask, generated, real) == 0
+
+
+def test_a_linear_score_has_the_squared_norm_of_its_weights_as_gradient_penalty():
+    weights = torch.arange(12.0).view(3, 2, 2)
+    images = torch.randn(5, 3, 2, 2, requires_grad=True)
+    scores = (images * weights).sum((1, 2, 3))[:, None]
+    assert losses.gradient_penalty(scores, images).item() == pytest.approx(weights.square().sum().item())
+
+
+def test_the_gradient_penalty_has_a_gradient():
+    weight = torch.tensor(2.0, requires_grad=True)
+    images = torch.randn(5, 3, 2, 2, requires_grad=True)
+    losses.gradient_penalty((weight * images).flatten(1), images).backward()
+    assert weight.grad.item() == pytest.approx(2 * 2.0 * 12 / 12**2)
+
+
+def test_the_second_softmax_bounds_the_identity_loss_from_below():
+    logits, person = torch.tensor([[50.0, 0.0, 0.0]]), torch.tensor([0])
+    assert losses.identity_loss(logits, person).item() == pytest.approx(0, abs=1e-6)
+    bound = math.log(math.e + 2) - 1
+    assert losses.identity_loss(logits, person, softmax_twice=True).item() == pytest.approx(bound)
+
+
+def test_the_redrawn_neutral_face_is_a_constant():
+    neutral, redrawn = (torch.rand(2, 3, 4, 4, requires_grad=True) for _ in range(2))
+    losses.neutral_consistency(neutral, redrawn).backward()
+    assert neutral.grad is not None
+    assert redrawn.grad is None

@@ -43,7 +43,7 @@ def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: 
     rng = np.random.default_rng((seed, number, 6))
     person, camera = SyntheticPerson.sample(rng, head), Camera.sample(rng, FRAME_SIDE)
     coefficients = sample_emotions(rng, talking_track(rng, frames, head), head)
-    cameras = [replace(camera, rotation=rotation @ camera.rotation) for rotation in _sample_rotations(rng, frames)]
+    cameras = [replace(camera, rotation=rotation @ camera.rotation) for rotation in sample_rotations(rng, frames)]
     scene = Scene.synthetic(surface, person.identity, cameras, size)
     renderer = HeadRenderer(person, head, size / CROP_SIDE_CM)
     images, landmarks = [], []
@@ -97,7 +97,7 @@ def sample_emotions(rng: np.random.Generator, speech: np.ndarray, head: AnnyHead
     return np.clip(speech + offset, 0, MAX_COEFFICIENT).astype(np.float32)
 
 
-def _sample_rotations(rng: np.random.Generator, frames: int) -> np.ndarray:
+def sample_rotations(rng: np.random.Generator, frames: int) -> np.ndarray:
     """Sample a smooth sequence of small rotations (frames, 3, 3)."""
     margin, sigma = 4 * int(HEAD_MOTION_SIGMA), HEAD_MOTION_SIGMA
     noise = gaussian_filter1d(rng.standard_normal((frames + 2 * margin, 3)), sigma, axis=0)[margin:][:frames]

@@ -156,6 +156,7 @@ def _run_step(
 ) -> dict[str, torch.Tensor]:
     """Run every phase on a batch; return all losses as "phase/loss"."""
     rng = _step_generator(accelerator, settings.seed, step)
+    torch.manual_seed(rng.initial_seed() + accelerator.process_index)  # dropout, also of a resumed training
     losses: dict[str, torch.Tensor] = {}
     output = None
     for phase in phases:

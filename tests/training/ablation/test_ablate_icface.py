@@ -1,0 +1,94 @@
+"""The ablation of ICface, very small, and its statistics."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asccl.errors import SettingError
+from training.ablation.icface import (
+    BASELINE,
+    SUPERVISIONS,
+    UNCHANGED_ROW,
+    UNTRAINED_ROW,
+    AblateIcfaceSettings,
+    main,
+    mean_metrics,
+    training_settings,
+)
+from training.ablation.icface_report import format_report
+from training.datasets.driven_clips import SETTINGS
+
+
+@pytest.fixture(scope="module")
+def smoke_run(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("icface")
+    main(smoke_settings(folder))
+    return folder
+
+
+def smoke_settings(folder: Path) -> AblateIcfaceSettings:
+    return AblateIcfaceSettings(output=folder, recipe="smoke", seeds=2, untrained=False, people=1, frames=4)
+
+
+def test_it_trains_scores_and_reports(smoke_run):
+    scores = [json.loads(line) for line in (smoke_run / "scores.jsonl").read_text().splitlines()]
+    rows = [UNCHANGED_ROW, UNTRAINED_ROW, BASELINE, "ICface + ASCCL"]
+    expected = {(seed, setting, row) for seed in (0, 1) for setting in SETTINGS for row in rows}
+    assert {(score["seed"], score["setting"], score["row"]) for score in scores} == expected
+    assert all(np.isfinite(score["psnr"]) and np.isfinite(score["attributes"]) for score in scores)
+    assert all(row in (smoke_run / "table.md").read_text() for row in rows)
+
+
+def test_a_finished_run_continues_without_a_training(smoke_run, monkeypatch):
+    monkeypatch.setattr("training.train_icface.main", None)
+    before = (smoke_run / "scores-1.jsonl").read_text().splitlines()
+    (smoke_run / "scores-1.jsonl").write_text("\n".join(before[:-2]) + "\n")
+    main(smoke_settings(smoke_run))
+    after = [json.loads(line) for line in (smoke_run / "scores-1.jsonl").read_text().splitlines()]
+    assert after == [json.loads(line) for line in before]
+
+
+def test_rows_differ_in_asccl_alone():
+    settings = AblateIcfaceSettings(recipe="smoke")
+    baseline, trained, untrained = (vars(training_settings(settings, row, 0)) for row in SUPERVISIONS)
+    differences = {name for name in baseline if baseline[name] != trained[name]}
+    assert differences == {"weights", "output", "asccl_weight"}
+    assert {name for name in baseline if untrained[name] != trained[name]} == {"weights", "output", "heads"}
+
+
+def test_an_unknown_recipe_is_refused():
+    with pytest.raises(SettingError, match="nowhere"):
+        training_settings(AblateIcfaceSettings(recipe="nowhere"), BASELINE, 0)
+
+
+def test_a_metric_that_is_undefined_in_some_clips_is_averaged_over_the_others():
+    means = mean_metrics([{"mouth": float("nan"), "psnr": 1.0}, {"mouth": 0.5, "psnr": 3.0}])
+    assert means == {"mouth": 0.5, "psnr": 2.0}
+
+
+def scores_of(values: dict[str, list[float]]) -> list[dict]:
+    """Scores of rows with these values of PSNR by seed."""
+    metrics = {"attributes": 0.1, "mouth": 0.5, "lips": float("nan")}
+    return [
+        {"seed": seed, "setting": setting, "row": row, "psnr": psnr, **metrics}
+        for row, column in values.items()
+        for seed, psnr in enumerate(column)
+        for setting in SETTINGS
+    ]
+
+
+def test_a_report_pairs_the_seeds():
+    text = format_report(scores_of({BASELINE: [20.0, 25.0, 30.0], "ICface + ASCCL": [21.0, 26.5, 30.5]}))
+    assert "| ICface | 25.00 ± 5.00 | 0.1000 ± 0.0000 |" in text
+    assert "| ICface + ASCCL | +1.00" in text
+
+
+def test_a_report_states_undefined_differences():
+    rows = scores_of({BASELINE: [20.0, 25.0, 30.0], UNTRAINED_ROW: [10.0, 11.0, 12.0]})
+    assert "undefined" in format_report(rows).splitlines()[-1]
+
+
+def test_a_report_of_few_seeds_has_no_differences():
+    assert "difference" not in format_report(scores_of({BASELINE: [20.0], UNTRAINED_ROW: [10.0]}))

@@ -1,0 +1,137 @@
+"""ICface's training, very small: reproducible, resumed, on prepared clips; and its errors."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from recordings import word_coefficients, write_recording
+from training_runs import read_log
+
+import training.losses
+from asccl import hub
+from asccl.data.labels import Labels
+from asccl.errors import InputError, SettingError, WeightsError
+from asccl.nets.icface_settings import DISCRIMINATOR_KIND, IcfaceSettings
+from asccl.zoo import load_icface
+from training.engine import checkpoint
+from training.engine.loop import DivergedError
+from training.engine.settings import load_preset
+from training.train_icface import IcfaceTrainingSettings, main, validate_settings
+
+FILES = ("a.safetensors", "a-D.safetensors")
+
+
+def smoke_settings(folder: Path, name: str = "a", **changes: object) -> IcfaceTrainingSettings:
+    paths = {"output": folder / name, "weights": folder / f"{name}.safetensors"}
+    return IcfaceTrainingSettings(**load_preset(IcfaceTrainingSettings, "smoke") | paths | changes)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """The folder of a complete training; a.safetensors is its file."""
+    folder = tmp_path_factory.mktemp("finished")
+    main(smoke_settings(folder))
+    return folder
+
+
+def test_it_makes_a_file_that_the_renderer_loads(finished):
+    net = load_icface(finished / "a.safetensors")
+    assert net.settings == IcfaceSettings(width=6, blocks=1, downsamplings=1, dropout=0.5, size=32)
+    assert net.frozen
+    assert hub.read_metadata(finished / "a-D.safetensors")["kind"] == DISCRIMINATOR_KIND
+
+
+def test_it_saves_sample_images(finished):
+    names = sorted(path.name for path in (finished / "a" / "samples").iterdir())
+    assert names == [f"step-{step:08d}.png" for step in (0, 2, 4)]
+
+
+def test_it_logs_the_losses_of_all_phases_and_the_metrics_of_copies(finished):
+    names = {name for line in read_log(finished / "a") for name in line}
+    heads = {"adversarial", "attributes", "identity"}
+    assert {f"animator/{name}" for name in heads | {"reconstruction"}} <= names
+    assert {f"neutralizer/{name}" for name in heads | {"reconstruction", "neutral"}} <= names
+    assert {f"discriminator/{name}" for name in ("real", "fake", "fake_neutral", "r1")} <= names
+    assert {"edit/psnr", "edit/copy_psnr", "reenactment/attributes"} <= names
+
+
+def test_killed_it_resumes_to_the_same_losses_and_the_same_files(finished, tmp_path, monkeypatch):
+    save = checkpoint.save
+
+    def interrupt(accelerator, folder, step):
+        if step == 4:
+            raise KeyboardInterrupt
+        save(accelerator, folder, step)
+
+    monkeypatch.setattr(checkpoint, "save", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        main(smoke_settings(tmp_path))
+    monkeypatch.undo()
+    main(smoke_settings(tmp_path))
+    assert [(tmp_path / file).read_bytes() for file in FILES] == [(finished / file).read_bytes() for file in FILES]
+    assert read_log(tmp_path / "a") == read_log(finished / "a")
+
+
+def test_it_starts_from_a_file(finished, tmp_path):
+    main(smoke_settings(tmp_path, "b", start_from=str(finished / "a.safetensors"), steps=1))
+    expected = read_log(finished / "a")[-1]["edit/psnr"]
+    assert read_log(tmp_path / "b")[0]["edit/psnr"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_asccl_compares_the_edits(tmp_path):
+    main(smoke_settings(tmp_path, steps=1, asccl_weight=0.3, asccl_size=32))
+    line = next(line for line in read_log(tmp_path / "a") if "animator/asccl" in line)
+    assert line["animator/asccl"] > 0
+
+
+def test_it_trains_on_prepared_clips(tmp_path):
+    data = tmp_path / "prepared"
+    for number in range(2):
+        write_recording(data, Labels(f"P{number}", "happy", "1"), word_coefficients(number, 6))
+    main(smoke_settings(tmp_path, steps=1, data=data))
+    assert hub.read_metadata(tmp_path / "a-D.safetensors")["identities"] == "2"
+    assert {name.split("/")[0] for name in read_log(tmp_path / "a")[0]} == {"step", "reenactment"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": 36}, "images of 36 pixels do not fit.*: give other sizes"),
+        ({"width": 0}, "there is no network of the sizes .*: give other sizes"),
+        ({"vgg_weight": 0.1}, "VGG-19's weights are not bundled: give --vgg FILE"),
+        ({"asccl_weight": 0.3, "edits": 0}, "0 edits of batches of 2, ASCCL weight 0.3: give --edits from 0"),
+        ({"edits": 3}, "3 edits of batches of 2"),
+        ({"asccl_size": 40}, "asccl_size 40 is no size .*: give a multiple of 16"),
+        ({"held_out_frames": 0}, "0 frames of .* held-out people"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(tmp_path, changes, message):
+    with pytest.raises(SettingError, match=message):
+        validate_settings(smoke_settings(tmp_path, **changes))
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match="nowhere"):
+        main(smoke_settings(tmp_path, data=tmp_path / "nowhere"))
+
+
+def test_the_file_of_another_network_is_refused(tmp_path):
+    with pytest.raises(WeightsError, match=r"mobilefacenet-arcface\.safetensors"):
+        main(smoke_settings(tmp_path, start_from="mobilefacenet-arcface"))
+
+
+def test_a_folder_of_a_training_with_other_sizes_is_refused(finished, tmp_path):
+    with pytest.raises(SettingError, match=r"holds a training with width 6, not 8: give that value"):
+        main(smoke_settings(finished, width=8))
+
+
+def test_a_checkpoint_of_other_networks_is_refused(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "_check_settings", lambda *_: None)
+    with pytest.raises(WeightsError, match=r"step-00000004 is damaged, or of other networks \(.*: delete it"):
+        main(smoke_settings(finished, width=8, steps=5))
+
+
+def test_a_loss_that_is_nan_ends_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(training.losses, "reconstruction", lambda *_: torch.tensor(float("nan")))
+    with pytest.raises(DivergedError, match=r"step 1: animator is nan .*reconstruction nan"):
+        main(smoke_settings(tmp_path))

@@ -1,0 +1,139 @@
+"""Frames of people with the control values of ICface, in pairs of one clip to train on and as clips to generate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from asccl.errors import InputError
+from asccl.face.crop import CROP_SIZE, arcface_matrix
+
+TARGETS_PER_SOURCE = 16  # items of an epoch with the same source
+
+
+class FramePair(NamedTuple):
+    """Two frames of one clip.
+
+    Attributes:
+        source: (3, S, S) RGB in [-1, 1].
+        target: (3, S, S) RGB in [-1, 1].
+        source_controls: (20,) in [0, 1].
+        target_controls: (20,) in [0, 1].
+        crop_matrix: (2, 3) float32, from pixels of the source to those of its ArcFace crop of 112 pixels.
+        person: index of the person, int64.
+    """
+
+    source: torch.Tensor
+    target: torch.Tensor
+    source_controls: torch.Tensor
+    target_controls: torch.Tensor
+    crop_matrix: torch.Tensor
+    person: torch.Tensor
+
+
+class ControlledFrames(NamedTuple):
+    """N frames of a clip.
+
+    Attributes:
+        images: (N, S, S, 3) uint8 RGB.
+        controls: (N, 20) float32 in [0, 1].
+        landmarks: (N, 468 or more, 2) float32 pixels.
+    """
+
+    images: np.ndarray
+    controls: np.ndarray
+    landmarks: np.ndarray
+
+
+class ControlledClip(Protocol):
+    """A clip of one person."""
+
+    @property
+    def name(self) -> str:
+        """Name of the clip, for errors."""
+        ...
+
+    @property
+    def person(self) -> str:
+        """Name of the person; clips with one name show one person."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def frames(self, indices: Sequence[int]) -> ControlledFrames:
+        """Return some frames. Raises UnreadableError."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArrayClip:
+    """A clip in memory.
+
+    Attributes:
+        content: its frames.
+        name: of the clip.
+        person: of the clip.
+    """
+
+    content: ControlledFrames
+    name: str
+    person: str
+
+    def __len__(self) -> int:
+        return len(self.content.images)
+
+    def frames(self, indices: Sequence[int]) -> ControlledFrames:
+        """See `ControlledClip.frames`."""
+        return ControlledFrames(*(part[list(indices)] for part in self.content))
+
+
+def to_tensor(images: np.ndarray) -> torch.Tensor:
+    """(N, S, S, 3) uint8 RGB -> (N, 3, S, S) float32 in [-1, 1]."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+class FramePairs(Dataset):
+    """Random pairs of frames, each of one clip; an epoch takes every frame once as a source.
+
+    Item i of an epoch depends on the seed, the epoch and i; the epoch counts how often item i was asked for.
+
+    Args:
+        clips: the data.
+        seed: of the targets.
+
+    Raises:
+        InputError: no clip has two frames.
+    """
+
+    def __init__(self, clips: Sequence[ControlledClip], seed: int):
+        self.clips, self.seed = [clip for clip in clips if len(clip) > 1], seed
+        if not self.clips:
+            raise InputError(f"none of {len(clips)} clips has two frames with a face", "give longer clips")
+        self.people = sorted({clip.person for clip in self.clips})
+        self.sources = [(number, t) for number, clip in enumerate(self.clips) for t in range(len(clip))]
+
+    def __len__(self) -> int:
+        return len(self.sources) * TARGETS_PER_SOURCE
+
+    def __getitem__(self, index: int) -> FramePair:
+        """Return pair `index`, which depends on seed and index alone."""
+        number, t = self.sources[index // TARGETS_PER_SOURCE]
+        clip = self.clips[number]
+        rng = np.random.default_rng((self.seed, index, 12))
+        other = int(rng.integers(len(clip) - 1))
+        pair = clip.frames((t, other + (other >= t)))
+        images, controls = to_tensor(pair.images), torch.from_numpy(pair.controls)
+        matrix = arcface_matrix(pair.landmarks[0], CROP_SIZE)
+        return FramePair(
+            source=images[0],
+            target=images[1],
+            source_controls=controls[0],
+            target_controls=controls[1],
+            crop_matrix=torch.from_numpy(matrix).float(),
+            person=torch.tensor(self.people.index(clip.person)),
+        )

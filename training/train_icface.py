@@ -1,0 +1,308 @@
+"""Train ICface: a neutralizer, an animator that 20 control values drive, and the discriminator that trains them.
+
+    python -m training.train_icface --preset cpu
+    accelerate launch -m training.train_icface --preset paper --data /data/prepared
+    python -m training.train_icface --preset cpu --asccl-weight 0.3 --edits 2
+
+Without --data the people are synthetic. The training resumes from the newest checkpoint in --output; delete that folder
+to start again. Sample images appear in its folder samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from asccl.errors import SettingError
+from asccl.face.crop import CROP_SIZE
+from asccl.metric.loss import ASCCLLoss
+from asccl.metric.loss_settings import Daas, LossSettings
+from asccl.metric.scc import Heads
+from asccl.morphable.anny_head import load_anny_head
+from asccl.nets.icface import Discriminator, Icface
+from asccl.nets.icface_settings import DiscriminatorSettings, IcfaceSettings
+from asccl.zoo import DEFAULT_METRIC, load_metric
+from training.datasets import HELD_OUT_SEED_OFFSET
+from training.datasets.controlled_clips import ControlledClip, FramePair, FramePairs
+from training.datasets.driven_clips import DrivenClip
+from training.datasets.recorded_controlled import load_recorded_clips, recorded_driven_clips
+from training.datasets.synthetic_controlled import synthetic_clips, synthetic_driven_clips
+from training.engine import checkpoint, loop
+from training.engine.loop import Phase, PhaseResult, linear_decay
+from training.engine.settings import LoopSettings, run_command
+from training.icface_eval import IcfaceValidation
+from training.icface_files import load_initial_icface, write_icface
+from training.icface_initialization import Initialization, initialize_networks
+from training.icface_step import (
+    AnimatorObjective,
+    DiscriminatorObjective,
+    GeneratedImages,
+    GeneratorLosses,
+    NeutralizerObjective,
+    generate_images,
+)
+from training.perceptual import load_perceptual_loss
+from training.train_renderer import ema_update
+
+RMSPROP_ALPHA, RMSPROP_EPS = 0.99, 1e-8
+ADAM_BETAS = (0.5, 0.999)
+MIN_METRIC_SIZE, METRIC_STRIDE = 32, 16  # of the images that a metric reads, pixels
+
+Optimizer = Literal["rmsprop", "adam"]
+
+
+@dataclass(frozen=True)
+class IcfaceTrainingSettings(LoopSettings):
+    """Settings of `training.train_icface`.
+
+    Attributes:
+        weights: file of the finished networks; the discriminator goes to NAME-D beside it.
+        batch_size: pairs of frames on each device.
+        data: folder of `training.prepare`; without one, people are synthetic.
+        people: labels of the people to use, separated by commas; with ! before a label all but that one.
+        verify: compare the files of the folder with its manifest before the training.
+        synthetic_people: number of synthetic people to train on.
+        synthetic_frames: frames of each of them.
+        held_out_people: number of synthetic people to evaluate on.
+        held_out_frames: frames of each of them, or of each held-out clip at most.
+        size: side of an image, pixels.
+        width: channels of the first layer of neutralizer and animator, 128 in ICface.
+        blocks: residual blocks of each, 6 in ICface.
+        downsamplings: number of times that each halves the resolution, 2 in ICface.
+        dropout: probability of dropout in the residual blocks, 0.5 in ICface.
+        pose_limit: rotation of the head whose control is 1, radians.
+        discriminator_width: channels of the first layer of the discriminator, 256 in ICface.
+        initialization: initial weights: "published" as in ICface, for its width; "default" as PyTorch draws them;
+            "copy" for networks that return their image at the start and normalize by statistics measured there, which
+            saves most of a short training.
+        optimizer: "rmsprop" as in ICface, or "adam" with beta1 0.5.
+        learning_rate: learning rate, constant for half of the steps, then decays linearly to 0.
+        ema_decay: decay of the moving average of neutralizer and animator; the average is what is written.
+        adversarial_weight: weight of the GAN losses.
+        reconstruction_weight: weight of the L1 distance to the target.
+        attributes_weight: weight of the distance of the controls that the discriminator reads.
+        identity_weight: weight of the cross entropy of the people.
+        softmax_twice: take the softmax of the people's logits as logits, as ICface does.
+        neutral_weight: weight of the distance of the neutral face to the same, animated by neutral controls.
+        r1_weight: weight of the gradient penalty of the discriminator; 0 leaves it out.
+        vgg_weight: weight of the VGG-19 perceptual loss between neutral face and target, 0.1 in ICface.
+        vgg: name or file of the VGG-19 weights, see docs/ned.md.
+        edits: images of a batch that are generated as edits, too: with speech and pose of the source and the emotion of
+            the target; they have no truth, and the losses of the discriminator alone.
+        asccl_weight: weight of the ASCCL loss between sources and edits, 0.3 as published; 0 leaves it out.
+        asccl_size: side of the crops in the ASCCL loss, pixels.
+        metric: name or file of the SCC metric.
+        heads: disparity heads of that metric: "trained", "random" or "identity".
+        daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
+        start_from: file of networks to start from; their discriminator is read from NAME-D beside it.
+    """
+
+    changeable = LoopSettings.changeable | {"verify"}
+
+    output: Path = Path("build/icface")
+    weights: Path = Path("build/icface.safetensors")
+    batch_size: int = 8
+    data: Path | None = None
+    people: str = ""
+    verify: bool = True
+    synthetic_people: int = 128
+    synthetic_frames: int = 12
+    held_out_people: int = 6
+    held_out_frames: int = 16
+    size: int = 128
+    width: int = 128
+    blocks: int = 6
+    downsamplings: int = 2
+    dropout: float = 0.5
+    pose_limit: float = 0.7
+    discriminator_width: int = 256
+    initialization: Initialization = "published"
+    optimizer: Optimizer = "rmsprop"
+    learning_rate: float = 2e-4
+    ema_decay: float = 0.999
+    adversarial_weight: float = 1.0
+    reconstruction_weight: float = 10.0
+    attributes_weight: float = 10.0
+    identity_weight: float = 10.0
+    softmax_twice: bool = True
+    neutral_weight: float = 10.0
+    r1_weight: float = 0.05
+    vgg_weight: float = 0.0
+    vgg: str = ""
+    edits: int = 0
+    asccl_weight: float = 0.0
+    asccl_size: int = CROP_SIZE
+    metric: str = DEFAULT_METRIC
+    heads: Heads = "trained"
+    daas: Daas = "paper"
+    start_from: str = ""
+
+    def network_settings(self) -> IcfaceSettings:
+        """Return the settings of neutralizer and animator. Raises ValueError."""
+        names = ("width", "blocks", "downsamplings", "dropout", "size", "pose_limit")
+        return IcfaceSettings(**{name: getattr(self, name) for name in names})
+
+    def discriminator_settings(self, identities: int) -> DiscriminatorSettings:
+        """Return the settings of the discriminator. Raises ValueError. identities: number of people."""
+        return DiscriminatorSettings(self.discriminator_width, self.size, identities)
+
+    def discriminator_weights(self) -> dict[str, float]:
+        """Return the weight of every loss of the discriminator."""
+        gan = dict.fromkeys(("real", "fake", "fake_neutral"), self.adversarial_weight)
+        heads = {"attributes": self.attributes_weight, "identity": self.identity_weight}
+        return gan | heads | {"r1": self.r1_weight}
+
+    def generator_weights(self) -> dict[str, float]:
+        """Return the weight of every loss of animator and neutralizer."""
+        return {
+            "adversarial": self.adversarial_weight,
+            "reconstruction": self.reconstruction_weight,
+            "attributes": self.attributes_weight,
+            "identity": self.identity_weight,
+            "neutral": self.neutral_weight,
+            "vgg": self.vgg_weight,
+            "asccl": self.asccl_weight,
+        }
+
+
+def validate_settings(settings: IcfaceTrainingSettings) -> None:
+    """Check settings that depend on each other. Raises SettingError."""
+    try:
+        settings.network_settings()
+        settings.discriminator_settings(1)
+    except ValueError as error:
+        raise SettingError(str(error), "give other sizes") from error
+    if settings.vgg_weight and not settings.vgg:
+        raise SettingError(
+            f"vgg_weight is {settings.vgg_weight:g}, and VGG-19's weights are not bundled",
+            "give --vgg FILE (docs/ned.md says where to get it), or --vgg-weight 0",
+        )
+    if not 0 <= settings.edits <= settings.batch_size or (settings.asccl_weight and not settings.edits):
+        raise SettingError(
+            f"{settings.edits} edits of batches of {settings.batch_size}, ASCCL weight {settings.asccl_weight:g}",
+            "give --edits from 0 to the batch size, and 1 or more for the ASCCL loss",
+        )
+    if settings.asccl_size < MIN_METRIC_SIZE or settings.asccl_size % METRIC_STRIDE:
+        raise SettingError(
+            f"asccl_size {settings.asccl_size} is no size of the metric's images",
+            f"give a multiple of {METRIC_STRIDE}, {MIN_METRIC_SIZE} or more",
+        )
+
+    counts = (settings.synthetic_people, settings.held_out_people, settings.synthetic_frames, settings.held_out_frames)
+    if min(counts) < 1:
+        raise SettingError(
+            f"{settings.synthetic_frames} frames of {settings.synthetic_people} people, "
+            f"{settings.held_out_frames} frames of {settings.held_out_people} held-out people",
+            "give 1 or more of each",
+        )
+
+
+def load_clips(settings: IcfaceTrainingSettings) -> tuple[Sequence[ControlledClip], Sequence[DrivenClip]]:
+    """Return the clips to train on and the held-out ones. Raises InputError."""
+    crop = settings.size, settings.pose_limit
+    if settings.data is not None:
+        clips, held_out = load_recorded_clips(
+            settings.data, load_anny_head(), *crop, people=settings.people, verify=settings.verify
+        )
+        return clips, recorded_driven_clips(held_out, settings.held_out_frames)
+    train = synthetic_clips(settings.seed, settings.synthetic_people, settings.synthetic_frames, *crop)
+    seed = settings.seed + HELD_OUT_SEED_OFFSET
+    return train, synthetic_driven_clips(seed, settings.held_out_people, settings.held_out_frames, *crop)
+
+
+def build_generator_losses(
+    settings: IcfaceTrainingSettings, discriminator: Discriminator, device: torch.device
+) -> GeneratorLosses:
+    """Build the losses of animator and neutralizer.
+
+    Args:
+        settings: of the training.
+        discriminator: the network that trains.
+        device: of the metric and VGG.
+
+    Raises:
+        WeightsError: the metric or VGG cannot be loaded.
+    """
+    asccl = perceptual = None
+    if settings.asccl_weight:
+        metric = load_metric(settings.metric, device, settings.heads)
+        asccl = ASCCLLoss(metric, LossSettings(daas=settings.daas))
+    if settings.vgg_weight:
+        perceptual = load_perceptual_loss(settings.vgg).to(device)
+    return GeneratorLosses(
+        discriminator, settings.softmax_twice, settings.edits, asccl, settings.asccl_size, perceptual
+    )
+
+
+def build_optimizer(settings: IcfaceTrainingSettings, network: nn.Module) -> torch.optim.Optimizer:
+    """Build the optimizer of a phase."""
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(network.parameters(), settings.learning_rate, ADAM_BETAS)
+    return torch.optim.RMSprop(network.parameters(), settings.learning_rate, RMSPROP_ALPHA, RMSPROP_EPS)
+
+
+def main(settings: IcfaceTrainingSettings) -> None:
+    """Train ICface and write its files. Raises AscclError."""
+    validate_settings(settings)
+    accelerator = loop.create_accelerator(settings)
+    train_clips, held_out_clips = load_clips(settings)
+    pairs = FramePairs(train_clips, settings.seed)
+    net = Icface(settings.network_settings())
+    discriminator = Discriminator(settings.discriminator_settings(len(pairs.people)))
+    initialize_networks(net, discriminator, pairs, settings.initialization)
+    if settings.start_from and not checkpoint.list_checkpoints(settings.output):
+        accelerator.print("started from", *load_initial_icface(settings.start_from, net, discriminator))
+    generator_losses = build_generator_losses(settings, discriminator, accelerator.device)
+    networks: list[nn.Module] = [
+        DiscriminatorObjective(discriminator, settings.softmax_twice, settings.r1_weight > 0),
+        AnimatorObjective(net.animator, generator_losses),
+        NeutralizerObjective(net.neutralizer, generator_losses),
+    ]
+    modules, optimizers, schedules = [], [], []
+    for network in networks:
+        optimizer = build_optimizer(settings, network)
+        modules.append(accelerator.prepare(network))
+        optimizers.append(accelerator.prepare(optimizer))
+        schedules.append(torch.optim.lr_scheduler.LambdaLR(optimizers[-1], linear_decay(settings.steps)))
+    averaged = AveragedModel(net, multi_avg_fn=ema_update(settings.ema_decay))
+    averaged.module.eval()
+    accelerator.register_for_checkpointing(*schedules, averaged)
+    validate = IcfaceValidation(averaged, discriminator, held_out_clips, settings.output / "samples")
+
+    def discriminator_phase(batch: FramePair, _: None, _rng: torch.Generator) -> PhaseResult:
+        images = generate_images(net, batch)
+        return PhaseResult(modules[0](batch, images), images)
+
+    def animator_phase(batch: FramePair, images: GeneratedImages, rng: torch.Generator) -> PhaseResult:
+        return PhaseResult(modules[1](batch, images.neutral, rng))
+
+    def neutralizer_phase(batch: FramePair, _: None, _rng: torch.Generator) -> PhaseResult:
+        return PhaseResult(modules[2](batch, net.animator))
+
+    weights = settings.generator_weights()
+    phases = [
+        Phase("discriminator", optimizers[0], discriminator_phase, settings.discriminator_weights(), schedules[0]),
+        Phase("animator", optimizers[1], animator_phase, weights, schedules[1]),
+        Phase(
+            "neutralizer",
+            optimizers[2],
+            neutralizer_phase,
+            weights,
+            schedules[2],
+            lambda: averaged.update_parameters(net),
+        ),
+    ]
+    loop.train(accelerator, modules, phases, pairs, settings, validate)
+    validate.close()
+    if accelerator.is_main_process:
+        write_icface(settings.weights, averaged.module, discriminator)
+
+
+if __name__ == "__main__":
+    run_command(main, IcfaceTrainingSettings, __doc__)
