@@ -295,9 +295,14 @@ def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[Generator, Re
 
 @cache
 def _load_icface(path: Path, _sha256: str, device: str) -> Icface:
+    import torch
+
     from asccl.nets.icface import Icface
 
-    return _fill(path, Icface(read_icface_settings(path)), device)
+    settings = read_icface_settings(path)
+    with torch.device("meta"):  # a file may state sizes that it does not have, and that do not fit into memory
+        _read(path, Icface(settings))
+    return _fill(path, Icface(settings), device)
 
 
 def read_icface_settings(path: Path) -> IcfaceSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -12,6 +13,8 @@ POSE_CONTROLS = 3  # the first controls: rotation about x, y and z
 ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)  # the controls after them
 CONTROLS = POSE_CONTROLS + len(ACTION_UNITS)
 MAX_ACTION_UNIT = 5.0  # intensity that OpenFace states for an action unit at its full; control value 1
+# the largest networks that are read; a file may state anything
+MAX_WIDTH, MAX_BLOCKS, MAX_DOWNSAMPLINGS, MAX_SIZE = 1024, 64, 6, 1024
 ZERO_POSE = 0.5  # control value of a head that looks straight ahead
 NEUTRAL_SCALE = 1e-5  # factor of the source's action units in the controls of the neutralizer: nearly nothing
 DISCRIMINATOR_STRIDE = 16  # pixels of the image per pixel of the discriminator's code
@@ -38,13 +41,15 @@ class IcfaceSettings:
     pose_limit: float = 0.7
 
     def __post_init__(self) -> None:
-        step = 2**self.downsamplings
-        if min(self.width, self.blocks, self.downsamplings) < 1 or not 0 <= self.dropout < 1:
+        bounds = {"width": MAX_WIDTH, "blocks": MAX_BLOCKS, "downsamplings": MAX_DOWNSAMPLINGS, "size": MAX_SIZE}
+        wrong = [name for name, bound in bounds.items() if not 1 <= getattr(self, name) <= bound]
+        if wrong or not 0 <= self.dropout < 1:
             raise ValueError(f"there is no network of the sizes {self}")
+        step = 2**self.downsamplings
         if self.size < 4 * step or self.size % step:
             raise ValueError(f"images of {self.size} pixels do not fit {self.downsamplings} downsamplings")
-        if not self.pose_limit > 0:
-            raise ValueError(f"the pose limit {self.pose_limit} is not a positive angle")
+        if not 0 < self.pose_limit <= math.pi:
+            raise ValueError(f"the pose limit {self.pose_limit} is not an angle from 0 to pi")
 
     def to_metadata(self) -> dict[str, str]:
         """Return kind, controls and all fields as metadata of a file of weights."""

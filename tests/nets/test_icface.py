@@ -83,6 +83,9 @@ def test_settings_survive_the_metadata_of_a_file():
         ({"controls": "openface-0"}, "its controls are openface-0"),
         ({"size": "30"}, "images of 30 pixels"),
         ({"width": "0"}, "no network of the sizes"),
+        ({"width": "999999"}, "no network of the sizes"),
+        ({"downsamplings": "999999999"}, "no network of the sizes"),
+        ({"pose_limit": "inf"}, "pose limit inf"),
         ({"pose_limit": "nan"}, "pose limit nan"),
     ],
 )

@@ -47,6 +47,7 @@ def test_a_discriminator_of_other_people_is_left_out(file):
         ({"kind": "ned-renderer"}, r"other\.safetensors is no file of ICface's networks: its kind is ned-renderer"),
         ({"controls": "openface-9"}, "its controls are openface-9"),
         ({"width": "8"}, "not "),
+        ({"width": "1024", "blocks": "64"}, "has other tensors"),
         ({"blocks": "many"}, "is no file of ICface's networks"),
     ],
 )
