@@ -88,7 +88,13 @@ def run_space(python: Path, folder: Path, port: int) -> Iterator[RunningSpace]:
 
     Yields:
         The running app.
+
+    Raises:
+        RuntimeError: something else serves this port.
     """
+    url = f"http://127.0.0.1:{port}/"
+    if _has_page(url):
+        raise RuntimeError(f"another program serves the port {port}")
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "OMP_NUM_THREADS") if name in os.environ}
     environment = {**kept, "HOME": NO_HOME, "SPACE_ID": SPACE_ID, "SPACE_HOST": f"127.0.0.1:{port}"}
     environment |= {"GRADIO_SERVER_PORT": str(port), "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -96,7 +102,7 @@ def run_space(python: Path, folder: Path, port: int) -> Iterator[RunningSpace]:
         environment["TMPDIR"] = temporary
         program = subprocess.Popen([python, "app.py"], cwd=folder, env=environment, stdout=log, stderr=log)
         try:
-            yield RunningSpace(f"http://127.0.0.1:{port}/", program, log)
+            yield RunningSpace(url, program, log)
         finally:
             program.terminate()
             program.wait(timeout=60)

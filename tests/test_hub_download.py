@@ -92,7 +92,7 @@ def test_hub_download_then_cache_then_offline(start_hub):
     published = replace(SMALL_FILE, repo="someone/weights", revision=COMMIT)
     path = Path(locate(published))
     assert path.read_bytes() == DATA
-    assert requests == [f"{verb} /someone/weights/resolve/{COMMIT}/small.bin" for verb in ("HEAD", "GET")]
+    assert requests == [f"{verb} /someone/weights/resolve/{COMMIT}/model.safetensors" for verb in ("HEAD", "GET")]
     assert locate(published) == locate(published, HF_HUB_OFFLINE="1") == str(path)
     assert len(requests) == 2  # a pinned revision in the cache needs no request
 
