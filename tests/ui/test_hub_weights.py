@@ -101,3 +101,19 @@ def test_no_name_removes_the_weights() -> None:
     assert load(" ")[-1][1] == []
     assert choose([("Presets", "warp")], []).value == "warp"
     assert generator_fields("warp") == {"generator": "warp"}
+
+
+@pytest.mark.browser
+def test_a_visitor_loads_weights_and_edits_with_them(account: HubAccount, serve_page, media, visit) -> None:
+    served = serve_page()
+    person = visit(served.url, viewport={"width": 1280, "height": 1000})
+    person.page.click("#advanced > button")
+    person.page.fill("#hub-repositories input, #hub-repositories textarea", "someone/ned")
+    person.page.click("#hub-load")
+    person.page.wait_for_selector("#generator label:has-text('From the Hub: someone/ned') input:checked")
+    assert "Loaded a manipulator of NED, someone/ned@" in person.text("#hub-status")
+    person.upload_and_wait(media / "talk.mp4")
+    person.render()
+    person.page.wait_for_selector("#player video")
+    assert {request.generator for request in served.editor.requests} == {"ned"}
+    assert all(request.manipulator.name == "model.safetensors" for request in served.editor.requests)
