@@ -83,7 +83,9 @@ class ManipulatorStage:
             "asccl": 1.0,
         }
 
-    def supervision(self, heads: Any, daas: Any, images: int, size: int, temporal: bool = False) -> RenderedASCCLLoss:
+    def supervision(
+        self, heads: Any, daas: Any, images: int, size: int, temporal_weight: float = 0.0
+    ) -> RenderedASCCLLoss:
         """The ASCCL loss of this stage.
 
         Args:
@@ -91,12 +93,12 @@ class ManipulatorStage:
             daas: see `LossSettings`.
             images: rendered in a step.
             size: their side, pixels.
-            temporal: see `LossSettings`.
+            temporal_weight: of the comparison over time, 0 for none.
 
         Returns:
             The loss on images of the head.
         """
-        return RenderedASCCLLoss(self.head, load_metric(heads=heads), daas, images, size, temporal)
+        return RenderedASCCLLoss(self.head, load_metric(heads=heads), daas, images, size, temporal_weight)
 
     def losses(self, number: int, asccl: RenderedASCCLLoss | None) -> Losses:
         """Losses of the generator on a batch by number."""
@@ -129,7 +131,9 @@ class RendererStage:
         self.data = RendererWindows(train_renderer.load_portraits(settings)[0], settings.window_frames)
         self.weights = settings.loss_weights()
 
-    def supervision(self, heads: Any, daas: Any, images: int, size: int, temporal: bool = False) -> tuple[Any, int]:
+    def supervision(
+        self, heads: Any, daas: Any, images: int, size: int, temporal_weight: float = 0.0
+    ) -> tuple[Any, int]:
         """The ASCCL loss of this stage, and the frames that it is computed on.
 
         Args:
@@ -137,12 +141,12 @@ class RendererStage:
             daas: see `LossSettings`.
             images: frames in a step.
             size: not used; frames keep their size.
-            temporal: see `LossSettings`.
+            temporal_weight: of the comparison over time, 0 for none.
 
         Returns:
             The loss and the number of frames.
         """
-        settings = replace(self.settings, heads=heads, daas=daas, temporal=temporal)
+        settings = replace(self.settings, heads=heads, daas=daas, temporal_weight=temporal_weight)
         return train_renderer.build_asccl_loss(settings, torch.device("cpu")), images
 
     def losses(self, number: int, supervision: tuple[Any, int] | None) -> Losses:
@@ -237,7 +241,7 @@ def measure(
     for label, variant in SUPERVISIONS[stage.stage].items():
         if not variant.weight_scale or (stage.stage == "renderer" and variant.asccl_on != "both"):
             continue
-        supervision = stage.supervision(variant.heads, variant.daas, *small, variant.temporal)
+        supervision = stage.supervision(variant.heads, variant.daas, *small, variant.temporal_weight)
         pairs = [gradient_norms(stage, supervision, number) for number in range(repeats)]
         norms[label], others = (sum(column) / repeats for column in zip(*pairs, strict=True))
         if label == "trained":

@@ -29,8 +29,8 @@ class RenderedASCCLLoss(nn.Module):
         daas: see `LossSettings`.
         images: largest number of images per batch.
         size: side of an image, pixels.
-        temporal: compare two consecutive frames of each sequence, and how the regions change between them (STCCL); the
-            number of images stays the same, of half as many sequences.
+        temporal_weight: weight of the comparison over time (STCCL), over that of ASCCL. Unless it is 0, two consecutive
+            frames of half as many sequences are compared.
     """
 
     def __init__(
@@ -40,12 +40,13 @@ class RenderedASCCLLoss(nn.Module):
         daas: Daas = "paper",
         images: int = 8,
         size: int = CROP_SIZE,
-        temporal: bool = False,
+        temporal_weight: float = 0.0,
     ):
         super().__init__()
-        self.render, self.frames = FrontalHeadRenderer(head, size), 2 if temporal else 1
+        self.render, self.frames = FrontalHeadRenderer(head, size), 2 if temporal_weight else 1
         self.sequences = max(1, images // self.frames)
-        self.loss = ASCCLLoss(metric, LossSettings(daas=daas, temporal=temporal))
+        settings = LossSettings(daas=daas, temporal=temporal_weight > 0, temporal_weight=temporal_weight)
+        self.loss = ASCCLLoss(metric, settings)
 
     def forward(self, source: torch.Tensor, generated: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         """Render one random frame, or two consecutive ones, of each of the first sequences and compare.

@@ -56,7 +56,7 @@ class RendererSettings(LoopSettings):
         metric: name or file of the SCC metric.
         heads: disparity heads of that metric: "trained", "random" or "identity".
         daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
-        temporal: ASCCL also compares how the regions change from one frame of a window to the next (STCCL).
+        temporal_weight: weight of the comparison over time (STCCL), over that of ASCCL; 0 leaves it out.
         start_from: file of a renderer to start from; its discriminators are read from NAME-D and NAME-Dm beside it.
         preview_step: step of the first sample images.
     """
@@ -99,7 +99,7 @@ class RendererSettings(LoopSettings):
     metric: str = DEFAULT_METRIC
     heads: Heads = "trained"
     daas: Daas = "paper"
-    temporal: bool = False
+    temporal_weight: float = 0.0
     start_from: str = ""
     preview_step: int = 20
 
@@ -144,8 +144,8 @@ def validate_settings(settings: RendererSettings) -> None:
         )
     if not 0 <= settings.edited_share <= 1:
         raise SettingError(f"edited_share {settings.edited_share} is out of range", "give a share from 0 to 1")
-    if settings.temporal and settings.window_frames < 2:
+    if settings.temporal_weight and settings.window_frames < 2:
         raise SettingError(
-            f"temporal compares consecutive frames, and window_frames is {settings.window_frames}",
+            f"temporal_weight compares consecutive frames, and window_frames is {settings.window_frames}",
             "give --window-frames 2 or more",
         )

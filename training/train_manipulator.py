@@ -62,7 +62,7 @@ class ManipulatorSettings(LoopSettings):
         metric: name or file of the SCC metric.
         heads: disparity heads of that metric: "trained", "random" or "identity".
         daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
-        temporal: ASCCL also compares how the regions change from one frame to the next (STCCL).
+        temporal_weight: weight of the comparison over time (STCCL), over that of ASCCL; 0 leaves it out.
     """
 
     output: Path = Path("build/manipulator")
@@ -88,7 +88,7 @@ class ManipulatorSettings(LoopSettings):
     metric: str = DEFAULT_METRIC
     heads: Heads = "trained"
     daas: Daas = "paper"
-    temporal: bool = False
+    temporal_weight: float = 0.0
 
     def loss_weights(self) -> dict[str, float]:
         """Return the weight of every loss of the manipulator."""
@@ -127,7 +127,7 @@ def build_asccl_loss(settings: ManipulatorSettings, head: AnnyHead, device: torc
     """
     metric = load_metric(settings.metric, device, settings.heads)
     images = settings.asccl_images, settings.asccl_image_size
-    return RenderedASCCLLoss(head, metric, settings.daas, *images, settings.temporal).to(device)
+    return RenderedASCCLLoss(head, metric, settings.daas, *images, settings.temporal_weight).to(device)
 
 
 def main(settings: ManipulatorSettings) -> None:

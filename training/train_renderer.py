@@ -75,7 +75,8 @@ def load_windows(settings: RendererSettings, portraits: Sequence[PortraitSlice])
 def build_asccl_loss(settings: RendererSettings, device: torch.device) -> ASCCLLoss:
     """Build the ASCCL loss of the image level. Raises WeightsError, ValueError."""
     metric = load_metric(settings.metric, device, settings.heads)
-    return ASCCLLoss(metric, LossSettings(daas=settings.daas, temporal=settings.temporal))
+    weight = settings.temporal_weight
+    return ASCCLLoss(metric, LossSettings(daas=settings.daas, temporal=weight > 0, temporal_weight=weight))
 
 
 Average = Callable[[list[torch.Tensor], list[torch.Tensor], torch.Tensor], None]

@@ -115,14 +115,14 @@ def _temporal_losses(
     """Compute the temporal loss on each feature map (B, T, C, h, w); `valid` as (B * T, 1, H, W)."""
     with torch.no_grad():
         source_disparities = metric.temporal_disparities(source_maps, pairs)
+        spatial_disparities = metric.disparities([m.flatten(0, 1) for m in source_maps], pairs)
     generated_disparities = metric.temporal_disparities(generated_maps, pairs)
     losses = []
-    for x, y, features, p in zip(source_disparities, generated_disparities, source_maps, pairs, strict=True):
-        movement = measure_movement(x)
+    for x, y, spatial in zip(source_disparities, generated_disparities, spatial_disparities, strict=True):
+        movement = measure_movement(x, spatial.values[:, spatial.pairs.inside])
         counted = movement.moves
         if valid is not None:
-            size = (features.shape[-2], features.shape[-1])
-            inside = valid_regions(valid, size)[:, p.region].unflatten(0, features.shape[:2])
+            inside = valid_regions(valid, spatial.size)[:, spatial.pairs.region].unflatten(0, source_maps[0].shape[:2])
             counted = counted & inside[:, :-1] & inside[:, 1:]
         sides = {"generated": (y, x), "source": (x, y)}
         chosen = sides if settings.query == "both" else (settings.query,)

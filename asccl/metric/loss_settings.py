@@ -44,7 +44,7 @@ class LossSettings:
     power: float = POWER
     samples: Samples = MAX_REGIONS
     temporal: bool = False
-    temporal_weight: float = 1.0
+    temporal_weight: float = 0.02
     temporal_samples: Samples = MAX_TEMPORAL_REGIONS
 
     def __post_init__(self) -> None:

@@ -244,11 +244,11 @@ class SCCMetric(PretrainedNetwork):
             for clip in (source, generated)
         )
         pairs = self.sample_pairs(x_maps, samples, rng)
+        spatial = self.disparities([m.flatten(0, 1) for m in x_maps], pairs)
+        x_changes, y_changes = (self.temporal_disparities(maps, pairs) for maps in (x_maps, y_maps))
         scores = []
-        for x, y in zip(
-            self.temporal_disparities(x_maps, pairs), self.temporal_disparities(y_maps, pairs), strict=True
-        ):
-            movement = measure_movement(x)
+        for x, y, s in zip(x_changes, y_changes, spatial, strict=True):
+            movement = measure_movement(x, s.values[:, s.pairs.inside])
             cosine = (scale_to_unit(x, movement) * scale_to_unit(y, movement)).sum(-1) * movement.moves
             scores.append(cosine.sum((1, 2)) / movement.moves.sum((1, 2)).clamp(min=1))
         return torch.stack(scores).mean(0)

@@ -11,7 +11,8 @@ next frame: if two clips show the same words, each region changes alike in both,
 | weight by the size of a disparity (eq. 6) | `temporal_weight`: by its size over that of the whole map |
 
 :math:`f(0)` is subtracted because most changes from frame to frame are small: without it all disparities point to the
-constant :math:`f(0)`. Regions that do not move in the source have no direction, and do not count.
+constant :math:`f(0)`. Regions that do not move in the source have no direction, and do not count. What counts as a
+movement is measured by that of the other regions, and by the differences between neighbours in the same frames.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from asccl.metric.contrast import TEMPERATURE, info_nce
 from asccl.metric.daas import LAMBDA, POWER, daas_weight
 
 MIN_MOVEMENT = 0.1  # of a region that counts, over the root mean square of its map
+MIN_SPATIAL_SHARE = 0.02  # the same, over the root mean square of the spatial disparities of its map
 EPS = 1e-12  # added to a squared length
 
 
@@ -34,11 +36,13 @@ class Movement(NamedTuple):
     Attributes:
         size: root mean square over the channels of each disparity, (B, T - 1, N).
         typical: root mean square of `size` over the regions, (B, T - 1, 1).
+        floor: size below which a change is no movement, (B, T - 1, 1).
         moves: regions that move, (B, T - 1, N) bool.
     """
 
     size: torch.Tensor
     typical: torch.Tensor
+    floor: torch.Tensor
     moves: torch.Tensor
 
 
@@ -64,17 +68,21 @@ def temporal_disparity(features: torch.Tensor, region: torch.Tensor, head: nn.Mo
         return head(difference) - head(torch.zeros_like(difference[:1, :1, :1]))
 
 
-def measure_movement(source: torch.Tensor) -> Movement:
-    """Measure the temporal disparities of a source clip, (B, T - 1, N, C), without gradient."""
-    size = source.detach().square().mean(-1).sqrt()
+def measure_movement(temporal: torch.Tensor, spatial: torch.Tensor) -> Movement:
+    """Measure the movement in a source clip, without gradient.
+
+    temporal: its temporal disparities, (B, T - 1, N, C). spatial: spatial disparities of its map (eq. 3), (..., C).
+    """
+    size = temporal.detach().square().mean(-1).sqrt()
     typical = size.square().mean(-1, keepdim=True).sqrt()
-    return Movement(size, typical, size > MIN_MOVEMENT * typical)
+    squared = (MIN_MOVEMENT * typical).square() + MIN_SPATIAL_SHARE**2 * spatial.detach().square().mean()
+    return Movement(size, typical, squared.sqrt(), size > squared.sqrt())
 
 
 def scale_to_unit(values: torch.Tensor, movement: Movement) -> torch.Tensor:
     r"""Scale disparities to length 1, and those far below the typical movement towards 0.
 
-    .. math:: \hat x = x / \sqrt{|x|^2 + (0.1 m)^2}, \quad m \text{ the typical length}
+    .. math:: \hat x = x / \sqrt{|x|^2 + m^2}, \quad m \text{ the length of a change that is no movement}
 
     A still region has no direction. Scaled to length 1 exactly, its noise would count like a movement, and its gradient
     would be unbounded.
@@ -83,8 +91,8 @@ def scale_to_unit(values: torch.Tensor, movement: Movement) -> torch.Tensor:
         values: (B, T - 1, N, C), of either clip.
         movement: of the source.
     """
-    floor = values.shape[-1] * (MIN_MOVEMENT * movement.typical[..., None]).square() + EPS
-    return values / (values.square().sum(-1, keepdim=True) + floor).sqrt()
+    floor = values.shape[-1] * movement.floor[..., None].square()
+    return values / (values.square().sum(-1, keepdim=True) + floor + EPS).sqrt()
 
 
 def temporal_contrast(

@@ -81,12 +81,14 @@ def temporal(source: list, generated: list, weights: list, temperature=0.07, lam
     total = 0.0
     for x, y, w in zip(source, generated, weights, strict=True):
         terms = []
+        regions = [(t, r, c) for t in range(len(x)) for r in range(x.shape[2]) for c in range(x.shape[3])]
+        spatial = np.mean([d**2 for t, r, c in regions for d in disparities(x[t], r, c, w) if d is not None])
         for a, b in zip(temporal_disparities(x, w), temporal_disparities(y, w), strict=True):
             size = np.sqrt(np.mean(a**2, 1))
             typical = np.sqrt(np.mean(size**2))
-            floor = a.shape[1] * (0.1 * typical) ** 2
-            moving = [i for i in range(len(a)) if size[i] > 0.1 * typical]
-            unit = [[v / np.sqrt(v @ v + floor) for v in side] for side in (a, b)]
+            floor = np.sqrt((0.1 * typical) ** 2 + 0.02**2 * spatial)
+            moving = [i for i in range(len(a)) if size[i] > floor]
+            unit = [[v / np.sqrt(v @ v + a.shape[1] * floor**2) for v in side] for side in (a, b)]
             for i in moving:
                 scores = [np.exp(unit[1][i] @ unit[0][k] / temperature) for k in moving]
                 contrast = -np.log(np.exp(unit[1][i] @ unit[0][i] / temperature) / sum(scores))

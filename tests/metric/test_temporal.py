@@ -12,7 +12,7 @@ from asccl.metric.temporal import measure_movement, temporal_disparity, temporal
 from tests.metric import plain
 from tests.metric.small import small_metric
 
-TEMPORAL = LossSettings(samples=None, temporal=True, temporal_samples=None)
+TEMPORAL = LossSettings(samples=None, temporal=True, temporal_weight=1.0, temporal_samples=None)
 SPATIAL = replace(TEMPORAL, temporal=False)
 
 
@@ -60,7 +60,7 @@ def test_without_daas_every_moving_region_has_weight_one():
 
 def test_temporal_weight_grows_with_the_movement():
     x = torch.randn(1, 2, 50, 4)
-    movement = measure_movement(x)
+    movement = measure_movement(x, x)
     weight = temporal_weight(movement)
     order = movement.size[0, 0].argsort()
     assert (weight[0, 0][order].diff() >= 0).all()

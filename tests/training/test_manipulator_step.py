@@ -61,7 +61,7 @@ def test_rendered_asccl_reaches_one_frame_of_each_generated_sequence(synthetic_w
 
 
 def test_a_temporal_loss_reaches_two_consecutive_frames_of_half_as_many_sequences(synthetic_windows):
-    loss = RenderedASCCLLoss(HEAD, create_metric(), images=2, size=32, temporal=True)
+    loss = RenderedASCCLLoss(HEAD, create_metric(), images=2, size=32, temporal_weight=0.1)
     source = torch.stack([synthetic_windows[i].source for i in (0, 1)])
     generated = torch.stack([synthetic_windows[i].target for i in (0, 1)]).requires_grad_()
     loss(source, generated, torch.Generator().manual_seed(0)).backward()

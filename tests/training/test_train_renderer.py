@@ -104,7 +104,10 @@ def test_it_starts_from_a_file(finished, tmp_path):
         ({"vgg_weight": 10.0}, "VGG-19's weights are not bundled: give --vgg FILE"),
         ({"held_out_share": 1.0}, "held_out_share 1.0"),
         ({"edited_share": 1.5}, "edited_share 1.5 is out of range"),
-        ({"temporal": True, "window_frames": 1}, "temporal compares consecutive frames, and window_frames is 1"),
+        (
+            {"temporal_weight": 0.1, "window_frames": 1},
+            "temporal_weight compares consecutive frames, and window_frames is 1",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(tmp_path, changes, message):
@@ -120,7 +123,9 @@ def test_without_gan_losses_only_the_generator_trains(tmp_path):
 
 
 def test_edited_frames_are_supervised_by_asccl_and_the_discriminators(tmp_path):
-    main(smoke_settings(tmp_path, "b", steps=2, asccl_on="both", edited_share=1.0, asccl_weight=0.1, temporal=True))
+    main(
+        smoke_settings(tmp_path, "b", steps=2, asccl_on="both", edited_share=1.0, asccl_weight=0.1, temporal_weight=0.1)
+    )
     losses = read_log(tmp_path / "b")[1]
     edited = {"edited_asccl", "edited_adversarial", "edited_mouth_adversarial"}
     assert {f"renderer/{name}" for name in edited | {"asccl"}} | {"discriminators/edited_fake"} <= losses.keys()

@@ -22,14 +22,14 @@ class Supervision:
             (`benchmarks/ned_cost.py` prints it), so variants differ in gradient direction only.
         heads: of the metric, see `load_metric`.
         daas: see `LossSettings`.
-        temporal: see `LossSettings`.
+        temporal_weight: weight of the comparison over time, 0 for none; its gradient is as large as that of the rest.
         asccl_on: which frames a renderer's term compares; a manipulator ignores it.
     """
 
     weight_scale: float = 1.0
     heads: Heads = "trained"
     daas: Daas = "paper"
-    temporal: bool = False
+    temporal_weight: float = 0.0
     asccl_on: ASCCLTarget = "both"
 
 
@@ -40,10 +40,10 @@ SUPERVISIONS: dict[TrainingStage, dict[str, Supervision]] = {
     "manipulator": {
         NO_ASCCL: Supervision(0.0),
         TRAINED: Supervision(),
-        UNTRAINED: Supervision(0.17, heads="random"),
-        NO_DAAS: Supervision(1.2, daas="off"),
-        AUTHORS_DAAS: Supervision(0.9, daas="authors"),
-        TEMPORAL: Supervision(0.7, temporal=True),
+        UNTRAINED: Supervision(0.24, heads="random"),
+        NO_DAAS: Supervision(1.3, daas="off"),
+        AUTHORS_DAAS: Supervision(0.86, daas="authors"),
+        TEMPORAL: Supervision(0.7, temporal_weight=0.002),
     },
     "renderer": {
         NO_ASCCL: Supervision(0.0, asccl_on="reconstruction"),
@@ -51,10 +51,10 @@ SUPERVISIONS: dict[TrainingStage, dict[str, Supervision]] = {
         TRAINED: Supervision(),
         EDITED: Supervision(asccl_on="edited"),
         RECONSTRUCTION: Supervision(asccl_on="reconstruction"),
-        UNTRAINED: Supervision(0.34, heads="random"),
-        NO_DAAS: Supervision(1.3, daas="off"),
-        AUTHORS_DAAS: Supervision(0.62, daas="authors"),
-        TEMPORAL: Supervision(0.7, temporal=True),
+        UNTRAINED: Supervision(0.28, heads="random"),
+        NO_DAAS: Supervision(1.2, daas="off"),
+        AUTHORS_DAAS: Supervision(0.75, daas="authors"),
+        TEMPORAL: Supervision(0.7, temporal_weight=0.02),
     },
 }
 

@@ -149,7 +149,7 @@ def training_settings(settings: AblateSettings, job: TrainingJob) -> Manipulator
         table |= {"data": settings.data, "people": settings.person if is_renderer else "", "verify": False}
     supervision = SUPERVISIONS[job.stage][job.supervision]
     weight = settings.weight_image if is_renderer else settings.weight_3dmm
-    table |= {"asccl_weight": weight * supervision.weight_scale, "temporal": supervision.temporal}
+    table |= {"asccl_weight": weight * supervision.weight_scale, "temporal_weight": supervision.temporal_weight}
     table |= {"heads": supervision.heads, "daas": supervision.daas}
     if is_renderer:
         table["asccl_on"] = supervision.asccl_on

@@ -100,7 +100,7 @@ def test_renderers_differ_in_daas_and_in_the_frames_that_are_compared(tmp_path):
     trainings = plan_all(output=tmp_path)
     assert trainings["renderer-without-DAAS-0"].daas == "off"
     assert trainings["renderer-authors-DAAS-0"].daas == "authors"
-    assert trainings["renderer-temporal-0"].temporal
+    assert trainings["renderer-temporal-0"].temporal_weight > 0
     names = ("none", "reconstruction", "edited", "trained")
     targets = [trainings[f"renderer-{name}-0"].asccl_on for name in names]
     assert targets == ["reconstruction", "reconstruction", "edited", "both"]
