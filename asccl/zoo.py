@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -34,6 +34,7 @@ DEFAULT_BACKBONE = "mobilefacenet-arcface"
 DEFAULT_EXPRESSION_NET = "expression-faceapi"
 DEFAULT_MANIPULATOR = "ned-manipulator"
 RANDOM_HEADS_SEED = 0
+MAX_LOADED = 8  # networks of one kind that stay in memory; visitors of the app may name any number of them
 
 _loading = threading.Lock()
 
@@ -241,7 +242,7 @@ def _load_backbone(path: Path, _sha256: str, device: str) -> Freezable:
     return _fold(_fill(path, create_backbone(path), device))
 
 
-@cache
+@lru_cache(MAX_LOADED)
 def _load_metric(path: Path, _sha256: str, device: str, heads: Heads) -> SCCMetric:
     import torch
 
@@ -254,7 +255,7 @@ def _load_metric(path: Path, _sha256: str, device: str, heads: Heads) -> SCCMetr
     return metric.freeze().to(torch.device(device), memory_format=torch.channels_last)
 
 
-@cache
+@lru_cache(MAX_LOADED)
 def _load_manipulator(path: Path, _sha256: str, device: str) -> Manipulator:
     from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 
@@ -281,7 +282,7 @@ def _load_manipulator(path: Path, _sha256: str, device: str) -> Manipulator:
     return _fill(path, net, device)
 
 
-@cache
+@lru_cache(MAX_LOADED)
 def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[Generator, RendererMetadata]:
     from asccl.nets.ned_renderer import Generator
     from asccl.renderers.neural.checkpoint import RendererMetadata
@@ -293,7 +294,7 @@ def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[Generator, Re
     return _fill(path, net, device), metadata
 
 
-@cache
+@lru_cache(MAX_LOADED)
 def _load_icface(path: Path, _sha256: str, device: str) -> Icface:
     import torch
 

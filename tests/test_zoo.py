@@ -33,3 +33,12 @@ def test_unknown_names_and_names_of_other_networks_are_refused():
         zoo.load_embedder("arcnet")
     with pytest.raises(WeightsError, match=r"expression-faceapi\.safetensors has other tensors than this network"):
         zoo.load_embedder("expression-faceapi")
+
+
+def test_only_some_networks_of_visitors_stay_in_memory(tmp_path):
+    from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
+
+    for number in range(zoo.MAX_LOADED + 2):
+        net = Manipulator(ManipulatorSizes(width=8))
+        zoo.load_manipulator(net.save_pretrained(tmp_path / str(number)) / "model.safetensors")
+    assert zoo._load_manipulator.cache_info().currsize == zoo.MAX_LOADED

@@ -1,8 +1,9 @@
 """Edits by neural generators on the GPU of a ZeroGPU Space. Everything else runs on the processor and costs no quota.
 
 ZeroGPU lends a GPU to functions that `spaces.GPU` decorates. Such a function runs in a process of its own, so its
-arguments and results must be picklable: it yields its progress, and the result last. A Space installs the package
-`spaces` itself; elsewhere nothing is decorated.
+arguments and results must be picklable: it yields its progress, and the result last. An error is a result, too, because
+`spaces` replaces the text of errors that are raised there. A Space installs the package `spaces` itself; elsewhere
+nothing is decorated.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
+
 from asccl.editing.editor import Editor
+from asccl.errors import AscclError, SettingError
 from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
 from asccl.video import EncodeSettings
 
@@ -52,8 +56,11 @@ class GpuEditor:
             return reserved_seconds(editor.probe(request.source).duration)
 
         @decorate(duration=reserve)
-        def edit_on_gpu(request: EditRequest) -> Iterator[tuple[str, float] | EditResult]:
-            yield from report_edit(gpu_editor, request)
+        def edit_on_gpu(request: EditRequest) -> Iterator[tuple[str, float] | EditResult | AscclError]:
+            try:
+                yield from report_edit(gpu_editor, request)
+            except AscclError as error:
+                yield error
 
         self._edit_on_gpu = edit_on_gpu
 
@@ -87,16 +94,27 @@ class GpuEditor:
         return self.editor.preview(request, time, owner, progress)
 
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
-        """Edit a file, with a neural generator on the GPU. Raises the errors of `Editor.edit`."""
+        """Edit a file, with a neural generator on the GPU.
+
+        Raises the errors of `Editor.edit`, and SettingError where no GPU is lent, for instance without quota.
+        """
         if request.generator not in NEURAL_GENERATORS:
             return self.editor.edit(request, progress)
         progress = progress or Progress()
-        for item in self._edit_on_gpu(request):
-            if isinstance(item, EditResult):
-                progress.finish()
-                return item
-            progress(*item)
-        raise RuntimeError("the edit on the GPU ended without a result")
+        try:
+            for item in self._edit_on_gpu(request):
+                if isinstance(item, AscclError):
+                    raise item
+                if isinstance(item, EditResult):
+                    progress.finish()
+                    return item
+                progress(*item)
+        except gr.Error as error:
+            raise SettingError(
+                f"no GPU is available for this edit ({error.message})",
+                "try again later, or choose the first way to make the expression, which needs none",
+            ) from error
+        raise SettingError("the edit on the GPU ended without a result", "try again")
 
 
 def reserved_seconds(duration: float) -> int:

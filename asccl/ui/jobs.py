@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import shutil
 import tempfile
 import threading
@@ -66,7 +67,10 @@ class Job:
         self._latest_report = ("start", 0.0)
         self._done = 0.0
         self._warmed_up: tuple[float, float] | None = None  # time and share at the first progress after the warm-up
-        self._thread = threading.Thread(target=self._run, args=(work,), name="asccl-run", daemon=True)
+        run = (
+            contextvars.copy_context().run
+        )  # the context of the request, which ZeroGPU reads for the quota of a visitor
+        self._thread = threading.Thread(target=run, args=(self._run, work), name="asccl-run", daemon=True)
         self._thread.start()
 
     def _run(self, work: JobWork) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextvars
 import pickle
 import threading
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
-from asccl.errors import CancelledError, NoFaceError
+from asccl.errors import CancelledError, NoFaceError, SettingError
 from asccl.types import EditRequest, EditResult, MediaInfo, Progress
 from asccl.ui.gpu import MAX_GPU_SECONDS, START_SECONDS, GpuEditor, create_editor, report_edit, reserved_seconds
+from asccl.ui.jobs import Job
 from asccl.ui.page import WEB_ENCODING
 
 
@@ -69,6 +72,39 @@ def test_progress_and_result_come_from_the_gpu() -> None:
     progress = Progress(lambda stage, done: stages.append((stage, done)))
     assert editor.edit(EditRequest("a.mp4", emotion="sad", generator="ned"), progress).output == Path("out.mp4")
     assert stages == [("render", 0.5), ("done", 1.0)]
+
+
+def test_a_refused_gpu_is_one_line() -> None:
+    def refuse(duration):
+        def call(request):
+            raise gr.Error("You have exceeded your GPU quota", title="ZeroGPU quota exceeded")
+
+        return lambda function: call
+
+    editor = GpuEditor(SmallEditor(), SmallEditor(), refuse)
+    with pytest.raises(SettingError, match=r"no GPU is available for this edit .*exceeded your GPU quota"):
+        editor.edit(EditRequest("a.mp4", emotion="sad", generator="ned"))
+
+
+def test_an_error_of_the_edit_crosses_the_processes_as_a_value() -> None:
+    raised = []
+
+    def gpu(duration):
+        return lambda function: lambda request: raised.append([*function(request)]) or iter(raised[-1])
+
+    editor = GpuEditor(SmallEditor(), SmallEditor(NoFaceError("no face", "give another")), gpu)
+    with pytest.raises(NoFaceError, match="no face: give another"):
+        editor.edit(EditRequest("a.mp4", emotion="sad", generator="ned"))
+    assert isinstance(pickle.loads(pickle.dumps(raised[0][-1])), NoFaceError)
+
+
+def test_a_job_has_the_context_of_its_request() -> None:
+    request = contextvars.ContextVar("request", default="nobody")
+    request.set("a visitor")
+    job = Job(lambda _folder, _progress: request.get(), None, {})
+    job.wait(60)
+    assert job.result == "a visitor"
+    job.close()
 
 
 def test_an_error_of_the_edit_is_raised() -> None:
