@@ -14,7 +14,8 @@ from asccl.metric.statistics import PAIR_KINDS
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-COLOURS = {"corresponding": "#df6b33", "non_corresponding": "#8f8a86", "source": "#8f8a86", "generated": "#df6b33"}
+# One colour a meaning: orange and grey are kinds of regions, the blues are mouths.
+COLOURS = {"corresponding": "#df6b33", "non_corresponding": "#8f8a86", "source": "#7fa6d6", "generated": "#2f5f9e"}
 LABELS = {  # short: those of the heads stand below bars
     "corresponding": "Corresponding regions",
     "non_corresponding": "Non-corresponding regions",
@@ -25,6 +26,7 @@ LABELS = {  # short: those of the heads stand below bars
     "pearson": "Mean Pearson coefficient along the channels",
     "daas": "DAAS weight",
 }
+SHORT_LABELS = {"cosine": "Mean cosine", "pearson": "Mean Pearson"}
 # Low similarities are opaque and high ones transparent, so that the face shows; DAAS weights the other way round.
 SIMILARITY_COLOURS: list[tuple[float, str]] = [
     (0.0, "rgba(59,42,107,0.92)"),
@@ -53,13 +55,14 @@ def plot_maps(result: CorrelationResult, heads: str, measure: str = "cosine") ->
     names = ["All maps", *(f"Map {index + 1}<br>{size}" for index, size in enumerate(sizes))]
     indices = [None, *range(len(maps))]
     bars = {kind: [result.mean_std(heads, measure, kind, index) for index in indices] for kind in PAIR_KINDS}
-    return _bar_chart(names, bars, measure, f"By feature map · {LABELS[heads].lower()}")
+    title = f"By feature map · {LABELS[heads].lower()}"
+    return _bar_chart(names, bars, measure, title, "Feature map and its size, fine to coarse")
 
 
 def plot_mappings(result: CorrelationResult, measure: str = "cosine") -> go.Figure:
     """Draw bars over all maps for each variant: Figures 2 and 6 of the paper for one pair of clips."""
     bars = {kind: [result.mean_std(heads, measure, kind) for heads in result.heads] for kind in PAIR_KINDS}
-    return _bar_chart([LABELS[heads] for heads in result.heads], bars, measure, "All maps, by mapping")
+    return _bar_chart([LABELS[heads] for heads in result.heads], bars, measure, "All maps, by mapping", "Mapping")
 
 
 def plot_emotions(
@@ -79,11 +82,18 @@ def plot_emotions(
     bars = {kind: [r.mean_std(heads, measure, kind, map_index) for _, r in results] for kind in PAIR_KINDS}
     maps = "all maps" if map_index is None else f"map {map_index + 1}"
     labels = [label for label, _ in results]
-    return _bar_chart(labels, bars, measure, f"By pair of emotions · {LABELS[heads].lower()}, {maps}")
+    title = f"By pair of emotions · {LABELS[heads].lower()}, {maps}"
+    return _bar_chart(labels, bars, measure, title, "Pair of emotions")
 
 
-def plot_timeline(result: CorrelationResult, heads: str) -> go.Figure:
-    """Draw the similarity of each frame pair over time, and below it the opening of both mouths."""
+def plot_timeline(result: CorrelationResult, heads: str, measure: str = "cosine") -> go.Figure:
+    """Draw the similarity of each frame pair over time, and below it the opening of both mouths.
+
+    Args:
+        result: one comparison.
+        heads: variant of the metric.
+        measure: one of `MEASURES`.
+    """
     import plotly.graph_objects as go
 
     rows = np.unique(np.linspace(0, len(result.curves) - 1, MAX_CURVE_POINTS).round().astype(int))
@@ -96,7 +106,7 @@ def plot_timeline(result: CorrelationResult, heads: str) -> go.Figure:
         "hovertemplate": "%{x:.2f} s: %{y:.3f}<extra></extra>",
     }
     for kind in PAIR_KINDS:
-        similarity = round_values(result.curves.similarity(heads, pair_kind=kind)[rows])
+        similarity = round_values(result.curves.similarity(heads, measure, kind)[rows])
         line = {"color": COLOURS[kind], "width": 2}
         figure.add_scatter(y=similarity, name=LABELS[kind], line=line, **shared)
     for column, (video, dash) in enumerate((("source", "dot"), ("generated", "solid"))):
@@ -106,8 +116,8 @@ def plot_timeline(result: CorrelationResult, heads: str) -> go.Figure:
     figure.update_layout(
         hovermode="x",
         xaxis={"title": {"text": "Seconds of the source"}, "anchor": "y2"},
-        yaxis={"domain": [0.42, 1.0], "title": {"text": "Cosine"}},
-        yaxis2={"domain": [0.0, 0.32], "title": {"text": "Mouth opening"}, "rangemode": "tozero"},
+        yaxis={"domain": [0.42, 1.0], "title": {"text": SHORT_LABELS[measure]}},
+        yaxis2={"domain": [0.0, 0.32], "title": {"text": "Mouth opening<br>/ eye distance"}, "rangemode": "tozero"},
     )
     return figure
 
@@ -168,7 +178,7 @@ def face_json(result: CorrelationResult, heads: str, map_index: int, kind: str) 
     return {"data": [heat], "layout": {**layout, "xaxis": axis, "yaxis": {**axis, **square}}}
 
 
-def _bar_chart(names: list[str], bars: Similarities, measure: str, title: str) -> go.Figure:
+def _bar_chart(names: list[str], bars: Similarities, measure: str, title: str, x_title: str) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure(layout=_layout(title))
@@ -192,6 +202,7 @@ def _bar_chart(names: list[str], bars: Similarities, measure: str, title: str) -
     high = max([1.0, *(v.mean + v.deviation for v in everything)])
     figure.update_layout(barmode="group", bargap=0.28, yaxis={"range": [low - 0.02, high + 0.02]})
     figure.update_yaxes(title_text=LABELS[measure])
+    figure.update_xaxes(title_text=x_title)
     return figure
 
 
@@ -202,7 +213,7 @@ def _layout(title: str) -> dict[str, Any]:
         "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#3c3630"},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "margin": {"l": 52, "r": 12, "t": 44, "b": 44},
+        "margin": {"l": 52, "r": 12, "t": 44, "b": 56},
         "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "xanchor": "left"},
         "xaxis": {"automargin": True},
         "yaxis": GRID_COLOURS,

@@ -15,7 +15,7 @@ import numpy as np
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
-from asccl.analysis import plots
+from asccl.analysis import plots, populations
 from asccl.analysis.result import CorrelationResult
 from asccl.analysis.statistics import MEASURES
 from asccl.metric.statistics import PAIR_KINDS
@@ -36,7 +36,8 @@ ALIGNMENT_TEXTS = {"place": "cropped at the same place", "landmarks": "rotated i
 
 CHARTS_TEMPLATE = """${value ? `
 <div class="charts">
-  <p class="verdict"><strong>${value.verdict}</strong> <span>${value.facts}</span></p>
+  <p class="verdict"><strong data-part="verdict" aria-live="polite"></strong> <span>${value.facts}</span></p>
+  <div class="scale-box" data-part="scale"></div>
   <div class="toolbar">
     <div class="switch" role="radiogroup" aria-label="Similarity" data-part="measure"></div>
     <div class="switch" role="radiogroup" aria-label="Mapping" data-part="head"></div>
@@ -107,11 +108,12 @@ def charts_value(result: CorrelationResult) -> Value:
     moments = []
     if len(result.curves) > 1:
         sections["time"] = {
-            head: dict.fromkeys(MEASURES, _to_json(plots.plot_timeline(result, head))) for head in result.heads
+            head: {m: _to_json(plots.plot_timeline(result, head, m)) for m in MEASURES} for head in result.heads
         }
         if not result.source.is_still:
             moments = [_moment_value(result, index) for index in range(len(result.worst))]
-    return _value(result.heads, sections, _verdict(result), _facts(result), moments)
+    headlines = {head: {m: _headline(result, head, m) for m in MEASURES} for head in result.heads}
+    return _value(result.heads, sections, headlines, _facts(result), moments)
 
 
 def emotion_charts_value(results: LabelledResults) -> Value:
@@ -124,10 +126,9 @@ def emotion_charts_value(results: LabelledResults) -> Value:
         }
         for name, index in (("all", None), ("map4", 3))
     }
-    means = [result.mean_std(heads[0], "cosine", "corresponding").mean for _, result in results]
-    verdict = f"{len(results)} pairs of emotions, {min(means):.2f} to {max(means):.2f} for corresponding regions"
+    headlines = {head: {m: _emotions_headline(results, head, m) for m in MEASURES} for head in heads}
     frames = sum(len(result.curves) for _, result in results)
-    return _value(heads, sections, verdict, f"{frames} pairs of frames.", [])
+    return _value(heads, sections, headlines, f"{frames} pairs of frames.", [])
 
 
 def face_map_value(result: CorrelationResult, is_summary: bool) -> Value:
@@ -162,9 +163,22 @@ def _unique_labels(results: LabelledResults) -> list[tuple[str, CorrelationResul
     ]
 
 
-def _verdict(result: CorrelationResult) -> str:
-    corresponding, others = (result.mean_std(result.heads[0], "cosine", kind).mean for kind in PAIR_KINDS)
-    return f"Corresponding regions agree by {corresponding:.2f}, others by {others:.2f}"
+def _headline(result: CorrelationResult, head: str, measure: str) -> Value:
+    """Return the headline of one choice of mapping and measure, with its place on the scale of known populations."""
+    corresponding, others = (result.mean_std(head, measure, kind).mean for kind in PAIR_KINDS)
+    scale = populations.find_scale(result.settings, head, measure)
+    return {
+        "text": f"Corresponding regions agree by {corresponding:.2f}, others by {others:.2f}",
+        "value": round(corresponding, 4),
+        "scale": [[population.label, *population.quantiles] for population in scale],
+        "remark": populations.describe_place(corresponding, scale),
+    }
+
+
+def _emotions_headline(results: LabelledResults, head: str, measure: str) -> Value:
+    means = [result.mean_std(head, measure, "corresponding").mean for _, result in results]
+    text = f"{len(results)} pairs of emotions, {min(means):.2f} to {max(means):.2f} for corresponding regions"
+    return {"text": text, "value": round(float(np.mean(means)), 4), "scale": [], "remark": ""}
 
 
 def _facts(result: CorrelationResult) -> str:
@@ -175,10 +189,14 @@ def _facts(result: CorrelationResult) -> str:
 
 
 def _value(
-    heads: list[str], sections: dict[str, Any], verdict: str, facts: str, moments: list[dict[str, Any]]
+    heads: list[str],
+    sections: dict[str, Any],
+    headlines: dict[str, dict[str, Value]],
+    facts: str,
+    moments: list[dict[str, Any]],
 ) -> Value:
     return {
-        "verdict": escape(verdict),
+        "headlines": headlines,
         "facts": escape(facts),
         "heads": _labelled_heads(heads),
         "measures": [[measure, MEASURE_LABELS[measure]] for measure in MEASURES],

@@ -107,7 +107,7 @@ def _file_inputs(limits: Limits) -> dict[str, Any]:
     with gr.Tabs():
         with gr.Tab("Two files"):
             for name, label in labels.items():
-                widgets[name] = gr.File(label=label, file_types=MEDIA_TYPES, height=104, elem_id=f"c-{name}")
+                widgets[name] = gr.File(label=label, file_types=MEDIA_TYPES, height=150, elem_id=f"c-{name}")
                 widgets[f"{name}_card"] = file_card(elem_id=f"c-{name}-card")
             widgets["compare"] = gr.Button("Compare", variant="primary", elem_id="compare-two")
             widgets["example"] = gr.Button(

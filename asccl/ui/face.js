@@ -38,8 +38,16 @@ function leastSimilarRegion() {
   return best;
 }
 
-function shade(share) {
-  return `color-mix(in srgb, #df6b33 ${Math.round(100 * Math.max(0, Math.min(1, share)))}%, var(--card-2))`;
+// The colour that the heat map gives a value, on the colour of the page.
+function shade(value) {
+  const { colorscale, zmin, zmax, z } = figureOf().data[0];
+  const numbers = z.flat().filter((number) => number !== null);
+  const [low, high] = [zmin ?? Math.min(...numbers), zmax ?? Math.max(...numbers)];
+  const level = Math.max(0, Math.min(1, (value - low) / (high - low || 1)));
+  const end = Math.max(1, colorscale.findIndex(([step]) => step >= level));
+  const [[startLevel, startColour], [endLevel, endColour]] = [colorscale[end - 1], colorscale[end]];
+  const share = (100 * (level - startLevel)) / (endLevel - startLevel);
+  return `color-mix(in srgb, ${endColour} ${share.toFixed(0)}%, ${startColour})`;
 }
 
 function listNeighbours() {
@@ -52,11 +60,10 @@ function listNeighbours() {
   const format = (hundredths) => (hundredths === null ? "–" : (hundredths / 100).toFixed(2));
   const cells = DIRECTIONS.map((direction, k) => {
     const value = isWeight ? weight[k] : corresponding[k];
-    const share = value === null ? 0 : value / (isWeight ? 200 : 100);
     const others = `others ${format(nonCorresponding[k])}`;
     const text = value === null ? "outside the image" : `${format(value)}${isWeight ? "" : `, ${others}`}`;
     const detail = isWeight ? "" : `<small>${others}</small>`;
-    const attributes = `style="background:${shade(share)}" aria-label="${direction}: ${text}"`;
+    const attributes = `style="background:${value === null ? "none" : shade(value / 100)}" aria-label="${direction}: ${text}"`;
     return `<li ${attributes}><b>${format(value)}</b>${detail}</li>`;
   });
   cells.splice(4, 0, `<li class="ring-centre">region<br>${row + 1}, ${column + 1}</li>`);

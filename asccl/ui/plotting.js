@@ -55,6 +55,9 @@ async function saveFigure(figure, name, format) {
   const Plotly = await loadPlotly();
   const isSquare = isHeatmap(figure);
   const layout = { ...copy(figure.layout), paper_bgcolor: "#ffffff" };
+  // Title and legend each have a line of their own above the plot.
+  layout.title = { ...layout.title, y: 1, yref: "container", yanchor: "top", pad: { t: 14, l: 12 } };
+  layout.margin = { ...layout.margin, t: isSquare ? 52 : 92, l: 72 };
   const size = { width: isSquare ? 760 : 960, height: isSquare ? 700 : 540 };
   const scale = format === "svg" ? 1 : 2;
   const url = await Plotly.toImage({ data: copy(figure.data), layout }, { format, scale, ...size });

@@ -47,6 +47,16 @@ def test_compare_gives_report_tables_and_charts(serve_page, media):
     wait_until(lambda: not page.leftovers())
 
 
+def test_the_headline_follows_mapping_and_measure(serve_page, media):
+    report, *_, charts, _, _, _ = compare(serve_page(), media / "talk.mp4", media / "talk.mp4")
+    similarity = json.loads(Path(report).read_text())["similarity"]
+    for head, key in (("trained", "trained"), ("random", "untrained"), ("identity", "bare")):
+        for measure, kinds in similarity[key]["overall"].items():
+            values = [f"{kinds[kind]['mean']:.2f}" for kind in ("corresponding", "non_corresponding")]
+            text = charts["headlines"][head][measure]["text"]
+            assert text == f"Corresponding regions agree by {values[0]}, others by {values[1]}"
+
+
 def test_one_moment(serve_page, media):
     page, talk = serve_page(), handle_file(media / "talk.mp4")
     face, crops, note = Client(page.url, verbose=False).predict(
@@ -66,7 +76,7 @@ def test_pairs_of_emotions(serve_page, media, tmp_path):
         files=files, pairing="auto", stride=10, api_name="/compare_emotions"
     )
     assert [entry["pair"] for entry in json.loads(Path(report).read_text())] == ["neutral – happy", "neutral – sad"]
-    assert charts["verdict"].startswith("2 pairs of emotions")
+    assert charts["headlines"]["trained"]["cosine"]["text"].startswith("2 pairs of emotions")
     assert face is None
 
 
@@ -114,6 +124,12 @@ def test_a_person_compares_two_files_and_explores_the_charts(serve_page, media, 
     wait_for_charts(person)
     assert "Corresponding regions agree by 1.00" in person.text("#charts")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390  # nothing is wider than the window
+    headline = person.text("#charts [data-part=verdict]")
+    page.get_by_role("radio", name="Untrained").check()
+    page.wait_for_function(
+        "old => document.querySelector('#charts [data-part=verdict]').innerText !== old", arg=headline
+    )
+    assert "Strangers" in person.text("#charts [data-part=scale]")
     page.get_by_role("radio", name="Pearson").check()
     page.wait_for_function("() => document.querySelector('.chart-maps').textContent.includes('Pearson')")
     before = person.text("#face [data-part=ring]")

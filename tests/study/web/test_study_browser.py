@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -43,6 +44,7 @@ cannot_tell = true
 """
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+MAX_DRIFT = 0.010  # seconds
 ANSWER_KEYS = {"left": "1", "right": "2", "cannot": "3"}
 
 
@@ -277,6 +279,41 @@ def test_an_answer_survives_a_lost_connection_and_the_open_link_finds_the_person
     page.click("footer button.danger")
     page.wait_for_selector("text=You have withdrawn")
     assert read_votes(store, study_id) == []
+    participant.context.close()
+
+
+# Plays the clips of a trial; resolves to the drift of every follower in seconds, frame by frame, after half a second.
+MEASURE_DRIFT = """async () => {
+  const [leader, ...followers] = ["left", "right", "source"].map((slot) =>
+    document.querySelector(`figure[data-slot=${slot}] video`));
+  document.getElementById("play").click();
+  const drifts = [];
+  while (!leader.ended) {
+    await new Promise(requestAnimationFrame);
+    if (leader.currentTime < 0.5 || leader.ended) continue;
+    for (const video of followers) if (!video.ended) drifts.push(leader.currentTime - video.currentTime);
+  }
+  return { drifts, muted: [leader, ...followers].map((video) => video.muted), speed: leader.playbackRate };
+}"""
+
+
+@pytest.mark.browser
+def test_the_videos_of_a_trial_stay_in_step_with_the_one_that_is_heard(chromium, serve_study, store, tmp_path, capsys):
+    clips = write_items(tmp_path / "clips", ("sad",), 1, num_frames=36)
+    (tmp_path / "plan.toml").write_text('title = "t"\nquestions = ["mouth"]\nbroken = 0\nidentical = 0')
+    main(["study", "create", str(clips), "--plan", str(tmp_path / "plan.toml")])
+    study_id = capsys.readouterr().out.strip()
+    address, _ = serve_study()
+    main(["study", "link", study_id, "--count", "1", "--url", address])
+    participant = ParticipantBrowser(chromium, store, capsys.readouterr().out.strip(), **DESKTOP)
+    participant.begin()
+    participant.has_trial()
+    playback = participant.page.evaluate(MEASURE_DRIFT)
+    assert playback["muted"] == [False, True, True]
+    assert playback["speed"] == 1
+    assert len(playback["drifts"]) > 20
+    print("DRIFT", sorted(map(abs, playback["drifts"]))[:: max(1, len(playback["drifts"]) // 20)])
+    assert statistics.median(map(abs, playback["drifts"])) < MAX_DRIFT
     participant.context.close()
 
 

@@ -1,0 +1,64 @@
+"""Where a similarity lies among pairs of takes whose relation is known.
+
+`python -m benchmarks.correlation_scale` measures the numbers with the default metric, on synthetic speakers. A
+comparison by another metric or with crops of another size has no scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asccl.analysis.settings import AnalysisSettings
+
+SAME_WORDS, OTHER_WORDS, STRANGERS = "Same person, same words", "Same person, other words", "Strangers"
+
+
+@dataclass(frozen=True)
+class Population:
+    """Pairs of takes of one kind.
+
+    Attributes:
+        label: what the pairs have in common.
+        quantiles: similarities below which 10, 50 and 90 per cent of the pairs are.
+    """
+
+    label: str
+    quantiles: tuple[float, float, float]
+
+
+QUANTILES: dict[tuple[str, str], dict[str, tuple[float, float, float]]] = {}
+
+
+def find_scale(settings: AnalysisSettings, heads: str, measure: str) -> list[Population]:
+    """Return the populations of one choice of heads and measure; none where they were not measured.
+
+    Args:
+        settings: of the comparison.
+        heads: variant of the metric.
+        measure: one of `MEASURES`.
+    """
+    default = AnalysisSettings()
+    if (settings.metric, settings.size) != (default.metric, default.size):
+        return []
+    return [Population(label, quantiles) for label, quantiles in QUANTILES.get((heads, measure), {}).items()]
+
+
+def describe_place(similarity: float, scale: Sequence[Population]) -> str:
+    """Return one sentence on a similarity; empty without a scale.
+
+    Args:
+        similarity: mean of corresponding regions.
+        scale: see `find_scale`.
+    """
+    if not scale:
+        return ""
+    ranges = {population.label: population.quantiles for population in scale}
+    if similarity > ranges[SAME_WORDS][2]:
+        return "Higher than of two takes: an edit, or a copy, of the same frames."
+    if similarity >= ranges[SAME_WORDS][0]:
+        is_clear = similarity > ranges[OTHER_WORDS][2]
+        return "As of one person with the same words." if is_clear else "As of one person; the words may be others."
+    if similarity > ranges[STRANGERS][2]:
+        return "Lower than of one person with the same words, higher than of strangers."
+    return "No higher than of two strangers."
