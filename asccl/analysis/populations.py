@@ -27,7 +27,38 @@ class Population:
     quantiles: tuple[float, float, float]
 
 
-QUANTILES: dict[tuple[str, str], dict[str, tuple[float, float, float]]] = {}
+QUANTILES: dict[tuple[str, str], dict[str, tuple[float, float, float]]] = {
+    ("trained", "cosine"): {
+        SAME_WORDS: (0.864, 0.896, 0.913),
+        OTHER_WORDS: (0.847, 0.877, 0.888),
+        STRANGERS: (0.616, 0.659, 0.708),
+    },
+    ("trained", "pearson"): {
+        SAME_WORDS: (0.862, 0.894, 0.912),
+        OTHER_WORDS: (0.846, 0.875, 0.887),
+        STRANGERS: (0.614, 0.657, 0.706),
+    },
+    ("random", "cosine"): {
+        SAME_WORDS: (0.686, 0.731, 0.762),
+        OTHER_WORDS: (0.679, 0.716, 0.748),
+        STRANGERS: (0.442, 0.491, 0.526),
+    },
+    ("random", "pearson"): {
+        SAME_WORDS: (0.686, 0.730, 0.762),
+        OTHER_WORDS: (0.678, 0.715, 0.748),
+        STRANGERS: (0.440, 0.488, 0.524),
+    },
+    ("identity", "cosine"): {
+        SAME_WORDS: (0.537, 0.598, 0.650),
+        OTHER_WORDS: (0.528, 0.578, 0.631),
+        STRANGERS: (0.190, 0.256, 0.307),
+    },
+    ("identity", "pearson"): {
+        SAME_WORDS: (0.537, 0.598, 0.649),
+        OTHER_WORDS: (0.528, 0.578, 0.630),
+        STRANGERS: (0.189, 0.256, 0.307),
+    },
+}  # (heads, measure) -> population -> similarities of corresponding regions below which 10, 50 and 90 % of pairs are
 
 
 def find_scale(settings: AnalysisSettings, heads: str, measure: str) -> list[Population]:

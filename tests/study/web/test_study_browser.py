@@ -288,7 +288,8 @@ MEASURE_DRIFT = """async () => {
     document.querySelector(`figure[data-slot=${slot}] video`));
   document.getElementById("play").click();
   const drifts = [];
-  while (!leader.ended) {
+  const end = performance.now() + 60000;
+  while (!leader.ended && performance.now() < end) {
     await new Promise(requestAnimationFrame);
     if (leader.currentTime < 0.5 || leader.ended) continue;
     for (const video of followers) if (!video.ended) drifts.push(leader.currentTime - video.currentTime);
@@ -312,7 +313,6 @@ def test_the_videos_of_a_trial_stay_in_step_with_the_one_that_is_heard(chromium,
     assert playback["muted"] == [False, True, True]
     assert playback["speed"] == 1
     assert len(playback["drifts"]) > 20
-    print("DRIFT", sorted(map(abs, playback["drifts"]))[:: max(1, len(playback["drifts"]) // 20)])
     assert statistics.median(map(abs, playback["drifts"])) < MAX_DRIFT
     participant.context.close()
 
