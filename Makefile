@@ -13,7 +13,7 @@ CPU_INDEX := $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev
 .PHONY: app test test-312 space bench docs lint lock sbom clean
 
 app: $(VENV)/run.stamp
-	$(BIN)/python app.py $(ARGS)
+	$(BIN)/python app.py --browser $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest $(ARGS)

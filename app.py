@@ -1,4 +1,4 @@
-"""The web app: `python app.py [--host H] [--port P] [--share] [--study-only]`. A Hugging Face Space runs it, too."""
+"""The web app: `python app.py [--host H] [--port P] [--share] [--browser] [--study-only]`; a Space runs it, too."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ def main() -> None:
     parser.add_argument("--host", default="0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
     parser.add_argument("--share", action="store_true", help="a public link; uploads then pass through gradio.live")
+    parser.add_argument("--browser", action="store_true", help="open the app in the browser of this machine")
     parser.add_argument("--study-only", action="store_true", help="serve the pages of user studies and nothing else")
     arguments = parser.parse_args()
     from asccl.study.web.serve import serve_standalone, study_routes
@@ -32,7 +33,7 @@ def main() -> None:
         limit_threads()
         editor, listeners = create_editor(WEB_ENCODING), Listeners()
         page, address = build_page(editor, listeners, folder=folder), (arguments.host, arguments.port)
-        serve(page, listeners, study_routes(editor), address, share=arguments.share)
+        serve(page, listeners, study_routes(editor), address, in_browser=arguments.browser, share=arguments.share)
 
 
 if __name__ == "__main__":

@@ -287,12 +287,14 @@ class Preview:
         edited: the edited frame.
         presence: how much of the edit is applied, 0 to 1; 0 where the face cannot be edited.
         is_final: False for the plain preset of an edit that is still to be adapted to the face.
+        box: (x0, y0, x1, y1) pixels of the face; None where none was detected.
     """
 
     source: Image
     edited: Image
     presence: float
     is_final: bool = True
+    box: tuple[float, ...] | None = None
 
 
 class Progress:

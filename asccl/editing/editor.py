@@ -19,6 +19,7 @@ from asccl.editing.frames import EditFrames, observe_clip
 from asccl.editing.models import Models, load_models
 from asccl.editing.plan import is_planned, plan_edit
 from asccl.editing.preview import PreviewSession, fit_sampled_frames, preview_bytes, reference_style
+from asccl.editing.preview_clip import render_preview_clip
 from asccl.editing.render_pass import render_clip
 from asccl.editing.report import StageTimer, build_report, edit_metadata
 from asccl.errors import SettingError
@@ -108,6 +109,18 @@ class Editor:
 
         session = self._previews.get((file_key(request.source), request.face), open_session, owner)
         return session, models, reference
+
+    def preview_clip(self, request: EditRequest, time: float, output: Path, owner: str = "") -> None:
+        """Write two seconds of a video, the face before and after side by side; see `render_preview_clip`.
+
+        Args:
+            request: what to edit and how.
+            time: of the middle, seconds after the first frame.
+            output: the .mp4 to write.
+            owner: as in `preview`.
+        """
+        session, models, reference = self._preview_session(request, owner)
+        render_preview_clip(session, request, time, output, models, self.limits, reference)
 
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
         """Edit a whole file. The output appears whole or not at all.

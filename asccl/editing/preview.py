@@ -17,6 +17,7 @@ from asccl.editing.plan import plan_edit
 from asccl.editing.strength import FaceSample
 from asccl.errors import NoFaceError
 from asccl.face.crop import expression_crop
+from asccl.face.people import bounding_box
 from asccl.face.pose import estimate_head_pose
 from asccl.face.presence import turn_weight
 from asccl.morphable.fit import Fitter
@@ -160,19 +161,21 @@ class PreviewSession:
             InputError, SettingError, WeightsError: see `plan_edit`.
         """
         image = read_frame_at(self.path, time, limits).image
-        landmarks = models.landmarker.detect(image, self._typical_landmarks())
+        landmarks = models.landmarker.detect(image, self.typical_landmarks())
         if landmarks is None:
             return Preview(image, image, 0.0)
         pose = estimate_head_pose(landmarks)
         presence = float(turn_weight(np.array(pose.yaw), np.array(pose.pitch)))
         identity = self.frames.motion.identity.astype(np.float64)
-        motion = _append(self.frames.motion, _fit_frames(landmarks[None], models.fitter, identity), presence)
+        fitted = replace(_fit_frames(landmarks[None], models.fitter, identity), weight=np.full(1, presence, np.float32))
+        motion = append_motion(self.frames.motion, fitted)
         times = np.append(np.full(len(self.frames.motion), np.nan), time)
         plan = plan_edit(request, EditFrames(self.face, motion, times), models, reference, progress)
         edited = as_image(plan.start().render(image, landmarks, len(motion) - 1))
-        return Preview(image, as_image(draw_badge(edited)) if request.badge else edited, presence)
+        marked = as_image(draw_badge(edited)) if request.badge else edited
+        return Preview(image, marked, presence, box=tuple(map(float, bounding_box(landmarks))))
 
-    def _typical_landmarks(self) -> np.ndarray:
+    def typical_landmarks(self) -> np.ndarray:
         """Landmarks of the sampled frame with the face of median size."""
         size = np.linalg.norm(np.ptp(self.frames.landmarks[..., :2], axis=1), axis=1)
         return self.frames.landmarks[int(np.argsort(size)[len(size) // 2])]
@@ -197,12 +200,13 @@ def _box_landmarks(face: DetectedFace) -> np.ndarray:
     return landmarks
 
 
-def _append(sampled: Motion, frame: Motion, weight: float) -> Motion:
-    """The motion of the sampled frames, and of one more frame of the same person with its weight."""
-    fields = ("coefficients", "scale", "rotation", "translation")
-    appended = {name: np.concatenate([getattr(sampled, name), getattr(frame, name)]) for name in fields}
-    shot = None if sampled.shot is None else np.append(sampled.shot, sampled.shot.max() + 1)
-    return replace(sampled, weight=np.append(sampled.weight, np.float32(weight)), shot=shot, **appended)
+def append_motion(sampled: Motion, shot: Motion) -> Motion:
+    """The motion of sampled frames and, behind it, that of a further shot of the same person."""
+    fields = ("coefficients", "scale", "rotation", "translation", "weight")
+    appended = {name: np.concatenate([getattr(sampled, name), getattr(shot, name)]) for name in fields}
+    number = 0 if sampled.shot is None else int(sampled.shot.max()) + 1
+    shots = None if sampled.shot is None else np.append(sampled.shot, np.full(len(shot), number, sampled.shot.dtype))
+    return replace(sampled, shot=shots, **appended)
 
 
 def preview_bytes(session: PreviewSession) -> int:

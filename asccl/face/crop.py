@@ -9,7 +9,31 @@ from asccl.face.mesh import ARCFACE_TEMPLATE, OUTER_EYE_CORNERS, arcface_points
 from asccl.types import Image, LazyImage
 
 CROP_SIZE = 112  # pixels
+REGION_WIDTH, REGION_HEIGHT = 1.15, 0.95  # half sides of the region of a face, in longer sides of its box
 QUARTER_TURN = np.array([[0, 1], [-1, 0]])  # counterclockwise on screen
+
+
+def face_region(box: tuple[float, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The part of an image that shows a face with its hair, chin and some background.
+
+    Args:
+        box: (x0, y0, x1, y1) pixels, of the landmarks.
+        size: (width, height) of the image in pixels.
+
+    Returns:
+        (x0, y0, x1, y1) pixels inside the image, at least 2 by 2.
+    """
+    x0, y0, x1, y1 = box
+    side = max(x1 - x0, y1 - y0)
+    ranges = []
+    for centre, half, length in (
+        ((x0 + x1) / 2, REGION_WIDTH * side, size[0]),
+        ((y0 + y1) / 2, REGION_HEIGHT * side, size[1]),
+    ):
+        low = int(min(max(centre - half, 0), max(length - 2, 0)))
+        ranges.append((low, int(min(max(centre + half, low + 2), length))))
+    (left, right), (top, bottom) = ranges
+    return left, top, right, bottom
 
 
 def arcface_crop(image: LazyImage, landmarks: np.ndarray, size: int = CROP_SIZE) -> Image:

@@ -1,8 +1,11 @@
-"""Check the address of a server before anything heavy is loaded."""
+"""Check the address of a server before anything heavy is loaded, and open it in a browser."""
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
+import webbrowser
 
 
 def check_port(host: str, port: int) -> str | None:
@@ -22,3 +25,9 @@ def check_port(host: str, port: int) -> str | None:
         problem = f"cannot listen on port {port} of {host} ({error.strerror})"
         return f"{problem}: stop the program that uses it, or choose another with --port or --host"
     return None
+
+
+def open_browser(url: str) -> bool:
+    """Open an address in the browser of this machine. Returns whether there is one with windows."""
+    has_windows = sys.platform in ("darwin", "win32") or any(os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return has_windows and webbrowser.open(url)

@@ -1,17 +1,27 @@
 // The handle is an ordinary range input over the images, so that mouse, touch, keyboard and screen readers can use it.
-let position = null;
+let position = null; // chosen by the person; null is the middle of the face
+let isWhole = false;
 
-function moveDivider() {
-  const handle = element.querySelector('input[type="range"]');
-  if (handle) handle.closest(".compare").style.setProperty("--at", `${handle.value}%`);
+function update() {
+  for (const view of element.querySelectorAll(".compare")) {
+    const handle = view.querySelector('input[type="range"]');
+    if (position !== null) handle.value = position;
+    view.style.setProperty("--at", `${handle.value}%`);
+  }
+  const button = element.querySelector("[data-part=view]");
+  button?.setAttribute("aria-pressed", isWhole);
+  button?.parentElement.classList.toggle("is-whole", isWhole);
 }
 
 element.addEventListener("input", (event) => {
   position = event.target.value;
-  moveDivider();
+  update();
 });
-watch("value", () => {
-  const handle = element.querySelector('input[type="range"]');
-  if (handle && position !== null) handle.value = position;
-  moveDivider();
+element.addEventListener("click", (event) => {
+  if (event.target.dataset.part !== "view") return;
+  isWhole = !isWhole;
+  position = null;
+  for (const handle of element.querySelectorAll("input")) handle.value = handle.getAttribute("value");
+  update();
 });
+watch("value", update);

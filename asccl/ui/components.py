@@ -1,4 +1,4 @@
-"""Parts of the page made of `gr.HTML`: image comparison, video player, file card, status line.
+"""Parts of the page made of `gr.HTML`: image comparison, file card, status line.
 
 A part has a function that builds the widget and one that builds its value. Text is escaped when a value is built,
 because the templates insert it unchanged. Small images travel as data URLs, so they leave no files behind.
@@ -15,13 +15,14 @@ from typing import Any
 
 import cv2
 import gradio as gr
-from gradio.data_classes import FileData
 
+from asccl.face.crop import face_region
 from asccl.types import Image
 from asccl.ui.jobs import JobProgress
 from asccl.ui.messages import format_seconds
 
 UI_FOLDER = Path(__file__).parent
+MAX_FACE_SHARE = 0.6  # of an image: a face that fills more of it is not enlarged
 MAX_IMAGE_SIDE = 1280  # pixels of the longer side of an image that is sent to the browser
 CARD_IMAGE_SIDE = 320  # pixels
 MEDIA_TYPES = [
@@ -29,33 +30,18 @@ MEDIA_TYPES = [
     *(".mjpeg", ".heic", ".heif", ".avif", ".webp"),
 ]  # Python and some browsers do not know the media type of all of them
 
-COMPARISON_TEMPLATE = """${value ? `
-<div class="compare" style="--at: 50%; --ratio: calc(${value.width} / ${value.height})">
-  <img class="compare-edited" src="${value.edited}" alt="${value.text}, edited">
-  <img class="compare-source" src="${value.source}" alt="${value.text}, original">
-  <span class="compare-tag compare-left">Original</span><span class="compare-tag compare-right">Edited</span>
+COMPARISON_TEMPLATE = """${value ? `<div class="compare-views${value.face ? " has-face" : ""}">${
+  [["face", value.face], ["frame", value]].filter(([, images]) => images).map(([view, images]) => `
+<div class="compare compare-of-${view}" style="--at: ${images.at}%; --ratio: calc(${images.width} / ${images.height})">
+  <img class="compare-edited" src="${images.edited}" alt="${value.text}, ${(value.labels ?? labels)[1]}">
+  <img class="compare-source" src="${images.source}" alt="${value.text}, ${(value.labels ?? labels)[0]}">
+  <span class="compare-tag compare-left">${(value.labels ?? labels)[0]}</span>
+  <span class="compare-tag compare-right">${(value.labels ?? labels)[1]}</span>
   <span class="compare-line"><span></span></span>
-  <input type="range" min="0" max="100" step="0.5" value="50"
-    aria-label="Compare: percentage of the image that shows the original">
-</div>` : PLACEHOLDER}"""
-
-PLAYER_TEMPLATE = """${value ? `
-<div class="player" data-part="player" tabindex="0" role="group" aria-label="Original and edited video, side by side">
-  <div class="player-videos">
-    <figure><video data-part="source" src="${value.source.url}" muted playsinline preload="auto"></video>
-      <figcaption>Original</figcaption><p>Your browser cannot show the original's format.</p></figure>
-    <figure><video data-part="edited" src="${value.edited.url}" playsinline preload="auto"></video>
-      <figcaption>Edited</figcaption><p>Your browser cannot show this format; the download works.</p></figure>
-  </div>
-  <div class="player-bar">
-    <button type="button" data-part="play" data-state="paused" aria-label="Play"></button>
-    <input type="range" data-part="seek" min="0" max="1000" step="1" value="0" aria-label="Position in the video">
-    <span data-part="clock" class="player-clock">0:00.0</span>
-    <button type="button" data-part="speed" class="player-speed" title="Speed" aria-label="Change the speed">1×</button>
-    <button type="button" data-part="sound" data-state="on" aria-label="Turn the sound off"></button>
-    <button type="button" data-part="fullscreen" aria-label="Full screen"></button>
-  </div>
-</div>` : ""}"""
+  <input type="range" min="0" max="100" step="0.5" value="${images.at}"
+    aria-label="Compare: percentage of the image that shows ${(value.labels ?? labels)[0]}">
+</div>`).join("")}${value.face ? `
+<button type="button" data-part="view" aria-pressed="false">Whole frame</button>` : ""}</div>` : PLACEHOLDER}"""
 
 CARD_TEMPLATE = """${value ? `
 <div class="card"><img src="${value.poster}" alt=""><div><strong>${value.name}</strong>
@@ -75,7 +61,7 @@ def image_comparison(
 
     Args:
         placeholder: HTML to show while the value is None.
-        labels: names of the two images.
+        labels: names of the two images, unless the value names them.
         settings: further arguments of `gr.HTML`.
 
     Returns:
@@ -83,14 +69,7 @@ def image_comparison(
     """
     empty = f'`<div class="compare-empty">{placeholder}</div>`' if placeholder else '""'
     template = COMPARISON_TEMPLATE.replace("PLACEHOLDER", empty)
-    for default, label in zip(("Original", "Edited"), labels, strict=True):
-        template = template.replace(f">{default}<", f">{label}<").replace(f", {default.lower()}", f", {label.lower()}")
-    return html_widget(html_template=template, js_on_load=read_script("compare"), **settings)
-
-
-def video_player(**settings: Any) -> gr.HTML:
-    """Build a widget that plays two videos side by side and synchronized. Its value: `player_value(...)` or None."""
-    return html_widget(html_template=PLAYER_TEMPLATE, js_on_load=read_script("player"), **settings)
+    return html_widget(html_template=template, js_on_load=read_script("compare"), labels=list(labels), **settings)
 
 
 def file_card(**settings: Any) -> gr.HTML:
@@ -98,29 +77,36 @@ def file_card(**settings: Any) -> gr.HTML:
     return html_widget(html_template=CARD_TEMPLATE, **settings)
 
 
-def comparison_value(source: Image, edited: Image, text: str) -> Value:
+def comparison_value(source: Image, edited: Image, text: str, box: tuple[float, ...] | None = None) -> Value:
     """Build the value of an image comparison.
 
     Args:
         source: (H, W, 3) uint8 RGB.
         edited: (H, W, 3) uint8 RGB, of the same size.
         text: what the images show.
+        box: (x0, y0, x1, y1) pixels of a face, which is shown large and divided in its middle; None for none.
 
     Returns:
         The value.
     """
+    height, width = source.shape[:2]
+    value: Value = {"text": escape(text), "face": None}
+    if box is None:
+        return {**value, **_image_pair(source, edited, 50.0)}
+    middle = (box[0] + box[2]) / 2
+    left, top, right, bottom = face_region(box, (width, height))
+    if (right - left) * (bottom - top) < MAX_FACE_SHARE * width * height:
+        region = slice(top, bottom), slice(left, right)
+        value["face"] = _image_pair(source[region], edited[region], 100 * (middle - left) / (right - left))
+    return {**value, **_image_pair(source, edited, 100 * middle / width)}
+
+
+def _image_pair(source: Image, edited: Image, at: float) -> Value:
+    """Two images, and the percentage of their width at which they are divided."""
     source, edited = shrink(source, MAX_IMAGE_SIDE), shrink(edited, MAX_IMAGE_SIDE)
     height, width = source.shape[:2]
     urls = {"source": to_data_url(source), "edited": to_data_url(edited)}
-    return {**urls, "width": width, "height": height, "text": escape(text)}
-
-
-def player_value(source: Path, edited: Path) -> Value:
-    """Build the value of a video player; Gradio copies both files to where the browser may fetch them."""
-    return {
-        name: FileData(path=str(path), orig_name=path.name).model_dump()
-        for name, path in (("source", source), ("edited", edited))
-    }
+    return {**urls, "width": width, "height": height, "at": round(2 * min(max(at, 0.0), 100.0)) / 2}
 
 
 def card_value(image: Image, name: str, facts: str) -> Value:

@@ -6,48 +6,37 @@ in their own browser, and their files in temporary folders of their own.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
-from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import gradio as gr
 from starlette.concurrency import run_in_threadpool
 
-from asccl.errors import CancelledError, SettingError
+from asccl.errors import SettingError
 from asccl.files import join_name
-from asccl.types import GENERATORS, DetectedFace, EditRequest, EditResult, Image, MediaInfo, Preview, Progress
-from asccl.ui.background import Superseding
+from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Progress
 from asccl.ui.components import (
-    Value,
-    comparison_value,
-    note_line,
-    player_value,
     progress_line,
     status_line,
 )
+from asccl.ui.edit_requests import FROM_REFERENCE, SETTING_NAMES, EditorProtocol, build_request
 from asccl.ui.file_box import file_value
-from asccl.ui.hub_weights import generator_fields
 from asccl.ui.job_runner import JobRunner
 from asccl.ui.jobs import Job, JobProgress, JobWork
 from asccl.ui.limits import check_media, check_upload
-from asccl.ui.messages import describe_media, error_message, outside_range_note, still_suffix
-from asccl.ui.places import POLL_INTERVAL, Caller, Places
-from asccl.ui.report_html import report_html
-from asccl.ui.widget_updates import LARGEST_FACE, face_gallery, hidden_gallery, time_sliders
+from asccl.ui.messages import describe_media, error_message, still_suffix
+from asccl.ui.places import Caller, Places
+from asccl.ui.result_widgets import result_value
+from asccl.ui.widget_updates import face_gallery, hidden_gallery, time_sliders
 from asccl.video.limits import Limits
-from asccl.video.reader import Reader
 
-FROM_REFERENCE = "reference"  # choice of the emotion buttons: the emotion of the reference alone
-SLIDER_STEP = 0.01  # seconds
-HIDDEN_NOTE = "The face cannot be edited at this moment: it is hidden, cut off or turned away. It stays unchanged."
-MIN_PREVIEW_PRESENCE = 0.05  # below this, a preview does not differ visibly from its source
+_NOTHING_NEW = (gr.skip(), gr.skip())  # edited file and report
 STAGE_SHARES = {"open": 0.02, "track": 0.3, "fit": 0.03, "render": 0.65}  # rough; for the progress bar only
 STAGES = {
-    "wait": "Waiting for other people's edits",
+    "wait": "Waiting for your turn: the server makes one video at a time",
     "start": "Getting ready",
     "open": "Opening the file",
     "track": "Tracking the face",
@@ -55,37 +44,6 @@ STAGES = {
     "render": "Changing the expression",
     "done": "Writing the file",
 }
-
-
-class EditorProtocol(Protocol):
-    """What the app calls of an editor; `asccl.editing.editor.Editor` is one."""
-
-    def probe(self, source: Path) -> MediaInfo: ...
-
-    def faces(self, source: Path) -> list[DetectedFace]: ...
-
-    def quick_preview(self, request: EditRequest, time: float, owner: str = "") -> Preview:
-        """Show one frame before and after the edit; with the plain preset where its adaptation would take seconds.
-
-        Args:
-            request: what to edit and how.
-            time: seconds after the first frame.
-            owner: on whose behalf.
-        """
-        ...
-
-    def preview(self, request: EditRequest, time: float, owner: str = "", progress: Progress | None = None) -> Preview:
-        """Show one frame before and after the edit.
-
-        Args:
-            request: as in `quick_preview`.
-            time: as in `quick_preview`.
-            owner: as in `quick_preview`.
-            progress: can cancel it.
-        """
-        ...
-
-    def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult: ...
 
 
 @dataclass(frozen=True)
@@ -96,19 +54,13 @@ class EditHandlers:
         editor: does the work.
         limits: of uploads.
         edits: runs the edits.
-        looks: places for quick previews and for looking into a file.
-        adaptations: places for adapting an edit to a face, for a preview.
-        executor: threads for these.
-        previews: lets a new preview of a page end the adaptation of an older one.
+        looks: places for looking into a file.
     """
 
     editor: EditorProtocol
     limits: Limits
     edits: JobRunner
     looks: Places
-    adaptations: Places
-    executor: Executor
-    previews: Superseding = field(default_factory=Superseding)
 
     async def open(self, source: str | None, page: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
         """Detect the faces of an uploaded source.
@@ -118,13 +70,14 @@ class EditHandlers:
             page: the page that asks; filled in by Gradio.
 
         Yields:
-            Card, gallery of faces, chosen face, the time sliders (previewed time, start, end, their box), status line.
+            Card, gallery of faces, chosen face, the time controls (previewed time, start, end, their box, the
+            button of the moving preview), status line.
         """
         no_file = (None, *hidden_gallery(), *time_sliders(None))
         if not source:
             yield (*no_file, status_line("idle", ""))
             return
-        yield (*[gr.skip()] * 7, status_line("busy", "Looking for faces…"))
+        yield (*[gr.skip()] * 8, status_line("busy", "Looking for faces…"))
         try:
             info, faces = await self._inspect(source, "video or photo", page)
         except Exception as error:
@@ -153,122 +106,6 @@ class EditHandlers:
         card = file_value(faces[0].thumbnail, info.path, describe_media(info), playable=not info.is_still)
         return card, FROM_REFERENCE, status_line("idle", "")
 
-    async def preview(
-        self,
-        source: str | None,
-        emotion: str,
-        reference: str | None,
-        intensity: float,
-        start: float,
-        end: float,
-        face: float,
-        variant: float,
-        generator: str,
-        adapt: bool,
-        time: float,
-        page: gr.Request,
-    ) -> tuple[Any, str, bool]:
-        """Edit one frame; where adapting the edit to the face takes seconds, show the plain preset.
-
-        Args:
-            source: path of the uploaded video or photo.
-            emotion: one of the emotions, or "reference" for the emotion of the reference alone.
-            reference: path of the uploaded reference.
-            intensity: 0 to 2.
-            start: seconds, start of the edited time range.
-            end: seconds, its end; 0 is the end of the video.
-            face: number of the face as listed by /faces; -1 is the largest.
-            variant: number of the variant of the emotion, 0 or more.
-            generator: one of `GENERATORS`.
-            adapt: whether to fit the preset to this face.
-            time: seconds, the frame to edit.
-            page: the page that asks; filled in by Gradio.
-
-        Returns:
-            Value of the comparison; a line that explains what it shows or why there is none; whether
-            `adapted_preview` will show another picture.
-        """
-        caller, moment = Caller.of(page), float(time or 0)
-        self.previews.begin(caller.session)
-        if not source:
-            return None, "", False
-        if emotion == FROM_REFERENCE and not reference:
-            return gr.skip(), note_line("Add a reference clip or photo whose expression you like."), False
-        settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
-
-        def look() -> tuple[Any, str, bool]:
-            preview = self.editor.quick_preview(self._build_request(*settings), moment, caller.session)
-            return *_show_preview(preview, moment, start, end), not preview.is_final
-
-        try:
-            with self.looks.ticket(caller) as ticket:
-                await ticket.wait()
-                return await run_in_threadpool(look)
-        except SettingError as error:
-            return gr.skip(), note_line(error_message(error), failed=True), False
-        except Exception as error:
-            return None, note_line(error_message(error), failed=True), False
-
-    async def adapted_preview(
-        self,
-        source: str | None,
-        emotion: str,
-        reference: str | None,
-        intensity: float,
-        start: float,
-        end: float,
-        face: float,
-        variant: float,
-        generator: str,
-        adapt: bool,
-        time: float,
-        is_needed: bool,
-        page: gr.Request,
-    ) -> tuple[Any, Any]:
-        """Edit one frame as the finished edit does. A new preview of the page ends this one.
-
-        Args:
-            source: as in `preview`.
-            emotion: as in `preview`.
-            reference: as in `preview`.
-            intensity: as in `preview`.
-            start: as in `preview`.
-            end: as in `preview`.
-            face: as in `preview`.
-            variant: as in `preview`.
-            generator: as in `preview`.
-            adapt: as in `preview`.
-            time: as in `preview`.
-            is_needed: False where `preview` has shown the same picture.
-            page: the page that asks; filled in by Gradio.
-
-        Returns:
-            Value of the comparison and line; unchanged where a newer preview has begun.
-        """
-        unchanged = gr.skip(), gr.skip()
-        if not (source and is_needed):
-            return unchanged
-        settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
-        caller, moment = Caller.of(page), float(time or 0)
-        superseded = self.previews.latest(caller.session)
-
-        def work() -> tuple[Any, Any]:
-            progress = Progress(cancelled=superseded.is_set)
-            preview = self.editor.preview(self._build_request(*settings), moment, caller.session, progress)
-            return unchanged if superseded.is_set() else _show_preview(preview, moment, start, end)
-
-        try:
-            with self.adaptations.ticket(caller) as ticket:
-                while not ticket.is_ready:
-                    await asyncio.sleep(POLL_INTERVAL)
-                    if superseded.is_set():
-                        return unchanged
-                return await asyncio.wrap_future(self.executor.submit(work))
-        except (CancelledError, SettingError):
-            return unchanged
-        except Exception as error:
-            return None, note_line(error_message(error), failed=True)
-
     async def edit(
         self,
         source: str | None,
@@ -283,9 +120,10 @@ class EditHandlers:
         adapt: bool,
         badge: bool,
         consent: bool,
+        visit: str,
         page: gr.Request,
     ) -> AsyncIterator[tuple[Any, ...]]:
-        """Edit the whole file. Closing this generator (cancel, a closed browser) stops the edit and deletes its files.
+        """Edit the whole file. Closing this generator stops the edit and deletes its files, unless a visit is named.
 
         Args:
             source: as in `preview`.
@@ -300,40 +138,63 @@ class EditHandlers:
             adapt: as in `preview`.
             badge: whether to print a visible mark.
             consent: whether the person confirmed that they may edit this face.
+            visit: random key by which another page may follow this edit after a reload; empty for none.
             page: the page that asks; filled in by Gradio.
 
         Yields:
-            Edited file, report file, status line, value of the video player, value of the image comparison, report as
-            HTML; while the edit is running, only the status line changes.
+            Edited file, report file, status line, value of the strip of results; while the edit is running, only the
+            status line changes.
 
         Raises:
             gr.Error: one line for programs; people read the same in the status line.
         """
+        settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
 
         def prepare() -> JobWork:
-            settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
-            request = self._build_request(*settings)
-            return lambda folder, progress: self._edit(replace(request, badge=bool(badge)), folder, progress)
+            request = replace(build_request(self.editor, *settings), badge=bool(badge))
+            return lambda folder, progress: self._edit(request, folder, progress)
 
-        def show(progress: JobProgress) -> tuple[Any, ...]:
-            line = progress_line(progress, STAGES)
-            if progress.stage in ("wait", "start"):
-                return None, None, line, None, None, ""
-            return gr.skip(), gr.skip(), line, gr.skip(), gr.skip(), gr.skip()
+        def present(job: Job) -> tuple[Any, ...]:
+            return self._present(job, dict(zip(SETTING_NAMES, (*settings, badge), strict=True)))
 
         try:
             if not consent:
                 raise SettingError("please confirm first that you may edit this face", "tick the box above the button")
-            async for outputs in self.edits.run(Caller.of(page), prepare, show, self._present):
+            async for outputs in self.edits.run(Caller.of(page), prepare, _show_progress, present, visit or ""):
                 yield outputs
         except Exception as error:
             text = error_message(error)
-            yield (None, None, status_line("failed", text), None, None, "")
+            yield (*_NOTHING_NEW, status_line("failed", text), gr.skip())
             raise gr.Error(text, visible=False, print_exception=False) from None
 
+    async def resume(self, visit: str, page: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
+        """Follow an edit that a page of the same visit began before it was reloaded.
+
+        Args:
+            visit: key of the visit.
+            page: the page that asks; filled in by Gradio.
+
+        Yields:
+            The outputs of `edit`, and updates of the buttons that start and cancel; no change without such an edit.
+        """
+        yield (gr.skip(),) * 6
+        try:
+            async for outputs in self.edits.resume(Caller.of(page), visit or "", _show_progress):
+                yield *outputs, gr.Button(interactive=False), gr.Button(visible=True)
+        except Exception as error:
+            yield *_NOTHING_NEW, status_line("failed", error_message(error)), gr.skip(), gr.skip(), gr.skip()
+
+    def cancel(self, visit: str) -> None:
+        """Stop the edits of a visit."""
+        self.edits.stop_visit(visit or "")
+
+    def delete(self, files: list[str] | None) -> None:
+        """Delete results of a visit. Gradio has checked that they are files that it keeps for visitors."""
+        for path in files or []:
+            Path(path).unlink(missing_ok=True)
+
     def stop_jobs(self, page: gr.Request) -> None:
-        """Stop the work for a closed page."""
-        self.previews.end(page.session_hash or "")
+        """Stop the edits of a closed page."""
         self.edits.stop(page.session_hash)
 
     async def _inspect(self, upload: str, kind: str, page: gr.Request) -> tuple[MediaInfo, list[DetectedFace]]:
@@ -355,59 +216,15 @@ class EditHandlers:
         output = folder / join_name(request.source.stem, f"-edited{suffix}")
         return request, self.editor.edit(replace(request, output=output), progress)
 
-    def _present(self, job: Job) -> tuple[Any, ...]:
+    def _present(self, job: Job, settings: dict[str, Any]) -> tuple[Any, ...]:
         """The last value that `edit` yields."""
         request, result = job.result
         report = result.output.with_suffix(".json")
         report.write_text(json.dumps(result.report, indent=1), encoding="utf-8")
-        player: Value | None = None
-        comparison: Value | None = None
-        if self.editor.probe(request.source).is_still:
-            comparison = comparison_value(_read_still(request.source), _read_still(result.output), "The photo")
-        else:
-            player = player_value(request.source, result.output)
-        done = status_line("done", "Done. The result is below, ready to download.")
-        return str(result.output), str(report), done, player, comparison, report_html(result.report)
-
-    def _build_request(
-        self,
-        source: str | None,
-        emotion: str,
-        reference: str | None,
-        intensity: float,
-        start: float,
-        end: float,
-        face: float,
-        variant: float,
-        generator: str,
-        adapt: bool,
-    ) -> EditRequest:
-        """Convert widget values. Raises SettingError, UnreadableError and WeightsError."""
-        path = check_upload(source, "video or photo")
-        end_time = float(end or 0)
-        reaches_end = end_time <= 0 or end_time >= self.editor.probe(path).duration - SLIDER_STEP
-        return EditRequest(
-            source=path,
-            emotion=None if emotion == FROM_REFERENCE else emotion,
-            reference=check_upload(reference, "reference") if reference else None,
-            intensity=float(intensity),
-            start=float(start or 0),
-            end=None if reaches_end else end_time,
-            face=None if face == LARGEST_FACE else int(face),
-            seed=int(variant or 0),
-            adapt=bool(adapt),
-            **generator_fields(generator or GENERATORS[0]),
-        )
+        value = result_value(request, result, report, self.editor.probe(request.source), settings)
+        return str(result.output), str(report), status_line("done", "Done."), value
 
 
-def _show_preview(preview: Preview, moment: float, start: float, end: float) -> tuple[Any, str]:
-    """Value of the comparison and line for a preview of a moment. start, end: of the time range."""
-    hidden = preview.presence < MIN_PREVIEW_PRESENCE
-    note = HIDDEN_NOTE if hidden else outside_range_note(moment, start, end)
-    return comparison_value(preview.source, preview.edited, "Preview of one frame"), note_line(note)
-
-
-def _read_still(path: Path) -> Image:
-    """(H, W, 3) uint8 RGB."""
-    with Reader(path) as reader:
-        return next(iter(reader)).image
+def _show_progress(progress: JobProgress) -> tuple[Any, ...]:
+    """What `edit` yields while it runs: the last result stays until the next is ready."""
+    return *_NOTHING_NEW, progress_line(progress, STAGES), gr.skip()

@@ -7,22 +7,50 @@ from typing import Any
 import gradio as gr
 
 from asccl.ui.components import status_line
-from asccl.ui.edit_handlers import FROM_REFERENCE, EditHandlers
+from asccl.ui.edit_handlers import EditHandlers
+from asccl.ui.edit_requests import FROM_REFERENCE
 from asccl.ui.edit_widgets import EditWidgets
 from asccl.ui.examples import load_example
 from asccl.ui.hub_weights import connect_hub_widgets
 from asccl.ui.messages import CANCELLED
+from asccl.ui.preview_handlers import PreviewHandlers
+from asccl.ui.result_widgets import DISPLAY
 from asccl.ui.widget_updates import LARGEST_FACE
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 SCROLL_TO_RESULT = "() => document.getElementById('result-panel')?.scrollIntoView({behavior: 'smooth', block: 'start'})"
+CLICK_RENDER = "() => setTimeout(() => document.getElementById('render').click(), 100)"
+ASK_CONSENT = """() => {
+  const box = document.querySelector('#consent input');
+  if (!box.checked) box.focus();
+}"""
+STRONGER = """() => {
+  const settings = window.asccl.shown.settings;
+  return [settings.emotion, Math.min(2, Math.round(20 * (settings.intensity + 0.4)) / 20)];
+}"""
+# a file that was refused has no card, and is not looked at again: its error is shown once
+PREVIEW_INPUTS = """(...values) => {
+  const source = document.querySelector('#source .has-file') ? values[0] : null;
+  return [source, ...values.slice(1, 11)];
+}"""
+COPY_LINK = "() => navigator.clipboard?.writeText(window.asccl.link())"
 
 
-def connect_edit_tab(widgets: EditWidgets, handlers: EditHandlers) -> None:
-    """Connect events to handlers. The public endpoints are /faces, /preview, /adapted_preview and /edit."""
-    _connect_render(widgets, handlers)
-    _connect_source(widgets, handlers)
-    _connect_controls(widgets, handlers)
+def connect_edit_tab(page: gr.Blocks, widgets: EditWidgets, handlers: EditHandlers, previews: PreviewHandlers) -> None:
+    """Connect events to handlers. The public endpoints are /faces, /preview, /adapted_preview and /edit.
+
+    Args:
+        page: contains the widgets.
+        widgets: of the tab.
+        handlers: what they call.
+        previews: what they call for previews.
+    """
+    edit = _connect_render(page, widgets, handlers)
+    _connect_cancel(widgets, handlers, edit)
+    _connect_source(widgets, handlers, previews)
+    _connect_controls(widgets, handlers, previews)
+    _connect_history(widgets)
+    _connect_results(widgets, handlers)
 
 
 def _settings(w: EditWidgets) -> list[Any]:
@@ -30,64 +58,88 @@ def _settings(w: EditWidgets) -> list[Any]:
     return [w.source, w.emotion, w.reference, w.intensity, w.start, w.end, w.face, w.variant, w.generator, w.adapt]
 
 
-def _connect_render(w: EditWidgets, handlers: EditHandlers) -> None:
+def _connect_render(page: gr.Blocks, w: EditWidgets, handlers: EditHandlers) -> list[Any]:
+    """Let the button start an edit, and a reloaded page follow its own. Returns the events that can be cancelled."""
+    outputs = [w.video, w.report, w.status, w.results]
     start = w.render.click(_show_start, None, [w.render, w.cancel, w.status], queue=False, **HIDDEN)
     edit = start.then(
         handlers.edit,
-        [*_settings(w), w.badge, w.consent],
-        [w.video, w.report, w.status, w.player, w.still, w.metrics],
+        [*_settings(w), w.badge, w.consent, w.visit],
+        outputs,
         api_name="edit",
         show_progress="hidden",
         concurrency_limit=None,
     )
-    success = edit.success(lambda: gr.Column(visible=True), None, [w.result], queue=False, **HIDDEN)
-    success.then(None, js=SCROLL_TO_RESULT, **HIDDEN)
-    for end in (edit.success, edit.failure):  # `then` does not follow a generator that fails
-        end(_show_idle, None, [w.render, w.cancel], queue=False, **HIDDEN)
-    # The status changes after the edit has ended, because the edit's last message would overwrite it.
-    cancel = w.cancel.click(None, None, None, cancels=[edit], **HIDDEN)
-    cancel.then(_show_cancelled, None, [w.render, w.cancel, w.status], queue=False, **HIDDEN)
-    # A new source cancels the edit of the previous one. This event is registered before those that open the file.
-    replace = w.source.change(None, None, None, cancels=[edit], **HIDDEN)
-    replace.then(_clear_result, None, [w.render, w.cancel, w.status, w.result], queue=False, **HIDDEN)
+    edit.success(None, js=SCROLL_TO_RESULT, **HIDDEN)
+    edit.failure(None, js=ASK_CONSENT, **HIDDEN)
+    settings, linked = [*_settings(w), w.badge], [w.emotion, w.intensity, w.variant, w.generator, w.adapt, w.badge]
+    load = page.load(None, settings, [*linked, w.visit], js="(...values) => window.asccl.begin(...values)", **HIDDEN)
+    resumed = load.then(handlers.resume, [w.visit], [*outputs, w.render, w.cancel], concurrency_limit=None, **HIDDEN)
+    restore = "(source) => source ?? window.asccl.earlierSource"  # after the edit: a new source would cancel it
+    for event in (edit, resumed):
+        for end in (event.success, event.failure):  # `then` does not follow a generator that fails
+            idle = end(_show_idle, None, [w.render, w.cancel], queue=False, **HIDDEN)
+            if event is resumed:
+                idle.then(None, [w.source], [w.source], js=restore, **HIDDEN)
+    return [edit, resumed]
 
 
-def _connect_source(w: EditWidgets, handlers: EditHandlers) -> None:
+def _connect_cancel(w: EditWidgets, handlers: EditHandlers, edits: list[Any]) -> None:
+    """Let the button and a new source cancel an edit.
+
+    The status changes after the edit has ended, because the edit's last message would overwrite it. The event of a new
+    source is registered before those that open the file.
+    """
+    for trigger, show_end in ((w.cancel.click, _show_cancelled), (w.source.change, _show_ready)):
+        cancel = trigger(None, None, None, cancels=edits, **HIDDEN)
+        stop = cancel.then(handlers.cancel, [w.visit], None, queue=False, **HIDDEN)
+        stop.then(show_end, None, [w.render, w.cancel, w.status], queue=False, **HIDDEN)
+
+
+def _connect_source(w: EditWidgets, handlers: EditHandlers, previews: PreviewHandlers) -> None:
     opened = w.source.change(
         handlers.open,
         [w.source],
-        [w.card, w.gallery, w.face, w.time, w.start, w.end, w.time_range, w.source_note],
+        [w.card, w.gallery, w.face, w.time, w.start, w.end, w.time_range, w.move, w.source_note],
         api_name="faces",
         show_progress="hidden",
         trigger_mode="always_last",
         concurrency_limit=None,
     )
     first = opened.then(
-        handlers.preview,
+        previews.preview,
         [*_settings(w), w.time],
         [w.comparison, w.preview_note, w.is_plain_preview],
         api_name="first_preview",
+        js=PREVIEW_INPUTS,
         concurrency_limit=None,
         **HIDDEN,
     )
-    _adapt_after(first, w, handlers, "first_adapted_preview")
+    _adapt_after(first, w, previews, "first_adapted_preview")
+    w.source.change(None, None, [w.consent], js="() => false", **HIDDEN)  # another face needs another consent
     w.webcam.stop_recording(lambda recording: recording, [w.webcam], [w.source], **HIDDEN)
     w.examples.pick(load_example, None, [w.source, w.emotion], queue=False, **HIDDEN)
     w.gallery.select(_select_face, None, [w.face], queue=False, **HIDDEN)
 
 
-def _connect_controls(w: EditWidgets, handlers: EditHandlers) -> None:
+def _connect_controls(w: EditWidgets, handlers: EditHandlers, previews: PreviewHandlers) -> None:
     preview = gr.on(
         [widget.change for widget in (*_settings(w)[1:], w.time)],
-        handlers.preview,
+        previews.preview,
         [*_settings(w), w.time],
         [w.comparison, w.preview_note, w.is_plain_preview],
         api_name="preview",
+        js=PREVIEW_INPUTS,
         show_progress="hidden",
         trigger_mode="always_last",
         concurrency_limit=None,
     )
-    _adapt_after(preview, w, handlers, "adapted_preview")
+    _adapt_after(preview, w, previews, "adapted_preview")
+    w.move.click(
+        previews.preview_clip, [*_settings(w), w.time], [w.moving, w.preview_note], concurrency_limit=None, **HIDDEN
+    )
+    stale = [widget.change for widget in (*_settings(w), w.time)]
+    gr.on(stale, None, None, [w.moving], js="() => null", queue=False, **HIDDEN)
     w.reference.change(
         handlers.open_reference,
         [w.reference, w.emotion],
@@ -99,10 +151,10 @@ def _connect_controls(w: EditWidgets, handlers: EditHandlers) -> None:
     w.emotion.input(_open_reference_box, [w.emotion], [w.reference_box], queue=False, **HIDDEN)
 
 
-def _adapt_after(preview: Any, w: EditWidgets, handlers: EditHandlers, api_name: str) -> None:
+def _adapt_after(preview: Any, w: EditWidgets, previews: PreviewHandlers, api_name: str) -> None:
     """Show the adapted edit after a quick preview; a next preview does not wait for it."""
     preview.then(
-        handlers.adapted_preview,
+        previews.adapted_preview,
         [*_settings(w), w.time, w.is_plain_preview],
         [w.comparison, w.preview_note],
         api_name=api_name,
@@ -111,6 +163,25 @@ def _adapt_after(preview: Any, w: EditWidgets, handlers: EditHandlers, api_name:
         trigger_mode="multiple",
         concurrency_limit=None,
     )
+
+
+def _connect_history(w: EditWidgets) -> None:
+    """Let the browser remember the settings: for undo, for links, and to tell a result from what is set now."""
+    settings = [*_settings(w), w.badge]
+    record = "(...values) => { window.asccl.record(...values); }"
+    gr.on([widget.change for widget in settings], None, settings, None, js=record, queue=False, **HIDDEN)
+    w.undo.click(None, None, settings, js="() => window.asccl.undo()", **HIDDEN)
+    w.start_over.click(None, None, settings, js="() => window.asccl.startOver()", **HIDDEN)
+    w.link.click(None, js=COPY_LINK, **HIDDEN)
+
+
+def _connect_results(w: EditWidgets, handlers: EditHandlers) -> None:
+    w.results.pick(None, None, [w.player, w.still, w.video, w.report, w.metrics], js=DISPLAY, **HIDDEN)
+    delete = w.results.delete(None, None, [w.deleted], js="() => [window.asccl.deleted]", **HIDDEN)
+    delete.then(handlers.delete, [w.deleted], None, queue=False, **HIDDEN)
+    stronger = w.result_note.stronger(None, None, [w.emotion, w.intensity], js=STRONGER, **HIDDEN)
+    for event in (stronger.then, w.result_note.again):
+        event(None, js=CLICK_RENDER, **HIDDEN)
 
 
 def _show_start() -> tuple[Any, Any, str]:
@@ -125,8 +196,8 @@ def _show_cancelled() -> tuple[Any, Any, str]:
     return *_show_idle(), status_line("stopped", CANCELLED)
 
 
-def _clear_result() -> tuple[Any, Any, str, Any]:
-    return *_show_idle(), status_line("idle", ""), gr.Column(visible=False)
+def _show_ready() -> tuple[Any, Any, str]:
+    return *_show_idle(), status_line("idle", "")
 
 
 def _open_reference_box(emotion: str) -> Any:

@@ -9,22 +9,19 @@ import gradio as gr
 
 from asccl.types import EMOTIONS, INTENSITY_RANGE
 from asccl.ui.advanced import build_advanced
-from asccl.ui.components import (
-    html_widget,
-    image_comparison,
-    status_line,
-    text_widget,
-    video_player,
-)
-from asccl.ui.edit_handlers import FROM_REFERENCE, SLIDER_STEP
+from asccl.ui.components import html_widget, image_comparison, status_line, text_widget
+from asccl.ui.edit_requests import FROM_REFERENCE, SLIDER_STEP
 from asccl.ui.examples import CLICK_EXAMPLE, example_buttons
 from asccl.ui.file_box import build_file_box
 from asccl.ui.hub_weights import HubWidgets
+from asccl.ui.result_widgets import build_result_panel
 from asccl.ui.widget_updates import LARGEST_FACE
 from asccl.video.limits import Limits
 
 CAMERA = {"width": {"ideal": 1280}, "height": {"ideal": 720}, "frameRate": {"ideal": 30, "max": 30}}
 PREVIEW_PLACEHOLDER = "Choose a video or a photo, or click an example.<br>The preview of one frame appears here."
+MOVING_TEMPLATE = """${value ? `<video src="${value.video.url}" autoplay loop muted playsinline controls
+ aria-label="Two seconds of the face, original on the left, edited on the right"></video>` : ""}"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,8 @@ class EditWidgets:
     source_note: gr.HTML
     comparison: gr.HTML
     time: gr.Slider
+    move: gr.Button
+    moving: gr.HTML
     preview_note: gr.HTML
     is_plain_preview: gr.State
     emotion: gr.Radio
@@ -60,13 +59,19 @@ class EditWidgets:
     render: gr.Button
     cancel: gr.Button
     status: gr.HTML
-    result: gr.Column
+    undo: gr.Button
+    start_over: gr.Button
+    link: gr.Button
+    visit: gr.Textbox
+    results: gr.HTML
+    result_note: gr.HTML
     player: gr.HTML
     still: gr.HTML
     video: gr.DownloadButton
     report: gr.DownloadButton
     analyze: gr.Button
     metrics: gr.HTML
+    deleted: gr.File
 
 
 def build_edit_tab(limits: Limits) -> EditWidgets:
@@ -79,9 +84,9 @@ def build_edit_tab(limits: Limits) -> EditWidgets:
             widgets |= _preview_panel(limits)
         with gr.Column(elem_id="control-panel"):
             widgets |= {**_emotion_controls(), **_actions()}
-            widgets |= {**_reference_controls(limits), **_time_controls(limits), **build_advanced()}
-        with gr.Column(elem_id="result-panel", visible=False) as widgets["result"]:
-            widgets |= _result_panel()
+            widgets |= {**_reference_controls(limits), **_time_controls(limits), **build_advanced(), **_tools()}
+        with gr.Column(elem_id="result-panel"):
+            widgets |= build_result_panel()
     return EditWidgets(**widgets)
 
 
@@ -121,6 +126,8 @@ def _preview_panel(limits: Limits) -> dict[str, Any]:
     return {
         "comparison": image_comparison(PREVIEW_PLACEHOLDER, elem_id="compare"),
         "time": _time_slider("Previewed moment (seconds)", limits, visible=False, elem_id="time"),
+        "move": gr.Button("Play two seconds of it", size="sm", visible=False, elem_id="move"),
+        "moving": html_widget(html_template=MOVING_TEMPLATE, elem_id="moving"),
         "preview_note": html_widget("", elem_id="preview-note"),
         "examples": html_widget(example_buttons(), js_on_load=CLICK_EXAMPLE, elem_id="examples"),
         "is_plain_preview": gr.State(True),
@@ -180,7 +187,7 @@ def _actions() -> dict[str, Any]:
             elem_id="consent",
         )
         with gr.Row():
-            widgets["render"] = gr.Button("Create the video", variant="primary", elem_id="render", scale=3)
+            widgets["render"] = gr.Button("Create the result", variant="primary", elem_id="render", scale=3)
             widgets["cancel"] = gr.Button(
                 "Cancel", variant="stop", elem_id="cancel", visible=False, scale=1, min_width=96
             )
@@ -188,14 +195,11 @@ def _actions() -> dict[str, Any]:
     return widgets
 
 
-def _result_panel() -> dict[str, Any]:
-    widgets: dict[str, Any] = {}
-    text_widget("## Result")
-    widgets["player"] = video_player(elem_id="player")
-    widgets["still"] = image_comparison(elem_id="still")
-    with gr.Row(elem_id="downloads"):
-        widgets["video"] = gr.DownloadButton("Download the result", variant="primary", elem_id="download-video")
-        widgets["report"] = gr.DownloadButton("Download the report (JSON)", elem_id="download-report")
-        widgets["analyze"] = gr.Button("Compare it with the original, region by region", elem_id="analyze-edit")
-    widgets["metrics"] = html_widget("", elem_id="readout")
-    return widgets
+def _tools() -> dict[str, Any]:
+    """Buttons about all settings together, and the key of the visit, which the browser chooses."""
+    with gr.Row(elem_id="tools"):
+        undo = gr.Button("Undo", size="sm", min_width=60, elem_id="undo")
+        start_over = gr.Button("Start over", size="sm", min_width=60, elem_id="start-over")
+        link = gr.Button("Copy a link to these settings", size="sm", min_width=60, elem_id="link")
+    visit = gr.Textbox("", visible=False, label="Key of the visit; a program leaves it empty")
+    return {"undo": undo, "start_over": start_over, "link": link, "visit": visit}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData
@@ -72,8 +73,9 @@ def build_file_box(name: str, label: str, max_bytes: int) -> FileBox:
         max_bytes=max_bytes,
     )
     file = gr.File(label=label, visible=False)
-    card.chosen(None, None, [file], js=f"() => window.ascclFiles['{name}']", show_progress="hidden")
-    card.removed(None, None, [file], js="() => null", show_progress="hidden")
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    card.chosen(None, None, [file], js=f"() => window.ascclFiles['{name}']", **hidden)
+    card.removed(None, None, [file], js="() => null", **hidden)
     return FileBox(file, card)
 
 

@@ -93,6 +93,17 @@ class GpuEditor:
         """
         return self.editor.preview(request, time, owner, progress)
 
+    def preview_clip(self, request: EditRequest, time: float, output: Path, owner: str = "") -> None:
+        """Write two seconds of a video, on the processor.
+
+        Args:
+            request: see `Editor.preview_clip`.
+            time: see `Editor.preview_clip`.
+            output: see `Editor.preview_clip`.
+            owner: see `Editor.preview_clip`.
+        """
+        self.editor.preview_clip(request, time, output, owner)
+
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult:
         """Edit a file, with a neural generator on the GPU.
 

@@ -1,14 +1,19 @@
-"""Runs the jobs of the app: a few at a time, in turns, and only while somebody waits for them."""
+"""Runs the jobs of the app: a few at a time, in turns, and only while somebody waits for them.
+
+A job of a visit, which a page names by a random key, survives a reload of its page: for a while it goes on without a
+follower, and `resume` follows it again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
@@ -19,6 +24,61 @@ from asccl.ui.places import Caller, Places
 
 Outputs = TypeVar("Outputs")
 MAX_SILENCE = 20.0  # seconds for which a job goes on although nobody waits for its messages
+
+
+@dataclass(eq=False)
+class Follower:
+    """Somebody who follows a job.
+
+    Attributes:
+        caller: who it is.
+        since: monotonic time from which on they should listen.
+    """
+
+    caller: Caller
+    since: float = field(default_factory=time.monotonic)
+
+
+@dataclass(eq=False)
+class Run:
+    """One job from its request to the delivery of its result.
+
+    Attributes:
+        caller: who asked for it.
+        visit: key of the visit whose pages may follow it; empty for none.
+        present: outputs for the finished job, whose folder still exists.
+        progress: the latest.
+        job: once it has started.
+        error: what ended it without a result.
+        ready: set when there is a result or an error.
+        closed: whether nobody may follow it any longer.
+        followers: who follows it now.
+        silent_since: monotonic time since which nobody has.
+    """
+
+    caller: Caller
+    visit: str
+    present: Callable[[Job], Any]
+    progress: JobProgress = field(default_factory=lambda: JobProgress("start", 0.0, None))
+    job: Job | None = None
+    error: BaseException | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: bool = False
+    followers: list[Follower] = field(default_factory=list)
+    silent_since: float = field(default_factory=time.monotonic)
+
+    def leave(self, followers: Iterable[Follower]) -> None:
+        """Take note that these no longer follow."""
+        for follower in followers:
+            if follower in self.followers:
+                self.followers.remove(follower)
+                self.silent_since = time.monotonic()
+
+    def close(self) -> None:
+        """Stop the work, and delete its files when it has ended."""
+        self.closed = True
+        if self.job is not None:
+            self.job.close()
 
 
 class JobRunner:
@@ -43,7 +103,8 @@ class JobRunner:
         self._stage_shares, self._places, self._folder = stage_shares, places, folder
         self._listeners, self._max_silence = listeners, max_silence
         self._lock = threading.Lock()
-        self._jobs: dict[str, list[Job]] = {}
+        self._runs: list[Run] = []
+        self._tasks: set[asyncio.Task[None]] = set()  # the event loop itself keeps weak references only
 
     async def run(
         self,
@@ -51,59 +112,137 @@ class JobRunner:
         prepare: Callable[[], JobWork],
         show: Callable[[JobProgress], Outputs],
         present: Callable[[Job], Outputs],
+        visit: str = "",
     ) -> AsyncIterator[Outputs]:
-        """Wait for a place and run a job. Closing this generator stops the job and deletes its files.
+        """Wait for a place, run a job and follow it. Closing this generator stops a job that belongs to no visit.
 
         Args:
             caller: who asked for it.
             prepare: checks the request and returns the work.
             show: outputs for a progress.
             present: outputs for the finished job, whose folder still exists.
+            visit: key of the visit that may follow the job from another page.
 
         Yields:
             The outputs while the job waits and runs, and at last those of its result.
 
         Raises:
             SettingError: the caller has too many jobs.
-            CancelledError: nobody waits for the job.
+            CancelledError: nobody waits for the job, or it was stopped.
             Exception: what `prepare`, the work or `present` raised.
         """
-        since = time.monotonic()
-        with self._places.ticket(caller) as ticket:
-            while position := ticket.position:
-                yield show(JobProgress("wait", 0.0, None, position))
-                self._check_listener(caller, since)
-                await asyncio.sleep(POLL_INTERVAL)
-            yield show(JobProgress("start", 0.0, None))
-            work = await run_in_threadpool(prepare)
-            with self._start(caller, work) as job:
-                async for progress in job.watch():
-                    yield show(progress)
-                    self._check_listener(caller, since)
-                yield await run_in_threadpool(present, job)
+        run = Run(caller, visit, present)
+        task = asyncio.create_task(self._drive(run, prepare))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.sleep(0)  # lets the task ask for a place before the first output
+        async for outputs in self._follow(run, caller, show):
+            yield outputs
+
+    async def resume(
+        self, caller: Caller, visit: str, show: Callable[[JobProgress], Outputs]
+    ) -> AsyncIterator[Outputs]:
+        """Follow the newest job of a visit, which another page began. Yields nothing if there is none.
+
+        Args:
+            caller: who asks.
+            visit: key of the visit.
+            show: outputs for a progress.
+
+        Yields:
+            See `run`.
+        """
+        runs = [run for run in self._current_runs() if visit and run.visit == visit and not run.closed]
+        if runs:
+            async for outputs in self._follow(runs[-1], caller, show):
+                yield outputs
 
     def stop(self, session: str | None) -> None:
-        """Close the running jobs of a page."""
+        """Stop the jobs of a closed page, except those of a visit, which another page may follow for a while."""
+        for run in self._current_runs():
+            followers = [follower for follower in run.followers if follower.caller.session == (session or "")]
+            run.leave(followers)
+            if followers and not run.visit:
+                run.close()
+
+    def stop_visit(self, visit: str) -> None:
+        """Stop the jobs of a visit."""
+        for run in self._current_runs():
+            if visit and run.visit == visit:
+                run.close()
+
+    def _current_runs(self) -> list[Run]:
         with self._lock:
-            jobs = list(self._jobs.get(session or "", []))
-        for job in jobs:
-            job.close()
+            return list(self._runs)
+
+    async def _follow(self, run: Run, caller: Caller, show: Callable[[JobProgress], Outputs]) -> AsyncIterator[Outputs]:
+        follower, delivered = Follower(caller), False
+        run.followers.append(follower)
+        try:
+            while not run.ready.is_set():
+                yield show(run.progress)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(run.ready.wait(), POLL_INTERVAL)
+            if run.error is not None:
+                raise run.error
+            assert run.job is not None
+            yield await run_in_threadpool(run.present, run.job)
+            delivered = True
+        finally:
+            run.leave([follower])
+            if delivered or not run.visit or run.error is not None:
+                run.close()
+
+    async def _drive(self, run: Run, prepare: Callable[[], JobWork]) -> None:
+        """Carry a run from its request to the time when its result was taken, or nobody waits for it."""
+        with self._lock:
+            self._runs.append(run)
+        try:
+            with self._places.ticket(run.caller) as ticket:
+                while position := ticket.position:
+                    run.progress = JobProgress("wait", 0.0, None, position)
+                    self._check_followers(run)
+                    await asyncio.sleep(POLL_INTERVAL)
+                run.progress = JobProgress("start", 0.0, None)
+                work = await run_in_threadpool(prepare)
+                with self._start(run, work) as job:
+                    async for progress in job.watch():
+                        run.progress = progress
+                        self._check_followers(run)
+                    run.ready.set()
+            await self._keep(run)
+        except asyncio.CancelledError:  # the program ends
+            run.error = CancelledError()
+            raise
+        except Exception as error:  # whoever follows raises it
+            run.error = error
+        finally:
+            run.ready.set()
+            run.close()
+            with self._lock:
+                self._runs.remove(run)
+
+    async def _keep(self, run: Run) -> None:
+        """Keep the files of a finished job until they were taken, or nobody waits for them."""
+        while not run.closed:
+            self._check_followers(run)
+            await asyncio.sleep(POLL_INTERVAL)
 
     @contextmanager
-    def _start(self, caller: Caller, work: JobWork) -> Iterator[Job]:
-        """Start a job, and close it at the end of the block."""
-        job = Job(work, self._folder, self._stage_shares)
-        with self._lock:
-            self._jobs.setdefault(caller.session, []).append(job)
+    def _start(self, run: Run, work: JobWork) -> Iterator[Job]:
+        """Start a job, and close it if the block does not end well."""
+        run.job = Job(work, self._folder, self._stage_shares)
         try:
-            yield job
-        finally:
-            job.close()
-            with self._lock:
-                self._jobs[caller.session].remove(job)
-                if not self._jobs[caller.session]:
-                    del self._jobs[caller.session]
+            yield run.job
+        except BaseException:
+            run.job.close()
+            raise
 
-    def _check_listener(self, caller: Caller, since: float) -> None:
-        if self._listeners.silent_seconds((caller.session, caller.address), since) > self._max_silence:
+    def _check_followers(self, run: Run) -> None:
+        """Raise CancelledError if a run was stopped, or nobody has waited for it for a while."""
+        silence = [time.monotonic() - run.silent_since]
+        if run.followers:
+            names = [(follower.caller.session, follower.caller.address, follower.since) for follower in run.followers]
+            silence = [self._listeners.silent_seconds((session, address), since) for session, address, since in names]
+        if run.closed or min(silence) > self._max_silence:
             raise CancelledError

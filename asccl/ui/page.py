@@ -10,23 +10,26 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from asccl.ui.address import open_browser
 from asccl.ui.background import background_executor
 from asccl.ui.charts import plotly_route
 from asccl.ui.comparison_handlers import STAGE_SHARES as COMPARISON_STAGES
 from asccl.ui.comparison_handlers import ComparisonHandlers
-from asccl.ui.components import UI_FOLDER, read_text, text_widget
+from asccl.ui.components import UI_FOLDER, read_script, read_text, text_widget
 from asccl.ui.correlation_tab import CorrelationWidgets, build_correlation_tab, connect_correlation_tab
 from asccl.ui.edit_handlers import STAGE_SHARES as EDIT_STAGES
-from asccl.ui.edit_handlers import EditHandlers, EditorProtocol
+from asccl.ui.edit_handlers import EditHandlers
+from asccl.ui.edit_requests import EditorProtocol
 from asccl.ui.edit_tab import HIDDEN, connect_edit_tab
 from asccl.ui.edit_widgets import EditWidgets, build_edit_tab
 from asccl.ui.evaluation_tab import build_evaluation_tab, connect_evaluation_tab
 from asccl.ui.examples import EXAMPLES_FOLDER
-from asccl.ui.job_runner import JobRunner
+from asccl.ui.job_runner import MAX_SILENCE, JobRunner
 from asccl.ui.limits import WEB_LIMITS
 from asccl.ui.listeners import Listeners
 from asccl.ui.middleware import AppMiddleware
 from asccl.ui.places import Places
+from asccl.ui.preview_handlers import PreviewHandlers
 from asccl.video import EncodeSettings
 from asccl.video.limits import Limits
 from asccl.web.hosts import trust_known_proxies, trusted_names
@@ -43,11 +46,16 @@ QUEUE_SIZE = 1000  # of Gradio; `Places` limits the work
 UPLOAD_FACTOR = 2  # files of one request together, over the largest single file
 SANS_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO_FONTS = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "monospace")
+COMPARED_FILES = "() => [window.asccl.display.source, window.asccl.display.video, 'time']"
 CLICK_COMPARE = "() => setTimeout(() => document.getElementById('compare-two').click(), 50)"
 
 
 def build_page(
-    editor: EditorProtocol, listeners: Listeners, limits: Limits = WEB_LIMITS, folder: Path | None = None
+    editor: EditorProtocol,
+    listeners: Listeners,
+    limits: Limits = WEB_LIMITS,
+    folder: Path | None = None,
+    max_silence: float = MAX_SILENCE,
 ) -> gr.Blocks:
     """Build the app around an editor.
 
@@ -56,15 +64,17 @@ def build_page(
         listeners: the sessions that wait for messages, as `serve` observes them.
         limits: of uploads.
         folder: where jobs create their temporary folders, outside Gradio's own; None takes the system's place.
+        max_silence: seconds for which a job goes on although nobody waits for it.
 
     Returns:
         The page, to be launched by `serve`.
     """
-    edits = JobRunner(EDIT_STAGES, Places(MAX_EDITS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder)
+    edits = JobRunner(EDIT_STAGES, Places(MAX_EDITS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder, max_silence)
     comparisons = JobRunner(COMPARISON_STAGES, Places(MAX_COMPARISONS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder)
     looks = Places(MAX_LOOKS, SESSION_LOOKS, ADDRESS_LOOKS)
     adaptations = Places(MAX_ADAPTATIONS, SESSION_LOOKS, ADDRESS_LOOKS)
-    edit_handlers = EditHandlers(editor, limits, edits, looks, adaptations, background_executor(MAX_ADAPTATIONS))
+    edit_handlers = EditHandlers(editor, limits, edits, looks)
+    previews = PreviewHandlers(editor, looks, adaptations, background_executor(MAX_ADAPTATIONS), folder)
     comparison_handlers = ComparisonHandlers(limits, comparisons, looks)
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         text_widget(read_text("intro"), elem_id="intro")
@@ -77,11 +87,12 @@ def build_page(
                 evaluation = build_evaluation_tab()
             with gr.Tab("About"):
                 text_widget(read_text("about"), elem_id="about")
-        connect_edit_tab(edit, edit_handlers)
+        connect_edit_tab(page, edit, edit_handlers, previews)
         connect_correlation_tab(correlation, comparison_handlers)
         connect_evaluation_tab(evaluation)
         _connect_tabs(edit, correlation, tabs)
         page.unload(edit_handlers.stop_jobs)
+        page.unload(previews.end)
         page.unload(comparison_handlers.stop_jobs)
     page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8)
     return page
@@ -93,9 +104,10 @@ def serve(
     routes: Sequence[BaseRoute] = (),
     address: tuple[str, int | None] = ("127.0.0.1", None),
     limits: Limits = WEB_LIMITS,
+    in_browser: bool = False,
     **launch: Any,
 ) -> Any:
-    """Launch the page.
+    """Launch the page, and stay until the program is stopped, unless `prevent_thread_lock` is set.
 
     Args:
         page: the page, from `build_page`.
@@ -103,6 +115,7 @@ def serve(
         routes: URLs that are served before those of the page.
         address: host and port to listen on; None takes a free port.
         limits: of uploads.
+        in_browser: whether to open the page in this machine's browser, if there is one.
         launch: further arguments of `gr.Blocks.launch`.
 
     Returns:
@@ -116,11 +129,13 @@ def serve(
         max_upload_bytes=UPLOAD_FACTOR * limits.max_bytes,
         listeners=listeners,
     )
-    return page.launch(
+    stays = not launch.pop("prevent_thread_lock", False)
+    served = page.launch(
         server_name=address[0],
         server_port=address[1],
         theme=_build_theme(),
         css_paths=[UI_FOLDER / "theme.css", UI_FOLDER / "correlation.css", UI_FOLDER / "evaluation.css"],
+        head=f"<script>{read_script('page')}</script>",
         app_kwargs={"routes": [*routes, plotly_route()], "middleware": [middleware]},
         max_file_size=limits.max_bytes,
         max_threads=MAX_EVENTS,
@@ -132,8 +147,16 @@ def serve(
         ssr_mode=False,
         pwa=False,
         mcp_server=False,
-        **launch,
+        prevent_thread_lock=True,
+        **{"quiet": True, **launch},
     )
+    if stays:
+        for url in filter(None, served[1:]):
+            print(f"The app runs on {url}", flush=True)
+        if in_browser:
+            open_browser(served[1])
+        page.block_thread()
+    return served
 
 
 def _build_theme() -> gr.themes.Base:
@@ -150,9 +173,7 @@ def _build_theme() -> gr.themes.Base:
 
 def _connect_tabs(edit: EditWidgets, correlation: CorrelationWidgets, tabs: gr.Tabs) -> None:
     """Let a button of an edit's result open the Correlation tab and start the comparison."""
-    edit.analyze.click(
-        lambda source, video: (source, video, "time", gr.Tabs(selected="correlation")),
-        [edit.source, edit.video],
-        [correlation.source, correlation.generated, correlation.pairing, tabs],
-        **HIDDEN,
-    ).then(None, js=CLICK_COMPARE, **HIDDEN)
+    files = [correlation.source, correlation.generated, correlation.pairing]
+    copied = edit.analyze.click(None, None, files, js=COMPARED_FILES, **HIDDEN)
+    opened = copied.then(lambda: gr.Tabs(selected="correlation"), None, [tabs], **HIDDEN)
+    opened.then(None, js=CLICK_COMPARE, **HIDDEN)

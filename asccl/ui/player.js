@@ -4,6 +4,9 @@ const videos = () => [part("edited"), part("source")];
 const formatTime = (t) => `${Math.floor(t / 60)}:${String(Math.floor(t % 60)).padStart(2, "0")}.${Math.floor((t % 1) * 10)}`;
 let isSeeking = false;
 let isPlaying = false;
+let isLooping = true;
+let view = "both"; // beside each other (below each other on a phone), wiped, or one alone
+let wipe = 50; // percent of the picture that shows the source
 
 function updateControls() {
   const [edited] = videos();
@@ -17,6 +20,14 @@ function updateControls() {
   part("sound").dataset.state = edited.muted ? "off" : "on";
   part("sound").setAttribute("aria-label", edited.muted ? "Turn the sound on" : "Turn the sound off");
   part("speed").textContent = `${edited.playbackRate}×`;
+  part("loop").setAttribute("aria-pressed", isLooping);
+  part("player").dataset.view = view;
+  for (const button of element.querySelectorAll("[data-view]:not(.player)")) {
+    button.setAttribute("aria-pressed", button.dataset.view === view);
+  }
+  part("wipe").value = wipe;
+  part("player").style.setProperty("--at", `${wipe}%`);
+  if (edited.videoWidth) part("player").style.setProperty("--ratio", edited.videoWidth / edited.videoHeight);
 }
 
 function synchronize() {
@@ -72,6 +83,8 @@ element.addEventListener("click", (event) => {
   const [edited] = videos();
   if (!edited) return;
   if (isFrom(event, "play") || event.target.tagName === "VIDEO") setPlaying(!isPlaying);
+  if (isFrom(event, "loop")) isLooping = !isLooping;
+  view = event.target.closest("button[data-view]")?.dataset.view ?? view;
   if (isFrom(event, "sound")) edited.muted = !edited.muted;
   if (isFrom(event, "speed")) edited.playbackRate = { 1: 0.5, 0.5: 0.25, 0.25: 1 }[edited.playbackRate] ?? 1;
   if (isFrom(event, "fullscreen")) {
@@ -84,6 +97,10 @@ element.addEventListener("click", (event) => {
 
 element.addEventListener("input", (event) => {
   const [edited] = videos();
+  if (isFrom(event, "wipe")) {
+    wipe = event.target.value;
+    updateControls();
+  }
   if (!isFrom(event, "seek") || !edited) return;
   isSeeking = true;
   seek((event.target.value / 1000) * (edited.duration || 0));
@@ -94,7 +111,7 @@ element.addEventListener("change", (event) => {
 
 element.addEventListener("keydown", (event) => {
   const [edited] = videos();
-  if (!edited || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!edited || event.ctrlKey || event.metaKey || event.altKey || isFrom(event, "wipe")) return;
   const inSeek = isFrom(event, "seek");
   const onButton = event.target.tagName === "BUTTON";
   const keys = {
@@ -122,7 +139,7 @@ element.addEventListener("pause", (event) => {
   if (event.target === edited && isPlaying && !edited.ended) setPlaying(false);
   if (event.target === edited && edited.ended) source?.pause();
 }, true);
-element.addEventListener("ended", (event) => event.target === videos()[0] && setPlaying(false), true);
+element.addEventListener("ended", (event) => event.target === videos()[0] && setPlaying(isLooping), true);
 element.addEventListener("error", (event) => {
   if (event.target.tagName === "VIDEO") event.target.closest("figure").dataset.broken = "yes";
 }, true);

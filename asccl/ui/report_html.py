@@ -55,21 +55,21 @@ def _dropped_metadata(report: dict[str, Any]) -> str:
 def _quality_rows(report: dict[str, Any]) -> list[str]:
     speech, emotion, rows = report["speech"], report["emotion"], []
     if (correlation := speech.get("lip_gap_correlation")) is not None:
-        meaning = "1.00 is in step with the original"
+        meaning = "1.00: they open and close exactly as before"
         rows.append(_row("Lip movement kept", f"{correlation:.2f}", meaning, correlation))
     if (closed := speech.get("closures_kept")) is not None:
         count = speech.get("closed_frames")
         meaning = f"in {count} frames where the original closes them" if count else "for p, b and m"
         rows.append(_row("Lip closures kept", f"{closed:.0%}", meaning, closed))
     if (distance := speech.get("lip_distance_percent")) is not None:
-        rows.append(_row("Lip displacement", f"{distance:.1f} %", "of the distance between the eyes"))
+        rows.append(_row("Lips moved by", f"{distance:.1f} %", "100 % would be the distance from one eye to the other"))
     if (similarity := report["identity"].get("similarity")) is not None:
-        meaning = "1.00 is identical to a face recognition network"
+        meaning = "1.00: face recognition sees the same face; 0.5 and more: the same person"
         rows.append(_row("Identity kept", f"{similarity:.2f}", meaning, similarity))
     before, after = emotion.get("before"), emotion.get("after")
     if emotion.get("target") and before is not None and after is not None:
         label, value = f"Looks {escape(emotion['target'])}", f"{before:.0%} → {after:.0%}"
-        rows.append(_row(label, value, "to an expression network", after))
+        rows.append(_row(label, value, "as a network reads the expression, before and after", after))
     if reason := emotion.get("reason"):
         rows.append(_row("The emotion is weak", "Raise the intensity", escape(reason)))
     return rows

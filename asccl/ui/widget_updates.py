@@ -26,11 +26,11 @@ def face_gallery(faces: list[DetectedFace]) -> tuple[Any, int]:
     return gr.Gallery(value=thumbnails, visible=True, selected_index=0), faces[0].number
 
 
-def time_sliders(info: MediaInfo | None) -> tuple[Any, Any, Any, Any]:
+def time_sliders(info: MediaInfo | None) -> tuple[Any, Any, Any, Any, Any]:
     """Bound the sliders by the duration of the source; a still or no source hides them.
 
     Returns:
-        Updates of the previewed time, the start, the end, and the box around start and end.
+        Updates of the previewed time, the start, the end, their box, and the button that plays a part.
     """
     if info is None:
         # the bounds stay: a page that still shows a later time may ask for it at the same moment
@@ -39,6 +39,7 @@ def time_sliders(info: MediaInfo | None) -> tuple[Any, Any, Any, Any]:
             gr.Slider(value=0.0),
             gr.Slider(value=0.0),
             gr.Accordion(visible=False),
+            gr.Button(visible=False),
         )
     seconds = info.duration
     is_video = seconds > MIN_SLIDER_SECONDS
@@ -50,4 +51,5 @@ def time_sliders(info: MediaInfo | None) -> tuple[Any, Any, Any, Any]:
         gr.Slider(maximum=end, value=0.0),
         gr.Slider(maximum=end, value=end if is_video else 0.0),
         gr.Accordion(visible=is_video),
+        gr.Button(visible=is_video),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asccl.video.limits import Limits
-    from asccl.video.reader import Reader, iterate_samples, probe, read_frame_at, sample_frames
+    from asccl.video.reader import Reader, iterate_samples, probe, read_frame_at, read_frames_at, sample_frames
     from asccl.video.stills import StillWriter
     from asccl.video.watermark import draw_badge
     from asccl.video.writer import EncodeSettings, Writer, default_output, open_writer, read_tags
@@ -24,6 +24,7 @@ _MODULES = {
     "open_writer": "writer",
     "probe": "reader",
     "read_frame_at": "reader",
+    "read_frames_at": "reader",
     "read_tags": "writer",
     "sample_frames": "reader",
 }
@@ -39,6 +40,7 @@ __all__ = [
     "open_writer",
     "probe",
     "read_frame_at",
+    "read_frames_at",
     "read_tags",
     "sample_frames",
 ]

@@ -123,6 +123,25 @@ def read_frame_at(path: Path | str, seconds: float, limits: Limits | None = None
     return sample.frame
 
 
+def read_frames_at(path: Path | str, times: list[float], limits: Limits | None = None) -> Iterator[Frame]:
+    """Read the frames that are on screen at some times; one frame may be on screen at several of them.
+
+    Args:
+        path: a video or a still.
+        times: growing seconds after the first frame.
+        limits: what is accepted.
+
+    Yields:
+        One frame for each time, see `read_frame_at`.
+
+    Raises:
+        UnreadableError: the file cannot be decoded.
+        LimitError: the file is too large or too long.
+    """
+    for frame, _ in _read_frames(Path(path), times, limits or Limits()):
+        yield frame
+
+
 def sample_frames(path: Path | str, count: int, limits: Limits | None = None) -> list[Frame]:
     """Read evenly spread frames.
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,7 +54,7 @@ class ServedPage:
         url: its address.
     """
 
-    def __init__(self, editor: FakeEditor, root: Path, **limits: int):
+    def __init__(self, editor: FakeEditor, root: Path, max_silence: float = 20.0, **limits: int):
         from asccl.ui.limits import WEB_LIMITS
         from asccl.ui.listeners import Listeners
         from asccl.ui.page import build_page, serve
@@ -64,7 +65,7 @@ class ServedPage:
         os.environ["GRADIO_TEMP_DIR"] = str(self.cache)
         web_limits = replace(WEB_LIMITS, **limits)
         listeners = Listeners()
-        self.blocks = build_page(editor, listeners, web_limits, self.jobs_folder)
+        self.blocks = build_page(editor, listeners, web_limits, self.jobs_folder, max_silence)
         settings = {"prevent_thread_lock": True, "quiet": True, "inbrowser": False}
         # without `_frontend`, Gradio does not request its own page first, which times out on a busy machine
         _, self.url, _ = serve(self.blocks, listeners, limits=web_limits, _frontend=False, **settings)
@@ -81,7 +82,7 @@ def serve_page(
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")
     pages: list[ServedPage] = []
 
-    def start(editor: FakeEditor | None = None, **limits: int) -> ServedPage:
+    def start(editor: FakeEditor | None = None, **limits: Any) -> ServedPage:
         pages.append(ServedPage(editor or FakeEditor(), tmp_path_factory.mktemp("served"), **limits))
         return pages[-1]
 

@@ -37,6 +37,8 @@ class FakeEditor:
         delay: seconds; an edit takes 100 of them.
         search_seconds: that the adaptation of a preview takes.
         face_count: faces that it reports.
+        box: of the face in previews.
+        weak: whether edits come out weak.
         broken: raise an unexpected error instead.
         requests: the edits that were asked for.
         running: set when an edit starts.
@@ -47,6 +49,8 @@ class FakeEditor:
     delay: float = 0.0
     search_seconds: float = 0.0
     face_count: int = 1
+    box: tuple[float, ...] | None = None
+    weak: bool = False
     broken: bool = False
     requests: list[EditRequest] = field(default_factory=list)
     running: threading.Event = field(default_factory=threading.Event)
@@ -80,7 +84,10 @@ class FakeEditor:
         with Reader(request.source) as reader:
             index = min(int(time * float(reader.info.frame_rate)), reader.info.frames - 1)
             image = next(frame.image for frame in reader if frame.index >= index)
-        return Preview(image, tint(image, request), 1.0)
+        return Preview(image, tint(image, request), 1.0, box=self.box)
+
+    def preview_clip(self, request: EditRequest, time: float, output: Path, owner: str = "") -> None:
+        write_tinted(replace(request, output=output))
 
     def search(self, progress: Progress) -> None:
         """Take the time of an adaptation."""
@@ -115,7 +122,10 @@ class FakeEditor:
             cv2.imwrite(str(request.output), tint(first_image(request.source), request)[..., ::-1])
         else:
             write_tinted(request)
-        return EditResult(request.output, build_report(request, info))
+        report = build_report(request, info)
+        if self.weak:
+            report["emotion"] |= {"weak": True, "reason": "More would move the lips."}
+        return EditResult(request.output, report)
 
 
 def first_image(source: Path) -> np.ndarray:

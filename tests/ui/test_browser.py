@@ -196,7 +196,7 @@ def test_a_new_source_stops_the_edit_of_the_previous_one(serve_page, media, visi
     assert person.text("#status .status") == ""
     assert not person.page.locator("#result-panel").is_visible()
     page.editor.delay = 0.0
-    person.page.click("#render:not([disabled])")
+    person.render()
     person.page.wait_for_selector("#still img")
     assert person.page.locator("#player video").count() == 0
     assert person.errors == []
@@ -211,7 +211,7 @@ def test_an_example_chooses_an_emotion_that_changes_it_visibly(serve_page, visit
 
 
 def test_a_closed_window_stops_its_edit(serve_page, media, visit):
-    page = serve_page(FakeEditor(delay=0.2))
+    page = serve_page(FakeEditor(delay=0.2), max_silence=2.0)
     person = visit(page.url)
     person.upload_and_wait(media / "talk.mp4")
     person.render()

@@ -96,7 +96,7 @@ def test_an_end_at_or_after_the_last_frame_is_no_end(serve_page, media):
         ("fake.mp4", {}, "fake.mp4"),
         ("talk.mp4", {"consent": False}, "tick the box"),
         ("talk.mp4", {"start": 1.5, "end": 1.0}, "does not lie after start"),
-        ("talk.mp4", {"emotion": "reference"}, "neither an emotion nor a reference"),
+        ("talk.mp4", {"emotion": "reference"}, "there is no clip yet"),
     ],
 )
 def test_bad_input_gives_one_line_and_the_app_goes_on(serve_page, media, name, settings, expected):

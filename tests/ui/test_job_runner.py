@@ -115,3 +115,62 @@ def test_one_page_may_not_ask_for_a_third_job(tmp_path):
         return await asyncio.gather(*jobs, return_exceptions=True)
 
     assert [type(result) for result in run_coroutine(ask_three_times())] == [list, list, SettingError]
+
+
+def test_a_job_of_a_visit_is_followed_by_another_page(tmp_path):
+    release, runner = threading.Event(), make_runner(tmp_path)
+
+    async def reload() -> list:
+        first = runner.run(
+            FIRST, lambda: lambda folder, progress: release.wait(60), describe, lambda job: "done", visit="a visit"
+        )
+        await anext(first)
+        await first.aclose()
+        runner.stop(FIRST.session)
+        release.set()
+        return [output async for output in runner.resume(SECOND, "a visit", describe)]
+
+    assert run_coroutine(reload())[-1] == "done"
+
+
+@pytest.mark.parametrize("visit", ["", "another visit"])
+def test_no_other_visit_follows_a_job(tmp_path, visit):
+    release, runner = threading.Event(), make_runner(tmp_path)
+
+    async def ask() -> list:
+        first = runner.run(
+            FIRST, lambda: lambda folder, progress: release.wait(60), describe, lambda job: "done", visit="a visit"
+        )
+        await anext(first)
+        outputs = [output async for output in runner.resume(SECOND, visit, describe)]
+        release.set()
+        await first.aclose()
+        return outputs
+
+    assert run_coroutine(ask()) == []
+
+
+@pytest.mark.parametrize("ends_by", ["silence", "cancel"])
+def test_a_job_of_a_visit_ends_by_silence_or_by_the_button(tmp_path, ends_by):
+    stopped = threading.Event()
+
+    def work(folder: Path, progress) -> None:
+        try:
+            while True:
+                progress("track", 0.1)
+        finally:
+            stopped.set()
+
+    async def leave() -> None:
+        runner = make_runner(tmp_path, max_silence=0.5 if ends_by == "silence" else 60.0)
+        first = runner.run(FIRST, lambda: work, describe, lambda job: None, visit="a visit")
+        while await anext(first) == "start":
+            pass
+        await first.aclose()
+        if ends_by == "cancel":
+            runner.stop_visit("a visit")
+        while not stopped.is_set():
+            await asyncio.sleep(0.05)
+
+    run_coroutine(leave())
+    assert stopped.is_set()

@@ -1,0 +1,119 @@
+"""What the Edit tab asks of an editor, and how the values of its widgets become a request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from asccl.errors import SettingError
+from asccl.types import GENERATORS, DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
+from asccl.ui.hub_weights import generator_fields
+from asccl.ui.limits import check_upload
+from asccl.ui.widget_updates import LARGEST_FACE
+
+FROM_REFERENCE = "reference"  # choice of the emotion buttons: the emotion of the reference alone
+SLIDER_STEP = 0.01  # seconds
+MISSING_REFERENCE = (
+    "there is no clip yet whose expression could be copied",
+    "add one under “Copy the expression of a clip or photo”, or choose an emotion",
+)
+SETTING_NAMES = (  # of the values of `edit`, as in page.js
+    *("source", "emotion", "reference", "intensity", "start", "end", "face", "variant", "generator", "adapt", "badge"),
+)
+
+
+class EditorProtocol(Protocol):
+    """What the app calls of an editor; `asccl.editing.editor.Editor` is one."""
+
+    def probe(self, source: Path) -> MediaInfo: ...
+
+    def faces(self, source: Path) -> list[DetectedFace]: ...
+
+    def quick_preview(self, request: EditRequest, time: float, owner: str = "") -> Preview:
+        """Show one frame before and after the edit; with the plain preset where its adaptation would take seconds.
+
+        Args:
+            request: what to edit and how.
+            time: seconds after the first frame.
+            owner: on whose behalf.
+        """
+        ...
+
+    def preview(self, request: EditRequest, time: float, owner: str = "", progress: Progress | None = None) -> Preview:
+        """Show one frame before and after the edit.
+
+        Args:
+            request: as in `quick_preview`.
+            time: as in `quick_preview`.
+            owner: as in `quick_preview`.
+            progress: can cancel it.
+        """
+        ...
+
+    def preview_clip(self, request: EditRequest, time: float, output: Path, owner: str = "") -> None:
+        """Write two seconds of a video before and after the edit, side by side.
+
+        Args:
+            request: what to edit and how.
+            time: of the middle, seconds after the first frame.
+            output: the file to write.
+            owner: on whose behalf.
+        """
+        ...
+
+    def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult: ...
+
+
+def build_request(
+    editor: EditorProtocol,
+    source: str | None,
+    emotion: str,
+    reference: str | None,
+    intensity: float,
+    start: float,
+    end: float,
+    face: float,
+    variant: float,
+    generator: str,
+    adapt: bool,
+) -> EditRequest:
+    """Convert values of the widgets to a request.
+
+    Args:
+        editor: knows how long the source is.
+        source: path of the uploaded video or photo.
+        emotion: one of the emotions, or "reference" for the emotion of the reference alone.
+        reference: path of the uploaded reference.
+        intensity: 0 to 2.
+        start: seconds, start of the edited time range.
+        end: seconds, its end; 0 is the end of the video.
+        face: number of the face as listed by /faces; -1 is the largest.
+        variant: number of the variant of the emotion, 0 or more.
+        generator: one of `GENERATORS`.
+        adapt: whether to fit the preset to this face.
+
+    Returns:
+        The request.
+
+    Raises:
+        SettingError: a value is missing or out of range.
+        UnreadableError: there is no source, or it was deleted.
+        WeightsError: weights of the generator are missing.
+    """
+    if emotion == FROM_REFERENCE and not reference:
+        raise SettingError(*MISSING_REFERENCE)
+    path = check_upload(source, "video or photo")
+    end_time = float(end or 0)
+    reaches_end = end_time <= 0 or end_time >= editor.probe(path).duration - SLIDER_STEP
+    return EditRequest(
+        source=path,
+        emotion=None if emotion == FROM_REFERENCE else emotion,
+        reference=check_upload(reference, "reference") if reference else None,
+        intensity=float(intensity),
+        start=float(start or 0),
+        end=None if reaches_end else end_time,
+        face=None if face == LARGEST_FACE else int(face),
+        seed=int(variant or 0),
+        adapt=bool(adapt),
+        **generator_fields(generator or GENERATORS[0]),
+    )

@@ -1,0 +1,151 @@
+// What one visit keeps in the browser: settings with their history, results, and the key that finds a running edit again.
+window.asccl = (() => {
+  const STORE = "asccl-visit";
+  const NAMES = ["source", "emotion", "reference", "intensity", "start", "end", "face", "variant", "generator", "adapt", "badge"];
+  const LINKED = ["emotion", "intensity", "variant", "generator", "adapt", "badge"]; // no files and no times of a file
+  const MAXIMA = { intensity: 2, variant: 9 };
+  const CHOICES = {
+    emotion: ["neutral", "angry", "disgusted", "fear", "happy", "sad", "surprised", "reference"],
+    generator: ["warp", "ned", "icface"],
+  };
+  const LABELS = {
+    source: "file", emotion: "emotion", reference: "copied expression", intensity: "intensity", start: "start", end: "end",
+    face: "face", variant: "version", generator: "method", adapt: "fit to the face", badge: "visible mark",
+  };
+  const MERGED_MS = 700; // changes of one setting within this time are one step of the history
+  const USER_MS = 1500; // a change so soon after a click or a key is the user's
+  const MAX_AGE_MS = 3600e3; // of a result whose file the server still has
+  let current = null;
+  let defaults = null;
+  let history = [];
+  let lastAction = 0;
+  let lastPush = 0;
+  let saved = {};
+  try {
+    saved = JSON.parse(sessionStorage.getItem(STORE) ?? "{}");
+  } catch {
+    saved = {};
+  }
+
+  function save(changes) {
+    Object.assign(saved, changes);
+    for (let kept = saved.results?.length ?? 0; kept >= 0; kept--) {
+      try {
+        sessionStorage.setItem(STORE, JSON.stringify({ ...saved, results: (saved.results ?? []).slice(-kept || Infinity) }));
+        return;
+      } catch {
+        // the storage is full: try again with fewer results
+      }
+    }
+  }
+
+  const identity = (value) => (value && typeof value === "object" ? value.path : value) ?? null;
+  const differing = (one, other) => NAMES.filter((name) => identity(one[name]) !== identity(other[name]));
+  const toSettings = (values) => Object.fromEntries(NAMES.map((name, n) => [name, values[n]]));
+  const toValues = (settings) => NAMES.map((name) => settings[name]);
+  const announce = () => document.dispatchEvent(new CustomEvent("asccl-state"));
+
+  function newKey() {
+    return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  function parse(name, text) {
+    const fallback = defaults[name];
+    if (typeof fallback === "boolean") return text === "1";
+    if (typeof fallback === "number") return Math.max(0, Math.min(MAXIMA[name], Number(text) || 0));
+    return CHOICES[name].includes(text) ? text : fallback;
+  }
+
+  const api = {
+    shown: null,
+    earlierSource: null,
+
+    /** Called once. Returns the settings of a link, or those before a reload, and the key of the visit. */
+    begin(...values) {
+      defaults = toSettings(values);
+      const query = new URLSearchParams(location.search);
+      const linked = LINKED.filter((name) => query.has(name)).map((name) => [name, parse(name, query.get(name))]);
+      const isReload = performance.getEntriesByType("navigation")[0]?.type === "reload";
+      const kept = isReload ? (saved.settings ?? {}) : {};
+      const earlier = Object.fromEntries(LINKED.filter((name) => name in kept).map((name) => [name, kept[name]]));
+      api.earlierSource = kept.source ?? null;
+      current = { ...defaults, ...earlier, ...Object.fromEntries(linked) };
+      if (!isReload) save({ visit: newKey() });
+      saved.visit ??= newKey();
+      return [...LINKED.map((name) => current[name]), saved.visit];
+    },
+
+    /** Called after every change of a setting, by the user or by the page. */
+    record(...values) {
+      const next = toSettings(values);
+      if (!current) return;
+      const changed = differing(current, next).filter((name) => name !== "start" && name !== "end" || !isFileNew(next));
+      const byUser = Date.now() - lastAction < USER_MS || changed.includes("source");
+      if (changed.length && byUser) {
+        const top = history.at(-1);
+        const isSame = top && Date.now() - lastPush < MERGED_MS && changed.every((name) => name in top);
+        if (!isSame) history.push(Object.fromEntries(changed.map((name) => [name, current[name]])));
+        lastPush = Date.now();
+      }
+      current = next;
+      save({ settings: current });
+      announce();
+    },
+
+    undo() {
+      const step = history.pop();
+      if (step) current = { ...current, ...step };
+      announce();
+      return toValues(current);
+    },
+
+    startOver() {
+      history.push({ ...current });
+      current = { ...defaults };
+      announce();
+      return toValues(current);
+    },
+
+    canUndo: () => history.length > 0,
+
+    link() {
+      const query = new URLSearchParams();
+      for (const name of LINKED) {
+        const value = current[name];
+        if (value !== defaults[name]) query.set(name, typeof value === "boolean" ? Number(value) : value);
+      }
+      return `${location.origin}${location.pathname}${query.size ? `?${query}` : ""}`;
+    },
+
+    /** Names of the settings that no longer are those of the result that is shown. */
+    changes() {
+      if (!current || !api.shown?.settings) return [];
+      return differing(current, { ...current, ...api.shown.settings }).map((name) => LABELS[name]);
+    },
+
+    results: () => (saved.results ?? []).filter((item) => Date.now() - item.created < MAX_AGE_MS),
+    keepResults: (results) => save({ results }),
+    announce,
+  };
+
+  function isFileNew(next) {
+    return identity(current.source) !== identity(next.source);
+  }
+
+  for (const name of ["pointerdown", "keydown", "input"]) {
+    document.addEventListener(name, (event) => {
+      if (event.target.closest?.("#control-panel, #faces")) lastAction = Date.now();
+    }, true);
+  }
+  // Gradio gives every radio button a name of its own: the arrow keys move within a group only.
+  function groupRadios() {
+    for (const group of document.querySelectorAll("fieldset")) {
+      for (const radio of group.querySelectorAll("input[type=radio]")) radio.name = `group-${group.id || group.parentElement.id}`;
+    }
+  }
+  new MutationObserver(groupRadios).observe(document.documentElement, { childList: true, subtree: true });
+  window.addEventListener("beforeunload", (event) => {
+    if (document.querySelector("#status .status.busy")) event.preventDefault();
+  });
+  return api;
+})();

@@ -1,0 +1,82 @@
+// The results of this visit: choose one, compare two, download, delete. "pick" shows what window.asccl.display contains.
+const state = window.asccl;
+const list = element.querySelector('[data-part="items"]');
+let items = state.results();
+let shown = null;
+let compared = null; // a second result beside the shown one
+
+const byId = (id) => items.find((item) => item.id === id);
+
+function display() {
+  const one = byId(shown);
+  if (!one) return { player: null, still: null, video: null, report: null, metrics: "", source: null };
+  const two = byId(compared);
+  const pair = two
+    ? { source: two.file, edited: one.file, labels: [two.label, one.label], span: null }
+    : { source: one.source, edited: one.file, labels: ["Original", one.label], span: one.span };
+  const still = two ? { ...one.still, source: two.still?.edited, labels: pair.labels } : one.still;
+  return {
+    player: one.is_still ? null : pair,
+    still: one.is_still ? still : null,
+    video: one.file, report: one.report, metrics: one.metrics, source: one.source,
+  };
+}
+
+function describe(item) {
+  const entry = document.createElement("li");
+  entry.className = "result-item";
+  entry.dataset.id = item.id;
+  entry.classList.toggle("is-shown", item.id === shown);
+  // the server has escaped all texts of a result
+  entry.innerHTML = `<button type="button" data-part="show" aria-pressed="${item.id === shown}">
+    <img alt="" src="${item.poster}"><strong>${item.label}</strong><small>${item.facts}</small></button>
+    <span><button type="button" data-part="compare" aria-pressed="${item.id === compared}"
+      ${item.id === shown || items.length < 2 || item.is_still !== byId(shown)?.is_still ? "disabled" : ""}>Compare</button>
+    <a href="${item.file.url}" download="${item.name}" aria-label="Download ${item.label}">↓</a>
+    <button type="button" data-part="delete" aria-label="Delete ${item.label}">✕</button></span>`;
+  return entry;
+}
+
+function draw() {
+  list.replaceChildren(...items.map(describe));
+  state.shown = byId(shown) ?? null;
+  state.display = display();
+  state.announce();
+  trigger("pick");
+}
+
+function show(id) {
+  shown = id;
+  if (compared === id) compared = null;
+  draw();
+}
+
+function remove(id) {
+  state.deleted = [byId(id).file, byId(id).report];
+  trigger("delete");
+  items = items.filter((item) => item.id !== id);
+  state.keepResults(items);
+  if (compared === id) compared = null;
+  show(shown === id ? items.at(-1)?.id ?? null : shown);
+}
+
+element.addEventListener("click", (event) => {
+  const name = event.target.closest("button")?.dataset.part;
+  const id = event.target.closest("li")?.dataset.id;
+  if (name === "show") show(id);
+  if (name === "delete") remove(id);
+  if (name === "compare") {
+    compared = compared === id ? null : id;
+    draw();
+  }
+});
+
+watch("value", () => {
+  const item = props.value;
+  if (!item?.id || byId(item.id)) return;
+  items = [...items, item];
+  state.keepResults(items);
+  compared = null;
+  show(item.id);
+});
+if (items.length) show(items.at(-1).id);
