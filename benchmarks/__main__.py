@@ -19,6 +19,7 @@ REQUIRES_ARGUMENTS = (
     "fingerprint",
     "manipulator-alone",
     "metric",
+    "space",
 )  # run only as `python -m benchmarks.MODULE ...`
 
 
