@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 from typing import Literal
 
@@ -15,9 +16,8 @@ from training.datasets.controlled_clips import FramePairs
 from training.renderer_eval import spread_indices
 
 Initialization = Literal["published", "default", "copy"]
-LINEAR_SHIFT = 3.0  # bias of a batch norm, in standard deviations, with which the ReLU after it cuts hardly anything
-IMAGE_STD = 0.5  # of a picture in [-1, 1], about
 MAX_LEVEL = 0.99  # of a pixel whose colour is matched; tanh reaches 1 nowhere
+UNSATURATED_GAIN = 0.2  # of the last layer before the colours are matched, with which tanh is nearly linear
 MEASURED_PAIRS = 64
 FIT_ITERATIONS = 25
 
@@ -65,60 +65,87 @@ def start_as_copy(net: Icface, pairs: FramePairs) -> None:
 
 def _start_generator(generator: Generator, images: torch.Tensor, controls: torch.Tensor) -> torch.Tensor:
     """Initialize a network for images (B, 3, S, S) and controls (B, 20); return its output for them."""
-    carry_image(generator)
+    carried = carry_image(generator)
     norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.momentum = 1.0  # the next call sets the statistics
+    hooks = [norm.eval().register_forward_pre_hook(partial(_fix_norm, carried.get(norm, 0))) for norm in norms]
     generator(images, controls)
-    for norm in norms:
-        norm.eval()
+    for hook in hooks:
+        hook.remove()
     _match_colours(generator.model[-2], generator(images, controls), images)
     return generator(images, controls)
 
 
-def carry_image(generator: Generator) -> None:
+def _fix_norm(carried: int, norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor]) -> None:
+    """Set the statistics of a batch norm to those of its input; keep 0 where it is in the first channels.
+
+    Args:
+        carried: number of these channels.
+        norm: the batch norm, in evaluation mode.
+        inputs: (B, C, H, W), in a tuple.
+    """
+    variance, mean = torch.var_mean(inputs[0], (0, 2, 3))
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(variance)
+    norm.bias[:carried] = (mean / (variance + norm.eps).sqrt())[:carried]
+
+
+def carry_image(generator: Generator) -> dict[nn.Module, int]:
     """Let the first channels of every layer carry the image; the other channels keep their weights.
 
-    A downsampling layer puts the four pixels of a square into four channels, an upsampling layer takes them back.
+    A downsampling layer puts the four pixels of a square into four signals, an upsampling layer takes them back. Every
+    signal has two channels, its positive and its negative part, so that no ReLU cuts it.
+
+    Returns:
+        The number of these channels by the batch norm that follows a layer.
 
     Raises:
         SettingError: the network is too narrow to carry the image.
     """
     settings = generator.settings
-    if settings.width < 3 * 2**settings.downsamplings:
+    min_width = 6 * 2**settings.downsamplings
+    if settings.width < min_width:
         raise SettingError(
             f"a network of width {settings.width} with {settings.downsamplings} downsamplings cannot carry an image",
-            f"give a width of {3 * 2**settings.downsamplings} or more, or another --initialization",
+            f"give a width of {min_width} or more, or another --initialization",
         )
-    carried = 3
+    signals, carried = 3, {}
+    first, last = generator.model[1], generator.model[-2]
     for layer, following in zip(generator.model[:-1], generator.model[1:], strict=True):
         if isinstance(layer, ResidualBlock):
             nn.init.zeros_(layer.conv_block[-1].weight)
         elif isinstance(layer, nn.ConvTranspose2d):
-            carried //= 4
-            layer.weight[:, :carried] = 0
-            _connect_squares(layer.weight, carried)
+            signals //= 4
+            layer.weight[:, : 2 * signals] = 0
+            _connect_squares(layer.weight, signals)
         elif isinstance(layer, nn.Conv2d) and layer.stride[0] == 2:
-            layer.weight[: 4 * carried] = 0
-            _connect_squares(layer.weight, carried)
-            carried *= 4
-        elif isinstance(layer, nn.Conv2d):
-            layer.weight[:carried] = 0
-            nn.init.dirac_(layer.weight[:carried])
+            layer.weight[: 8 * signals] = 0
+            _connect_squares(layer.weight, signals)
+            signals *= 4
         if isinstance(following, nn.BatchNorm2d):
-            following.weight[:carried], following.bias[:carried] = 1, LINEAR_SHIFT
-    last = generator.model[-2]
-    last.weight *= IMAGE_STD
-    last.bias.fill_(-LINEAR_SHIFT * IMAGE_STD)
+            nn.init.ones_(following.weight)
+            carried[following] = 2 * signals
+    nn.init.zeros_(first.weight[:6])
+    nn.init.dirac_(first.weight[:3])
+    first.weight[3:6] = -first.weight[:3]
+    nn.init.dirac_(last.weight)
+    last.weight[:, 3:6] = -last.weight[:, :3]
+    last.weight *= UNSATURATED_GAIN
+    nn.init.zeros_(last.bias)
+    return carried
 
 
-def _connect_squares(weight: torch.Tensor, channels: int) -> None:
-    """Connect each of the first channels of the large images with four channels of the small ones, one per pixel.
+def _connect_squares(weight: torch.Tensor, signals: int) -> None:
+    """Connect each signal of the large images with four signals of the small ones, one per pixel.
 
     weight: (small, large, 3, 3) of a convolution with stride 2, or of a transposed one.
     """
-    for channel, row, column in product(range(channels), (0, 1), (0, 1)):
-        weight[4 * channel + 2 * row + column, channel, 1 + row, 1 + column] = 1
+    for signal, row, column in product(range(signals), (0, 1), (0, 1)):
+        small = 4 * signal + 2 * row + column
+        for small_sign, large_sign in product((0, 1), (0, 1)):
+            value = 1 if small_sign == large_sign else -1
+            weight[small + 4 * signals * small_sign, signal + signals * large_sign, 1 + row, 1 + column] = value
 
 
 def _match_colours(last: nn.Conv2d, generated: torch.Tensor, images: torch.Tensor) -> None:

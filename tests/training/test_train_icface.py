@@ -36,7 +36,7 @@ def finished(tmp_path_factory) -> Path:
 
 def test_it_makes_a_file_that_the_renderer_loads(finished):
     net = load_icface(finished / "a.safetensors")
-    assert net.settings == IcfaceSettings(width=6, blocks=1, downsamplings=1, dropout=0.5, size=32)
+    assert net.settings == IcfaceSettings(width=12, blocks=1, downsamplings=1, dropout=0.5, size=32)
     assert net.frozen
     assert hub.read_metadata(finished / "a-D.safetensors")["kind"] == DISCRIMINATOR_KIND
 
@@ -121,14 +121,14 @@ def test_the_file_of_another_network_is_refused(tmp_path):
 
 
 def test_a_folder_of_a_training_with_other_sizes_is_refused(finished, tmp_path):
-    with pytest.raises(SettingError, match=r"holds a training with width 6, not 8: give that value"):
-        main(smoke_settings(finished, width=8))
+    with pytest.raises(SettingError, match=r"holds a training with width 12, not 16: give that value"):
+        main(smoke_settings(finished, width=16))
 
 
 def test_a_checkpoint_of_other_networks_is_refused(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "_check_settings", lambda *_: None)
     with pytest.raises(WeightsError, match=r"step-00000004 is damaged, or of other networks \(.*: delete it"):
-        main(smoke_settings(finished, width=8, steps=5))
+        main(smoke_settings(finished, width=16, steps=5))
 
 
 def test_a_loss_that_is_nan_ends_it(tmp_path, monkeypatch):
