@@ -32,7 +32,7 @@ def mean_distance(net: Icface, images: torch.Tensor) -> float:
 @pytest.mark.parametrize(("width", "downsamplings"), [(12, 1), (24, 2)])
 def test_networks_that_start_as_a_copy_return_their_image(pairs, width, downsamplings):
     images = to_tensor(pairs.clips[0].content.images)
-    assert mean_distance(build(width, downsamplings, "copy", pairs), images) < 0.03
+    assert mean_distance(build(width, downsamplings, "copy", pairs), images) < 0.1
 
 
 def test_networks_that_start_as_a_copy_do_not_depend_on_the_batch(pairs):
