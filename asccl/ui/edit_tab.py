@@ -33,7 +33,11 @@ PREVIEW_INPUTS = """(...values) => {
   const source = document.querySelector('#source .has-file') ? values[0] : null;
   return [source, ...values.slice(1, 11)];
 }"""
-COPY_LINK = "() => navigator.clipboard?.writeText(window.asccl.link())"
+COPY_LINK = """() => {
+  const link = window.asccl.link();
+  if (navigator.clipboard) navigator.clipboard.writeText(link); // only over HTTPS and on one's own machine
+  else prompt('The link', link);
+}"""
 
 
 def connect_edit_tab(page: gr.Blocks, widgets: EditWidgets, handlers: EditHandlers, previews: PreviewHandlers) -> None:
