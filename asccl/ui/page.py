@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from asccl.ui.address import open_browser
 from asccl.ui.background import background_executor
@@ -136,7 +137,7 @@ def serve(
         theme=_build_theme(),
         css_paths=[UI_FOLDER / "theme.css", UI_FOLDER / "correlation.css", UI_FOLDER / "evaluation.css"],
         head=f"<script>{read_script('page')}</script>",
-        app_kwargs={"routes": [*routes, plotly_route()], "middleware": [middleware]},
+        app_kwargs={"routes": [*routes, plotly_route(), *endpoint_page_routes()], "middleware": [middleware]},
         max_file_size=limits.max_bytes,
         max_threads=MAX_EVENTS,
         allowed_paths=[str(EXAMPLES_FOLDER)],
@@ -157,6 +158,18 @@ def serve(
             open_browser(served[1])
         page.block_thread()
     return served
+
+
+def endpoint_page_routes() -> list[Route]:
+    """Answer what Gradio's page about the endpoints asks for and this app does not offer.
+
+    Without them, its console shows a 403 and a 404: no statistics of calls, and no MCP server, which the page concludes
+    from any answer that has no success status.
+    """
+    return [
+        Route("/monitoring/summary", lambda request: JSONResponse({"functions": {}})),
+        Route("/gradio_api/mcp/schema", lambda request: Response(status_code=304)),
+    ]
 
 
 def _build_theme() -> gr.themes.Base:

@@ -103,6 +103,11 @@ def test_a_name_from_elsewhere_is_refused(serve_page, path):
     assert httpx.get(f"{page.url}{path}", headers={"Host": "evil.example"}).status_code == 421
 
 
+@pytest.mark.parametrize(("path", "status"), [("monitoring/summary", 200), ("gradio_api/mcp/schema", 304)])
+def test_the_page_of_the_endpoints_gets_no_error(serve_page, path, status):
+    assert httpx.get(f"{serve_page().url}{path}").status_code == status
+
+
 @pytest.mark.parametrize(
     ("name", "part"),
     [
