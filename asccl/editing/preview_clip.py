@@ -66,7 +66,10 @@ def render_preview_clip(
     all_times = np.append(np.full(frames, np.nan), times)
     plan = plan_edit(request, EditFrames(session.face, motion, all_times), models, reference)
     renderer, region = plan.start(), _common_region(landmarks, (info.width, info.height))
-    panels = replace(info, **_panel_size(region), duration=len(times) / rate, frames=len(times), audio_tracks=0)
+    width, height = _panel_size(region)
+    panels = replace(
+        info, width=2 * width, height=height, duration=len(times) / rate, frames=len(times), audio_tracks=0
+    )
     with Writer(output, panels, settings=ENCODING) as writer:
         previous = None
         for index, frame in enumerate(read_frames_at(session.path, list(times), limits)):
@@ -111,16 +114,14 @@ def _common_region(landmarks: np.ndarray, size: tuple[int, int]) -> tuple[int, i
     return face_region(box, size)
 
 
-def _panel_size(region: tuple[int, int, int, int]) -> dict[str, int]:
+def _panel_size(region: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Width and height of one of the two panels, even numbers of pixels."""
     x0, y0, x1, y1 = region
     scale = min(1.0, PANEL_HEIGHT / (y1 - y0))
-    width, height = (2 * max(1, round(side * scale / 2)) for side in (x1 - x0, y1 - y0))
-    return {"width": 2 * width, "height": height}
+    return 2 * max(1, round((x1 - x0) * scale / 2)), 2 * max(1, round((y1 - y0) * scale / 2))
 
 
 def _panels(image: Image, edited: Image, region: tuple[int, int, int, int]) -> Image:
     x0, y0, x1, y1 = region
-    size = _panel_size(region)
-    panel = (size["width"] // 2, size["height"])
     parts = [np.ascontiguousarray(frame[y0:y1, x0:x1]) for frame in (image, edited)]
-    return np.hstack([cv2.resize(part, panel, interpolation=cv2.INTER_AREA) for part in parts])
+    return np.hstack([cv2.resize(part, _panel_size(region), interpolation=cv2.INTER_AREA) for part in parts])
