@@ -169,7 +169,7 @@ def run(arguments: argparse.Namespace) -> int:
                 table.add_error(request.source, error)
             else:
                 report.add_result(result.output, result.report)
-                table.add_result(result.output, result.report)
+                table.add_result(request.source, result.output, result.report)
         return status
 
 

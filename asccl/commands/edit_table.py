@@ -29,10 +29,16 @@ class TableWriter:
             self._file = AtomicFile(self.path)
         return self
 
-    def add_result(self, output: Path, report: dict[str, Any]) -> None:
-        """Add the row of an output file and its report."""
+    def add_result(self, source: Path, output: Path, report: dict[str, Any]) -> None:
+        """Add the row of a finished edit.
+
+        Args:
+            source: the input.
+            output: the edited file.
+            report: of the edit.
+        """
         if self._file is not None:
-            self._rows.append(edit_row(str(output), report))
+            self._rows.append(edit_row(str(source), str(output), report))
 
     def add_error(self, source: Path, error: Exception) -> None:
         """Add the row of an input that failed."""

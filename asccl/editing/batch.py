@@ -14,10 +14,11 @@ COLUMNS = (
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # of a text that a spreadsheet would take for a formula
 
 
-def edit_row(output: str, report: dict[str, Any]) -> dict[str, Any]:
+def edit_row(source: str, output: str, report: dict[str, Any]) -> dict[str, Any]:
     """The row of a finished edit.
 
     Args:
+        source: name of the source.
         output: name of the edited file.
         report: of the edit.
 
@@ -26,7 +27,7 @@ def edit_row(output: str, report: dict[str, Any]) -> dict[str, Any]:
     """
     request, frames, speech, emotion = (report[key] for key in ("request", "frames", "speech", "emotion"))
     return {
-        "source": request["source"],
+        "source": source,
         "output": output,
         "emotion": request["emotion"],
         "intensity": request["intensity"],

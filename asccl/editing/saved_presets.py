@@ -105,26 +105,31 @@ def parse_preset(text: str, file_name: str) -> SavedPreset:
     values = {key: value for key, value in data.items() if key not in ("format", "version")}
     try:
         groups = values.pop("groups", {})
-        _check_types(SavedPreset, values)
-        _check_types(GroupAmounts, groups)
-        return SavedPreset(**values, groups=GroupAmounts(**groups))
+        check_settings(SavedPreset, values)
+        for key in ("name", "emotion"):
+            if key not in values:
+                raise SettingError(f"the setting {key!r} is missing", REMEDY)
+        return SavedPreset(**values, groups=read_groups(groups))
     except SettingError as error:
         raise SettingError(f"{file_name}: {error.problem}", error.remedy) from None
 
 
-def _check_types(kind: type, values: Any) -> None:
-    """Check names and types of the values of a dataclass. Raises SettingError."""
+def read_groups(values: Any) -> GroupAmounts:
+    """Convert a table of amounts by group. Raises SettingError."""
     if not isinstance(values, dict):
         raise SettingError("`groups` is not a table of amounts", REMEDY)
+    check_settings(GroupAmounts, values)
+    return GroupAmounts(**values)
+
+
+def check_settings(kind: type, values: dict[str, Any]) -> None:
+    """Check names and types of values for a dataclass of plain fields. Raises SettingError."""
     annotations = {field.name: field.type for field in fields(kind)}
     for key, value in values.items():
         if key not in annotations:
             raise SettingError(f"there is no setting {key!r}", f"choose from {', '.join(annotations)}")
         if not _fits(value, str(annotations[key])):
             raise SettingError(f"{key} is {value!r}, which is no {annotations[key]}", REMEDY)
-    for key in ("name", "emotion"):
-        if key in annotations and key not in values:
-            raise SettingError(f"the setting {key!r} is missing", REMEDY)
 
 
 def _fits(value: Any, annotation: str) -> bool:

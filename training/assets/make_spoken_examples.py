@@ -11,11 +11,13 @@ program and not what it says. The other examples come from `make_examples`, whic
 |---|---|
 | NAME.mp4 | the speaker |
 | NAME-EMOTION.mp4 or .jpg | the same file, edited by `Editor` with the settings of the app |
+| NAME-EMOTION.json | the report of that edit |
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,12 +68,13 @@ SPEAKERS = (
     Speaker("emma", 25, "en-us+f2", 1.1, "Five people walked home before the film."),
 )
 RESULTS = (  # file, emotion
-    ("astronaut.jpg", "happy"),
+    ("astronaut.mp4", "sad"),
+    ("astronaut.jpg", "sad"),
     ("rendered.mp4", "happy"),
-    ("maya.mp4", "happy"),
-    ("ben.mp4", "angry"),
-    ("paul.mp4", "sad"),
-    ("emma.mp4", "surprised"),
+    ("maya.mp4", "surprised"),
+    ("ben.mp4", "happy"),
+    ("paul.mp4", "angry"),
+    ("emma.mp4", "sad"),
 )
 
 
@@ -98,9 +101,12 @@ def main() -> None:
     for name, emotion in RESULTS:
         source = folder / name
         output = source.with_stem(f"{source.stem}-{emotion}")
-        result = editor.edit(EditRequest(source, emotion=emotion, output=output, badge=True))
-        emotion_report = result.report["emotion"]
-        print(f"{output}: {emotion} {emotion_report['before']:.2f} -> {emotion_report['after']:.2f}")
+        report = editor.edit(EditRequest(source, emotion=emotion, output=output, badge=True)).report
+        output.with_suffix(".json").write_text(json.dumps(report), encoding="utf-8")
+        before, after, lips = report["emotion"]["before"], report["emotion"]["after"], report["speech"]
+        print(
+            f"{output}: {emotion} {before:.2f} -> {after:.2f}, lip opening r {lips['lip_gap_correlation']}", flush=True
+        )
 
 
 if __name__ == "__main__":
