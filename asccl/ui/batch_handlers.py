@@ -20,7 +20,8 @@ from asccl.errors import CancelledError, SettingError
 from asccl.files import join_name
 from asccl.types import EditRequest, EditResult, Progress
 from asccl.ui.components import status_line
-from asccl.ui.edit_handlers import STAGES, EditorProtocol
+from asccl.ui.edit_handlers import STAGES
+from asccl.ui.edit_requests import EditorProtocol
 from asccl.ui.expression_values import expression_fields
 from asccl.ui.job_runner import JobRunner
 from asccl.ui.jobs import Job, JobProgress, JobWork

@@ -121,6 +121,8 @@ class EditHandlers:
         badge: bool,
         consent: bool,
         visit: str,
+        expression: str,
+        keyframes: str,
         page: gr.Request,
     ) -> AsyncIterator[tuple[Any, ...]]:
         """Edit the whole file. Closing this generator stops the edit and deletes its files, unless a visit is named.
@@ -139,6 +141,8 @@ class EditHandlers:
             badge: whether to print a visible mark.
             consent: whether the person confirmed that they may edit this face.
             visit: random key by which another page may follow this edit after a reload; empty for none.
+            expression: as in `preview`.
+            keyframes: as in `preview`.
             page: the page that asks; filled in by Gradio.
 
         Yields:
@@ -151,11 +155,12 @@ class EditHandlers:
         settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
 
         def prepare() -> JobWork:
-            request = replace(build_request(self.editor, *settings), badge=bool(badge))
+            request = replace(build_request(self.editor, *settings, expression, keyframes), badge=bool(badge))
             return lambda folder, progress: self._edit(request, folder, progress)
 
         def present(job: Job) -> tuple[Any, ...]:
-            return self._present(job, dict(zip(SETTING_NAMES, (*settings, badge), strict=True)))
+            values = (*settings, badge, expression, keyframes)
+            return self._present(job, dict(zip(SETTING_NAMES, values, strict=True)))
 
         try:
             if not consent:

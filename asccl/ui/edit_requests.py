@@ -7,6 +7,7 @@ from typing import Protocol
 
 from asccl.errors import SettingError
 from asccl.types import GENERATORS, DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
+from asccl.ui.expression_values import NO_EXPRESSION, expression_fields
 from asccl.ui.hub_weights import generator_fields
 from asccl.ui.limits import check_upload
 from asccl.ui.widget_updates import LARGEST_FACE
@@ -19,6 +20,7 @@ MISSING_REFERENCE = (
 )
 SETTING_NAMES = (  # of the values of `edit`, as in page.js
     *("source", "emotion", "reference", "intensity", "start", "end", "face", "variant", "generator", "adapt", "badge"),
+    *("expression", "keyframes"),
 )
 
 
@@ -76,6 +78,8 @@ def build_request(
     variant: float,
     generator: str,
     adapt: bool,
+    expression: str = NO_EXPRESSION,
+    keyframes: str = "",
 ) -> EditRequest:
     """Convert values of the widgets to a request.
 
@@ -91,6 +95,8 @@ def build_request(
         variant: number of the variant of the emotion, 0 or more.
         generator: one of `GENERATORS`.
         adapt: whether to fit the preset to this face.
+        expression: JSON of second_emotion, second_share and groups; empty for none.
+        keyframes: JSON of keyframes, [[seconds, intensity], ...]; empty for none.
 
     Returns:
         The request.
@@ -105,9 +111,10 @@ def build_request(
     path = check_upload(source, "video or photo")
     end_time = float(end or 0)
     reaches_end = end_time <= 0 or end_time >= editor.probe(path).duration - SLIDER_STEP
+    first = None if emotion == FROM_REFERENCE else emotion
     return EditRequest(
         source=path,
-        emotion=None if emotion == FROM_REFERENCE else emotion,
+        emotion=first,
         reference=check_upload(reference, "reference") if reference else None,
         intensity=float(intensity),
         start=float(start or 0),
@@ -116,4 +123,5 @@ def build_request(
         seed=int(variant or 0),
         adapt=bool(adapt),
         **generator_fields(generator or GENERATORS[0]),
+        **expression_fields(expression, keyframes, first),
     )

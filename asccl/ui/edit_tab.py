@@ -11,6 +11,7 @@ from asccl.ui.edit_handlers import EditHandlers
 from asccl.ui.edit_requests import FROM_REFERENCE
 from asccl.ui.edit_widgets import EditWidgets
 from asccl.ui.examples import load_example
+from asccl.ui.expert_controls import connect_expert_controls
 from asccl.ui.hub_weights import connect_hub_widgets
 from asccl.ui.messages import CANCELLED
 from asccl.ui.preview_handlers import PreviewHandlers
@@ -31,7 +32,7 @@ STRONGER = """() => {
 # a file that was refused has no card, and is not looked at again: its error is shown once
 PREVIEW_INPUTS = """(...values) => {
   const source = document.querySelector('#source .has-file') ? values[0] : null;
-  return [source, ...values.slice(1, 11)];
+  return [source, ...values.slice(1, 13)];
 }"""
 COPY_LINK = """() => {
   const link = window.asccl.link();
@@ -62,13 +63,18 @@ def _settings(w: EditWidgets) -> list[Any]:
     return [w.source, w.emotion, w.reference, w.intensity, w.start, w.end, w.face, w.variant, w.generator, w.adapt]
 
 
+def _expert_settings(w: EditWidgets) -> list[Any]:
+    """The last inputs that these share."""
+    return [w.expert.expression, w.curve.keyframes]
+
+
 def _connect_render(page: gr.Blocks, w: EditWidgets, handlers: EditHandlers) -> list[Any]:
     """Let the button start an edit, and a reloaded page follow its own. Returns the events that can be cancelled."""
     outputs = [w.video, w.report, w.status, w.results]
     start = w.render.click(_show_start, None, [w.render, w.cancel, w.status], queue=False, **HIDDEN)
     edit = start.then(
         handlers.edit,
-        [*_settings(w), w.badge, w.consent, w.visit],
+        [*_settings(w), w.badge, w.consent, w.visit, *_expert_settings(w)],
         outputs,
         api_name="edit",
         show_progress="hidden",
@@ -76,7 +82,8 @@ def _connect_render(page: gr.Blocks, w: EditWidgets, handlers: EditHandlers) -> 
     )
     edit.success(None, js=SCROLL_TO_RESULT, **HIDDEN)
     edit.failure(None, js=ASK_CONSENT, **HIDDEN)
-    settings, linked = [*_settings(w), w.badge], [w.emotion, w.intensity, w.variant, w.generator, w.adapt, w.badge]
+    settings = [*_settings(w), w.badge, *_expert_settings(w)]
+    linked = [w.emotion, w.intensity, w.variant, w.generator, w.adapt, w.badge, w.expert.expression]
     load = page.load(None, settings, [*linked, w.visit], js="(...values) => window.asccl.begin(...values)", **HIDDEN)
     resumed = load.then(handlers.resume, [w.visit], [*outputs, w.render, w.cancel], concurrency_limit=None, **HIDDEN)
     restore = "(source) => source ?? window.asccl.earlierSource"  # after the edit: a new source would cancel it
@@ -112,7 +119,7 @@ def _connect_source(w: EditWidgets, handlers: EditHandlers, previews: PreviewHan
     )
     first = opened.then(
         previews.preview,
-        [*_settings(w), w.time],
+        [*_settings(w), w.time, *_expert_settings(w)],
         [w.comparison, w.preview_note, w.is_plain_preview],
         api_name="first_preview",
         js=PREVIEW_INPUTS,
@@ -128,9 +135,9 @@ def _connect_source(w: EditWidgets, handlers: EditHandlers, previews: PreviewHan
 
 def _connect_controls(w: EditWidgets, handlers: EditHandlers, previews: PreviewHandlers) -> None:
     preview = gr.on(
-        [widget.change for widget in (*_settings(w)[1:], w.time)],
+        [widget.change for widget in (*_settings(w)[1:], w.time, *_expert_settings(w))],
         previews.preview,
-        [*_settings(w), w.time],
+        [*_settings(w), w.time, *_expert_settings(w)],
         [w.comparison, w.preview_note, w.is_plain_preview],
         api_name="preview",
         js=PREVIEW_INPUTS,
@@ -140,10 +147,15 @@ def _connect_controls(w: EditWidgets, handlers: EditHandlers, previews: PreviewH
     )
     _adapt_after(preview, w, previews, "adapted_preview")
     w.move.click(
-        previews.preview_clip, [*_settings(w), w.time], [w.moving, w.preview_note], concurrency_limit=None, **HIDDEN
+        previews.preview_clip,
+        [*_settings(w), w.time, *_expert_settings(w)],
+        [w.moving, w.preview_note],
+        concurrency_limit=None,
+        **HIDDEN,
     )
-    stale = [widget.change for widget in (*_settings(w), w.time)]
+    stale = [widget.change for widget in (*_settings(w), w.time, *_expert_settings(w))]
     gr.on(stale, None, None, [w.moving], js="() => null", queue=False, **HIDDEN)
+    connect_expert_controls(w.expert, w.curve, w.source)
     w.reference.change(
         handlers.open_reference,
         [w.reference, w.emotion],
@@ -159,7 +171,7 @@ def _adapt_after(preview: Any, w: EditWidgets, previews: PreviewHandlers, api_na
     """Show the adapted edit after a quick preview; a next preview does not wait for it."""
     preview.then(
         previews.adapted_preview,
-        [*_settings(w), w.time, w.is_plain_preview],
+        [*_settings(w), w.time, w.is_plain_preview, *_expert_settings(w)],
         [w.comparison, w.preview_note],
         api_name=api_name,
         show_progress="hidden",
@@ -171,7 +183,7 @@ def _adapt_after(preview: Any, w: EditWidgets, previews: PreviewHandlers, api_na
 
 def _connect_history(w: EditWidgets) -> None:
     """Let the browser remember the settings: for undo, for links, and to tell a result from what is set now."""
-    settings = [*_settings(w), w.badge]
+    settings = [*_settings(w), w.badge, *_expert_settings(w)]
     record = "(...values) => { window.asccl.record(...values); }"
     gr.on([widget.change for widget in settings], None, settings, None, js=record, queue=False, **HIDDEN)
     w.undo.click(None, None, settings, js="() => window.asccl.undo()", **HIDDEN)

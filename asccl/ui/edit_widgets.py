@@ -12,8 +12,10 @@ from asccl.ui.advanced import build_advanced
 from asccl.ui.components import html_widget, image_comparison, status_line, text_widget
 from asccl.ui.edit_requests import FROM_REFERENCE, SLIDER_STEP
 from asccl.ui.examples import CLICK_EXAMPLE, example_buttons
+from asccl.ui.expert_controls import CurveWidgets, ExpertWidgets, build_curve, build_expert_controls
 from asccl.ui.file_box import build_file_box
 from asccl.ui.hub_weights import HubWidgets
+from asccl.ui.preset_controls import PresetWidgets, build_preset_controls
 from asccl.ui.result_widgets import build_result_panel
 from asccl.ui.widget_updates import LARGEST_FACE
 from asccl.video.limits import Limits
@@ -56,6 +58,9 @@ class EditWidgets:
     hub: HubWidgets
     adapt: gr.Checkbox
     badge: gr.Checkbox
+    expert: ExpertWidgets
+    curve: CurveWidgets
+    presets: PresetWidgets
     render: gr.Button
     cancel: gr.Button
     status: gr.HTML
@@ -84,7 +89,9 @@ def build_edit_tab(limits: Limits) -> EditWidgets:
             widgets |= _preview_panel(limits)
         with gr.Column(elem_id="control-panel"):
             widgets |= {**_emotion_controls(), **_actions()}
-            widgets |= {**_reference_controls(limits), **_time_controls(limits), **build_advanced(), **_tools()}
+            widgets |= {**_reference_controls(limits), **_time_controls(limits)}
+            widgets |= {"expert": build_expert_controls(), "presets": build_preset_controls()}
+            widgets |= {**build_advanced(), **_tools()}
         with gr.Column(elem_id="result-panel"):
             widgets |= build_result_panel()
     return EditWidgets(**widgets)
@@ -129,6 +136,7 @@ def _preview_panel(limits: Limits) -> dict[str, Any]:
         "move": gr.Button("Play two seconds of it", size="sm", visible=False, elem_id="move"),
         "moving": html_widget(html_template=MOVING_TEMPLATE, elem_id="moving"),
         "preview_note": html_widget("", elem_id="preview-note"),
+        "curve": build_curve(),
         "examples": html_widget(example_buttons(), js_on_load=CLICK_EXAMPLE, elem_id="examples"),
         "is_plain_preview": gr.State(True),
     }

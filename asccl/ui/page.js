@@ -1,8 +1,8 @@
 // What one visit keeps in the browser: settings with their history, results, and the key that finds a running edit again.
 window.asccl = (() => {
   const STORE = "asccl-visit";
-  const NAMES = ["source", "emotion", "reference", "intensity", "start", "end", "face", "variant", "generator", "adapt", "badge"];
-  const LINKED = ["emotion", "intensity", "variant", "generator", "adapt", "badge"]; // no files and no times of a file
+  const NAMES = ["source", "emotion", "reference", "intensity", "start", "end", "face", "variant", "generator", "adapt", "badge", "expression", "keyframes"];
+  const LINKED = ["emotion", "intensity", "variant", "generator", "adapt", "badge", "expression"]; // no files and no times of a file
   const MAXIMA = { intensity: 2, variant: 9 };
   const CHOICES = {
     emotion: ["neutral", "angry", "disgusted", "fear", "happy", "sad", "surprised", "reference"],
@@ -11,6 +11,7 @@ window.asccl = (() => {
   const LABELS = {
     source: "file", emotion: "emotion", reference: "copied expression", intensity: "intensity", start: "start", end: "end",
     face: "face", variant: "version", generator: "method", adapt: "fit to the face", badge: "visible mark",
+    expression: "fine control", keyframes: "intensity over time",
   };
   const MERGED_MS = 700; // changes of one setting within this time are one step of the history
   const USER_MS = 1500; // a change so soon after a click or a key is the user's
@@ -134,7 +135,7 @@ window.asccl = (() => {
 
   for (const name of ["pointerdown", "keydown", "input"]) {
     document.addEventListener(name, (event) => {
-      if (event.target.closest?.("#control-panel, #faces")) lastAction = Date.now();
+      if (event.target.closest?.("#control-panel, #faces, #curve-box")) lastAction = Date.now();
     }, true);
   }
   // Gradio gives every radio button a name of its own: the arrow keys move within a group only.

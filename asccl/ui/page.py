@@ -13,6 +13,8 @@ from starlette.routing import BaseRoute, Route
 
 from asccl.ui.address import open_browser
 from asccl.ui.background import background_executor
+from asccl.ui.batch_handlers import BatchHandlers
+from asccl.ui.batch_tab import build_batch_tab, connect_batch_tab
 from asccl.ui.charts import plotly_route
 from asccl.ui.comparison_handlers import STAGE_SHARES as COMPARISON_STAGES
 from asccl.ui.comparison_handlers import ComparisonHandlers
@@ -30,6 +32,7 @@ from asccl.ui.limits import WEB_LIMITS
 from asccl.ui.listeners import Listeners
 from asccl.ui.middleware import AppMiddleware
 from asccl.ui.places import Places
+from asccl.ui.preset_controls import connect_preset_controls
 from asccl.ui.preview_handlers import PreviewHandlers
 from asccl.video import EncodeSettings
 from asccl.video.limits import Limits
@@ -82,6 +85,7 @@ def build_page(
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Edit"):
                 edit = build_edit_tab(limits)
+            batch = build_batch_tab(limits)
             with gr.Tab("Correlation", id="correlation"):
                 correlation = build_correlation_tab(limits)
             with gr.Tab("Evaluation", id="evaluation"):
@@ -89,6 +93,11 @@ def build_page(
             with gr.Tab("About"):
                 text_widget(read_text("about"), elem_id="about")
         connect_edit_tab(page, edit, edit_handlers, previews)
+        settings = [edit.emotion, edit.intensity, edit.variant, edit.expert.expression]
+        connect_preset_controls(edit.presets, page, settings)
+        emotion, intensity, variant, expression = settings
+        one_setting = [emotion, edit.reference, intensity, variant, edit.generator, edit.adapt, expression, edit.badge]
+        connect_batch_tab(batch, BatchHandlers(editor, limits, edits, folder), one_setting)
         connect_correlation_tab(correlation, comparison_handlers)
         connect_evaluation_tab(evaluation)
         _connect_tabs(edit, correlation, tabs)
@@ -135,7 +144,7 @@ def serve(
         server_name=address[0],
         server_port=address[1],
         theme=_build_theme(),
-        css_paths=[UI_FOLDER / "theme.css", UI_FOLDER / "correlation.css", UI_FOLDER / "evaluation.css"],
+        css_paths=[UI_FOLDER / f"{name}.css" for name in ("theme", "correlation", "evaluation", "expert")],
         head=f"<script>{read_script('page')}</script>",
         app_kwargs={"routes": [*routes, plotly_route(), *endpoint_page_routes()], "middleware": [middleware]},
         max_file_size=limits.max_bytes,

@@ -60,6 +60,8 @@ class PreviewHandlers:
         generator: str,
         adapt: bool,
         time: float,
+        expression: str,
+        keyframes: str,
         page: gr.Request,
     ) -> tuple[Any, str, bool]:
         """Edit one frame; where adapting the edit to the face takes seconds, show the plain preset.
@@ -76,6 +78,8 @@ class PreviewHandlers:
             generator: one of `GENERATORS`.
             adapt: whether to fit the preset to this face.
             time: seconds, the frame to edit.
+            expression: JSON of second_emotion, second_share and groups; empty for none.
+            keyframes: JSON of keyframes, [[seconds, intensity], ...]; empty for none.
             page: the page that asks; filled in by Gradio.
 
         Returns:
@@ -91,7 +95,8 @@ class PreviewHandlers:
         settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
 
         def look() -> tuple[Any, str, bool]:
-            preview = self.editor.quick_preview(build_request(self.editor, *settings), moment, caller.session)
+            request = build_request(self.editor, *settings, expression, keyframes)
+            preview = self.editor.quick_preview(request, moment, caller.session)
             return *_show_preview(preview, moment, start, end), not preview.is_final
 
         try:
@@ -117,6 +122,8 @@ class PreviewHandlers:
         adapt: bool,
         time: float,
         is_needed: bool,
+        expression: str,
+        keyframes: str,
         page: gr.Request,
     ) -> tuple[Any, Any]:
         """Edit one frame as the finished edit does. A new preview of the page ends this one.
@@ -134,6 +141,8 @@ class PreviewHandlers:
             adapt: as in `preview`.
             time: as in `preview`.
             is_needed: False where `preview` has shown the same picture.
+            expression: as in `preview`.
+            keyframes: as in `preview`.
             page: the page that asks; filled in by Gradio.
 
         Returns:
@@ -148,7 +157,8 @@ class PreviewHandlers:
 
         def work() -> tuple[Any, Any]:
             progress = Progress(cancelled=superseded.is_set)
-            preview = self.editor.preview(build_request(self.editor, *settings), moment, caller.session, progress)
+            request = build_request(self.editor, *settings, expression, keyframes)
+            preview = self.editor.preview(request, moment, caller.session, progress)
             return unchanged if superseded.is_set() else _show_preview(preview, moment, start, end)
 
         try:
@@ -176,6 +186,8 @@ class PreviewHandlers:
         generator: str,
         adapt: bool,
         time: float,
+        expression: str,
+        keyframes: str,
         page: gr.Request,
     ) -> AsyncIterator[tuple[Any, str]]:
         """Edit two seconds of a video, to be played in a loop.
@@ -192,6 +204,8 @@ class PreviewHandlers:
             generator: as in `preview`.
             adapt: as in `preview`.
             time: seconds, the middle of the part.
+            expression: as in `preview`.
+            keyframes: as in `preview`.
             page: the page that asks; filled in by Gradio.
 
         Yields:
@@ -207,7 +221,7 @@ class PreviewHandlers:
             ):
                 await ticket.wait()
                 output = Path(folder, "preview.mp4")
-                request = await run_in_threadpool(build_request, self.editor, *settings)
+                request = await run_in_threadpool(build_request, self.editor, *settings, expression, keyframes)
                 await run_in_threadpool(self.editor.preview_clip, request, float(time or 0), output, caller.session)
                 yield {"video": FileData(path=str(output), orig_name=output.name).model_dump()}, ""
         except Exception as error:

@@ -1,0 +1,143 @@
+"""The expert controls in a real browser: sliders, mix, curve, saved presets and several files."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+
+import pytest
+from conftest import ServedPage
+from fake_editor import FakeEditor
+from visitor import Visitor, wait_until
+
+from asccl.editing.saved_presets import SavedPreset, write_preset
+from asccl.expression import GroupAmounts, Keyframe
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedPage]:
+    page = ServedPage(FakeEditor(), tmp_path_factory.mktemp("expert"))
+    yield page
+    page.blocks.close()
+
+
+@pytest.fixture
+def person(served: ServedPage, chromium) -> Iterator[Visitor]:
+    """A window of its own on the one page of this module."""
+    served.editor.requests.clear()
+    visitor = Visitor(chromium, served.url)
+    yield visitor
+    visitor.context.close()
+    assert visitor.errors == []
+    assert visitor.foreign_requests == []
+
+
+def open_box(person: Visitor, name: str) -> None:
+    person.page.locator(f"#{name} button").first.click()
+
+
+def set_slider(person: Visitor, name: str, value: float) -> None:
+    box = person.page.locator(f"#{name} input[type=number]")
+    box.fill(str(value))
+    box.press("Enter")
+
+
+def choose(person: Visitor, name: str, label: str) -> None:
+    person.page.locator(f"#{name} input").click()
+    person.page.get_by_role("option", name=label, exact=True).click()
+
+
+def rendered_request(person: Visitor, served: ServedPage):
+    person.render()
+    wait_until(lambda: served.editor.requests)
+    return served.editor.requests[-1]
+
+
+def test_sliders_and_a_mix_reach_the_edit(person, served, media):
+    person.upload_and_wait(media / "talk.mp4")
+    open_box(person, "expert")
+    choose(person, "second-emotion", "Surprised")
+    set_slider(person, "second-share", 0.3)
+    set_slider(person, "group-brows", 0.5)
+    person.page.wait_for_timeout(300)
+    request = rendered_request(person, served)
+    assert (request.second_emotion, request.second_share) == ("surprised", 0.3)
+    assert request.groups == GroupAmounts(brows=0.5)
+
+
+def test_the_curve_reaches_the_edit(person, served, media):
+    person.upload_and_wait(media / "talk.mp4")
+    open_box(person, "curve-box")
+    plot = person.page.locator("#curve svg")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    for x, y in ((0.25, 1.0), (0.75, 0.5)):
+        person.page.mouse.click(box["x"] + x * box["width"], box["y"] + min(y * box["height"], box["height"] - 2))
+    points = person.page.locator(".curve-point")
+    assert points.count() == 2
+    points.nth(1).press("ArrowUp")
+    person.page.wait_for_timeout(300)
+    (first, second) = rendered_request(person, served).keyframes
+    assert first == Keyframe(pytest.approx(0.48, abs=0.05), pytest.approx(0.0, abs=0.05))
+    assert second == Keyframe(pytest.approx(1.43, abs=0.05), pytest.approx(1.05, abs=0.06))
+
+
+def test_a_new_file_clears_the_curve(person, media):
+    person.upload_and_wait(media / "talk.mp4")
+    open_box(person, "curve-box")
+    person.page.click("#curve [data-part=fade]")
+    assert person.page.locator(".curve-point").count() == 4
+    person.upload_and_wait(media / "face.jpg")
+    person.page.wait_for_function("() => document.querySelectorAll('.curve-point').length === 0")
+
+
+def test_a_preset_is_saved_exported_and_applied(person, served, media, tmp_path):
+    person.choose_emotion("Sad")
+    open_box(person, "expert")
+    set_slider(person, "group-smile", -0.4)
+    open_box(person, "presets")
+    person.page.fill("#preset-name textarea, #preset-name input", "Wistful")
+    person.page.click("#preset-save")
+    person.page.wait_for_selector("#preset-note :text('is saved')")
+    person.page.wait_for_selector("#preset-export:not([disabled])")
+    exported = json.loads(person.download("#preset-export").read_text())
+    assert (exported["emotion"], exported["groups"]["smile"]) == ("sad", -0.4)
+    person.page.reload()
+    person.page.wait_for_selector("#render")
+    open_box(person, "presets")
+    choose(person, "preset-choice", "Wistful")
+    person.page.wait_for_selector("#emotion input[value=sad]:checked")
+    open_box(person, "expert")
+    person.page.wait_for_function("() => document.querySelector('#group-smile input').value === '-0.4'")
+
+
+def test_a_preset_is_imported_and_a_bad_one_explained(person, tmp_path):
+    write_preset(SavedPreset("From a friend", "angry", 1.3), tmp_path / "friend.json")
+    (tmp_path / "bad.json").write_text("{}")
+    open_box(person, "presets")
+    upload = person.page.locator("#preset-import input[type=file], input[type=file][accept='.json']").first
+    upload.set_input_files(str(tmp_path / "bad.json"))
+    person.page.wait_for_selector("#preset-note [role=alert]:has-text('no preset')")
+    upload.set_input_files(str(tmp_path / "friend.json"))
+    person.page.wait_for_selector("#emotion input[value=angry]:checked")
+
+
+def test_several_files_give_one_zip_and_one_table(person, served, media):
+    person.choose_emotion("Sad")
+    person.page.get_by_role("tab", name="Several files").click()
+    person.page.wait_for_selector("#batch-settings:has-text('Sad')")
+    files = [str(media / name) for name in ("talk.mp4", "fake.mp4", "face.jpg")]
+    person.page.set_input_files("#batch-files input[type=file]", files)
+    person.page.wait_for_selector("#batch-files :text('talk')")
+    person.page.locator("#batch-consent input").check()
+    person.page.click("#batch-start")
+    person.page.wait_for_selector("#batch-status :text('Done: 2 of 3')")
+    assert person.page.locator("#batch-table tbody tr").count() == 3
+    person.page.wait_for_selector("#batch-download")
+    with zipfile.ZipFile(person.download("#batch-download")) as archive:
+        assert {"talk-sad.mp4", "face-sad.jpg", "table.csv"} <= set(archive.namelist())
+    assert [request.emotion for request in served.editor.requests] == ["sad", "sad"]
+    wait_until(lambda: not served.leftovers())
