@@ -38,10 +38,15 @@ WRITE_EXPRESSION = """(second, share, ...amounts) => {
   const names = %s;
   const groups = Object.fromEntries(names.map((name, n) => [name, amounts[n]]).filter(([, amount]) => amount));
   const mixed = second && second !== "none";
-  if (!mixed && !Object.keys(groups).length) return "";
-  return JSON.stringify({ ...(mixed ? { second_emotion: second, second_share: share } : {}), groups });
+  const isEmpty = !mixed && !Object.keys(groups).length;
+  const text = isEmpty ? "" : JSON.stringify({ ...(mixed ? { second_emotion: second, second_share: share } : {}), groups });
+  window.ascclExpression = text;
+  return text;
 }"""
-READ_EXPRESSION = """(text) => {
+# a text that comes from the sliders changes none of them: another one may have moved since
+READ_EXPRESSION = """(text, ...sliders) => {
+  if (text === window.ascclExpression) return sliders;
+  window.ascclExpression = text;
   const names = %s;
   let values = {};
   try { values = JSON.parse(text || "{}"); } catch { values = {}; }
@@ -151,7 +156,13 @@ def connect_expert_controls(expert: ExpertWidgets, curve: CurveWidgets, source: 
         js=WRITE_EXPRESSION % names,
         **JS_ONLY,
     )
-    expert.expression.change(None, [expert.expression], expert.sliders, js=READ_EXPRESSION % names, **JS_ONLY)
+    expert.expression.change(
+        None,
+        [expert.expression, *expert.sliders],
+        expert.sliders,
+        js=READ_EXPRESSION % names,
+        **JS_ONLY,
+    )
     expert.reset.click(None, None, [expert.expression], js=RESET_EXPRESSION, **JS_ONLY)
     curve.curve.input(None, None, [curve.keyframes], js=WRITE_CURVE, **JS_ONLY)
     curve.keyframes.change(None, [curve.keyframes], None, js=DRAW_CURVE, **JS_ONLY)

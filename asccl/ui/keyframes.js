@@ -83,7 +83,7 @@ element.addEventListener("pointerdown", (event) => {
   if (button) dragged = [...part("points").children].indexOf(button);
   else if (event.target.closest('[data-part="plot"]')) dragged = add(...place(event));
   else return;
-  part("points").children[dragged].focus();
+  part("points").children[dragged].focus({ preventScroll: true });
   event.preventDefault();
 });
 window.addEventListener("pointermove", (event) => {

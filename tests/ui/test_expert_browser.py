@@ -72,10 +72,10 @@ def test_the_curve_reaches_the_edit(person, served, media):
     person.upload_and_wait(media / "talk.mp4")
     open_box(person, "curve-box")
     plot = person.page.locator("#curve svg")
-    plot.scroll_into_view_if_needed()
-    box = plot.bounding_box()
-    for x, y in ((0.25, 1.0), (0.75, 0.5)):
-        person.page.mouse.click(box["x"] + x * box["width"], box["y"] + min(y * box["height"], box["height"] - 2))
+    plot.evaluate("element => element.scrollIntoView({block: 'center'})")
+    size = plot.bounding_box()
+    for x, y in ((0.25, 0.98), (0.75, 0.5)):
+        plot.click(position={"x": x * size["width"], "y": y * size["height"]})
     points = person.page.locator(".curve-point")
     assert points.count() == 2
     points.nth(1).press("ArrowUp")
