@@ -39,7 +39,8 @@ WRITE_EXPRESSION = """(second, share, ...amounts) => {
   const groups = Object.fromEntries(names.map((name, n) => [name, amounts[n]]).filter(([, amount]) => amount));
   const mixed = second && second !== "none";
   const isEmpty = !mixed && !Object.keys(groups).length;
-  const text = isEmpty ? "" : JSON.stringify({ ...(mixed ? { second_emotion: second, second_share: share } : {}), groups });
+  const mix = mixed ? { second_emotion: second, second_share: share } : {};
+  const text = isEmpty ? "" : JSON.stringify({ ...mix, groups });
   window.ascclExpression = text;
   return text;
 }"""
