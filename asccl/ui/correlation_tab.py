@@ -36,7 +36,7 @@ ALIGNMENTS = {
     "place": "Crop at the same place",
     "landmarks": "Rotate into the source's pose",
 }
-EXAMPLE = (EXAMPLES_FOLDER / "astronaut.mp4", EXAMPLES_FOLDER / "astronaut-sad.mp4")
+EXAMPLE = (EXAMPLES_FOLDER / "emma.mp4", EXAMPLES_FOLDER / "emma-sad.mp4")
 # on a phone, the charts are below the controls
 SCROLL_TO_CHARTS = """() => window.innerWidth < 900 &&
   document.getElementById('bench-charts')?.scrollIntoView({behavior: 'smooth', block: 'start'})"""

@@ -23,6 +23,7 @@ from asccl.ui.components import (
     status_line,
 )
 from asccl.ui.edit_requests import FROM_REFERENCE, SETTING_NAMES, EditorProtocol, build_request
+from asccl.ui.examples import EXAMPLES_FOLDER
 from asccl.ui.file_box import file_value
 from asccl.ui.job_runner import JobRunner
 from asccl.ui.jobs import Job, JobProgress, JobWork
@@ -194,9 +195,10 @@ class EditHandlers:
         self.edits.stop_visit(visit or "")
 
     def delete(self, files: list[str] | None) -> None:
-        """Delete results of a visit. Gradio has checked that they are files that it keeps for visitors."""
-        for path in files or []:
-            Path(path).unlink(missing_ok=True)
+        """Delete results of a visit, but no examples. Gradio has checked that it keeps these files for visitors."""
+        for path in map(Path, files or []):
+            if not path.is_relative_to(EXAMPLES_FOLDER):
+                path.unlink(missing_ok=True)
 
     def stop_jobs(self, page: gr.Request) -> None:
         """Stop the edits of a closed page."""

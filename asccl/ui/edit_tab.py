@@ -129,7 +129,8 @@ def _connect_source(w: EditWidgets, handlers: EditHandlers, previews: PreviewHan
     _adapt_after(first, w, previews, "first_adapted_preview")
     w.source.change(None, None, [w.consent], js="() => false", **HIDDEN)  # another face needs another consent
     w.webcam.stop_recording(lambda recording: recording, [w.webcam], [w.source], **HIDDEN)
-    w.examples.pick(load_example, None, [w.source, w.emotion], queue=False, **HIDDEN)
+    loaded = [w.source, w.emotion, w.intensity, w.expert.expression, w.results]
+    w.examples.pick(load_example, None, loaded, queue=False, **HIDDEN)
     w.gallery.select(_select_face, None, [w.face], queue=False, **HIDDEN)
 
 

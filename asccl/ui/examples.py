@@ -1,7 +1,8 @@
-"""The example clips of the app; one click loads them."""
+"""The examples of the app: one click loads a file, chooses an emotion and shows the finished result."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import gradio as gr
 
 from asccl.files import bundled_folder
-from asccl.ui.components import shrink, to_data_url
-from asccl.video.reader import Reader
+from asccl.types import EditRequest, EditResult
+from asccl.ui.components import Value, shrink, to_data_url
+from asccl.ui.expression_values import NO_EXPRESSION
+from asccl.ui.result_widgets import result_value
+from asccl.video.reader import Reader, probe
 
 EXAMPLES_FOLDER = bundled_folder("examples")
 THUMBNAIL_SIDE = 160  # pixels
@@ -18,14 +22,34 @@ THUMBNAIL_SIDE = 160  # pixels
 
 @dataclass(frozen=True)
 class Example:
-    """An example and the emotion that a click chooses: one that changes this face visibly."""
+    """An example.
+
+    Attributes:
+        label: of its button.
+        path: the file.
+        emotion: that a click chooses: one that changes this face visibly.
+    """
 
     label: str
     path: Path
     emotion: str
 
+    @property
+    def result(self) -> Path:
+        """The edited file; its report lies beside it as JSON. `training.assets.make_spoken_examples` makes both."""
+        return self.path.with_stem(f"{self.path.stem}-{self.emotion}")
+
+    @property
+    def report(self) -> Path:
+        """The report of the edit."""
+        return self.result.with_name(f"{self.result.name}.json")
+
 
 EXAMPLES = (
+    Example("Emma, becomes sad", EXAMPLES_FOLDER / "emma.mp4", "sad"),
+    Example("Ben, becomes happy", EXAMPLES_FOLDER / "ben.mp4", "happy"),
+    Example("Maya, becomes surprised", EXAMPLES_FOLDER / "maya.mp4", "surprised"),
+    Example("Paul, becomes angry", EXAMPLES_FOLDER / "paul.mp4", "angry"),
     Example("Astronaut, video", EXAMPLES_FOLDER / "astronaut.mp4", "sad"),
     Example("Astronaut, photo", EXAMPLES_FOLDER / "astronaut.jpg", "sad"),
     Example("Rendered head", EXAMPLES_FOLDER / "rendered.mp4", "happy"),
@@ -48,12 +72,27 @@ def example_buttons() -> str:
     return f'<div class="examples" role="group" aria-label="Examples">{"".join(buttons)}</div>'
 
 
-def load_example(event: gr.EventData) -> tuple[str, str]:
-    """Return file and emotion of the clicked example. Raises gr.Error for an index that is not of an example."""
+def load_example(event: gr.EventData) -> tuple[str, str, float, str, Value]:
+    """Load the clicked example.
+
+    Returns:
+        File, emotion, intensity, expression of the expert controls, and value of the strip of results. Raises gr.Error
+        for an index that is not of an example.
+    """
     index = event.index  # type: ignore[attr-defined]  # a field that the script of the page adds
     if not isinstance(index, int) or not 0 <= index < len(EXAMPLES):
         raise gr.Error("There is no such example", print_exception=False)
-    return str(EXAMPLES[index].path), EXAMPLES[index].emotion
+    example = EXAMPLES[index]
+    return str(example.path), example.emotion, 1.0, NO_EXPRESSION, example_result(example)
+
+
+def example_result(example: Example) -> Value:
+    """Build the value of the strip of results for an example."""
+    report = json.loads(example.report.read_text(encoding="utf-8"))
+    request = EditRequest(example.path, emotion=example.emotion, output=example.result, badge=True)
+    settings = {"emotion": example.emotion, "intensity": 1.0, "expression": NO_EXPRESSION}
+    info = probe(example.path)
+    return result_value(request, EditResult(example.result, report), example.report, info, settings)
 
 
 def _thumbnail_url(path: Path) -> str:

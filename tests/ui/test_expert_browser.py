@@ -13,6 +13,7 @@ from visitor import Visitor, wait_until
 
 from asccl.editing.saved_presets import SavedPreset, write_preset
 from asccl.expression import GroupAmounts, Keyframe
+from asccl.ui.examples import EXAMPLES
 
 pytestmark = pytest.mark.browser
 
@@ -141,3 +142,20 @@ def test_several_files_give_one_zip_and_one_table(person, served, media):
         assert {"talk-sad.mp4", "face-sad.jpg", "table.csv"} <= set(archive.namelist())
     assert [request.emotion for request in served.editor.requests] == ["sad", "sad"]
     wait_until(lambda: not served.leftovers())
+
+
+def test_an_example_comes_with_its_finished_result(person, served):
+    person.page.locator("#examples button").first.click()
+    person.page.wait_for_selector("#player video")
+    assert "Sad" in person.text(".result-item strong")
+    person.page.wait_for_function("() => [...document.querySelectorAll('#player video')].every(v => v.readyState >= 2)")
+    assert served.editor.requests == []
+
+
+def test_a_deleted_example_can_be_loaded_again(person):
+    for _ in range(2):
+        person.page.locator("#examples button").nth(1).click()
+        person.page.wait_for_selector(".result-item")
+        person.page.click(".result-item [data-part=delete]")
+        person.page.wait_for_function("() => !document.querySelector('.result-item')")
+    assert EXAMPLES[1].result.exists()

