@@ -28,6 +28,7 @@ from asccl.ui.edit_widgets import EditWidgets, build_edit_tab
 from asccl.ui.evaluation_tab import build_evaluation_tab, connect_evaluation_tab
 from asccl.ui.examples import EXAMPLES_FOLDER
 from asccl.ui.job_runner import MAX_SILENCE, JobRunner
+from asccl.ui.languages import translate_page
 from asccl.ui.limits import WEB_LIMITS
 from asccl.ui.listeners import Listeners
 from asccl.ui.middleware import AppMiddleware
@@ -147,6 +148,8 @@ def serve(
         css_paths=[UI_FOLDER / f"{name}.css" for name in ("theme", "correlation", "evaluation", "expert")],
         head=f"<script>{read_script('page')}</script>",
         app_kwargs={"routes": [*routes, plotly_route(), *endpoint_page_routes()], "middleware": [middleware]},
+        i18n=translate_page(page),
+        app_kwargs={"routes": [*routes, plotly_route()], "middleware": [middleware]},
         max_file_size=limits.max_bytes,
         max_threads=MAX_EVENTS,
         allowed_paths=[str(EXAMPLES_FOLDER)],

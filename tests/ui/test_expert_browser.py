@@ -159,3 +159,14 @@ def test_a_deleted_example_can_be_loaded_again(person):
         person.page.click(".result-item [data-part=delete]")
         person.page.wait_for_function("() => !document.querySelector('.result-item')")
     assert EXAMPLES[1].result.exists()
+
+
+@pytest.mark.parametrize(
+    ("locale", "button", "label"), [("de-DE", "Ergebnis erstellen", "Traurig"), ("fr-FR", "Create the result", "Sad")]
+)
+def test_the_page_speaks_the_language_of_the_browser(served, chromium, locale, button, label):
+    person = Visitor(chromium, served.url, locale=locale)
+    person.page.wait_for_selector(f"#render:has-text('{button}')")
+    person.page.get_by_role("radio", name=label).check()
+    assert person.page.locator("#emotion input:checked").get_attribute("value") == "sad"
+    person.context.close()
