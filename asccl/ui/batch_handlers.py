@@ -6,12 +6,12 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
@@ -189,7 +189,7 @@ class BatchHandlers:
 
     async def _edit_one(
         self, name: str, settings: BatchSettings, batch: Batch, page: gr.Request
-    ) -> AsyncIterator[JobProgress]:
+    ) -> AsyncGenerator[JobProgress, None]:
         """Edit one file and keep its result, or the line of its error."""
 
         def prepare() -> JobWork:
@@ -201,7 +201,8 @@ class BatchHandlers:
             return JobProgress("done", 1.0, None)
 
         try:
-            async with aclosing(self.edits.run(Caller.of(page), prepare, lambda progress: progress, present)) as steps:  # type: ignore[type-var]  # an async generator, which the annotation of `run` hides
+            job = self.edits.run(Caller.of(page), prepare, lambda progress: progress, present)
+            async with aclosing(cast("AsyncGenerator[JobProgress, None]", job)) as steps:
                 async for progress in steps:
                     yield progress
         except CancelledError:

@@ -1,7 +1,7 @@
 """The languages of the page: Gradio's i18n shows the labels in that of the browser, English where there is none.
 
 A file `texts/languages/CODE.json` maps English texts of the page to those of a language; what it leaves out stays
-English. Texts that the server computes (states of a job, errors, reports) and the texts inside of the players are English.
+English. Texts that the server computes (states of a job, errors, reports) and those inside of players are English.
 """
 
 from __future__ import annotations
