@@ -194,10 +194,10 @@ def test_a_new_source_stops_the_edit_of_the_previous_one(serve_page, media, visi
     assert page.editor.stopped.wait(60)
     person.page.wait_for_selector("#source-card:has-text('astronaut.jpg')")
     assert person.text("#status .status") == ""
-    assert not person.page.locator("#result-panel").is_visible()
+    assert person.page.locator(".result-item").count() == 1  # the finished result of the example
     page.editor.delay = 0.0
     person.render()
-    person.page.wait_for_selector("#still img")
+    person.page.wait_for_selector(".result-item:nth-child(2)")
     assert person.page.locator("#player video").count() == 0
     assert person.errors == []
 
