@@ -91,6 +91,16 @@ def serve_page(
         page.blocks.close()
 
 
+@pytest.fixture(scope="module")
+def shared_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedPage]:
+    """One page for all tests of a module."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("GRADIO_TEMP_DIR", "")
+        page = ServedPage(FakeEditor(), tmp_path_factory.mktemp("shared"))
+        yield page
+        page.blocks.close()
+
+
 @pytest.fixture
 def visit(chromium) -> Iterator[Callable[..., Visitor]]:
     """visit(url, **context settings) -> Visitor. Afterwards, no window may have asked another machine."""

@@ -7,8 +7,6 @@ import zipfile
 from collections.abc import Iterator
 
 import pytest
-from conftest import ServedPage
-from fake_editor import FakeEditor
 from visitor import Visitor, wait_until
 
 from asccl.editing.saved_presets import SavedPreset, write_preset
@@ -18,18 +16,11 @@ from asccl.ui.examples import EXAMPLES
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedPage]:
-    page = ServedPage(FakeEditor(), tmp_path_factory.mktemp("expert"))
-    yield page
-    page.blocks.close()
-
-
 @pytest.fixture
-def person(served: ServedPage, chromium) -> Iterator[Visitor]:
+def person(shared_page, chromium) -> Iterator[Visitor]:
     """A window of its own on the one page of this module."""
-    served.editor.requests.clear()
-    visitor = Visitor(chromium, served.url)
+    shared_page.editor.requests.clear()
+    visitor = Visitor(chromium, shared_page.url)
     yield visitor
     visitor.context.close()
     assert visitor.errors == []
@@ -51,25 +42,25 @@ def choose(person: Visitor, name: str, label: str) -> None:
     person.page.get_by_role("option", name=label, exact=True).click()
 
 
-def rendered_request(person: Visitor, served: ServedPage):
+def rendered_request(person: Visitor, shared_page):
     person.render()
-    wait_until(lambda: served.editor.requests)
-    return served.editor.requests[-1]
+    wait_until(lambda: shared_page.editor.requests)
+    return shared_page.editor.requests[-1]
 
 
-def test_sliders_and_a_mix_reach_the_edit(person, served, media):
+def test_sliders_and_a_mix_reach_the_edit(person, shared_page, media):
     person.upload_and_wait(media / "talk.mp4")
     open_box(person, "expert")
     choose(person, "second-emotion", "Surprised")
     set_slider(person, "second-share", 0.3)
     set_slider(person, "group-brows", 0.5)
     person.page.wait_for_timeout(300)
-    request = rendered_request(person, served)
+    request = rendered_request(person, shared_page)
     assert (request.second_emotion, request.second_share) == ("surprised", 0.3)
     assert request.groups == GroupAmounts(brows=0.5)
 
 
-def test_the_curve_reaches_the_edit(person, served, media):
+def test_the_curve_reaches_the_edit(person, shared_page, media):
     person.upload_and_wait(media / "talk.mp4")
     open_box(person, "curve-box")
     plot = person.page.locator("#curve svg")
@@ -81,7 +72,7 @@ def test_the_curve_reaches_the_edit(person, served, media):
     assert points.count() == 2
     points.nth(1).press("ArrowUp")
     person.page.wait_for_timeout(300)
-    (first, second) = rendered_request(person, served).keyframes
+    (first, second) = rendered_request(person, shared_page).keyframes
     assert first == Keyframe(pytest.approx(0.48, abs=0.05), pytest.approx(0.0, abs=0.05))
     assert second == Keyframe(pytest.approx(1.43, abs=0.05), pytest.approx(1.05, abs=0.06))
 
@@ -95,7 +86,7 @@ def test_a_new_file_clears_the_curve(person, media):
     person.page.wait_for_function("() => document.querySelectorAll('.curve-point').length === 0")
 
 
-def test_a_preset_is_saved_exported_and_applied(person, served, media, tmp_path):
+def test_a_preset_is_saved_exported_and_applied(person, media):
     person.choose_emotion("Sad")
     open_box(person, "expert")
     set_slider(person, "group-smile", -0.4)
@@ -126,7 +117,7 @@ def test_a_preset_is_imported_and_a_bad_one_explained(person, tmp_path):
     person.page.wait_for_selector("#emotion input[value=angry]:checked")
 
 
-def test_several_files_give_one_zip_and_one_table(person, served, media):
+def test_several_files_give_one_zip_and_one_table(person, shared_page, media):
     person.choose_emotion("Sad")
     person.page.get_by_role("tab", name="Several files").click()
     person.page.wait_for_selector("#batch-settings:has-text('Sad')")
@@ -140,16 +131,16 @@ def test_several_files_give_one_zip_and_one_table(person, served, media):
     person.page.wait_for_selector("#batch-download")
     with zipfile.ZipFile(person.download("#batch-download")) as archive:
         assert {"talk-sad.mp4", "face-sad.jpg", "table.csv"} <= set(archive.namelist())
-    assert [request.emotion for request in served.editor.requests] == ["sad", "sad"]
-    wait_until(lambda: not served.leftovers())
+    assert [request.emotion for request in shared_page.editor.requests] == ["sad", "sad"]
+    wait_until(lambda: not shared_page.leftovers())
 
 
-def test_an_example_comes_with_its_finished_result(person, served):
+def test_an_example_comes_with_its_finished_result(person, shared_page):
     person.page.locator("#examples button").first.click()
     person.page.wait_for_selector("#player video")
     assert "Sad" in person.text(".result-item strong")
     person.page.wait_for_function("() => [...document.querySelectorAll('#player video')].every(v => v.readyState >= 2)")
-    assert served.editor.requests == []
+    assert shared_page.editor.requests == []
 
 
 def test_a_deleted_example_can_be_loaded_again(person):
@@ -164,8 +155,8 @@ def test_a_deleted_example_can_be_loaded_again(person):
 @pytest.mark.parametrize(
     ("locale", "button", "label"), [("de-DE", "Ergebnis erstellen", "Traurig"), ("fr-FR", "Create the result", "Sad")]
 )
-def test_the_page_speaks_the_language_of_the_browser(served, chromium, locale, button, label):
-    person = Visitor(chromium, served.url, locale=locale)
+def test_the_page_speaks_the_language_of_the_browser(shared_page, chromium, locale, button, label):
+    person = Visitor(chromium, shared_page.url, locale=locale)
     person.page.wait_for_selector(f"#render:has-text('{button}')")
     person.page.get_by_role("radio", name=label).check()
     assert person.page.locator("#emotion input:checked").get_attribute("value") == "sad"
