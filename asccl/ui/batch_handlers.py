@@ -18,11 +18,12 @@ import gradio as gr
 from asccl.editing.batch import edit_row, failed_row, table_csv
 from asccl.errors import CancelledError, SettingError
 from asccl.files import join_name
-from asccl.types import EditRequest, EditResult, Progress
+from asccl.types import GENERATORS, EditRequest, EditResult, Progress
 from asccl.ui.components import status_line
 from asccl.ui.edit_handlers import STAGES
 from asccl.ui.edit_requests import EditorProtocol
 from asccl.ui.expression_values import expression_fields
+from asccl.ui.hub_weights import generator_fields
 from asccl.ui.job_runner import JobRunner
 from asccl.ui.jobs import Job, JobProgress, JobWork
 from asccl.ui.limits import check_media, check_upload
@@ -68,7 +69,7 @@ class BatchSettings:
             reference=check_upload(self.reference, "reference") if self.reference else None,
             intensity=float(self.intensity),
             seed=int(self.variant or 0),
-            generator=self.generator,
+            **generator_fields(self.generator or GENERATORS[0]),
             adapt=bool(self.adapt),
             badge=bool(self.badge),
             **expression_fields(self.expression, None, self.emotion),
