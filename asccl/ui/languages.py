@@ -18,6 +18,7 @@ from asccl.ui.components import UI_FOLDER
 LANGUAGES_FOLDER = UI_FOLDER / "texts" / "languages"
 TEXT_ATTRIBUTES = ("label", "info", "placeholder")
 VALUE_CLASSES = (gr.Button, gr.Markdown)  # whose value is a text of the page
+API_CLASSES = (gr.Textbox, gr.Number, gr.File)  # which are never visible where they have no id
 
 
 def read_languages() -> dict[str, dict[str, str]]:
@@ -70,7 +71,7 @@ def page_texts(page: gr.Blocks) -> Iterator[str]:
 
 def _mark_texts(block: Any, mark: Any) -> None:
     """Replace the texts of a component by what `mark` returns for them; hidden ones name parameters of the API."""
-    if getattr(block, "visible", True) is False and not isinstance(block, gr.Button):
+    if isinstance(block, API_CLASSES) and block.visible is False and block.elem_id is None:
         return
     for name in TEXT_ATTRIBUTES:
         if isinstance(getattr(block, name, None), str):
