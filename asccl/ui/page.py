@@ -149,7 +149,6 @@ def serve(
         head=f"<script>{read_script('page')}</script>",
         app_kwargs={"routes": [*routes, plotly_route(), *endpoint_page_routes()], "middleware": [middleware]},
         i18n=translate_page(page),
-        app_kwargs={"routes": [*routes, plotly_route()], "middleware": [middleware]},
         max_file_size=limits.max_bytes,
         max_threads=MAX_EVENTS,
         allowed_paths=[str(EXAMPLES_FOLDER)],
