@@ -13,6 +13,7 @@ import json
 import resource
 import statistics
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from asccl import Editor, EditRequest
@@ -67,7 +68,7 @@ def measure_moments(folder: Path, seconds: float, size: tuple[int, int]) -> dict
 
     first = timed(lambda: look(0.0))
     moments = [seconds * (number + 0.5) / NUM_MOMENTS for number in range(NUM_MOMENTS)]
-    following = [timed(lambda time=time: look(time)) for time in moments]
+    following = [timed(partial(look, time)) for time in moments]
     return {
         "clips": f"two of {size[0]} x {size[1]}, {seconds:g} s",
         "first moment, CPU seconds": first.cpu,

@@ -41,7 +41,7 @@ def compare_crops(variants: list[MetricVariant], source: Crops, generated: Crops
         generated: crops of the other, frame by frame.
     """
     inputs = [torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1 for images in (source, generated)]
-    means = {}
+    means: dict[tuple[str, str], float] = {}
     with torch.inference_mode(), single_thread():
         for variant in variants:
             maps = [variant.backbone.feature_maps(images) for images in inputs]

@@ -264,7 +264,7 @@ def test_an_answer_survives_a_lost_connection_and_the_open_link_finds_the_person
         else:
             route.continue_()
 
-    page.route("**/study/answer", lose_twice)
+    page.route("**/study/answer?*", lose_twice)
     page.check("[name=answer][value=left]")
     page.click("#next")
     page.wait_for_function("() => document.getElementById('count').textContent.startsWith('2')")
