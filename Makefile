@@ -10,13 +10,17 @@ CONSTRAINT := $(addprefix --constraint ,$(LOCK))
 # PyTorch's default wheels for Linux bring 4 GB of GPU libraries. Without a GPU, take the CPU build where it can be reached.
 CPU_INDEX := $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && echo https://download.pytorch.org/whl/cpu)
 
+# Test modules run in processes side by side, each with one thread.
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+test test-312: export OMP_NUM_THREADS = 1
+
 .PHONY: app test test-312 space bench docs lint lock sbom clean
 
 app: $(VENV)/run.stamp
 	$(BIN)/python app.py --browser $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -25,7 +29,7 @@ lint: $(VENV)/dev.stamp
 
 # The tests that depend on PyAV, which has a newer version on Python 3.12.
 test-312: $(VENV312)/test.stamp
-	$(VENV312)/bin/python -m pytest tests/video tests/face tests/editing tests/commands tests/test_bad_input.py $(ARGS)
+	$(VENV312)/bin/python -m pytest tests/video tests/face tests/editing tests/commands tests/test_bad_input.py $(PARALLEL) $(ARGS)
 
 # The app as a Space: a fresh environment of Python 3.12, no home, port 7860, first page and one edit. Takes minutes.
 space: $(VENV)/dev.stamp
