@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import json
 import os
 import socket
 import subprocess
@@ -65,16 +66,21 @@ class Tally:
 
 
 class Client:
-    """Calls the endpoints of the app as the page does.
+    """Calls the app as its page does: requests join the queue, results come in one stream of messages.
 
     Args:
         url: of the app.
         address: local address to connect from.
+        session: name of the open page.
     """
 
-    def __init__(self, url: str, address: str):
+    def __init__(self, url: str, address: str, session: str):
         transport = httpx.AsyncHTTPTransport(local_address=address)
         self.http = httpx.AsyncClient(base_url=url, transport=transport, timeout=TIMEOUT)
+        self.session = session
+        self._functions: dict[str, tuple[int, int]] = {}  # name -> index, number of inputs
+        self._results: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._stream: asyncio.Task[None] | None = None
 
     async def upload(self, name: str, content: bytes) -> dict[str, Any]:
         """Upload a file. Returns the value of a file component."""
@@ -82,13 +88,28 @@ class Client:
         response.raise_for_status()
         return {"path": response.json()[0], "meta": {"_type": "gradio.FileData"}}
 
-    async def call(self, endpoint: str, data: list[Any], session: str) -> str:
-        """Call an endpoint and wait for its result.
+    async def join(self, endpoint: str, data: list[Any], session: str = "") -> httpx.Response:
+        """Ask for work.
+
+        Args:
+            endpoint: its name.
+            data: its arguments; missing ones are None.
+            session: that asks; by default that of this client.
+        """
+        if not self._functions:
+            config = (await self.http.get("config")).json()
+            self._functions = {d["api_name"]: (d["id"], len(d["inputs"])) for d in config["dependencies"]}
+        index, count = self._functions[endpoint]
+        padded = [*data, *[None] * (count - len(data))]
+        body = {"data": padded, "fn_index": index, "session_hash": session or self.session}
+        return await self.http.post("gradio_api/queue/join", json=body)
+
+    async def call(self, endpoint: str, data: list[Any]) -> str:
+        """Ask for work and wait for its result.
 
         Args:
             endpoint: its name.
             data: its arguments.
-            session: that asks.
 
         Returns:
             The result as text.
@@ -96,22 +117,30 @@ class Client:
         Raises:
             RuntimeError: the endpoint failed.
         """
-        response = await self.http.post(f"gradio_api/call/{endpoint}", json={"data": data, "session_hash": session})
+        response = await self.join(endpoint, data)
         response.raise_for_status()
-        event = ""
-        async for line in self._events(f"gradio_api/call/{endpoint}/{response.json()['event_id']}"):
-            if line.startswith("event:"):
-                event = line
-            elif event == "event: error":
-                raise RuntimeError(f"/{endpoint} failed: {line}")
-            elif event == "event: complete":
-                return line
-        raise RuntimeError(f"/{endpoint} ended without a result")
+        result = self._results.setdefault(response.json()["event_id"], asyncio.get_running_loop().create_future())
+        while not result.done():
+            if self._stream is None or self._stream.done():
+                self._stream = asyncio.create_task(self._listen())
+            waiting: list[asyncio.Future[Any]] = [result, self._stream]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        message = result.result()
+        if not message["success"]:
+            raise RuntimeError(f"/{endpoint} failed: {message['output']}")
+        return json.dumps(message["output"])
 
-    async def _events(self, path: str) -> AsyncIterator[str]:
-        async with self.http.stream("GET", path) as response:
+    async def _listen(self) -> None:
+        """Read the messages of this page until no request is open."""
+        url = f"gradio_api/queue/data?session_hash={self.session}"
+        async with self.http.stream("GET", url) as response:
             async for line in response.aiter_lines():
-                yield line
+                message = json.loads(line.removeprefix("data:")) if line.startswith("data:") else {}
+                if message.get("msg") == "process_completed":
+                    future = asyncio.get_running_loop().create_future()
+                    result = self._results.setdefault(message["event_id"], future)
+                    if not result.done():
+                        result.set_result(message)
 
 
 def settings(source: dict[str, Any], emotion: str) -> list[Any]:
@@ -133,36 +162,34 @@ async def live(client: Client, number: int, until: float, tally: Tally) -> None:
     await asyncio.sleep(0.5 * number)
     try:
         source = await client.upload(f"person-{number}.mp4", CLIP.read_bytes() + bytes([number]))  # a file of their own
-        session = f"person{number}"
         times = tally.first_previews
         while time.monotonic() < until:
             for _ in range(PREVIEWS):
                 start = time.monotonic()
                 data = [*settings(source, next(emotions)), 0.5]
-                await client.call("preview", data, session)
+                await client.call("preview", data)
                 times.append(time.monotonic() - start)
                 times = tally.later_previews
-                adapting.append(asyncio.create_task(adapt(client, data, session, tally)))
+                adapting.append(asyncio.create_task(adapt(client, data, tally)))
                 await asyncio.sleep(THINKING_SECONDS)
             start = time.monotonic()
-            await client.call("edit", [*settings(source, next(emotions)), False, True], session)
+            await client.call("edit", [*settings(source, next(emotions)), False, True])
             tally.edits.append(time.monotonic() - start)
         await asyncio.gather(*adapting)
     except (httpx.HTTPError, RuntimeError) as error:
         tally.failures.append(f"person {number}: {type(error).__name__} {error}"[:200])
 
 
-async def adapt(client: Client, data: list[Any], session: str, tally: Tally) -> None:
+async def adapt(client: Client, data: list[Any], tally: Tally) -> None:
     """Wait for the adapted preview, or for the next request of the person, which ends it.
 
     Args:
         client: of this person.
         data: arguments of the quick preview.
-        session: of the person.
         tally: counts it.
     """
     start = time.monotonic()
-    if "data:image" in await client.call("adapted_preview", data, session):
+    if "data:image" in await client.call("adapted_preview", [*data, True]):
         tally.adapted_previews.append(time.monotonic() - start)
 
 
@@ -175,8 +202,7 @@ async def attack(client: Client, until: float) -> None:
     async def flood(data: list[Any], endpoint: str) -> None:
         while time.monotonic() < until:
             for count in range(FLOOD_JOINS):
-                body = {"data": data, "session_hash": f"flood{count % 5}"}
-                await client.http.post(f"gradio_api/call/{endpoint}", json=body)
+                await client.join(endpoint, data, f"flood{count % 5}")
             await asyncio.sleep(1)
 
     async def send_large_bodies() -> None:
@@ -199,7 +225,7 @@ async def attack(client: Client, until: float) -> None:
     await asyncio.gather(
         flood([*settings(source, "sad"), False, True], "edit"),
         flood([*settings(source, "happy"), 0.5], "preview"),
-        flood([*settings(source, "fear"), 0.5], "adapted_preview"),
+        flood([*settings(source, "fear"), 0.5, True], "adapted_preview"),
         flood([picture], "faces"),
         send_large_bodies(),
         *(upload_slowly() for _ in range(20)),
@@ -256,19 +282,19 @@ async def run(people: int, seconds: float, hostile: bool) -> dict[str, Any]:
         server = Server(Path(name))
         try:
             await server.wait()
-            visitor = Client(server.url, "127.0.0.1")  # loads the models
+            visitor = Client(server.url, "127.0.0.1", "warm-up")  # loads the models
             source = await visitor.upload("warm-up.mp4", CLIP.read_bytes())
-            await visitor.call("edit", [*settings(source, "sad"), False, True], "warm-up")
+            await visitor.call("edit", [*settings(source, "sad"), False, True])
             await visitor.http.aclose()
             before = server.measure()
             start = time.monotonic()
-            clients = [Client(server.url, f"127.0.0.{number + 3}") for number in range(people)]
+            clients = [Client(server.url, f"127.0.0.{number + 3}", f"person{number}") for number in range(people)]
             tasks = [
                 asyncio.create_task(live(client, number, start + seconds, tally))
                 for number, client in enumerate(clients)
             ]
             if hostile:
-                clients.append(Client(server.url, "127.0.0.2"))
+                clients.append(Client(server.url, "127.0.0.2", "hostile"))
                 tasks.append(asyncio.create_task(attack(clients[-1], start + seconds)))
             while not all(task.done() for task in tasks):
                 memory.append((time.monotonic() - start, server.measure()["memory"]))
