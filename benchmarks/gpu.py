@@ -26,9 +26,12 @@ from benchmarks.report import describe_machine
 ROOT = Path(__file__).parent.parent
 INPUTS, OUTPUT = ROOT / "build/gpu-inputs", ROOT / "build/gpu"
 PICTURE_SIDE = 256  # pixels, of the prepared clip
-SECTIONS = ("tests", "loss", "renderer-inference", "renderer-training", "metric")
+SECTIONS = ("tests", "loss", "renderer-inference", "renderer-training", "icface", "metric")
 MIN_SECTION_SECONDS = 20.0
-SHARES = {"renderer-training": 0.5}  # of the seconds that are left, for a section that uses as many as it gets
+SHARES = {
+    "renderer-training": 0.5,
+    "icface": 0.5,
+}  # of the seconds that are left, for a section that uses as many as it gets
 Rows = dict[str, float | str]
 
 

@@ -3,7 +3,7 @@
 loss                  one step of the ASCCL loss at 224 pixels on IResNet-50, fp32 and bfloat16, beside the plain code
 renderer-inference    NED's renderer in its published size at 256 pixels
 renderer-training     the preset `paper` without VGG-19, on the prepared clip, for the seconds that are left
-icface                a training step of ICface at 128 pixels in its published size
+icface                the preset `paper` of ICface, 128 pixels, without VGG-19, on synthetic people, likewise
 metric                a training step of the preset `paper` of the metric: 224 pixels, the backbone trains too
 """
 
@@ -13,7 +13,7 @@ import argparse
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from torch.utils.benchmark import Timer
 
 from benchmarks import asccl_loss
 from benchmarks.gpu import Rows
-from training import train_metric, train_renderer
-from training.engine.settings import parse_settings
+from training import train_icface, train_metric, train_renderer
+from training.engine.settings import LoopSettings, parse_settings
 
 MIN_SECONDS = 2.0  # of a timing
 PILOT_STEPS = (4, 24)  # of two short trainings; the difference is the time of a step
@@ -122,7 +122,7 @@ def measure_renderer_inference(options: argparse.Namespace) -> Rows:
 
 
 def train_for_seconds(
-    main: Callable, settings: train_renderer.RendererSettings, seconds: float, pilot_steps: tuple[int, int]
+    main: Callable, settings: LoopSettings, seconds: float, pilot_steps: tuple[int, int]
 ) -> tuple[Rows, list[dict[str, float]]]:
     """Run a training for about so many seconds: two short runs tell the time of a step, a third one trains.
 
@@ -153,7 +153,7 @@ def train_for_seconds(
     return rows, log
 
 
-def _train(main: Callable, settings: train_renderer.RendererSettings, steps: int) -> list[dict[str, float]]:
+def _train(main: Callable, settings: LoopSettings, steps: int) -> list[dict[str, float]]:
     shutil.rmtree(settings.output, ignore_errors=True)
     main(replace(settings, steps=steps, evaluate_every=steps, save_every=steps))
     lines = (settings.output / "log.jsonl").read_text(encoding="utf-8").splitlines()
@@ -170,12 +170,37 @@ def train_renderer_on_clip(options: argparse.Namespace) -> Rows:
     pilot_steps = TINY_PILOT_STEPS if options.tiny else PILOT_STEPS
     rows, log = train_for_seconds(train_renderer.main, settings, options.seconds, pilot_steps)
     rows["speaker"] = "prepared clip" if prepared else "synthetic"
-    evaluations = [line for line in log if "psnr" in line]
-    for name in ("psnr", "mouth_psnr", "distance"):
-        rows[f"{name} before"], rows[f"{name} after"] = evaluations[0][name], evaluations[-1][name]
-    for picture in sorted((settings.output / "samples").glob("*.png"))[-1:]:
-        shutil.copyfile(picture, options.output / "renderer.png")
+    _add_evaluations(rows, log, ("psnr", "mouth_psnr", "distance"))
+    _copy_sample(settings.output, options.output / "renderer.png")
     return {f"renderer training, {name}": value for name, value in rows.items()}
+
+
+def train_icface_on_synthetic_people(options: argparse.Namespace) -> Rows:
+    """Train ICface with ASCCL on synthetic people, and compare it with the untrained networks on other people."""
+    arguments = ["--preset", "smoke" if options.tiny else "paper", "--vgg-weight=0", "--vgg="]
+    arguments += [f"--output={options.output / 'icface'}", f"--weights={options.output / 'icface.safetensors'}"]
+    arguments += ["--workers=0", "--log-every=20"]
+    arguments += ["--synthetic-people=16", "--held-out-people=2"] * (not options.tiny)
+    settings = parse_settings(train_icface.IcfaceTrainingSettings, None, arguments)
+    pilot_steps = TINY_PILOT_STEPS if options.tiny else PILOT_STEPS
+    rows, log = train_for_seconds(train_icface.main, settings, options.seconds, pilot_steps)
+    rows["pairs per second"] = settings.batch_size / (float(rows["ms per step"]) / 1e3)
+    _add_evaluations(rows, log, [name for name in log[0] if name.endswith("/psnr")])
+    _copy_sample(settings.output, options.output / "icface.png")
+    return {f"icface training, {name}": value for name, value in rows.items()}
+
+
+def _add_evaluations(rows: Rows, log: list[dict[str, float]], names: Sequence[str]) -> None:
+    """Add rows of the first and the last evaluation of a log."""
+    evaluations = [line for line in log if names[0] in line]
+    for name in names:
+        rows[f"{name} before"], rows[f"{name} after"] = evaluations[0][name], evaluations[-1][name]
+
+
+def _copy_sample(folder: Path, picture: Path) -> None:
+    """Copy the last sample picture of a training."""
+    for path in sorted((folder / "samples").glob("*.png"))[-1:]:
+        shutil.copyfile(path, picture)
 
 
 def measure_metric(options: argparse.Namespace) -> Rows:
@@ -212,6 +237,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Rows]] = {
     "loss": measure_loss,
     "renderer-inference": measure_renderer_inference,
     "renderer-training": train_renderer_on_clip,
+    "icface": train_icface_on_synthetic_people,
     "metric": measure_metric,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def detect_landmarks(face_mesh: FaceMesh, images: np.ndarray, landmarks: np.ndar
 
 
 def measure_clip(
-    generated: np.ndarray, clip: DrivenClip, read_controls: ReadControls, face_mesh: FaceMesh
+    generated: np.ndarray, clip: DrivenClip, read_controls: ReadControls, face_mesh: FaceMesh | None
 ) -> dict[str, float]:
     """Compare generated images with the truth.
 
@@ -88,7 +89,7 @@ def measure_clip(
         generated: (T, S, S, 3) uint8 RGB.
         clip: source and truth.
         read_controls: estimates controls.
-        face_mesh: detects landmarks.
+        face_mesh: detects landmarks; None leaves out "mouth" and "lips".
 
     Returns:
         "psnr" in dB; "attributes", mean distance of the controls that are read from the images to the true ones;
@@ -97,11 +98,15 @@ def measure_clip(
         no face is detected.
     """
     controls = read_controls(to_tensor(generated)).numpy()
-    points, truth = detect_landmarks(face_mesh, generated, clip.truth.landmarks), clip.truth.landmarks
-    distances = [lip_distance(b, a) for a, b in zip(points, truth, strict=True) if np.isfinite(a).all()]
-    return {
+    values = {
         "psnr": psnr(generated, clip.truth.images),
         "attributes": float(np.abs(controls - clip.truth.controls).mean()),
+    }
+    if face_mesh is None:
+        return values
+    points, truth = detect_landmarks(face_mesh, generated, clip.truth.landmarks), clip.truth.landmarks
+    distances = [lip_distance(b, a) for a, b in zip(points, truth, strict=True) if np.isfinite(a).all()]
+    return values | {
         "mouth": lip_correlation(mesh.lip_gap(points), mesh.lip_gap(truth), MIN_LIP_MOVEMENT),
         "lips": float(np.mean(distances)) if distances else float("nan"),
     }
@@ -122,11 +127,13 @@ class IcfaceValidation:
     ):
         self.averaged, self.samples = averaged, samples
         self.clips = clips[:MAX_CLIPS]
-        self.read_controls, self.face_mesh = reader(discriminator), FaceMesh()
+        self.read_controls = reader(discriminator)
+        self.face_mesh = FaceMesh() if find_spec("mediapipe") else None  # not on every machine with a GPU
 
     def close(self) -> None:
         """Release the face detector."""
-        self.face_mesh.close()
+        if self.face_mesh is not None:
+            self.face_mesh.close()
 
     def __call__(self) -> dict[str, float]:
         """Return the means over the clips of each setting, as "setting/metric", those of copies of the sources too."""

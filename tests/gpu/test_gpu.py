@@ -10,7 +10,7 @@ import torch
 from asccl.metric.loss import ASCCLLoss
 from asccl.nets.ned_renderer import INPUT_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator, RendererSizes
 from asccl.zoo import load_embedder, load_metric
-from training import train_manipulator, train_metric, train_renderer
+from training import train_icface, train_manipulator, train_metric, train_renderer
 from training.engine.settings import parse_settings
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
@@ -65,12 +65,15 @@ def test_embeddings_are_those_of_the_cpu():
 
 
 @pytest.mark.parametrize("precision", ["no", "bf16", "fp16"])
-@pytest.mark.parametrize("script", [train_metric, train_manipulator, train_renderer], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "script", [train_metric, train_manipulator, train_renderer, train_icface], ids=lambda m: m.__name__
+)
 def test_a_training_runs_and_continues_from_its_checkpoint(script, precision, tmp_path):
     settings_type = {
         train_metric: train_metric.MetricSettings,
         train_manipulator: train_manipulator.ManipulatorSettings,
         train_renderer: train_renderer.RendererSettings,
+        train_icface: train_icface.IcfaceTrainingSettings,
     }[script]
     arguments = ["--preset=smoke", f"--output={tmp_path / 'run'}", f"--weights={tmp_path / 'w.safetensors'}"]
     settings = parse_settings(settings_type, None, [*arguments, f"--precision={precision}"])

@@ -13,6 +13,7 @@ ROWS = {
     "loss": "loss, batch 1, bf16: images per second",
     "renderer-inference": "renderer at 32 px, 8 at a time, bf16: frames per second",
     "renderer-training": "renderer training, psnr after",
+    "icface": "icface training, ms per step",
     "metric": "metric training, 3 pairs, bf16: pairs per second",
 }
 
