@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from asccl import __version__
-from asccl.commands import analyze, edit, evaluate, import_weights, protocol, publish, study
+from asccl.commands import analyze, edit, evaluate, import_weights, inspect, protocol, publish, study
 from asccl.commands.console import Parser, print_cancelled, print_error
 from asccl.commands.output_streams import describe_failure, lenient_streams
 
@@ -21,6 +21,7 @@ EXAMPLES = """\
 examples:
   %(prog)s edit talk.mp4 --emotion happy
   %(prog)s analyze talk.mp4 talk-happy.mp4
+  %(prog)s inspect talk-happy.mp4
   %(prog)s edit --help
   %(prog)s import-weights --help
 """
@@ -35,7 +36,7 @@ def build_parser() -> Parser:
     parser = Parser(prog=_program_name(), description=SUMMARY, epilog=EXAMPLES)
     parser.add_argument("--version", action="version", version=f"asccl {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for command in (edit, analyze, evaluate, protocol, import_weights, publish, study):
+    for command in (edit, analyze, evaluate, protocol, import_weights, inspect, publish, study):
         command.add_parser(subparsers)
     return parser
 

@@ -62,6 +62,10 @@ class PublishError(AscclError):
     """The Hub refuses an upload, or does not return what was uploaded."""
 
 
+class ProvenanceError(AscclError):
+    """A signature cannot be made or checked."""
+
+
 class CancelledError(AscclError):
     """The user stopped the work; nothing was written."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from asccl.editing.media_report import media_notes
 from asccl.editing.occlusion_report import describe_occlusion
+from asccl.provenance.signer import describe_signature
 
 MAX_LISTED_SPANS = 4  # unchanged spans of a video that the table lists
 
@@ -55,6 +56,7 @@ def summarize_report(report: dict[str, Any]) -> dict[str, str]:
     summary["occluded"] = describe_occlusion(report)
     summary |= media_notes(report)
     summary["renderer"] = describe_renderer(report.get("renderer"))
+    summary["signature"] = describe_signature(report.get("signature"))
     summary["time"] = f"{report['seconds']['total']:.1f} s"
     return {label: text for label, text in summary.items() if text}
 

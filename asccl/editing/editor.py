@@ -21,11 +21,13 @@ from asccl.editing.plan import is_planned, plan_edit
 from asccl.editing.preview import PreviewSession, fit_sampled_frames, preview_bytes, reference_style
 from asccl.editing.preview_clip import render_preview_clip
 from asccl.editing.render_pass import render_clip
-from asccl.editing.report import StageTimer, build_report, edit_metadata
+from asccl.editing.report import StageTimer, build_report
 from asccl.errors import SettingError
 from asccl.face.people import Person, select_person
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.reconstruct import SEARCHED_FRAMES
+from asccl.provenance.manifest import edit_metadata
+from asccl.provenance.signer import EditSigner
 from asccl.renderers.icface.openface import read_openface_table
 from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
 from asccl.video import EncodeSettings, Limits, StillWriter, default_output, open_writer, probe, sample_frames
@@ -143,8 +145,9 @@ class Editor:
         info = self.probe(request.source)
         output = request.output or default_output(info, f"-{request.emotion or 'reference'}")
         check_request(request, info, output, self.device)
+        signer, tags = EditSigner(request), edit_metadata(request)
         progress("open", 0.0)
-        with open_writer(output, info, info.path, edit_metadata(request), self.encode, progress.check) as writer:
+        with open_writer(output, info, info.path, tags, self.encode, progress.check, signer) as writer:
             models = load_models(self.device)
             with clock("reference"):
                 reference = self._reference_style(request)
@@ -158,7 +161,7 @@ class Editor:
                     measured = metrics.report(request.emotion, reference.features if reference else None)
         dropped = writer.dropped if isinstance(writer, StillWriter) else ()
         measured["occlusion"] = noticed
-        report = build_report(request, clip, plan, measured, clock, writer.track_report(), dropped)
+        report = build_report(request, clip, plan, measured, clock, writer.track_report(), signer.report(), dropped)
         progress.finish()
         return EditResult(output, report)
 

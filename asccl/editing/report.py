@@ -1,4 +1,4 @@
-"""The report of an edit, and the mark that its output carries."""
+"""The report of an edit."""
 
 from __future__ import annotations
 
@@ -46,21 +46,6 @@ class StageTimer:
         return {**{stage: round(seconds, 4) for stage, seconds in self._seconds.items()}, "total": round(total, 4)}
 
 
-def edit_metadata(request: EditRequest) -> dict[str, str]:
-    """Metadata of the output, which says that it was edited."""
-    target = request.emotion or ""
-    if request.second_emotion is not None:
-        target = f"{target} with {request.second_share:.0%} {request.second_emotion}"
-    if request.reference is not None:
-        target = f"{target} like a reference".strip()
-    over_time = " over time" if request.keyframes else ""
-    comment = (
-        f"Edited with ASCCL {__version__}: facial expression changed to {target}, "
-        f"intensity {request.intensity:g}{over_time}"
-    )
-    return {"comment": comment, "software": f"ASCCL {__version__}"}
-
-
 def build_report(
     request: EditRequest,
     clip: FittedClip,
@@ -68,6 +53,7 @@ def build_report(
     measured: dict[str, Any],
     clock: StageTimer,
     tracks: dict[str, Any],
+    signature: dict[str, Any],
     dropped_metadata: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Build the report of a finished edit.
@@ -80,6 +66,7 @@ def build_report(
             renderer noticed before the face, see `RenderSession.report`.
         clock: seconds of the stages.
         tracks: what became of sound, subtitles and chapters.
+        signature: of the output, see `EditSigner.report`.
         dropped_metadata: names of the metadata of the source that the output could not keep.
 
     Returns:
@@ -100,6 +87,7 @@ def build_report(
             "spans": _describe_spans(clip),
         },
         "metadata": {"dropped": list(dropped_metadata)},
+        "signature": signature,
         "fit": {"landmark_error_percent": clip.error},
         "strength": plan.strength,
         "adaptation": plan.adaptation or None,

@@ -27,6 +27,7 @@ from asccl.ui.edit_tab import HIDDEN, connect_edit_tab
 from asccl.ui.edit_widgets import EditWidgets, build_edit_tab
 from asccl.ui.evaluation_tab import build_evaluation_tab, connect_evaluation_tab
 from asccl.ui.examples import EXAMPLES_FOLDER
+from asccl.ui.inspection_panel import InspectionHandler, build_inspection_panel, connect_inspection_panel
 from asccl.ui.job_runner import MAX_SILENCE, JobRunner
 from asccl.ui.languages import translate_page
 from asccl.ui.limits import WEB_LIMITS
@@ -92,6 +93,7 @@ def build_page(
             with gr.Tab("Evaluation", id="evaluation"):
                 evaluation = build_evaluation_tab()
             with gr.Tab("About"):
+                inspection = build_inspection_panel()
                 text_widget(read_text("about"), elem_id="about")
         connect_edit_tab(page, edit, edit_handlers, previews)
         settings = [edit.emotion, edit.intensity, edit.variant, edit.expert.expression]
@@ -101,6 +103,7 @@ def build_page(
         connect_batch_tab(batch, BatchHandlers(editor, limits, edits, folder), one_setting)
         connect_correlation_tab(correlation, comparison_handlers)
         connect_evaluation_tab(evaluation)
+        connect_inspection_panel(inspection, InspectionHandler(limits, looks))
         _connect_tabs(edit, correlation, tabs)
         page.unload(edit_handlers.stop_jobs)
         page.unload(previews.end)

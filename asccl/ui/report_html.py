@@ -8,6 +8,7 @@ from typing import Any
 
 from asccl.editing.media_report import media_notes
 from asccl.editing.occlusion_report import describe_occlusion
+from asccl.provenance.signer import describe_signature
 from asccl.types import EMOTIONS
 from asccl.ui.messages import format_seconds
 
@@ -36,6 +37,7 @@ def report_html(report: dict[str, Any]) -> str:
         _probability_bars(report["emotion"]),
         _lip_curves(report["curves"]),
         _dropped_metadata(report),
+        _signature(report),
         _details(report),
     ]
     return f'<div class="edit-report">{"".join(parts)}</div>'
@@ -50,6 +52,12 @@ def _dropped_metadata(report: dict[str, Any]) -> str:
     """One sentence about metadata of a photo that its copy could not keep; empty without any."""
     dropped = report.get("metadata", {}).get("dropped")
     return f"<p>Metadata that could not be kept: {escape(', '.join(dropped))}.</p>" if dropped else ""
+
+
+def _signature(report: dict[str, Any]) -> str:
+    """One sentence about the signature of the file; empty for reports without one."""
+    text = describe_signature(report.get("signature"))
+    return f"<p>Signature: {escape(text)}.</p>" if text else ""
 
 
 def _quality_rows(report: dict[str, Any]) -> list[str]:

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from asccl.video.limits import Limits
     from asccl.video.reader import Reader, iterate_samples, probe, read_frame_at, read_frames_at, sample_frames
     from asccl.video.stills import StillWriter
+    from asccl.video.tags import read_tags
     from asccl.video.watermark import draw_badge
-    from asccl.video.writer import EncodeSettings, Writer, default_output, open_writer, read_tags
+    from asccl.video.writer import EncodeSettings, Writer, default_output, open_writer
 
 _MODULES = {
     "EncodeSettings": "writer",
@@ -25,7 +26,7 @@ _MODULES = {
     "probe": "reader",
     "read_frame_at": "reader",
     "read_frames_at": "reader",
-    "read_tags": "writer",
+    "read_tags": "tags",
     "sample_frames": "reader",
 }
 __all__ = [

@@ -9,6 +9,7 @@ An animated GIF, PNG, AVIF or WebP counts as a video.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -95,6 +96,7 @@ class StillWriter:
         target: the file to write; its ending selects the format.
         source: a still whose ICC profile, EXIF and alpha are kept; None keeps nothing.
         tags: written to EXIF (Software, ImageDescription, all as JSON in UserComment) and to the text chunks of a PNG.
+        finish: is called with the path of the complete file before it gets its name; may replace it.
 
     Attributes:
         dropped: after the `with` block, names of the metadata of the source that could not be kept.
@@ -103,8 +105,15 @@ class StillWriter:
         OutputError: the file cannot be written.
     """
 
-    def __init__(self, target: Path, source: Path | None, tags: dict[str, str]):
+    def __init__(
+        self,
+        target: Path,
+        source: Path | None,
+        tags: dict[str, str],
+        finish: Callable[[Path], None] | None = None,
+    ):
         self.tags = tags
+        self._finish = finish or (lambda _: None)
         self.dropped: tuple[str, ...] = ()
         self._source = source
         self._format = STILL_SUFFIXES[target.suffix.lower()]
@@ -134,6 +143,7 @@ class StillWriter:
             metadata, pixels = self._inherit(self._image)
             self._image = None
             self._save(Pillow.fromarray(pixels), metadata)
+            self._finish(self._file.temporary_path)
 
     def _inherit(self, edited: Image) -> tuple[StillMetadata, np.ndarray]:
         """The metadata of the source, and the edited image with the alpha of the source, (H, W, 3 or 4) uint8."""

@@ -18,24 +18,17 @@ from asccl.errors import OutputError, SettingError, UnreadableError
 from asccl.files import AtomicFile, join_name
 from asccl.types import Frame, MediaInfo
 from asccl.video.colour import Colour, read_colour
-from asccl.video.container import open_container, open_output, read_metadata
+from asccl.video.container import open_output
 from asccl.video.lazy_image import to_video_frame
 from asccl.video.limits import UNLIMITED
 from asccl.video.sound import UNSUITABLE_ERRORS, OutputSpan
 from asccl.video.source import VideoSource, read_orientation
-from asccl.video.stills import STILL_SUFFIXES, StillWriter, check_still_size, read_still_tags
+from asccl.video.stills import STILL_SUFFIXES, StillWriter, check_still_size
+from asccl.video.tags import inherited_metadata
 from asccl.video.timestamps import TimestampConverter
 from asccl.video.tracks import TrackCopier
 
 VIDEO_SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
-CONTAINER_METADATA = {
-    "major_brand",
-    "minor_version",
-    "compatible_brands",
-    "encoder",
-    "duration",
-    "rotate",
-}  # keys that describe the source file
 KEY_FRAME_INTERVAL = 4  # seconds, so that a player can seek
 
 
@@ -75,6 +68,7 @@ class Writer:
         tags: written as MP4 metadata.
         settings: of the encoders.
         check: is called while the end of the file is written; may raise an error to stop.
+        finish: is called with the path of the complete file before it gets its name; may replace it.
 
     Raises:
         OutputError: the file cannot be written.
@@ -88,8 +82,9 @@ class Writer:
         tags: dict[str, str] | None = None,
         settings: EncodeSettings | None = None,
         check: Callable[[], None] | None = None,
+        finish: Callable[[Path], None] | None = None,
     ):
-        self._check = check or (lambda: None)
+        self._check, self._finish = check or (lambda: None), finish or (lambda _: None)
         self.info, self.settings = info, settings or EncodeSettings()
         self._colour, self._pixel_aspect = _read_colour_and_aspect(info.path)
         self._timestamps = TimestampConverter(info)
@@ -110,7 +105,7 @@ class Writer:
                 self._stream = self._add_video_stream()
                 if source is not None:
                     self._tracks = TrackCopier(source, self._output, self.settings.for_browsers, self._check)
-                    self._output.metadata.update(_inherited_metadata(source))
+                    self._output.metadata.update(inherited_metadata(source))
                 self._output.metadata.update(tags or {})
         except BaseException:
             self._file.discard()
@@ -154,6 +149,7 @@ class Writer:
                     self._tracks.finish(self._end)
                 self._check()
                 self._output.close()
+                self._finish(self._file.temporary_path)
             except BaseException:
                 self._discard()
                 raise
@@ -222,6 +218,7 @@ def open_writer(
     tags: dict[str, str] | None = None,
     settings: EncodeSettings | None = None,
     check: Callable[[], None] | None = None,
+    finish: Callable[[Path], None] | None = None,
 ) -> Writer | StillWriter:
     """Create the writer for a video or a still.
 
@@ -232,6 +229,7 @@ def open_writer(
         tags: written as metadata.
         settings: of the encoders of a video.
         check: is called while the end of a video is written; may raise an error to stop.
+        finish: is called with the path of the complete file before it gets its name; may replace it.
 
     Raises:
         SettingError: the ending of `target` is unsuitable, or `target` is the source.
@@ -248,8 +246,8 @@ def open_writer(
         raise SettingError(f"{target.name} would replace its own source", "choose another name")
     if info.is_still:
         check_still_size(target, info)
-        return StillWriter(target, source or info.path, tags or {})
-    return Writer(target, info, source, tags, settings, check)
+        return StillWriter(target, source or info.path, tags or {}, finish)
+    return Writer(target, info, source, tags, settings, check, finish)
 
 
 def default_output(info: MediaInfo, suffix: str) -> Path:
@@ -262,25 +260,6 @@ def default_output(info: MediaInfo, suffix: str) -> Path:
     return info.path.with_name(join_name(info.path.stem, f"{suffix}{ending}"))
 
 
-def read_tags(path: Path | str) -> dict[str, str]:
-    """Read the metadata of a video or still, keys in lower case; empty if there are none.
-
-    Raises:
-        UnreadableError: the file cannot be opened.
-    """
-    path = Path(path)
-    UNLIMITED.check_file(path)
-    if tags := read_still_tags(path):
-        return tags
-    try:
-        with open_container(path, UNLIMITED.max_pixels) as container:
-            return {key.lower(): value for key, value in read_metadata(container).items()}
-    except UnreadableError:
-        if path.suffix.lower() in STILL_SUFFIXES:
-            return {}
-        raise
-
-
 def _read_colour_and_aspect(path: Path) -> tuple[Colour, Fraction]:
     """Output colour tags and aspect ratio (width over height) of an upright pixel; BT.709 and 1 without a video."""
     try:
@@ -291,8 +270,3 @@ def _read_colour_and_aspect(path: Path) -> tuple[Colour, Fraction]:
     except UnreadableError:
         return Colour(), Fraction(1)
     return colour, 1 / aspect if is_transposed else aspect
-
-
-def _inherited_metadata(source: Path) -> dict[str, str]:
-    with open_container(source, UNLIMITED.max_pixels) as container:
-        return {key: value for key, value in read_metadata(container).items() if key.lower() not in CONTAINER_METADATA}

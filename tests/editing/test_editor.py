@@ -22,7 +22,7 @@ from benchmarks.sync_clips import patch_track_length
 REPORT_KEYS = {
     *("schema", "software", "request", "source", "frames", "metadata", "fit", "strength", "renderer"),
     *("speech", "identity", "emotion", "curves", "seconds", "weights"),
-    *("sound", "subtitles", "chapters", "clock", "adaptation", "occlusion"),
+    *("sound", "subtitles", "chapters", "clock", "adaptation", "occlusion", "signature"),
 }
 
 
