@@ -112,7 +112,7 @@ def _load_own() -> SigningIdentity | None:
         except (OSError, UnicodeError) as error:
             raise SettingError(f"{variable} names {name}, which cannot be read", "give a file in PEM") from error
     try:
-        return _parse(*texts, "own")
+        return _parse(texts[0], texts[1], "own")
     except (ValueError, TypeError) as error:
         raise SettingError(
             f"{CERTIFICATE_VARIABLE} and {KEY_VARIABLE} cannot be used ({error})",

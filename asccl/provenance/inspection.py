@@ -122,7 +122,7 @@ def inspect_file(path: Path) -> Inspection:
         if signature.state == "none":
             raise
         tags = {}
-    metadata = {key: _text(tags[key]) for key in ("comment", "software") if key in tags}
+    metadata: dict[str, str] = {key: _text(tags[key]) for key in ("comment", "software") if key in tags}
     active, *ancestors = _walk(store) if store else ({},)
     return Inspection(
         path.name,
@@ -194,7 +194,7 @@ def _actions_data(manifest: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _read_actions(manifest: dict[str, Any]) -> Iterator[ManifestAction]:
-    generator = next(iter(manifest.get("claim_generator_info") or ()), {})
+    generator: Any = next(iter(manifest.get("claim_generator_info") or ()), {})
     for action in _actions_data(manifest):
         stated = action.get("softwareAgent") or generator
         agent = stated if isinstance(stated, dict) else {"name": stated}

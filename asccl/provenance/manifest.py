@@ -42,7 +42,13 @@ def describe_edit(request: EditRequest) -> str:
 
 
 def join_emotions(emotion: str, second: str | None, share: float) -> str:
-    """Join the names of two emotions, the second with its share in percent."""
+    """Join the names of two emotions, the second with its share in percent.
+
+    Args:
+        emotion: the first one.
+        second: the other one, None without one.
+        share: of the second one, 0 to 1.
+    """
     return emotion if second is None else f"{emotion} with {share:.0%} {second}"
 
 
