@@ -1,8 +1,11 @@
 let measure = "cosine";
 let head = null;
 
-function figureOf(section) {
-  return section.figures[head][measure];
+const parsedFigures = new Map(); // name of a section -> { text, figures }
+
+function figureOf({ name, figures: text }) {
+  if (parsedFigures.get(name)?.text !== text) parsedFigures.set(name, { text, figures: JSON.parse(text) });
+  return parsedFigures.get(name).figures[head][measure];
 }
 
 function drawCharts() {

@@ -5,6 +5,7 @@ The server builds the figures. In the browser, plotly.js from the Python package
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -140,17 +141,21 @@ def face_map_value(result: CorrelationResult, is_summary: bool) -> Value:
         "picture": to_data_url(result.first.crops[0]),
         "heads": _labelled_heads(result.heads),
         "kinds": [list(item) for item in FACE_MAPS.items()],
-        "figures": {
-            head: [
-                {kind: plots.face_json(result, head, index, kind) for kind in FACE_MAPS}
-                for index in range(len(statistics))
-            ]
-            for head, statistics in result.region_statistics.items()
-        },
-        "rings": {
-            head: [_neighbour_lists(each.neighbour_means()) for each in statistics]
-            for head, statistics in result.region_statistics.items()
-        },
+        "figures": _to_text(
+            {
+                head: [
+                    {kind: plots.face_json(result, head, index, kind) for kind in FACE_MAPS}
+                    for index in range(len(statistics))
+                ]
+                for head, statistics in result.region_statistics.items()
+            }
+        ),
+        "rings": _to_text(
+            {
+                head: [_neighbour_lists(each.neighbour_means()) for each in statistics]
+                for head, statistics in result.region_statistics.items()
+            }
+        ),
     }
 
 
@@ -200,7 +205,7 @@ def _value(
         "facts": escape(facts),
         "heads": _labelled_heads(heads),
         "measures": [[measure, MEASURE_LABELS[measure]] for measure in MEASURES],
-        "sections": [{"name": name, "figures": figures} for name, figures in sections.items()],
+        "sections": [{"name": name, "figures": _to_text(figures)} for name, figures in sections.items()],
         "moments": moments,
     }
 
@@ -223,6 +228,11 @@ def _neighbour_lists(means: np.ndarray) -> list[list[int | None]]:
     hundredths = np.where(is_finite, np.round(100 * np.where(is_finite, flat, 0.0)), 0).astype(np.int64).astype(object)
     hundredths[~is_finite] = None
     return hundredths.tolist()
+
+
+def _to_text(data: Any) -> str:
+    """Return JSON text. Gradio's page wraps every object of a value in a proxy, which takes seconds for figures."""
+    return json.dumps(data, separators=(",", ":"))
 
 
 def _to_json(figure: Any) -> dict[str, Any]:

@@ -50,6 +50,16 @@ function shade(value) {
   return `color-mix(in srgb, ${endColour} ${share.toFixed(0)}%, ${startColour})`;
 }
 
+// Dark text on the light half of the scale, light text on the dark half.
+function inkOn(hundredths) {
+  if (hundredths === null) return "var(--ink)";
+  const { zmin, zmax, z } = figureOf().data[0];
+  const numbers = z.flat().filter((number) => number !== null);
+  const [low, high] = [zmin ?? Math.min(...numbers), zmax ?? Math.max(...numbers)];
+  const level = Math.max(0, Math.min(1, (hundredths / 100 - low) / (high - low || 1)));
+  return (kind === "daas" ? 1 - level : level) < 0.65 ? "#ffffff" : "#241f1b";
+}
+
 function listNeighbours() {
   const [row, column] = region;
   const offset = 8 * (row * columns() + column);
@@ -63,7 +73,8 @@ function listNeighbours() {
     const others = `others ${format(nonCorresponding[k])}`;
     const text = value === null ? "outside the image" : `${format(value)}${isWeight ? "" : `, ${others}`}`;
     const detail = isWeight ? "" : `<small>${others}</small>`;
-    const attributes = `style="background:${value === null ? "none" : shade(value / 100)}" aria-label="${direction}: ${text}"`;
+    const background = value === null ? "none" : `linear-gradient(${shade(value / 100)} 0 0), #ffffff`;
+    const attributes = `style="background:${background};color:${inkOn(value)}" aria-label="${direction}: ${text}"`;
     return `<li ${attributes}><b>${format(value)}</b>${detail}</li>`;
   });
   cells.splice(4, 0, `<li class="ring-centre">region<br>${row + 1}, ${column + 1}</li>`);
@@ -121,9 +132,10 @@ function build() {
 
 function receiveValue() {
   const previous = summary;
-  current = props.value ?? null;
+  const { value } = props;
+  current = value ? { ...value, figures: JSON.parse(value.figures), rings: JSON.parse(value.rings) } : null;
   if (!current || current.whole) summary = current;
-  if (current && current.whole && current !== previous) region = null;
+  if (current && current.whole && current.picture !== previous?.picture) region = null;
   build();
 }
 

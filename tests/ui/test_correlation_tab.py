@@ -42,7 +42,7 @@ def test_compare_gives_report_tables_and_charts(serve_page, media):
     assert alignment == "place"
     assert {section["name"] for section in charts["sections"]} == {"maps", "mappings", "time"}
     assert face["whole"]
-    assert len(face["figures"]["identity"]) == 4
+    assert len(json.loads(face["figures"])["identity"]) == 4
     assert crops["width"] == crops["height"]
     wait_until(lambda: not page.leftovers())
 
