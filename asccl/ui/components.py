@@ -7,6 +7,7 @@ because the templates insert it unchanged. Small images travel as data URLs, so 
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 from functools import partial
 from html import escape
@@ -33,13 +34,13 @@ MEDIA_TYPES = [
 COMPARISON_TEMPLATE = """${value ? `<div class="compare-views${value.face ? " has-face" : ""}">${
   [["face", value.face], ["frame", value]].filter(([, images]) => images).map(([view, images]) => `
 <div class="compare compare-of-${view}" style="--at: ${images.at}%; --ratio: calc(${images.width} / ${images.height})">
-  <img class="compare-edited" src="${images.edited}" alt="${value.text}, ${(value.labels ?? labels)[1]}">
-  <img class="compare-source" src="${images.source}" alt="${value.text}, ${(value.labels ?? labels)[0]}">
-  <span class="compare-tag compare-left">${(value.labels ?? labels)[0]}</span>
-  <span class="compare-tag compare-right">${(value.labels ?? labels)[1]}</span>
+  <img class="compare-edited" src="${images.edited}" alt="${value.text}, ${(value.labels ?? DEFAULT_LABELS)[1]}">
+  <img class="compare-source" src="${images.source}" alt="${value.text}, ${(value.labels ?? DEFAULT_LABELS)[0]}">
+  <span class="compare-tag compare-left">${(value.labels ?? DEFAULT_LABELS)[0]}</span>
+  <span class="compare-tag compare-right">${(value.labels ?? DEFAULT_LABELS)[1]}</span>
   <span class="compare-line"><span></span></span>
   <input type="range" min="0" max="100" step="0.5" value="${images.at}"
-    aria-label="Compare: percentage of the image that shows ${(value.labels ?? labels)[0]}">
+    aria-label="Compare: percentage of the image that shows ${(value.labels ?? DEFAULT_LABELS)[0]}">
 </div>`).join("")}${value.face ? `
 <button type="button" data-part="view" aria-pressed="false">Whole frame</button>` : ""}</div>` : PLACEHOLDER}"""
 
@@ -68,8 +69,8 @@ def image_comparison(
         The widget. Its value comes from `comparison_value`, or is None.
     """
     empty = f'`<div class="compare-empty">{placeholder}</div>`' if placeholder else '""'
-    template = COMPARISON_TEMPLATE.replace("PLACEHOLDER", empty)
-    return html_widget(html_template=template, js_on_load=read_script("compare"), labels=list(labels), **settings)
+    template = COMPARISON_TEMPLATE.replace("PLACEHOLDER", empty).replace("DEFAULT_LABELS", json.dumps(labels))
+    return html_widget(html_template=template, js_on_load=read_script("compare"), **settings)
 
 
 def file_card(**settings: Any) -> gr.HTML:

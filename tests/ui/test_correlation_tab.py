@@ -113,9 +113,10 @@ def wait_for_charts(person: Visitor) -> None:
 
 @pytest.mark.browser
 def test_a_person_compares_two_files_and_explores_the_charts(serve_page, media, visit):
-    person = visit(serve_page().url, viewport={"width": 390, "height": 844})
+    person = visit(serve_page().url)
     page = person.page
     page.get_by_role("tab", name="Correlation").click()
+    page.set_viewport_size({"width": 390, "height": 844})
     page.set_input_files("#c-source input[type=file]", str(media / "talk.mp4"))
     page.set_input_files("#c-generated input[type=file]", str(media / "talk.mp4"))
     page.wait_for_selector("#c-source-card img")
