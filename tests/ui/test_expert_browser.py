@@ -24,9 +24,10 @@ def person(shared_page, chromium) -> Iterator[Visitor]:
     refused: list[str] = []
     visitor.page.on("response", lambda r: refused.append(f"{r.status} {r.url}") if r.status >= 400 else None)
     yield visitor
-    errors = list(visitor.errors)
+    errors = [line for line in visitor.errors if not line.startswith("Failed to load resource")]
     visitor.context.close()
-    assert (errors, refused) == ([], [])
+    # Gradio resets an event that was cancelled before it had an ID, which its server refuses
+    assert (errors, [line for line in refused if not line.endswith("/reset")]) == ([], [])
     assert visitor.foreign_requests == []
 
 
@@ -79,6 +80,15 @@ def test_the_curve_reaches_the_edit(person, shared_page, media):
     (first, second) = rendered_request(person, shared_page).keyframes
     assert (first.time, first.intensity) == pytest.approx((0.48, 0.05), abs=0.06)
     assert (second.time, second.intensity) == pytest.approx((1.43, 1.05), abs=0.06)
+
+
+def test_the_open_curve_is_reached_above_a_result(person):
+    person.page.set_viewport_size({"width": 1366, "height": 768})
+    person.page.locator("#examples button").first.click()
+    person.page.wait_for_selector("#player video")
+    open_box(person, "curve-box")
+    person.page.click("#curve [data-part=fade]", timeout=20_000)
+    assert person.page.locator(".curve-point").count() == 4
 
 
 def test_a_new_file_clears_the_curve(person, media):
