@@ -194,7 +194,7 @@ def test_a_new_source_stops_the_edit_of_the_previous_one(serve_page, media, visi
     assert page.editor.stopped.wait(60)
     person.page.wait_for_selector("#source-card:has-text('astronaut.jpg')")
     assert person.text("#status .status") == ""
-    assert person.page.locator(".result-item").count() == 1  # the finished result of the example
+    person.page.wait_for_selector(".result-item")  # the finished result of the example
     page.editor.delay = 0.0
     person.render()
     person.page.wait_for_selector(".result-item:nth-child(2)")
