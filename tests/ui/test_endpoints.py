@@ -168,7 +168,8 @@ def test_two_at_once_get_their_own(serve_page, media):
 def test_the_public_endpoints(serve_page):
     page = serve_page()
     named = client(page).view_api(return_format="dict")["named_endpoints"]
-    assert set(named) == {"/faces", "/preview", "/adapted_preview", "/edit", "/compare", "/compare_emotions", "/moment"}
+    edits = {"/faces", "/preview", "/adapted_preview", "/edit", "/batch"}
+    assert set(named) == edits | {"/compare", "/compare_emotions", "/moment"}
     assert page.blocks.analytics_enabled is False
     assert page.blocks.run_history is False
 

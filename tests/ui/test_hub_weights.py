@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from coroutines import run_coroutine
 from hub_account import HubAccount, serve_account, use_account
 from huggingface_hub import constants
 
@@ -32,7 +32,7 @@ def load(repositories: str) -> list[tuple]:
     async def collect() -> list[tuple]:
         return [values async for values in load_repositories(repositories, Caller("a", "b"), Places(1, 1, 1))]
 
-    return asyncio.run(collect())
+    return run_coroutine(collect())
 
 
 def test_a_repository_is_downloaded_pinned_and_used(account: HubAccount) -> None:

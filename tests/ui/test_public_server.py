@@ -38,9 +38,8 @@ def test_one_client_that_floods_the_queue_blocks_nobody(serve_page, media):
     assert [join_edit(page, "flood", path).status_code for _ in range(45)] == [200] * 45
     call = f"{page.url}gradio_api/call/preview"
     source = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    event = httpx.post(call, json={"data": [source, "sad", None, 1.0, 0, 0, -1, 0, "warp", True, 0.5]}).json()[
-        "event_id"
-    ]
+    data = [source, "sad", None, 1.0, 0, 0, -1, 0, "warp", True, 0.5, "", ""]
+    event = httpx.post(call, json={"data": data}).json()["event_id"]
     assert "event: complete" in httpx.get(f"{call}/{event}", timeout=60).text
 
 

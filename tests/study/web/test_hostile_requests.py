@@ -175,7 +175,7 @@ def test_sql_and_html_in_every_text_are_only_text(store, clips, web):
     study_id, _ = create_study(store, plan, [Item(HOSTILE_TEXT[:150], outputs, "sad", "", item.source)])
     token = enter_study(store, study_id, HOSTILE_TEXT[:190])
     trial_page = web.get("/study", params=link_query(study_id, token))
-    assert trial_page.text.count("<script") == 2
+    assert trial_page.text.count("<script") == 3
     link_tokens = [invite(store, study_id), renew_open_link(store, study_id)]
     responses = [trial_page, *(web.get("/study", params=link_query(study_id, token)) for token in link_tokens)]
     finish_study(store, study_id, token)
