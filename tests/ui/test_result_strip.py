@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ServedPage
 from fake_editor import FakeEditor
+from served_page import ServedPage
 from visitor import Visitor, wait_until
 
 pytestmark = pytest.mark.browser

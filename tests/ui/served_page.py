@@ -1,0 +1,40 @@
+"""The page of the app around the fake editor, served for tests."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from fake_editor import FakeEditor
+
+
+class ServedPage:
+    """The page of the app on a free local port.
+
+    Attributes:
+        editor: the fake editor behind it.
+        jobs_folder: where its jobs create their folders.
+        cache: where Gradio keeps uploads.
+        blocks: Gradio's object of the page.
+        url: its address.
+    """
+
+    def __init__(self, editor: FakeEditor, root: Path, max_silence: float = 20.0, **limits: int):
+        from asccl.ui.limits import WEB_LIMITS
+        from asccl.ui.listeners import Listeners
+        from asccl.ui.page import build_page, serve
+
+        self.editor, self.jobs_folder, self.cache = editor, root / "jobs", root / "cache"
+        self.jobs_folder.mkdir()
+        self.cache.mkdir()
+        os.environ["GRADIO_TEMP_DIR"] = str(self.cache)
+        web_limits = replace(WEB_LIMITS, **limits)
+        listeners = Listeners()
+        self.blocks = build_page(editor, listeners, web_limits, self.jobs_folder, max_silence)
+        settings = {"prevent_thread_lock": True, "quiet": True, "inbrowser": False}
+        # without `_frontend`, Gradio does not request its own page first, which times out on a busy machine
+        _, self.url, _ = serve(self.blocks, listeners, limits=web_limits, _frontend=False, **settings)
+
+    def leftovers(self) -> list[Path]:
+        return list(self.jobs_folder.iterdir())
