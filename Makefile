@@ -82,7 +82,7 @@ $(VENV)/dev.stamp: requirements.txt pyproject.toml $(LOCK) | $(BIN)/python
 $(VENV312)/test.stamp: requirements.txt $(wildcard requirements-3.12.lock)
 	$(PYTHON312) -m venv $(VENV312)
 	$(VENV312)/bin/pip install --quiet --disable-pip-version-check \
-	  $(addprefix --constraint ,$(wildcard requirements-3.12.lock)) -r requirements.txt pytest 'scikit-image>=0.24'
+	  $(addprefix --constraint ,$(wildcard requirements-3.12.lock)) -r requirements.txt pytest 'pytest-xdist>=3.6' 'scikit-image>=0.24'
 	touch $@
 
 clean:
