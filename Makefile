@@ -14,7 +14,7 @@ CPU_INDEX := $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 test test-312: export OMP_NUM_THREADS = 1
 
-.PHONY: app test test-312 space bench docs lint lock sbom clean
+.PHONY: app test test-312 space bench docs lint lock sbom release clean
 
 app: $(VENV)/run.stamp
 	$(BIN)/python app.py --browser $(ARGS)
@@ -41,27 +41,32 @@ bench: $(VENV)/dev.stamp
 docs: $(VENV)/dev.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# What pip resolves today in fresh environments: the constraints of all environments from then on. Commit both files.
-# Left out are root certificates, which should be the newest, and the libraries that belong to a build of PyTorch.
+# What pip resolves today for a fresh environment: the constraints of all environments from then on. Commit both files.
+# Nothing is installed. Left out are root certificates, which should be the newest, setuptools, and the libraries of a
+# build of PyTorch, as are local labels such as +cpu. `make lock HOLD='torch==2.13.0'` holds a version back.
+LOCKED := '.[dev,eval,heic,import,postgres,train]' $(HOLD)
 lock:
+	mkdir -p build
 	set -e; for python in $(PYTHON) $(PYTHON312); do \
 	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
-	  folder=build/lock-$$version; \
-	  rm -rf $$folder; $$python -m venv $$folder; \
-	  [ -z "$(CPU_INDEX)" ] || $$folder/bin/pip install --quiet --retries 0 torch torchvision --index-url $(CPU_INDEX) \
-	    || echo "taking PyTorch's default build"; \
-	  $$folder/bin/pip install --quiet --editable '.[dev,eval,heic,import,postgres,train]'; \
+	  $$python -m venv --clear build/lock; \
+	  build/lock/bin/pip install --quiet --disable-pip-version-check --dry-run --report build/lock.json $(LOCKED); \
 	  { echo "# What \`make lock\` resolved for Python $$version, without local labels of versions"; \
-	    $$folder/bin/pip freeze --exclude-editable | grep -v -E '^(certifi|triton|nvidia-.*|cuda-.*)==' \
-	      | sed 's/+[a-z0-9.]*$$//'; } > requirements-$$version.lock; \
-	  rm -rf $$folder; \
+	    $$python -c 'import json; \
+	  items = (item["metadata"] for item in json.load(open("build/lock.json"))["install"]); \
+	  lines = ["%(name)s==%(version)s" % item for item in items]; \
+	  print(*sorted(lines, key=lambda line: line.lower().replace("_", "-")), sep="\n")' \
+	      | grep -v -E '^(asccl|certifi|setuptools|triton|nvidia-.*|cuda-.*)==' | sed 's/+[a-z0-9.]*$$//'; } > build/new.lock; \
+	  mv build/new.lock requirements-$$version.lock; \
 	done
 
-# Name, version and licence of every installed package in the CycloneDX format, which audit tools read.
-sbom: $(VENV)/run.stamp
-	$(PYTHON) -m venv build/sbom
-	build/sbom/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom
-	build/sbom/bin/cyclonedx-py environment $(BIN)/python --output-format JSON --output-file build/sbom.json
+# Name, version and licence of every package that an installation brings, in the CycloneDX format of audit tools.
+sbom: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.sbom --output build/sbom.json $(ARGS)
+
+# `make release VERSION=1.0.2` shows what would change; with YES=1 it runs all checks, then commits, tags and builds.
+release: $(VENV)/dev.stamp $(if $(YES),test docs sbom)
+	$(BIN)/python -m asccl publish release $(VERSION) $(if $(YES),--yes)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

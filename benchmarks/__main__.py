@@ -15,8 +15,10 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 SHORT_NAMES = {"start_up": "import"}  # the others are named after their module, with hyphens
 REQUIRES_ARGUMENTS = (
+    "container",
     "evaluation-peer",
     "fingerprint",
+    "install",
     "manipulator-alone",
     "metric",
     "space",

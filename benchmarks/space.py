@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ CLIP = "examples/rendered.mp4"
 NO_HOME = "/dev/null/home"  # where nobody can write, not even root
 SPACE_ID = "owner/asccl"
 SHOW_VERSIONS = "import platform, torch; print(platform.python_version(), torch.__version__)"
+MIB = 2**20
 START_SECONDS = 180.0  # limit until the first page
 
 
@@ -77,14 +78,23 @@ class RunningSpace:
             raise RuntimeError(f"the app ended with status {self.program.returncode}: {self.log.read()[-2000:]}")
 
 
+def space_environment(port: int) -> dict[str, str]:
+    """Return the variables of a Space without a home. port: that the app listens on."""
+    settings = {"HOME": NO_HOME, "SPACE_ID": SPACE_ID, "SPACE_HOST": f"127.0.0.1:{port}"}
+    return settings | {"GRADIO_SERVER_PORT": str(port), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 @contextmanager
-def run_space(python: Path, folder: Path, port: int) -> Iterator[RunningSpace]:
-    """Run the app as a Space does, with a temporary folder of its own.
+def run_app(
+    command: Sequence[str | Path], folder: Path, port: int, settings: Mapping[str, str]
+) -> Iterator[RunningSpace]:
+    """Run the app with a temporary folder of its own, and without the variables of this process.
 
     Args:
-        python: interpreter of its environment.
+        command: that starts it.
         folder: its files.
-        port: to listen on.
+        port: on which it listens.
+        settings: its variables.
 
     Yields:
         The running app.
@@ -96,11 +106,9 @@ def run_space(python: Path, folder: Path, port: int) -> Iterator[RunningSpace]:
     if _has_page(url):
         raise RuntimeError(f"another program serves the port {port}")
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "OMP_NUM_THREADS") if name in os.environ}
-    environment = {**kept, "HOME": NO_HOME, "SPACE_ID": SPACE_ID, "SPACE_HOST": f"127.0.0.1:{port}"}
-    environment |= {"GRADIO_SERVER_PORT": str(port), "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     with tempfile.TemporaryDirectory(prefix="asccl-space-") as temporary, tempfile.TemporaryFile("w+") as log:
-        environment["TMPDIR"] = temporary
-        program = subprocess.Popen([python, "app.py"], cwd=folder, env=environment, stdout=log, stderr=log)
+        environment = {**kept, **settings, "TMPDIR": temporary}
+        program = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
             yield RunningSpace(url, program, log)
         finally:
@@ -193,22 +201,24 @@ def main() -> int:
         write_files(upload, folder)
         row: dict[str, float | str] = {
             "files": len(upload.files),
-            "size, MB": sum(upload.sizes().values()) / 2**20,
+            "size, MB": sum(upload.sizes().values()) / MIB,
         }
         if arguments.environment is None:
             seconds = install(arguments.python or find_python(), environment, folder / "requirements.txt")
-            row |= {"installation, s": seconds, "environment, MB": _megabytes(environment)}
+            row |= {"installation, s": seconds, "environment, MB": folder_size(environment) / MIB}
         python = environment / "bin" / "python"
         row["python, torch"] = subprocess.check_output([python, "-c", SHOW_VERSIONS], text=True).strip()
-        with run_space(python, folder, arguments.port) as running:
+        command, settings = [python, "app.py"], space_environment(arguments.port)
+        with run_app(command, folder, arguments.port, settings) as running:
             result = visit(running, ROOT / CLIP, adapt=True)
         row |= {"first page, s": result.page_seconds, "edit, s": result.edit_seconds}
     print_rows("space", row, arguments.json)
     return 0
 
 
-def _megabytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()) >> 20
+def folder_size(folder: Path) -> int:
+    """Return the bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ HEAVY = {
     "tqdm",
     "sqlalchemy",
     "statsmodels",
-    "krippendorff",
     "choix",
     "jinja2",
     "starlette",

@@ -39,6 +39,7 @@ TAKE_SAMPLE_RATE = 15.0  # Hz, lowest rate at which another take is processed, s
 BATCH_SIZE = 4  # frame pairs
 DURATION_TOLERANCE = 0.02  # relative difference of the durations of a video and its edit
 FRAME_TOLERANCE = 2  # the same in frames; the larger of both counts
+MAX_METRICS = 2  # whose networks a `MomentAnalyzer` keeps
 MAX_OFFSET_SAMPLES = 60  # frame pairs from which the head offset is measured
 
 
@@ -141,9 +142,10 @@ class MomentAnalyzer:
         ]
         with self._lock:
             landmarks = [self._detect(*each) for each in zip(images, infos, times, strict=True)]
-            if settings.metric not in self._variants:
-                self._variants[settings.metric] = load_variants(settings.metric)
-            variants = self._variants[settings.metric]
+            variants = self._variants.pop(settings.metric, None) or load_variants(settings.metric)
+            self._variants[settings.metric] = variants  # the last one is the newest
+            if len(self._variants) > MAX_METRICS:
+                del self._variants[next(iter(self._variants))]
             alignment = "place" if settings.alignment == "place" else "landmarks"
             comparison = Comparison(variants, alignment, relative_scale(*infos) or 1.0, settings.size)
             comparison.add([FramePair((images[0], images[1]), times, (landmarks[0], landmarks[1]))])

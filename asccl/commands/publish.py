@@ -18,6 +18,7 @@ SUMMARY = """\
 Upload weights or the app to the Hugging Face Hub. Without --yes nothing is sent: the command lists files, sizes and
 licences. The token is that of `hf auth login`, or HF_TOKEN. A repository is created privately, filled in one commit,
 downloaded again and compared, tagged, and made public last. docs/publish.md has the steps to a public Space.
+`release` uploads nothing: it makes the commit, the tag and the distributions of a version on this machine.
 """
 EXAMPLES = """\
 examples:
@@ -26,8 +27,10 @@ examples:
   %(prog)s weights scc-mobilefacenet --repo me/scc --yes
   %(prog)s weights mine.safetensors --card mine.toml --repo me/mine --private --yes
   %(prog)s space --repo me/asccl --study me/votes --yes
+  %(prog)s release 1.0.2                              # commit, tag, distributions; docs/release.md
 """
 DRY_RUN = "Nothing was uploaded. Add --yes to upload."
+RELEASE_DRY_RUN = "Nothing was changed. Add --yes to commit, tag and build."
 UNKNOWN_OWNER = "OWNER"
 DEFAULT_NAME = "asccl"
 
@@ -50,10 +53,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     space.add_argument("--study", metavar="OWNER/NAME", help="private data set for the backups of user studies")
     space.add_argument("--private", action="store_true", help="do not make it public in the end")
     space.set_defaults(run=run_space)
+    release = commands.add_parser("release", help="commit, tag and distributions of a version")
+    release.add_argument("version", metavar="VERSION", help="three numbers, above the last tag")
+    release.set_defaults(run=run_release)
     for command in (weights, space):
         command.add_argument("--repo", metavar="OWNER/NAME", help="of the repository; default: asccl of your account")
         command.add_argument("--tag", metavar="NAME", help="of the commit; default: the version, such as v1.0.0")
-        command.add_argument("--yes", action="store_true", help="upload")
+    for command, meaning in ((weights, "upload"), (space, "upload"), (release, "commit, tag and build")):
+        command.add_argument("--yes", action="store_true", help=meaning)
         command.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -101,6 +108,25 @@ def run_space(arguments: argparse.Namespace) -> int:
     if not arguments.private:
         make_public(api, upload, print)
     print(f"https://huggingface.co/spaces/{repo}")
+    return 0
+
+
+def run_release(arguments: argparse.Namespace) -> int:
+    """List or make a release. Returns the exit status."""
+    from datetime import date
+
+    from asccl.publish import checkout
+    from asccl.publish.release import make_release, plan_release
+    from asccl.publish.table import format_diff
+
+    release = plan_release(checkout.PROJECT, arguments.version, date.today())
+    for name, text in release.new.items():
+        print(format_diff(release.old[name], text, name), end="")
+    if not arguments.yes:
+        print(RELEASE_DRY_RUN)
+        return 0
+    make_release(checkout.PROJECT, release, print)
+    print(f"Nothing was uploaded. The next step: git push origin {checkout.MAIN_BRANCH} {release.tag}")
     return 0
 
 

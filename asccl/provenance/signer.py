@@ -19,6 +19,7 @@ CERTIFICATES = {
     "machine": "by the certificate of this machine, which nobody vouches for",
     "temporary": "by a certificate for this run only",
 }  # by `SigningIdentity.kind`
+BUFFER_SIZE = 1 << 18  # bytes; the library reads and writes 8 kB at a time
 
 
 class EditSigner:
@@ -81,9 +82,9 @@ class EditSigner:
             library.Signer.from_info(information) as signer,
             create_context() as context,
             self._build(library, context) as builder,
-            path.open("rb") as unsigned,
+            path.open("rb", BUFFER_SIZE) as unsigned,
             AtomicFile(path) as copy,
-            copy.temporary_path.open("w+b") as signed,
+            copy.temporary_path.open("w+b", BUFFER_SIZE) as signed,
         ):
             return builder.sign(signer, media_type(path), unsigned, signed)
 

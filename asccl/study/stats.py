@@ -1,7 +1,8 @@
 r"""The statistics of a study, each a function of counts. docs/study.md explains their use and limits.
 
-statsmodels, scipy, choix and krippendorff compute the standard ones. Ours are the variances with two-way clustering:
-the same participant answers often and the same clip is judged often, so answers are not independent of each other.
+statsmodels, scipy and choix compute the standard ones. Ours are the variances with two-way clustering, because the same
+participant answers often and the same clip is judged often, so answers are not independent of each other; and
+Krippendorff's alpha, whose package is under the GPL.
 """
 
 from __future__ import annotations
@@ -168,9 +169,9 @@ def additional_answers(rate: float, count: int, design_effect: float, half_width
 def krippendorff_alpha(counts: np.ndarray) -> float | None:
     r"""Return the agreement between raters on nominal answers (Krippendorff 2004).
 
-    .. math:: \alpha = 1 - D_o / D_e
+    .. math:: \alpha = 1 - (n - 1) \frac{\sum_u \sum_c n_{uc} (n_u - n_{uc}) / (n_u - 1)}{\sum_c n_c (n - n_c)}
 
-    with the observed disagreement within units and the one expected by chance.
+    with n_uc answers c to unit u: the disagreement within units, divided by the one expected by chance.
 
     Args:
         counts: how often each unit got each answer, (units, answers).
@@ -178,12 +179,13 @@ def krippendorff_alpha(counts: np.ndarray) -> float | None:
     Returns:
         Alpha; None where it is not defined, because no unit has two answers or all answers are the same.
     """
-    import krippendorff
-
-    pairable = counts[counts.sum(1) >= 2]
-    if len(pairable) == 0 or (pairable.sum(0) > 0).sum() < 2:
+    pairable = counts[counts.sum(1) >= 2].astype(float)
+    of_unit, of_answer, total = pairable.sum(1, keepdims=True), pairable.sum(0), pairable.sum()
+    if (of_answer > 0).sum() < 2:
         return None
-    return float(krippendorff.alpha(value_counts=pairable, level_of_measurement="nominal"))
+    observed = (pairable * (of_unit - pairable) / (of_unit - 1)).sum()
+    expected = (of_answer * (total - of_answer)).sum() / (total - 1)
+    return float(1 - observed / expected)
 
 
 def bradley_terry(

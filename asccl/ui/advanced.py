@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from asccl.types import GENERATORS
-from asccl.ui.hub_weights import build_hub_widgets
+from asccl.ui.hub_weights import FOR_EDITS, build_hub_widgets
 
 GENERATOR_LABELS = {
     "warp": "Worked out for each face (recommended)",
@@ -40,7 +40,7 @@ def build_advanced() -> dict[str, Any]:
                 label="How the expression is made",
                 elem_id="generator",
             ),
-            "hub": build_hub_widgets(),
+            "hub": build_hub_widgets(FOR_EDITS),
             "adapt": gr.Checkbox(
                 True, label="Fit the expression to this face", info="Takes some seconds once", elem_id="adapt"
             ),

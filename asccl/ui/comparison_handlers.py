@@ -23,6 +23,7 @@ from asccl.errors import InputError, SettingError
 from asccl.types import Progress, overall_progress
 from asccl.ui.charts import LabelledResults, charts_value, emotion_charts_value, face_map_value
 from asccl.ui.components import Value, card_value, comparison_value, note_line, progress_line, status_line
+from asccl.ui.hub_weights import check_metric
 from asccl.ui.job_runner import JobRunner
 from asccl.ui.jobs import Job, JobProgress, JobWork
 from asccl.ui.limits import check_media, check_upload
@@ -30,6 +31,7 @@ from asccl.ui.messages import describe_media, error_message, format_seconds
 from asccl.ui.places import Caller, Places
 from asccl.video.limits import Limits
 from asccl.video.reader import Reader, probe
+from asccl.zoo import DEFAULT_METRIC
 
 STAGE_SHARES = {"open": 0.02, "source": 0.22, "generated": 0.22, "pair": 0.02, "compare": 0.52}
 STAGES = {
@@ -44,7 +46,7 @@ STAGES = {
 }
 MAX_CLIPS = 29  # a neutral clip and four of each of the seven emotions
 NO_FILES = (None, None, None)  # report, table of similarities, table of frames
-NO_RESULTS = (None, None, None, "auto")  # charts, face map, comparison of the crops, alignment
+NO_RESULTS = (None, None, None, "auto", DEFAULT_METRIC)  # charts, face map, comparison of the crops, alignment, metric
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,14 @@ class ComparisonHandlers:
             return None, note_line(error_message(error), failed=True)
 
     async def compare(
-        self, source: str | None, generated: str | None, pairing: str, alignment: str, stride: float, page: gr.Request
+        self,
+        source: str | None,
+        generated: str | None,
+        pairing: str,
+        alignment: str,
+        stride: float,
+        metric: str,
+        page: gr.Request,
     ) -> AsyncIterator[tuple[Any, ...]]:
         """Compare two files.
 
@@ -97,11 +106,12 @@ class ComparisonHandlers:
             pairing: auto, time (an edit), sound or mouth (another take).
             alignment: auto, place or landmarks.
             stride: every `stride`-th frame is compared; 0 chooses.
+            metric: the bundled one, or "owner/name@commit:file" after it was loaded from the Hub.
             page: the page that asks; filled in by Gradio.
 
         Yields:
             Report, table of similarities, table of frames, status line, charts, face map, comparison of the two crops,
-            alignment that was used; while the comparison is running, only the status line changes.
+            alignment and metric that were used; while the comparison is running, only the status line changes.
 
         Raises:
             gr.Error: one line for programs; people read the same in the status line.
@@ -109,7 +119,7 @@ class ComparisonHandlers:
 
         def prepare() -> JobWork:
             paths = check_upload(source, "source file"), check_upload(generated, "generated file")
-            settings = AnalysisSettings(pairing, alignment, int(stride) or None)
+            settings = AnalysisSettings(pairing, alignment, int(stride) or None, metric=check_metric(metric))
             infos = [probe(path, self.limits) for path in paths]
             for info in infos:
                 check_media(info, self.limits)
@@ -120,13 +130,14 @@ class ComparisonHandlers:
             result = results[0][1]
             text = f"The two faces at {format_seconds(result.first.times[0])}"
             crops = comparison_value(*result.first.crops, text)
-            return charts_value(result), face_map_value(result, is_summary=True), crops, result.settings.alignment
+            used = result.settings.alignment, result.settings.metric
+            return charts_value(result), face_map_value(result, is_summary=True), crops, *used
 
         async for outputs in self._run(prepare, present, page):
             yield outputs
 
     async def compare_emotions(
-        self, files: list[str] | None, pairing: str, stride: float, page: gr.Request
+        self, files: list[str] | None, pairing: str, stride: float, metric: str, page: gr.Request
     ) -> AsyncIterator[tuple[Any, ...]]:
         """Compare all pairs of emotions among clips that are named by their emotion.
 
@@ -134,6 +145,7 @@ class ComparisonHandlers:
             files: paths of the uploads.
             pairing: as in `compare`.
             stride: as in `compare`.
+            metric: as in `compare`.
             page: the page that asks; filled in by Gradio.
 
         Yields:
@@ -152,7 +164,7 @@ class ComparisonHandlers:
             for path in paths:
                 check_media(probe(path, self.limits), self.limits)
             pairs = pair_clips(map(parse_clip_name, paths))
-            settings = AnalysisSettings(pairing, stride=int(stride) or None)
+            settings = AnalysisSettings(pairing, stride=int(stride) or None, metric=check_metric(metric))
 
             def work(_: Path, progress: Progress) -> LabelledResults:
                 results = []
@@ -176,6 +188,7 @@ class ComparisonHandlers:
         alignment: str,
         at: float,
         at_generated: float,
+        metric: str,
         page: gr.Request,
     ) -> tuple[Any, Any, str]:
         """Compare one pair of frames.
@@ -186,6 +199,7 @@ class ComparisonHandlers:
             alignment: place or landmarks.
             at: seconds in the source.
             at_generated: seconds in the generated video.
+            metric: as in `compare`.
             page: the page that asks; filled in by Gradio.
 
         Returns:
@@ -194,7 +208,7 @@ class ComparisonHandlers:
 
         def look() -> tuple[Any, Any, str]:
             paths = check_upload(source, "source file"), check_upload(generated, "generated file")
-            settings = AnalysisSettings(alignment=alignment)
+            settings = AnalysisSettings(alignment=alignment, metric=check_metric(metric))
             result = self._moments.analyze(*paths, (float(at), float(at_generated)), settings)
             crops = comparison_value(*result.first.crops, f"The two faces at {format_seconds(at)}")
             return face_map_value(result, is_summary=False), crops, ""
@@ -224,7 +238,7 @@ class ComparisonHandlers:
             line = progress_line(progress, STAGES)
             if progress.stage in ("wait", "start"):
                 return *NO_FILES, line, *NO_RESULTS
-            return *[gr.skip()] * 3, line, *[gr.skip()] * 4
+            return *[gr.skip()] * 3, line, *[gr.skip()] * len(NO_RESULTS)
 
         def finish(job: Job) -> tuple[Any, ...]:
             done = status_line("done", "Done. The charts are beside this, or below on a phone.")

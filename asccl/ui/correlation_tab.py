@@ -22,8 +22,10 @@ from asccl.ui.components import (
 )
 from asccl.ui.edit_tab import HIDDEN
 from asccl.ui.examples import EXAMPLES_FOLDER
+from asccl.ui.hub_weights import FOR_COMPARISONS, HubWidgets, build_hub_widgets, connect_hub_widgets
 from asccl.ui.messages import CANCELLED
 from asccl.video.limits import Limits
+from asccl.zoo import DEFAULT_METRIC
 
 PAIRINGS = {
     "auto": "Choose for me",
@@ -56,6 +58,8 @@ class CorrelationWidgets:
     pairing: gr.Radio
     stride: gr.Slider
     alignment: gr.Radio
+    metric: gr.Radio
+    hub: HubWidgets
     compare: gr.Button
     example: gr.Button
     compare_all: gr.Button
@@ -69,6 +73,7 @@ class CorrelationWidgets:
     at: gr.Number
     at_generated: gr.Number
     used_alignment: gr.Textbox
+    used_metric: gr.Textbox
     downloads: gr.Row
     report: gr.DownloadButton
     similarity: gr.DownloadButton
@@ -158,7 +163,11 @@ def _comparison_controls() -> dict[str, Any]:
             label="How the faces are aligned",
             elem_id="c-alignment",
         )
-    return {"pairing": pairing, "stride": stride, "alignment": alignment}
+        metric = gr.Radio(
+            [("The one of this program", DEFAULT_METRIC)], value=DEFAULT_METRIC, label="SCC metric", elem_id="c-metric"
+        )
+        hub = build_hub_widgets(FOR_COMPARISONS)
+    return {"pairing": pairing, "stride": stride, "alignment": alignment, "metric": metric, "hub": hub}
 
 
 def _moment_inputs() -> dict[str, Any]:
@@ -167,6 +176,7 @@ def _moment_inputs() -> dict[str, Any]:
         "at": gr.Number(0, visible=False, label="Seconds in the source"),
         "at_generated": gr.Number(0, visible=False, label="Seconds in the generated video"),
         "used_alignment": gr.Textbox("auto", visible=False, label="Alignment: place or landmarks"),
+        "used_metric": gr.Textbox(DEFAULT_METRIC, visible=False, label="Metric of the comparison"),
     }
 
 
@@ -176,11 +186,12 @@ def connect_correlation_tab(widgets: CorrelationWidgets, handlers: ComparisonHan
     w.source.change(handlers.open_source, [w.source], [w.source_card, w.note], **HIDDEN)
     w.generated.change(handlers.open_generated, [w.generated], [w.generated_card, w.note], **HIDDEN)
     w.example.click(lambda: tuple(map(str, EXAMPLE)), None, [w.source, w.generated], queue=False, **HIDDEN)
-    two_files = [w.source, w.generated, w.pairing, w.alignment, w.stride]
+    connect_hub_widgets(w.hub, w.metric, handlers.looks, FOR_COMPARISONS, **HIDDEN)
+    two_files = [w.source, w.generated, w.pairing, w.alignment, w.stride, w.metric]
     comparisons = [
         _connect_comparison(w, w.compare, handlers.compare, two_files, "compare"),
         _connect_comparison(
-            w, w.compare_all, handlers.compare_emotions, [w.files, w.pairing, w.stride], "compare_emotions"
+            w, w.compare_all, handlers.compare_emotions, [w.files, w.pairing, w.stride, w.metric], "compare_emotions"
         ),
     ]
     cancel = w.cancel.click(None, None, None, cancels=comparisons, **HIDDEN)
@@ -189,7 +200,7 @@ def connect_correlation_tab(widgets: CorrelationWidgets, handlers: ComparisonHan
     click = w.charts.pick(_read_click, None, [w.at, w.at_generated, w.moment_note], queue=False, **HIDDEN)
     click.then(
         handlers.moment,
-        [w.source, w.generated, w.used_alignment, w.at, w.at_generated],
+        [w.source, w.generated, w.used_alignment, w.at, w.at_generated, w.used_metric],
         [w.face, w.preview, w.moment_note],
         api_name="moment",
         show_progress="hidden",
@@ -206,7 +217,7 @@ def _connect_comparison(
     comparison = start.then(
         handler,
         inputs,
-        [w.report, w.similarity, w.frames, w.status, w.charts, w.face, w.preview, w.used_alignment],
+        [w.report, w.similarity, w.frames, w.status, w.charts, w.face, w.preview, w.used_alignment, w.used_metric],
         api_name=api_name,
         show_progress="hidden",
         concurrency_limit=None,

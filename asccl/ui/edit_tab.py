@@ -12,7 +12,7 @@ from asccl.ui.edit_requests import FROM_REFERENCE
 from asccl.ui.edit_widgets import EditWidgets
 from asccl.ui.examples import load_example
 from asccl.ui.expert_controls import connect_expert_controls
-from asccl.ui.hub_weights import connect_hub_widgets
+from asccl.ui.hub_weights import FOR_EDITS, connect_hub_widgets
 from asccl.ui.messages import CANCELLED
 from asccl.ui.preview_handlers import PreviewHandlers
 from asccl.ui.result_widgets import DISPLAY
@@ -164,7 +164,7 @@ def _connect_controls(w: EditWidgets, handlers: EditHandlers, previews: PreviewH
         concurrency_limit=None,
         **HIDDEN,
     )
-    connect_hub_widgets(w.hub, w.generator, handlers.looks, **HIDDEN)
+    connect_hub_widgets(w.hub, w.generator, handlers.looks, FOR_EDITS, **HIDDEN)
     w.emotion.input(_open_reference_box, [w.emotion], [w.reference_box], queue=False, **HIDDEN)
 
 

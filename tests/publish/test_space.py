@@ -17,7 +17,8 @@ from asccl.errors import InputError
 from asccl.publish import space
 from asccl.publish.space import build_space, space_address, space_requirements
 from asccl.publish.upload import Upload
-from benchmarks.space import run_space, visit, write_files
+from benchmarks.offline import guarded_settings, read_attempts
+from benchmarks.space import run_app, space_environment, visit, write_files
 
 SPACE = "spaces/someone/asccl"
 SECRET = "a secret of studies"
@@ -137,9 +138,12 @@ def test_a_public_data_set_takes_no_votes(
 
 
 def test_the_space_serves_its_page_and_an_edit_without_a_home(tmp_path: Path, short_clip: Path) -> None:
-    write_files(build_space("someone/asccl", "zero-a10g", ROOT), tmp_path)
+    write_files(build_space("someone/asccl", "zero-a10g", ROOT), tmp_path / "space")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with run_space(Path(sys.executable), tmp_path, port) as running:
+    log = tmp_path / "connections.log"
+    settings = {**space_environment(port), **guarded_settings(log)}
+    with run_app([sys.executable, "app.py"], tmp_path / "space", port, settings) as running:
         assert "-edited.mp4" in visit(running, short_clip, adapt=False).edited
+    assert read_attempts(log) == []  # no connection to another machine, neither at the start nor for the edit

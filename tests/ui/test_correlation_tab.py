@@ -32,14 +32,14 @@ def test_the_example_pair_is_offered(serve_page):
 def test_compare_gives_report_tables_and_charts(serve_page, media):
     page = serve_page()
     talk = media / "talk.mp4"
-    report_file, similarity, frames, status, charts, face, crops, alignment = compare(page, talk, talk)
+    report_file, similarity, frames, status, charts, face, crops, alignment, metric = compare(page, talk, talk)
     report = json.loads(Path(report_file).read_text())
     assert report["frames"]["compared"] == 3
     assert report["similarity"]["bare"]["overall"]["cosine"]["corresponding"]["mean"] > 0.99
     assert Path(similarity).read_text().startswith("pair,mapping,map")
     assert len(Path(frames).read_text().splitlines()) == 4
     assert "Done" in status
-    assert alignment == "place"
+    assert (alignment, metric) == ("place", "scc-mobilefacenet")
     assert {section["name"] for section in charts["sections"]} == {"maps", "mappings", "time"}
     assert face["whole"]
     assert len(json.loads(face["figures"])["identity"]) == 4
@@ -48,7 +48,7 @@ def test_compare_gives_report_tables_and_charts(serve_page, media):
 
 
 def test_the_headline_follows_mapping_and_measure(serve_page, media):
-    report, *_, charts, _, _, _ = compare(serve_page(), media / "talk.mp4", media / "talk.mp4")
+    report, _, _, _, charts, *_ = compare(serve_page(), media / "talk.mp4", media / "talk.mp4")
     similarity = json.loads(Path(report).read_text())["similarity"]
     for head, key in (("trained", "trained"), ("random", "untrained"), ("identity", "bare")):
         for measure, kinds in similarity[key]["overall"].items():
@@ -72,7 +72,7 @@ def test_pairs_of_emotions(serve_page, media, tmp_path):
     for name in ("talk-neutral.mp4", "talk-sad.mp4", "talk-happy.mp4"):
         shutil.copy(media / "talk.mp4", tmp_path / name)
     files = [handle_file(path) for path in sorted(tmp_path.iterdir())]
-    report, *_, charts, face, _, _ = Client(serve_page().url, verbose=False).predict(
+    report, _, _, _, charts, face, *_ = Client(serve_page().url, verbose=False).predict(
         files=files, pairing="auto", stride=10, api_name="/compare_emotions"
     )
     assert [entry["pair"] for entry in json.loads(Path(report).read_text())] == ["neutral – happy", "neutral – sad"]
