@@ -133,6 +133,7 @@ class Motion:
         lip_gain: (T,) edited over source opening of the lips, None for 1; closed lips stay closed for any value.
         shot: (T,) index of the shot, as in `Track`; None if all frames belong to one shot.
         lip_closing: (T,) cm by which the middle of the lips closes, at most as far as it is open; None for 0.
+        lip_parting: (T,) cm by which the middle of the lips parts with the jaw, beyond the gain; None for 0.
     """
 
     coefficients: np.ndarray
@@ -144,6 +145,7 @@ class Motion:
     lip_gain: np.ndarray | None = None
     shot: np.ndarray | None = None
     lip_closing: np.ndarray | None = None
+    lip_parting: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.coefficients)
@@ -160,6 +162,7 @@ class Motion:
             None if self.lip_gain is None else self.lip_gain[index],
             None if self.shot is None else self.shot[index],
             None if self.lip_closing is None else self.lip_closing[index],
+            None if self.lip_parting is None else self.lip_parting[index],
         )
 
 

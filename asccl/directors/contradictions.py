@@ -33,7 +33,7 @@ SHUT_JAW, OPEN_JAW = 0.15, 0.3  # lasting jawOpen up to which lips may close ful
 
 def unit_levels(motion: Motion) -> np.ndarray:
     """Level of each unit over about half a second, (T, 52), within each shot."""
-    return _filter_shots(
+    return filter_shots(
         motion, motion.coefficients, partial(gaussian_filter1d, sigma=LEVEL_SMOOTHING, axis=0, mode="nearest")
     )
 
@@ -68,11 +68,20 @@ def _lasting(motion: Motion, values: np.ndarray) -> np.ndarray:
     def smooth_minimum(v: np.ndarray) -> np.ndarray:
         return gaussian_filter1d(minimum_filter1d(v, LASTING_WINDOW, mode="nearest"), WINDOW_SMOOTHING, mode="nearest")
 
-    return np.minimum(values, _filter_shots(motion, values, smooth_minimum))
+    return np.minimum(values, filter_shots(motion, values, smooth_minimum))
 
 
-def _filter_shots(motion: Motion, values: np.ndarray, smooth: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Filter values (T, ...) over time within each shot."""
+def filter_shots(motion: Motion, values: np.ndarray, smooth: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Filter values over time within each shot.
+
+    Args:
+        motion: T frames, with their shots.
+        values: (T, ...).
+        smooth: filter of the values of one shot.
+
+    Returns:
+        (T, ...) float64.
+    """
     shot = np.zeros(len(values)) if motion.shot is None else motion.shot
     shots = np.split(values.astype(np.float64), np.flatnonzero(np.diff(shot)) + 1)
     return np.concatenate([smooth(values_of_shot) for values_of_shot in shots])

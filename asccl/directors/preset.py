@@ -14,6 +14,7 @@ import numpy as np
 
 from asccl.directors.base import Target, emotion_weights
 from asccl.directors.contradictions import contradiction_change, grin_opening, unit_levels
+from asccl.directors.lip_parting import parting_share, preset_parting
 from asccl.morphable.emotions import MAX_UNIT_TARGETS, PRESETS, expand_units, max_unit_intensity, variant_factors
 from asccl.morphable.groups import add_groups, group_change, group_lip_gain
 from asccl.morphable.head import HeadModel
@@ -32,6 +33,9 @@ MAX_SPEAKING_LEVELS = {  # of a calm speaker, by unit
 }
 MIN_TARGET_SHARE = 0.55  # of a target, by which a unit is raised whatever the resting face has of it
 MIN_COEFFICIENT, MAX_COEFFICIENT = -0.5, 1.6
+# share of the preset of an emotion that networks read in the source, by which neutral moves away from it
+NEUTRAL_RELIEF = 0.45
+MIN_READING, CLEAR_READING = 0.25, 0.7  # probability from which on an emotion counts as shown, and fully so
 MIN_LIP_GAIN = 0.3  # to which groups may lower the opening of the lips
 # share of the opening that a grin holds by which the lips close
 GRIN_CLOSING = {
@@ -85,6 +89,7 @@ class Direction:
         motion_gain: of the movement around the levels of the units.
         lip_gain: edited over source opening of the lips.
         lip_closing: by how much the lips close in each frame, (T,) cm.
+        lip_parting: by how much they part with the jaw in each frame, (T,) cm.
     """
 
     added: np.ndarray
@@ -93,6 +98,7 @@ class Direction:
     motion_gain: float
     lip_gain: float
     lip_closing: np.ndarray
+    lip_parting: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,7 @@ class PresetBlend:
         motion_gain: factor on the movement around the resting level.
         lip_gain: edited over source opening of the lips.
         grin_closing: share of the opening that a grin holds by which the lips close.
+        lip_parting: cm by which the lips part in silence.
     """
 
     targets: np.ndarray
@@ -114,6 +121,7 @@ class PresetBlend:
     motion_gain: float
     lip_gain: float
     grin_closing: float
+    lip_parting: float
 
 
 def blend_presets(weights: np.ndarray, names: tuple[str, ...]) -> PresetBlend:
@@ -126,7 +134,25 @@ def blend_presets(weights: np.ndarray, names: tuple[str, ...]) -> PresetBlend:
         float(sum(w * p.motion_gain for w, p in weighted)),
         float(sum(w * p.lip_gain for w, p in weighted)),
         float(sum(w * GRIN_CLOSING[emotion] for w, emotion in zip(weights, EMOTIONS, strict=True))),
+        preset_parting(weights),
     )
+
+
+def neutral_relief(source_probabilities: np.ndarray | None, names: tuple[str, ...]) -> np.ndarray:
+    """Change of the units by which neutral moves away from what a source shows, (52,).
+
+    A scowl that a face never leaves looks like its identity to the fit of the head model, and its units are near 0. The
+    networks read it nevertheless, so neutral moves against the preset of the emotion that they read.
+
+    source_probabilities: of the emotions in the source, (7,); None if unknown. names: of the 52 units.
+    """
+    change = np.zeros(len(names))
+    if source_probabilities is None:
+        return change
+    visibility = np.clip((source_probabilities - MIN_READING) / (CLEAR_READING - MIN_READING), 0, 1)
+    for share, emotion in zip(visibility, EMOTIONS, strict=True):
+        change -= NEUTRAL_RELIEF * share * expand_units(PRESETS[emotion].units, names)
+    return change
 
 
 class PresetDirector:
@@ -143,13 +169,15 @@ class PresetDirector:
         residuals = np.where(targets > 0, 1.0, blend.residuals)
         bounds = expand_units(MAX_UNIT_TARGETS, self.names, default=MAX_COEFFICIENT)
         calm = max_resting_levels(self.names)
+        relief = weights[0] * neutral_relief(target.source_probabilities, self.names)
         direction = Direction(
-            added_change(resting_coefficients(motion), targets, bounds, calm) + target.offsets,
+            added_change(resting_coefficients(motion), targets, bounds, calm) + target.offsets + relief,
             blend.max_intensity,
             contradiction_change(motion, residuals, calm),
             blend.motion_gain,
             blend.lip_gain,
             blend.grin_closing * grin_opening(motion, self.head),
+            blend.lip_parting * parting_share(motion, self.head),
         )
         return apply_direction(motion, direction, target, self.names)
 
@@ -179,11 +207,13 @@ def apply_direction(motion: Motion, direction: Direction, target: Target, names:
     edited = np.clip(coefficients + frame_change, MIN_COEFFICIENT, MAX_COEFFICIENT)
     edited = np.where(frame_change != 0, edited, coefficients).astype(np.float32)
     closing = target.removed_share * motion.weight * direction.lip_closing
+    parting = target.intensity * motion.weight * direction.lip_parting
     return replace(
         motion,
         coefficients=edited,
         lip_gain=frame_lip_gain(motion, target, direction.lip_gain),
         lip_closing=closing.astype(np.float32),
+        lip_parting=parting.astype(np.float32),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from asccl.directors.base import Target, emotion_weights
 from asccl.directors.contradictions import contradiction_change, grin_opening
+from asccl.directors.lip_parting import parting_share
 from asccl.directors.preset import (
     MAX_RESTING_LEVEL,
     Direction,
@@ -101,5 +102,6 @@ class ReferenceDirector:
             blend.motion_gain,
             blend.lip_gain,
             blend.grin_closing * grin_opening(motion, self.head),
+            blend.lip_parting * parting_share(motion, self.head),
         )
         return apply_direction(motion, direction, target, self.names)

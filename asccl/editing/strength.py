@@ -24,8 +24,11 @@ from asccl.renderers.base import Renderer, RenderPlan
 from asccl.types import EMOTIONS, Image, Motion
 
 # Between the embeddings of source and edit at intensity 1, by emotion. Recognition networks were trained on smiling and
-# calm people: a wrinkled nose with a raised lip costs identity long before it reads as disgust.
-MIN_MEAN_COSINES: Mapping[str, float] = MappingProxyType(dict.fromkeys(EMOTIONS, 0.912) | {"disgusted": 0.86})
+# calm people: a wrinkled nose with a raised lip costs identity long before it reads as disgust, and so do the raised
+# brows, wide eyes and open mouth of surprise and fear.
+MIN_MEAN_COSINES: Mapping[str, float] = MappingProxyType(
+    dict.fromkeys(EMOTIONS, 0.912) | {"disgusted": 0.86, "fear": 0.895, "surprised": 0.885}
+)
 MIN_MEAN_COSINE = 0.912  # of an emotion without a budget of its own
 MIN_STRENGTH, MAX_STRENGTH = 0.55, 1.3
 MAX_ITERATIONS = 3

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 # upper bounds of a target at intensity 1: these units move the lips furthest away from the speech
-MAX_UNIT_TARGETS = {"mouthSmile": 0.35, "mouthFrown": 1.0, "mouthPress": 0.3, "mouthDimple": 0.4, "mouthStretch": 0.6}
+MAX_UNIT_TARGETS = {"mouthSmile": 0.35, "mouthFrown": 1.0, "mouthPress": 0.3, "mouthDimple": 0.4, "mouthStretch": 0.8}
 
 UNIT_TARGETS = """
 unit                 angry disgusted      fear     happy       sad surprised
-browInnerUp          -0.10      0.05      1.40         .      1.20      1.00  # AU 1
-browOuterUp           0.50         .      0.65     -0.20      0.20      0.65  # AU 2
+browInnerUp          -0.10      0.05      1.40         .      1.20      1.25  # AU 1
+browOuterUp           0.50         .      0.35     -0.20      0.20      1.10  # AU 2
 browDown              0.80      0.30      0.75     -0.25      0.85         .  # AU 4
 eyeWide              -0.25     -0.30      1.50         .         .      1.55  # AU 5
 cheekSquint          -0.20      0.20     -0.15      0.75         .      0.10  # AU 6
@@ -28,11 +28,11 @@ eyeBlink                 .      0.20         .         .      0.40     -0.10  # 
 mouthUpperUp          0.75      1.30      0.20      0.10         .         .  # AU 10
 mouthSmile               .         .         .      0.35         .         .  # AU 12
 mouthDimple          -0.10         .         .      0.35      0.20         .  # AU 14
-mouthFrown            0.15      0.38      0.28     -0.40      0.90     -0.40  # AU 15
-mouthLowerDown        0.45      0.15      0.20         .         .      0.30  # AU 16
-mouthShrugLower       0.25      0.22      0.50     -0.40      0.20     -0.15  # AU 17
+mouthFrown            0.15      0.38     -0.10     -0.40      0.90     -0.40  # AU 15
+mouthLowerDown        0.45      0.15      0.35         .         .      0.30  # AU 16
+mouthShrugLower       0.25      0.22      0.25     -0.40      0.20     -0.15  # AU 17
 mouthShrugUpper       0.20      0.30      0.05         .      0.10     -0.05  # AU 17
-mouthStretch             .     -0.15      0.55      0.30     -0.10      0.10  # AU 20
+mouthStretch             .     -0.15      0.75      0.30     -0.10      0.10  # AU 20
 mouthPress               .     -0.15     -0.20     -0.35     -0.30         .  # AU 24
 """
 RESIDUALS = """
@@ -92,10 +92,10 @@ PRESETS: dict[str, Preset] = {
     "neutral": Preset({}, _residuals["neutral"], lip_gain=0.9, motion_gain=0.6),
     "angry": Preset(_units["angry"], _residuals["angry"], lip_gain=1.25),
     "disgusted": Preset(_units["disgusted"], _residuals["disgusted"], lip_gain=0.95),
-    "fear": Preset(_units["fear"], _residuals["fear"], lip_gain=1.1),
+    "fear": Preset(_units["fear"], _residuals["fear"], lip_gain=1.2),
     "happy": Preset(_units["happy"], _residuals["happy"], lip_gain=1.05),
     "sad": Preset(_units["sad"], _residuals["sad"], lip_gain=0.95),
-    "surprised": Preset(_units["surprised"], _residuals["surprised"], lip_gain=1.53),
+    "surprised": Preset(_units["surprised"], _residuals["surprised"], lip_gain=1.6),
 }
 
 

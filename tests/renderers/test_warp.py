@@ -14,8 +14,9 @@ from asccl.face import mesh
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.renderers.warp.displacement import CLOSED_LIP_GAP, MAX_LID_CLOSING, MAX_LID_OPENING, Displacement
+from asccl.renderers.warp.displacement import MAX_LID_CLOSING, MAX_LID_OPENING, Displacement
 from asccl.renderers.warp.field import Box, FaceField, face_size, upsample
+from asccl.renderers.warp.lips import CLOSED_LIP_GAP
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer, relight, warp
 from asccl.renderers.warp.shading import SkinModel
 from asccl.renderers.warp.wrinkles import WrinkleModel

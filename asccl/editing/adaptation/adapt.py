@@ -116,6 +116,7 @@ class FaceEvaluator:
             coefficients=edited.coefficients,
             lip_gain=edited.lip_gain,
             lip_closing=edited.lip_closing,
+            lip_parting=edited.lip_parting,
         )
         return list(self._pool.map(lambda i: self._measure_edit(patches, i), range(len(self.samples))))
 

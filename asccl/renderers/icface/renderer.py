@@ -20,7 +20,7 @@ from asccl.renderers.icface.compositing import face_mask, match_outline, paste_f
 from asccl.renderers.icface.controls import MeasuredControls
 from asccl.renderers.icface.crop import face_crop_matrices
 from asccl.renderers.neural.renderer import edit_opacity
-from asccl.renderers.warp.displacement import lip_closing_share
+from asccl.renderers.warp.lips import lip_closing_share
 from asccl.types import Image, LazyImage, Motion, as_image
 
 CPU_BATCH, ACCELERATOR_BATCH = 4, 16  # frames that are generated at once
@@ -155,6 +155,8 @@ class IcfaceSession:
             gap = controls.middle_lip_gap(frame.landmarks, float(plan.motion.scale[t]), plan.motion.rotation[t])
             source[lips] = driving[lips] = controls.lips_part(np.array(gap))
         driving[lips] *= self._lip_gain(driving[lips] * controls.FULL_LIP_GAP, t)
+        if plan.edited.lip_parting is not None:
+            driving[lips] += controls.lips_part(plan.edited.lip_parting[t])
         return source, np.clip(driving, 0, 1)
 
     def _lip_gain(self, gap_cm: np.ndarray, t: int) -> float:

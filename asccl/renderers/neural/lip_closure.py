@@ -6,7 +6,7 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.renderers.neural.face_surface import FaceSurface
-from asccl.renderers.warp.displacement import CLOSED_LIP_GAP, LIP_FALLOFF
+from asccl.renderers.warp.lips import CLOSED_LIP_GAP, LIP_FALLOFF
 
 EYE_DISTANCE_CM = 9.0  # between the outer corners of the eyes
 

@@ -22,7 +22,7 @@ from asccl.renderers.neural.conditions import Scene
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.renderers.neural.lip_closure import LipClosureConstraint, lip_gap_cm
-from asccl.renderers.warp.displacement import lip_closing_share
+from asccl.renderers.warp.lips import lip_closing_share
 from asccl.types import LazyImage, Motion, as_image
 
 FULL_OPACITY_WEIGHT = 0.5  # weight of an edit from which the generated face covers the source fully

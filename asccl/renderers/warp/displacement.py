@@ -6,7 +6,8 @@ A change of the coefficients from w to w' moves the landmarks of a frame by
 
 with scale s and rotation R of the fitted weak perspective and the expression basis E: neutral shape and translation
 cancel. Then d is corrected: the outline of the face and the skin along it are damped, brows keep their thickness, lids
-open and close within bounds, and the gap of the lips changes by `lip_gain` and `lip_closing` alone.
+open and close within bounds, and the gap of the lips changes by `lip_gain`, `lip_closing` and
+`lip_parting` alone, see `lips.py`.
 """
 
 from __future__ import annotations
@@ -17,15 +18,13 @@ import numpy as np
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.field import face_size
+from asccl.renderers.warp.lips import LipGap
 from asccl.types import Motion
 
-LIP_FALLOFF = 0.9  # cm, Gaussian: how far a lip correction reaches into the skin around
-LIP_SPREAD = 0.5  # cm, Gaussian: how far it reaches along the lip
 LID_FALLOFF = 0.5  # cm, Gaussian: how far a lid correction reaches
 BROW_RIGIDITY = 0.85  # fraction of the displacement that both rows of a brow share
 MAX_LID_OPENING, MAX_LID_CLOSING = 0.4, 0.45  # change of the eye's opening, over the opening in the source
 MAX_EYE_ASPECT = 0.37  # eye opening over eye length to which lids open at most
-CLOSED_LIP_GAP = 0.035  # face sizes: lips with a smaller gap count as closed and stay as they are
 SMILE_LIFT_REMOVAL = 1.0  # fraction of the lift of the middle of the lips that is taken out of a smile
 OUTLINE_GAIN = 0.05  # fraction of the displacement that the outline of the face keeps: hair and background stay
 OUTLINE_RADIUS = 0.08  # face sizes: distance from the visible outline at which skin begins to move
@@ -41,11 +40,7 @@ class Displacement:
     def __init__(self, head: HeadModel):
         self.expression = head.expression.astype(np.float32)
         neutral = head.neutral
-        jaw = head.expression[head.index["jawOpen"]][:, 1]
-        lower = jaw > 0.5 * jaw[17]
-        lower[list(mesh.LOWER_OUTER_LIP)] = True
-        self._upper_lip_weights = _lip_weights(neutral, mesh.UPPER_INNER_LIP, ~lower)
-        self._lower_lip_weights = _lip_weights(neutral, mesh.LOWER_INNER_LIP, lower)
+        self._lips = LipGap(head)
         for name in ("mouthSmileLeft", "mouthSmileRight"):
             self._remove_lift(head.index[name])
         self._lid_weights = [_lid_weights(neutral, eye) for eye in EYES]
@@ -59,8 +54,8 @@ class Displacement:
         """Remove the lift of the middle of the lips from a unit, less and less towards the corners."""
         taper = np.sin(np.pi * np.arange(1, 10) / 10)
         for lip, weights in (
-            (mesh.UPPER_INNER_LIP, self._upper_lip_weights),
-            (mesh.LOWER_INNER_LIP, self._lower_lip_weights),
+            (mesh.UPPER_INNER_LIP, self._lips.upper_weights),
+            (mesh.LOWER_INNER_LIP, self._lips.lower_weights),
         ):
             lift = self.expression[unit, lip[4], 1]
             self.expression[unit, :, 1] -= SMILE_LIFT_REMOVAL * lift * (weights @ taper)
@@ -69,7 +64,8 @@ class Displacement:
         """Compute the displacement of the landmarks of one frame.
 
         At every column of the mouth, the gap of the lips beyond `CLOSED_LIP_GAP` becomes `lip_gain` times as large,
-        after all columns have closed by the same share, `lip_closing` in the middle.
+        after all columns have closed by the same share, `lip_closing` in the middle. Then the jaw opens it by
+        `lip_parting` in the middle.
 
         Args:
             motion: of the source, T frames.
@@ -90,16 +86,24 @@ class Displacement:
             shared = 0.6 * d[top_rows] + 0.4 * d[low_rows]
             d[top_rows] = BROW_RIGIDITY * shared + (1 - BROW_RIGIDITY) * d[top_rows]
             d[low_rows] = BROW_RIGIDITY * shared + (1 - BROW_RIGIDITY) * d[low_rows]
-        self._hold_outline(d, landmarks)
+        outline = outline_weights(landmarks)
+        d *= outline[:, None]
+        gap_change = self._lips.change(motion, edited_motion, t, landmarks)
+        self._lips.drop_jaw(d, gap_change, motion, t, outline)
         self._bound_lids(d, landmarks)
-        gain = 1.0 if edited_motion.lip_gain is None else float(edited_motion.lip_gain[t])
-        closing = 0.0 if edited_motion.lip_closing is None else float(edited_motion.lip_closing[t])
-        self._constrain_lips(d, landmarks, motion.rotation[t], gain, closing * float(motion.scale[t]))
+        self._lips.constrain(d, gap_change, motion.rotation[t])
         return d
 
-    def _hold_outline(self, d: np.ndarray, landmarks: np.ndarray) -> None:
-        """Hold the skin along the visible outline, in place."""
-        d *= outline_weights(landmarks)[:, None]
+    def jaw_growth(self, motion: Motion, edited_motion: Motion, t: int, landmarks: np.ndarray) -> np.ndarray:
+        """Compute by how much the jaw opens the lips, at nine columns along the mouth, (9,) pixels.
+
+        Args:
+            motion: of the source, T frames.
+            edited_motion: of the edit, T frames.
+            t: index of the frame.
+            landmarks: of the source, (478, 3) pixels.
+        """
+        return self._lips.change(motion, edited_motion, t, landmarks).growth
 
     def stabilize_forehead(
         self, motion: Motion, t: int, edited_landmarks: np.ndarray, displacement: np.ndarray
@@ -138,19 +142,6 @@ class Displacement:
             if excess != 0:
                 d[:, :2] += excess * weights[:, None] * axis
 
-    def _constrain_lips(
-        self, d: np.ndarray, landmarks: np.ndarray, rotation: np.ndarray, gain: float, closing: float
-    ) -> None:
-        """Correct both lips by half of what their gap changes beyond gain and closing (pixels), in place."""
-        axis = rotation[:2, 1] / max(float(np.linalg.norm(rotation[:2, 1])), 1e-6)
-        upper, lower = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
-        gap = (landmarks[lower, :2] - landmarks[upper, :2]) @ axis
-        change = (d[lower, :2] - d[upper, :2]) @ axis
-        kept_gap = gap - np.clip(gap, 0, None) * lip_closing_share(gap, closing)
-        open_gap = np.clip(kept_gap - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
-        excess = 0.5 * (change - (kept_gap - gap + (gain - 1) * open_gap))
-        d[:, :2] += (self._upper_lip_weights @ excess - self._lower_lip_weights @ excess)[:, None] * axis
-
 
 def outline_weights(landmarks: np.ndarray) -> np.ndarray:
     """Weights (468,) that hold the skin along the visible outline of a face, whose pixels mix with the background.
@@ -166,29 +157,6 @@ def outline_weights(landmarks: np.ndarray) -> np.ndarray:
     inwards = np.stack([-edges[:, 1], edges[:, 0]], 1)
     distance = np.abs(points @ inwards.T - (corners * inwards).sum(1)).min(1)
     return 1 - np.exp(-((distance / (OUTLINE_RADIUS * face_size(landmarks))) ** 2))
-
-
-def lip_closing_share(gap: np.ndarray, closing: float) -> float:
-    """Share of their gap by which the lips close.
-
-    gap: of nine columns along the mouth, (9,). closing: of its middle, in the same unit.
-    """
-    middle = float(gap[3:6].mean())
-    return min(closing / middle, 1.0) if middle > 0 else 0.0
-
-
-def _lip_weights(neutral: np.ndarray, lip: tuple[int, ...], side: np.ndarray) -> np.ndarray:
-    """(468, 9) weights that spread a correction of nine inner-lip points over the skin on their side (468,) bool.
-
-    The corners of the mouth take none, and the lips beside them little: lips must not slide past their corners.
-    """
-    line = [*lip, *mesh.INNER_LIP_CORNERS]
-    distance = np.linalg.norm(neutral[:, None] - neutral[line][None], axis=-1)
-    weights = np.exp(-((distance**2 - distance.min(1, keepdims=True) ** 2) / LIP_SPREAD**2))
-    weights /= weights.sum(1, keepdims=True)
-    weights *= np.minimum(1.0, np.exp(-((distance / LIP_FALLOFF) ** 2)).sum(1, keepdims=True)) * side[:, None]
-    weights[line] = np.eye(len(line))
-    return weights[:, : len(lip)].astype(np.float32)
 
 
 def _lid_weights(neutral: np.ndarray, eye: tuple[int, ...]) -> np.ndarray:

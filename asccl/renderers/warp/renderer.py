@@ -22,6 +22,8 @@ from asccl.renderers.warp.eyes import IrisModel, restore_eyeballs
 from asccl.renderers.warp.field import Box, FaceField, face_size, resample, upsample
 from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
 from asccl.renderers.warp.hold import fade_to_source, lowest_weights, silhouette_weights
+from asccl.renderers.warp.jaw_drop import JawDrop, drop_of
+from asccl.renderers.warp.mouth_corners import close_corners
 from asccl.renderers.warp.occluder import OccluderModel
 from asccl.renderers.warp.shading import CREASE_GAIN, SkinModel
 from asccl.renderers.warp.teeth import MouthModel, stabilize_teeth
@@ -110,7 +112,8 @@ class WarpRenderer:
         change = plan.edited.coefficients[t] - plan.motion.coefficients[t]
         lip_gain = 1.0 if plan.edited.lip_gain is None else float(plan.edited.lip_gain[t])
         closing = 0.0 if plan.edited.lip_closing is None else float(plan.edited.lip_closing[t])
-        amount = max(float(np.abs(change).max()), abs(lip_gain - 1), closing)
+        parting = 0.0 if plan.edited.lip_parting is None else float(plan.edited.lip_parting[t])
+        amount = max(float(np.abs(change).max()), abs(lip_gain - 1), closing, parting)
         return bool(np.isfinite(landmarks[0, 0])) and amount >= MIN_COEFFICIENT_CHANGE
 
     def render(
@@ -155,7 +158,8 @@ class WarpRenderer:
         box = changed_part(field, box)
         if box.empty:
             return image
-        source, warped = self._warp_part(image, landmarks, edited_points, field, box)
+        drop = drop_of(self._displacement.jaw_growth(motion, edited, t, landmarks), image, landmarks)
+        source, warped = self._warp_part(image, landmarks, edited_points, field, box, drop)
         restore_eyeballs(source, warped, landmarks, edited_points, box, self._appearance.eyes.radius_ratio)
         skin_points = self._displacement.stabilize_forehead(motion, t, edited_points, displacement)
         part = self._relight_part(warped, skin_points, change, field, box, face_size(landmarks))
@@ -175,13 +179,16 @@ class WarpRenderer:
         glasses = self._appearance.glasses.displacement_weights(landmarks, box)
         return lowest_weights(covered, glasses, silhouette_weights(landmarks, box))
 
-    def _warp_part(self, image: LazyImage, landmarks, edited_points, field, box: Box) -> tuple[Image, Image]:
+    def _warp_part(
+        self, image: LazyImage, landmarks, edited_points, field, box: Box, drop: JawDrop | None
+    ) -> tuple[Image, Image]:
         """The pixels of a box before and after the warp, teeth unmoved and the cavity of the mouth shaded."""
         displacement = upsample(field[..., :2], box)
-        cavity = stabilize_teeth(displacement, landmarks, edited_points, box)
+        cavity = stabilize_teeth(displacement, landmarks, edited_points, box, drop)
         source, warped = warp(image, displacement, box)
         if cavity is not None:
             cavity.shade(warped, self._appearance.mouth.cavity)
+        close_corners(warped, landmarks, edited_points, box)
         return source, warped
 
     def _relight_part(self, warped: Image, skin_points, change, field, box: Box, size: float) -> Image:

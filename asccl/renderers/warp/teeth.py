@@ -5,6 +5,9 @@ the displacement fades to that of the teeth, which is one smooth curve along the
 skull, except that it follows a lip that rises by half: what the lip uncovers is stretched from the teeth beside it, and
 would make them too long. The lower row stands on the jaw, and moves with the lip where the jaw is open.
 
+Where the jaw drops, the mouth opens between its rows of teeth, see `jaw_drop.py`: all below goes down with the jaw, and
+the gap gets the colour of the cavity.
+
 Where pixels would be stretched far, as at the corners of a mouth that opens wider, the frame shows nothing of what is
 revealed: there the mouth gets the dark colour of its own cavity. The field depends on the landmarks of the frame alone
 and changes as smoothly as they do.
@@ -20,6 +23,7 @@ import numpy as np
 from asccl.face import mesh
 from asccl.face.easing import smoothstep
 from asccl.renderers.warp.field import Box, face_size, upsample
+from asccl.renderers.warp.jaw_drop import JawDrop
 from asccl.types import Image
 
 # face sizes: lip gap at which this field begins to replace that of the skin, and at which it replaces it fully
@@ -101,16 +105,19 @@ class _Profile(NamedTuple):
     upper, lower: of a lip, where its displacement ends, 1 / the distance over which it fades, its displacement beyond
     that of the teeth down and along the mouth, and the coverage by the cavity where it fades. middle: displacement of
     the teeth down and along the mouth, the weight of this field, and the coverage where the weight is 0. lines: of both
-    lips, and the width of their rim.
+    lips, and the width of their rim. drop: where the mouth opens with the jaw, by how much, and the weight of that.
     """
 
     upper: np.ndarray
     lower: np.ndarray
     middle: np.ndarray
     lines: np.ndarray
+    drop: np.ndarray
 
 
-def stabilize_teeth(field: np.ndarray, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box) -> Cavity | None:
+def stabilize_teeth(
+    field: np.ndarray, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box, drop: JawDrop | None = None
+) -> Cavity | None:
     """Replace the displacement field between the edited lips, in place, so that the teeth stay in place.
 
     Args:
@@ -118,6 +125,7 @@ def stabilize_teeth(field: np.ndarray, landmarks: np.ndarray, edited_landmarks: 
         landmarks: (478, 3) pixels of the frame.
         edited_landmarks: (468, 2+) pixels of the frame.
         box: part of the frame that the field covers.
+        drop: of the jaw; None for none.
 
     Returns:
         Where to shade the warped pixels of the box as the cavity of the mouth; None for nowhere.
@@ -136,14 +144,16 @@ def stabilize_teeth(field: np.ndarray, landmarks: np.ndarray, edited_landmarks: 
     across = after[0, -1] - after[0, 0]
     across = across / max(float(np.linalg.norm(across)), 1e-6)
     axes = np.stack([across, [-across[1], across[0]]])  # along the mouth and down
-    mouth_field = upsample(_mouth_field(before @ axes.T, after @ axes.T, axes, mouth, size), mouth)
+    mouth_field = upsample(_mouth_field(before @ axes.T, after @ axes.T, axes, mouth, size, drop), mouth)
     part = field[y0:y1, x0:x1]
     part += mouth_field[..., 2:3] * (mouth_field[..., :2] - part)
     coverage = mouth_field[..., 3]
     return Cavity((slice(y0, y1), slice(x0, x1)), coverage) if coverage.max() > MIN_COVERAGE else None
 
 
-def _mouth_field(before: np.ndarray, after: np.ndarray, axes: np.ndarray, box: Box, size: float) -> np.ndarray:
+def _mouth_field(
+    before: np.ndarray, after: np.ndarray, axes: np.ndarray, box: Box, size: float, drop: JawDrop | None
+) -> np.ndarray:
     """Displacement (x, y), its weight and the coverage by the cavity over a box, coarse (h, w, 4).
 
     before, after: lines of both lips, (2, 11, 2) along the mouth and down. axes: (2, 2) unit vectors of these.
@@ -153,28 +163,36 @@ def _mouth_field(before: np.ndarray, after: np.ndarray, axes: np.ndarray, box: B
     u, v = ((axis[0] * x + axis[1] * y).astype(np.float32) for axis in axes)
     grid = np.arange(float(u.min()), float(u.max()) + 1, dtype=np.float32)
     column, zero = u - grid[0], np.zeros_like(u)
-    upper, lower, middle, lines = (
+    upper, lower, middle, lines, jaw = (
         cv2.remap(values[None], column, zero, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for values in _profile(before, after, grid, size)
+        for values in _profile(before, after, grid, size, drop)
     )
+    inside = np.minimum(v - lines[..., 0], lines[..., 1] - v)
+    gap = jaw[..., 1]
+    dropped = gap * np.clip((v - jaw[..., 0]) / np.maximum(gap, 1e-3), 0, 1)
+    in_gap = np.clip(np.minimum(v - jaw[..., 0], jaw[..., 0] + gap - v) / lines[..., 2] + 0.5, 0, 1)
+    v = v - dropped
     near_upper = np.clip((upper[..., 0] - v) * upper[..., 1], 0, 1)
     near_lower = np.clip((v - lower[..., 0]) * lower[..., 1], 0, 1)
-    down = middle[..., 0] + near_upper * upper[..., 2] + near_lower * lower[..., 2]
+    down = dropped + middle[..., 0] + near_upper * upper[..., 2] + near_lower * lower[..., 2]
     along = middle[..., 1] + near_upper * upper[..., 3] + near_lower * lower[..., 3]
-    inside = np.minimum(v - lines[..., 0], lines[..., 1] - v)
     weight = middle[..., 2] * np.clip(inside / box.cell, 0, 1)
     covered = (near_upper > 0) * upper[..., 4] + (near_lower > 0) * lower[..., 4]
     covered = middle[..., 3] + middle[..., 2] * (covered - middle[..., 3])
+    covered = np.maximum(covered, in_gap * jaw[..., 2])
     covered = cv2.GaussianBlur(covered, (0, 0), 1.0) * np.clip(inside / lines[..., 2] - 0.5, 0, 1)
     dx, dy = axes.T.astype(np.float32)
     return cv2.merge([along * dx[0] + down * dx[1], along * dy[0] + down * dy[1], weight, covered])
 
 
-def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: float) -> _Profile:
+def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: float, drop: JawDrop | None) -> _Profile:
     """Compute the field along the mouth, at positions `grid` (n,). before, after: as in `_mouth_field`."""
     line, along, down = _interpolate_lips(before, after, grid, 2 * max(1, round(0.5 * LINE_SMOOTHING * size)) + 1)
-    old_line = line - down
-    old_opening, new_opening = np.maximum(old_line[1] - old_line[0], 0), np.maximum(line[1] - line[0], 0)
+    old_line, lines = line - down, line.copy()
+    old_opening = np.maximum(old_line[1] - old_line[0], 0)
+    growth, split = _drop_along(drop, after, grid, np.maximum(line[1] - line[0] - old_opening, 0))
+    line[1], down[1] = line[1] - growth, down[1] - growth  # all of the edit but the drop of the jaw
+    new_opening = np.maximum(line[1] - line[0], 0)
     rim = np.minimum(LIP_RIM_WIDTH * size, 0.3 * np.minimum(old_opening, new_opening))
     inwards = np.array([[1.0], [-1.0]], np.float32)  # down from the upper lip, up from the lower one
     jaw = smoothstep((old_opening.max() / size - MIN_JAW_GAP) / (FULL_JAW_GAP - MIN_JAW_GAP))
@@ -194,8 +212,8 @@ def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
     teeth_down, teeth_along = _curves(np.stack([np.clip(teeth_shift, lowest, highest), along.mean(0)]), old_opening)
     teeth_down = np.clip(teeth_down, lowest, highest)
     visibility = smoothstep((new_opening / size - MIN_CAVITY_GAP) / (FULL_CAVITY_GAP - MIN_CAVITY_GAP))
-    narrowness = (FULL_SIGHT - old_opening / max(float(old_opening.max()), 1e-3)) / (FULL_SIGHT - NO_SIGHT)
-    visibility *= smoothstep(narrowness)
+    sight = old_opening / max(float(old_opening.max()), MIN_LIP_GAP * size)
+    visibility *= smoothstep((FULL_SIGHT - sight) / (FULL_SIGHT - NO_SIGHT))
     source_length = np.maximum(inwards * (end - teeth_down - source_start), 1e-3)
     coverage = visibility * _coverage(fade / source_length)
     upper, lower = (
@@ -205,10 +223,25 @@ def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
         for k in (0, 1)
     )
     weight = np.clip((old_opening / size - MIN_LIP_GAP) / (FULL_LIP_GAP - MIN_LIP_GAP), 0, 1)
+    parted = np.clip(growth / (MIN_LIP_GAP * size), 0, 1)
+    weight = np.maximum(weight, parted)
     covered = visibility * _coverage(new_opening / np.maximum(old_opening, 1e-3))
-    rim_width = np.maximum(np.minimum(LIP_RIM_WIDTH * size, 0.2 * new_opening), 0.5)
+    rim_width = np.maximum(np.minimum(LIP_RIM_WIDTH * size, 0.2 * (new_opening + growth)), 0.5)
     teeth = np.stack([teeth_down, teeth_along, weight, covered], 1).astype(np.float32)
-    return _Profile(upper, lower, teeth, np.stack([*line, rim_width], 1).astype(np.float32))
+    at = np.clip(old_line[0] + split * old_opening + teeth_down, line[0], np.maximum(line[1], line[0]))
+    gap = np.stack([at, growth, parted], 1).astype(np.float32)
+    return _Profile(upper, lower, teeth, np.stack([*lines, rim_width], 1).astype(np.float32), gap)
+
+
+def _drop_along(
+    drop: JawDrop | None, after: np.ndarray, grid: np.ndarray, most: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Growth of the opening and where it opens, (n,) each at `grid` (n,) along the mouth; at most `most` (n,)."""
+    if drop is None:
+        return np.zeros(len(grid), np.float32), np.full(len(grid), 0.5, np.float32)
+    along = after.mean(0)[:, 0]
+    growth = np.interp(grid, along, np.concatenate([[0.0], drop.growth, [0.0]]), left=0, right=0)
+    return np.clip(growth, 0, most).astype(np.float32), np.interp(grid, along[1:-1], drop.split).astype(np.float32)
 
 
 def _interpolate_lips(before: np.ndarray, after: np.ndarray, grid: np.ndarray, width: int) -> np.ndarray:

@@ -1,0 +1,59 @@
+"""Part the lips and drop the jaw, as surprise and fear do, in silence.
+
+While a face speaks, its lips open by the gain of the emotion alone, so that lips that speech closes stay closed.
+Silence is where the lips keep their opening for a second. Frames that are unrelated in time, such as a still, are
+silent if their lips all open by the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, minimum_filter1d
+
+from asccl.directors.contradictions import filter_shots
+from asccl.face.easing import smoothstep
+from asccl.morphable.head import HeadModel
+from asccl.morphable.speech import lip_openings
+from asccl.types import EMOTIONS, Motion
+
+# cm by which the middle of the lips parts in silence, at intensity 1
+PARTINGS: Mapping[str, float] = MappingProxyType({"surprised": 0.8, "fear": 0.3})
+SILENCE_WINDOW = 25  # frames
+SILENCE_SMOOTHING = 4.0  # frames, standard deviation
+QUIET_RANGE, SPEAKING_RANGE = 0.12, 0.3  # cm: change of the opening within the window, in silence and in speech
+FULL_OPENING, MAX_OPENING = 1.2, 2.0  # cm: from the first on lips part less, at the second no further
+
+
+def preset_parting(emotion_weights: np.ndarray) -> float:
+    """Parting of the lips at intensity 1 in silence, cm. emotion_weights: share of each emotion, (7,)."""
+    return float(sum(w * PARTINGS.get(e, 0.0) for w, e in zip(emotion_weights, EMOTIONS, strict=True)))
+
+
+def parting_share(motion: Motion, head: HeadModel) -> np.ndarray:
+    """Share of its parting that an emotion may show in each frame, (T,) in [0, 1]; 0 in speech."""
+    openings = lip_openings(motion, head)
+    room = np.clip((MAX_OPENING - openings) / (MAX_OPENING - FULL_OPENING), 0, 1)
+    return room * silence(motion, openings)
+
+
+def silence(motion: Motion, openings: np.ndarray) -> np.ndarray:
+    """How certainly a face does not speak, (T,) in [0, 1].
+
+    motion: T frames with their shots. openings: of the lips, (T,) cm.
+    """
+    unrelated = motion.shot is not None and len(np.unique(motion.shot)) == len(motion)
+    return _quiet(np.full(len(motion), np.ptp(openings))) if unrelated else filter_shots(motion, openings, _steady)
+
+
+def _steady(openings: np.ndarray) -> np.ndarray:
+    """How certainly lips do not move within a window, (T,) in [0, 1], smoothed."""
+    highest = maximum_filter1d(openings, SILENCE_WINDOW, mode="nearest")
+    lowest = minimum_filter1d(openings, SILENCE_WINDOW, mode="nearest")
+    return gaussian_filter1d(_quiet(highest - lowest), SILENCE_SMOOTHING, mode="nearest")
+
+
+def _quiet(spread: np.ndarray) -> np.ndarray:
+    return 1 - smoothstep((spread - QUIET_RANGE) / (SPEAKING_RANGE - QUIET_RANGE))

@@ -1,0 +1,141 @@
+"""Set the gap of the lips: closed lips stay closed, open ones open with the jaw, and a grin closes.
+
+Lips that open further do so with the jaw, as a jaw drops: the lower lip and the chin go down, and the upper lip stays
+with the skull. Whatever else an edit changes of the gap is taken back, half at each lip.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from asccl.face import mesh
+from asccl.morphable.head import HeadModel
+from asccl.renderers.warp.field import face_size
+from asccl.types import Motion
+
+LIP_FALLOFF = 0.9  # cm, Gaussian: how far a lip correction reaches into the skin around
+LIP_SPREAD = 0.5  # cm, Gaussian: how far it reaches along the lip
+CLOSED_LIP_GAP = 0.035  # face sizes: lips with a smaller gap count as closed and stay as they are
+UPPER_CLOSING_SHARE = 0.65  # of the closing of a grin, which mostly raises the upper lip
+CHIN_GAIN = 0.6  # of the outline of the chin, when the jaw drops
+CHIN_REACH = 8  # points of the outline on each side of the chin, to which it fades
+MAX_CHIN_TURN, FREE_CHIN_TURN = 0.5, 0.2  # sine of the head's turn at which the outline of the chin stays, and moves
+MIDDLE = slice(3, 6)  # of the nine columns along the mouth
+UPPER, LOWER = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
+
+
+class GapChange(NamedTuple):
+    """Change of the gap of the lips at nine columns along the mouth, each (9,) pixels.
+
+    growth: by gain and parting, at least 0. closing: of a grin, at most 0. shrinkage: by a gain below 1, at most 0.
+    """
+
+    growth: np.ndarray
+    closing: np.ndarray
+    shrinkage: np.ndarray
+
+
+class LipGap:
+    """The gap of the lips of one head model.
+
+    Attributes:
+        upper_weights: (468, 9), which spread a correction of the upper inner lip over the skin above it.
+        lower_weights: (468, 9), likewise of the lower one.
+    """
+
+    def __init__(self, head: HeadModel):
+        neutral, jaw = head.neutral, head.expression[head.index["jawOpen"]]
+        lower = jaw[:, 1] > 0.5 * jaw[17, 1]
+        lower[list(mesh.LOWER_OUTER_LIP)] = True
+        self.upper_weights = _lip_weights(neutral, UPPER, ~lower)
+        self.lower_weights = _lip_weights(neutral, LOWER, lower)
+        gaps = jaw[LOWER, 1] - jaw[UPPER, 1]
+        self._jaw = (jaw / gaps[MIDDLE].mean()).astype(np.float32)  # (468, 3), opens the middle of the lips by 1
+        self._profile = gaps / gaps[MIDDLE].mean()
+        steps = np.abs(np.arange(len(mesh.FACE_OVAL)) - mesh.FACE_OVAL.index(152))
+        along = 0.5 + 0.5 * np.cos(np.pi * np.minimum(steps / CHIN_REACH, 1))
+        oval = neutral[list(mesh.FACE_OVAL)]
+        nearest = np.linalg.norm(neutral[:, None] - oval[None], axis=-1).argmin(1)
+        self._chin = (CHIN_GAIN * along[nearest]).astype(np.float32)
+
+    def change(self, motion: Motion, edited: Motion, t: int, landmarks: np.ndarray) -> GapChange:
+        """Compute by how much an edit may change the gap.
+
+        Args:
+            motion: of the source, T frames.
+            edited: of the edit, T frames.
+            t: index of the frame.
+            landmarks: of the source, (478, 3) pixels.
+        """
+        gain = 1.0 if edited.lip_gain is None else float(edited.lip_gain[t])
+        closing_cm = 0.0 if edited.lip_closing is None else float(edited.lip_closing[t])
+        parting_cm = 0.0 if edited.lip_parting is None else float(edited.lip_parting[t])
+        scale = float(motion.scale[t])
+        gap = (landmarks[LOWER, :2] - landmarks[UPPER, :2]) @ down_axis(motion.rotation[t])
+        closing = -np.clip(gap, 0, None) * lip_closing_share(gap, closing_cm * scale)
+        scaled = (gain - 1) * np.clip(gap + closing - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
+        growth = np.clip(scaled, 0, None) + parting_cm * scale * self._profile
+        return GapChange(growth, closing, np.minimum(scaled, 0))
+
+    def drop_jaw(self, d: np.ndarray, change: GapChange, motion: Motion, t: int, outline: np.ndarray) -> None:
+        """Add the displacement of a jaw that drops to the displacement (468, 3) of all landmarks, in place.
+
+        Args:
+            d: pixels.
+            change: of the gap.
+            motion: of the source, T frames.
+            t: index of the frame.
+            outline: weights (468,) that hold the outline of the face; that of the chin moves with the jaw.
+        """
+        opening = float(change.growth[MIDDLE].mean())
+        if opening <= 0:
+            return
+        rotation = motion.rotation[t]
+        turn = abs(float(rotation[0, 2]))
+        free = np.clip((MAX_CHIN_TURN - turn) / (MAX_CHIN_TURN - FREE_CHIN_TURN), 0, 1)
+        weights = outline + (1 - outline) * np.float32(free) * self._chin
+        d += opening * (self._jaw @ rotation.T) * weights[:, None]
+
+    def constrain(self, d: np.ndarray, change: GapChange, rotation: np.ndarray) -> None:
+        """Correct the displacement (468, 3) of all landmarks so that the gap changes as it may, in place.
+
+        Args:
+            d: pixels.
+            change: of the gap.
+            rotation: of the head, (3, 3).
+        """
+        axis = down_axis(rotation)
+        excess = (d[LOWER, :2] - d[UPPER, :2]) @ axis - change.growth - change.shrinkage
+        upper = 0.5 * excess - UPPER_CLOSING_SHARE * change.closing
+        lower = 0.5 * excess - (1 - UPPER_CLOSING_SHARE) * change.closing
+        d[:, :2] += (self.upper_weights @ upper - self.lower_weights @ lower)[:, None] * axis
+
+
+def down_axis(rotation: np.ndarray) -> np.ndarray:
+    """Unit vector (2,) in the image that points down the head. rotation: (3, 3)."""
+    return rotation[:2, 1] / max(float(np.linalg.norm(rotation[:2, 1])), 1e-6)
+
+
+def lip_closing_share(gap: np.ndarray, closing: float) -> float:
+    """Share of their gap by which the lips close.
+
+    gap: of nine columns along the mouth, (9,). closing: of its middle, in the same unit.
+    """
+    middle = float(gap[MIDDLE].mean())
+    return min(closing / middle, 1.0) if middle > 0 else 0.0
+
+
+def _lip_weights(neutral: np.ndarray, lip: list[int], side: np.ndarray) -> np.ndarray:
+    """(468, 9) weights that spread a correction of nine inner-lip points over the skin on their side (468,) bool.
+
+    The corners of the mouth take none, and the lips beside them little: lips must not slide past their corners.
+    """
+    line = [*lip, *mesh.INNER_LIP_CORNERS]
+    distance = np.linalg.norm(neutral[:, None] - neutral[line][None], axis=-1)
+    weights = np.exp(-((distance**2 - distance.min(1, keepdims=True) ** 2) / LIP_SPREAD**2))
+    weights /= weights.sum(1, keepdims=True)
+    weights *= np.minimum(1.0, np.exp(-((distance / LIP_FALLOFF) ** 2)).sum(1, keepdims=True)) * side[:, None]
+    weights[line] = np.eye(len(line))
+    return weights[:, : len(lip)].astype(np.float32)

@@ -1,0 +1,61 @@
+"""Close the corners of a mouth that gets narrower.
+
+A wide smile shows dark corners beside the teeth, outside the line of the lips that a tracker finds. Where the corners
+come in, as a smile goes away, the warp squeezes them to dark dots. There the lips meet: dark parts that are smaller
+than a dot get the colour of the lips and the skin around them.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from asccl.face import mesh
+from asccl.face.easing import smoothstep
+from asccl.renderers.warp.field import Box, face_size
+from asccl.types import Image
+
+CORNERS = tuple(zip(mesh.INNER_LIP_CORNERS, mesh.OUTER_LIP_CORNERS, strict=True))
+MIN_INWARD, FULL_INWARD = 0.015, 0.06  # face sizes by which a corner comes in: nothing is filled, and all of it
+DOT_SIZE = 0.09  # face sizes: larger dark parts stay
+REACH = 0.075  # face sizes around a corner within which dark parts are filled
+OPACITY = 0.8  # of the filling: a faint line of the lips stays
+
+
+def close_corners(warped: Image, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box) -> None:
+    """Fill the dark corners of a mouth that gets narrower, in place.
+
+    Args:
+        warped: pixels of the box after the warp, (h, w, 3) uint8.
+        landmarks: (478, 3) pixels of the frame.
+        edited_landmarks: (468, 2+) pixels of the frame.
+        box: part of the frame that the image shows.
+    """
+    size = face_size(landmarks)
+    centre = edited_landmarks[[i for pair in CORNERS for i in pair], :2].mean(0)
+    for inner, outer in CORNERS:
+        before, after = (0.5 * (p[inner, :2] + p[outer, :2]) for p in (landmarks, edited_landmarks))
+        towards = (centre - after) / max(float(np.linalg.norm(centre - after)), 1e-6)
+        inward = float((after - before) @ towards) / size
+        share = float(smoothstep(np.array((inward - MIN_INWARD) / (FULL_INWARD - MIN_INWARD))))
+        if share > 0:
+            _fill(warped, after - (box.x0, box.y0), OPACITY * share, size)
+
+
+def _fill(warped: Image, corner: np.ndarray, opacity: float, size: float) -> None:
+    """Fill dark parts around one corner, (2,) pixels, in place."""
+    kernel_size = 2 * round(0.5 * DOT_SIZE * size) + 1
+    reach = REACH * size
+    pad = int(np.ceil(reach)) + kernel_size
+    x0, y0 = np.maximum(np.floor(corner).astype(int) - pad, 0)
+    x1, y1 = np.minimum(np.ceil(corner).astype(int) + pad + 1, warped.shape[1::-1])
+    if x1 - x0 < kernel_size or y1 - y0 < kernel_size:
+        return
+    part = warped[y0:y1, x0:x1]
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (kernel_size, kernel_size))
+    filled = cv2.GaussianBlur(cv2.morphologyEx(part, cv2.MORPH_CLOSE, kernel), (0, 0), max(0.5, 0.012 * size))
+    x = np.arange(x0, x1, dtype=np.float32) - corner[0]
+    y = np.arange(y0, y1, dtype=np.float32)[:, None] - corner[1]
+    mask = opacity * (1 - smoothstep((np.hypot(x, y) / reach - 0.5) / 0.5))
+    brightening = np.maximum(filled.astype(np.float32) - part, 0)
+    part[:] = np.minimum(part + mask[..., None] * brightening + 0.5, 255).astype(np.uint8)

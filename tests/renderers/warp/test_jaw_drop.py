@@ -1,0 +1,117 @@
+"""A jaw that drops opens the mouth between its rows of teeth, and takes the chin along."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from asccl.face import mesh
+from asccl.morphable.anny_head import load_anny_head
+from asccl.renderers.warp.displacement import Displacement
+from asccl.renderers.warp.field import FaceField, upsample
+from asccl.renderers.warp.jaw_drop import JawDrop, row_split
+from asccl.renderers.warp.mouth_corners import close_corners
+from asccl.renderers.warp.renderer import warp
+from asccl.renderers.warp.teeth import stabilize_teeth
+from asccl.types import Motion
+
+HEAD = load_anny_head()
+FIELD = FaceField(HEAD)
+SIZE, SCALE = (360, 360), 22.0
+LIP, TOOTH, DARK = (180, 100, 95), (235, 230, 220), (30, 14, 14)
+SPLIT = 0.4  # of the opening: the edges of both rows of teeth
+
+
+def face_motion(**units: float) -> tuple[Motion, np.ndarray]:
+    """One frame of the average head, and its landmarks (478, 3) pixels."""
+    coefficients = np.zeros((1, 52), np.float32)
+    for name, value in units.items():
+        coefficients[0, HEAD.index[name]] = value
+    translation = np.array([[180.0, 180.0, 0.0]]) - SCALE * HEAD.neutral.mean(0)
+    motion = Motion(coefficients, np.array([SCALE]), np.eye(3)[None], translation, HEAD.neutral, np.ones(1))
+    points = np.zeros((478, 3), np.float32)
+    shape = HEAD.neutral + np.einsum("k,knc->nc", coefficients[0], HEAD.expression)
+    points[:468] = SCALE * shape + translation[0]
+    return motion, points
+
+
+def parted(parting: float, **units: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Landmarks before, their displacement, and the growth of the opening for lips that part by cm."""
+    motion, points = face_motion(**units)
+    edited = replace(motion, lip_parting=np.array([parting], np.float32))
+    move = Displacement(HEAD)
+    return points, move(motion, edited, 0, points), move.jaw_growth(motion, edited, 0, points)
+
+
+def draw_teeth(points: np.ndarray) -> np.ndarray:
+    """Two rows of teeth that meet, with a dark line between them."""
+    image = np.full((*SIZE, 3), LIP, np.uint8)
+    cv2.fillPoly(image, [np.round(points[list(mesh.INNER_LIPS), :2]).astype(np.int32)], TOOTH)
+    upper, lower = points[list(mesh.UPPER_INNER_LIP), :2], points[list(mesh.LOWER_INNER_LIP), :2]
+    edge = np.round(upper + SPLIT * (lower - upper)).astype(np.int32)
+    cv2.polylines(image, [edge], False, DARK, 2)
+    return image
+
+
+def test_closed_lips_part_by_as_much_as_asked():
+    _, d, _ = parted(0.6)
+    gap = d[14, 1] - d[13, 1]
+    assert gap == pytest.approx(0.6 * SCALE, rel=0.1)
+
+
+def test_the_upper_lip_stays_and_the_chin_goes_down():
+    _, d, _ = parted(0.6)
+    assert abs(d[13, 1]) < 0.15 * d[14, 1]
+    assert d[152, 1] > 0.25 * d[14, 1]
+
+
+def test_the_outline_beside_the_chin_stays():
+    _, d, _ = parted(0.6)
+    assert np.abs(d[[234, 454, 127, 356]]).max() < 0.5
+
+
+def test_rows_part_along_the_dark_line_between_them():
+    _, points = face_motion(jawOpen=0.3)
+    assert row_split(draw_teeth(points), points)[2:7] == pytest.approx(np.full(5, SPLIT), abs=0.05)
+
+
+def test_below_a_single_row_of_teeth_the_mouth_opens_beside_the_lower_lip():
+    _, points = face_motion(jawOpen=0.3)
+    image = np.full((*SIZE, 3), LIP, np.uint8)
+    cv2.fillPoly(image, [np.round(points[list(mesh.INNER_LIPS), :2]).astype(np.int32)], TOOTH)
+    assert row_split(image, points)[2:7].min() > 0.9
+
+
+def test_a_jaw_that_drops_stretches_no_tooth():
+    points, d, growth = parted(0.6, jawOpen=0.3)
+    image, moved = draw_teeth(points), points[:468] + d
+    box = FIELD.edit_box(points, moved, SIZE)
+    field = upsample(FIELD.interpolate(points, moved, d[:, :2], box), box)
+    cavity = stabilize_teeth(field, points, moved, box, JawDrop(growth, np.full(9, SPLIT)))
+    out = image.copy()
+    _, part = warp(image, field, box)
+    cavity.shade(part, np.array(DARK))
+    out[box.slices] = part
+    x = round(float(points[13, 0]))
+    bright = [int((i[130:, x].mean(1) > 170).sum()) for i in (image, out)]
+    assert bright[1] == pytest.approx(bright[0], abs=3)
+
+
+def test_corners_that_come_in_lose_their_dark_dots():
+    _, points = face_motion()
+    image = np.full((*SIZE, 3), LIP, np.uint8)
+    moved = points.copy()
+    for corner, towards in ((61, 1), (291, -1), (78, 1), (308, -1)):
+        moved[corner, 0] += 16 * towards
+    corner = np.round(0.5 * (moved[61] + moved[78])[:2]).astype(int)
+    cv2.circle(image, [int(v) for v in corner], 4, DARK, -1)
+    box = FIELD.edit_box(points, moved[:468], SIZE)
+    filled, kept = image[box.slices].copy(), image[box.slices].copy()
+    close_corners(filled, points, moved[:468], box)
+    close_corners(kept, points, points[:468], box)
+    x, y = corner - (box.x0, box.y0)
+    assert filled[y, x].mean() > kept[y, x].mean() + 60
+    assert (kept == image[box.slices]).all()
