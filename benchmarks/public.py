@@ -4,7 +4,8 @@ Starts `python app.py` and takes simulated people through it over HTTP on loopba
 (127.0.0.2 and further; other systems than Linux may lack them). Every person uploads a clip of their own, asks for
 previews of several emotions, and then for an edit, again and again. As in the page, a quick preview comes first and the
 adapted one follows, unless the person has asked for the next by then. The hostile client floods the queue, sends bodies
-of 200 MB, uploads slowly and uploads wide pictures.
+of 200 MB, uploads slowly and uploads wide pictures. It is a process of low priority, as in reality it has a computer of
+its own; the requests that it sends and the processor time of all sides are in the figures.
 
     python -m benchmarks.public [--people 12] [--seconds 300] [--hostile] [--json FILE]
 """
@@ -15,12 +16,14 @@ import argparse
 import asyncio
 import itertools
 import json
+import multiprocessing
 import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,11 +42,11 @@ ROOT = Path(__file__).parent.parent
 CLIP = ROOT / "examples" / "astronaut.mp4"
 PREVIEWS = 6  # of a person before an edit
 THINKING_SECONDS = 2.0  # of a person between two requests
-STEADY_AFTER = 120.0  # seconds after which memory should no longer grow
 FLOOD_JOINS = 45
 LARGE_BODY = 200 * 2**20  # bytes
 SLOW_PAUSE = 1.0  # seconds between two parts of a slow upload
 TIMEOUT = 300.0  # seconds
+ATTACK_NICENESS = 19
 
 
 @dataclass
@@ -130,6 +133,13 @@ class Client:
             raise RuntimeError(f"/{endpoint} failed: {message['output']}")
         return json.dumps(message["output"])
 
+    async def close(self) -> None:
+        """Leave, whether or not results are still to come."""
+        if self._stream is not None:
+            self._stream.cancel()
+            await asyncio.gather(self._stream, return_exceptions=True)
+        await self.http.aclose()
+
     async def _listen(self) -> None:
         """Read the messages of this page until no request is open."""
         url = f"gradio_api/queue/data?session_hash={self.session}"
@@ -193,8 +203,17 @@ async def adapt(client: Client, data: list[Any], tally: Tally) -> None:
         tally.adapted_previews.append(time.monotonic() - start)
 
 
-async def attack(client: Client, until: float) -> None:
-    """Be the hostile client until the time is over."""
+async def attack(url: str, until: float) -> Counter[int]:
+    """Be the hostile client until the time is over.
+
+    Args:
+        url: of the app.
+        until: monotonic time.
+
+    Returns:
+        How many requests got which status; 0 where the connection was closed.
+    """
+    client, answers = Client(url, "127.0.0.2", "hostile"), Counter[int]()
     wide = cv2.imencode(".png", np.zeros((256, 40_000, 3), np.uint8))[1].tobytes()
     source = await client.upload("hostile.mp4", CLIP.read_bytes())
     picture = await client.upload("wide.png", wide)
@@ -202,13 +221,15 @@ async def attack(client: Client, until: float) -> None:
     async def flood(data: list[Any], endpoint: str) -> None:
         while time.monotonic() < until:
             for count in range(FLOOD_JOINS):
-                await client.join(endpoint, data, f"flood{count % 5}")
+                answers[(await client.join(endpoint, data, f"flood{count % 5}")).status_code] += 1
             await asyncio.sleep(1)
 
     async def send_large_bodies() -> None:
         while time.monotonic() < until:
+            status = 0
             with suppress(httpx.HTTPError):
-                await client.http.post("gradio_api/queue/join", content=bytes(LARGE_BODY))
+                status = (await client.http.post("gradio_api/queue/join", content=bytes(LARGE_BODY))).status_code
+            answers[status] += 1
             await asyncio.sleep(1)
 
     async def upload_slowly() -> None:
@@ -230,6 +251,21 @@ async def attack(client: Client, until: float) -> None:
         send_large_bodies(),
         *(upload_slowly() for _ in range(20)),
     )
+    await client.close()
+    return answers
+
+
+def attack_in_process(url: str, until: float, figures: multiprocessing.SimpleQueue[Any]) -> None:
+    """Be the hostile client in a process of its own.
+
+    Args:
+        url: of the app.
+        until: monotonic time.
+        figures: receives the number of requests by status, and seconds of processor time.
+    """
+    os.nice(ATTACK_NICENESS)
+    answers = asyncio.run(attack(url, until))
+    figures.put((dict(answers), round(time.process_time())))
 
 
 class Server:
@@ -285,7 +321,7 @@ async def run(people: int, seconds: float, hostile: bool) -> dict[str, Any]:
             visitor = Client(server.url, "127.0.0.1", "warm-up")  # loads the models
             source = await visitor.upload("warm-up.mp4", CLIP.read_bytes())
             await visitor.call("edit", [*settings(source, "sad"), False, True])
-            await visitor.http.aclose()
+            await visitor.close()
             before = server.measure()
             start = time.monotonic()
             clients = [Client(server.url, f"127.0.0.{number + 3}", f"person{number}") for number in range(people)]
@@ -293,22 +329,27 @@ async def run(people: int, seconds: float, hostile: bool) -> dict[str, Any]:
                 asyncio.create_task(live(client, number, start + seconds, tally))
                 for number, client in enumerate(clients)
             ]
+            figures = multiprocessing.get_context("spawn").SimpleQueue()
+            attacker = multiprocessing.get_context("spawn").Process(
+                target=attack_in_process, args=(server.url, start + seconds, figures), daemon=True
+            )
             if hostile:
-                clients.append(Client(server.url, "127.0.0.2", "hostile"))
-                tasks.append(asyncio.create_task(attack(clients[-1], start + seconds)))
+                attacker.start()
             while not all(task.done() for task in tasks):
                 memory.append((time.monotonic() - start, server.measure()["memory"]))
                 await asyncio.sleep(2)
             await asyncio.gather(*tasks, return_exceptions=True)
+            answers, attack_seconds = await asyncio.to_thread(figures.get) if hostile else ({}, 0)
             for client in clients:
-                await client.http.aclose()
+                await client.close()
             await asyncio.sleep(25)  # abandoned jobs end
             after = server.measure()
+            used = server.measured.cpu_times()
         finally:
             server.process.terminate()
             server.process.wait(60)
         leftovers = len(list(Path(name).glob("asccl-*")))
-    steady = [value for moment, value in memory if moment > min(STEADY_AFTER, 0.4 * seconds)] or [before["memory"]]
+    by_minute = itertools.groupby(memory, lambda entry: int(entry[0] // 60))
     return {
         "hostile": hostile,
         "first previews": quantiles(tally.first_previews),
@@ -316,7 +357,9 @@ async def run(people: int, seconds: float, hostile: bool) -> dict[str, Any]:
         "adapted previews": quantiles(tally.adapted_previews),
         "edits": quantiles(tally.edits),
         "failures": tally.failures,
-        "memory when steady": [min(steady), max(steady)],
+        "requests of the hostile client by status": answers,
+        "processor seconds": {"app": round(used.user + used.system), "hostile client": attack_seconds},
+        "median memory by minute": [round(float(np.median([v for _, v in entries]))) for _, entries in by_minute],
         "before": before,
         "after": after,
         "leftovers after the end": leftovers,

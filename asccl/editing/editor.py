@@ -97,8 +97,21 @@ class Editor:
         session, models, reference = self._preview_session(request, owner)
         if is_planned(request, session.face, reference):
             return session.render_frame(request, time, models, self.limits, reference)
-        plain = session.render_frame(replace(request, adapt=False), time, models, self.limits, reference)
+        plain = session.render_frame(request, time, models, self.limits, reference, is_quick=True)
         return replace(plain, is_final=False)
+
+    def is_fitted(self, request: EditRequest) -> bool:
+        """Whether the face of a request was fitted for a preview before, so that its next preview is quick."""
+        return (file_key(request.source), request.face) in self._previews
+
+    def fit_face(self, request: EditRequest, owner: str = "") -> None:
+        """Fit the face of a request on sampled frames, as its first preview does. Raises the errors of `edit`.
+
+        Args:
+            request: as in `preview`.
+            owner: as in `preview`.
+        """
+        self._preview_session(request, owner)
 
     def _preview_session(
         self, request: EditRequest, owner: str

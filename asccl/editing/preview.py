@@ -97,11 +97,13 @@ class PreviewSession:
         path: the file.
         frames: sampled from it.
         face: as observed on these frames.
+        quick_face: likewise, with one frame for the strength of an edit, for quick previews of the plain preset.
     """
 
     path: Path
     frames: SampledFrames
     face: ObservedFace
+    quick_face: ObservedFace
 
     @classmethod
     def open(cls, path: Path, face: DetectedFace, models: Models, limits: Limits) -> PreviewSession:
@@ -131,8 +133,10 @@ class PreviewSession:
         patches = [place_landmarks(FacePatch.cut(s.t, s.image, s.landmarks), s.landmarks) for s in samples]
         adaptation_samples = select_samples(patches, frames.motion, models.head.names, ADAPTATION_SAMPLES)
         strength_samples = tuple(samples[t] for t in spread)
-        face_samples = ObservedFace(frames.motion, samples, strength_samples, warp, tuple(adaptation_samples))
-        return cls(path, frames, face_samples)
+        observed = ObservedFace(frames.motion, samples, strength_samples, warp, tuple(adaptation_samples))
+        middle = strength_samples[len(strength_samples) // 2]
+        quick = ObservedFace(frames.motion, (middle,), (middle,), warp)
+        return cls(path, frames, observed, quick)
 
     def render_frame(
         self,
@@ -142,6 +146,7 @@ class PreviewSession:
         limits: Limits,
         reference: ReferenceStyle | None = None,
         progress: Progress | None = None,
+        is_quick: bool = False,
     ) -> Preview:
         """Show one frame before and after the edit.
 
@@ -152,6 +157,7 @@ class PreviewSession:
             limits: of the file.
             reference: style of `request.reference`.
             progress: can cancel the adaptation to the face.
+            is_quick: whether to show the plain preset, its strength chosen on one frame.
 
         Returns:
             The frame before and after; unedited where it shows no face.
@@ -170,7 +176,8 @@ class PreviewSession:
         fitted = replace(_fit_frames(landmarks[None], models.fitter, identity), weight=np.full(1, presence, np.float32))
         motion = append_motion(self.frames.motion, fitted)
         times = np.append(np.full(len(self.frames.motion), np.nan), time)
-        plan = plan_edit(request, EditFrames(self.face, motion, times), models, reference, progress)
+        face, planned = (self.quick_face, replace(request, adapt=False)) if is_quick else (self.face, request)
+        plan = plan_edit(planned, EditFrames(face, motion, times), models, reference, progress)
         edited = as_image(plan.start().render(image, landmarks, len(motion) - 1))
         marked = as_image(draw_badge(edited)) if request.badge else edited
         return Preview(image, marked, presence, box=tuple(map(float, bounding_box(landmarks))))

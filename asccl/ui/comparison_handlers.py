@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from starlette.concurrency import run_in_threadpool
 
 from asccl.analysis.clip_pairs import pair_clips, parse_clip_name
 from asccl.analysis.correlation import AnalysisSettings, MomentAnalyzer, analyze, check_same_kind
@@ -56,12 +55,14 @@ class ComparisonHandlers:
     Attributes:
         limits: of uploads.
         comparisons: runs the comparisons.
-        looks: places for looking into a file and for comparing one moment.
+        inspections: places for looking into a file and for comparing one moment.
+        downloads: places for weights from the Hub.
     """
 
     limits: Limits
     comparisons: JobRunner
-    looks: Places
+    inspections: Places
+    downloads: Places
 
     async def open_source(self, path: str | None, page: gr.Request) -> tuple[Value | None, str]:
         """Read the first frame of the source. Returns card, and a line with an error or nothing."""
@@ -82,9 +83,7 @@ class ComparisonHandlers:
                 return card_value(next(iter(reader)).image, info.path.name, describe_media(info))
 
         try:
-            with self.looks.ticket(Caller.of(page)) as ticket:
-                await ticket.wait()
-                return await run_in_threadpool(look), ""
+            return await self.inspections.run(Caller.of(page), look), ""
         except Exception as error:
             return None, note_line(error_message(error), failed=True)
 
@@ -214,9 +213,7 @@ class ComparisonHandlers:
             return face_map_value(result, is_summary=False), crops, ""
 
         try:
-            with self.looks.ticket(Caller.of(page)) as ticket:
-                await ticket.wait()
-                return await run_in_threadpool(look)
+            return await self.inspections.run(Caller.of(page), look)
         except Exception as error:
             return gr.skip(), gr.skip(), note_line(error_message(error), failed=True)
 

@@ -186,7 +186,7 @@ def connect_correlation_tab(widgets: CorrelationWidgets, handlers: ComparisonHan
     w.source.change(handlers.open_source, [w.source], [w.source_card, w.note], **HIDDEN)
     w.generated.change(handlers.open_generated, [w.generated], [w.generated_card, w.note], **HIDDEN)
     w.example.click(lambda: tuple(map(str, EXAMPLE)), None, [w.source, w.generated], queue=False, **HIDDEN)
-    connect_hub_widgets(w.hub, w.metric, handlers.looks, FOR_COMPARISONS, **HIDDEN)
+    connect_hub_widgets(w.hub, w.metric, handlers.downloads, FOR_COMPARISONS, **HIDDEN)
     two_files = [w.source, w.generated, w.pairing, w.alignment, w.stride, w.metric]
     comparisons = [
         _connect_comparison(w, w.compare, handlers.compare, two_files, "compare"),

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from starlette.concurrency import run_in_threadpool
 
 from asccl.errors import SettingError
 from asccl.files import join_name
@@ -55,13 +54,15 @@ class EditHandlers:
         editor: does the work.
         limits: of uploads.
         edits: runs the edits.
-        looks: places for looking into a file.
+        inspections: places for detecting the faces of a file.
+        downloads: places for weights from the Hub.
     """
 
     editor: EditorProtocol
     limits: Limits
     edits: JobRunner
-    looks: Places
+    inspections: Places
+    downloads: Places
 
     async def open(self, source: str | None, page: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
         """Detect the faces of an uploaded source.
@@ -211,9 +212,7 @@ class EditHandlers:
             check_media(info, self.limits)
             return info, self.editor.faces(path)
 
-        with self.looks.ticket(Caller.of(page)) as ticket:
-            await ticket.wait()
-            return await run_in_threadpool(inspect)
+        return await self.inspections.run(Caller.of(page), inspect)
 
     def _edit(self, request: EditRequest, folder: Path, progress: Progress) -> tuple[EditRequest, EditResult]:
         """Edit in the thread of a job; the file is named after the upload."""

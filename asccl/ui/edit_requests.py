@@ -31,6 +31,17 @@ class EditorProtocol(Protocol):
 
     def faces(self, source: Path) -> list[DetectedFace]: ...
 
+    def is_fitted(self, request: EditRequest) -> bool: ...
+
+    def fit_face(self, request: EditRequest, owner: str = "") -> None:
+        """Fit the face of a request, which takes seconds and makes its previews quick.
+
+        Args:
+            request: what to edit.
+            owner: on whose behalf.
+        """
+        ...
+
     def quick_preview(self, request: EditRequest, time: float, owner: str = "") -> Preview:
         """Show one frame before and after the edit; with the plain preset where its adaptation would take seconds.
 

@@ -164,7 +164,7 @@ def _connect_controls(w: EditWidgets, handlers: EditHandlers, previews: PreviewH
         concurrency_limit=None,
         **HIDDEN,
     )
-    connect_hub_widgets(w.hub, w.generator, handlers.looks, FOR_EDITS, **HIDDEN)
+    connect_hub_widgets(w.hub, w.generator, handlers.downloads, FOR_EDITS, **HIDDEN)
     w.emotion.input(_open_reference_box, [w.emotion], [w.reference_box], queue=False, **HIDDEN)
 
 

@@ -72,6 +72,19 @@ class GpuEditor:
         """See `Editor.faces`."""
         return self.editor.faces(source)
 
+    def is_fitted(self, request: EditRequest) -> bool:
+        """See `Editor.is_fitted`."""
+        return self.editor.is_fitted(request)
+
+    def fit_face(self, request: EditRequest, owner: str = "") -> None:
+        """Fit the face of a request, on the processor.
+
+        Args:
+            request: see `Editor.fit_face`.
+            owner: see `Editor.fit_face`.
+        """
+        self.editor.fit_face(request, owner)
+
     def quick_preview(self, request: EditRequest, time: float, owner: str = "") -> Preview:
         """Show one frame, on the processor.
 

@@ -98,20 +98,20 @@ def build_hub_widgets(purpose: Purpose) -> HubWidgets:
     return HubWidgets(repositories, load, status)
 
 
-def connect_hub_widgets(widgets: HubWidgets, choice: gr.Radio, looks: Places, purpose: Purpose, **hidden: Any) -> None:
+def connect_hub_widgets(widgets: HubWidgets, choice: gr.Radio, places: Places, purpose: Purpose, **hidden: Any) -> None:
     """Connect the widgets.
 
     Args:
         widgets: for repositories.
         choice: gets a choice for what was loaded.
-        looks: places for downloads.
+        places: places for downloads.
         purpose: of the weights.
         hidden: further arguments of the events.
     """
 
     async def load(repositories: str, page: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
         choices = [(str(label), str(name)) for label, name in choice.choices]
-        async for status, loaded in load_repositories(repositories, Caller.of(page), looks, purpose):
+        async for status, loaded in load_repositories(repositories, Caller.of(page), places, purpose):
             yield status, gr.skip() if loaded is None else choose(choices, loaded, purpose)
 
     gr.on(
@@ -141,14 +141,14 @@ def choose(choices: Sequence[tuple[str, str]], loaded: Sequence[HubWeights], pur
 
 
 async def load_repositories(
-    repositories: str, caller: Caller, looks: Places, purpose: Purpose
+    repositories: str, caller: Caller, places: Places, purpose: Purpose
 ) -> AsyncIterator[tuple[str, list[HubWeights] | None]]:
     """Download the weights that a visitor names.
 
     Args:
         repositories: names, separated by commas; nothing removes the weights.
         caller: who asks.
-        looks: places for downloads.
+        places: places for downloads.
         purpose: of the weights.
 
     Yields:
@@ -160,7 +160,7 @@ async def load_repositories(
         return
     loaded: list[HubWeights] = []
     try:
-        with looks.ticket(caller) as ticket:
+        with places.ticket(caller) as ticket:
             await ticket.wait()
             for name in names:
                 async for result in download_in_thread(name, purpose.kinds):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from html import escape
 
 import gradio as gr
-from starlette.concurrency import run_in_threadpool
 
 from asccl.provenance.inspection import inspect_file
 from asccl.provenance.inspection_text import describe_inspection
@@ -32,11 +31,11 @@ class InspectionHandler:
 
     Attributes:
         limits: of uploads.
-        looks: places for previews and for looking into a file.
+        inspections: places for looking into a file.
     """
 
     limits: Limits
-    looks: Places
+    inspections: Places
 
     async def inspect(self, upload: str | None, page: gr.Request) -> str:
         """Return as HTML what an uploaded file says about itself; empty without a file."""
@@ -45,9 +44,7 @@ class InspectionHandler:
         try:
             path = check_upload(upload, "file")
             self.limits.check_file(path)
-            with self.looks.ticket(Caller.of(page)) as ticket:
-                await ticket.wait()
-                inspection = await run_in_threadpool(inspect_file, path)
+            inspection = await self.inspections.run(Caller.of(page), inspect_file, path)
         except Exception as error:
             return note_line(error_message(error), failed=True)
         return inspection_html(describe_inspection(inspection))

@@ -43,7 +43,9 @@ from asccl.web.hosts import trust_known_proxies, trusted_names
 WEB_ENCODING = EncodeSettings(for_browsers=True)
 TITLE = "ASCCL: change the emotion, keep the speech"
 MAX_EDITS, MAX_COMPARISONS = 1, 1  # at the same time; each uses every core
-MAX_LOOKS = 2  # quick previews and look-ups at the same time; they are short
+MAX_LOOKS = 2  # quick previews at the same time; each takes a fraction of a second
+MAX_INSPECTIONS = 2  # at the same time; detecting and fitting a face, or comparing a moment, takes seconds
+MAX_DOWNLOADS = 2  # of weights from the Hub, at the same time
 MAX_ADAPTATIONS = 1  # for previews, at the same time
 MAX_EVENTS = 500  # of Gradio, running or waiting for a place; with its default of 40, one address could take them all
 SESSION_JOBS, ADDRESS_JOBS = 2, 8  # of each kind, running and waiting, of one open page and of one address
@@ -78,10 +80,12 @@ def build_page(
     edits = JobRunner(EDIT_STAGES, Places(MAX_EDITS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder, max_silence)
     comparisons = JobRunner(COMPARISON_STAGES, Places(MAX_COMPARISONS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder)
     looks = Places(MAX_LOOKS, SESSION_LOOKS, ADDRESS_LOOKS)
+    inspections = Places(MAX_INSPECTIONS, SESSION_LOOKS, ADDRESS_LOOKS)
+    downloads = Places(MAX_DOWNLOADS, SESSION_LOOKS, ADDRESS_LOOKS)
     adaptations = Places(MAX_ADAPTATIONS, SESSION_LOOKS, ADDRESS_LOOKS)
-    edit_handlers = EditHandlers(editor, limits, edits, looks)
-    previews = PreviewHandlers(editor, looks, adaptations, background_executor(MAX_ADAPTATIONS), folder)
-    comparison_handlers = ComparisonHandlers(limits, comparisons, looks)
+    edit_handlers = EditHandlers(editor, limits, edits, inspections, downloads)
+    previews = PreviewHandlers(editor, looks, inspections, adaptations, background_executor(MAX_ADAPTATIONS), folder)
+    comparison_handlers = ComparisonHandlers(limits, comparisons, inspections, downloads)
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         text_widget(read_text("intro"), elem_id="intro")
         with gr.Tabs(elem_id="tabs") as tabs:
@@ -103,7 +107,7 @@ def build_page(
         connect_batch_tab(batch, BatchHandlers(editor, limits, edits, folder), one_setting)
         connect_correlation_tab(correlation, comparison_handlers)
         connect_evaluation_tab(evaluation)
-        connect_inspection_panel(inspection, InspectionHandler(limits, looks))
+        connect_inspection_panel(inspection, InspectionHandler(limits, inspections))
         _connect_tabs(edit, correlation, tabs)
         page.unload(edit_handlers.stop_jobs)
         page.unload(previews.end)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import threading
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import gradio as gr
+from starlette.concurrency import run_in_threadpool
 
 from asccl.errors import SettingError
 
+Result = TypeVar("Result")
 POLL_INTERVAL = 0.05  # seconds between two looks whether a place is free
 
 
@@ -64,22 +68,33 @@ class Ticket:
 class Places:
     """A number of places. Addresses take turns; within an address, whoever came first is first.
 
+    The next turn goes to the address whose work has taken the least time since it last had no ticket, so that costly
+    work of one address does not delay the others. Where there are several places, no address has all of them.
+
     Args:
         count: of the places: how many work at the same time.
         session_limit: tickets of one session, working or waiting.
         address_limit: tickets of one address.
         total_limit: tickets of all.
+        clock: returns monotonic seconds.
 
     Attributes:
         running: tickets that have a place.
     """
 
-    def __init__(self, count: int, session_limit: int, address_limit: int, total_limit: int = 200):
-        self._count, self._total_limit = count, total_limit
+    def __init__(
+        self,
+        count: int,
+        session_limit: int,
+        address_limit: int,
+        total_limit: int = 200,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._count, self._total_limit, self._clock = count, total_limit, clock
         self._session_limit, self._address_limit = session_limit, address_limit
         self._lock = threading.Lock()
-        self._turns = itertools.count(1)
-        self._last_turn: dict[str, int] = {}  # of each address that has tickets
+        self._used_seconds: dict[str, float] = {}  # by work that ended, of each address that has tickets
+        self._starts: dict[Ticket, float] = {}  # of the running tickets
         self.running: list[Ticket] = []
         self._waiting: list[Ticket] = []
 
@@ -93,7 +108,7 @@ class Places:
         ticket = Ticket(caller, self)
         with self._lock:
             self._check_limits(caller)
-            self._last_turn.setdefault(caller.address, 0)
+            self._used_seconds.setdefault(caller.address, 0.0)
             self._waiting.append(ticket)
             self._fill()
         try:
@@ -101,9 +116,29 @@ class Places:
         finally:
             with self._lock:
                 (self.running if ticket in self.running else self._waiting).remove(ticket)
+                now = self._clock()
+                self._used_seconds[caller.address] += now - self._starts.pop(ticket, now)
                 if not any(other.caller.address == caller.address for other in self._tickets()):
-                    del self._last_turn[caller.address]
+                    del self._used_seconds[caller.address]
                 self._fill()
+
+    async def run(self, caller: Caller, work: Callable[..., Result], *arguments: Any) -> Result:
+        """Wait for a place, and call a function in a thread.
+
+        Args:
+            caller: who asks.
+            work: the function.
+            arguments: of the function.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            SettingError: see `ticket`.
+        """
+        with self.ticket(caller) as ticket:
+            await ticket.wait()
+            return await run_in_threadpool(work, *arguments)
 
     def position(self, ticket: Ticket) -> int:
         """See `Ticket.position`."""
@@ -124,19 +159,27 @@ class Places:
 
     def _in_order(self) -> list[Ticket]:
         """The waiting tickets in the order in which they get a place: one of each address, then the second of each."""
-        earlier: dict[str, int] = {}
-        rounds: list[tuple[int, int]] = []
+        used, now = dict(self._used_seconds), self._clock()
+        for ticket, start in self._starts.items():
+            used[ticket.caller.address] += now - start
+        earlier: Counter[str] = Counter()
+        rounds: list[tuple[int, float]] = []
         for ticket in self._waiting:
             address = ticket.caller.address
-            rounds.append((earlier.get(address, 0), self._last_turn[address]))
-            earlier[address] = earlier.get(address, 0) + 1
+            rounds.append((earlier[address], used[address]))
+            earlier[address] += 1
         order = sorted(range(len(self._waiting)), key=lambda index: (*rounds[index], index))
         return [self._waiting[index] for index in order]
 
     def _fill(self) -> None:
         """Give free places to waiting tickets."""
-        while self._waiting and len(self.running) < self._count:
-            ticket = self._in_order()[0]
+        while len(self.running) < self._count and (ticket := self._next_ticket()):
             self._waiting.remove(ticket)
             self.running.append(ticket)
-            self._last_turn[ticket.caller.address] = next(self._turns)
+            self._starts[ticket] = self._clock()
+
+    def _next_ticket(self) -> Ticket | None:
+        """The waiting ticket that gets a free place; None if each would take its address's last place."""
+        places = Counter(ticket.caller.address for ticket in self.running)
+        allowed = max(self._count - 1, 1)
+        return next((ticket for ticket in self._in_order() if places[ticket.caller.address] < allowed), None)

@@ -15,7 +15,7 @@ from gradio.data_classes import FileData
 from starlette.concurrency import run_in_threadpool
 
 from asccl.errors import CancelledError, SettingError
-from asccl.types import Preview, Progress
+from asccl.types import EditRequest, Preview, Progress
 from asccl.ui.background import Superseding
 from asccl.ui.components import comparison_value, note_line, status_line
 from asccl.ui.edit_requests import FROM_REFERENCE, MISSING_REFERENCE, EditorProtocol, build_request
@@ -34,6 +34,7 @@ class PreviewHandlers:
     Attributes:
         editor: does the work.
         looks: places for quick previews.
+        inspections: places for the first preview of a file, which fits its face, and for moving ones; they take seconds.
         adaptations: places for adapting an edit to a face.
         executor: threads for these.
         folder: where moving previews are written before Gradio copies them; None takes the system's place.
@@ -42,6 +43,7 @@ class PreviewHandlers:
 
     editor: EditorProtocol
     looks: Places
+    inspections: Places
     adaptations: Places
     executor: Executor
     folder: Path | None = None
@@ -94,15 +96,10 @@ class PreviewHandlers:
             return None, "", False
         settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
 
-        def look() -> tuple[Any, str, bool]:
-            request = build_request(self.editor, *settings, expression, keyframes)
-            preview = self.editor.quick_preview(request, moment, caller.session)
-            return *_show_preview(preview, moment, start, end), not preview.is_final
-
         try:
-            with self.looks.ticket(caller) as ticket:
-                await ticket.wait()
-                return await run_in_threadpool(look)
+            request = await self._fitted_request(caller, settings, expression, keyframes)
+            preview = await self.looks.run(caller, self.editor.quick_preview, request, moment, caller.session)
+            return *_show_preview(preview, moment, start, end), not preview.is_final
         except SettingError as error:
             return gr.skip(), note_line(error_message(error), failed=True), False
         except Exception as error:
@@ -215,17 +212,33 @@ class PreviewHandlers:
         caller = Caller.of(page)
         yield None, status_line("busy", "Making two seconds…")
         try:
+            request = await self._fitted_request(caller, settings, expression, keyframes)
             with (
-                self.looks.ticket(caller) as ticket,
+                self.inspections.ticket(caller) as ticket,
                 TemporaryDirectory(prefix="asccl-run-", dir=self.folder) as folder,
             ):
                 await ticket.wait()
                 output = Path(folder, "preview.mp4")
-                request = await run_in_threadpool(build_request, self.editor, *settings, expression, keyframes)
                 await run_in_threadpool(self.editor.preview_clip, request, float(time or 0), output, caller.session)
                 yield {"video": FileData(path=str(output), orig_name=output.name).model_dump()}, ""
         except Exception as error:
             yield None, note_line(error_message(error), failed=True)
+
+    async def _fitted_request(
+        self, caller: Caller, settings: tuple[Any, ...], expression: str, keyframes: str
+    ) -> EditRequest:
+        """Build a request, and fit its face at a place of its own, so that quick previews of others need not wait.
+
+        Args:
+            caller: who asks.
+            settings: as `build_request` takes them, from source to adapt.
+            expression: as in `preview`.
+            keyframes: as in `preview`.
+        """
+        request = await self.looks.run(caller, build_request, self.editor, *settings, expression, keyframes)
+        if not self.editor.is_fitted(request):
+            await self.inspections.run(caller, self.editor.fit_face, request, caller.session)
+        return request
 
     def end(self, page: gr.Request) -> None:
         """End the adaptation for a closed page."""

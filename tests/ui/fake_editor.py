@@ -36,6 +36,7 @@ class FakeEditor:
     Attributes:
         delay: seconds; an edit takes 100 of them.
         search_seconds: that the adaptation of a preview takes.
+        fit_seconds: that the first preview of a file takes.
         face_count: faces that it reports.
         box: of the face in previews.
         weak: whether edits come out weak.
@@ -44,10 +45,13 @@ class FakeEditor:
         running: set when an edit starts.
         stopped: set when an edit or an adaptation was cancelled.
         searching: set when an adaptation starts.
+        fitting: set when a face is being fitted.
+        fitted: files whose face was fitted.
     """
 
     delay: float = 0.0
     search_seconds: float = 0.0
+    fit_seconds: float = 0.0
     face_count: int = 1
     box: tuple[float, ...] | None = None
     weak: bool = False
@@ -56,6 +60,8 @@ class FakeEditor:
     running: threading.Event = field(default_factory=threading.Event)
     stopped: threading.Event = field(default_factory=threading.Event)
     searching: threading.Event = field(default_factory=threading.Event)
+    fitting: threading.Event = field(default_factory=threading.Event)
+    fitted: set[Path] = field(default_factory=set)
 
     def probe(self, source: Path) -> MediaInfo:
         return probe(source)
@@ -71,6 +77,14 @@ class FakeEditor:
             DetectedFace(number, np.roll(thumbnail, 20 * number, axis=2), 0.5 * number, 1.0, (0.0, 0.0, 96.0, 96.0))
             for number in range(self.face_count)
         ]
+
+    def is_fitted(self, request: EditRequest) -> bool:
+        return request.source in self.fitted
+
+    def fit_face(self, request: EditRequest, owner: str = "") -> None:
+        self.fitting.set()
+        time.sleep(self.fit_seconds)
+        self.fitted.add(request.source)
 
     def quick_preview(self, request: EditRequest, time: float, owner: str = "") -> Preview:
         if self.search_seconds and request.adapt:

@@ -21,6 +21,30 @@ def test_addresses_take_turns():
         assert [other.position, second.position, third.position] == [1, 2, 3]
 
 
+def test_costly_work_of_one_address_does_not_delay_the_others():
+    """Of two addresses that wait, the one whose work has taken less time comes first, although it came later."""
+    now = 0.0
+    places = Places(1, 10, 10, clock=lambda: now)
+    with ExitStack() as rest:
+        with places.ticket(Caller("a", "10.0.0.1")):
+            again = rest.enter_context(places.ticket(Caller("a", "10.0.0.1")))
+            with ExitStack() as quick:
+                quick.enter_context(places.ticket(Caller("b", "10.0.0.2")))
+                other = rest.enter_context(places.ticket(Caller("b", "10.0.0.2")))
+                now = 30.0
+        assert (other.position, again.position) == (0, 1)
+
+
+def test_no_address_has_all_places():
+    places = Places(2, 10, 10)
+    with (
+        places.ticket(Caller("a", "10.0.0.1")) as first,
+        places.ticket(Caller("a", "10.0.0.1")) as second,
+        places.ticket(Caller("b", "10.0.0.2")) as other,
+    ):
+        assert [first.is_ready, second.is_ready, other.is_ready] == [True, False, True]
+
+
 def test_whoever_came_first_within_an_address_is_first():
     places = Places(1, 10, 10)
     with (

@@ -54,6 +54,21 @@ def test_a_quick_preview_does_not_wait_for_the_adaptation_of_others(serve_page, 
     first.predict(**settings, emotion="happy", api_name="/preview")  # ends the adaptation
 
 
+def test_a_quick_preview_does_not_wait_for_the_first_previews_of_others(serve_page, media, tmp_path):
+    page = serve_page(FakeEditor())
+    person, other = (Client(page.url, verbose=False) for _ in range(2))
+    settings = {"reference": None, "time": 0.5, "emotion": "sad", "api_name": "/preview"}
+    person.predict(source=handle_file(media / "talk.mp4"), **settings)
+    page.editor.fit_seconds = 10.0
+    page.editor.fitting.clear()
+    new_file = tmp_path / "new.mp4"
+    new_file.write_bytes((media / "talk.mp4").read_bytes() + b"\0")  # Gradio keeps one file for one content
+    waiting = [other.submit(source=handle_file(new_file), **settings) for _ in range(3)]
+    wait_until(page.editor.fitting.is_set)
+    person.predict(source=handle_file(media / "talk.mp4"), **settings)
+    assert not any(job.done() for job in waiting)
+
+
 def test_a_new_preview_ends_the_adaptation_of_the_one_before(serve_page, media):
     page = serve_page(FakeEditor(search_seconds=60))
     person = Client(page.url, verbose=False)
