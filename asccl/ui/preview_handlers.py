@@ -34,7 +34,7 @@ class PreviewHandlers:
     Attributes:
         editor: does the work.
         looks: places for quick previews.
-        inspections: places for the first preview of a file, which fits its face, and for moving ones; they take seconds.
+        inspections: places for the first preview of a file and for moving ones, which take seconds.
         adaptations: places for adapting an edit to a face.
         executor: threads for these.
         folder: where moving previews are written before Gradio copies them; None takes the system's place.
