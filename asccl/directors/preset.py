@@ -34,8 +34,8 @@ MAX_SPEAKING_LEVELS = {  # of a calm speaker, by unit
 MIN_TARGET_SHARE = 0.55  # of a target, by which a unit is raised whatever the resting face has of it
 MIN_COEFFICIENT, MAX_COEFFICIENT = -0.5, 1.6
 # share of the preset of an emotion that networks read in the source, by which neutral moves away from it
-NEUTRAL_RELIEF = 0.45
-MIN_READING, CLEAR_READING = 0.25, 0.7  # probability from which on an emotion counts as shown, and fully so
+NEUTRAL_RELIEF = 0.6
+MIN_READING, CLEAR_READING = 0.08, 0.35  # probability from which on an emotion counts as shown, and fully so
 MIN_LIP_GAIN = 0.3  # to which groups may lower the opening of the lips
 # share of the opening that a grin holds by which the lips close
 GRIN_CLOSING = {
@@ -151,6 +151,8 @@ def neutral_relief(source_probabilities: np.ndarray | None, names: tuple[str, ..
         return change
     visibility = np.clip((source_probabilities - MIN_READING) / (CLEAR_READING - MIN_READING), 0, 1)
     for share, emotion in zip(visibility, EMOTIONS, strict=True):
+        if emotion == "happy":  # a smile shows in the coefficients, and is taken away by them
+            continue
         change -= NEUTRAL_RELIEF * share * expand_units(PRESETS[emotion].units, names)
     return change
 

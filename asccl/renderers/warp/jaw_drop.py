@@ -61,9 +61,8 @@ def row_split(image: LazyImage, landmarks: np.ndarray) -> np.ndarray:
         return np.full(len(UPPER), BELOW_TEETH)
     gray = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
     at = upper + FRACTIONS[:, None, None] * (lower - upper) - (x0, y0)  # (23, 9, 2)
-    brightness = cv2.remap(
-        gray, *cv2.split(at.astype(np.float32)), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    ).astype(np.float32)
+    x, y = cv2.split(at.astype(np.float32))
+    brightness = cv2.remap(gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
     low, high = brightness.min(0), brightness.max(0)
     darkness = (high - brightness) / np.maximum(high - low, 8.0)
     weights = np.exp(CONTRAST * (darkness - 1))

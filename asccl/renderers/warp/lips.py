@@ -18,7 +18,7 @@ from asccl.types import Motion
 LIP_FALLOFF = 0.9  # cm, Gaussian: how far a lip correction reaches into the skin around
 LIP_SPREAD = 0.5  # cm, Gaussian: how far it reaches along the lip
 CLOSED_LIP_GAP = 0.035  # face sizes: lips with a smaller gap count as closed and stay as they are
-UPPER_CLOSING_SHARE = 0.65  # of the closing of a grin, which mostly raises the upper lip
+UPPER_CLOSING_SHARE = 0.75  # of the closing of a grin, which mostly raises the upper lip
 CHIN_GAIN = 0.6  # of the outline of the chin, when the jaw drops
 CHIN_REACH = 8  # points of the outline on each side of the chin, to which it fades
 MAX_CHIN_TURN, FREE_CHIN_TURN = 0.5, 0.2  # sine of the head's turn at which the outline of the chin stays, and moves

@@ -18,6 +18,7 @@ SKIN_LANDMARKS = (
 )
 DETAIL_CELLS = 90  # cells of the wrinkle map per face size
 WALL_SHADING = 0.11  # strength of the lit and the shaded wall of a wrinkle
+MAX_WALL_BRIGHTNESS = 1.04  # factor of a lit wall: brighter ones look like painted strokes
 CREASE_GAIN = 0.8  # how far a wrinkle deepens the creases that the skin already has
 IMAGE_NOISE = 0.6  # grey levels of roughness that smooth skin shows in any image
 DEFAULT_TEXTURE = 0.006  # relative roughness of skin that was not observed
@@ -154,7 +155,7 @@ class SkinModel:
         to_light = self.light[:2] if np.linalg.norm(self.light[:2]) > 0.05 else np.array([0.0, -1.0])
         to_light = to_light / np.linalg.norm(to_light)
         factor = 1 - self.roughness * (depth - WALL_SHADING * 10 * (gx * to_light[0] + gy * to_light[1]))
-        return np.clip(factor, 0.7, 1.2), np.clip(depth / 0.2, 0, 1), fine
+        return np.clip(factor, 0.7, MAX_WALL_BRIGHTNESS), np.clip(depth / 0.2, 0, 1), fine
 
 
 def _skin_likelihood(image: Image, landmarks: np.ndarray, skin: np.ndarray) -> np.ndarray:
