@@ -81,6 +81,20 @@ def test_a_smiling_source_becomes_sad():
     assert level(new, "mouthFrownLeft") > 0.3
 
 
+def read_as(emotion: str) -> Target:
+    return Target("neutral", source_probabilities=np.eye(len(EMOTIONS))[EMOTIONS.index(emotion)])
+
+
+def test_neutral_moves_against_a_scowl_that_only_networks_see():
+    assert level(PRESET(motion(), read_as("angry")), "browDownLeft") < -0.3
+
+
+@pytest.mark.parametrize("emotion", ["happy", "neutral"])
+def test_neutral_moves_against_no_smile_that_the_coefficients_do_not_show(emotion):
+    source = motion()
+    assert (PRESET(source, read_as(emotion)).coefficients == PRESET(source, Target("neutral")).coefficients).all()
+
+
 def test_neutral_takes_emotion_away():
     source = motion(browDownLeft=0.9, browDownRight=0.9, mouthFrownLeft=0.7, eyeWideLeft=0.6)
     new = PRESET(source, Target("neutral"))
