@@ -27,8 +27,8 @@ CALM_SMILE, GRIN_SMILE = (
     0.3,
     0.55,
 )  # levels of mouthSmile: lips close from the first on, as far as allowed at the second
-CLOSING_GAIN = 1.25  # the fitted lips of a grin open less than those in the image
-SHUT_JAW, OPEN_JAW = 0.15, 0.3  # lasting jawOpen up to which lips may close fully, and at which they do not close
+CLOSING_GAIN = 1.3  # the fitted lips of a grin open less than those in the image
+SHUT_JAW, OPEN_JAW = 0.2, 0.38  # lasting jawOpen up to which lips may close fully, and at which they do not close
 
 
 def unit_levels(motion: Motion) -> np.ndarray:
