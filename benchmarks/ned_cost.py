@@ -1,12 +1,13 @@
 """Measure what the ASCCL loss costs in the trainings of NED, and how large its gradient is, at both levels.
 
-    python -m benchmarks.ned_cost [--steps 60] [--threads 1] [--repeats 5] [--preset cpu] [--json FILE]
+    python -m benchmarks.ned_cost [--steps 60] [--threads 1] [--repeats 5] [--preset cpu]
+                                  [--pretraining cpu-pretraining] [--json FILE]
 
-The networks are trained for some steps without the loss first. Cost: processor time of a whole step, both phases, with
-the loss over that without it, in one run; with as many images as a step of the ablation has, then with as many as the
-preset of a training has. Gradient: norm of the loss's gradient in the generator's weights, at weight 1, for each
-supervision of the ablation (of a renderer on reconstructed frames), over that of the trained metric with DAAS; for the
-latter also over the norm of the gradient of all other losses together.
+The networks are trained for some steps of the ablation's pretraining first, without the loss. Cost: processor time of a
+whole step of its recipe, both phases, with the loss over that without it, in one run; with as many images as a step of
+the ablation has, then with as many as the preset of a training has. Gradient: norm of the loss's gradient in the
+generator's weights, at weight 1, for each supervision of the ablation (of a renderer on reconstructed frames), over
+that of the trained metric with DAAS; for the latter also over the norm of the gradient of all other losses together.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset, default_collate
 
+from asccl.face.crop import CROP_SIZE
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_renderer import Generator
 from asccl.zoo import load_manipulator, load_metric
@@ -39,7 +41,7 @@ from training.renderer_step import Discriminators, generator_losses
 from training.train_manipulator import ManipulatorSettings
 
 Losses = Mapping[str, torch.Tensor]
-LARGE_MANIPULATOR_BATCH = (8, 112)  # images a step and their side, pixels
+LARGE_BATCH = (8, CROP_SIZE)  # images of the head in a step of a training, and their side in pixels
 
 
 def load_batch(data: Dataset, kind: type, size: int, number: int) -> Any:
@@ -61,27 +63,24 @@ def load_batch(data: Dataset, kind: type, size: int, number: int) -> Any:
 
 
 class ManipulatorStage:
-    """Stage 1 after a short training."""
+    """Stage 1 after a short training.
+
+    Args:
+        settings: of the steps that are measured.
+        pretraining: of the training before them.
+    """
 
     stage: TrainingStage = "manipulator"
 
-    def __init__(self, settings: ManipulatorSettings):
-        train_manipulator.main(settings)
+    def __init__(self, settings: ManipulatorSettings, pretraining: ManipulatorSettings):
+        train_manipulator.main(pretraining)
         self.settings, self.head = settings, load_anny_head()
-        net = deepcopy(load_manipulator(settings.weights)).requires_grad_(True)
+        net = deepcopy(load_manipulator(pretraining.weights)).requires_grad_(True)
         self.objective = ManipulatorObjective(net, self.head.index["jawOpen"]).train()
         self.discriminator = net.discriminator.train()
         self.generator = net.generator
         self.data = SyntheticWindows(settings.seed, settings.synthetic_sequences)
-        self.weights = {
-            "adversarial": settings.adversarial_weight,
-            "style": settings.style_weight,
-            "cycle": settings.cycle_weight,
-            "mouth_forward": settings.mouth_weight,
-            "mouth_back": settings.mouth_weight,
-            "paired": settings.paired_weight,
-            "asccl": 1.0,
-        }
+        self.weights = settings.loss_weights() | {"asccl": 1.0}
 
     def supervision(
         self, heads: Any, daas: Any, images: int, size: int, temporal_weight: float = 0.0
@@ -98,7 +97,8 @@ class ManipulatorStage:
         Returns:
             The loss on images of the head.
         """
-        return RenderedASCCLLoss(self.head, load_metric(heads=heads), daas, images, size, temporal_weight)
+        details = temporal_weight, self.settings.asccl_regions
+        return RenderedASCCLLoss(self.head, load_metric(heads=heads), daas, images, size, *details)
 
     def losses(self, number: int, asccl: RenderedASCCLLoss | None) -> Losses:
         """Losses of the generator on a batch by number."""
@@ -119,42 +119,47 @@ class ManipulatorStage:
 
 
 class RendererStage:
-    """Stage 2 after a short training."""
+    """Stage 2 after a short training.
+
+    Args:
+        settings: of the steps that are measured.
+        pretraining: of the training before them.
+    """
 
     stage: TrainingStage = "renderer"
 
-    def __init__(self, settings: RendererSettings):
-        train_renderer.main(settings)
+    def __init__(self, settings: RendererSettings, pretraining: RendererSettings):
+        train_renderer.main(pretraining)
         self.settings = settings
         self.generator, self.discriminators = Generator(settings.sizes()), Discriminators(settings.sizes())
-        load_initial_weights(str(settings.weights), self.generator, self.discriminators)
+        load_initial_weights(str(pretraining.weights), self.generator, self.discriminators)
         self.data = RendererWindows(train_renderer.load_portraits(settings)[0], settings.window_frames)
         self.weights = settings.loss_weights()
 
     def supervision(
         self, heads: Any, daas: Any, images: int, size: int, temporal_weight: float = 0.0
-    ) -> tuple[Any, int]:
-        """The ASCCL loss of this stage, and the frames that it is computed on.
+    ) -> tuple[Any, int, int]:
+        """The ASCCL loss of this stage, and the crops that it is computed on.
 
         Args:
             heads: disparity heads, see `load_metric`.
             daas: see `LossSettings`.
             images: frames in a step.
-            size: not used; frames keep their size.
+            size: side of their crops, pixels.
             temporal_weight: of the comparison over time, 0 for none.
 
         Returns:
-            The loss and the number of frames.
+            The loss, the number of frames and the side of their crops.
         """
         settings = replace(self.settings, heads=heads, daas=daas, temporal_weight=temporal_weight)
-        return train_renderer.build_asccl_loss(settings, torch.device("cpu")), images
+        return train_renderer.build_asccl_loss(settings, torch.device("cpu")), images, size
 
-    def losses(self, number: int, supervision: tuple[Any, int] | None) -> Losses:
+    def losses(self, number: int, supervision: tuple[Any, int, int] | None) -> Losses:
         """Losses of the generator on a batch by number; keeps what was generated for the other phase."""
-        asccl, images = supervision or (None, None)
+        asccl, *crops = supervision or (None, None, CROP_SIZE)
         rng, cold = torch.Generator().manual_seed(number), self.settings.cold_start_share
         terms, self.generated = generator_losses(
-            self.generator, self.discriminators, self._batch(number), rng, asccl, None, cold, images
+            self.generator, self.discriminators, self._batch(number), rng, asccl, None, cold, *crops
         )
         return terms
 
@@ -255,20 +260,26 @@ def main() -> None:
     for option, default in (("steps", 60), ("threads", 1), ("repeats", 5)):
         parser.add_argument(f"--{option}", type=int, default=default)
     parser.add_argument("--preset", default="cpu", help="of presets/ablation")
+    parser.add_argument("--pretraining", default="cpu-pretraining", help="of presets/ablation")
     parser.add_argument("--json", type=Path, help="also append the JSON line to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    preset = str(PRESETS / "ablation" / f"{arguments.preset}.toml")
+    names = arguments.preset, arguments.pretraining
+    preset, pretraining = (str(PRESETS / "ablation" / f"{name}.toml") for name in names)
+    rows: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = {"output": folder / "3dmm", "weights": folder / "3dmm.safetensors", "steps": arguments.steps}
-        manipulator = ManipulatorSettings(**load_preset(ManipulatorSettings, preset) | files)
+        manipulator = ManipulatorSettings(**load_preset(ManipulatorSettings, preset))
+        first = ManipulatorSettings(**load_preset(ManipulatorSettings, pretraining) | files)
         small = manipulator.asccl_images, manipulator.asccl_image_size
-        rows = measure("3DMM", ManipulatorStage(manipulator), small, LARGE_MANIPULATOR_BATCH, arguments.repeats)
+        rows |= measure("3DMM", ManipulatorStage(manipulator, first), small, LARGE_BATCH, arguments.repeats)
         files |= {"output": folder / "image", "weights": folder / "image.safetensors"}
-        renderer = RendererSettings(**load_preset(RendererSettings, preset) | files)
-        small, large = (renderer.asccl_images, 0), (renderer.batch_size * renderer.window_frames, 0)
-        rows |= measure("image", RendererStage(renderer), small, large, arguments.repeats)
+        renderer = RendererSettings(**load_preset(RendererSettings, preset))
+        before = RendererSettings(**load_preset(RendererSettings, pretraining) | files)
+        small = renderer.asccl_images, renderer.asccl_image_size
+        large = renderer.batch_size * renderer.window_frames, CROP_SIZE
+        rows |= measure("image", RendererStage(renderer, before), small, large, arguments.repeats)
     print_rows("ned_cost", rows, arguments.json)
 
 

@@ -1,6 +1,6 @@
 """Run the paper's ablations (Tables 4 to 6): train NED with and without ASCCL, and measure edits whose truth is known.
 
-    python -m training.ablate --preset cpu       # about ten hours of two cores
+    python -m training.ablate --preset cpu       # hours of one core, in parts
     python -m training.ablate --preset cpu --part report   # of what is finished
     python -m training.ablate --preset smoke     # a functional test of one or two minutes
     python -m training.ablate --preset paper --data build/mead --person M003

@@ -9,7 +9,7 @@ from torch import nn
 from asccl.face.crop import CROP_SIZE
 from asccl.metric.loss import ASCCLLoss
 from asccl.metric.loss_settings import Daas, LossSettings
-from asccl.metric.scc import SCCMetric
+from asccl.metric.scc import MAX_REGIONS, SCCMetric
 from asccl.morphable.anny_head import AnnyHead
 from asccl.morphable.render import FrontalHeadRenderer
 from asccl.nets.ned_manipulator import Manipulator
@@ -31,6 +31,9 @@ class RenderedASCCLLoss(nn.Module):
         size: side of an image, pixels.
         temporal_weight: weight of the comparison over time (STCCL), over that of ASCCL. Unless it is 0, two consecutive
             frames of half as many sequences are compared.
+        regions: largest number of regions of each feature map, drawn anew in every step.
+        share: share of the steps, drawn at random, that compute the loss and divide it by the share; in the others it
+            is 0. The mean is the same, as with the lazy regularization of StyleGAN2.
     """
 
     def __init__(
@@ -41,11 +44,15 @@ class RenderedASCCLLoss(nn.Module):
         images: int = 8,
         size: int = CROP_SIZE,
         temporal_weight: float = 0.0,
+        regions: int = MAX_REGIONS,
+        share: float = 1.0,
     ):
         super().__init__()
+        self.share = share
         self.render, self.frames = FrontalHeadRenderer(head, size), 2 if temporal_weight else 1
         self.sequences = max(1, images // self.frames)
-        settings = LossSettings(daas=daas, temporal=temporal_weight > 0, temporal_weight=temporal_weight)
+        temporal = temporal_weight > 0
+        settings = LossSettings(daas=daas, samples=regions, temporal=temporal, temporal_weight=temporal_weight)
         self.loss = ASCCLLoss(metric, settings)
 
     def forward(self, source: torch.Tensor, generated: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
@@ -59,6 +66,8 @@ class RenderedASCCLLoss(nn.Module):
         Returns:
             Scalar.
         """
+        if self.share < 1 and float(torch.rand((), generator=rng, device=rng.device)) >= self.share:
+            return generated.new_zeros(())
         source, generated = source[: self.sequences], generated[: self.sequences]
         last = source.shape[1] - self.frames + 1
         first = distributed.rank_slice(
@@ -69,10 +78,9 @@ class RenderedASCCLLoss(nn.Module):
         with torch.no_grad():
             source_images = self.render(source[sequence, frames].flatten(0, 1))
         images = self.render(generated[sequence, frames].flatten(0, 1))
-        if self.frames == 1:
-            return self.loss(source_images, images, rng)
-        clips = frames.shape
-        return self.loss(source_images.unflatten(0, clips), images.unflatten(0, clips), rng)
+        if self.frames > 1:
+            source_images, images = (x.unflatten(0, frames.shape) for x in (source_images, images))
+        return self.loss(source_images, images, rng) / self.share
 
 
 class ManipulatorObjective(nn.Module):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from asccl.face.crop import CROP_SIZE
 from asccl.metric.loss import ASCCLLoss
 from asccl.nets.ned_renderer import Generator
 from training import losses
@@ -35,6 +36,7 @@ def edited_losses(
     rng: torch.Generator,
     asccl: ASCCLLoss | None = None,
     max_asccl_images: int | None = None,
+    asccl_image_size: int = CROP_SIZE,
 ) -> GeneratorResult:
     """Render an edit of a batch and compute the losses that need no true answer. Gradients reach the generator alone.
 
@@ -48,6 +50,7 @@ def edited_losses(
         asccl: adds the loss "edited_asccl" between the source frame and the edited one. Pixels that only one of the two
             masks covers are not compared.
         max_asccl_images: see `compare_crops`.
+        asccl_image_size: side of the crops, pixels.
 
     Returns:
         These losses and the edited faces.
@@ -64,8 +67,8 @@ def edited_losses(
             values[f"edited_{prefix}adversarial"] = losses.mean_over_scales(losses.lsgan_real, fake)
     if asccl is not None:
         comparable = select_targets(batch.source).mask == targets.mask
-        frames = batch_frames(window)
-        values["edited_asccl"] = compare_crops(asccl, targets, face, rng, frames, max_asccl_images, comparable)
+        limits = batch_frames(window), max_asccl_images
+        values["edited_asccl"] = compare_crops(asccl, targets, face, rng, *limits, comparable, asccl_image_size)
     return GeneratorResult(values, edited)
 
 
@@ -119,14 +122,14 @@ class RendererObjective(nn.Module):
             frozen_losses: see `FrozenLosses`.
         """
         settings, asccl = self.settings, frozen_losses.asccl
-        limits = settings.cold_start_share, settings.asccl_images
+        limits = settings.asccl_images, settings.asccl_image_size
         compared = asccl if settings.asccl_on != "edited" else None
         window = batch.source if isinstance(batch, EditedWindow) else batch
         arguments = discriminators, window, rng, compared, frozen_losses.perceptual
-        result = generator_losses(self.generator, *arguments, *limits)
+        result = generator_losses(self.generator, *arguments, settings.cold_start_share, *limits)
         if not isinstance(batch, EditedWindow) or not self._is_edited_step(rng):
             return StepResult(*result, None)
-        edit = edited_losses(self.generator, discriminators, batch, rng, asccl, settings.asccl_images)
+        edit = edited_losses(self.generator, discriminators, batch, rng, asccl, *limits)
         return StepResult(result.losses | edit.losses, result.generated, edit.generated)
 
     def _is_edited_step(self, rng: torch.Generator) -> bool:

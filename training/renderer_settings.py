@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from asccl.errors import SettingError
+from asccl.face.crop import CROP_SIZE
 from asccl.metric.loss_settings import Daas
-from asccl.metric.scc import Heads
+from asccl.metric.scc import MAX_REGIONS, MIN_IMAGE_SIZE, Heads
 from asccl.nets.ned_renderer import RendererSizes
 from asccl.zoo import DEFAULT_MANIPULATOR, DEFAULT_METRIC
 from training.engine.settings import LoopSettings
@@ -53,6 +54,8 @@ class RendererSettings(LoopSettings):
         edited_share: share of the steps that also render an edit of their windows.
         edits: what edits the expression: name or file of a manipulator, or "preset".
         asccl_images: largest number of frames per batch in the ASCCL loss.
+        asccl_image_size: side of their crops, pixels, a multiple of 16.
+        asccl_regions: largest number of regions of a feature map that a step compares.
         metric: name or file of the SCC metric.
         heads: disparity heads of that metric: "trained", "random" or "identity".
         daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
@@ -96,6 +99,8 @@ class RendererSettings(LoopSettings):
     edited_share: float = 0.5
     edits: str = DEFAULT_MANIPULATOR
     asccl_images: int = 8
+    asccl_image_size: int = CROP_SIZE
+    asccl_regions: int = MAX_REGIONS
     metric: str = DEFAULT_METRIC
     heads: Heads = "trained"
     daas: Daas = "paper"
@@ -148,4 +153,9 @@ def validate_settings(settings: RendererSettings) -> None:
         raise SettingError(
             f"temporal_weight compares consecutive frames, and window_frames is {settings.window_frames}",
             "give --window-frames 2 or more",
+        )
+    if settings.asccl_image_size % 16 or settings.asccl_image_size < MIN_IMAGE_SIZE:
+        raise SettingError(
+            f"the metric cannot read crops of {settings.asccl_image_size} pixels",
+            f"give --asccl-image-size a multiple of 16, {MIN_IMAGE_SIZE} or more",
         )

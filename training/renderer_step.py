@@ -184,6 +184,7 @@ def generator_losses(
     perceptual: PerceptualLoss | None = None,
     cold_start_share: float = 0.5,
     max_asccl_images: int | None = None,
+    asccl_image_size: int = CROP_SIZE,
 ) -> GeneratorResult:
     """Generate a batch and compute the generator's losses. Gradients reach the generator alone.
 
@@ -197,6 +198,7 @@ def generator_losses(
         perceptual: adds the loss "vgg".
         cold_start_share: share of the windows that start without frames before them.
         max_asccl_images: frames of the batch, the first ones, in the loss "asccl"; None for all.
+        asccl_image_size: side of their crops, pixels.
 
     Returns:
         These losses and "pixels", and the generated faces.
@@ -211,7 +213,8 @@ def generator_losses(
     if perceptual is not None:
         values["vgg"] = perceptual(face, targets.face)
     if asccl is not None:
-        values["asccl"] = compare_crops(asccl, targets, face, rng, batch_frames(batch), max_asccl_images)
+        limits = batch_frames(batch), max_asccl_images
+        values["asccl"] = compare_crops(asccl, targets, face, rng, *limits, size=asccl_image_size)
     return GeneratorResult(values, generated)
 
 
@@ -242,6 +245,7 @@ def compare_crops(
     frames: int,
     max_images: int | None = None,
     comparable: torch.Tensor | None = None,
+    size: int = CROP_SIZE,
 ) -> torch.Tensor:
     """Compute ASCCL between real frames and the same frames with a generated face, both cropped for ArcFace.
 
@@ -254,6 +258,7 @@ def compare_crops(
         max_images: number of frames that are compared, the first ones; None for all. A temporal loss compares as many
             whole windows as that, and at least one.
         comparable: pixels of the frames that may be compared, (N, 1, S, S) bool; None for all.
+        size: side of the crops, pixels.
 
     Returns:
         Scalar.
@@ -261,12 +266,12 @@ def compare_crops(
     count = len(face) if max_images is None else min(max_images, len(face))
     if asccl.settings.temporal:
         count = max(1, count // frames) * frames
-    matrix, size = targets.crop_matrix[:count], (CROP_SIZE, CROP_SIZE)
+    matrix, shape = targets.crop_matrix[:count] * (size / CROP_SIZE), (size, size)
     with torch.no_grad():
-        source, valid = warp_affine(targets.frame[:count], matrix, size)
+        source, valid = warp_affine(targets.frame[:count], matrix, shape)
         if comparable is not None:
-            valid = valid & (warp_affine(comparable[:count].float(), matrix, size)[0] > MIN_COMPARABLE)
-    generated, _ = warp_affine(targets.paste(face)[:count], matrix, size)
+            valid = valid & (warp_affine(comparable[:count].float(), matrix, shape)[0] > MIN_COMPARABLE)
+    generated, _ = warp_affine(targets.paste(face)[:count], matrix, shape)
     if asccl.settings.temporal:
         source, generated, valid = (x.unflatten(0, (-1, frames)) for x in (source, generated, valid))
     return asccl(source, generated, rng, valid)

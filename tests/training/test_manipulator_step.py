@@ -76,3 +76,21 @@ def test_rendered_asccl_is_smaller_for_the_source_itself(synthetic_windows):
     source, target = (getattr(synthetic_windows[0], name)[None] for name in ("source", "target"))
     same, other = (loss(source, x, torch.Generator().manual_seed(0)) for x in (source, target))
     assert same < other
+
+
+def test_a_loss_in_a_share_of_the_steps_has_the_same_mean(synthetic_windows):
+    source, target = (getattr(synthetic_windows[0], name)[None] for name in ("source", "target"))
+    metric = create_metric()
+    always, sometimes = (RenderedASCCLLoss(HEAD, metric, size=32, share=share) for share in (1.0, 0.25))
+    values = [sometimes(source, target, torch.Generator().manual_seed(n)).item() for n in range(40)]
+    expected = always(source, target, torch.Generator().manual_seed(0)).item()
+    computed = [value for value in values if value]
+    assert 5 <= len(computed) <= 16
+    assert min(computed) > 2 * expected
+
+
+def test_few_regions_are_drawn_anew_in_every_step(synthetic_windows):
+    source, target = (getattr(synthetic_windows[0], name)[:1][None] for name in ("source", "target"))
+    loss = RenderedASCCLLoss(HEAD, create_metric(), size=64, regions=32)
+    first, second = (loss(source, target, torch.Generator().manual_seed(n)) for n in (0, 1))
+    assert first != second

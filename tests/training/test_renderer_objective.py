@@ -107,6 +107,20 @@ def test_pixels_that_are_not_comparable_do_not_count(batch):
     assert abs(losses[1] - losses[0]) < 0.2 * abs(everywhere - losses[0])
 
 
+def test_crops_of_another_size_show_the_same_region(batch):
+    class CropRecorder:
+        settings = LossSettings()
+
+        def __call__(self, source, *_):
+            return source
+
+    targets = select_targets(batch.source)
+    large, small = (compare_crops(CropRecorder(), targets, targets.face, rng(), 2, size=size) for size in (112, 56))
+    assert small.shape[-2:] == (56, 56)
+    same_pixels = large[..., ::2, ::2]  # pixel centres of a matrix that is scaled are those of every other pixel
+    torch.testing.assert_close(small, same_pixels, atol=1e-3, rtol=0)
+
+
 def test_a_temporal_loss_compares_whole_windows(batch):
     asccl, targets = ASCCLLoss(create_metric(), LossSettings(temporal=True)), select_targets(batch.source)
     face = targets.face.clone().requires_grad_()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from training_runs import run_module
 
@@ -43,6 +44,22 @@ def test_the_file_has_metadata_and_mean_styles(tmp_path):
 def test_a_metric_of_another_kind_is_refused(tmp_path, metric):
     with pytest.raises(WeightsError, match=metric):
         main(smoke_settings(tmp_path, "a", asccl_weight=1.0, metric=metric))
+
+
+def test_a_training_starts_from_the_networks_of_a_file(tmp_path):
+    first = smoke_settings(tmp_path, "a", steps=1)
+    main(first)
+    second = smoke_settings(tmp_path, "b", steps=1, seed=1, learning_rate=0.0, start_from=str(first.weights))
+    main(second)
+    before, after = load_file(first.weights), load_file(second.weights)
+    assert all(torch.equal(before[name], after[name]) for name in before if name != "mean_style")
+
+
+def test_a_file_of_another_width_is_no_start(tmp_path):
+    first = smoke_settings(tmp_path, "a", steps=1)
+    main(first)
+    with pytest.raises(WeightsError, match=r"--width and --residual"):
+        main(smoke_settings(tmp_path, "b", width=32, start_from=str(first.weights)))
 
 
 def test_a_wrong_setting_is_reported_in_one_line(tmp_path):

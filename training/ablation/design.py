@@ -33,6 +33,7 @@ class Supervision:
     asccl_on: ASCCLTarget = "both"
 
 
+PRETRAINED = "pretrained"  # the network without ASCCL that all networks of a seed continue, no supervision of its own
 NO_ASCCL, TRAINED, UNTRAINED = "none", "trained", "untrained"
 NO_DAAS, AUTHORS_DAAS, TEMPORAL = "without DAAS", "authors' DAAS", "temporal"
 RECONSTRUCTION, EDITED, EDITED_CONTROL = "reconstruction", "edited", "edited, no ASCCL"
@@ -40,10 +41,10 @@ SUPERVISIONS: dict[TrainingStage, dict[str, Supervision]] = {
     "manipulator": {
         NO_ASCCL: Supervision(0.0),
         TRAINED: Supervision(),
-        UNTRAINED: Supervision(0.24, heads="random"),
-        NO_DAAS: Supervision(1.3, daas="off"),
-        AUTHORS_DAAS: Supervision(0.86, daas="authors"),
-        TEMPORAL: Supervision(0.7, temporal_weight=0.002),
+        UNTRAINED: Supervision(0.2, heads="random"),
+        NO_DAAS: Supervision(1.1, daas="off"),
+        AUTHORS_DAAS: Supervision(0.85, daas="authors"),
+        TEMPORAL: Supervision(0.7, temporal_weight=0.0004),
     },
     "renderer": {
         NO_ASCCL: Supervision(0.0, asccl_on="reconstruction"),
@@ -51,10 +52,10 @@ SUPERVISIONS: dict[TrainingStage, dict[str, Supervision]] = {
         TRAINED: Supervision(),
         EDITED: Supervision(asccl_on="edited"),
         RECONSTRUCTION: Supervision(asccl_on="reconstruction"),
-        UNTRAINED: Supervision(0.28, heads="random"),
-        NO_DAAS: Supervision(1.2, daas="off"),
-        AUTHORS_DAAS: Supervision(0.75, daas="authors"),
-        TEMPORAL: Supervision(0.7, temporal_weight=0.02),
+        UNTRAINED: Supervision(0.27, heads="random"),
+        NO_DAAS: Supervision(1.1, daas="off"),
+        AUTHORS_DAAS: Supervision(0.73, daas="authors"),
+        TEMPORAL: Supervision(0.7, temporal_weight=0.005),
     },
 }
 
@@ -106,17 +107,19 @@ class PlannedFamily:
         title: of the table.
         measure: the primary measure, a key of the scores; all others are described without a test.
         comparisons: (row, row that it is compared with).
+        described: comparisons with an interval and without a test, of rows that may have fewer seeds.
     """
 
     title: str
     measure: str
     comparisons: tuple[tuple[str, str], ...]
+    described: tuple[tuple[str, str], ...] = ()
 
 
 PLAN: dict[Family, PlannedFamily] = {
     "manipulator": PlannedFamily(
         "Manipulators alone",
-        "mouth_3dmm",
+        "lips_3dmm",
         (
             (TRAINED, NO_ASCCL),
             (UNTRAINED, NO_ASCCL),
@@ -132,22 +135,36 @@ PLAN: dict[Family, PlannedFamily] = {
         (
             (RECONSTRUCTION, NO_ASCCL),
             (EDITED, EDITED_CONTROL),
-            (TRAINED, NO_ASCCL),
+            (TRAINED, EDITED_CONTROL),
             (TRAINED, UNTRAINED),
+        ),
+        (
+            (EDITED_CONTROL, NO_ASCCL),
             (TRAINED, NO_DAAS),
+            (TRAINED, AUTHORS_DAAS),
             (TEMPORAL, TRAINED),
         ),
     ),
     "edit": PlannedFamily(
         "Whole edits, intra-ID",
-        "mouth",
+        "lips",
         (
-            ("ASCCL", BASELINE),
+            ("ASCCL", "edited, no ASCCL"),
             ("3DMM alone", BASELINE),
             ("image alone, edited", "edited, no ASCCL"),
             ("ASCCL", "ASCCL untrained"),
+        ),
+        (
+            ("ASCCL", BASELINE),
+            ("image alone, reconstruction", BASELINE),
             ("ASCCL", "ASCCL without DAAS"),
             ("ASCCL, temporal", "ASCCL"),
         ),
     ),
 }
+
+
+def planned_supervisions(stage: TrainingStage) -> list[str]:
+    """Return the supervisions of a stage whose networks a planned comparison needs; all others are trained last."""
+    planned = {name for pair in PLAN[stage].comparisons for name in pair}
+    return [name for name in SUPERVISIONS[stage] if name in planned]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -36,14 +37,15 @@ class CoefficientCase(NamedTuple):
     emotion: int
 
 
-def synthetic_coefficient_cases(seed: int, count: int) -> list[CoefficientCase]:
+@lru_cache(maxsize=1)
+def synthetic_coefficient_cases(seed: int, count: int) -> tuple[CoefficientCase, ...]:
     """Return cases of synthetic speakers who are in no training set, other ones for each seed."""
     data = SyntheticWindows(TEST_SEED + MAX_TEST_SEQUENCES * seed, count)
     sequences = (data.sequence(number) for number in range(count))
-    return [
+    return tuple(
         CoefficientCase(source[:EDITED_FRAMES], target[:EDITED_FRAMES], target[EDITED_FRAMES:], emotion)
         for source, target, _, emotion in sequences
-    ]
+    )
 
 
 def coefficient_case(case: AblationCase) -> CoefficientCase:

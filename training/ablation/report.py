@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from training.ablation.cases import INTRA_ID, SETTINGS
-from training.ablation.design import PLAN, ROWS, SUPERVISIONS, Family, PlannedFamily
+from training.ablation.design import PLAN, PRETRAINED, ROWS, SUPERVISIONS, Family, PlannedFamily
 from training.ablation.inference import PairedEffect, holm, paired_effect, smallest_p
 from training.ablation.score import UNCHANGED_ROW
 
@@ -53,9 +53,9 @@ METRICS = (
 )
 METRICS_BY_KEY = {metric.key: metric for metric in METRICS}
 FAMILY_KEYS: dict[Family, tuple[str, ...]] = {
-    "manipulator": ("mouth_3dmm", "lips_3dmm", "error", "style_found"),
+    "manipulator": ("lips_3dmm", "mouth_3dmm", "error", "style_found"),
     "renderer": ("lips", "mouth", "psnr", "fad", "csim"),
-    "edit": ("mouth", "lips", "psnr", "fad", "csim", "mouth_3dmm", "lips_3dmm", "error"),
+    "edit": ("lips", "mouth", "psnr", "fad", "csim", "mouth_3dmm", "lips_3dmm", "error"),
 }
 
 
@@ -108,7 +108,7 @@ def row_names(family: Family) -> list[str]:
     """Return the rows of a family in the order of the tables."""
     if family == "edit":
         return [UNCHANGED_ROW, *(row.name for row in ROWS)]
-    return list(SUPERVISIONS[family])
+    return [PRETRAINED, *SUPERVISIONS[family]]
 
 
 def format_values(scores: Scores, family: Family, setting: str) -> str:
@@ -132,7 +132,7 @@ def format_values(scores: Scores, family: Family, setting: str) -> str:
 
 
 def planned_effects(scores: Scores, family: Family, key: str | None = None) -> list[PairedEffect]:
-    """Estimate the planned comparisons of a family.
+    """Estimate the planned comparisons of a family, the tested ones first.
 
     Args:
         scores: of all families.
@@ -141,12 +141,19 @@ def planned_effects(scores: Scores, family: Family, key: str | None = None) -> l
     """
     plan = PLAN[family]
     selected = SeedScores.select(scores, family, INTRA_ID, key or plan.measure)
-    return [paired_effect(selected.differences(*pair), len(plan.comparisons)) for pair in plan.comparisons]
+    pairs = plan.comparisons + plan.described
+    return [paired_effect(selected.differences(*pair), len(plan.comparisons)) for pair in pairs]
+
+
+def adjusted_p_values(effects: Sequence[PairedEffect], tested: int) -> list[float]:
+    """Correct the p-values of the first `tested` effects by Holm's procedure; the others have none, NaN."""
+    return holm([effect.p for effect in effects[:tested]]) + [float("nan")] * (len(effects) - tested)
 
 
 def format_effects(scores: Scores, family: Family) -> str:
     """Format the planned comparisons of a family: the primary measure with its test, the others with intervals."""
     plan = PLAN[family]
+    tested = len(plan.comparisons)
     others = [key for key in FAMILY_KEYS[family] if key != plan.measure]
     primary = METRICS_BY_KEY[plan.measure]
     labels = [f"{METRICS_BY_KEY[key].label} {'↑' if METRICS_BY_KEY[key].better > 0 else '↓'}" for key in others]
@@ -155,10 +162,12 @@ def format_effects(scores: Scores, family: Family) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     effects = planned_effects(scores, family)
     columns = [planned_effects(scores, family, key) for key in others]
-    adjusted = holm([effect.p for effect in effects])
-    for number, (pair, effect, q) in enumerate(zip(plan.comparisons, effects, adjusted, strict=True)):
+    adjusted = adjusted_p_values(effects, tested)
+    pairs = plan.comparisons + plan.described
+    for number, (pair, effect, q) in enumerate(zip(pairs, effects, adjusted, strict=True)):
         cells = [" − ".join(pair), str(effect.seeds), format_interval(effect, primary.digits)]
-        cells += [format_number(effect.p, 4), format_number(q, 4), format_number(effect.detectable, primary.digits)]
+        test = (effect.p, q, effect.detectable) if number < tested else [float("nan")] * 3
+        cells += [format_number(x, digits) for x, digits in zip(test, (4, 4, primary.digits), strict=True)]
         cells += [
             format_interval(column[number], METRICS_BY_KEY[key].digits)
             for key, column in zip(others, columns, strict=True)
@@ -198,7 +207,7 @@ def format_report(scores: Scores) -> str:
     for family, plan in PLAN.items():
         if not any(score["family"] == family for score in scores):
             continue
-        seeds = [effect.seeds for effect in planned_effects(scores, family)]
+        seeds = [effect.seeds for effect in planned_effects(scores, family)[: len(plan.comparisons)]]
         parts += [f"**{plan.title}**: differences of rows of the same seed", format_effects(scores, family)]
         parts += [_describe_test(plan, seeds)]
         for setting in SETTINGS if family == "edit" else (INTRA_ID,):
@@ -219,7 +228,8 @@ def save_chart(scores: Scores, path: Path) -> None:
     for axis, family in zip(axes[0], families, strict=False):
         plan, metric = PLAN[family], METRICS_BY_KEY[PLAN[family].measure]
         selected = SeedScores.select(scores, family, INTRA_ID, plan.measure)
-        for y, (pair, effect) in enumerate(zip(plan.comparisons, planned_effects(scores, family), strict=True)):
+        pairs = plan.comparisons + plan.described
+        for y, (pair, effect) in enumerate(zip(pairs, planned_effects(scores, family), strict=True)):
             gains = metric.better * selected.differences(*pair)
             axis.plot(gains, np.full(len(gains), y), "o", color="#1f77b4", alpha=0.35, markersize=4)
             ends = sorted(metric.better * end for end in (effect.low, effect.high))
@@ -227,7 +237,7 @@ def save_chart(scores: Scores, path: Path) -> None:
                 axis.plot(ends, [y, y], "-", color="#0b3d63", linewidth=2)
                 axis.plot([metric.better * effect.mean], [y], "|", color="#0b3d63", markersize=14)
         axis.axvline(0, color="#888888", linewidth=1)
-        axis.set_yticks(range(len(plan.comparisons)), [" − ".join(pair) for pair in plan.comparisons], fontsize=8)
+        axis.set_yticks(range(len(pairs)), [" − ".join(pair) for pair in pairs], fontsize=8)
         axis.invert_yaxis()
         axis.set_title(f"{plan.title}\n{metric.label}: better by", fontsize=9)
         axis.tick_params(labelsize=8)

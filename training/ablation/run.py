@@ -1,7 +1,8 @@
 """The command `training.ablate`: train and measure networks one by one, and write the report of those that are done.
 
 A part is one network. Parts run in an order that finishes whole seeds first, so that a run that is stopped early has
-paired results. The same command continues: it starts every part whose file is missing.
+paired results; networks that no planned comparison needs come last. The same command continues: it starts every part
+whose file is missing.
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ import contextlib
 import json
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from time import monotonic
-from typing import Any, Literal
+from typing import Any
 
 from asccl.errors import AscclError, SettingError
 from asccl.files import write_atomic
@@ -24,151 +23,35 @@ from asccl.zoo import load_manipulator
 from training import train_manipulator, train_renderer
 from training.ablation import report, score
 from training.ablation.cases import INTRA_ID
-from training.ablation.design import SUPERVISIONS, TrainingStage
+from training.ablation.design import PRETRAINED, TrainingStage
+from training.ablation.jobs import (
+    AblateSettings,
+    AblationJob,
+    ScoringJob,
+    TrainingJob,
+    names_in_order,
+    plan_trainings,
+    score_file,
+    score_settings,
+    training_settings,
+)
 from training.ablation.manipulator_alone import (
     MAX_TEST_SEQUENCES,
+    CoefficientCase,
     coefficient_case,
     measure_manipulator,
     synthetic_coefficient_cases,
 )
 from training.ablation.recorded_cases import recorded_cases
-from training.ablation.score import ScoreSettings, network_file, read_scores
-from training.engine.settings import PRESETS, load_preset
+from training.ablation.score import read_scores
 from training.preprocess.workers import run_in_processes, run_serially
 from training.renderer_settings import RendererSettings
-from training.train_manipulator import ManipulatorSettings
 
 MAX_SEEDS = 100
 
 
 class AblationError(AscclError):
     """A training or a scoring of the ablation has failed."""
-
-
-Part = Literal["all", "manipulators", "renderers", "report"]
-
-
-@dataclass(frozen=True)
-class AblateSettings:
-    """Settings of `training.ablate`.
-
-    Attributes:
-        output: folder of networks, logs and report.
-        recipe: each network is trained as presets/ablation/RECIPE.toml says.
-        part: which parts to run: "all", "manipulators", "renderers" with the edits made by them, or the "report" of
-            what is finished.
-        manipulator_seeds: repetitions of the manipulators, each with its own data and initial weights.
-        renderer_seeds: repetitions of the renderers and of whole edits, each with its own speaker; at most as many.
-        jobs: processes of one thread each; 0 does all in this process, with its threads.
-        weight_3dmm: weight of ASCCL at the level of the 3DMM, before the weight scale of a supervision variant.
-        weight_image: the same at the level of images.
-        emotions: number of target emotions.
-        frames: frames of a test case.
-        cases_per_emotion: test cases of every target emotion.
-        sequences: test sequences of every manipulator alone.
-        device: device that the edits are made on.
-        data: folder of `training.prepare`; without one, all people are synthetic.
-        person: label of the person on whom the renderers are trained and the edits are made.
-    """
-
-    output: Path = Path("build/ablation")
-    recipe: str = "cpu"
-    part: Part = "all"
-    manipulator_seeds: int = 16
-    renderer_seeds: int = 10
-    jobs: int = 2
-    weight_3dmm: float = 0.1
-    weight_image: float = 1.0
-    emotions: int = 7
-    frames: int = 16
-    cases_per_emotion: int = 3
-    sequences: int = 105
-    device: str = "cpu"
-    data: Path | None = None
-    person: str = ""
-
-
-@dataclass(frozen=True)
-class ScoringJob:
-    """The scoring of a seed."""
-
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Name in logs."""
-        return f"scores-{self.seed}"
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """The training of one network, which is written to `target`."""
-
-    stage: TrainingStage
-    supervision: str
-    seed: int
-    target: Path
-
-    @property
-    def name(self) -> str:
-        """Name in logs."""
-        return self.target.stem
-
-
-AblationJob = TrainingJob | ScoringJob
-
-
-def plan_trainings(settings: AblateSettings, stage: TrainingStage) -> list[TrainingJob]:
-    """Return the trainings of a stage that are not finished, seed by seed."""
-    folder = settings.output / "networks"
-    seeds = settings.manipulator_seeds if stage == "manipulator" else settings.renderer_seeds
-    jobs = [
-        TrainingJob(stage, supervision, seed, network_file(folder, stage, supervision, seed))
-        for seed in range(seeds)
-        for supervision in SUPERVISIONS[stage]
-    ]
-    return [job for job in jobs if not _is_finished(settings, job)]
-
-
-def _is_finished(settings: AblateSettings, job: TrainingJob) -> bool:
-    return job.target.exists() and (job.stage == "renderer" or score_file(settings, job).exists())
-
-
-def score_file(settings: AblateSettings, job: TrainingJob) -> Path:
-    """Return the file of the measures of a manipulator alone."""
-    return settings.output / "alone" / f"{job.name}.json"
-
-
-def training_settings(settings: AblateSettings, job: TrainingJob) -> ManipulatorSettings | RendererSettings:
-    """Return the settings of the training of a network. Raises SettingError."""
-    is_renderer = job.stage == "renderer"
-    settings_type = RendererSettings if is_renderer else ManipulatorSettings
-    table: dict[str, Any] = load_preset(settings_type, str(PRESETS / "ablation" / f"{settings.recipe}.toml"))
-    table |= {"seed": job.seed, "weights": job.target, "output": settings.output / "trainings" / job.name}
-    if settings.data is not None:
-        table |= {"data": settings.data, "people": settings.person if is_renderer else "", "verify": False}
-    supervision = SUPERVISIONS[job.stage][job.supervision]
-    weight = settings.weight_image if is_renderer else settings.weight_3dmm
-    table |= {"asccl_weight": weight * supervision.weight_scale, "temporal_weight": supervision.temporal_weight}
-    table |= {"heads": supervision.heads, "daas": supervision.daas}
-    if is_renderer:
-        table["asccl_on"] = supervision.asccl_on
-    return settings_type(**table)
-
-
-def score_settings(settings: AblateSettings, job: ScoringJob) -> ScoreSettings:
-    """Return the settings of the scoring of a seed."""
-    return ScoreSettings(
-        networks=settings.output / "networks",
-        scores=settings.output / f"{job.name}.jsonl",
-        seed=job.seed,
-        emotions=settings.emotions,
-        frames=settings.frames,
-        cases_per_emotion=settings.cases_per_emotion,
-        device=settings.device,
-        data=settings.data,
-        person=settings.person,
-    )
 
 
 def run_job(settings: AblateSettings, job: AblationJob) -> float:
@@ -196,6 +79,7 @@ def _train(settings: AblateSettings, job: TrainingJob) -> None:
     if not job.target.exists():
         train_manipulator.main(job_settings)
     head = load_anny_head()
+    cases: Sequence[CoefficientCase]
     if settings.data is None:
         cases = synthetic_coefficient_cases(job.seed, settings.sequences)
     else:
@@ -229,17 +113,36 @@ def read_all_scores(settings: AblateSettings) -> list[dict[str, Any]]:
     return alone + [score for file in files for score in read_scores(file)]
 
 
+def train_seed(settings: AblateSettings, stage: TrainingStage, names: Sequence[str], seed: int) -> list[str]:
+    """Train the missing networks of a seed, first the one that they start from; return the names of those that failed.
+
+    Args:
+        settings: of the ablation.
+        stage: of the networks.
+        names: of supervisions.
+        seed: of the trainings.
+    """
+    groups = ([PRETRAINED], names) if settings.pretraining else (names,)
+    missing = [plan_trainings(settings, stage, group) for group in groups]
+    return [name for jobs in missing for name in run_jobs(settings, [job for job in jobs if job.seed == seed])]
+
+
 def run_parts(settings: AblateSettings) -> list[str]:
     """Run the parts that are missing and return the names of those that failed."""
     failed = []
     if settings.part in ("all", "manipulators"):
-        failed += run_jobs(settings, plan_trainings(settings, "manipulator"))
+        for names in names_in_order("manipulator"):
+            for seed in range(settings.manipulator_seeds):
+                failed += train_seed(settings, "manipulator", names, seed)
     if settings.part in ("all", "renderers"):
-        missing = plan_trainings(settings, "renderer")
-        for seed in range(settings.renderer_seeds):
-            failed += run_jobs(settings, [job for job in missing if job.seed == seed])
-            failed += run_jobs(settings, [ScoringJob(seed)])
-            report.write_report(read_all_scores(settings), settings.output)
+        for names in names_in_order("renderer"):
+            for seed in range(settings.renderer_seeds):
+                failed += train_seed(settings, "renderer", names, seed)
+                failed += run_jobs(settings, [ScoringJob(seed, edits=False)])
+                report.write_report(read_all_scores(settings), settings.output)
+            for seed in range(settings.renderer_seeds):
+                failed += run_jobs(settings, [ScoringJob(seed)])
+                report.write_report(read_all_scores(settings), settings.output)
     return failed
 
 

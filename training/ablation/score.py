@@ -23,7 +23,7 @@ from asccl.synthetic.emotions import MAX_COEFFICIENT
 from asccl.types import EMOTIONS
 from asccl.zoo import load_manipulator, load_renderer
 from training.ablation.cases import INTRA_ID, SETTINGS, AblationCase
-from training.ablation.design import ROWS, STAGES, SUPERVISIONS, AblationRow, TrainingStage
+from training.ablation.design import PRETRAINED, ROWS, STAGES, SUPERVISIONS, AblationRow, TrainingStage
 from training.ablation.metrics import FeatureExtractor, coefficient_metrics, image_metrics
 from training.ablation.recorded_cases import recorded_cases
 from training.ablation.synthetic_cases import synthetic_cases
@@ -43,6 +43,8 @@ class ScoreSettings:
         emotions: number of target emotions, the first ones of `EMOTIONS`.
         frames: of a case.
         cases_per_emotion: cases of every target emotion.
+        edits: measure whole edits too, not renderers alone.
+        cross_id: measure edits whose reference is another person, too.
         device: that the networks run on.
         data: folder of `training.prepare`; without one, cases are synthetic.
         person: of the labels of that folder.
@@ -54,6 +56,8 @@ class ScoreSettings:
     emotions: int = len(EMOTIONS)
     frames: int = 16
     cases_per_emotion: int = 3
+    edits: bool = True
+    cross_id: bool = True
     device: str = "cpu"
     data: Path | None = None
     person: str = ""
@@ -193,10 +197,12 @@ def missing_rows(settings: ScoreSettings, done: Collection[tuple[str, str, str]]
     def is_finished(stage: TrainingStage, supervision: str) -> bool:
         return network_file(settings.networks, stage, supervision, settings.seed).exists()
 
-    rows = [("renderer", INTRA_ID, name) for name in SUPERVISIONS["renderer"] if is_finished("renderer", name)]
+    names = [PRETRAINED, *SUPERVISIONS["renderer"]]
+    rows = [("renderer", INTRA_ID, name) for name in names if is_finished("renderer", name)]
     edits = [row.name for row in ROWS if all(is_finished(stage, row.supervision(stage)) for stage in STAGES)]
-    if rows:
-        rows += [("edit", setting, name) for setting in SETTINGS for name in (UNCHANGED_ROW, *edits)]
+    if rows and settings.edits:
+        measured = SETTINGS if settings.cross_id else (INTRA_ID,)
+        rows += [("edit", setting, name) for setting in measured for name in (UNCHANGED_ROW, *edits)]
     return [row for row in rows if row not in done]
 
 

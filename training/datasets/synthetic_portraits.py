@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from asccl.morphable.anny_head import AnnyHead
+from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.renderers.neural.conditions import Scene
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.head_crop import CROP_SIDE_CM
@@ -60,6 +61,20 @@ def synthetic_portrait(seed: int, number: int, frames: int, size: int, surface: 
         coefficients=coefficients,
         scene=scene,
     )
+
+
+@lru_cache(maxsize=1)
+def shared_portraits(seed: int, count: int, frames: int, size: int) -> tuple[ScenePortrait, ...]:
+    """Return synthetic people, the same objects for trainings of one seed in one process.
+
+    Args:
+        seed: of the people.
+        count: number of people.
+        frames: number of frames of each.
+        size: side of a frame, pixels.
+    """
+    surface = FaceSurface(load_anny_head())
+    return tuple(synthetic_portrait(seed, number, frames, size, surface) for number in range(count))
 
 
 def camera_of_crop(camera: Camera, crop_matrix: np.ndarray, size: int) -> Camera:

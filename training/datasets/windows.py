@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -97,3 +98,9 @@ class SyntheticWindows(Dataset):
             source, target = ((x + rest * (1 - x).clip(0)).astype(np.float32) for x in (pair.source, pair.target))
             self._cache[number] = (source, target, pair.source_emotion, pair.target_emotion)
         return self._cache[number]
+
+
+@lru_cache(maxsize=2)
+def shared_windows(seed: int, count: int) -> SyntheticWindows:
+    """Return `SyntheticWindows(seed, count)`, the same object for trainings of one seed in one process."""
+    return SyntheticWindows(seed, count)

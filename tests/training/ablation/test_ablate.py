@@ -18,8 +18,19 @@ from asccl.types import EMOTIONS
 from asccl.zoo import load_embedder, load_manipulator
 from training.ablation import report, run
 from training.ablation.cases import CROSS_ID, INTRA_ID, SETTINGS, AblationCase
-from training.ablation.design import PLAN, ROWS, STAGES, SUPERVISIONS
+from training.ablation.design import (
+    EDITED_CONTROL,
+    NO_DAAS,
+    PLAN,
+    PRETRAINED,
+    ROWS,
+    STAGES,
+    SUPERVISIONS,
+    UNTRAINED,
+    planned_supervisions,
+)
 from training.ablation.inference import smallest_p
+from training.ablation.jobs import AblateSettings, names_in_order, plan_trainings, training_settings
 from training.ablation.manipulator_alone import (
     coefficient_case,
     measure_manipulator,
@@ -28,7 +39,7 @@ from training.ablation.manipulator_alone import (
 from training.ablation.metrics import FeatureExtractor, FrameFeatures, coefficient_metrics, image_metrics
 from training.ablation.recorded_cases import recorded_cases
 from training.ablation.report import planned_effects
-from training.ablation.run import AblateSettings, AblationError, plan_trainings, training_settings
+from training.ablation.run import AblationError
 from training.ablation.synthetic_cases import synthetic_cases
 from training.datasets.synthetic_portraits import synthetic_portrait
 from training.engine.settings import load_preset
@@ -57,8 +68,10 @@ def true_features(case, extractor) -> FrameFeatures:
 
 
 def plan_all(**changes: object) -> dict[str, ManipulatorSettings | RendererSettings]:
-    settings = AblateSettings(recipe="smoke", manipulator_seeds=1, renderer_seeds=1, **changes)
-    jobs = [job for stage in STAGES for job in plan_trainings(settings, stage)]
+    options = {"recipe": "smoke", "pretraining": "smoke", "manipulator_seeds": 1, "renderer_seeds": 1}
+    settings = AblateSettings(**options | changes)
+    first = [PRETRAINED] if settings.pretraining else []
+    jobs = [job for stage in STAGES for job in plan_trainings(settings, stage, [*first, *SUPERVISIONS[stage]])]
     return {job.name: training_settings(settings, job) for job in jobs}
 
 
@@ -69,17 +82,46 @@ def test_every_row_is_made_of_networks_of_the_design():
 def test_planned_comparisons_are_between_rows_of_their_family():
     for family, plan in PLAN.items():
         names = report.row_names(family)
-        assert all(name in names for pair in plan.comparisons for name in pair), family
+        assert all(name in names for pair in plan.comparisons + plan.described for name in pair), family
         assert plan.measure in report.FAMILY_KEYS[family]
 
 
 def test_whole_seeds_are_trained_first(tmp_path):
-    jobs = plan_trainings(AblateSettings(output=tmp_path, manipulator_seeds=16), "manipulator")
-    assert len(jobs) == len({job.target for job in jobs}) == 16 * len(SUPERVISIONS["manipulator"])
+    names = list(SUPERVISIONS["manipulator"])
+    jobs = plan_trainings(AblateSettings(output=tmp_path, manipulator_seeds=16), "manipulator", names)
+    assert len(jobs) == len({job.target for job in jobs}) == 16 * len(names)
     assert [job.seed for job in jobs] == sorted(job.seed for job in jobs)
 
 
-def test_ten_seeds_can_be_significant_after_the_correction():
+def test_networks_of_planned_comparisons_are_trained_first():
+    planned, others = names_in_order("renderer")
+    assert {EDITED_CONTROL, UNTRAINED} <= set(planned)
+    assert NO_DAAS in others
+    assert sorted(planned + others) == sorted(SUPERVISIONS["renderer"])
+
+
+def test_planned_edits_need_networks_of_planned_comparisons_alone():
+    names = {name for pair in PLAN["edit"].comparisons for name in pair}
+    for row in (row for row in ROWS if row.name in names):
+        assert all(row.supervision(stage) in planned_supervisions(stage) for stage in STAGES), row
+
+
+def test_all_networks_of_a_seed_start_from_one_without_asccl(tmp_path):
+    trainings = plan_all(output=tmp_path)
+    for stage in STAGES:
+        first = trainings.pop(f"{stage}-pretrained-0")
+        assert first.start_from == ""
+        assert first.asccl_weight == 0
+        same_stage = [each for each in trainings.values() if type(each) is type(first)]
+        assert {each.start_from for each in same_stage} == {str(first.weights)}
+
+
+def test_without_pretraining_every_network_starts_from_random_weights(tmp_path):
+    trainings = plan_all(output=tmp_path, pretraining="")
+    assert {each.start_from for each in trainings.values()} == {""}
+
+
+def test_the_planned_seeds_can_be_significant_after_the_correction():
     settings = AblateSettings()
     for family, plan in PLAN.items():
         seeds = settings.manipulator_seeds if family == "manipulator" else settings.renderer_seeds
@@ -173,7 +215,7 @@ FEW_ROWS = ("NED", "ASCCL", "3DMM alone", "image alone, both")
 
 
 def run_few_networks(settings: AblateSettings) -> None:
-    """Run an ablation of four networks."""
+    """Run an ablation of four networks, and the two that they start from."""
     with pytest.MonkeyPatch.context() as patch:
         for stage, names in FEW_NETWORKS.items():
             for name in SUPERVISIONS[stage].keys() - set(names):
@@ -185,7 +227,7 @@ def test_one_command_trains_scores_and_reports(smoke_run):
     scores = [json.loads(line) for line in (smoke_run / "scores.jsonl").read_text().splitlines()]
     edits = [score for score in scores if score["family"] == "edit"]
     assert len(edits) == len(SETTINGS) * (len(FEW_ROWS) + 1)
-    assert len(scores) - len(edits) == sum(len(names) for names in FEW_NETWORKS.values())
+    assert len(scores) - len(edits) == sum(len(names) + 1 for names in FEW_NETWORKS.values())
     keys = [metric.key for metric in report.METRICS if metric.key not in ("mouth", "mouth_3dmm", "style_found")]
     assert all(np.isfinite(score[key]) for score in edits for key in keys)
     assert (smoke_run / "chart.png").stat().st_size > 5000
@@ -193,7 +235,7 @@ def test_one_command_trains_scores_and_reports(smoke_run):
 
 
 def smoke_settings(folder: Path) -> AblateSettings:
-    changes = {"output": folder, "emotions": 1, "jobs": 0, "cases_per_emotion": 1}
+    changes = {"output": folder, "emotions": 1, "jobs": 0, "cases_per_emotion": 1, "cross_id": True}
     return AblateSettings(**load_preset(AblateSettings, "smoke") | changes)
 
 
@@ -248,8 +290,8 @@ def test_a_job_that_fails_is_reported_with_its_log(tmp_path, monkeypatch, capsys
 
     monkeypatch.setattr(run.train_manipulator, "main", fail)
     monkeypatch.setattr(run.train_renderer, "main", lambda settings: None)
-    with pytest.raises(AblationError, match="6 jobs failed, first manipulator-none-0"):
-        run.main(AblateSettings(output=tmp_path, recipe="smoke", manipulator_seeds=1, renderer_seeds=1, jobs=0))
+    with pytest.raises(AblationError, match="7 jobs failed, first manipulator-pretrained-0"):
+        run.main(smoke_settings(tmp_path))
     assert "no disk is large enough" in capsys.readouterr().out
     assert "Traceback" in (tmp_path / "logs" / "manipulator-none-0.log").read_text()
 
@@ -275,6 +317,18 @@ def test_differences_are_those_of_each_seed():
 def test_a_seed_that_lacks_one_of_the_rows_does_not_count():
     scores = manipulator_scores(1.0, 4)[:-1]
     assert planned_effects(scores, "manipulator")[0].seeds == 3
+
+
+def test_a_described_comparison_has_an_interval_and_no_test():
+    noise = np.random.default_rng(1).normal(1, 0.1, 4)
+    scores = []
+    for seed in range(4):
+        for row in (EDITED_CONTROL, "none"):
+            keys = dict.fromkeys(report.FAMILY_KEYS["renderer"], seed + (row == "none") * noise[seed])
+            scores.append({"family": "renderer", "seed": seed, "setting": INTRA_ID, "row": row, **keys})
+    line = next(x for x in report.format_report(scores).splitlines() if f"| {EDITED_CONTROL} − none | 4 | " in x)
+    assert "[" in line
+    assert "| – | – | – |" in line
 
 
 def test_an_unfinished_row_has_a_dash():
