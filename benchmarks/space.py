@@ -180,10 +180,11 @@ def install(python: str, environment: Path, requirements: Path) -> float:
 def find_python() -> str:
     """Find an interpreter of the Space's version. Raises SystemExit where there is none."""
     folders = sorted((Path.home() / ".pyenv" / "versions").glob(f"{PYTHON_VERSION}*/bin/python{PYTHON_VERSION}"))
-    interpreter = shutil.which(f"python{PYTHON_VERSION}") or next((str(path) for path in folders), None)
-    if interpreter is None:
-        raise SystemExit(f"benchmarks.space: there is no Python {PYTHON_VERSION}; name one with --python")
-    return interpreter
+    candidates = [shutil.which(f"python{PYTHON_VERSION}"), *map(str, folders)]
+    for interpreter in filter(None, candidates):  # the first may be a shim of pyenv for a version that is not chosen
+        if subprocess.run([interpreter, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return interpreter
+    raise SystemExit(f"there is no Python {PYTHON_VERSION}: name one with --python")
 
 
 def main() -> int:

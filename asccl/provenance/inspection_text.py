@@ -18,11 +18,23 @@ SIGNERS = {
     "self-made": "a certificate that ASCCL made on another machine, which anybody can make: it does not say who signed",
     "other": "{signer}, says the certificate; it is not compared with a list of trusted issuers",
 }
+BROKEN_SELF_MADE = "a certificate that ASCCL made on some machine, as anybody can: it does not say who signed"
 NO_TRACE = (
     "unknown: nothing in the file says so. That proves nothing, because encoding a file anew, "
     "as most platforms do, removes signature and metadata"
 )
 ONLY_METADATA = "A manifest was never written, or was lost when the file was encoded or packed anew."
+
+
+def summarize_inspection(inspection: Inspection) -> str:
+    """Sum up an inspection in one sentence."""
+    if inspection.is_edited is None:
+        return "Nothing in this file says that it was edited"
+    if inspection.signature.state == "valid":
+        return "Edited, and unchanged since it was signed"
+    if inspection.signature.state == "broken":
+        return "Edited, and changed since it was signed, or the signature is forged"
+    return "Edited, as it says itself; no signature proves it"
 
 
 def describe_inspection(inspection: Inspection) -> dict[str, str]:
@@ -77,6 +89,8 @@ def _describe_signature(inspection: Inspection) -> str:
 
 def _describe_signer(signature: Signature) -> str:
     text = SIGNERS[signature.signer_kind].format(signer=signature.signer)
+    if signature.signer_kind == "self-made" and signature.state == "broken":
+        return BROKEN_SELF_MADE
     if signature.signer_kind == "this machine":
         text += " (self-made and untrusted: nobody vouches for it)" if "untrusted" in signature.signer else ""
     return text

@@ -142,7 +142,9 @@ def make_release(root: Path, release: Release, report: Callable[[str], None]) ->
             root, "tag", "--annotate", "--cleanup=verbatim", "--message", _tag_message(release), release.tag, commit
         )
         report(f"committed {commit[:12]}, tagged {release.tag}")
-        shutil.copytree(folder, target)
+        target.mkdir(parents=True)
+        for path in folder.iterdir():
+            shutil.copyfile(path, target / path.name)
     report(f"wrote {target}")
     return target
 

@@ -7,8 +7,8 @@ from html import escape
 
 import gradio as gr
 
-from asccl.provenance.inspection import inspect_file
-from asccl.provenance.inspection_text import describe_inspection
+from asccl.provenance.inspection import Inspection, inspect_file
+from asccl.provenance.inspection_text import describe_inspection, summarize_inspection
 from asccl.ui.components import MEDIA_TYPES, html_widget, note_line, read_text, text_widget
 from asccl.ui.edit_tab import HIDDEN
 from asccl.ui.limits import check_upload
@@ -47,7 +47,7 @@ class InspectionHandler:
             inspection = await self.inspections.run(Caller.of(page), inspect_file, path)
         except Exception as error:
             return note_line(error_message(error), failed=True)
-        return inspection_html(describe_inspection(inspection))
+        return inspection_html(inspection)
 
 
 def build_inspection_panel() -> InspectionPanel:
@@ -64,10 +64,11 @@ def connect_inspection_panel(panel: InspectionPanel, handler: InspectionHandler)
     panel.file.change(handler.inspect, [panel.file], [panel.result], **HIDDEN)
 
 
-def inspection_html(lines: dict[str, str]) -> str:
-    """Render sentences by label as a table."""
+def inspection_html(inspection: Inspection) -> str:
+    """Render an inspection: one sentence, and a table of what it goes back to."""
     rows = "".join(
         f'<tr><th scope="row">{escape(capitalize(label))}</th><td>{escape(text)}</td></tr>'
-        for label, text in lines.items()
+        for label, text in describe_inspection(inspection).items()
     )
-    return f'<div class="inspection"><table>{rows}</table></div>'
+    summary = f'<p class="verdict">{escape(summarize_inspection(inspection))}</p>'
+    return f'<div class="inspection" data-signature="{inspection.signature.state}">{summary}<table>{rows}</table></div>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import gradio as gr
@@ -11,8 +12,16 @@ from coroutines import run_coroutine
 from signing import sign_copy
 
 from asccl.__main__ import main
-from asccl.provenance.inspection import ManifestAction, _parse_comment, _read_actions
-from asccl.provenance.inspection_text import describe_action
+from asccl.provenance.identity import SELF_MADE_ISSUER
+from asccl.provenance.inspection import (
+    Inspection,
+    ManifestAction,
+    Signature,
+    SignatureState,
+    _parse_comment,
+    _read_actions,
+)
+from asccl.provenance.inspection_text import describe_action, describe_inspection
 from asccl.provenance.manifest import edit_metadata
 from asccl.types import EditRequest
 from asccl.ui.inspection_panel import InspectionHandler, inspection_html
@@ -80,7 +89,32 @@ def test_without_a_file_the_app_says_nothing(handler: InspectionHandler) -> None
 
 
 def test_texts_of_a_manifest_are_escaped() -> None:
-    assert "<b>" not in inspection_html({"edited": "<b>x</b>"})
+    action = ManifestAction("<b>x</b>", "c2pa.edited", "<i>y</i>")
+    html = inspection_html(Inspection("a.mp4", Signature("valid", "<u>z</u>"), (action,), (), "", {}, None))
+    assert not {"<b>", "<i>", "<u>"} & set(re.findall("<[biu]>", html))
+    assert "&lt;b&gt;" in html
+
+
+@pytest.mark.parametrize(
+    ("state", "actions", "summary"),
+    [
+        ("valid", 1, "Edited, and unchanged since it was signed"),
+        ("broken", 1, "Edited, and changed since it was signed"),
+        ("unchecked", 1, "no signature proves it"),
+        ("none", 0, "Nothing in this file says that it was edited"),
+    ],
+)
+def test_the_app_sums_up_in_one_sentence(state: SignatureState, actions: int, summary: str) -> None:
+    edits = (ManifestAction("ASCCL", "c2pa.edited"),) * actions
+    html = inspection_html(Inspection("a.mp4", Signature(state), edits, (), "", {}, None))
+    assert summary in html
+    assert f'data-signature="{state}"' in html
+
+
+def test_a_broken_signature_is_not_said_to_be_of_another_machine() -> None:
+    signature = Signature("broken", SELF_MADE_ISSUER, "self-made")
+    lines = describe_inspection(Inspection("a.mp4", signature, (), (), "", {}, None))
+    assert "another machine" not in lines["signed by"]
 
 
 @pytest.mark.parametrize(
