@@ -135,6 +135,9 @@ def main() -> int:
     if arguments.in_namespace:
         start_loopback()
     with tempfile.TemporaryDirectory(prefix="asccl-offline-") as folder:
+        os.environ["HF_HUB_DISABLE_TELEMETRY"] = (
+            "1"  # of the visitor, `gradio_client`, which shares the network of the app
+        )
         row = measure(Path(folder), arguments.port, arguments.in_namespace)
     print_rows("offline", row, arguments.json)
     counts = [str(value).split()[0] for name, value in row.items() if ", by " in name and "deliberate" not in name]

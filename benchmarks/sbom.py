@@ -24,15 +24,22 @@ from asccl.errors import PublishError
 from asccl.files import write_atomic
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = "asccl"
 UNKNOWN = "unknown"
 CLASSIFIER = "License :: OSI Approved :: "  # begins the older form of a licence in the metadata of a package
 
 
-def required_packages(name: str = PACKAGE) -> set[str]:
-    """Return the canonical names of all packages that an installed one needs, itself included; without its extras."""
+def direct_requirements() -> list[Requirement]:
+    """Return what requirements.txt names."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def required_packages() -> set[str]:
+    """Return the canonical names of all installed packages that requirements.txt brings."""
     names: set[str] = set()
-    waiting: list[tuple[str, frozenset[str]]] = [(canonicalize_name(name), frozenset())]
+    waiting: list[tuple[str, frozenset[str]]] = [
+        (canonicalize_name(requirement.name), frozenset(requirement.extras)) for requirement in direct_requirements()
+    ]
     visited = set(waiting)
     while waiting:
         package, extras = waiting.pop()
@@ -68,16 +75,16 @@ def select_packages(sbom: dict[str, Any], names: set[str]) -> dict[str, Any]:
 
     Args:
         sbom: in CycloneDX's JSON.
-        names: canonical names of the packages; that of this project is the subject of the list and not in it.
+        names: canonical names of the packages. This project is the subject of the list, not in it.
 
     Returns:
         The list with these packages, and what they need of each other.
     """
-    kept = [c for c in sbom["components"] if (name := canonicalize_name(c["name"])) in names and name != PACKAGE]
+    kept = [component for component in sbom["components"] if canonicalize_name(component["name"]) in names]
     subject = sbom["metadata"]["component"]["bom-ref"]
     references = {component["bom-ref"] for component in kept}
     needs = {entry["ref"]: set(entry.get("dependsOn", ())) for entry in sbom.get("dependencies", ())}
-    direct = {canonicalize_name(Requirement(text).name) for text in metadata.requires(PACKAGE) or ()}
+    direct = {canonicalize_name(requirement.name) for requirement in direct_requirements()}
     needs[subject] = {c["bom-ref"] for c in kept if canonicalize_name(c["name"]) in direct}
     dependencies = [
         {"ref": reference, "dependsOn": sorted(needs.get(reference, set()) & references)}
