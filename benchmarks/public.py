@@ -64,7 +64,7 @@ class Tally:
 
 def settings(source: dict[str, Any], emotion: str) -> list[Any]:
     """The arguments that /preview and /edit share."""
-    return [source, emotion, None, 1.0, 0, 0, -1, 0, "warp", True]
+    return [source, emotion, None, 1.0, 0, 0, -1, 0, "warp", True, "", ""]
 
 
 async def live(client: Client, number: int, until: float, tally: Tally) -> None:

@@ -40,7 +40,24 @@ BATCH_SIZE = 4  # frame pairs
 DURATION_TOLERANCE = 0.02  # relative difference of the durations of a video and its edit
 FRAME_TOLERANCE = 2  # the same in frames; the larger of both counts
 MAX_METRICS = 2  # whose networks a `MomentAnalyzer` keeps
+MAX_KEPT_MOMENTS = 32  # results of `MomentAnalyzer`
 MAX_OFFSET_SAMPLES = 60  # frame pairs from which the head offset is measured
+
+
+class MomentKey(NamedTuple):
+    """What a comparison of one moment depends on.
+
+    Attributes:
+        source: the source file.
+        generated: the generated file.
+        times: seconds in both.
+        settings: of the comparison.
+    """
+
+    source: Path
+    generated: Path
+    times: tuple[float, float]
+    settings: AnalysisSettings
 
 
 class FrameMatch(NamedTuple):
@@ -107,9 +124,9 @@ def analyze(
 
 
 class MomentAnalyzer:
-    """Compares single moments of two files, and keeps the networks between two calls.
+    """Compares single moments of two files, and keeps the networks and the last results between two calls.
 
-    Threads may share it; they wait for each other.
+    Threads may share it; they wait for each other. A result is forgotten once one of its files is gone.
 
     Args:
         limits: what is accepted.
@@ -118,6 +135,7 @@ class MomentAnalyzer:
     def __init__(self, limits: Limits | None = None):
         self._limits, self._lock = limits or Limits(), threading.Lock()
         self._variants: dict[str, list[MetricVariant]] = {}
+        self._results: dict[MomentKey, CorrelationResult] = {}
 
     def analyze(
         self, source: Path, generated: Path, times: tuple[float, float], settings: AnalysisSettings
@@ -134,7 +152,27 @@ class MomentAnalyzer:
             NoFaceError: a frame has no face.
             InputError, UnreadableError, LimitError, WeightsError: as `analyze`.
         """
-        infos = probe(source, self._limits), probe(generated, self._limits)
+        key = MomentKey(Path(source), Path(generated), times, settings)
+        with self._lock:
+            self._forget_deleted()
+            if key in self._results:
+                return self._results[key]
+        result = self._compare(key)
+        with self._lock:
+            self._results[key] = result
+            while len(self._results) > MAX_KEPT_MOMENTS:
+                del self._results[next(iter(self._results))]
+        return result
+
+    def _forget_deleted(self) -> None:
+        """Drop the results of files that no longer exist. Used under `_lock`."""
+        gone = [key for key in self._results if not (key.source.exists() and key.generated.exists())]
+        for key in gone:
+            del self._results[key]
+
+    def _compare(self, key: MomentKey) -> CorrelationResult:
+        times, settings = key.times, key.settings
+        infos = probe(key.source, self._limits), probe(key.generated, self._limits)
         check_same_kind(*infos)
         images = [
             read_frame_at(info.path, max(0.0, time), self._limits).image

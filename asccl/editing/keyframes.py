@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from asccl.editing.text_file import read_text_file
 from asccl.errors import SettingError
 from asccl.expression import Keyframe, check_keyframes
 from asccl.types import EditRequest
@@ -52,15 +53,7 @@ def intensity_over_time(request: EditRequest, times: np.ndarray) -> np.ndarray |
 def read_keyframes(path: Path) -> tuple[Keyframe, ...]:
     """Read keyframes from a CSV or JSON file. Raises SettingError, which names the file and the line."""
     path = Path(path)
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise SettingError(f"{path.name} is too large for keyframes", FORMAT_REMEDY)
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SettingError(f"{path.name} cannot be read ({error.strerror})", "check its name") from None
-    except UnicodeDecodeError:
-        raise SettingError(f"{path.name} contains no text", FORMAT_REMEDY) from None
-    return parse_keyframes(text, path.name)
+    return parse_keyframes(read_text_file(path, MAX_FILE_BYTES, "keyframes", FORMAT_REMEDY), path.name)
 
 
 def parse_keyframes(text: str, name: str) -> tuple[Keyframe, ...]:

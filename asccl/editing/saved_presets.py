@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from asccl.editing.text_file import read_text_file
 from asccl.errors import SettingError
 from asccl.expression import EMOTIONS, NO_GROUPS, GroupAmounts
 from asccl.files import write_atomic
@@ -68,15 +69,7 @@ def write_preset(preset: SavedPreset, path: Path) -> None:
 def read_preset(path: Path) -> SavedPreset:
     """Read a preset from a file. Raises SettingError, which names the file."""
     path = Path(path)
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise SettingError(f"{path.name} is too large for a preset", REMEDY)
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SettingError(f"the preset {path.name} cannot be read ({error.strerror})", "check its name") from None
-    except UnicodeDecodeError:
-        raise SettingError(f"{path.name} contains no text and is no preset", REMEDY) from None
-    return parse_preset(text, path.name)
+    return parse_preset(read_text_file(path, MAX_FILE_BYTES, "a preset", REMEDY), path.name)
 
 
 def parse_preset(text: str, file_name: str) -> SavedPreset:

@@ -1,4 +1,4 @@
-"""The plan of a study: questions, design and exclusion rules. Read from TOML, checked once, stored with the study."""
+"""The plan of a study: questions, design and exclusion rules. Read from TOML, checked once, stored with it."""
 
 from __future__ import annotations
 
@@ -13,71 +13,16 @@ from typing import Any
 
 from asccl.errors import SettingError
 from asccl.study.page_texts import LANGUAGES, load_texts
+from asccl.study.questions import PERSONAL_QUESTIONS, PersonalQuestion, Question, default_questions
 
-CONTEXT_ROLES = ("source", "reference")  # clips that may be shown beside a pair
-PAPER_QUESTIONS = {
-    "realism": (),
-    "emotion": ("reference",),
-    "mouth": ("source",),
-}  # id -> context clips of the question
 PLAYBACK_MODES = ("together", "in turn")
 SOUND_CHECKS = ("required", "optional", "none")
 MAX_TEXT_LENGTH = 20_000  # characters
 MAX_NUMBER = 100_000  # of any integer setting
 NEWER_SETTINGS = ("minutes", "rating", "comment", "demographics", "panel_parameter", "return_url")
-PERSONAL_QUESTIONS = ("age", "gender")  # whose texts every language has
 RATING_POINTS = (0, *range(3, 12))
 PARAMETER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 RESERVED_PARAMETERS = ("s", "p", "failed")  # of the links themselves
-QUESTION_ID = re.compile(r"[a-z][a-z0-9_]{0,31}")
-
-
-@dataclass(frozen=True)
-class Question:
-    """One question that is asked about every pair of clips.
-
-    Attributes:
-        id: name of the question in the stored answers.
-        title: heading in the tables of results.
-        text: what participants read.
-        show: clips shown beside the pair, of "source" and "reference".
-    """
-
-    id: str
-    title: str
-    text: str
-    show: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not QUESTION_ID.fullmatch(self.id):
-            raise SettingError(f"{self.id!r} is not a question id", "use a-z, 0-9 and _, 32 characters at most")
-        for role in self.show:
-            if role not in CONTEXT_ROLES:
-                raise SettingError(
-                    f"question {self.id} shows {role!r}",
-                    f"show only {' and '.join(CONTEXT_ROLES)}, or leave `show` out",
-                )
-
-
-@dataclass(frozen=True)
-class PersonalQuestion:
-    """A question about the participant, which nobody has to answer.
-
-    Attributes:
-        id: name of the question in the export.
-        text: what participants read.
-        choices: the possible answers; a free text where there are none.
-    """
-
-    id: str
-    text: str
-    choices: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not QUESTION_ID.fullmatch(self.id):
-            raise SettingError(f"{self.id!r} is not a question id", "use a-z, 0-9 and _, 32 characters at most")
-        if not all(isinstance(choice, str) and choice.strip() for choice in self.choices):
-            raise SettingError(f"a choice of {self.id} is not text", 'write choices = ["...", "..."]')
 
 
 @dataclass(frozen=True)
@@ -238,14 +183,6 @@ class StudyPlan:
     def from_json(text: str) -> StudyPlan:
         """Return the plan that `to_json` wrote."""
         return parse_plan(json.loads(text))
-
-
-def default_questions(language: str) -> tuple[Question, ...]:
-    """Return the paper's three questions in a language."""
-    texts = load_texts(language)
-    return tuple(
-        Question(name, texts[f"{name}_title"], texts[f"{name}_text"], show) for name, show in PAPER_QUESTIONS.items()
-    )
 
 
 def read_plan(path: Path | None, **overrides: Any) -> StudyPlan:

@@ -21,7 +21,7 @@ from asccl.files import join_name
 from asccl.types import GENERATORS, EditRequest, EditResult, Progress
 from asccl.ui.components import status_line
 from asccl.ui.edit_handlers import STAGES
-from asccl.ui.edit_requests import EditorProtocol
+from asccl.ui.edit_requests import FROM_REFERENCE, EditorProtocol
 from asccl.ui.expression_values import expression_fields
 from asccl.ui.hub_weights import generator_fields
 from asccl.ui.job_runner import JobRunner
@@ -29,6 +29,7 @@ from asccl.ui.jobs import Job, JobProgress, JobWork
 from asccl.ui.limits import check_media, check_upload
 from asccl.ui.messages import error_message, still_suffix
 from asccl.ui.places import Caller
+from asccl.ui.setting_arguments import takes_settings
 from asccl.video.limits import Limits
 
 MAX_FILES = 20
@@ -42,7 +43,7 @@ class BatchSettings:
     """What the Edit tab asks for, without what belongs to one file.
 
     Attributes:
-        emotion: one of the emotions, or None for that of the reference.
+        emotion: one of the emotions, or "reference" for the emotion of the reference alone.
         reference: path of the uploaded reference.
         intensity: 0 to 2.
         variant: number of the variant.
@@ -52,7 +53,7 @@ class BatchSettings:
         badge: whether to print a visible mark.
     """
 
-    emotion: str | None
+    emotion: str
     reference: str | None
     intensity: float
     variant: float
@@ -61,24 +62,29 @@ class BatchSettings:
     expression: str
     badge: bool
 
+    @property
+    def first_emotion(self) -> str | None:
+        """One of the emotions; None for that of the reference."""
+        return None if self.emotion == FROM_REFERENCE else self.emotion
+
     def request(self, source: Path) -> EditRequest:
         """The request for a file. Raises SettingError, UnreadableError."""
         return EditRequest(
             source=source,
-            emotion=self.emotion,
+            emotion=self.first_emotion,
             reference=check_upload(self.reference, "reference") if self.reference else None,
             intensity=float(self.intensity),
             seed=int(self.variant or 0),
             **generator_fields(self.generator or GENERATORS[0]),
             adapt=bool(self.adapt),
             badge=bool(self.badge),
-            **expression_fields(self.expression, None, self.emotion),
+            **expression_fields(self.expression, None, self.first_emotion),
         )
 
     def describe(self) -> str:
         """One sentence about the settings."""
-        fields = expression_fields(self.expression, None, self.emotion)
-        emotion = (self.emotion or "the expression of the chosen clip").capitalize()
+        fields = expression_fields(self.expression, None, self.first_emotion)
+        emotion = (self.first_emotion or "the expression of the chosen clip").capitalize()
         mix = f" with {fields['second_share']:.0%} {fields['second_emotion']}" if fields.get("second_emotion") else ""
         moved = [name.replace("_", " ") for name, k in fields["groups"].as_dict().items() if k] if fields else []
         parts = f", {', '.join(moved)} moved by hand" if moved else ""
@@ -137,32 +143,15 @@ class BatchHandlers:
     edits: JobRunner
     folder: Path | None = None
 
+    @takes_settings(BatchSettings)
     async def edit_all(
-        self,
-        files: list[str] | None,
-        emotion: str,
-        reference: str | None,
-        intensity: float,
-        variant: float,
-        generator: str,
-        adapt: bool,
-        expression: str,
-        badge: bool,
-        consent: bool,
-        page: gr.Request,
+        self, settings: BatchSettings, files: list[str] | None, consent: bool, page: gr.Request
     ) -> AsyncIterator[tuple[Any, str, str]]:
         """Edit several files with one setting; a bad one gets a row in the table, and the others go on.
 
         Args:
+            settings: of all edits.
             files: paths of the uploads.
-            emotion: one of the emotions, or "reference" for the emotion of the reference alone.
-            reference: path of the uploaded reference.
-            intensity: 0 to 2.
-            variant: number of the variant of the emotion, 0 or more.
-            generator: warp or ned.
-            adapt: whether to fit the expression to each face.
-            expression: JSON of second_emotion, second_share and groups; empty for none.
-            badge: whether to print a visible mark.
             consent: whether the person confirmed that they may edit these faces.
             page: the page that asks; filled in by Gradio.
 
@@ -172,8 +161,6 @@ class BatchHandlers:
         Raises:
             gr.Error: one line for programs; people read the same in the status line.
         """
-        first = emotion if emotion != "reference" else None
-        settings = BatchSettings(first, reference, intensity, variant, generator, adapt, expression, badge)
         with tempfile.TemporaryDirectory(prefix="asccl-run-batch-", dir=self.folder) as folder:
             batch = Batch(Path(folder))
             try:
@@ -223,37 +210,11 @@ class BatchHandlers:
             raise SettingError("there are no files yet", "choose some videos or photos")
         if len(files) > MAX_FILES:
             raise SettingError(f"{len(files)} files are too many at once", f"choose at most {MAX_FILES}")
-        if settings.emotion is None and not settings.reference:
+        if settings.first_emotion is None and not settings.reference:
             raise SettingError("the tab Edit has no clip to copy", "choose an emotion or a clip there")
         if not consent:
             raise SettingError("please confirm first that you may edit these faces", "tick the box above the button")
         return list(files)
-
-
-def describe_settings(
-    emotion: str,
-    reference: str | None,
-    intensity: float,
-    variant: float,
-    generator: str,
-    adapt: bool,
-    expression: str,
-    badge: bool,
-) -> str:
-    """Describe the settings of the Edit tab in one sentence.
-
-    Args:
-        emotion: see `BatchHandlers.edit_all`, as the others.
-        reference: path of the uploaded reference.
-        intensity: 0 to 2.
-        variant: number of the variant.
-        generator: of the expression.
-        adapt: whether to fit the expression to each face.
-        expression: text of the mix and the groups.
-        badge: whether to print a visible mark.
-    """
-    first = emotion if emotion != "reference" else None
-    return BatchSettings(first, reference, intensity, variant, generator, adapt, expression, badge).describe()
 
 
 def table_html(rows: list[dict[str, Any]]) -> str:

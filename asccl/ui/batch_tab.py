@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from asccl.ui.batch_handlers import MAX_FILES, BatchHandlers, describe_settings
-from asccl.ui.components import MEDIA_TYPES, html_widget, note_line, status_line, text_widget
+from asccl.ui.batch_handlers import MAX_FILES, BatchHandlers, BatchSettings
+from asccl.ui.components import html_widget, note_line, status_line, text_widget
 from asccl.ui.messages import CANCELLED, error_message
 from asccl.video.limits import Limits
 
@@ -40,7 +40,6 @@ def build_batch_tab(limits: Limits) -> BatchWidgets:
         settings = html_widget("", elem_id="batch-settings")
         files = gr.File(
             label=f"Videos or photos, up to {limits.max_bytes // 2**20} MB each",
-            file_types=MEDIA_TYPES,
             file_count="multiple",
             height=180,
             elem_id="batch-files",
@@ -64,14 +63,13 @@ def connect_batch_tab(w: BatchWidgets, handlers: BatchHandlers, settings: list[A
         settings: widgets of the Edit tab: emotion, reference, intensity, variant, generator, adapt, expression, badge.
     """
     w.tab.select(_show_settings, settings, [w.settings], queue=False, **HIDDEN)
-    # another choice of files needs another consent
-    w.files.change(
-        lambda: (False, gr.DownloadButton(visible=False)), None, [w.consent, w.archive], queue=False, **HIDDEN
-    )
+    # another choice of files needs another consent; in the browser, because an answer of the server could come late
+    w.files.change(None, None, [w.consent], js="() => false", **HIDDEN)
+    w.files.change(_hide_archive, None, [w.archive], queue=False, **HIDDEN)
     begin = w.start.click(_show_start, None, [w.start, w.cancel, w.status, w.archive], queue=False, **HIDDEN)
     work = begin.then(
         handlers.edit_all,
-        [w.files, *settings, w.consent],
+        [*settings, w.files, w.consent],
         [w.archive, w.table, w.status],
         api_name="batch",
         show_progress="hidden",
@@ -86,7 +84,7 @@ def connect_batch_tab(w: BatchWidgets, handlers: BatchHandlers, settings: list[A
 
 def _show_settings(*settings: Any) -> str:
     try:
-        return note_line(f"Settings: {describe_settings(*settings)}.")
+        return note_line(f"Settings: {BatchSettings(*settings).describe()}.")
     except Exception as error:
         return note_line(error_message(error), failed=True)
 
@@ -102,6 +100,10 @@ def _show_idle() -> tuple[Any, Any]:
 
 def _show_cancelled() -> tuple[Any, Any, str]:
     return *_show_idle(), status_line("stopped", CANCELLED)
+
+
+def _hide_archive() -> Any:
+    return gr.DownloadButton(visible=False)
 
 
 def _show_archive(archive: str | None) -> Any:

@@ -21,7 +21,8 @@ from asccl.analysis.export import frames_csv, similarity_csv
 from asccl.errors import InputError, SettingError
 from asccl.types import Progress, overall_progress
 from asccl.ui.charts import LabelledResults, charts_value, emotion_charts_value, face_map_value
-from asccl.ui.components import Value, card_value, comparison_value, note_line, progress_line, status_line
+from asccl.ui.components import Value, comparison_value, note_line, progress_line, status_line
+from asccl.ui.file_box import file_value
 from asccl.ui.hub_weights import check_metric
 from asccl.ui.job_runner import JobRunner
 from asccl.ui.jobs import Job, JobProgress, JobWork
@@ -80,7 +81,8 @@ class ComparisonHandlers:
             info = probe(check_upload(path, f"{kind} file"), self.limits)
             check_media(info, self.limits)
             with Reader(info.path, self.limits) as reader:
-                return card_value(next(iter(reader)).image, info.path.name, describe_media(info))
+                image = next(iter(reader)).image
+            return file_value(image, info.path, describe_media(info), playable=not info.is_still)
 
         try:
             return await self.inspections.run(Caller.of(page), look), ""

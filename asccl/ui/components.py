@@ -26,10 +26,6 @@ UI_FOLDER = Path(__file__).parent
 MAX_FACE_SHARE = 0.6  # of an image: a face that fills more of it is not enlarged
 MAX_IMAGE_SIDE = 1280  # pixels of the longer side of an image that is sent to the browser
 CARD_IMAGE_SIDE = 320  # pixels
-MEDIA_TYPES = [
-    *("video", "image", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".ts", ".mts", ".m2ts", ".3gp", ".flv"),
-    *(".mjpeg", ".heic", ".heif", ".avif", ".webp"),
-]  # Python and some browsers do not know the media type of all of them
 
 COMPARISON_TEMPLATE = """${value ? `<div class="compare-views${value.face ? " has-face" : ""}">${
   [["face", value.face], ["frame", value]].filter(([, images]) => images).map(([view, images]) => `
@@ -43,11 +39,6 @@ COMPARISON_TEMPLATE = """${value ? `<div class="compare-views${value.face ? " ha
     aria-label="Compare: percentage of the image that shows ${(value.labels ?? DEFAULT_LABELS)[0]}">
 </div>`).join("")}${value.face ? `
 <button type="button" data-part="view" aria-pressed="false">Whole frame</button>` : ""}</div>` : PLACEHOLDER}"""
-
-CARD_TEMPLATE = """${value ? `
-<div class="card"><img src="${value.poster}" alt=""><div><strong>${value.name}</strong>
-<span>${value.facts}</span></div></div>` : ""}"""
-
 
 Value = dict[str, Any]
 
@@ -71,11 +62,6 @@ def image_comparison(
     empty = f'`<div class="compare-empty">{placeholder}</div>`' if placeholder else '""'
     template = COMPARISON_TEMPLATE.replace("PLACEHOLDER", empty).replace("DEFAULT_LABELS", json.dumps(labels))
     return html_widget(html_template=template, js_on_load=read_script("compare"), **settings)
-
-
-def file_card(**settings: Any) -> gr.HTML:
-    """Build a widget with an image, a file name and a line of facts. Its value: `card_value(...)` or None."""
-    return html_widget(html_template=CARD_TEMPLATE, **settings)
 
 
 def comparison_value(source: Image, edited: Image, text: str, box: tuple[float, ...] | None = None) -> Value:

@@ -12,8 +12,6 @@ import gradio as gr
 from asccl.ui.charts import charts_widget, face_map_widget
 from asccl.ui.comparison_handlers import ComparisonHandlers
 from asccl.ui.components import (
-    MEDIA_TYPES,
-    file_card,
     html_widget,
     image_comparison,
     read_text,
@@ -22,6 +20,7 @@ from asccl.ui.components import (
 )
 from asccl.ui.edit_tab import HIDDEN
 from asccl.ui.examples import EXAMPLES_FOLDER
+from asccl.ui.file_box import build_file_box
 from asccl.ui.hub_weights import FOR_COMPARISONS, HubWidgets, build_hub_widgets, connect_hub_widgets
 from asccl.ui.messages import CANCELLED
 from asccl.video.limits import Limits
@@ -112,8 +111,8 @@ def _file_inputs(limits: Limits) -> dict[str, Any]:
     with gr.Tabs():
         with gr.Tab("Two files"):
             for name, label in labels.items():
-                widgets[name] = gr.File(label=label, file_types=MEDIA_TYPES, height=150, elem_id=f"c-{name}")
-                widgets[f"{name}_card"] = file_card(elem_id=f"c-{name}-card")
+                box = build_file_box(f"c-{name}", label, limits.max_bytes)
+                widgets[name], widgets[f"{name}_card"] = box.file, box.card
             widgets["compare"] = gr.Button("Compare", variant="primary", elem_id="compare-two")
             widgets["example"] = gr.Button(
                 "Try it with an example", size="sm", visible=EXAMPLE[1].exists(), elem_id="c-example"
@@ -121,7 +120,6 @@ def _file_inputs(limits: Limits) -> dict[str, Any]:
         with gr.Tab("Several, by emotion"):
             widgets["files"] = gr.File(
                 label="Clips named by emotion, such as talk-neutral.mp4, talk-happy.mp4",
-                file_types=MEDIA_TYPES,
                 file_count="multiple",
                 height=180,
                 elem_id="c-files",

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from asccl.errors import SettingError
+from asccl.errors import CancelledError, SettingError
 from asccl.files import join_name
 from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Progress
-from asccl.ui.components import (
-    progress_line,
-    status_line,
-)
-from asccl.ui.edit_requests import FROM_REFERENCE, SETTING_NAMES, EditorProtocol, build_request
+from asccl.ui.components import progress_line, status_line
+from asccl.ui.edit_requests import FROM_REFERENCE, EditorProtocol, EditSettings
 from asccl.ui.examples import EXAMPLES_FOLDER
 from asccl.ui.file_box import file_value
 from asccl.ui.job_runner import JobRunner
@@ -30,6 +27,7 @@ from asccl.ui.limits import check_media, check_upload
 from asccl.ui.messages import describe_media, error_message, still_suffix
 from asccl.ui.places import Caller, Places
 from asccl.ui.result_widgets import result_value
+from asccl.ui.setting_arguments import takes_settings
 from asccl.ui.widget_updates import face_gallery, hidden_gallery, time_sliders
 from asccl.video.limits import Limits
 
@@ -108,43 +106,17 @@ class EditHandlers:
         card = file_value(faces[0].thumbnail, info.path, describe_media(info), playable=not info.is_still)
         return card, FROM_REFERENCE, status_line("idle", "")
 
+    @takes_settings(EditSettings)
     async def edit(
-        self,
-        source: str | None,
-        emotion: str,
-        reference: str | None,
-        intensity: float,
-        start: float,
-        end: float,
-        face: float,
-        variant: float,
-        generator: str,
-        adapt: bool,
-        badge: bool,
-        consent: bool,
-        visit: str,
-        expression: str,
-        keyframes: str,
-        page: gr.Request,
+        self, settings: EditSettings, badge: bool, consent: bool, visit: str, page: gr.Request
     ) -> AsyncIterator[tuple[Any, ...]]:
         """Edit the whole file. Closing this generator stops the edit and deletes its files, unless a visit is named.
 
         Args:
-            source: as in `preview`.
-            emotion: as in `preview`.
-            reference: as in `preview`.
-            intensity: as in `preview`.
-            start: as in `preview`.
-            end: as in `preview`.
-            face: as in `preview`.
-            variant: as in `preview`.
-            generator: as in `preview`.
-            adapt: as in `preview`.
+            settings: of the edit.
             badge: whether to print a visible mark.
             consent: whether the person confirmed that they may edit this face.
             visit: random key by which another page may follow this edit after a reload; empty for none.
-            expression: as in `preview`.
-            keyframes: as in `preview`.
             page: the page that asks; filled in by Gradio.
 
         Yields:
@@ -154,15 +126,13 @@ class EditHandlers:
         Raises:
             gr.Error: one line for programs; people read the same in the status line.
         """
-        settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
 
         def prepare() -> JobWork:
-            request = replace(build_request(self.editor, *settings, expression, keyframes), badge=bool(badge))
+            request = replace(settings.request(self.editor), badge=bool(badge))
             return lambda folder, progress: self._edit(request, folder, progress)
 
         def present(job: Job) -> tuple[Any, ...]:
-            values = (*settings, badge, expression, keyframes)
-            return self._present(job, dict(zip(SETTING_NAMES, values, strict=True)))
+            return self._present(job, {**asdict(settings), "badge": badge})
 
         try:
             if not consent:
@@ -170,9 +140,8 @@ class EditHandlers:
             async for outputs in self.edits.run(Caller.of(page), prepare, _show_progress, present, visit or ""):
                 yield outputs
         except Exception as error:
-            text = error_message(error)
-            yield (*_NOTHING_NEW, status_line("failed", text), gr.skip())
-            raise gr.Error(text, visible=False, print_exception=False) from None
+            yield _show_error(error)
+            raise gr.Error(error_message(error), visible=False, print_exception=False) from None
 
     async def resume(self, visit: str, page: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
         """Follow an edit that a page of the same visit began before it was reloaded.
@@ -189,10 +158,10 @@ class EditHandlers:
             async for outputs in self.edits.resume(Caller.of(page), visit or "", _show_progress):
                 yield *outputs, gr.Button(interactive=False), gr.Button(visible=True)
         except Exception as error:
-            yield *_NOTHING_NEW, status_line("failed", error_message(error)), gr.skip(), gr.skip(), gr.skip()
+            yield *_show_error(error), gr.skip(), gr.skip()
 
-    def cancel(self, visit: str) -> None:
-        """Stop the edits of a visit."""
+    async def cancel(self, visit: str) -> None:
+        """Stop the edits of a visit, in the event loop of the jobs."""
         self.edits.stop_visit(visit or "")
 
     def delete(self, files: list[str] | None) -> None:
@@ -234,3 +203,9 @@ class EditHandlers:
 def _show_progress(progress: JobProgress) -> tuple[Any, ...]:
     """What `edit` yields while it runs: the last result stays until the next is ready."""
     return *_NOTHING_NEW, progress_line(progress, STAGES), gr.skip()
+
+
+def _show_error(error: Exception) -> tuple[Any, ...]:
+    """What `edit` yields when it ends without a result."""
+    kind = "stopped" if isinstance(error, CancelledError) else "failed"
+    return *_NOTHING_NEW, status_line(kind, error_message(error)), gr.skip()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from asccl.errors import SettingError
 from asccl.types import GENERATORS, DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
-from asccl.ui.expression_values import NO_EXPRESSION, expression_fields
+from asccl.ui.expression_values import expression_fields
 from asccl.ui.hub_weights import generator_fields
 from asccl.ui.limits import check_upload
 from asccl.ui.widget_updates import LARGEST_FACE
@@ -17,10 +18,6 @@ SLIDER_STEP = 0.01  # seconds
 MISSING_REFERENCE = (
     "there is no clip yet whose expression could be copied",
     "add one under “Copy the expression of a clip or photo”, or choose an emotion",
-)
-SETTING_NAMES = (  # of the values of `edit`, as in page.js
-    *("source", "emotion", "reference", "intensity", "start", "end", "face", "variant", "generator", "adapt", "badge"),
-    *("expression", "keyframes"),
 )
 
 
@@ -77,25 +74,11 @@ class EditorProtocol(Protocol):
     def edit(self, request: EditRequest, progress: Progress | None = None) -> EditResult: ...
 
 
-def build_request(
-    editor: EditorProtocol,
-    source: str | None,
-    emotion: str,
-    reference: str | None,
-    intensity: float,
-    start: float,
-    end: float,
-    face: float,
-    variant: float,
-    generator: str,
-    adapt: bool,
-    expression: str = NO_EXPRESSION,
-    keyframes: str = "",
-) -> EditRequest:
-    """Convert values of the widgets to a request.
+@dataclass(frozen=True)
+class EditSettings:
+    """The values of the widgets of the Edit tab that decide what an edit shows.
 
-    Args:
-        editor: knows how long the source is.
+    Attributes:
         source: path of the uploaded video or photo.
         emotion: one of the emotions, or "reference" for the emotion of the reference alone.
         reference: path of the uploaded reference.
@@ -104,35 +87,60 @@ def build_request(
         end: seconds, its end; 0 is the end of the video.
         face: number of the face as listed by /faces; -1 is the largest.
         variant: number of the variant of the emotion, 0 or more.
-        generator: one of `GENERATORS`.
+        generator: one of `GENERATORS`, or what `hub_weights.choose` made of loaded weights.
         adapt: whether to fit the preset to this face.
         expression: JSON of second_emotion, second_share and groups; empty for none.
         keyframes: JSON of keyframes, [[seconds, intensity], ...]; empty for none.
-
-    Returns:
-        The request.
-
-    Raises:
-        SettingError: a value is missing or out of range.
-        UnreadableError: there is no source, or it was deleted.
-        WeightsError: weights of the generator are missing.
     """
-    if emotion == FROM_REFERENCE and not reference:
-        raise SettingError(*MISSING_REFERENCE)
-    path = check_upload(source, "video or photo")
-    end_time = float(end or 0)
-    reaches_end = end_time <= 0 or end_time >= editor.probe(path).duration - SLIDER_STEP
-    first = None if emotion == FROM_REFERENCE else emotion
-    return EditRequest(
-        source=path,
-        emotion=first,
-        reference=check_upload(reference, "reference") if reference else None,
-        intensity=float(intensity),
-        start=float(start or 0),
-        end=None if reaches_end else end_time,
-        face=None if face == LARGEST_FACE else int(face),
-        seed=int(variant or 0),
-        adapt=bool(adapt),
-        **generator_fields(generator or GENERATORS[0]),
-        **expression_fields(expression, keyframes, first),
-    )
+
+    source: str | None
+    emotion: str
+    reference: str | None
+    intensity: float
+    start: float
+    end: float
+    face: float
+    variant: float
+    generator: str
+    adapt: bool
+    expression: str
+    keyframes: str
+
+    @property
+    def lacks_reference(self) -> bool:
+        """Whether the expression of a reference is chosen, and there is none."""
+        return self.emotion == FROM_REFERENCE and not self.reference
+
+    def request(self, editor: EditorProtocol) -> EditRequest:
+        """Convert the values to a request.
+
+        Args:
+            editor: knows how long the source is.
+
+        Returns:
+            The request.
+
+        Raises:
+            SettingError: a value is missing or out of range.
+            UnreadableError: there is no source, or it was deleted.
+            WeightsError: weights of the generator are missing.
+        """
+        if self.lacks_reference:
+            raise SettingError(*MISSING_REFERENCE)
+        path = check_upload(self.source, "video or photo")
+        end = float(self.end or 0)
+        reaches_end = end <= 0 or end >= editor.probe(path).duration - SLIDER_STEP
+        first = None if self.emotion == FROM_REFERENCE else self.emotion
+        return EditRequest(
+            source=path,
+            emotion=first,
+            reference=check_upload(self.reference, "reference") if self.reference else None,
+            intensity=float(self.intensity),
+            start=float(self.start or 0),
+            end=None if reaches_end else end,
+            face=None if self.face == LARGEST_FACE else int(self.face),
+            seed=int(self.variant or 0),
+            adapt=bool(self.adapt),
+            **generator_fields(self.generator or GENERATORS[0]),
+            **expression_fields(self.expression, self.keyframes, first),
+        )

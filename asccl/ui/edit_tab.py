@@ -13,17 +13,17 @@ from asccl.ui.edit_widgets import EditWidgets
 from asccl.ui.examples import load_example
 from asccl.ui.expert_controls import connect_expert_controls
 from asccl.ui.hub_weights import FOR_EDITS, connect_hub_widgets
-from asccl.ui.messages import CANCELLED
 from asccl.ui.preview_handlers import PreviewHandlers
 from asccl.ui.result_widgets import DISPLAY
 from asccl.ui.widget_updates import LARGEST_FACE
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 SCROLL_TO_RESULT = "() => document.getElementById('result-panel')?.scrollIntoView({behavior: 'smooth', block: 'start'})"
+SCROLL_TO_EXAMPLE = f"() => setTimeout({SCROLL_TO_RESULT}, 800)"  # its preview makes the page longer before
 CLICK_RENDER = "() => setTimeout(() => document.getElementById('render').click(), 100)"
 ASK_CONSENT = """() => {
   const box = document.querySelector('#consent input');
-  if (!box.checked) box.focus();
+  if (!box.checked && document.querySelector('#status .failed')) box.focus();
 }"""
 STRONGER = """() => {
   const settings = window.asccl.shown.settings;
@@ -33,11 +33,6 @@ STRONGER = """() => {
 PREVIEW_INPUTS = """(...values) => {
   const source = document.querySelector('#source .has-file') ? values[0] : null;
   return [source, ...values.slice(1, 13)];
-}"""
-COPY_LINK = """() => {
-  const link = window.asccl.link();
-  if (navigator.clipboard) navigator.clipboard.writeText(link); // only over HTTPS and on one's own machine
-  else prompt('The link', link);
 }"""
 
 
@@ -50,8 +45,8 @@ def connect_edit_tab(page: gr.Blocks, widgets: EditWidgets, handlers: EditHandle
         handlers: what they call.
         previews: what they call for previews.
     """
-    edit = _connect_render(page, widgets, handlers)
-    _connect_cancel(widgets, handlers, edit)
+    _connect_render(page, widgets, handlers)
+    _connect_cancel(widgets, handlers)
     _connect_source(widgets, handlers, previews)
     _connect_controls(widgets, handlers, previews)
     _connect_history(widgets)
@@ -59,22 +54,18 @@ def connect_edit_tab(page: gr.Blocks, widgets: EditWidgets, handlers: EditHandle
 
 
 def _settings(w: EditWidgets) -> list[Any]:
-    """The inputs that `EditHandlers.preview` and `EditHandlers.edit` share, in their order."""
-    return [w.source, w.emotion, w.reference, w.intensity, w.start, w.end, w.face, w.variant, w.generator, w.adapt]
+    """The inputs that fill in `EditSettings`, in its order."""
+    first = [w.source, w.emotion, w.reference, w.intensity, w.start, w.end, w.face, w.variant, w.generator, w.adapt]
+    return [*first, w.expert.expression, w.curve.keyframes]
 
 
-def _expert_settings(w: EditWidgets) -> list[Any]:
-    """The last inputs that these share."""
-    return [w.expert.expression, w.curve.keyframes]
-
-
-def _connect_render(page: gr.Blocks, w: EditWidgets, handlers: EditHandlers) -> list[Any]:
-    """Let the button start an edit, and a reloaded page follow its own. Returns the events that can be cancelled."""
+def _connect_render(page: gr.Blocks, w: EditWidgets, handlers: EditHandlers) -> None:
+    """Let the button start an edit, and a reloaded page follow its own."""
     outputs = [w.video, w.report, w.status, w.results]
     start = w.render.click(_show_start, None, [w.render, w.cancel, w.status], queue=False, **HIDDEN)
     edit = start.then(
         handlers.edit,
-        [*_settings(w), w.badge, w.consent, w.visit, *_expert_settings(w)],
+        [*_settings(w), w.badge, w.consent, w.visit],
         outputs,
         api_name="edit",
         show_progress="hidden",
@@ -82,7 +73,7 @@ def _connect_render(page: gr.Blocks, w: EditWidgets, handlers: EditHandlers) -> 
     )
     edit.success(None, js=SCROLL_TO_RESULT, **HIDDEN)
     edit.failure(None, js=ASK_CONSENT, **HIDDEN)
-    settings = [*_settings(w), w.badge, *_expert_settings(w)]
+    settings = [*_settings(w), w.badge]
     linked = [w.emotion, w.intensity, w.variant, w.generator, w.adapt, w.badge, w.expert.expression]
     load = page.load(None, settings, [*linked, w.visit], js="(...values) => window.asccl.begin(...values)", **HIDDEN)
     resumed = load.then(handlers.resume, [w.visit], [*outputs, w.render, w.cancel], concurrency_limit=None, **HIDDEN)
@@ -92,19 +83,17 @@ def _connect_render(page: gr.Blocks, w: EditWidgets, handlers: EditHandlers) -> 
             idle = end(_show_idle, None, [w.render, w.cancel], queue=False, **HIDDEN)
             if event is resumed:
                 idle.then(None, [w.source], [w.source], js=restore, **HIDDEN)
-    return [edit, resumed]
 
 
-def _connect_cancel(w: EditWidgets, handlers: EditHandlers, edits: list[Any]) -> None:
+def _connect_cancel(w: EditWidgets, handlers: EditHandlers) -> None:
     """Let the button and a new source cancel an edit.
 
-    The status changes after the edit has ended, because the edit's last message would overwrite it. The event of a new
-    source is registered before those that open the file.
+    The server ends the jobs of the visit, and their events tell so. `cancels=` of Gradio would ask the server to end
+    events whose identifiers the page does not know yet, which the server refuses.
     """
-    for trigger, show_end in ((w.cancel.click, _show_cancelled), (w.source.change, _show_ready)):
-        cancel = trigger(None, None, None, cancels=edits, **HIDDEN)
-        stop = cancel.then(handlers.cancel, [w.visit], None, queue=False, **HIDDEN)
-        stop.then(show_end, None, [w.render, w.cancel, w.status], queue=False, **HIDDEN)
+    w.cancel.click(handlers.cancel, [w.visit], None, queue=False, **HIDDEN)
+    stop = w.source.change(handlers.cancel, [w.visit], None, queue=False, **HIDDEN)
+    stop.then(_show_ready, None, [w.render, w.cancel, w.status], queue=False, **HIDDEN)
 
 
 def _connect_source(w: EditWidgets, handlers: EditHandlers, previews: PreviewHandlers) -> None:
@@ -119,7 +108,7 @@ def _connect_source(w: EditWidgets, handlers: EditHandlers, previews: PreviewHan
     )
     first = opened.then(
         previews.preview,
-        [*_settings(w), w.time, *_expert_settings(w)],
+        [*_settings(w), w.time],
         [w.comparison, w.preview_note, w.is_plain_preview],
         api_name="first_preview",
         js=PREVIEW_INPUTS,
@@ -130,15 +119,16 @@ def _connect_source(w: EditWidgets, handlers: EditHandlers, previews: PreviewHan
     w.source.change(None, None, [w.consent], js="() => false", **HIDDEN)  # another face needs another consent
     w.webcam.stop_recording(lambda recording: recording, [w.webcam], [w.source], **HIDDEN)
     loaded = [w.source, w.emotion, w.intensity, w.expert.expression, w.results]
-    w.examples.pick(load_example, None, loaded, queue=False, **HIDDEN)
+    picked = w.examples.pick(load_example, None, loaded, queue=False, **HIDDEN)
+    picked.success(None, js=SCROLL_TO_EXAMPLE, **HIDDEN)
     w.gallery.select(_select_face, None, [w.face], queue=False, **HIDDEN)
 
 
 def _connect_controls(w: EditWidgets, handlers: EditHandlers, previews: PreviewHandlers) -> None:
     preview = gr.on(
-        [widget.change for widget in (*_settings(w)[1:], w.time, *_expert_settings(w))],
+        [widget.change for widget in (*_settings(w)[1:], w.time)],
         previews.preview,
-        [*_settings(w), w.time, *_expert_settings(w)],
+        [*_settings(w), w.time],
         [w.comparison, w.preview_note, w.is_plain_preview],
         api_name="preview",
         js=PREVIEW_INPUTS,
@@ -149,12 +139,12 @@ def _connect_controls(w: EditWidgets, handlers: EditHandlers, previews: PreviewH
     _adapt_after(preview, w, previews, "adapted_preview")
     w.move.click(
         previews.preview_clip,
-        [*_settings(w), w.time, *_expert_settings(w)],
+        [*_settings(w), w.time],
         [w.moving, w.preview_note],
         concurrency_limit=None,
         **HIDDEN,
     )
-    stale = [widget.change for widget in (*_settings(w), w.time, *_expert_settings(w))]
+    stale = [widget.change for widget in (*_settings(w), w.time)]
     gr.on(stale, None, None, [w.moving], js="() => null", queue=False, **HIDDEN)
     connect_expert_controls(w.expert, w.curve, w.source)
     w.reference.change(
@@ -172,7 +162,7 @@ def _adapt_after(preview: Any, w: EditWidgets, previews: PreviewHandlers, api_na
     """Show the adapted edit after a quick preview; a next preview does not wait for it."""
     preview.then(
         previews.adapted_preview,
-        [*_settings(w), w.time, w.is_plain_preview, *_expert_settings(w)],
+        [*_settings(w), w.time, w.is_plain_preview],
         [w.comparison, w.preview_note],
         api_name=api_name,
         show_progress="hidden",
@@ -184,12 +174,12 @@ def _adapt_after(preview: Any, w: EditWidgets, previews: PreviewHandlers, api_na
 
 def _connect_history(w: EditWidgets) -> None:
     """Let the browser remember the settings: for undo, for links, and to tell a result from what is set now."""
-    settings = [*_settings(w), w.badge, *_expert_settings(w)]
+    settings = [*_settings(w), w.badge]
     record = "(...values) => { window.asccl.record(...values); }"
     gr.on([widget.change for widget in settings], None, settings, None, js=record, queue=False, **HIDDEN)
     w.undo.click(None, None, settings, js="() => window.asccl.undo()", **HIDDEN)
     w.start_over.click(None, None, settings, js="() => window.asccl.startOver()", **HIDDEN)
-    w.link.click(None, js=COPY_LINK, **HIDDEN)
+    w.link.click(None, js="() => window.asccl.copyLink()", **HIDDEN)
 
 
 def _connect_results(w: EditWidgets, handlers: EditHandlers) -> None:
@@ -207,10 +197,6 @@ def _show_start() -> tuple[Any, Any, str]:
 
 def _show_idle() -> tuple[Any, Any]:
     return gr.Button(interactive=True), gr.Button(visible=False)
-
-
-def _show_cancelled() -> tuple[Any, Any, str]:
-    return *_show_idle(), status_line("stopped", CANCELLED)
 
 
 def _show_ready() -> tuple[Any, Any, str]:

@@ -25,6 +25,9 @@ PREVIEW_PLACEHOLDER = "Choose a video or a photo, or click an example.<br>The pr
 MOVING_TEMPLATE = """${value ? `<video src="${value.video.url}" autoplay loop muted playsinline controls
  aria-label="Two seconds of the face, original on the left, edited on the right"></video>` : ""}"""
 
+COPIED = """<p role="status"><span data-part="copied" hidden>The link is copied. It has the settings, but no file.
+</span></p>"""
+
 
 @dataclass(frozen=True)
 class EditWidgets:
@@ -85,7 +88,7 @@ def build_edit_tab(limits: Limits) -> EditWidgets:
     with gr.Column(elem_id="workbench"):
         with gr.Column(elem_id="source-panel"):
             widgets |= _source_panel(limits)
-        with gr.Column(elem_id="preview-panel"):
+        with gr.Column(elem_id="preview-area"), gr.Column(elem_id="preview-panel"):
             widgets |= _preview_panel(limits)
         with gr.Column(elem_id="control-panel"):
             widgets |= {**_emotion_controls(), **_actions()}
@@ -208,6 +211,7 @@ def _tools() -> dict[str, Any]:
     with gr.Row(elem_id="tools"):
         undo = gr.Button("Undo", size="sm", min_width=60, elem_id="undo")
         start_over = gr.Button("Start over", size="sm", min_width=60, elem_id="start-over")
-        link = gr.Button("Copy a link to these settings", size="sm", min_width=60, elem_id="link")
+        link = gr.Button("Copy a link", size="sm", min_width=60, elem_id="link")
+    html_widget(COPIED, elem_id="link-note")
     visit = gr.Textbox("", visible=False, label="Key of the visit; a program leaves it empty")
     return {"undo": undo, "start_over": start_over, "link": link, "visit": visit}

@@ -9,7 +9,7 @@ import gradio as gr
 
 from asccl.provenance.inspection import Inspection, inspect_file
 from asccl.provenance.inspection_text import describe_inspection, summarize_inspection
-from asccl.ui.components import MEDIA_TYPES, html_widget, note_line, read_text, text_widget
+from asccl.ui.components import html_widget, note_line, read_text, text_widget
 from asccl.ui.edit_tab import HIDDEN
 from asccl.ui.limits import check_upload
 from asccl.ui.messages import capitalize, error_message
@@ -54,7 +54,7 @@ def build_inspection_panel() -> InspectionPanel:
     """Build the widgets inside the current Gradio block."""
     with gr.Column(elem_id="inspection"):
         text_widget(read_text("inspection"))
-        file = gr.File(label="Video or photo", file_types=MEDIA_TYPES, height=104, elem_id="inspection-file")
+        file = gr.File(label="Video or photo", height=104, elem_id="inspection-file")
         result = html_widget("", elem_id="inspection-result")
     return InspectionPanel(file, result)
 

@@ -74,6 +74,13 @@ class Run:
                 self.followers.remove(follower)
                 self.silent_since = time.monotonic()
 
+    def cancel(self) -> None:
+        """Stop the work; whoever follows gets a CancelledError at once, unless the result is ready."""
+        if not self.ready.is_set():
+            self.error = CancelledError()
+            self.ready.set()
+        self.close()
+
     def close(self) -> None:
         """Stop the work, and delete its files when it has ended."""
         self.closed = True
@@ -166,10 +173,10 @@ class JobRunner:
                 run.close()
 
     def stop_visit(self, visit: str) -> None:
-        """Stop the jobs of a visit."""
+        """Stop the jobs of a visit. Must be called in the event loop of the jobs."""
         for run in self._current_runs():
             if visit and run.visit == visit:
-                run.close()
+                run.cancel()
 
     def _current_runs(self) -> list[Run]:
         with self._lock:

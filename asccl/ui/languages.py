@@ -1,7 +1,9 @@
-"""The languages of the page: Gradio's i18n shows the labels in that of the browser, English where there is none.
+"""The languages of the page: it shows its texts in that of the browser, English where there is none.
 
 A file `texts/languages/CODE.json` maps English texts of the page to those of a language; what it leaves out stays
-English. Texts that the server computes (states of a job, errors, reports) and those inside of players are English.
+English. In an English text, {1}, {2} ... stand for any words. Gradio's i18n translates labels, and `translate.js` what
+is written at run time: states of a job, errors, reports, and the texts of scripts. A folder `texts/languages/CODE` may
+contain translations of the Markdown files of `texts`.
 """
 
 from __future__ import annotations
@@ -9,13 +11,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
-from asccl.ui.components import UI_FOLDER
+from asccl.ui.components import UI_FOLDER, read_script
 
-LANGUAGES_FOLDER = UI_FOLDER / "texts" / "languages"
+TEXTS_FOLDER = UI_FOLDER / "texts"
+LANGUAGES_FOLDER = TEXTS_FOLDER / "languages"
 TEXT_ATTRIBUTES = ("label", "info", "placeholder")
 VALUE_CLASSES = (gr.Button, gr.Markdown)  # whose value is a text of the page
 API_CLASSES = (gr.Textbox, gr.Number, gr.File)  # which are never visible where they have no id
@@ -23,8 +30,31 @@ API_CLASSES = (gr.Textbox, gr.Number, gr.File)  # which are never visible where 
 
 def read_languages() -> dict[str, dict[str, str]]:
     """Read the files of languages: translation by English text, by code of the language."""
-    files = sorted(LANGUAGES_FOLDER.glob("*.json"))
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
+    return {path.stem: _read_language(path) for path in sorted(LANGUAGES_FOLDER.glob("*.json"))}
+
+
+def _read_language(path: Path) -> dict[str, str]:
+    table = json.loads(path.read_text(encoding="utf-8"))
+    for translation in sorted(path.with_suffix("").glob("*.md")):
+        original = TEXTS_FOLDER / translation.name
+        table[original.read_text(encoding="utf-8").strip()] = translation.read_text(encoding="utf-8").strip()
+    return table
+
+
+def language_script() -> str:
+    """The script that translates what is written at run time."""
+    return f"window.ascclLanguages = {json.dumps(list(read_languages()))};\n{read_script('translate')}"
+
+
+def languages_route() -> Route:
+    """Build the route that serves the table of a language to `translate.js`."""
+    languages = read_languages()
+
+    def answer(request: Request) -> JSONResponse:
+        table = languages.get(request.path_params["code"])
+        return JSONResponse(table or {}, 404 if table is None else 200, {"Cache-Control": "public, max-age=3600"})
+
+    return Route("/languages/{code}.json", answer)
 
 
 def translate_page(page: gr.Blocks, languages: Mapping[str, Mapping[str, str]] | None = None) -> gr.I18n:

@@ -1,7 +1,7 @@
 // What one visit keeps in the browser: settings with their history, results, and the key that finds a running edit again.
 window.asccl = (() => {
   const STORE = "asccl-visit";
-  const NAMES = ["source", "emotion", "reference", "intensity", "start", "end", "face", "variant", "generator", "adapt", "badge", "expression", "keyframes"];
+  const NAMES = ["source", "emotion", "reference", "intensity", "start", "end", "face", "variant", "generator", "adapt", "expression", "keyframes", "badge"];
   const LINKED = ["emotion", "intensity", "variant", "generator", "adapt", "badge", "expression"]; // no files and no times of a file
   const MAXIMA = { intensity: 2, variant: 9 };
   const CHOICES = {
@@ -16,6 +16,7 @@ window.asccl = (() => {
   const MERGED_MS = 700; // changes of one setting within this time are one step of the history
   const USER_MS = 1500; // a change so soon after a click or a key is the user's
   const MAX_AGE_MS = 3600e3; // of a result whose file the server still has
+  const NOTE_MS = 2500; // for which a short note is shown
   let current = null;
   let defaults = null;
   let history = [];
@@ -44,7 +45,12 @@ window.asccl = (() => {
   const differing = (one, other) => NAMES.filter((name) => identity(one[name]) !== identity(other[name]));
   const toSettings = (values) => Object.fromEntries(NAMES.map((name, n) => [name, values[n]]));
   const toValues = (settings) => NAMES.map((name) => settings[name]);
-  const announce = () => document.dispatchEvent(new CustomEvent("asccl-state"));
+
+  function announce() {
+    const undo = document.getElementById("undo");
+    if (undo) undo.disabled = !history.length;
+    document.dispatchEvent(new CustomEvent("asccl-state"));
+  }
 
   function newKey() {
     return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -73,6 +79,7 @@ window.asccl = (() => {
       current = { ...defaults, ...earlier, ...Object.fromEntries(linked) };
       if (!isReload) save({ visit: newKey() });
       saved.visit ??= newKey();
+      announce();
       return [...LINKED.map((name) => current[name]), saved.visit];
     },
 
@@ -107,7 +114,14 @@ window.asccl = (() => {
       return toValues(current);
     },
 
-    canUndo: () => history.length > 0,
+    /** Copies the link, and says so for a moment. */
+    async copyLink() {
+      if (!navigator.clipboard) return prompt("The link", api.link()); // only over HTTPS and on one's own machine
+      await navigator.clipboard.writeText(api.link());
+      const note = document.querySelector("[data-part=copied]");
+      note.hidden = false;
+      setTimeout(() => (note.hidden = true), NOTE_MS);
+    },
 
     link() {
       const query = new URLSearchParams();

@@ -29,7 +29,7 @@ from asccl.ui.evaluation_tab import build_evaluation_tab, connect_evaluation_tab
 from asccl.ui.examples import EXAMPLES_FOLDER
 from asccl.ui.inspection_panel import InspectionHandler, build_inspection_panel, connect_inspection_panel
 from asccl.ui.job_runner import MAX_SILENCE, JobRunner
-from asccl.ui.languages import translate_page
+from asccl.ui.languages import language_script, languages_route, translate_page
 from asccl.ui.limits import WEB_LIMITS
 from asccl.ui.listeners import Listeners
 from asccl.ui.middleware import AppMiddleware
@@ -153,8 +153,8 @@ def serve(
         server_port=address[1],
         theme=_build_theme(),
         css_paths=[UI_FOLDER / f"{name}.css" for name in ("theme", "correlation", "evaluation", "expert")],
-        head=f"<script>{read_script('page')}</script>",
-        app_kwargs={"routes": [*routes, plotly_route(), *endpoint_page_routes()], "middleware": [middleware]},
+        head=f"<script>{read_script('page')}\n{language_script()}</script>",
+        app_kwargs={"routes": [*routes, *page_routes()], "middleware": [middleware]},
         i18n=translate_page(page),
         max_file_size=limits.max_bytes,
         max_threads=MAX_EVENTS,
@@ -178,13 +178,16 @@ def serve(
     return served
 
 
-def endpoint_page_routes() -> list[Route]:
-    """Answer what Gradio's page about the endpoints asks for and this app does not offer.
+def page_routes() -> list[Route]:
+    """The routes that the page needs besides those of Gradio.
 
-    Without them, its console shows a 403 and a 404: no statistics of calls, and no MCP server, which the page concludes
-    from any answer that has no success status.
+    The last two answer what Gradio's page about the endpoints asks for and this app does not offer. Without them, its
+    console shows a 403 and a 404: no statistics of calls, and no MCP server, which the page concludes from any answer
+    that has no success status.
     """
     return [
+        plotly_route(),
+        languages_route(),
         Route("/monitoring/summary", lambda request: JSONResponse({"functions": {}})),
         Route("/gradio_api/mcp/schema", lambda request: Response(status_code=304)),
     ]

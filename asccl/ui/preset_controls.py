@@ -79,7 +79,8 @@ def connect_preset_controls(w: PresetWidgets, page: gr.Blocks, settings: list[An
     )
     w.delete.click(delete_preset, [w.store, w.choice], [w.store, w.choice, w.note], **QUIET)
     w.load.upload(import_preset, [w.load, w.store], [w.store, w.choice, w.note], **QUIET)
-    w.choice.change(apply_preset, [w.store, w.choice], [*settings, w.note], **QUIET)
+    w.choice.change(apply_preset, [w.store, w.choice], settings, **QUIET)
+    w.choice.input(lambda: note_line(""), None, [w.note], **QUIET)
     w.choice.change(export_preset, [w.store, w.choice], [w.export], **QUIET)
 
 
@@ -126,11 +127,11 @@ def delete_preset(store: Any, choice: str | None) -> tuple[Any, Any, str]:
 
 
 def apply_preset(store: Any, choice: str | None) -> tuple[Any, ...]:
-    """Return emotion, intensity, variant and expression of a preset, and an empty line."""
+    """Return emotion, intensity, variant and expression of a preset."""
     preset = read_store(store).get(choice or "")
     if preset is None:
-        return (*[gr.skip()] * 4, gr.skip())
-    return preset.emotion, preset.intensity, preset.seed, expression_text(preset), note_line("")
+        return (gr.skip(),) * 4
+    return preset.emotion, preset.intensity, preset.seed, expression_text(preset)
 
 
 def export_preset(store: Any, choice: str | None) -> Any:

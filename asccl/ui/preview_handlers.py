@@ -18,9 +18,10 @@ from asccl.errors import CancelledError, SettingError
 from asccl.types import EditRequest, Preview, Progress
 from asccl.ui.background import Superseding
 from asccl.ui.components import comparison_value, note_line, status_line
-from asccl.ui.edit_requests import FROM_REFERENCE, MISSING_REFERENCE, EditorProtocol, build_request
+from asccl.ui.edit_requests import MISSING_REFERENCE, EditorProtocol, EditSettings
 from asccl.ui.messages import error_message, outside_range_note
 from asccl.ui.places import POLL_INTERVAL, Caller, Places
+from asccl.ui.setting_arguments import takes_settings
 
 PREVIEW_TEXT = "Preview of one frame"
 HIDDEN_NOTE = "The face cannot be edited at this moment: it is hidden, cut off or turned away. It stays unchanged."
@@ -49,39 +50,13 @@ class PreviewHandlers:
     folder: Path | None = None
     previews: Superseding = field(default_factory=Superseding)
 
-    async def preview(
-        self,
-        source: str | None,
-        emotion: str,
-        reference: str | None,
-        intensity: float,
-        start: float,
-        end: float,
-        face: float,
-        variant: float,
-        generator: str,
-        adapt: bool,
-        time: float,
-        expression: str,
-        keyframes: str,
-        page: gr.Request,
-    ) -> tuple[Any, str, bool]:
+    @takes_settings(EditSettings)
+    async def preview(self, settings: EditSettings, time: float, page: gr.Request) -> tuple[Any, str, bool]:
         """Edit one frame; where adapting the edit to the face takes seconds, show the plain preset.
 
         Args:
-            source: path of the uploaded video or photo.
-            emotion: one of the emotions, or "reference" for the emotion of the reference alone.
-            reference: path of the uploaded reference.
-            intensity: 0 to 2.
-            start: seconds, start of the edited time range.
-            end: seconds, its end; 0 is the end of the video.
-            face: number of the face as listed by /faces; -1 is the largest.
-            variant: number of the variant of the emotion, 0 or more.
-            generator: one of `GENERATORS`.
-            adapt: whether to fit the preset to this face.
+            settings: of the edit.
             time: seconds, the frame to edit.
-            expression: JSON of second_emotion, second_share and groups; empty for none.
-            keyframes: JSON of keyframes, [[seconds, intensity], ...]; empty for none.
             page: the page that asks; filled in by Gradio.
 
         Returns:
@@ -90,73 +65,45 @@ class PreviewHandlers:
         """
         caller, moment = Caller.of(page), float(time or 0)
         self.previews.begin(caller.session)
-        if emotion == FROM_REFERENCE and not reference:
+        if settings.lacks_reference:
             return None, note_line(error_message(SettingError(*MISSING_REFERENCE))), False
-        if not source:
+        if not settings.source:
             return None, "", False
-        settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
 
         try:
-            request = await self._fitted_request(caller, settings, expression, keyframes)
+            request = await self._fitted_request(caller, settings)
             preview = await self.looks.run(caller, self.editor.quick_preview, request, moment, caller.session)
-            return *_show_preview(preview, moment, start, end), not preview.is_final
+            return *_show_preview(preview, moment, settings), not preview.is_final
         except SettingError as error:
             return gr.skip(), note_line(error_message(error), failed=True), False
         except Exception as error:
             return None, note_line(error_message(error), failed=True), False
 
+    @takes_settings(EditSettings)
     async def adapted_preview(
-        self,
-        source: str | None,
-        emotion: str,
-        reference: str | None,
-        intensity: float,
-        start: float,
-        end: float,
-        face: float,
-        variant: float,
-        generator: str,
-        adapt: bool,
-        time: float,
-        is_needed: bool,
-        expression: str,
-        keyframes: str,
-        page: gr.Request,
+        self, settings: EditSettings, time: float, is_needed: bool, page: gr.Request
     ) -> tuple[Any, Any]:
         """Edit one frame as the finished edit does. A new preview of the page ends this one.
 
         Args:
-            source: as in `preview`.
-            emotion: as in `preview`.
-            reference: as in `preview`.
-            intensity: as in `preview`.
-            start: as in `preview`.
-            end: as in `preview`.
-            face: as in `preview`.
-            variant: as in `preview`.
-            generator: as in `preview`.
-            adapt: as in `preview`.
-            time: as in `preview`.
+            settings: of the edit.
+            time: seconds, the frame to edit.
             is_needed: False where `preview` has shown the same picture.
-            expression: as in `preview`.
-            keyframes: as in `preview`.
             page: the page that asks; filled in by Gradio.
 
         Returns:
             Value of the comparison and line; unchanged where a newer preview has begun.
         """
         unchanged = gr.skip(), gr.skip()
-        if not (source and is_needed):
+        if not (settings.source and is_needed):
             return unchanged
-        settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
         caller, moment = Caller.of(page), float(time or 0)
         superseded = self.previews.latest(caller.session)
 
         def work() -> tuple[Any, Any]:
             progress = Progress(cancelled=superseded.is_set)
-            request = build_request(self.editor, *settings, expression, keyframes)
-            preview = self.editor.preview(request, moment, caller.session, progress)
-            return unchanged if superseded.is_set() else _show_preview(preview, moment, start, end)
+            preview = self.editor.preview(settings.request(self.editor), moment, caller.session, progress)
+            return unchanged if superseded.is_set() else _show_preview(preview, moment, settings)
 
         try:
             with self.adaptations.ticket(caller) as ticket:
@@ -170,49 +117,24 @@ class PreviewHandlers:
         except Exception as error:
             return None, note_line(error_message(error), failed=True)
 
+    @takes_settings(EditSettings)
     async def preview_clip(
-        self,
-        source: str | None,
-        emotion: str,
-        reference: str | None,
-        intensity: float,
-        start: float,
-        end: float,
-        face: float,
-        variant: float,
-        generator: str,
-        adapt: bool,
-        time: float,
-        expression: str,
-        keyframes: str,
-        page: gr.Request,
+        self, settings: EditSettings, time: float, page: gr.Request
     ) -> AsyncIterator[tuple[Any, str]]:
         """Edit two seconds of a video, to be played in a loop.
 
         Args:
-            source: as in `preview`.
-            emotion: as in `preview`.
-            reference: as in `preview`.
-            intensity: as in `preview`.
-            start: as in `preview`.
-            end: as in `preview`.
-            face: as in `preview`.
-            variant: as in `preview`.
-            generator: as in `preview`.
-            adapt: as in `preview`.
+            settings: of the edit.
             time: seconds, the middle of the part.
-            expression: as in `preview`.
-            keyframes: as in `preview`.
             page: the page that asks; filled in by Gradio.
 
         Yields:
             Value of the moving preview, and a line with an error or nothing.
         """
-        settings = (source, emotion, reference, intensity, start, end, face, variant, generator, adapt)
         caller = Caller.of(page)
         yield None, status_line("busy", "Making two seconds…")
         try:
-            request = await self._fitted_request(caller, settings, expression, keyframes)
+            request = await self._fitted_request(caller, settings)
             with (
                 self.inspections.ticket(caller) as ticket,
                 TemporaryDirectory(prefix="asccl-run-", dir=self.folder) as folder,
@@ -224,18 +146,9 @@ class PreviewHandlers:
         except Exception as error:
             yield None, note_line(error_message(error), failed=True)
 
-    async def _fitted_request(
-        self, caller: Caller, settings: tuple[Any, ...], expression: str, keyframes: str
-    ) -> EditRequest:
-        """Build a request, and fit its face at a place of its own, so that quick previews of others need not wait.
-
-        Args:
-            caller: who asks.
-            settings: as `build_request` takes them, from source to adapt.
-            expression: as in `preview`.
-            keyframes: as in `preview`.
-        """
-        request = await self.looks.run(caller, build_request, self.editor, *settings, expression, keyframes)
+    async def _fitted_request(self, caller: Caller, settings: EditSettings) -> EditRequest:
+        """Build a request, and fit its face at a place of its own, so that quick previews of others need not wait."""
+        request = await self.looks.run(caller, settings.request, self.editor)
         if not self.editor.is_fitted(request):
             await self.inspections.run(caller, self.editor.fit_face, request, caller.session)
         return request
@@ -245,8 +158,8 @@ class PreviewHandlers:
         self.previews.end(page.session_hash or "")
 
 
-def _show_preview(preview: Preview, moment: float, start: float, end: float) -> tuple[Any, str]:
-    """Value of the comparison and line for a preview of a moment. start, end: of the time range."""
+def _show_preview(preview: Preview, moment: float, settings: EditSettings) -> tuple[Any, str]:
+    """Value of the comparison and line for a preview of a moment."""
     hidden = preview.presence < MIN_PREVIEW_PRESENCE
-    note = HIDDEN_NOTE if hidden else outside_range_note(moment, start, end)
+    note = HIDDEN_NOTE if hidden else outside_range_note(moment, settings.start, settings.end)
     return comparison_value(preview.source, preview.edited, PREVIEW_TEXT, preview.box), note_line(note)

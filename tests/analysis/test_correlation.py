@@ -76,7 +76,9 @@ def test_the_report_is_json_and_names_its_axes(result):
 
 
 def test_one_moment_agrees_with_the_comparison_of_the_clip(short_clip, edited, result):
-    moment = MomentAnalyzer().analyze(short_clip, edited, (0.3, 0.3), result.settings)
+    analyzer = MomentAnalyzer()
+    moment = analyzer.analyze(short_clip, edited, (0.3, 0.3), result.settings)
+    assert analyzer.analyze(short_clip, edited, (0.3, 0.3), result.settings) is moment
     assert result.curves.times[1] == pytest.approx((0.3, 0.3))
     assert mean_cosine(moment) == pytest.approx(result.curves.similarity("identity")[1], abs=0.02)
 

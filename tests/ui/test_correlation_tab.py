@@ -117,6 +117,8 @@ def test_a_person_compares_two_files_and_explores_the_charts(serve_page, media, 
     page = person.page
     page.get_by_role("tab", name="Correlation").click()
     page.set_viewport_size({"width": 390, "height": 844})
+    page.set_input_files("#c-source input[type=file]", str(media / "fake.mp4"))
+    page.wait_for_selector("#c-note [role=alert]:has-text('fake.mp4 is not a readable video')")
     page.set_input_files("#c-source input[type=file]", str(media / "talk.mp4"))
     page.set_input_files("#c-generated input[type=file]", str(media / "talk.mp4"))
     page.wait_for_selector("#c-source-card img")

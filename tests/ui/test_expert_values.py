@@ -16,7 +16,7 @@ from fake_editor import FakeEditor
 from asccl.editing.saved_presets import SavedPreset, preset_json
 from asccl.errors import SettingError
 from asccl.expression import GroupAmounts, Keyframe
-from asccl.ui.batch_handlers import MAX_FILES, BatchHandlers, describe_settings, table_html
+from asccl.ui.batch_handlers import MAX_FILES, BatchHandlers, BatchSettings, table_html
 from asccl.ui.edit_handlers import STAGE_SHARES
 from asccl.ui.examples import EXAMPLES, EXAMPLES_FOLDER, example_result
 from asccl.ui.expression_values import expression_fields, expression_text
@@ -65,7 +65,7 @@ def test_saved_settings_are_applied_again():
     store, choice, note = save_preset([], " My smile ", "happy", 1.25, 2, MIX)
     assert choice.choices == [("My smile", "My smile")]
     assert "My smile is saved" in note
-    emotion, intensity, variant, expression, _ = apply_preset(store, "My smile")
+    emotion, intensity, variant, expression = apply_preset(store, "My smile")
     assert (emotion, intensity, variant) == ("happy", 1.25, 2)
     assert json.loads(expression)["second_emotion"] == "surprised"
 
@@ -93,7 +93,7 @@ def test_a_store_that_somebody_changed_is_ignored(store):
 
 
 def test_the_settings_of_a_batch_are_described():
-    text = describe_settings("happy", None, 1.25, 0, "warp", True, MIX, True)
+    text = BatchSettings("happy", None, 1.25, 0, "warp", True, MIX, True).describe()
     assert text == "Happy with 30% surprised, intensity 1.25, brows moved by hand"
 
 
@@ -116,7 +116,7 @@ def edit_all(tmp_path: Path, files: list[Path], consent: bool = True, editor: Fa
 
     async def collect() -> list:
         yields = []
-        async for outputs in handlers.edit_all([str(f) for f in files], *arguments.values(), consent, PAGE):
+        async for outputs in handlers.edit_all(*arguments.values(), [str(f) for f in files], consent, PAGE):
             yields.append(outputs)
             if outputs[0]:
                 with zipfile.ZipFile(outputs[0]) as archive:

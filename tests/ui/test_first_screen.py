@@ -145,6 +145,8 @@ def test_the_player_loops_wipes_and_marks_the_edited_part(visit_page, media):
     person.render()
     person.page.wait_for_function("() => document.querySelector('[data-part=edited]')?.readyState >= 3")
     assert person.page.locator("[data-part=span]").get_attribute("style").startswith("left: 50%")
+    size = person.page.locator("#player [data-part=edited]").bounding_box()
+    assert size["width"] == pytest.approx(size["height"], rel=0.02)  # a square clip has no bars
     person.page.click("#player [data-view=wipe]")
     person.page.locator("#player [data-part=wipe]").fill("20")
     assert "inset(0px 80% 0px 0px)" in person.page.locator("#player figure").first.evaluate(
@@ -157,11 +159,14 @@ def test_the_player_loops_wipes_and_marks_the_edited_part(visit_page, media):
 
 
 def test_settings_are_undone_cleared_and_linked(visit_page, media, served, chromium):
-    person = visit_page()
+    person = visit_page(permissions=["clipboard-read", "clipboard-write"])
+    person.page.wait_for_selector("#undo[disabled]")
     person.upload_and_wait(media / "talk.mp4")
     person.choose_emotion("Angry")
     person.page.wait_for_function("() => window.asccl.link().includes('emotion=angry')")
-    other = Visitor(chromium, person.page.evaluate("() => window.asccl.link()"))
+    person.page.click("#link")
+    person.page.wait_for_selector("[data-part=copied]:visible")
+    other = Visitor(chromium, person.page.evaluate("() => navigator.clipboard.readText()"))
     other.page.wait_for_selector("#emotion input[value=angry]:checked")
     other.context.close()
     person.page.click("#undo")

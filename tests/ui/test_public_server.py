@@ -25,7 +25,7 @@ def join_edit(page, session: str, path: str) -> httpx.Response:
     """Ask for an edit as the page does."""
     function = next(number for number, fn in page.blocks.fns.items() if fn.api_name == "edit")
     source = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    data = [source, "sad", None, 1.0, 0, 0, -1, 0, "warp", True, True, True]
+    data = [source, "sad", None, 1.0, 0, 0, -1, 0, "warp", True, "", "", True, True]
     data += [None] * (len(page.blocks.fns[function].inputs) - len(data))
     body = {"data": data, "fn_index": function, "session_hash": session}
     return httpx.post(f"{page.url}gradio_api/queue/join", json=body, timeout=60)
@@ -38,7 +38,7 @@ def test_one_client_that_floods_the_queue_blocks_nobody(serve_page, media):
     assert [join_edit(page, "flood", path).status_code for _ in range(45)] == [200] * 45
     call = f"{page.url}gradio_api/call/preview"
     source = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    data = [source, "sad", None, 1.0, 0, 0, -1, 0, "warp", True, 0.5, "", ""]
+    data = [source, "sad", None, 1.0, 0, 0, -1, 0, "warp", True, "", "", 0.5]
     event = httpx.post(call, json={"data": data}).json()["event_id"]
     assert "event: complete" in httpx.get(f"{call}/{event}", timeout=60).text
 

@@ -317,6 +317,30 @@ def test_the_videos_of_a_trial_stay_in_step_with_the_one_that_is_heard(chromium,
     participant.context.close()
 
 
+@pytest.mark.browser
+def test_a_researcher_creates_a_study_from_a_folder_and_copies_its_link(chromium, serve_study, store, tmp_path):
+    clips = write_items(tmp_path / "clips", ("sad",), 1)
+    (tmp_path / "plan.toml").write_text('title = "From the dialog"\nquestions = ["realism"]')
+    address, _ = serve_study()
+    context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"], **DESKTOP)
+    page = context.new_page()
+    page.set_default_timeout(TIMEOUT)
+    page.goto(f"{address}/study/admin/list")
+    page.fill("[name=secret]", SECRET)
+    page.click("button.primary")
+    page.click("a[href=new]")
+    page.set_input_files("[name=folder]", clips)
+    page.click("summary:has-text('Settings')")
+    page.set_input_files("[name=plan_file]", tmp_path / "plan.toml")
+    page.click("button.primary")
+    page.click("a:has-text('Continue to the links')")
+    page.click("button:has-text('Create an open link')")
+    page.locator(".copy").first.click()
+    page.wait_for_selector(".copy:has-text('Copied')")
+    assert page.evaluate("() => navigator.clipboard.readText()").startswith(f"{address}/study?s=")
+    context.close()
+
+
 @pytest.fixture
 def app_process(data_folder: Path, tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
     """app_process(*options) -> (process, port) of the app without a secret in its environment, once it responds."""
