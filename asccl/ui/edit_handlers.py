@@ -21,7 +21,7 @@ from asccl.ui.components import progress_line, status_line
 from asccl.ui.edit_requests import FROM_REFERENCE, EditorProtocol, EditSettings
 from asccl.ui.examples import EXAMPLES_FOLDER
 from asccl.ui.file_box import file_value
-from asccl.ui.job_runner import JobRunner
+from asccl.ui.job_runner import JobRunner, ReplacedError
 from asccl.ui.jobs import Job, JobProgress, JobWork
 from asccl.ui.limits import check_media, check_upload
 from asccl.ui.messages import describe_media, error_message, still_suffix
@@ -164,6 +164,10 @@ class EditHandlers:
         """Stop the edits of a visit, in the event loop of the jobs."""
         self.edits.stop_visit(visit or "")
 
+    async def replace_source(self, visit: str) -> None:
+        """Stop the edits of the file before, in the event loop of the jobs."""
+        self.edits.stop_visit(visit or "", ReplacedError())
+
     def delete(self, files: list[str] | None) -> None:
         """Delete results of a visit, but no examples. Gradio has checked that it keeps these files for visitors."""
         for path in map(Path, files or []):
@@ -207,5 +211,7 @@ def _show_progress(progress: JobProgress) -> tuple[Any, ...]:
 
 def _show_error(error: Exception) -> tuple[Any, ...]:
     """What `edit` yields when it ends without a result."""
+    if isinstance(error, ReplacedError):
+        return *_NOTHING_NEW, status_line("idle", ""), gr.skip()
     kind = "stopped" if isinstance(error, CancelledError) else "failed"
     return *_NOTHING_NEW, status_line(kind, error_message(error)), gr.skip()

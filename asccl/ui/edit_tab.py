@@ -92,7 +92,7 @@ def _connect_cancel(w: EditWidgets, handlers: EditHandlers) -> None:
     events whose identifiers the page does not know yet, which the server refuses.
     """
     w.cancel.click(handlers.cancel, [w.visit], None, queue=False, **HIDDEN)
-    stop = w.source.change(handlers.cancel, [w.visit], None, queue=False, **HIDDEN)
+    stop = w.source.change(handlers.replace_source, [w.visit], None, queue=False, **HIDDEN)
     stop.then(_show_ready, None, [w.render, w.cancel, w.status], queue=False, **HIDDEN)
 
 

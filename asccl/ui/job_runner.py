@@ -26,6 +26,10 @@ Outputs = TypeVar("Outputs")
 MAX_SILENCE = 20.0  # seconds for which a job goes on although nobody waits for its messages
 
 
+class ReplacedError(CancelledError):
+    """The user chose another file, and the work on the one before stopped."""
+
+
 @dataclass(eq=False)
 class Follower:
     """Somebody who follows a job.
@@ -74,10 +78,10 @@ class Run:
                 self.followers.remove(follower)
                 self.silent_since = time.monotonic()
 
-    def cancel(self) -> None:
-        """Stop the work; whoever follows gets a CancelledError at once, unless the result is ready."""
+    def cancel(self, error: CancelledError) -> None:
+        """Stop the work; whoever follows gets the error at once, unless the result is ready."""
         if not self.ready.is_set():
-            self.error = CancelledError()
+            self.error = error
             self.ready.set()
         self.close()
 
@@ -172,11 +176,14 @@ class JobRunner:
             if followers and not run.visit:
                 run.close()
 
-    def stop_visit(self, visit: str) -> None:
-        """Stop the jobs of a visit. Must be called in the event loop of the jobs."""
+    def stop_visit(self, visit: str, error: CancelledError | None = None) -> None:
+        """Stop the jobs of a visit. Must be called in the event loop of the jobs.
+
+        visit: its key. error: whoever follows gets it; None is a CancelledError.
+        """
         for run in self._current_runs():
             if visit and run.visit == visit:
-                run.cancel()
+                run.cancel(error or CancelledError())
 
     def _current_runs(self) -> list[Run]:
         with self._lock:

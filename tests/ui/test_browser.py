@@ -190,9 +190,9 @@ def test_a_new_source_stops_the_edit_of_the_previous_one(serve_page, media, visi
     person.upload_and_wait(media / "talk.mp4")
     person.render()
     assert page.editor.running.wait(60)
-    person.page.locator("#examples button", has_text="photo").click()
+    person.page.locator("#examples button", has_text="Photo").click()
     assert page.editor.stopped.wait(60)
-    person.page.wait_for_selector("#source-card:has-text('astronaut.jpg')")
+    person.page.wait_for_selector("#source-card:has-text('maya.jpg')")
     assert person.text("#status .status") == ""
     person.page.wait_for_selector(".result-item")  # the finished result of the example
     page.editor.delay = 0.0

@@ -1,6 +1,6 @@
 """Make the examples of the app in which somebody speaks, and the finished results of all examples.
 
-    python -m training.assets.make_spoken_examples [FOLDER]
+    python -m training.assets.make_spoken_examples [FOLDER] [--results]
 
 Four synthetic speakers say one sentence each: eSpeak NG speaks (`apt-get install espeak-ng`), and its phonemes move the
 lips, so that anybody can hear whether an edit keeps the speech. The speakers are renderings of the bundled head
@@ -10,6 +10,7 @@ program and not what it says. The other examples come from `make_examples`, whic
 | file | content |
 |---|---|
 | NAME.mp4 | the speaker |
+| maya.jpg | the first frame of that speaker |
 | NAME-EMOTION.mp4 or .jpg | the same file, edited by `Editor` with the settings of the app |
 | NAME-EMOTION.mp4.json or .jpg.json | the report of that edit |
 """
@@ -21,6 +22,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from asccl import Editor, EditRequest
@@ -29,6 +31,7 @@ from asccl.morphable.anny_head import load_anny_head
 from asccl.synthetic.datasets import render_clip
 from asccl.synthetic.person import SyntheticPerson
 from asccl.video import EncodeSettings
+from asccl.video.reader import Reader
 from training.evaluation.espeak import speak
 from training.evaluation.talking_set import (
     FRAME_RATE,
@@ -69,13 +72,15 @@ SPEAKERS = (
 )
 RESULTS = (  # file, emotion
     ("astronaut.mp4", "sad"),
-    ("astronaut.jpg", "sad"),
+    ("maya.jpg", "angry"),
     ("rendered.mp4", "happy"),
     ("maya.mp4", "surprised"),
     ("ben.mp4", "happy"),
-    ("paul.mp4", "angry"),
+    ("paul.mp4", "disgusted"),
     ("emma.mp4", "sad"),
 )
+PHOTO = "maya"  # the speaker whose first frame is the photo
+JPEG_QUALITY = 92
 
 
 def render_speaker(speaker: Speaker, folder: Path) -> None:
@@ -89,13 +94,23 @@ def render_speaker(speaker: Speaker, folder: Path) -> None:
     write_spoken_clip(folder / f"{speaker.name}.mp4", images, spoken, frames, ENCODING)
 
 
+def write_photo(folder: Path) -> None:
+    """Write the first frame of a speaker, whose lips are closed, as a photo."""
+    with Reader(folder / f"{PHOTO}.mp4") as reader:
+        image = next(iter(reader)).image
+    cv2.imwrite(str(folder / f"{PHOTO}.jpg"), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+
+
 def main() -> None:
     """Write the speakers and the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("examples"), help="default: %(default)s")
-    folder = parser.parse_args().folder
-    for speaker in SPEAKERS:
+    parser.add_argument("--results", action="store_true", help="keep the speakers of the folder, and only edit")
+    arguments = parser.parse_args()
+    folder = arguments.folder
+    for speaker in () if arguments.results else SPEAKERS:
         render_speaker(speaker, folder)
+    write_photo(folder)
     limit_threads()
     editor = Editor(encode=ENCODING)
     for name, emotion in RESULTS:
