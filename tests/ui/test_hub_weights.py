@@ -11,6 +11,8 @@ from hub_account import HubAccount, serve_account, use_account
 from huggingface_hub import constants
 
 from asccl import hub
+from asccl.analysis.mappings import load_variants
+from asccl.analysis.settings import AnalysisSettings
 from asccl.errors import LimitError, SettingError, WeightsError
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.ui import hub_download
@@ -121,6 +123,17 @@ def test_a_comparison_takes_a_metric_and_no_generator(account: HubAccount) -> No
     assert check_metric(radio.value) == radio.value == loaded[0].source
     assert "has weights of the kind ned-manipulator: name an SCC metric" in load("someone/ned", FOR_COMPARISONS)[-1][0]
     assert "A comparison uses one metric" in load("someone/scc, someone/scc", FOR_COMPARISONS)[-1][0]
+
+
+def test_a_comparison_loads_the_metric_without_asking_the_hub_again(
+    account: HubAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.add("models/someone/scc", {"model.safetensors": hub.locate("scc-mobilefacenet").read_bytes()})
+    source = load("someone/scc", FOR_COMPARISONS)[-1][1][0].source
+    requests = len(account.requests)
+    settings = AnalysisSettings(metric=check_metric(source))
+    assert load_variants(settings.metric)[0].heads == "trained"
+    assert len(account.requests) == requests
 
 
 @pytest.mark.parametrize("metric", ["mobilefacenet-arcface", "someone/scc", "/etc/passwd", ""])
