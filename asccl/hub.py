@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import torch
 
 REPOSITORY_FILE = "model.safetensors"  # default file of a repository
+OTHER_NETWORK = "give a file for this network"
 # owner/name, optionally @revision, optionally :file
 REPOSITORY = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<file>[^:\\]+))?")
 
@@ -105,6 +106,14 @@ _TABLE = (
         licence="Apache-2.0",
         size=1200700,
         recipe="python -m training.train_manipulator --preset cpu",
+    ),
+    WeightsFile(
+        name="icface-synthetic-64",
+        file="icface-synthetic-64.safetensors",
+        sha256="4f769b11b9359d80942748dd54040cce460985893ac8c4fb65823e825b1b1a97",
+        licence="Apache-2.0",
+        size=1783704,
+        recipe="python -m training.train_icface --preset cpu",
     ),
 )
 WEIGHTS: Mapping[str, WeightsFile] = MappingProxyType({entry.name: entry for entry in _TABLE})
@@ -279,19 +288,33 @@ def load_safetensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    remedy = "give a file for this network"
+    check_shapes(path, shapes)
     try:
-        tensors = load_file(path)
+        return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a complete safetensors file ({first_line(error)})", remedy) from error
-    missing, extra = sorted(shapes.keys() - tensors.keys()), sorted(tensors.keys() - shapes.keys())
+        raise _incomplete(path, error) from error
+
+
+def check_shapes(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Read the header of a safetensors file, which must state exactly these names and shapes. Raises WeightsError."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            stated = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise _incomplete(path, error) from error
+    missing, extra = sorted(shapes.keys() - stated.keys()), sorted(stated.keys() - shapes.keys())
     if missing or extra:
         names = f"missing {format_names(missing)}, unexpected {format_names(extra)}"
-        raise WeightsError(f"{path} has other tensors than this network: {names}", remedy)
+        raise WeightsError(f"{path} has other tensors than this network: {names}", OTHER_NETWORK)
     for name, shape in shapes.items():
-        if tuple(tensors[name].shape) != tuple(shape):
-            raise WeightsError(f"{name} in {path} is {tuple(tensors[name].shape)}, not {tuple(shape)}", remedy)
-    return tensors
+        if stated[name] != tuple(shape):
+            raise WeightsError(f"{name} in {path} is {stated[name]}, not {tuple(shape)}", OTHER_NETWORK)
+
+
+def _incomplete(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"{path} is not a complete safetensors file ({first_line(error)})", OTHER_NETWORK)
 
 
 def format_names(names: list[str]) -> str:

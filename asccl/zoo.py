@@ -33,6 +33,7 @@ DEFAULT_METRIC = "scc-mobilefacenet"
 DEFAULT_BACKBONE = "mobilefacenet-arcface"
 DEFAULT_EXPRESSION_NET = "expression-faceapi"
 DEFAULT_MANIPULATOR = "ned-manipulator"
+ICFACE_REMEDY = "give a file of `import-weights icface` or training/train_icface.py"
 RANDOM_HEADS_SEED = 0
 MAX_LOADED = 8  # networks of one kind that stay in memory; visitors of the app may name any number of them
 
@@ -300,10 +301,23 @@ def _load_icface(path: Path, _sha256: str, device: str) -> Icface:
 
     from asccl.nets.icface import Icface
 
+    net = _fill(path, Icface(check_icface_file(path)), "cpu")
+    if bad := [name for name, tensor in net.state_dict().items() if not torch.isfinite(tensor).all()]:
+        raise WeightsError(f"{path} has values that are no numbers, in {hub.format_names(bad)}", ICFACE_REMEDY)
+    return net.to(device)
+
+
+def check_icface_file(path: Path) -> IcfaceSettings:
+    """Read the settings of a file of ICface's networks, whose tensors must fit them. Raises WeightsError."""
+    import torch
+
+    from asccl.nets.blocks import tensor_shapes
+    from asccl.nets.icface import Icface
+
     settings = read_icface_settings(path)
     with torch.device("meta"):  # a file may state sizes that it does not have, and that do not fit into memory
-        _read(path, Icface(settings))
-    return _fill(path, Icface(settings), device)
+        hub.check_shapes(path, tensor_shapes(Icface(settings)))
+    return settings
 
 
 def read_icface_settings(path: Path) -> IcfaceSettings:
@@ -317,7 +331,7 @@ def read_icface_settings(path: Path) -> IcfaceSettings:
         reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise WeightsError(
             f"{path} is no file of ICface's networks: {reason}",
-            "give a file of `import-weights icface` or training/train_icface.py",
+            ICFACE_REMEDY,
         ) from error
 
 

@@ -1,6 +1,6 @@
 """Train ICface with and without ASCCL over several seeds, and measure people whose truth is known.
 
-    python -m training.ablate_icface                       # some hours of one core; was not run to its end yet
+    python -m training.ablate_icface                       # about ten minutes of a shared core
     python -m training.ablate_icface --recipe smoke --seeds 2 --people 1 --frames 4 --output build/smoke-ablation-icface
 
 A stopped or killed run continues with the same command. At the end --output holds scores.jsonl and table.md.

@@ -160,7 +160,8 @@ class AnimatorObjective(nn.Module):
         """
         count = self.settings.edits
         controls = torch.cat([batch.target_controls, edit_controls(batch, count)])
-        images = self.animator(torch.cat([neutral, neutral[:count]]), controls)
+        own = torch.cat([batch.source_controls, batch.source_controls[:count]])
+        images = self.animator(torch.cat([neutral, neutral[:count]]), controls, own)
         generated, edited = images[: len(neutral)], images[len(neutral) :]
         values = self.settings.scored(images, controls, torch.cat([batch.person, batch.person[:count]]))
         values["reconstruction"] = losses.reconstruction(generated, batch.target)
@@ -188,7 +189,8 @@ class NeutralizerObjective(nn.Module):
         controls = neutral_controls(batch.source_controls)
         neutral = self.neutralizer(batch.source, controls)
         with frozen(animator):
-            images = animator(torch.cat([neutral, neutral]), torch.cat([batch.target_controls, controls]))
+            own = torch.cat([batch.source_controls, controls])
+            images = animator(torch.cat([neutral, neutral]), torch.cat([batch.target_controls, controls]), own)
         generated, redrawn = images.chunk(2)
         values = self.settings.scored(neutral, controls, batch.person)
         values["reconstruction"] = losses.reconstruction(generated, batch.target)

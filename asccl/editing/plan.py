@@ -189,12 +189,12 @@ def _select_renderer(request: EditRequest, frames: EditFrames, models: Models) -
 
 
 def _make_icface(request: EditRequest, frames: EditFrames, models: Models) -> tuple[Renderer[Any], dict[str, Any]]:
-    from asccl.editing.icface_selection import select_icface  # imports torch, as the next two do
+    from asccl.editing.icface_selection import load_selected, select_icface  # imports torch, as the next two do
     from asccl.renderers.icface.openface import read_openface_table
     from asccl.renderers.icface.renderer import IcfaceRenderer
 
     file, report = select_icface(request.renderer)
-    net = zoo.load_icface(file, models.device)
+    net = load_selected(file, models.device)
     if request.controls is None:
         return IcfaceRenderer(net, models.head.names), report
     table = read_openface_table(request.controls)

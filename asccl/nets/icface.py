@@ -25,24 +25,42 @@ from asccl.nets.icface_settings import (
     ZERO_POSE,
     DiscriminatorSettings,
     IcfaceSettings,
+    Norm,
 )
+from asccl.nets.icface_synthesis import OUTPUT_CHANNELS, ImageChange, ShiftMaps, read_synthesis, start_unchanged
 from asccl.nets.pretrained import PretrainedNetwork
+
+GROUP_CHANNELS = 16  # of a group that group normalization normalizes, at least
+
+
+def create_norm(norm: Norm, channels: int) -> nn.Module:
+    """Create the normalization of a layer with this number of channels."""
+    if norm == "batch":
+        return nn.BatchNorm2d(channels)
+    groups = next(n for n in range(max(channels // GROUP_CHANNELS, 1), 0, -1) if channels % n == 0)
+    return nn.GroupNorm(groups, channels)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with dropout between them, and a shortcut: (B, C, H, W) -> (B, C, H, W)."""
+    """Two 3x3 convolutions with dropout between them, and a shortcut: (B, C, H, W) -> (B, C, H, W).
 
-    def __init__(self, channels: int, dropout: float):
+    Args:
+        channels: C.
+        dropout: probability while training.
+        norm: normalization of both.
+    """
+
+    def __init__(self, channels: int, dropout: float, norm: Norm = "batch"):
         super().__init__()
         self.conv_block = nn.Sequential(
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3, bias=False),
-            nn.BatchNorm2d(channels),
+            create_norm(norm, channels),
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3, bias=False),
-            nn.BatchNorm2d(channels),
+            create_norm(norm, channels),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -51,37 +69,73 @@ class ResidualBlock(nn.Module):
 
 
 class Generator(Freezable):
-    """Neutralizer or animator: changes the image of a face to what the control values say."""
+    """Neutralizer or animator: changes the image of a face to what the control values say.
 
-    def __init__(self, settings: IcfaceSettings | None = None):
+    Args:
+        settings: of the network.
+        maps: whether a network that warps has `ShiftMaps`.
+    """
+
+    def __init__(self, settings: IcfaceSettings | None = None, maps: bool = True):
         super().__init__()
         self.settings = settings = settings or IcfaceSettings()
-        width = settings.width
+        norm, width = settings.norm, settings.width
         layers: list[nn.Module] = [
             nn.ReflectionPad2d(3),
             nn.Conv2d(3 + CONTROLS, width, 7, bias=False),
-            nn.BatchNorm2d(width),
+            create_norm(norm, width),
             nn.ReLU(),
         ]
         for _ in range(settings.downsamplings):
-            layers += [nn.Conv2d(width, 2 * width, 3, 2, 1, bias=False), nn.BatchNorm2d(2 * width), nn.ReLU()]
+            down = nn.Conv2d(width, 2 * width, 3, 2, 1, bias=False)
+            layers += [down, create_norm(norm, 2 * width), nn.ReLU()]
             width *= 2
-        layers += [ResidualBlock(width, settings.dropout) for _ in range(settings.blocks)]
+        layers += [ResidualBlock(width, settings.dropout, norm) for _ in range(settings.blocks)]
         for _ in range(settings.downsamplings):
             up = nn.ConvTranspose2d(width, width // 2, 3, 2, 1, 1, bias=False)
-            layers += [up, nn.BatchNorm2d(width // 2), nn.ReLU()]
+            layers += [up, create_norm(norm, width // 2), nn.ReLU()]
             width //= 2
-        self.model = nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(width, 3, 7), nn.Tanh())
+        last = nn.Conv2d(width, OUTPUT_CHANNELS[settings.synthesis], 7)
+        if settings.synthesis != "colours":
+            start_unchanged(last)
+        self.model = nn.Sequential(*layers, nn.ReflectionPad2d(3), last)
+        self.shift_maps = ShiftMaps() if maps and settings.synthesis == "warp" else None
 
-    def forward(self, image: torch.Tensor, controls: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, controls: torch.Tensor, own: torch.Tensor | None = None) -> torch.Tensor:
         """Generate an image.
 
-        image: (B, 3, H, W) RGB in [-1, 1]. controls: (B, 20), see `ACTION_UNITS`. Returns (B, 3, H, W) RGB in [-1, 1].
+        A network that changes its image, instead of generating all colours, reads a reduced copy of a larger image, and
+        changes the larger one.
+
+        Args:
+            image: (B, 3, S, S) RGB in [-1, 1]; (B, 3, k S, k S) for a network that changes it, with an integer k.
+            controls: (B, 20), see `ACTION_UNITS`.
+            own: controls of the image, (B, 20), which only `ShiftMaps` read; None for a neutral face.
+
+        Returns:
+            RGB in [-1, 1], as large as the image.
+        """
+        block = image.shape[-1] // self.settings.size
+        reads_all = self.settings.synthesis == "colours" or block < 2
+        return self.change(image if reads_all else F.avg_pool2d(image, block), controls, own).apply(image)
+
+    def change(self, image: torch.Tensor, controls: torch.Tensor, own: torch.Tensor | None = None) -> ImageChange:
+        """Return what becomes of an image.
+
+        Args:
+            image: (B, 3, S, S) RGB in [-1, 1].
+            controls: (B, 20).
+            own: see `forward`.
         """
         image_weight, control_weight = self.model[1].weight.split((3, CONTROLS), 1)
         # a constant map stays constant when its border is reflected, so its convolution is a bias
         offset = F.linear(controls.to(image.dtype), control_weight.sum((2, 3)))
-        return self.model[2:](F.conv2d(self.model[0](image), image_weight) + offset[:, :, None, None])
+        features = F.conv2d(self.model[0](image), image_weight) + offset[:, :, None, None]
+        change = read_synthesis(self.model[2:](features), self.settings.synthesis)
+        if self.shift_maps is None or change.shift is None:
+            return change
+        difference = controls - (neutral_controls(torch.zeros_like(controls)) if own is None else own)
+        return change._replace(shift=change.shift + self.shift_maps(difference.to(image.dtype), image.shape[-1]))
 
 
 def neutral_controls(controls: torch.Tensor) -> torch.Tensor:
@@ -99,7 +153,7 @@ class Icface(PretrainedNetwork):
     def __init__(self, settings: IcfaceSettings | None = None):
         super().__init__()
         self.settings = settings = settings or IcfaceSettings()
-        self.neutralizer = Generator(settings)
+        self.neutralizer = Generator(settings, maps=False)
         self.animator = Generator(settings)
 
     @classmethod
@@ -113,25 +167,21 @@ class Icface(PretrainedNetwork):
         """Image (B, 3, S, S) RGB in [-1, 1] with its own controls (B, 20) -> neutral image of the same shape."""
         return self.neutralizer(image, neutral_controls(controls))
 
-    def animate(self, neutral: torch.Tensor, controls: torch.Tensor) -> torch.Tensor:
-        """Neutral image (B, 3, S, S) RGB in [-1, 1] and controls (B, 20) -> image with these controls."""
-        return self.animator(neutral, controls)
-
     def forward(
         self, image: torch.Tensor, controls: torch.Tensor, driving: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Neutralize and animate a face.
 
         Args:
-            image: (B, 3, S, S) RGB in [-1, 1].
+            image: see `Generator.forward`.
             controls: of this image, (B, 20).
             driving: controls of the image to generate, (B, 20).
 
         Returns:
-            The neutral and the generated image, (B, 3, S, S) RGB in [-1, 1] each.
+            The neutral and the generated image, RGB in [-1, 1], as large as the image.
         """
         neutral = self.neutralize(image, controls)
-        return neutral, self.animate(neutral, driving)
+        return neutral, self.animator(neutral, driving, controls)
 
 
 @dataclass(frozen=True)
@@ -192,9 +242,12 @@ def initialize(net: nn.Module) -> None:
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(module.weight, 0.0, 0.02)
-        elif isinstance(module, nn.BatchNorm2d):
+        elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
             nn.init.normal_(module.weight, 1.0, 0.02)
         else:
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+    for module in net.modules():
+        if isinstance(module, Generator) and module.settings.synthesis != "colours":
+            start_unchanged(module.model[-1])

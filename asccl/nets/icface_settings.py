@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Literal, cast, get_args
 
 ICFACE_KIND = "icface"  # of the files of weights
 DISCRIMINATOR_KIND = "icface-discriminator"  # of the files that a training writes beside them
@@ -19,6 +20,9 @@ ZERO_POSE = 0.5  # control value of a head that looks straight ahead
 NEUTRAL_SCALE = 1e-5  # factor of the source's action units in the controls of the neutralizer: nearly nothing
 DISCRIMINATOR_STRIDE = 16  # pixels of the image per pixel of the discriminator's code
 
+Norm = Literal["batch", "group"]
+Synthesis = Literal["colours", "blend", "warp"]
+
 
 @dataclass(frozen=True)
 class IcfaceSettings:
@@ -31,6 +35,9 @@ class IcfaceSettings:
         dropout: probability in the residual blocks while training; the published networks have 0.5.
         size: side of the square image, pixels; a multiple of 2**downsamplings.
         pose_limit: rotation whose control value is 1, radians; minus this rotation has the value 0.
+        norm: "batch" normalization as published, or "group" normalization, which does not depend on the batch.
+        synthesis: "colours" as published; "blend" for colours and their opacity over the image that a network reads;
+            "warp" for these and where each pixel of that image comes from.
     """
 
     width: int = 128
@@ -39,6 +46,8 @@ class IcfaceSettings:
     dropout: float = 0.5
     size: int = 128
     pose_limit: float = 0.7
+    norm: Norm = "batch"
+    synthesis: Synthesis = "colours"
 
     def __post_init__(self) -> None:
         bounds = {"width": MAX_WIDTH, "blocks": MAX_BLOCKS, "downsamplings": MAX_DOWNSAMPLINGS, "size": MAX_SIZE}
@@ -50,6 +59,9 @@ class IcfaceSettings:
             raise ValueError(f"images of {self.size} pixels do not fit {self.downsamplings} downsamplings")
         if not 0 < self.pose_limit <= math.pi:
             raise ValueError(f"the pose limit {self.pose_limit} is not an angle from 0 to pi")
+        for name, kinds in (("norm", get_args(Norm)), ("synthesis", get_args(Synthesis))):
+            if getattr(self, name) not in kinds:
+                raise ValueError(f"there is no {name} {getattr(self, name)!r}, only {', '.join(kinds)}")
 
     def to_metadata(self) -> dict[str, str]:
         """Return kind, controls and all fields as metadata of a file of weights."""
@@ -64,7 +76,10 @@ class IcfaceSettings:
         if metadata["controls"] != CONTROLS_VERSION:
             raise ValueError(f"its controls are {metadata['controls']}, not {CONTROLS_VERSION}")
         integers = {name: int(metadata[name]) for name in ("width", "blocks", "downsamplings", "size")}
-        return cls(**integers, dropout=float(metadata["dropout"]), pose_limit=float(metadata["pose_limit"]))
+        dropout, pose_limit = (float(metadata[name]) for name in ("dropout", "pose_limit"))
+        norm = cast(Norm, metadata.get("norm", "batch"))  # older files have neither this nor the next one
+        synthesis = cast(Synthesis, metadata.get("synthesis", "colours"))
+        return cls(**integers, dropout=dropout, pose_limit=pose_limit, norm=norm, synthesis=synthesis)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from asccl.ui.hub_weights import FOR_EDITS, build_hub_widgets
 GENERATOR_LABELS = {
     "warp": "Worked out for each face (recommended)",
     "ned": "NED: a network trained on talking faces",
-    "icface": "ICface: networks that you provide",
+    "icface": "ICface: a small network to try, or yours",
 }
 
 

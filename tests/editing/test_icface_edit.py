@@ -79,14 +79,41 @@ def test_a_file_of_another_kind_or_epoch_is_refused_in_one_line(tmp_path, metada
     assert "\n" not in str(refused.value)
 
 
-def test_without_networks_a_line_says_what_to_do(folder, still, tmp_path, capsys):
-    output = tmp_path / "out.png"
-    assert main(["edit", str(still), "--emotion", "happy", "--generator", "icface", "-o", str(output)]) == 3
+def refused_line(still: Path, output: Path, capsys: pytest.CaptureFixture, *options: str) -> str:
+    """The line of the edit command that refuses its input with exit status 3."""
+    arguments = ["edit", str(still), "--emotion", "happy", "--generator", "icface", "-o", str(output), *options]
+    assert main(arguments) == 3
     message = capsys.readouterr().err
     assert message.count("\n") == 1
+    assert not output.exists()
+    return message
+
+
+def test_without_any_networks_a_line_says_what_to_do(folder, still, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(hub, "BUNDLED_FOLDER", tmp_path / "nowhere")
+    message = refused_line(still, tmp_path / "out.png", capsys)
     assert "the generator icface needs its networks" in message
     assert "import-weights icface" in message
-    assert not output.exists()
+
+
+def test_without_other_networks_the_bundled_ones_are_named_as_what_they_are(folder):
+    selection = select_icface()
+    assert selection.file.name == "icface-synthetic-64.safetensors"
+    assert "trained on synthetic speakers at 64 pixels, they are not those of the paper" in selection.report["reason"]
+
+
+def test_tensors_of_other_networks_are_refused_before_the_face_is_tracked(still, tmp_path, capsys):
+    other = write_icface(tmp_path / "other.safetensors", width="8")
+    message = refused_line(still, tmp_path / "out.png", capsys, "--renderer", str(other))
+    assert "model.1.weight in" in message
+
+
+def test_weights_that_are_no_numbers_are_refused(still, tmp_path, capsys):
+    path, net = tmp_path / "nan.safetensors", Icface(SETTINGS)
+    torch.nn.init.constant_(net.animator.model[-1].bias, float("nan"))
+    path.write_bytes(serialize(saved_tensors(net), SETTINGS.to_metadata()))
+    message = refused_line(still, tmp_path / "out.png", capsys, "--adapt", "off", "--renderer", str(path))
+    assert "nan.safetensors has values that are no numbers, in animator.model" in message
 
 
 @pytest.mark.parametrize(

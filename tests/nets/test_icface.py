@@ -98,7 +98,7 @@ def test_initial_weights_are_small_and_biases_zero():
     net = Generator(IcfaceSettings(width=16, blocks=1, size=32))
     initialize(net)
     assert 0.018 < net.model[4].weight.std() < 0.022
-    assert net.model[-2].bias.abs().max() == 0
+    assert net.model[-1].bias.abs().max() == 0
     assert abs(net.model[2].weight.mean() - 1) < 0.02
 
 

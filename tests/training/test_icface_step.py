@@ -102,8 +102,8 @@ def test_without_a_penalty_there_is_none(batch, net, discriminator):
 class RecordingAnimator(torch.nn.Module):
     """Returns its images, and keeps its controls."""
 
-    def forward(self, images: torch.Tensor, controls: torch.Tensor) -> torch.Tensor:
-        self.controls = controls
+    def forward(self, images: torch.Tensor, controls: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+        self.controls, self.own = controls, own
         return images
 
 

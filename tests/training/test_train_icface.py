@@ -36,7 +36,9 @@ def finished(tmp_path_factory) -> Path:
 
 def test_it_makes_a_file_that_the_renderer_loads(finished):
     net = load_icface(finished / "a.safetensors")
-    assert net.settings == IcfaceSettings(width=12, blocks=1, downsamplings=1, dropout=0.5, size=32)
+    assert net.settings == IcfaceSettings(
+        width=12, blocks=1, downsamplings=1, dropout=0.5, size=32, norm="group", synthesis="warp"
+    )
     assert net.frozen
     assert hub.read_metadata(finished / "a-D.safetensors")["kind"] == DISCRIMINATOR_KIND
 
@@ -78,6 +80,17 @@ def test_it_starts_from_a_file(finished, tmp_path):
     assert read_log(tmp_path / "b")[0]["edit/psnr"] == pytest.approx(expected, abs=1e-3)
 
 
+def test_the_published_networks_are_trained_from_their_initial_weights(tmp_path):
+    main(smoke_settings(tmp_path, steps=1, initialization="published", norm="batch", synthesis="colours"))
+    weight = load_icface(tmp_path / "a.safetensors").animator.model[1].weight
+    assert weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+def test_networks_change_images_that_are_larger_than_what_they_read(tmp_path):
+    main(smoke_settings(tmp_path, steps=1, network_size=16))
+    assert load_icface(tmp_path / "a.safetensors").settings.size == 16
+
+
 def test_asccl_compares_the_edits(tmp_path):
     main(smoke_settings(tmp_path, steps=1, asccl_weight=0.3, asccl_size=32))
     line = next(line for line in read_log(tmp_path / "a") if "animator/asccl" in line)
@@ -98,6 +111,8 @@ def test_it_trains_on_prepared_clips(tmp_path):
     [
         ({"size": 36}, "images of 36 pixels do not fit.*: give other sizes"),
         ({"width": 0}, "there is no network of the sizes .*: give other sizes"),
+        ({"network_size": 24}, "networks of 24 pixels do not change images of 32 pixels: give other sizes"),
+        ({"network_size": 16, "synthesis": "colours"}, "networks of 16 pixels do not change images of 32 pixels"),
         ({"vgg_weight": 0.1}, "VGG-19's weights are not bundled: give --vgg FILE"),
         ({"asccl_weight": 0.3, "edits": 0}, "0 edits of batches of 2, ASCCL weight 0.3: give --edits from 0"),
         ({"edits": 3}, "3 edits of batches of 2"),

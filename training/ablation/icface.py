@@ -6,7 +6,7 @@ Networks and rows of scores are kept in the output folder; the same command cont
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from training.icface_eval import ReadControls, drive, measure_clip, reader
 from training.train_icface import IcfaceTrainingSettings
 
 UNTRAINED_ROW = "untrained network"
+TRUTH_ROW = "truth"  # what the measures say to the true images: their own errors
 ASCCL_WEIGHT = 0.3  # as published
 
 
@@ -72,9 +73,9 @@ class AblateIcfaceSettings:
     output: Path = Path("build/ablation-icface")
     recipe: str = "cpu"
     seeds: int = 6
-    untrained: bool = True
-    people: int = 16
-    frames: int = 20
+    untrained: bool = False
+    people: int = 5
+    frames: int = 10
 
 
 def network_file(settings: AblateIcfaceSettings, row: str, seed: int) -> Path:
@@ -112,12 +113,15 @@ def training_settings(settings: AblateIcfaceSettings, row: str, seed: int) -> Ic
 
 
 def score_row(
-    net: Icface | None, clips: tuple[DrivenClip, ...], read_controls: ReadControls, face_mesh: FaceMesh
+    generate: Callable[[DrivenClip], np.ndarray],
+    clips: tuple[DrivenClip, ...],
+    read_controls: ReadControls,
+    face_mesh: FaceMesh,
 ) -> dict[str, dict[str, float]]:
     """Measure the clips of all settings.
 
     Args:
-        net: the networks; None measures the sources as they are.
+        generate: the images of a clip, (T, S, S, 3) uint8 RGB.
         clips: to generate.
         read_controls: estimates controls.
         face_mesh: detects lips.
@@ -127,8 +131,7 @@ def score_row(
     """
     values: dict[str, list[dict[str, float]]] = {setting: [] for setting in SETTINGS}
     for clip in clips:
-        generated = clip.source.images if net is None else drive(net, clip.source, clip.truth.controls)[1]
-        values[clip.setting].append(measure_clip(generated, clip, read_controls, face_mesh))
+        values[clip.setting].append(measure_clip(generate(clip), clip, read_controls, face_mesh))
     return {setting: mean_metrics(rows) for setting, rows in values.items()}
 
 
@@ -157,7 +160,8 @@ def score_seed(settings: AblateIcfaceSettings, seed: int, read_controls: ReadCon
     scores: list[Mapping[str, Any]] = list(read_scores(path))
     path.write_text("".join(json.dumps(score) + "\n" for score in scores), encoding="utf-8")
     trained = selected_rows(settings)
-    missing = [row for row in (UNCHANGED_ROW, UNTRAINED_ROW, *trained) if row not in {s["row"] for s in scores}]
+    rows = TRUTH_ROW, UNCHANGED_ROW, UNTRAINED_ROW, *trained
+    missing = [row for row in rows if row not in {score["row"] for score in scores}]
     if not missing:
         return scores
     network = training_settings(settings, BASELINE, seed)
@@ -165,7 +169,7 @@ def score_seed(settings: AblateIcfaceSettings, seed: int, read_controls: ReadCon
     clips = synthetic_driven_clips(seed + 2 * HELD_OUT_SEED_OFFSET, settings.people, settings.frames, *crop)
     face_mesh = FaceMesh()
     for row in missing:
-        means = score_row(_load_net(settings, row, seed, network), clips, read_controls, face_mesh)
+        means = score_row(_image_source(settings, row, seed, network), clips, read_controls, face_mesh)
         for setting, values in means.items():
             scores.append({"seed": seed, "setting": setting, "row": row, **values})
         with path.open("a", encoding="utf-8") as file:
@@ -174,26 +178,34 @@ def score_seed(settings: AblateIcfaceSettings, seed: int, read_controls: ReadCon
     return scores
 
 
-def _load_net(settings: AblateIcfaceSettings, row: str, seed: int, network: IcfaceTrainingSettings) -> Icface | None:
+def _image_source(
+    settings: AblateIcfaceSettings, row: str, seed: int, network: IcfaceTrainingSettings
+) -> Callable[[DrivenClip], np.ndarray]:
+    """The function that returns the images of a row for a clip."""
+    if row == TRUTH_ROW:
+        return lambda clip: clip.truth.images
     if row == UNCHANGED_ROW:
-        return None
+        return lambda clip: clip.source.images
     if row == UNTRAINED_ROW:
         torch.manual_seed(seed)
-        return Icface(network.network_settings()).freeze()
-    return load_icface(network_file(settings, row, seed))
+        net = Icface(network.network_settings()).freeze()
+    else:
+        net = load_icface(network_file(settings, row, seed))
+    return lambda clip: drive(net, clip.source, clip.truth.controls)[1]
 
 
 def main(settings: AblateIcfaceSettings) -> None:
-    """Run the ablation. Raises AscclError."""
+    """Run the ablation; the report is written after every seed. Raises AscclError."""
     (settings.output / "networks").mkdir(parents=True, exist_ok=True)
-    for seed in range(settings.seeds):
-        for row in selected_rows(settings):
-            if not network_file(settings, row, seed).exists():
-                train_icface.main(training_settings(settings, row, seed))
     reader_file = settings.output / "networks" / "reader.safetensors"
     if not reader_file.exists():
         network = training_settings(settings, BASELINE, 0)
         train_reader(ReaderSettings.of_training(network, reader_file, settings.output / "trainings" / "reader"))
     read_controls = reader(load_reader(reader_file))
-    scores = [score for seed in range(settings.seeds) for score in score_seed(settings, seed, read_controls)]
-    write_report(scores, settings.output)
+    scores: list[Mapping[str, Any]] = []
+    for seed in range(settings.seeds):
+        for row in selected_rows(settings):
+            if not network_file(settings, row, seed).exists():
+                train_icface.main(training_settings(settings, row, seed))
+        scores += score_seed(settings, seed, read_controls)
+        write_report(scores, settings.output)

@@ -28,6 +28,7 @@ from training.train_icface import IcfaceTrainingSettings
 
 READER_SEED = 3 * HELD_OUT_SEED_OFFSET
 BATCH_SIZE = 32
+READER_SCALE = 4  # times the people and the steps of a training
 LEARNING_RATE = 1e-3
 
 
@@ -51,7 +52,7 @@ class ReaderSettings(LoopSettings):
 
     @classmethod
     def of_training(cls, training: IcfaceTrainingSettings, weights: Path, output: Path) -> ReaderSettings:
-        """Return the settings that fit the images of a training, with its number of people and of steps.
+        """Return the settings that fit the images of a training.
 
         Args:
             training: of the networks to evaluate.
@@ -60,7 +61,8 @@ class ReaderSettings(LoopSettings):
         """
         names = {field.name for field in fields(cls)} & {field.name for field in fields(training)}
         values = {name: getattr(training, name) for name in names}
-        values |= {"weights": weights, "output": output, "seed": READER_SEED, "width": training.discriminator_width}
+        values |= {name: READER_SCALE * values[name] for name in ("synthetic_people", "steps")}
+        values |= {"weights": weights, "output": output, "seed": READER_SEED, "width": 2 * training.discriminator_width}
         return cls(**values | {"batch_size": min(BATCH_SIZE, 4 * training.batch_size)})
 
 

@@ -11,9 +11,11 @@ import numpy as np
 
 from training.ablation.inference import MIN_SEEDS, paired_effect
 from training.ablation.report import SCORES_FILE, TABLE_FILE, Metric, format_interval, format_mean_std
+from training.ablation.score import read_scores
 from training.datasets.driven_clips import SETTINGS
 
 BASELINE = "ICface"
+JOINED_TITLE = "**ICface**, one stage: networks of `training.ablate_icface`"  # of its tables in another report
 METRICS = (
     Metric("psnr", "PSNR, dB", 1, 2),
     Metric("attributes", "controls off", -1, 4),
@@ -82,3 +84,14 @@ def write_report(scores: Scores, folder: Path) -> None:
     text = format_report(scores)
     (folder / TABLE_FILE).write_text(text, encoding="utf-8")
     print(text)
+
+
+def append_tables(report: Path, folder: Path) -> None:
+    """Append the tables of an ablation of ICface to another report, where there are any.
+
+    report: Markdown file. folder: of `training.ablate_icface`.
+    """
+    scores = read_scores(folder / SCORES_FILE)
+    if scores:
+        with report.open("a", encoding="utf-8") as file:
+            file.write(f"\n{JOINED_TITLE}\n\n{format_report(scores)}")

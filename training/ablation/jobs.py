@@ -40,6 +40,7 @@ class AblateSettings:
         device: device that the edits are made on.
         data: folder of `training.prepare`; without one, all people are synthetic.
         person: label of the person on whom the renderers are trained and the edits are made.
+        icface: folder of `training.ablate_icface`, whose tables join the report.
     """
 
     output: Path = Path("build/ablation")
@@ -59,6 +60,7 @@ class AblateSettings:
     device: str = "cpu"
     data: Path | None = None
     person: str = ""
+    icface: Path = Path("build/ablation-icface")
 
     def seeds(self, stage: TrainingStage) -> int:
         """Return the number of seeds of a stage."""

@@ -21,7 +21,7 @@ from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.zoo import load_manipulator
 from training import train_manipulator, train_renderer
-from training.ablation import report, score
+from training.ablation import icface_report, report, score
 from training.ablation.cases import INTRA_ID
 from training.ablation.design import PRETRAINED, TrainingStage
 from training.ablation.jobs import (
@@ -139,11 +139,17 @@ def run_parts(settings: AblateSettings) -> list[str]:
             for seed in range(settings.renderer_seeds):
                 failed += train_seed(settings, "renderer", names, seed)
                 failed += run_jobs(settings, [ScoringJob(seed, edits=False)])
-                report.write_report(read_all_scores(settings), settings.output)
+                write_report(settings)
             for seed in range(settings.renderer_seeds):
                 failed += run_jobs(settings, [ScoringJob(seed)])
-                report.write_report(read_all_scores(settings), settings.output)
+                write_report(settings)
     return failed
+
+
+def write_report(settings: AblateSettings) -> None:
+    """Write the report of what is finished, with the tables of ICface where there are any."""
+    report.write_report(read_all_scores(settings), settings.output)
+    icface_report.append_tables(settings.output / report.TABLE_FILE, settings.icface)
 
 
 def main(settings: AblateSettings) -> None:
@@ -159,8 +165,7 @@ def main(settings: AblateSettings) -> None:
         raise SettingError(f"{settings.sequences} sequences are too many", f"give {MAX_TEST_SEQUENCES} or fewer")
     (settings.output / "logs").mkdir(parents=True, exist_ok=True)
     failed = run_parts(settings)
-    scores = read_all_scores(settings)
-    report.write_report(scores, settings.output)
+    write_report(settings)
     print((settings.output / report.TABLE_FILE).read_text(encoding="utf-8"))
     if failed:
         raise AblationError(

@@ -13,7 +13,7 @@ from asccl.data.clips import ClipFolder, PreparedClip
 from asccl.errors import InputError
 from asccl.face.crop import warp_crop
 from asccl.morphable.head import HeadModel
-from asccl.renderers.icface.controls import lip_gaps, motion_controls
+from asccl.renderers.icface.controls import lip_gaps, motion_controls, person_offsets
 from asccl.renderers.icface.crop import face_crop_matrices
 from asccl.types import EMOTIONS
 from training.datasets.controlled_clips import ControlledFrames
@@ -54,9 +54,13 @@ class RecordedClip:
 
     @cached_property
     def controls(self) -> np.ndarray:
-        """Controls of all frames of the prepared clip, (T, 20)."""
+        """Controls of all frames of the prepared clip without what its person's face always has of them, (T, 20).
+
+        The driving controls of an edit are without these offsets, too.
+        """
         motion = self.clip.motion()
-        return motion_controls(motion, self.names, lip_gaps(self.clip.read("landmarks"), motion), self.pose_limit)
+        values = motion_controls(motion, self.names, lip_gaps(self.clip.read("landmarks"), motion), self.pose_limit)
+        return np.clip(values - person_offsets(values, motion.weight), 0, 1)
 
     @cached_property
     def crop_matrices(self) -> np.ndarray:

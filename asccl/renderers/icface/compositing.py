@@ -12,6 +12,7 @@ from asccl.types import Image
 # lengths are fractions of the side of the square
 FEATHER = 0.08  # width of the transition from the outline of the face inwards
 TONE_SIGMA = 0.12  # Gaussian: how far the colours along the outline correct those of the face
+MAX_TONE_SIDE = 128  # pixels of the square in which that correction, which is smooth, is computed
 
 
 def face_mask(landmarks: np.ndarray, crop_matrix: np.ndarray, size: int) -> np.ndarray:
@@ -46,8 +47,11 @@ def match_outline(generated: Image, source: Image, mask: np.ndarray) -> np.ndarr
     """
     weight = 4 * mask * (1 - mask)
     error = cv2.merge([(source.astype(np.float32) - generated) * weight[..., None], weight])
-    smooth = cv2.GaussianBlur(error, (0, 0), TONE_SIGMA * len(generated), borderType=cv2.BORDER_CONSTANT)
-    return generated + smooth[..., :3] / np.maximum(smooth[..., 3:], 1e-4)
+    side = min(len(generated), MAX_TONE_SIDE)
+    small = error if side == len(generated) else cv2.resize(error, (side, side), interpolation=cv2.INTER_AREA)
+    smooth = cv2.GaussianBlur(small, (0, 0), TONE_SIGMA * side, borderType=cv2.BORDER_CONSTANT)
+    tone = smooth[..., :3] / np.maximum(smooth[..., 3:], 1e-4)
+    return generated + (tone if side == len(generated) else cv2.resize(tone, generated.shape[1::-1]))
 
 
 def paste_face(image: Image, face: np.ndarray, mask: np.ndarray, crop_matrix: np.ndarray) -> Image:

@@ -24,6 +24,7 @@ from asccl.renderers.warp.lips import lip_closing_share
 from asccl.types import Image, LazyImage, Motion, as_image
 
 CPU_BATCH, ACCELERATOR_BATCH = 4, 16  # frames that are generated at once
+MAX_SIDE = 512  # pixels of a square that networks change in the resolution of the frame
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class IcfacePlan:
     Attributes:
         motion: of the source, T frames.
         edited: of the edit, T frames.
-        crop_matrices: similarities from the frames to the square of the networks, (T, 2, 3).
+        side: of the square around the face in which it is generated, pixels: the networks' size, or a multiple.
+        crop_matrices: similarities from the frames to that square, (T, 2, 3).
         source: control values of the source, (T, 20); AU 25 is measured when a frame is rendered.
         driving: control values of the edit, (T, 20); likewise.
         opacity: of the generated face, (T,) in [0, 1].
@@ -41,6 +43,7 @@ class IcfacePlan:
 
     motion: Motion
     edited: Motion
+    side: int
     crop_matrices: np.ndarray
     source: np.ndarray
     driving: np.ndarray
@@ -67,8 +70,17 @@ class IcfaceRenderer:
         measured = self.measured or MeasuredControls(source, controls.person_offsets(source, motion.weight))
         change = controls.speech_preserving_change(directed - source, motion.weight)
         driving = np.clip(measured.values - measured.offsets + change, 0, 1)
-        matrices = face_crop_matrices(motion, self.net.settings.size)
-        return IcfacePlan(motion, edited, matrices, measured.values, driving, edit_opacity(motion, edited))
+        side = self._square_side(motion)
+        matrices = face_crop_matrices(motion, side)
+        return IcfacePlan(motion, edited, side, matrices, measured.values, driving, edit_opacity(motion, edited))
+
+    def _square_side(self, motion: Motion) -> int:
+        """Choose the side of the square: networks that change their image do so in the resolution of the frame."""
+        size = self.net.settings.size
+        if self.net.settings.synthesis == "colours" or len(motion) == 0:
+            return size
+        in_frame = 1 / np.hypot(*face_crop_matrices(motion, 1)[:, :, 0].T).min()
+        return size * int(np.clip(np.ceil(in_frame / size), 1, max(MAX_SIDE // size, 1)))
 
     def start(self, plan: IcfacePlan) -> IcfaceSession:
         """See `Renderer.start`."""
@@ -131,8 +143,8 @@ class IcfaceSession:
         changed = [i for i, frame in enumerate(frames) if self._is_edited(frame)]
         if not changed:
             return edited
-        size, plan = self.renderer.net.settings.size, self.plan
-        crops = np.stack([warp_crop(frames[i].image, plan.crop_matrices[frames[i].t], size) for i in changed])
+        plan = self.plan
+        crops = np.stack([warp_crop(frames[i].image, plan.crop_matrices[frames[i].t], plan.side) for i in changed])
         source, driving = (np.stack(rows) for rows in zip(*(self._controls(frames[i]) for i in changed), strict=True))
         generated = self.renderer.generate(crops, source, driving)
         for i, crop, face in zip(changed, crops, generated, strict=True):

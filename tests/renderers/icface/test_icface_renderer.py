@@ -160,3 +160,32 @@ def test_an_edit_that_changes_nothing_renders_nothing():
     frames = frames_of(motion)
     rendered = render_all(renderer.start(renderer.plan(motion, motion)), frames)
     assert all(image is frame.image for image, frame in zip(rendered, frames, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("synthesis", "pixels_per_cm", "side"), [("colours", 30, 32), ("warp", 30, 512), ("warp", 1, 32)]
+)
+def test_networks_that_change_their_image_do_so_in_the_resolution_of_the_frame(synthesis, pixels_per_cm, side):
+    renderer = IcfaceRenderer(Icface(replace(SETTINGS, synthesis=synthesis)).freeze(), HEAD.names)
+    motion = talking_motion(scale=np.full(FRAMES, float(pixels_per_cm)))
+    assert renderer.plan(motion, smile(motion)).side == side
+
+
+def test_an_edit_by_networks_that_change_nothing_yet_keeps_the_sharpness_of_the_frame():
+    renderer = IcfaceRenderer(Icface(replace(SETTINGS, synthesis="warp")).freeze(), HEAD.names)
+    motion = talking_motion()
+    frame = frames_of(motion)[0]
+    edited = renderer.start(renderer.plan(motion, smile(motion))).render(*frame)
+    assert np.asarray(edited).std() > 0.9 * np.asarray(frame.image).std()
+
+
+@pytest.mark.parametrize("shift", [-120.0, -80.0, 150.0, 1000.0])
+def test_a_face_at_or_beyond_the_border_of_the_frame_changes_no_other_pixel(shift):
+    renderer = IcfaceRenderer(RecordingNetwork(), HEAD.names)
+    motion = talking_motion(translation=np.tile(CENTRE + np.array([shift, 0, 0]), (FRAMES, 1)))
+    frame = frames_of(talking_motion())[0]
+    frame = frame._replace(landmarks=frame.landmarks + np.float32([shift, 0, 0]))
+    edited = renderer.start(renderer.plan(motion, smile(motion))).render(*frame)
+    changed = np.flatnonzero((edited != frame.image).any((0, 2)))
+    points = frame.landmarks[:468, 0]
+    assert all(points.min() - 2 <= x <= points.max() + 2 for x in changed)

@@ -10,6 +10,7 @@ from asccl.errors import SettingError
 from training.ablation.icface import (
     BASELINE,
     SUPERVISIONS,
+    TRUTH_ROW,
     UNCHANGED_ROW,
     UNTRAINED_ROW,
     AblateIcfaceSettings,
@@ -17,7 +18,7 @@ from training.ablation.icface import (
     mean_metrics,
     training_settings,
 )
-from training.ablation.icface_report import format_report
+from training.ablation.icface_report import JOINED_TITLE, append_tables, format_report
 from training.datasets.driven_clips import SETTINGS
 
 
@@ -34,7 +35,7 @@ def smoke_settings(folder: Path) -> AblateIcfaceSettings:
 
 def test_it_trains_scores_and_reports(smoke_run):
     scores = [json.loads(line) for line in (smoke_run / "scores.jsonl").read_text().splitlines()]
-    rows = [UNCHANGED_ROW, UNTRAINED_ROW, BASELINE, "ICface + ASCCL"]
+    rows = [TRUTH_ROW, UNCHANGED_ROW, UNTRAINED_ROW, BASELINE, "ICface + ASCCL"]
     expected = {(seed, setting, row) for seed in (0, 1) for setting in SETTINGS for row in rows}
     assert {(score["seed"], score["setting"], score["row"]) for score in scores} == expected
     assert all(np.isfinite(score["psnr"]) and np.isfinite(score["attributes"]) for score in scores)
@@ -92,3 +93,18 @@ def test_a_report_states_undefined_differences():
 
 def test_a_report_of_few_seeds_has_no_differences():
     assert "difference" not in format_report(scores_of({BASELINE: [20.0], UNTRAINED_ROW: [10.0]}))
+
+
+def test_the_tables_join_another_report(smoke_run, tmp_path):
+    report = tmp_path / "table.md"
+    report.write_text("**NED**\n")
+    append_tables(report, smoke_run)
+    first, _, tables = report.read_text().partition(f"\n\n{JOINED_TITLE}\n\n")
+    assert (first, tables) == ("**NED**", (smoke_run / "table.md").read_text())
+
+
+def test_a_report_without_an_ablation_of_icface_stays_as_it_is(tmp_path):
+    report = tmp_path / "table.md"
+    report.write_text("**NED**\n")
+    append_tables(report, tmp_path / "nowhere")
+    assert report.read_text() == "**NED**\n"

@@ -120,6 +120,15 @@ def test_prepared_clips_have_the_controls_of_their_coefficients(recorded):
     assert clip.frames(range(10)).controls[:, control_index((26,))[0]] == pytest.approx(jaw, abs=1e-6)
 
 
+def test_prepared_clips_are_trained_on_without_what_a_face_always_shows(tmp_path):
+    words = word_coefficients(0, 12)
+    words[:, [HEAD.index["browDownLeft"], HEAD.index["browDownRight"]]] = 0.1
+    for number in range(2):
+        write_recording(tmp_path, Labels(f"P{number}"), words)
+    (train, *_), _ = load_recorded_clips(tmp_path, HEAD, 32, LIMIT)
+    assert train.frames(range(12)).controls[:, control_index((4,))[0]] == pytest.approx(0, abs=1e-6)
+
+
 def test_landmarks_of_prepared_clips_lie_in_their_crops(recorded):
     points = recorded[0][0].frames([0]).landmarks[0]
     assert (points.min(), points.max()) == pytest.approx((5, 27), abs=5)
