@@ -85,7 +85,8 @@ def measure(heads: Heads, head: AnnyHead, pairs: int, size: int, step: float) ->
     for number in range(pairs):
         source, target, *_ = data.sequence(number)
         frame = 7 * number % len(source)
-        both = gradients(loss, render, *(torch.from_numpy(x[frame]) for x in (source, target)), step)
+        before, after = torch.from_numpy(source[frame]), torch.from_numpy(target[frame])
+        both = gradients(loss, render, before, after, step)
         for label, units in (("all", slice(None)), ("mouth", mouth)):
             for name, value in compare(*(x[units] for x in both)).items():
                 rows.setdefault(f"{heads}, {label}: {name}", []).append(value)
