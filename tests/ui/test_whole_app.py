@@ -1,4 +1,7 @@
-"""`python app.py` with the real editor: a person clicks an example, chooses an emotion, and gets a video."""
+"""`python app.py` with the real editor: a person clicks an example, chooses an emotion, and gets a video.
+
+They do it again with ICface, whose small network is bundled.
+"""
 
 from __future__ import annotations
 
@@ -76,6 +79,12 @@ def test_an_example_becomes_sad(app, chromium):
     report = json.loads(person.download("#download-report").read_text())
     assert report["frames"]["edited"] > 0.9 * report["frames"]["total"]
     assert report["emotion"]["after"] > report["emotion"]["before"]
+    person.page.click("#advanced > button")
+    person.page.check("#generator input[value=icface]")
+    person.render()
+    person.page.wait_for_selector(".result-item:nth-child(3)")
+    report = json.loads(person.download("#download-report").read_text())
+    assert report["renderer"]["file"] == "icface-synthetic-64.safetensors"
     assert list(folder.glob("asccl-*/asccl-run-*")) == []
     assert person.errors == []
     assert person.foreign_requests == []
