@@ -20,6 +20,7 @@ import numpy as np
 
 from asccl.directors.base import Target
 from asccl.directors.preset import PresetDirector
+from asccl.face import mesh
 from asccl.face.landmarker import FaceLandmarker
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import load_anny_head
@@ -63,9 +64,8 @@ class SwitchedDisplacement(Displacement):
 
     holds = True
 
-    def _hold_outline(self, d: np.ndarray, landmarks: np.ndarray) -> None:
-        if self.holds:
-            super()._hold_outline(d, landmarks)
+    def _outline_weights(self, landmarks: np.ndarray) -> np.ndarray:
+        return super()._outline_weights(landmarks) if self.holds else np.ones(mesh.NUM_FACE_LANDMARKS, np.float32)
 
 
 class RecordingRenderer(WarpRenderer):
@@ -84,9 +84,9 @@ class RecordingRenderer(WarpRenderer):
         self.displacement: tuple[np.ndarray, Box] | None = None
         return super()._hold(landmarks, coverage, box) if self.holds else None
 
-    def _warp_part(self, image, landmarks, edited_points, field, box: Box) -> tuple[Image, Image]:
+    def _warp_part(self, image, landmarks, edited_points, field, box: Box, drop) -> tuple[Image, Image]:
         self.displacement = upsample(field[..., :2], box), box
-        return super()._warp_part(image, landmarks, edited_points, field, box)
+        return super()._warp_part(image, landmarks, edited_points, field, box, drop)
 
     def bend(self, mask: np.ndarray) -> float:
         """The largest displacement, in pixels, of the last frame inside a mask (H, W) bool."""

@@ -86,13 +86,16 @@ class Displacement:
             shared = 0.6 * d[top_rows] + 0.4 * d[low_rows]
             d[top_rows] = BROW_RIGIDITY * shared + (1 - BROW_RIGIDITY) * d[top_rows]
             d[low_rows] = BROW_RIGIDITY * shared + (1 - BROW_RIGIDITY) * d[low_rows]
-        outline = outline_weights(landmarks)
+        outline = self._outline_weights(landmarks)
         d *= outline[:, None]
         gap_change = self._lips.change(motion, edited_motion, t, landmarks)
         self._lips.drop_jaw(d, gap_change, motion, t, outline)
         self._bound_lids(d, landmarks)
         self._lips.constrain(d, gap_change, motion.rotation[t])
         return d
+
+    def _outline_weights(self, landmarks: np.ndarray) -> np.ndarray:
+        return outline_weights(landmarks)
 
     def jaw_growth(self, motion: Motion, edited_motion: Motion, t: int, landmarks: np.ndarray) -> np.ndarray:
         """Compute by how much the jaw opens the lips, at nine columns along the mouth, (9,) pixels.
