@@ -26,13 +26,11 @@ def main() -> None:
     with temporary_folder() as folder, swept(folder / "uploads"):
         os.environ["GRADIO_TEMP_DIR"] = str(folder / "uploads")
         from asccl.editing.threads import limit_threads
-        from asccl.ui.background import shorten_switch_interval
         from asccl.ui.gpu import create_editor
         from asccl.ui.listeners import Listeners
         from asccl.ui.page import WEB_ENCODING, build_page, serve
 
         limit_threads()
-        shorten_switch_interval()
         editor, listeners = create_editor(WEB_ENCODING), Listeners()
         page, address = build_page(editor, listeners, folder=folder), (arguments.host, arguments.port)
         serve(page, listeners, study_routes(editor), address, in_browser=arguments.browser, share=arguments.share)

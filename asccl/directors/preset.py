@@ -171,7 +171,7 @@ class PresetDirector:
         residuals = np.where(targets > 0, 1.0, blend.residuals)
         bounds = expand_units(MAX_UNIT_TARGETS, self.names, default=MAX_COEFFICIENT)
         calm = max_resting_levels(self.names)
-        relief = weights[0] * neutral_relief(target.source_probabilities, self.names)
+        relief = weights[EMOTIONS.index("neutral")] * neutral_relief(target.source_probabilities, self.names)
         direction = Direction(
             added_change(resting_coefficients(motion), targets, bounds, calm) + target.offsets + relief,
             blend.max_intensity,

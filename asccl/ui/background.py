@@ -9,7 +9,6 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
 NICENESS = 10  # of threads that work for seconds or minutes
-SWITCH_INTERVAL = 0.0005  # seconds; with Python's 0.005, each step of the event loop waits for every computing thread
 MAX_SESSIONS = 10_000  # remembered by `Superseding`
 
 
@@ -20,11 +19,6 @@ def lower_priority() -> None:
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
-def shorten_switch_interval() -> None:
-    """Let the threads of this process take turns more often, so that requests are answered while others compute."""
-    sys.setswitchinterval(SWITCH_INTERVAL)
 
 
 def background_executor(workers: int) -> ThreadPoolExecutor:

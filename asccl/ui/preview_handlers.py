@@ -70,10 +70,13 @@ class PreviewHandlers:
         if not settings.source:
             return None, "", False
 
+        def look(request: EditRequest) -> tuple[Any, str, bool]:
+            preview = self.editor.quick_preview(request, moment, caller.session)
+            return *_show_preview(preview, moment, settings), not preview.is_final
+
         try:
             request = await self._fitted_request(caller, settings)
-            preview = await self.looks.run(caller, self.editor.quick_preview, request, moment, caller.session)
-            return *_show_preview(preview, moment, settings), not preview.is_final
+            return await self.looks.run(caller, look, request)
         except SettingError as error:
             return gr.skip(), note_line(error_message(error), failed=True), False
         except Exception as error:
