@@ -26,12 +26,9 @@ from benchmarks.report import describe_machine
 ROOT = Path(__file__).parent.parent
 INPUTS, OUTPUT = ROOT / "build/gpu-inputs", ROOT / "build/gpu"
 PICTURE_SIDE = 256  # pixels, of the prepared clip
-SECTIONS = ("tests", "loss", "renderer-inference", "renderer-training", "icface", "metric")
+SECTIONS = ("tests", "loss", "renderer-inference", "metric", "renderer-training", "icface")
 MIN_SECTION_SECONDS = 20.0
-SHARES = {
-    "renderer-training": 0.5,
-    "icface": 0.5,
-}  # of the seconds that are left, for a section that uses as many as it gets
+SHARES = {"renderer-training": 0.45}  # of the seconds that are left, for a section that uses as many as it gets
 Rows = dict[str, float | str]
 
 
@@ -63,7 +60,7 @@ def run_section(name: str, seconds: float, options: argparse.Namespace) -> Rows:
         Its rows; one row with the last line of its errors if it fails.
     """
     if name == "tests":
-        command = [sys.executable, "-m", "pytest", "-q", "-rs", "-m", "gpu", "--confcutdir=tests/gpu", "tests/gpu"]
+        command = [sys.executable, "-m", "pytest", "-m", "gpu", "--confcutdir=tests/gpu", "tests/gpu"]
     else:
         command = [sys.executable, "-m", "benchmarks.gpu_sections", name, f"--seconds={seconds:.0f}"]
         command += [f"--device={options.device}", f"--inputs={options.inputs}", f"--output={options.output}"]

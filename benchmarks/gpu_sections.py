@@ -2,9 +2,9 @@
 
 loss                  one step of the ASCCL loss at 224 pixels on IResNet-50, fp32 and bfloat16, beside the plain code
 renderer-inference    NED's renderer in its published size at 256 pixels
+metric                a training step of the preset `paper` of the metric: 224 pixels, the backbone trains too
 renderer-training     the preset `paper` without VGG-19, on the prepared clip, for the seconds that are left
 icface                the preset `paper` of ICface, 128 pixels, without VGG-19, on synthetic people, likewise
-metric                a training step of the preset `paper` of the metric: 224 pixels, the backbone trains too
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.benchmark import Timer
 
 from benchmarks import asccl_loss
@@ -25,10 +26,10 @@ from benchmarks.gpu import Rows
 from training import train_icface, train_metric, train_renderer
 from training.engine.settings import LoopSettings, parse_settings
 
-MIN_SECONDS = 2.0  # of a timing
-PILOT_STEPS = (4, 24)  # of two short trainings; the difference is the time of a step
-TINY_PILOT_STEPS = (1, 2)
-FINAL_SHARE = 0.8  # of the seconds that are left after them
+MIN_SECONDS = 1.0  # of a timing
+PILOT_STEPS, TINY_PILOT_STEPS = 24, 2  # of a short training that measures the time of a step
+SHORT_EMA_DECAY = 0.98  # of trainings of minutes; that of `paper` would average the initial weights in
+FINAL_SHARE = 0.8  # of the seconds that are left after it
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -122,42 +123,48 @@ def measure_renderer_inference(options: argparse.Namespace) -> Rows:
 
 
 def train_for_seconds(
-    main: Callable, settings: LoopSettings, seconds: float, pilot_steps: tuple[int, int]
+    main: Callable, settings: LoopSettings, seconds: float, pilot_steps: int
 ) -> tuple[Rows, list[dict[str, float]]]:
-    """Run a training for about so many seconds: two short runs tell the time of a step, a third one trains.
+    """Run a training for about so many seconds: a short run measures the time of a step, a second one trains.
 
     Args:
         main: of the training script.
         settings: of the training; steps and the intervals are replaced.
-        seconds: for all three.
-        pilot_steps: of the short runs.
+        seconds: for both.
+        pilot_steps: of the short run.
 
     Returns:
-        Rows, and the lines of the log of the third run.
+        Rows, and the lines of the log of the second run.
     """
-    start, elapsed = time.monotonic(), []
-    for steps in pilot_steps:
-        begin = time.monotonic()
-        _train(main, settings, steps)
-        elapsed.append(time.monotonic() - begin)
-    step_seconds = max(1e-3, (elapsed[1] - elapsed[0]) / (pilot_steps[1] - pilot_steps[0]))
-    left = FINAL_SHARE * (seconds - (time.monotonic() - start)) - elapsed[0]
-    steps = max(pilot_steps[0], int(left / step_seconds))
+    begin = time.monotonic()
+    step_seconds, _ = _train(main, settings, pilot_steps)
+    elapsed = time.monotonic() - begin
+    start_seconds = elapsed - pilot_steps * step_seconds
+    left = FINAL_SHARE * (seconds - elapsed) - start_seconds
+    steps = max(pilot_steps, int(left / step_seconds))
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     begin = time.monotonic()
-    log = _train(main, settings, steps)
+    step_seconds, log = _train(main, settings, steps)
     rows: Rows = {"steps": float(steps), "ms per step": 1e3 * step_seconds, "seconds": time.monotonic() - begin}
     if torch.cuda.is_available():
         rows["GiB"] = torch.cuda.max_memory_allocated() / 2**30
     return rows, log
 
 
-def _train(main: Callable, settings: LoopSettings, steps: int) -> list[dict[str, float]]:
+def _train(main: Callable, settings: LoopSettings, steps: int) -> tuple[float, list[dict[str, float]]]:
+    """Train; return the seconds of a step, over the second half of them, and the lines of the log."""
     shutil.rmtree(settings.output, ignore_errors=True)
-    main(replace(settings, steps=steps, evaluate_every=steps, save_every=steps))
+    updates: list[float] = []  # times; a step has one for each of its optimizers
+    hook = register_optimizer_step_post_hook(lambda *_: updates.append(time.monotonic()))
+    try:
+        main(replace(settings, steps=steps, evaluate_every=steps, save_every=steps))
+    finally:
+        hook.remove()
+    ends = updates[len(updates) // steps - 1 :: len(updates) // steps]
+    half = steps // 2
     lines = (settings.output / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+    return (ends[-1] - ends[half - 1]) / (steps - half), [json.loads(line) for line in lines]
 
 
 def train_renderer_on_clip(options: argparse.Namespace) -> Rows:
@@ -165,7 +172,7 @@ def train_renderer_on_clip(options: argparse.Namespace) -> Rows:
     prepared = options.inputs.is_dir()
     arguments = ["--preset", "smoke" if options.tiny else "paper", "--vgg-weight=0", "--vgg=", "--pixels-weight=20"]
     arguments += [f"--output={options.output / 'renderer'}", f"--weights={options.output / 'renderer.safetensors'}"]
-    arguments += ["--asccl-weight=1", "--workers=0"] + [f"--data={options.inputs}"] * prepared
+    arguments += ["--asccl-weight=1"] + [f"--data={options.inputs}"] * prepared
     settings = parse_settings(train_renderer.RendererSettings, None, arguments)
     pilot_steps = TINY_PILOT_STEPS if options.tiny else PILOT_STEPS
     rows, log = train_for_seconds(train_renderer.main, settings, options.seconds, pilot_steps)
@@ -179,8 +186,8 @@ def train_icface_on_synthetic_people(options: argparse.Namespace) -> Rows:
     """Train ICface with ASCCL on synthetic people, and compare it with the untrained networks on other people."""
     arguments = ["--preset", "smoke" if options.tiny else "paper", "--vgg-weight=0", "--vgg="]
     arguments += [f"--output={options.output / 'icface'}", f"--weights={options.output / 'icface.safetensors'}"]
-    arguments += ["--workers=0", "--log-every=20"]
-    arguments += ["--synthetic-people=16", "--held-out-people=2"] * (not options.tiny)
+    arguments += ["--log-every=20", f"--ema-decay={SHORT_EMA_DECAY}"]
+    arguments += ["--synthetic-people=32", "--held-out-people=2"] * (not options.tiny)
     settings = parse_settings(train_icface.IcfaceTrainingSettings, None, arguments)
     pilot_steps = TINY_PILOT_STEPS if options.tiny else PILOT_STEPS
     rows, log = train_for_seconds(train_icface.main, settings, options.seconds, pilot_steps)

@@ -83,6 +83,13 @@ class MappingNetwork(nn.Module):
         return styles[torch.arange(len(z), device=z.device), emotion]
 
 
+def _copy_shared_tensors(module: nn.Module, state: dict[str, torch.Tensor], prefix: str, _: object) -> None:
+    """Copy the tensors of an LSTM in a state dict: cuDNN keeps them in one buffer, which safetensors refuses."""
+    for name, tensor in state.items():
+        if name.startswith(prefix):
+            state[name] = tensor.clone()
+
+
 class SequenceNetwork(nn.Module):
     """Layers that read single frames, a bidirectional LSTM over time, then layers that read single frames again.
 
@@ -97,6 +104,7 @@ class SequenceNetwork(nn.Module):
         self.seq1 = mlp(*input_sizes, final_relu=True)
         self.LSTM = nn.LSTM(input_sizes[-1], width, num_layers=2, batch_first=True, bidirectional=True)
         self.seq2 = mlp(2 * width, *output_sizes)
+        self.LSTM.register_state_dict_post_hook(_copy_shared_tensors)
 
     def per_frame(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, inputs) -> (B, T, outputs)."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from asccl.metric.loss import ASCCLLoss
 from asccl.nets.ned_renderer import INPUT_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator, RendererSizes
@@ -19,6 +20,11 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(),
 @pytest.fixture(autouse=True)
 def full_precision():
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+
+@pytest.fixture(autouse=True)
+def own_accelerator():
+    AcceleratorState._reset_state(reset_partial_state=True)  # a process has one precision
 
 
 def loss_and_gradient(device: str, precision: torch.dtype = torch.float32) -> tuple[float, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 import official
 import pytest
+import safetensors.torch
 import torch
 
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, mean_styles
@@ -54,6 +55,16 @@ def test_any_number_of_coefficients_and_frames():
         net.generator.seq2[-1].weight.zero_()
         net.generator.seq2[-1].bias.zero_()
     assert torch.equal(net.generator(x, net.mean_style[:2]), x)  # residual
+
+
+def test_tensors_of_the_lstm_that_cudnn_keeps_in_one_can_be_saved():
+    net = Manipulator(ManipulatorSizes(52, width=16))
+    parameters = list(net.generator.LSTM.parameters())
+    buffer = torch.cat([p.detach().flatten() for p in parameters])  # as cuDNN does on a GPU
+    for parameter, part in zip(parameters, buffer.split([p.numel() for p in parameters]), strict=True):
+        parameter.data = part.view(parameter.shape)
+    saved = safetensors.torch.load(safetensors.torch.save(net.state_dict()))
+    assert torch.equal(saved["generator.LSTM.weight_hh_l1"], net.generator.LSTM.weight_hh_l1)
 
 
 def test_sizes_survive_a_file():
