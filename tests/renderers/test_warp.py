@@ -234,6 +234,23 @@ def test_shadows_on_skin_keep_the_colour_that_the_skin_reflects_most(head, face)
         assert np.argsort(model.shadow_slopes).tolist() == order
 
 
+def test_a_fold_on_fair_skin_is_a_reddish_shadow(head, face):
+    """Fair skin is nearly white in a photo: in its own hue a shadow would look grey."""
+    image, landmarks, _ = face
+    skin, model = (250, 228, 214), SkinModel(head)
+    model.observe(np.full_like(image, skin), landmarks)
+    patch, flat = np.full((4, 4, 3), skin, np.uint8), np.zeros((4, 4), np.float32)
+    red, _, blue = relight(patch, flat + 0.75, flat, 100.0, model.shadow_slopes)[0, 0].astype(float)
+    assert red / blue > 1.05 * skin[0] / skin[2]
+
+
+def test_a_fold_does_not_deepen_the_grain_of_a_photo():
+    noise = np.random.default_rng(0).normal(180, 6, (60, 60)).round().astype(np.uint8)
+    flat = np.ones((60, 60), np.float32)
+    folded = relight(np.repeat(noise[..., None], 3, 2), flat, flat, 100.0, np.ones(3))
+    assert folded.std() < 1.35 * noise.std()
+
+
 def test_a_field_gives_back_the_values_at_its_points(head, face):
     _, landmarks, _ = face
     field = FaceField(head)

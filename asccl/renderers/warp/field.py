@@ -175,6 +175,26 @@ def upsample(field: np.ndarray, box: Box) -> np.ndarray:
     return cv2.warpAffine(field, scale, (w, h), flags=INVERSE_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
+def sample_field(field: np.ndarray, points: np.ndarray, box: Box) -> np.ndarray:
+    """Read a coarse field at some points.
+
+    Args:
+        field: (h, w, ...) over the box.
+        points: (n, 2+) pixels of the frame.
+        box: with the cells of the field.
+
+    Returns:
+        (n, ...) interpolated values.
+    """
+    return sample_cells(field, (points[:, :2] - (box.x0, box.y0)) / box.cell)
+
+
+def sample_cells(field: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Interpolated values (n, ...) of a field (h, w, ...) at points (n, 2), in cells."""
+    x, y = points.astype(np.float32).T
+    return cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
+
+
 def resample(field: np.ndarray, box: Box, fine: Box) -> np.ndarray:
     """Resample a field to the cells of another box that starts at the same pixel.
 

@@ -16,10 +16,11 @@ import numpy as np
 from asccl.face import mesh
 from asccl.face.crop import quarter_turns
 from asccl.morphable.head import HeadModel
+from asccl.renderers.warp.brows import BrowModel
 from asccl.renderers.warp.coverage import Coverage, coverage_weights
 from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.eyes import IrisModel, restore_eyeballs
-from asccl.renderers.warp.field import Box, FaceField, face_size, resample, upsample
+from asccl.renderers.warp.field import Box, FaceField, face_size, resample, sample_field, upsample
 from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
 from asccl.renderers.warp.hold import fade_to_source, lowest_weights, silhouette_weights
 from asccl.renderers.warp.jaw_drop import JawDrop, drop_of
@@ -40,9 +41,10 @@ DETAIL_RANGE = (-25, 8)  # grey levels of the skin's own creases around the mean
 
 @dataclass(frozen=True)
 class WarpAppearance:
-    """Measured appearance of a person: skin, irises, mouth, glasses, occluders."""
+    """Measured appearance of a person: skin, brows, irises, mouth, glasses, occluders."""
 
     skin: SkinModel
+    brows: BrowModel
     eyes: IrisModel
     mouth: MouthModel
     glasses: GlassesModel
@@ -53,13 +55,14 @@ class WarpObserver:
     """Measures a person's appearance and what lies before the face, frame by frame."""
 
     def __init__(self, head: HeadModel):
-        models = SkinModel(head), IrisModel(), MouthModel(), GlassesModel(), OccluderModel(head)
+        models = SkinModel(head), BrowModel(), IrisModel(), MouthModel(), GlassesModel(), OccluderModel(head)
         self._appearance = WarpAppearance(*models)
 
     def add(self, image: Image, landmarks: np.ndarray) -> None:
         """Measure a frame, (H, W, 3) uint8 RGB, with its landmarks, (478, 3) pixels."""
         image, landmarks = turn_upright(image, landmarks)
         self._appearance.skin.observe(image, landmarks)
+        self._appearance.brows.observe(image, landmarks)
         self._appearance.eyes.observe(image, landmarks)
         self._appearance.mouth.observe(image, landmarks)
         self._appearance.glasses.observe(image, landmarks)
@@ -155,6 +158,7 @@ class WarpRenderer:
             field *= weights[..., None]
             displacement = displacement * point_weights
             edited_points = points + displacement
+        self._appearance.brows.stiffen(field, landmarks, edited_points, box, weights)
         box = changed_part(field, box)
         if box.empty:
             return image
@@ -231,21 +235,6 @@ class WarpSession:
         return {"covered_frames": self._covered_frames, "glasses": self._renderer.glasses}
 
 
-def sample_field(field: np.ndarray, points: np.ndarray, box: Box) -> np.ndarray:
-    """Read a coarse field at some points.
-
-    Args:
-        field: (h, w) over the box.
-        points: (n, 2+) pixels of the frame.
-        box: with the cells of the field.
-
-    Returns:
-        (n,) interpolated values.
-    """
-    at = ((points[:, :2] - (box.x0, box.y0)) / box.cell).astype(np.float32)
-    return cv2.remap(field, at[:, 0], at[:, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
-
-
 def changed_part(field: np.ndarray, box: Box) -> Box:
     """Find the part of a box in which its field (h, w, 3) moves a pixel or changes its brightness; empty if none."""
     x, y, light = cv2.split(np.abs(field))
@@ -299,7 +288,8 @@ def relight(image: Image, brightness: np.ndarray, depth: np.ndarray, size: float
         gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         side = 2 * max(1, round(0.03 * size)) + 1
         smooth = cv2.blur(cv2.blur(gray, (side, side)), (side, side))
-        detail = np.clip(cv2.subtract(gray, smooth, dtype=cv2.CV_32F), *DETAIL_RANGE)
+        grain = 2 * round(0.006 * size) + 1
+        detail = np.clip(cv2.subtract(cv2.blur(gray, (grain, grain)), smooth, dtype=cv2.CV_32F), *DETAIL_RANGE)
         brightness = brightness + CREASE_GAIN * depth * detail / np.maximum(gray, 16)
     gain = cv2.merge([1 + np.float32(slope) * (brightness - 1) for slope in slopes])
     return cv2.multiply(image, gain, dtype=cv2.CV_8U)

@@ -24,8 +24,8 @@ IMAGE_NOISE = 0.6  # grey levels of roughness that smooth skin shows in any imag
 DEFAULT_TEXTURE = 0.006  # relative roughness of skin that was not observed
 LIGHT_PRIOR = np.array([0.0, -0.25, -0.35])  # from above and from the camera
 LIGHT_PRIOR_WEIGHT = 0.05  # over that of the samples
-SHADOW_WARMTH = 0.55  # how far a shadow keeps the colours that skin reflects most
-SHADOW_SLOPE_RANGE = (0.75, 1.12)
+SHADOW_WARMTH = 1.5  # how far a shadow keeps the colours that skin reflects most
+SHADOW_SLOPE_RANGE = (0.72, 1.18)
 LOG_OFFSET = 12  # grey levels, added before a logarithm
 BRIGHTNESS_TOLERANCE, TINT_TOLERANCE = 0.75, 0.35  # log colour difference at which a pixel hardly counts as skin
 
@@ -107,10 +107,10 @@ class SkinModel:
 
     @property
     def roughness(self) -> float:
-        """0.4 for very smooth skin to 1.3 for lined skin: the strength of a drawn wrinkle."""
+        """0.4 for very smooth skin to 1.1 for lined skin: the strength of a drawn wrinkle."""
         if self._roughness is None:
             texture = float(np.median(self._texture)) if self._texture else DEFAULT_TEXTURE
-            self._roughness = float(np.clip(0.35 + 95 * texture, 0.4, 1.3))
+            self._roughness = float(np.clip(0.35 + 95 * texture, 0.4, 1.1))
         return self._roughness
 
     @property

@@ -41,8 +41,8 @@ WRINKLES = (
     ),
     Wrinkle(  # glabellar fold: slants from beside the root of the nose to above the head of the brow
         path=((55, 8, 0.6), (55, 9, 0.5), (107, 9, 0.42), (108, 9, 0.25)),
-        width=0.034,
-        depth=0.29,
+        width=0.036,
+        depth=0.26,
         units={"browDown": 1.0},
     ),
     Wrinkle(  # bunny line, beside the bridge of the nose
