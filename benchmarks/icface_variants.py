@@ -27,7 +27,8 @@ from benchmarks.report import print_rows
 from training import train_icface
 from training.engine.settings import load_preset
 from training.icface_eval import drive
-from training.train_icface import IcfaceTrainingSettings, load_clips
+from training.icface_settings import IcfaceTrainingSettings
+from training.train_icface import load_clips
 
 PUBLISHED_TRAINING = MappingProxyType(
     {

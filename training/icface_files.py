@@ -12,6 +12,7 @@ from asccl.nets.icface_settings import DISCRIMINATOR_KIND, DiscriminatorSettings
 from asccl.zoo import read_icface_settings
 from training.engine.weights import write_weights
 
+SNAPSHOTS = "networks"  # folder of networks that a training keeps
 DISCRIMINATOR_SUFFIX = "-D"  # of its file, after the name of the file of neutralizer and animator
 
 
@@ -65,6 +66,16 @@ def load_initial_icface(source: str, net: Icface, discriminator: Discriminator |
 def discriminator_file(path: Path) -> Path:
     """Return the path of the discriminator's file beside that of neutralizer and animator."""
     return path.with_name(f"{path.stem}{DISCRIMINATOR_SUFFIX}{path.suffix}")
+
+
+def snapshot_file(folder: Path, step: int) -> Path:
+    """Return the path of the averaged networks after a number of steps, below the output folder of a training."""
+    return folder / SNAPSHOTS / f"step-{step:08d}.safetensors"
+
+
+def list_snapshots(folder: Path) -> dict[int, Path]:
+    """List the snapshots in the output folder of a training by their step."""
+    return {int(path.stem.partition("-")[2]): path for path in sorted((folder / SNAPSHOTS).glob("step-*.safetensors"))}
 
 
 def _fits(file: Path, settings: DiscriminatorSettings) -> bool:

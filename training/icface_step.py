@@ -12,6 +12,7 @@ from asccl.face.crop import CROP_SIZE
 from asccl.metric.align import warp_affine
 from asccl.metric.loss import ASCCLLoss
 from asccl.nets.icface import Discriminator, Generator, Icface, neutral_controls
+from asccl.nets.icface_synthesis import ImageChange
 from asccl.renderers.icface.controls import MOUTH_CORNERS, UPPER_FACE, control_index
 from training import losses
 from training.datasets.controlled_clips import FramePair
@@ -48,6 +49,14 @@ def edit_controls(batch: FramePair, count: int) -> torch.Tensor:
 def generate_images(net: Icface, batch: FramePair) -> GeneratedImages:
     """Neutralize the sources of a batch and animate them by the controls of the targets."""
     return GeneratedImages(*net(batch.source, batch.source_controls, batch.target_controls))
+
+
+def opacity_loss(change: ImageChange) -> Losses:
+    """Return the loss "opacity": how much generated colour lies over the image; none for colours alone.
+
+    It leaves colours where a shift of pixels cannot explain the target, and keeps them off the rest of the face.
+    """
+    return {} if change.opacity is None else {"opacity": change.opacity.mean()}
 
 
 class DiscriminatorObjective(nn.Module):
@@ -156,15 +165,19 @@ class AnimatorObjective(nn.Module):
             rng: random numbers.
 
         Returns:
-            "adversarial", "attributes", "identity", "reconstruction", and "asccl" where it is asked for.
+            "adversarial", "attributes", "identity", "reconstruction", "opacity" of a network that changes its image,
+            and "asccl" where it is asked for.
         """
         count = self.settings.edits
         controls = torch.cat([batch.target_controls, edit_controls(batch, count)])
         own = torch.cat([batch.source_controls, batch.source_controls[:count]])
-        images = self.animator(torch.cat([neutral, neutral[:count]]), controls, own)
+        sources = torch.cat([neutral, neutral[:count]])
+        change = self.animator.change_of(sources, controls, own)
+        images = change.apply(sources)
         generated, edited = images[: len(neutral)], images[len(neutral) :]
         values = self.settings.scored(images, controls, torch.cat([batch.person, batch.person[:count]]))
         values["reconstruction"] = losses.reconstruction(generated, batch.target)
+        values |= opacity_loss(change)
         if self.settings.asccl is not None:
             values["asccl"] = self.settings.asccl_loss(self.settings.asccl, batch, edited, rng)
         return values
@@ -184,10 +197,12 @@ class NeutralizerObjective(nn.Module):
         in all images of a batch.
 
         Returns:
-            "adversarial", "attributes", "identity", "reconstruction", "neutral", and "vgg" where it is asked for.
+            "adversarial", "attributes", "identity", "reconstruction", "neutral", "opacity" of a network that changes
+            its image, and "vgg" where it is asked for.
         """
         controls = neutral_controls(batch.source_controls)
-        neutral = self.neutralizer(batch.source, controls)
+        change = self.neutralizer.change_of(batch.source, controls)
+        neutral = change.apply(batch.source)
         with frozen(animator):
             own = torch.cat([batch.source_controls, controls])
             images = animator(torch.cat([neutral, neutral]), torch.cat([batch.target_controls, controls]), own)
@@ -195,6 +210,7 @@ class NeutralizerObjective(nn.Module):
         values = self.settings.scored(neutral, controls, batch.person)
         values["reconstruction"] = losses.reconstruction(generated, batch.target)
         values["neutral"] = losses.neutral_consistency(neutral, redrawn)
+        values |= opacity_loss(change)
         if self.settings.perceptual is not None:
             values["vgg"] = self.settings.perceptual(neutral, batch.target)
         return values

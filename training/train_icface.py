@@ -11,23 +11,16 @@ to start again. Sample images appear in its folder samples.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from asccl.errors import SettingError
-from asccl.face.crop import CROP_SIZE
 from asccl.metric.loss import ASCCLLoss
-from asccl.metric.loss_settings import Daas, LossSettings
-from asccl.metric.scc import Heads
+from asccl.metric.loss_settings import LossSettings
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.icface import Discriminator, Icface, initialize
-from asccl.nets.icface_settings import DiscriminatorSettings, IcfaceSettings, Norm, Synthesis
-from asccl.zoo import DEFAULT_METRIC, load_metric
+from asccl.zoo import load_metric
 from training.datasets import HELD_OUT_SEED_OFFSET
 from training.datasets.controlled_clips import ControlledClip, FramePair, FramePairs
 from training.datasets.driven_clips import DrivenClip
@@ -35,9 +28,10 @@ from training.datasets.recorded_controlled import load_recorded_clips, recorded_
 from training.datasets.synthetic_controlled import synthetic_clips, synthetic_driven_clips
 from training.engine import checkpoint, loop
 from training.engine.loop import Phase, PhaseResult, linear_decay
-from training.engine.settings import LoopSettings, run_command
+from training.engine.settings import run_command
 from training.icface_eval import IcfaceValidation
-from training.icface_files import load_initial_icface, write_icface
+from training.icface_files import load_initial_icface, snapshot_file, write_icface
+from training.icface_settings import IcfaceTrainingSettings, validate_settings
 from training.icface_step import (
     AnimatorObjective,
     DiscriminatorObjective,
@@ -51,165 +45,6 @@ from training.train_renderer import ema_update
 
 RMSPROP_ALPHA, RMSPROP_EPS = 0.99, 1e-8
 ADAM_BETAS = (0.5, 0.999)
-MIN_METRIC_SIZE, METRIC_STRIDE = 32, 16  # of the images that a metric reads, pixels
-
-Optimizer = Literal["rmsprop", "adam"]
-Initialization = Literal["published", "default"]
-
-
-@dataclass(frozen=True)
-class IcfaceTrainingSettings(LoopSettings):
-    """Settings of `training.train_icface`.
-
-    Attributes:
-        weights: file of the finished networks; the discriminator goes to NAME-D beside it.
-        batch_size: pairs of frames on each device.
-        data: folder of `training.prepare`; without one, people are synthetic.
-        people: labels of the people to use, separated by commas; with ! before a label all but that one.
-        verify: compare the files of the folder with its manifest before the training.
-        synthetic_people: number of synthetic people to train on.
-        synthetic_frames: frames of each of them.
-        held_out_people: number of synthetic people to evaluate on.
-        held_out_frames: frames of each of them, or of each held-out clip at most.
-        size: side of an image, pixels.
-        width: channels of the first layer of neutralizer and animator, 128 in ICface.
-        network_size: side of the reduced image that neutralizer and animator read, pixels, for a `synthesis` that
-            changes an image; 0 for `size`.
-        blocks: residual blocks of each, 6 in ICface.
-        downsamplings: number of times that each halves the resolution, 2 in ICface.
-        dropout: probability of dropout in the residual blocks, 0.5 in ICface.
-        pose_limit: rotation of the head whose control is 1, radians.
-        norm: "batch" normalization as in ICface, or "group" normalization, which small batches need.
-        synthesis: "colours" as in ICface; "blend" for colours with an opacity over the image that a network reads;
-            "warp" for these and where each of its pixels comes from.
-        discriminator_width: channels of the first layer of the discriminator, 256 in ICface.
-        initialization: initial weights: "published" as in ICface, for its width, or "default" as PyTorch draws them.
-        optimizer: "rmsprop" as in ICface, or "adam" with beta1 0.5.
-        learning_rate: learning rate, constant for half of the steps, then decays linearly to 0.
-        ema_decay: decay of the moving average of neutralizer and animator; the average is what is written.
-        adversarial_weight: weight of the GAN losses.
-        reconstruction_weight: weight of the L1 distance to the target.
-        attributes_weight: weight of the distance of the controls that the discriminator reads.
-        identity_weight: weight of the cross entropy of the people.
-        softmax_twice: take the softmax of the people's logits as logits, as ICface does.
-        neutral_weight: weight of the distance of the neutral face to the same, animated by neutral controls.
-        r1_weight: weight of the gradient penalty of the discriminator; 0 leaves it out.
-        vgg_weight: weight of the VGG-19 perceptual loss between neutral face and target, 0.1 in ICface.
-        vgg: name or file of the VGG-19 weights, see docs/ned.md.
-        edits: images of a batch that are generated as edits, too: with speech and pose of the source and the emotion of
-            the target; they have no truth, and the losses of the discriminator alone.
-        asccl_weight: weight of the ASCCL loss between sources and edits, 0.3 as published; 0 leaves it out.
-        asccl_size: side of the crops in the ASCCL loss, pixels.
-        metric: name or file of the SCC metric.
-        heads: disparity heads of that metric: "trained", "random" or "identity".
-        daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
-        start_from: file of networks to start from; their discriminator is read from NAME-D beside it.
-    """
-
-    changeable = LoopSettings.changeable | {"verify"}
-
-    output: Path = Path("build/icface")
-    weights: Path = Path("build/icface.safetensors")
-    batch_size: int = 8
-    data: Path | None = None
-    people: str = ""
-    verify: bool = True
-    synthetic_people: int = 128
-    synthetic_frames: int = 12
-    held_out_people: int = 6
-    held_out_frames: int = 16
-    size: int = 128
-    width: int = 128
-    network_size: int = 0
-    blocks: int = 6
-    downsamplings: int = 2
-    dropout: float = 0.5
-    pose_limit: float = 0.7
-    norm: Norm = "batch"
-    synthesis: Synthesis = "colours"
-    discriminator_width: int = 256
-    initialization: Initialization = "published"
-    optimizer: Optimizer = "rmsprop"
-    learning_rate: float = 2e-4
-    ema_decay: float = 0.999
-    adversarial_weight: float = 1.0
-    reconstruction_weight: float = 10.0
-    attributes_weight: float = 10.0
-    identity_weight: float = 10.0
-    softmax_twice: bool = True
-    neutral_weight: float = 10.0
-    r1_weight: float = 0.05
-    vgg_weight: float = 0.0
-    vgg: str = ""
-    edits: int = 0
-    asccl_weight: float = 0.0
-    asccl_size: int = CROP_SIZE
-    metric: str = DEFAULT_METRIC
-    heads: Heads = "trained"
-    daas: Daas = "paper"
-    start_from: str = ""
-
-    def network_settings(self) -> IcfaceSettings:
-        """Return the settings of neutralizer and animator. Raises ValueError."""
-        names = ("width", "blocks", "downsamplings", "dropout", "pose_limit", "norm", "synthesis")
-        size = self.network_size or self.size
-        if self.size % size or (size != self.size and self.synthesis == "colours"):
-            raise ValueError(f"networks of {size} pixels do not change images of {self.size} pixels")
-        return IcfaceSettings(**{name: getattr(self, name) for name in names}, size=size)
-
-    def discriminator_settings(self, identities: int) -> DiscriminatorSettings:
-        """Return the settings of the discriminator. Raises ValueError. identities: number of people."""
-        return DiscriminatorSettings(self.discriminator_width, self.size, identities)
-
-    def discriminator_weights(self) -> dict[str, float]:
-        """Return the weight of every loss of the discriminator."""
-        gan = dict.fromkeys(("real", "fake", "fake_neutral"), self.adversarial_weight)
-        heads = {"attributes": self.attributes_weight, "identity": self.identity_weight}
-        return gan | heads | {"r1": self.r1_weight}
-
-    def generator_weights(self) -> dict[str, float]:
-        """Return the weight of every loss of animator and neutralizer."""
-        return {
-            "adversarial": self.adversarial_weight,
-            "reconstruction": self.reconstruction_weight,
-            "attributes": self.attributes_weight,
-            "identity": self.identity_weight,
-            "neutral": self.neutral_weight,
-            "vgg": self.vgg_weight,
-            "asccl": self.asccl_weight,
-        }
-
-
-def validate_settings(settings: IcfaceTrainingSettings) -> None:
-    """Check settings that depend on each other. Raises SettingError."""
-    try:
-        settings.network_settings()
-        settings.discriminator_settings(1)
-    except ValueError as error:
-        raise SettingError(str(error), "give other sizes") from error
-    if settings.vgg_weight and not settings.vgg:
-        raise SettingError(
-            f"vgg_weight is {settings.vgg_weight:g}, and VGG-19's weights are not bundled",
-            "give --vgg FILE (docs/ned.md says where to get it), or --vgg-weight 0",
-        )
-    if not 0 <= settings.edits <= settings.batch_size or (settings.asccl_weight and not settings.edits):
-        raise SettingError(
-            f"{settings.edits} edits of batches of {settings.batch_size}, ASCCL weight {settings.asccl_weight:g}",
-            "give --edits from 0 to the batch size, and 1 or more for the ASCCL loss",
-        )
-    if settings.asccl_size < MIN_METRIC_SIZE or settings.asccl_size % METRIC_STRIDE:
-        raise SettingError(
-            f"asccl_size {settings.asccl_size} is no size of the metric's images",
-            f"give a multiple of {METRIC_STRIDE}, {MIN_METRIC_SIZE} or more",
-        )
-
-    counts = (settings.synthetic_people, settings.held_out_people, settings.synthetic_frames, settings.held_out_frames)
-    if min(counts) < 1:
-        raise SettingError(
-            f"{settings.synthetic_frames} frames of {settings.synthetic_people} people, "
-            f"{settings.held_out_frames} frames of {settings.held_out_people} held-out people",
-            "give 1 or more of each",
-        )
 
 
 def load_clips(settings: IcfaceTrainingSettings) -> tuple[Sequence[ControlledClip], Sequence[DrivenClip]]:
@@ -284,7 +119,12 @@ def main(settings: IcfaceTrainingSettings) -> None:
     averaged = AveragedModel(net, multi_avg_fn=ema_update(settings.ema_decay))
     averaged.module.eval()
     accelerator.register_for_checkpointing(*schedules, averaged)
-    validate = IcfaceValidation(averaged, discriminator, held_out_clips, settings.output / "samples")
+    validation = IcfaceValidation(averaged, discriminator, held_out_clips, settings.output / "samples")
+
+    def evaluate() -> dict[str, float]:
+        if settings.snapshots:
+            write_icface(snapshot_file(settings.output, int(averaged.n_averaged)), averaged.module)
+        return validation()
 
     def discriminator_phase(batch: FramePair, _: None, _rng: torch.Generator) -> PhaseResult:
         images = generate_images(net, batch)
@@ -309,8 +149,8 @@ def main(settings: IcfaceTrainingSettings) -> None:
             lambda: averaged.update_parameters(net),
         ),
     ]
-    loop.train(accelerator, modules, phases, pairs, settings, validate)
-    validate.close()
+    loop.train(accelerator, modules, phases, pairs, settings, evaluate)
+    validation.close()
     if accelerator.is_main_process:
         write_icface(settings.weights, averaged.module, discriminator)
 

@@ -7,6 +7,7 @@ from torch.utils.data import default_collate
 from asccl.metric.loss import ASCCLLoss
 from asccl.nets.icface import Discriminator, Icface, neutral_controls
 from asccl.nets.icface_settings import DiscriminatorSettings, IcfaceSettings
+from asccl.nets.icface_synthesis import INITIAL_OPACITY, ImageChange
 from asccl.renderers.icface.controls import MOUTH_CORNERS, UPPER_FACE, control_index
 from asccl.zoo import create_metric
 from training.datasets.controlled_clips import FramePair, FramePairs
@@ -106,6 +107,9 @@ class RecordingAnimator(torch.nn.Module):
         self.controls, self.own = controls, own
         return images
 
+    def change_of(self, images: torch.Tensor, controls: torch.Tensor, own: torch.Tensor) -> ImageChange:
+        return ImageChange(self(images, controls, own))
+
 
 def test_the_neutral_face_is_animated_by_the_target_and_by_neutral_controls(batch, net, discriminator):
     animator = RecordingAnimator()
@@ -118,6 +122,15 @@ def test_the_neutral_face_is_animated_by_the_target_and_by_neutral_controls(batc
 def test_a_perfect_animator_has_no_reconstruction_loss(batch, discriminator):
     objective = AnimatorObjective(RecordingAnimator(), GeneratorLosses(discriminator))
     assert objective(batch, batch.target, rng())["reconstruction"] == 0
+
+
+def test_the_opacity_of_generated_colours_is_a_loss(batch, discriminator):
+    net = Icface(IcfaceSettings(width=4, blocks=1, downsamplings=1, dropout=0.0, size=SIZE, synthesis="warp"))
+    settings = GeneratorLosses(discriminator)
+    animator = AnimatorObjective(net.animator, settings)(batch, batch.source, rng())
+    neutralizer = NeutralizerObjective(net.neutralizer, settings)(batch, net.animator)
+    opacities = torch.stack([animator["opacity"], neutralizer["opacity"]])
+    assert torch.allclose(opacities, torch.full((2,), INITIAL_OPACITY))
 
 
 def test_a_few_steps_lower_the_losses(batch, net, discriminator):

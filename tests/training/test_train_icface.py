@@ -16,7 +16,8 @@ from asccl.zoo import load_icface
 from training.engine import checkpoint
 from training.engine.loop import DivergedError
 from training.engine.settings import load_preset
-from training.train_icface import IcfaceTrainingSettings, main, validate_settings
+from training.icface_settings import IcfaceTrainingSettings, validate_settings
+from training.train_icface import main
 
 FILES = ("a.safetensors", "a-D.safetensors")
 

@@ -6,8 +6,7 @@ has no part in any training, and its people are in none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,19 +23,17 @@ from training.engine import loop
 from training.engine.loop import Phase, PhaseResult, linear_decay
 from training.engine.settings import LoopSettings
 from training.engine.weights import write_weights
-from training.train_icface import IcfaceTrainingSettings
 
 READER_SEED = 3 * HELD_OUT_SEED_OFFSET
-BATCH_SIZE = 32
-READER_SCALE = 4  # times the people and the steps of a training
 LEARNING_RATE = 1e-3
 
 
 @dataclass(frozen=True)
 class ReaderSettings(LoopSettings):
-    """Settings of the training.
+    """Settings of the training, which the table `reader` of a recipe gives.
 
     Attributes:
+        seed: of the people and initial weights.
         synthetic_people: number of people.
         synthetic_frames: frames of each of them.
         size: side of an image, pixels.
@@ -49,21 +46,7 @@ class ReaderSettings(LoopSettings):
     size: int = 64
     pose_limit: float = 0.7
     width: int = 16
-
-    @classmethod
-    def of_training(cls, training: IcfaceTrainingSettings, weights: Path, output: Path) -> ReaderSettings:
-        """Return the settings that fit the images of a training.
-
-        Args:
-            training: of the networks to evaluate.
-            weights: file to write.
-            output: folder of checkpoints.
-        """
-        names = {field.name for field in fields(cls)} & {field.name for field in fields(training)}
-        values = {name: getattr(training, name) for name in names}
-        values |= {name: READER_SCALE * values[name] for name in ("synthetic_people", "steps")}
-        values |= {"weights": weights, "output": output, "seed": READER_SEED, "width": 2 * training.discriminator_width}
-        return cls(**values | {"batch_size": min(BATCH_SIZE, 4 * training.batch_size)})
+    seed: int = READER_SEED
 
 
 class FramesWithControls(Dataset):

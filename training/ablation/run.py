@@ -7,15 +7,12 @@ whose file is missing.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import traceback
 from collections.abc import Sequence
 from functools import partial
-from time import monotonic
 from typing import Any
 
-from asccl.errors import AscclError, SettingError
+from asccl.errors import SettingError
 from asccl.files import write_atomic
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.neural.face_surface import FaceSurface
@@ -35,6 +32,7 @@ from training.ablation.jobs import (
     score_settings,
     training_settings,
 )
+from training.ablation.logged import AblationError, run_logged
 from training.ablation.manipulator_alone import (
     MAX_TEST_SEQUENCES,
     CoefficientCase,
@@ -50,24 +48,13 @@ from training.renderer_settings import RendererSettings
 MAX_SEEDS = 100
 
 
-class AblationError(AscclError):
-    """A training or a scoring of the ablation has failed."""
-
-
 def run_job(settings: AblateSettings, job: AblationJob) -> float:
     """Run a job with its output in a log, and return its duration in seconds. Raises AblationError."""
-    start = monotonic()
-    log = settings.output / "logs" / f"{job.name}.log"
-    with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
-        try:
-            if isinstance(job, ScoringJob):
-                score.main(score_settings(settings, job))
-            else:
-                _train(settings, job)
-        except Exception as error:
-            traceback.print_exc(file=file)
-            raise AblationError(f"{job.name} failed ({error})", f"see {log}; the same command continues") from error
-    return monotonic() - start
+    if isinstance(job, ScoringJob):
+        function = partial(score.main, score_settings(settings, job))
+    else:
+        function = partial(_train, settings, job)
+    return run_logged(function, settings.output / "logs" / f"{job.name}.log")
 
 
 def _train(settings: AblateSettings, job: TrainingJob) -> None:

@@ -10,11 +10,17 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs, set_seed
+from accelerate.utils import (
+    DataLoaderConfiguration,
+    DistributedDataParallelKwargs,
+    broadcast_object_list,
+    set_seed,
+)
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -104,6 +110,8 @@ def train(
 ) -> None:
     """Train until `settings.steps` are done, from the newest checkpoint in `settings.output` if there is one.
 
+    With `settings.max_seconds`, the training may end earlier, after an evaluation.
+
     Args:
         accelerator: from `create_accelerator`.
         modules: all modules that train, already prepared by `accelerator`, like the optimizers of the phases.
@@ -117,6 +125,7 @@ def train(
         SettingError: the data do not fill one batch, or the folder holds a training with other settings.
         DivergedError: a loss is not finite; the last checkpoint is intact.
     """
+    end = monotonic() + settings.max_seconds if settings.max_seconds else math.inf
     loader = accelerator.prepare(create_loader(data, settings.batch_size, settings.workers))
     if not len(loader):
         raise SettingError(
@@ -132,18 +141,29 @@ def train(
     for step in bar:
         losses = _run_step(accelerator, modules, phases, next_batch(batches), settings, step)
         done = step + 1
-        last = done == settings.steps
+        is_evaluated = done % settings.evaluate_every == 0
+        last = done == settings.steps or (is_evaluated and _is_over(end))
         if done % settings.log_every == 0 or last:
             values = {name: float(value) for name, value in losses.items()}
             _log(accelerator, settings, done, values)
             bar.set_postfix({name.split("/")[-1]: f"{value:.4g}" for name, value in values.items()})
         if done % settings.save_every == 0 or last:
             checkpoint.save(accelerator, settings.output, done)
-        if evaluate is not None and (done % settings.evaluate_every == 0 or last):
+        if evaluate is not None and (is_evaluated or last):
             if accelerator.is_main_process:
                 _log(accelerator, settings, done, evaluate())
             accelerator.wait_for_everyone()
+        if last:
+            break
     accelerator.end_training()
+
+
+def _is_over(end: float) -> bool:
+    """Whether the clock of the main process is past `end`, an answer that all processes share."""
+    answer = [monotonic() >= end]
+    if end < math.inf:
+        broadcast_object_list(answer)
+    return answer[0]
 
 
 def _run_step(

@@ -41,11 +41,12 @@ class LoopSettings:
         save_every: steps between two checkpoints.
         tracker: "tensorboard", "trackio" or "none"; `log.jsonl` in `output` is written in any case.
         max_grad_norm: largest norm of the gradient of a phase; 0 does not clip.
+        max_seconds: a training ends at the first evaluation after this time, before its last step; 0 sets no limit.
     """
 
     # settings that may differ between the first start and a resumed one
     changeable: ClassVar[frozenset[str]] = frozenset(
-        {"output", "weights", "workers", "log_every", "evaluate_every", "save_every", "tracker"}
+        {"output", "weights", "workers", "log_every", "evaluate_every", "save_every", "tracker", "max_seconds"}
     )
 
     output: Path = Path("build/training")
@@ -60,6 +61,7 @@ class LoopSettings:
     save_every: int = 200
     tracker: str = "none"
     max_grad_norm: float = 0.0
+    max_seconds: float = 0.0
 
 
 def run_command(
