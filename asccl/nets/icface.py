@@ -118,7 +118,13 @@ class Generator(Freezable):
         return self.change_of(image, controls, own).apply(image)
 
     def change_of(self, image: torch.Tensor, controls: torch.Tensor, own: torch.Tensor | None = None) -> ImageChange:
-        """Return what becomes of an image that may be larger than the network: see `forward`."""
+        """Return what becomes of an image that may be larger than what the network reads.
+
+        Args:
+            image: see `forward`.
+            controls: (B, 20).
+            own: see `forward`.
+        """
         block = image.shape[-1] // self.settings.size
         reads_all = self.settings.synthesis == "colours" or block < 2
         return self.change(image if reads_all else F.avg_pool2d(image, block), controls, own)
