@@ -33,6 +33,7 @@ def test_true_images_have_no_error(clips, measure):
     metrics = measure(clips[EDIT].truth.images, EDIT)
     assert metrics["psnr"] > 70
     assert metrics["attributes"] == 0
+    assert metrics["eyes"] == 100
     assert metrics["mouth"] > 0.85
     assert metrics["lips"] < 8
 
@@ -41,6 +42,11 @@ def test_a_known_error_has_a_known_psnr(clips, measure):
     truth = clips[EDIT].truth.images
     darker = np.where(truth >= 5, truth - 5, truth + 5).astype(np.uint8)
     assert measure(darker, EDIT)["psnr"] == pytest.approx(20 * np.log10(255 / 5), abs=0.01)
+
+
+def test_a_haze_takes_detail_off_the_eyes(clips, measure):
+    hazy = (0.8 * clips[EDIT].truth.images.astype(float) + 0.2 * 150).round().astype(np.uint8)
+    assert measure(hazy, EDIT)["eyes"] == pytest.approx(80, abs=1)
 
 
 def test_a_copied_still_has_no_mouth_movement(clips, measure):

@@ -19,6 +19,7 @@ JOINED_TITLE = "**ICface**, one stage: networks of `training.ablate_icface`"  # 
 METRICS = (
     Metric("psnr", "PSNR, dB", 1, 2),
     Metric("attributes", "controls off", -1, 4),
+    Metric("eyes", "detail of the eyes, %", 1, 1),
     Metric("mouth", "mouth", 1, 3),
     Metric("lips", "lips off, %", -1, 2),
 )

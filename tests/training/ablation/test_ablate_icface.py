@@ -1,25 +1,34 @@
 """The ablation of ICface, very small, and its statistics."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from asccl.errors import SettingError
+from training import train_icface
 from training.ablation.icface import (
-    BASELINE,
-    SUPERVISIONS,
     TRUTH_ROW,
     UNCHANGED_ROW,
     UNTRAINED_ROW,
-    AblateIcfaceSettings,
     main,
     mean_metrics,
+    score_networks,
+)
+from training.ablation.icface_networks import (
+    BASELINE,
+    SUPERVISIONS,
+    AblateIcfaceSettings,
+    NetworkJob,
+    keep_common_step,
+    network_file,
     training_settings,
 )
 from training.ablation.icface_report import JOINED_TITLE, append_tables, format_report
 from training.datasets.driven_clips import SETTINGS
+from training.icface_files import list_snapshots, snapshot_file
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +68,33 @@ def test_rows_differ_in_asccl_alone():
     assert {name for name in baseline if untrained[name] != trained[name]} == {"weights", "output", "heads"}
 
 
+def test_a_training_ends_at_the_first_evaluation_after_its_time(tmp_path):
+    limited = replace(smoke_settings(tmp_path), seconds=1e-6)
+    training = replace(training_settings(limited, BASELINE, 0), steps=1000)
+    train_icface.main(training)
+    assert sorted(list_snapshots(training.output)) == [0, 2]
+
+
+def test_networks_of_trainings_that_ended_by_time_have_the_same_number_of_steps(tmp_path):
+    settings = replace(smoke_settings(tmp_path), seconds=1)
+    jobs = [NetworkJob(BASELINE, 0), NetworkJob("ICface + ASCCL", 0)]
+    for job, steps in zip(jobs, [(0, 50, 100, 150), (0, 50, 100)], strict=True):
+        for step in steps:
+            path = snapshot_file(training_settings(settings, *job).output, step)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{job.row} {step}")
+    (tmp_path / "networks").mkdir()
+    keep_common_step(settings, jobs)
+    assert [network_file(settings, *job).read_text() for job in jobs] == ["ICface 100", "ICface + ASCCL 100"]
+
+
+def test_scoring_without_networks_names_the_first_missing_one(tmp_path):
+    with pytest.raises(
+        SettingError, match=r"4 networks are missing in .*, first icface-0\.safetensors: run --part train"
+    ):
+        score_networks(smoke_settings(tmp_path), read_controls=lambda images: images)
+
+
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(SettingError, match="nowhere"):
         training_settings(AblateIcfaceSettings(recipe="nowhere"), BASELINE, 0)
@@ -71,7 +107,7 @@ def test_a_metric_that_is_undefined_in_some_clips_is_averaged_over_the_others():
 
 def scores_of(values: dict[str, list[float]]) -> list[dict]:
     """Scores of rows with these values of PSNR by seed."""
-    metrics = {"attributes": 0.1, "mouth": 0.5, "lips": float("nan")}
+    metrics = {"attributes": 0.1, "eyes": 90.0, "mouth": 0.5, "lips": float("nan")}
     return [
         {"seed": seed, "setting": setting, "row": row, "psnr": psnr, **metrics}
         for row, column in values.items()
