@@ -181,18 +181,20 @@ def _stiffen_brow(field: np.ndarray, lifted: _BrowLift, share: float, size: floa
     x, y = np.arange(x0, x1), np.arange(y0, y1)[:, None]
     a, b = (x * axis[0] + y * axis[1] for axis in (brow.along, brow.up))
 
-    def at(values: np.ndarray) -> np.ndarray:
-        return np.interp(a, brow.position, values)
-
-    above = np.maximum(b - at(brow.upper), 0) / (UPPER_REACH * size)
-    below = np.maximum(at(brow.lower) - b, 0) / np.maximum(at(reach), MIN_LOWER_REACH * size)
+    columns = np.stack([brow.upper, brow.lower, np.maximum(reach, MIN_LOWER_REACH * size), *shift.T], 1)
+    column = np.interp(a, brow.position, np.arange(COLUMNS))
+    left = np.minimum(column.astype(int), COLUMNS - 2)
+    share_right = (column - left)[..., None]
+    upper, lower, skin, dx, dy = np.moveaxis(columns[left] + share_right * np.diff(columns, axis=0)[left], -1, 0)
+    above = np.maximum(b - upper, 0) / (UPPER_REACH * size)
+    below = np.maximum(lower - b, 0) / skin
     beside = np.maximum(np.maximum(brow.position[0] - a, a - brow.position[-1]), 0) / ends[1]
     weight = _fade(above) * np.clip(1 - below, 0, 1) * _fade(beside)
     if weights is not None:  # what is held stays so
         weight = weight * np.clip(weights[y0:y1, x0:x1] / FREE_WEIGHT, 0, 1)
     part = field[y0:y1, x0:x1]
-    for c in range(2):
-        part[..., c] += weight * (at(shift[:, c]) - part[..., c])
+    part[..., 0] += weight * (dx - part[..., 0])
+    part[..., 1] += weight * (dy - part[..., 1])
 
 
 def _skin_below(brow: _BrowShape, size: float, weights: np.ndarray | None) -> np.ndarray:
@@ -201,9 +203,9 @@ def _skin_below(brow: _BrowShape, size: float, weights: np.ndarray | None) -> np
     if weights is None:
         return reach
     steps = np.linspace(0, 1, 8)
-    heights = brow.lower[:, None] - steps * reach[:, None]
-    columns = [sample_cells(weights, brow.points(heights[:, k])) for k in range(len(steps))]
-    held = np.stack(columns, 1) < HELD_WEIGHT
+    depths = (steps[:, None] * reach)[..., None] * brow.up
+    points = (brow.points(brow.lower) - depths).reshape(-1, 2)
+    held = sample_cells(weights, points).reshape(len(steps), -1).T < HELD_WEIGHT
     first = np.where(held.any(1), held.argmax(1), len(steps) - 1)
     return steps[first] * reach
 
