@@ -3,9 +3,9 @@
 Rows are units without Left / Right, grouped and labelled by the action unit (AU) of FACS that they resemble; "." leaves
 a unit out. Values follow the action units of the emotions (Ekman and Friesen 1978). How much of an emotion each unit
 carries was chosen by its cost in identity similarity, over 17 clips of eleven people and with two expression networks,
-a third one checking: brows, nose and lip corners cost most, lids and the shape of the lips least. Where variants read alike to the networks,
-the one that people confuse less was taken: anger raises the lip little, disgust wrinkles the nose and lowers the brows
-little.
+a third one checking: brows, nose and lip corners cost most, lids and the shape of the lips least. Where
+variants read alike to the networks, the one that people confuse less was taken: anger raises the upper lip little, and
+disgust wrinkles the nose and lowers the brows little.
 """
 
 from __future__ import annotations

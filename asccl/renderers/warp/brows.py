@@ -30,6 +30,7 @@ MIN_LOWER_REACH = 0.03  # skin below a brow, likewise
 MAX_UNFOLDING = 1.7  # growth of the skin below a brow, over its height
 FREE_UNFOLDING = 0.016  # face sizes by which it always may grow
 HELD_WEIGHT, FREE_WEIGHT = 0.15, 0.4  # of the displacement: below the first skin is held, from the second on it is free
+FULL_LIFT = 0.02  # face sizes, of a brow against its lid: from here on it is rigid; a brow that comes down is squeezed
 MIN_LIFT = 0.02  # pixels, of a brow against its lid, that may swell it
 
 
@@ -74,7 +75,7 @@ class BrowModel:
             return
         share = float(np.mean([brow.unfolding_share(box.cell, size) for brow in lifts]))
         for brow in lifts:
-            _stiffen_brow(field, brow, share, size, weights)
+            _stiffen_brow(field, brow, share, (box.cell, size), weights)
 
 
 @dataclass(frozen=True)
@@ -164,9 +165,11 @@ class _BrowLift:
         return float((1 / (1 + (lift / limit) ** 4) ** 0.25).mean())
 
 
-def _stiffen_brow(field: np.ndarray, lifted: _BrowLift, share: float, size: float, weights: np.ndarray | None) -> None:
-    """Make one brow rigid in a field, in place. share: of its lift that remains. size: of the face, cells."""
-    brow, reach = lifted.shape, lifted.reach
+def _stiffen_brow(
+    field: np.ndarray, lifted: _BrowLift, share: float, scale: tuple[float, float], weights: np.ndarray | None
+) -> None:
+    """Make one brow rigid in a field, in place. share: of its lift. scale: pixels of a cell, cells of the face."""
+    (cell, size), brow, reach = scale, lifted.shape, lifted.reach
     excess = (1 - share) * np.maximum(lifted.lift, 0)
     shift = lifted.shift - excess[:, None] * brow.up
     ends = np.array([-END_REACH, END_REACH]) * size
@@ -181,15 +184,17 @@ def _stiffen_brow(field: np.ndarray, lifted: _BrowLift, share: float, size: floa
     x, y = np.arange(x0, x1), np.arange(y0, y1)[:, None]
     a, b = (x * axis[0] + y * axis[1] for axis in (brow.along, brow.up))
 
-    columns = np.stack([brow.upper, brow.lower, np.maximum(reach, MIN_LOWER_REACH * size), *shift.T], 1)
+    stiffness = np.clip(lifted.lift / (FULL_LIFT * size * cell), 0, 1)
+    columns = np.stack([brow.upper, brow.lower, np.maximum(reach, MIN_LOWER_REACH * size), stiffness, *shift.T], 1)
     column = np.interp(a, brow.position, np.arange(COLUMNS))
     left = np.minimum(column.astype(int), COLUMNS - 2)
     share_right = (column - left)[..., None]
-    upper, lower, skin, dx, dy = np.moveaxis(columns[left] + share_right * np.diff(columns, axis=0)[left], -1, 0)
+    values = columns[left] + share_right * np.diff(columns, axis=0)[left]
+    upper, lower, skin, stiff, dx, dy = np.moveaxis(values, -1, 0)
     above = np.maximum(b - upper, 0) / (UPPER_REACH * size)
     below = np.maximum(lower - b, 0) / skin
     beside = np.maximum(np.maximum(brow.position[0] - a, a - brow.position[-1]), 0) / ends[1]
-    weight = _fade(above) * np.clip(1 - below, 0, 1) * _fade(beside)
+    weight = stiff * _fade(above) * np.clip(1 - below, 0, 1) * _fade(beside)
     if weights is not None:  # what is held stays so
         weight = weight * np.clip(weights[y0:y1, x0:x1] / FREE_WEIGHT, 0, 1)
     part = field[y0:y1, x0:x1]

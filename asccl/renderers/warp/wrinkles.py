@@ -47,14 +47,14 @@ WRINKLES = (
     ),
     Wrinkle(  # upper bunny line, from the root of the nose outwards and down its side
         path=((6, 193, 0.5), 122, 188, (128, 114, 0.4)),
-        width=0.02,
-        depth=0.36,
+        width=0.022,
+        depth=0.25,
         units={"noseSneer": 1.0},
     ),
     Wrinkle(  # lower bunny line, likewise
         path=((6, 196, 0.6), (188, 174, 0.5), 114, (114, 47, 0.8)),
-        width=0.02,
-        depth=0.26,
+        width=0.022,
+        depth=0.2,
         units={"noseSneer": 1.0},
     ),
     Wrinkle(  # crease of the lower lid
