@@ -168,11 +168,11 @@ def main() -> None:
     arguments = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright, served_app(Path(__file__).parent.parent) as url:
+    with sync_playwright() as playwright, served_app(Path(__file__).parent.parent) as app:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         if arguments.out:
             arguments.out.mkdir(parents=True, exist_ok=True)
-        for path in take_views(browser, url, arguments) if arguments.out else take_docs(browser, url):
+        for path in take_views(browser, app.url, arguments) if arguments.out else take_docs(browser, app.url):
             print(path, flush=True)
         browser.close()
 
