@@ -31,24 +31,31 @@ class Superseding:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._latest: OrderedDict[str, threading.Event] = OrderedDict()
+        self._latest: OrderedDict[str, tuple[object, threading.Event]] = OrderedDict()
 
-    def begin(self, session: str) -> None:
-        """Supersede the requests of a page so far."""
+    def begin(self, session: str, request: object = None) -> None:
+        """Supersede the requests of a page so far, unless the latest is equal: its work serves for both.
+
+        Args:
+            session: of the page.
+            request: what is asked for; None differs from all others.
+        """
         with self._lock:
-            if session in self._latest:
-                self._latest.pop(session).set()
-            self._latest[session] = threading.Event()
+            earlier, superseded = self._latest.pop(session, (None, threading.Event()))
+            if request is None or request != earlier:
+                superseded.set()
+                superseded = threading.Event()
+            self._latest[session] = request, superseded
             if len(self._latest) > MAX_SESSIONS:
-                self._latest.popitem(last=False)[1].set()
+                self._latest.popitem(last=False)[1][1].set()
 
     def latest(self, session: str) -> threading.Event:
         """Return an event that is set once a newer request of the page begins."""
         with self._lock:
-            return self._latest.setdefault(session, threading.Event())
+            return self._latest.setdefault(session, (None, threading.Event()))[1]
 
     def end(self, session: str) -> None:
         """Supersede the requests of a page that has been closed."""
         with self._lock:
             if session in self._latest:
-                self._latest.pop(session).set()
+                self._latest.pop(session)[1].set()

@@ -24,6 +24,7 @@ from asccl.ui.places import POLL_INTERVAL, Caller, Places
 from asccl.ui.setting_arguments import takes_settings
 
 PREVIEW_TEXT = "Preview of one frame"
+FITTING_NOTE = "A first impression: the expression is being fitted to this face…"
 HIDDEN_NOTE = "The face cannot be edited at this moment: it is hidden, cut off or turned away. It stays unchanged."
 MIN_PREVIEW_PRESENCE = 0.05  # below this, a preview does not differ visibly from its source
 
@@ -64,7 +65,7 @@ class PreviewHandlers:
             `adapted_preview` will show another picture.
         """
         caller, moment = Caller.of(page), float(time or 0)
-        self.previews.begin(caller.session)
+        self.previews.begin(caller.session, (settings, moment))
         if settings.lacks_reference:
             return None, note_line(error_message(SettingError(*MISSING_REFERENCE))), False
         if not settings.source:
@@ -115,8 +116,10 @@ class PreviewHandlers:
                     if superseded.is_set():
                         return unchanged
                 return await asyncio.wrap_future(self.executor.submit(work))
-        except (CancelledError, SettingError):
+        except CancelledError:
             return unchanged
+        except SettingError:
+            return gr.skip(), note_line("")
         except Exception as error:
             return None, note_line(error_message(error), failed=True)
 
@@ -165,4 +168,5 @@ def _show_preview(preview: Preview, moment: float, settings: EditSettings) -> tu
     """Value of the comparison and line for a preview of a moment."""
     hidden = preview.presence < MIN_PREVIEW_PRESENCE
     note = HIDDEN_NOTE if hidden else outside_range_note(moment, settings.start, settings.end)
-    return comparison_value(preview.source, preview.edited, PREVIEW_TEXT, preview.box), note_line(note)
+    line = note_line(note) if note or preview.is_final else status_line("busy", FITTING_NOTE)
+    return comparison_value(preview.source, preview.edited, PREVIEW_TEXT, preview.box), line
