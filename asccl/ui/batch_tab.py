@@ -34,7 +34,7 @@ def build_batch_tab(limits: Limits) -> BatchWidgets:
     """Build the tab inside the current `gr.Tabs`."""
     with gr.Tab("Several files", id="batch") as tab, gr.Column(elem_id="batch"):
         text_widget(
-            f"Edit up to {MAX_FILES} videos or photos with the settings of the tab Edit. "
+            f"Edit up to {MAX_FILES} videos or photos with the settings of the Edit tab. "
             "The largest face of each file changes."
         )
         settings = html_widget("", elem_id="batch-settings")

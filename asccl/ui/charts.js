@@ -99,5 +99,5 @@ function momentRow(moments) {
 }
 
 watch("value", build);
-onThemeChange(drawCharts);
+onAppearanceChange(drawCharts);
 build();

@@ -131,8 +131,8 @@ def _file_inputs(limits: Limits) -> dict[str, Any]:
 def _status() -> dict[str, Any]:
     return {
         "note": html_widget("", elem_id="c-note"),
-        "cancel": gr.Button("Cancel", variant="stop", visible=False, elem_id="c-cancel"),
         "status": html_widget(status_line("idle", ""), elem_id="c-status"),
+        "cancel": gr.Button("Cancel", variant="stop", visible=False, elem_id="c-cancel"),
     }
 
 

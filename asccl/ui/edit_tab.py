@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gradio as gr
@@ -29,6 +30,8 @@ STRONGER = """() => {
   const settings = window.asccl.shown.settings;
   return [settings.emotion, Math.min(2, Math.round(20 * (settings.intensity + 0.4)) / 20)];
 }"""
+MEASURING = status_line("busy", "Measuring the face for its first preview…")
+SHOW_MEASURING = f"() => document.querySelector('#source .has-file') ? {json.dumps(MEASURING)} : ''"
 # a file that was refused has no card, and is not looked at again: its error is shown once
 PREVIEW_INPUTS = """(...values) => {
   const source = document.querySelector('#source .has-file') ? values[0] : null;
@@ -106,7 +109,8 @@ def _connect_source(w: EditWidgets, handlers: EditHandlers, previews: PreviewHan
         trigger_mode="always_last",
         concurrency_limit=None,
     )
-    first = opened.then(
+    measuring = opened.then(None, None, [w.preview_note], js=SHOW_MEASURING, **HIDDEN)
+    first = measuring.then(
         previews.preview,
         [*_settings(w), w.time],
         [w.comparison, w.preview_note, w.is_plain_preview],

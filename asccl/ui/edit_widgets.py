@@ -21,7 +21,10 @@ from asccl.ui.widget_updates import LARGEST_FACE
 from asccl.video.limits import Limits
 
 CAMERA = {"width": {"ideal": 1280}, "height": {"ideal": 720}, "frameRate": {"ideal": 30, "max": 30}}
-PREVIEW_PLACEHOLDER = "Choose a video or a photo, or click an example.<br>The preview of one frame appears here."
+PREVIEW_PLACEHOLDER = (
+    '<div><span class="without-file">Choose a video or a photo, or click an example.<br></span>'
+    "The preview of one frame appears here.</div>"
+)
 MOVING_TEMPLATE = """${value ? `<video src="${value.video.url}" autoplay loop muted playsinline controls
  aria-label="Two seconds of the face, original on the left, edited on the right"></video>` : ""}"""
 

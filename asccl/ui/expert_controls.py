@@ -21,7 +21,7 @@ GROUP_LABELS = {  # label, and what the two ends do
     "eyes": ("Eyes", "narrow · widen"),
     "nose": ("Nose", "smooth · wrinkle"),
     "smile": ("Smile", "less · more"),
-    "frown": ("Corners of the mouth", "less down · down"),
+    "frown": ("Mouth corners down", "less · more"),
     "lips_apart": ("Lips apart", "less · more"),
 }
 CURVE_TEMPLATE = """<div class="curve" data-part="curve">

@@ -144,5 +144,5 @@ document.addEventListener("asccl-mapping", (event) => {
   if (current) draw();
 });
 watch("value", receiveValue);
-onThemeChange(draw);
+onAppearanceChange(draw);
 receiveValue();

@@ -27,6 +27,9 @@ function updateControls() {
   }
   part("wipe").value = wipe;
   part("player").style.setProperty("--at", `${wipe}%`);
+  for (const video of videos()) {
+    if (video.videoWidth) video.parentElement.style.setProperty("--own-ratio", video.videoWidth / video.videoHeight);
+  }
   if (edited.videoWidth) part("player").style.setProperty("--ratio", edited.videoWidth / edited.videoHeight);
 }
 
@@ -132,7 +135,10 @@ element.addEventListener("keydown", (event) => {
 
 // Media events do not bubble: listen on the way down.
 for (const name of ["timeupdate", "loadedmetadata", "volumechange", "ratechange", "seeked"]) {
-  element.addEventListener(name, (event) => event.target === videos()[0] && (synchronize(), updateControls()), true);
+  element.addEventListener(name, (event) => {
+    if (event.target === videos()[0]) synchronize();
+    if (videos().includes(event.target)) updateControls();
+  }, true);
 }
 element.addEventListener("pause", (event) => {
   const [edited, source] = videos();

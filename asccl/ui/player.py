@@ -25,9 +25,8 @@ PLAYER_TEMPLATE = """${value ? `
     <input type="range" data-part="seek" min="0" max="1000" step="1" value="0" aria-label="Position in the video"></div>
     <span data-part="clock" class="player-clock">0:00.0</span>
     <span class="player-views" role="group" aria-label="View">${
-      [["both", "Both"], ["wipe", "Wipe"], ["source", "A"], ["edited", "B"]].map(([view, text]) => `
-      <button type="button" data-view="${view}" title="${view === "source" ? value.labels[0]
-        : view === "edited" ? value.labels[1] : text}">${text}</button>`).join("")}</span>
+      [["both", "Both"], ["wipe", "Wipe"], ["source", value.labels[0]], ["edited", value.labels[1]]].map(
+        ([view, text]) => `<button type="button" data-view="${view}" title="${text}">${text}</button>`).join("")}</span>
     <button type="button" data-part="loop" class="player-text" aria-pressed="true">Loop</button>
     <button type="button" data-part="speed" class="player-text" title="Speed" aria-label="Change the speed">1×</button>
     <button type="button" data-part="sound" data-state="on" aria-label="Turn the sound off"></button>

@@ -12,12 +12,25 @@ function loadPlotly() {
   return window.ascclPlotly;
 }
 
+const LEGEND_ROW = 20; // pixels
+const TEXT_KEYS = ["name", "text", "ticktext", "x"]; // of figures
+const RESIZE_MS = 200; // after the last change of the window's size
 const copy = (value) => JSON.parse(JSON.stringify(value));
 
-function withPageTheme(figure) {
+// Texts of a figure in the language of the page, before Plotly measures them.
+function withTranslatedTexts(value, key) {
+  if (Array.isArray(value)) return value.map((item) => withTranslatedTexts(item, key));
+  if (value && typeof value === "object") {
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withTranslatedTexts(item, name)]));
+  }
+  if (typeof value !== "string" || !TEXT_KEYS.includes(key)) return value;
+  return value.split("<br>").map((line) => window.ascclTranslate?.(line) ?? line).join("<br>");
+}
+
+function withPageTheme(figure, width) {
   const style = getComputedStyle(element);
   const colour = (name) => style.getPropertyValue(name).trim();
-  const themed = copy(figure);
+  const themed = withTranslatedTexts(copy(figure));
   const isNarrow = element.clientWidth < 520;
   const axis = { color: colour("--ink-soft"), gridcolor: colour("--line"), zerolinecolor: colour("--ink-soft") };
   themed.layout.font = { ...themed.layout.font, color: colour("--ink"), size: isNarrow ? 11 : 13 };
@@ -35,9 +48,21 @@ function withPageTheme(figure) {
   for (const trace of themed.data) if (trace.error_y) trace.error_y.color = colour("--ink-soft");
   themed.layout.title = undefined;
   themed.layout.autosize = true;
-  const margin = { ...themed.layout.margin, t: isNarrow ? 52 : 34, l: isNarrow ? 44 : 56 };
-  themed.layout.margin = isHeatmap(themed) ? { l: 6, r: 6, t: 6, b: 6 } : margin;
+  if (isHeatmap(themed)) {
+    themed.layout.margin = { l: 6, r: 6, t: 6, b: 6 };
+  } else {
+    const top = 14 + LEGEND_ROW * legendRows(themed, width, isNarrow);
+    themed.layout.margin = { ...themed.layout.margin, t: top, l: isNarrow ? 44 : 56 };
+    themed.layout.legend = { ...themed.layout.legend, yref: "container", y: 1, yanchor: "top" };
+  }
   return themed;
+}
+
+// The legend has its own rows above the plot: placed by Plotly, it lies on the plot after the window changes its size.
+function legendRows(figure, width, isNarrow) {
+  const names = figure.data.filter(({ showlegend }) => showlegend !== false).map(({ name }) => name ?? "");
+  const entry = 48 + Math.max(...names.map(({ length }) => length)) * (isNarrow ? 6.2 : 7.4);
+  return Math.ceil(names.length / Math.max(1, Math.floor((width - 68) / entry)));
 }
 
 function isHeatmap(figure) {
@@ -46,21 +71,22 @@ function isHeatmap(figure) {
 
 async function drawFigure(plot, figure) {
   const Plotly = await loadPlotly();
-  const { data, layout } = withPageTheme(figure);
+  const { data, layout } = withPageTheme(figure, plot.clientWidth);
   await Plotly.react(plot, data, layout, { displayModeBar: false, responsive: true });
 }
 
 // A saved image keeps its title and has dark text on white, in either theme of the page.
-async function saveFigure(figure, name, format) {
+async function saveFigure(original, name, format) {
   const Plotly = await loadPlotly();
+  const figure = withTranslatedTexts(copy(original));
   const isSquare = isHeatmap(figure);
-  const layout = { ...copy(figure.layout), paper_bgcolor: "#ffffff" };
+  const layout = { ...figure.layout, paper_bgcolor: "#ffffff" };
   // Title and legend each have a line of their own above the plot.
   layout.title = { ...layout.title, y: 1, yref: "container", yanchor: "top", pad: { t: 14, l: 12 } };
   layout.margin = { ...layout.margin, t: isSquare ? 52 : 92, l: 72 };
   const size = { width: isSquare ? 760 : 960, height: isSquare ? 700 : 540 };
   const scale = format === "svg" ? 1 : 2;
-  const url = await Plotly.toImage({ data: copy(figure.data), layout }, { format, scale, ...size });
+  const url = await Plotly.toImage({ data: figure.data, layout }, { format, scale, ...size });
   const link = document.createElement("a");
   link.href = url;
   link.download = `${name}.${format}`;
@@ -101,7 +127,12 @@ function buildRadioButtons(parent, options, selected, onChange) {
 
 const part = (name) => element.querySelector(`[data-part="${name}"]`);
 
-function onThemeChange(redraw) {
+function onAppearanceChange(redraw) {
+  let timer = 0;
+  window.addEventListener("resize", () => {
+    clearTimeout(timer);
+    timer = setTimeout(redraw, RESIZE_MS);
+  });
   let wasDark = document.body.classList.contains("dark");
   new MutationObserver(() => {
     const isDark = document.body.classList.contains("dark");

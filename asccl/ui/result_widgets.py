@@ -30,8 +30,9 @@ from asccl.video.reader import Reader, read_frame_at
 POSTER_SIDE = 160  # pixels
 WEAK_TEXT = "In this result, the emotion is hard to see."
 STRIP_TEMPLATE = '<ul class="results" data-part="items" aria-label="Results of this visit"></ul>'
-NOTE_TEMPLATE = """<p class="note" data-part="changed" role="status" hidden>Changed since this result:
-<span data-part="names"></span>. <button type="button" data-part="again">Create it again</button></p>
+NOTE_TEMPLATE = """<p class="note" data-part="changed" role="status" hidden>
+<span>Changed since this result: <span data-part="names"></span></span>
+<button type="button" data-part="again">Create it again</button></p>
 <p class="note" data-part="weak" role="status" hidden><span data-part="reason"></span>
 <button type="button" data-part="stronger">Stronger</button></p>"""
 DISPLAY = """() => {
@@ -57,7 +58,7 @@ def build_result_panel() -> dict[str, Any]:
     with gr.Row(elem_id="downloads"):
         widgets["video"] = gr.DownloadButton("Download the result", variant="primary", elem_id="download-video")
         widgets["report"] = gr.DownloadButton("Download the report (JSON)", elem_id="download-report")
-        widgets["analyze"] = gr.Button("Compare with the original", elem_id="analyze-edit")
+        widgets["analyze"] = gr.Button("Compare the movement", elem_id="analyze-edit")
     widgets["metrics"] = html_widget("", elem_id="readout")
     widgets["deleted"] = gr.File(visible=False, file_count="multiple", label="Results to delete")
     return widgets

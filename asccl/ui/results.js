@@ -7,12 +7,18 @@ let compared = null; // a second result beside the shown one
 
 const byId = (id) => items.find((item) => item.id === id);
 
+// Labels of two results; with their facts where the labels are equal.
+function distinct(...results) {
+  const isEqual = results[0].label === results[1].label;
+  return results.map(({ label, facts }) => (isEqual ? `${label} (${facts})` : label));
+}
+
 function display() {
   const one = byId(shown);
   if (!one) return { player: null, still: null, video: null, report: null, metrics: "", source: null };
   const two = byId(compared);
   const pair = two
-    ? { source: two.file, edited: one.file, labels: [two.label, one.label], span: null }
+    ? { source: two.file, edited: one.file, labels: distinct(two, one), span: null }
     : { source: one.source, edited: one.file, labels: ["Original", one.label], span: one.span };
   const still = two ? { ...one.still, source: two.still?.edited, labels: pair.labels } : one.still;
   return {
@@ -20,6 +26,12 @@ function display() {
     still: one.is_still ? still : null,
     video: one.file, report: one.report, metrics: one.metrics, source: one.source,
   };
+}
+
+// Why a result cannot be shown beside the shown one; empty where it can.
+function obstacle(item) {
+  if (item.id === shown) return items.length < 2 ? "There is no other result yet" : "This is the shown result";
+  return item.is_still !== byId(shown)?.is_still ? "A video and a photo cannot be compared" : "";
 }
 
 function describe(item) {
@@ -31,7 +43,7 @@ function describe(item) {
   entry.innerHTML = `<button type="button" data-part="show" aria-pressed="${item.id === shown}">
     <img alt="" src="${item.poster}"><strong>${item.label}</strong><small>${item.facts}</small></button>
     <span><button type="button" data-part="compare" aria-pressed="${item.id === compared}"
-      ${item.id === shown || items.length < 2 || item.is_still !== byId(shown)?.is_still ? "disabled" : ""}>Compare</button>
+      title="${obstacle(item) || "Beside the shown result"}" ${obstacle(item) ? "disabled" : ""}>Compare</button>
     <a href="${item.file.url}" download="${item.name}" aria-label="Download ${item.label}">↓</a>
     <button type="button" data-part="delete" aria-label="Delete ${item.label}">✕</button></span>`;
   return entry;

@@ -97,6 +97,9 @@
     }
   }
 
+  /** The text in the language of the browser, for scripts that lay texts out themselves. */
+  window.ascclTranslate = (text) => translate(text) ?? text;
+
   async function start() {
     const root = (window.gradio_config?.root ?? "").replace(/\/$/, "");
     const answer = await fetch(`${root}/languages/${code}.json`);

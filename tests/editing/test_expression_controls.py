@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
-from media import FRAMES, RATE
+from media import FRAMES, RATE, SIZE, write_clip
 
 from asccl import Editor, EditRequest, EditResult
 from asccl.errors import SettingError
@@ -43,6 +44,16 @@ def test_frames_of_intensity_0_are_left_unchanged(rising: EditResult):
 def test_the_report_and_the_file_name_the_keyframes(rising: EditResult):
     assert rising.report["request"]["keyframes"][2] == {"time": 0.7, "intensity": 1.5}
     assert "over time" in read_tags(rising.output)["comment"]
+
+
+def test_keyframes_reach_a_tall_clip(editor: Editor, clip: Path, tmp_path: Path):
+    width = SIZE * 9 // 16
+    columns = slice((SIZE - width) // 2, (SIZE + width) // 2)
+    with Reader(clip) as reader:
+        tall = write_clip(tmp_path / "tall.mp4", [frame.image[:, columns] for frame in islice(reader, 8)], sound=False)
+    fade = (Keyframe(0.0, 0.0), Keyframe(0.1, 0.0), Keyframe(0.2, 1.5))
+    result = editor.edit(EditRequest(tall, emotion="happy", keyframes=fade, adapt=False, badge=False))
+    assert result.report["frames"]["passed_through"] == 1 + int(0.1 * RATE)
 
 
 def test_a_preview_has_the_intensity_of_its_moment(editor: Editor, clip: Path):

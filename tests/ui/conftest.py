@@ -22,7 +22,7 @@ from visitor import Visitor
 
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """talk.mp4 (2 s, 160 x 160, 10 fps), face.jpg, wall.png (empty), fake.mp4 (text), huge.mp4 (2 MB)."""
+    """talk.mp4 (2 s, 160 x 160, 10 fps), tall.mp4 (90 x 160), face.jpg, wall.png, fake.mp4 (text), huge.mp4 (2 MB)."""
     import av
     from skimage.data import astronaut
 
@@ -32,14 +32,15 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cv2.imwrite(str(folder / "wall.png"), np.full((120, 120, 3), 128, np.uint8))
     (folder / "fake.mp4").write_text("this is no video\n" * 20, encoding="utf-8")
     (folder / "huge.mp4").write_bytes(bytes(2 * 2**20))
-    with av.open(str(folder / "talk.mp4"), "w") as container:
-        stream = container.add_stream("libx264", 10)
-        stream.width = stream.height = 160
-        stream.pix_fmt = "yuv420p"
-        for index in range(20):
-            crop = np.ascontiguousarray(face[20:180, 10 + index : 170 + index])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(crop, format="rgb24")))
-        container.mux(stream.encode())
+    for name, left, width in (("talk.mp4", 10, 160), ("tall.mp4", 45, 90)):
+        with av.open(str(folder / name), "w") as container:
+            stream = container.add_stream("libx264", 10)
+            stream.width, stream.height = width, 160
+            stream.pix_fmt = "yuv420p"
+            for index in range(20):
+                crop = np.ascontiguousarray(face[20:180, left + index : left + index + width])
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(crop, format="rgb24")))
+            container.mux(stream.encode())
     return folder
 
 

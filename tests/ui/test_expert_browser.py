@@ -140,6 +140,7 @@ def test_several_files_give_one_zip_and_one_table(person, shared_page, media):
     files = [str(media / name) for name in ("talk.mp4", "fake.mp4", "face.jpg")]
     person.page.set_input_files("#batch-files input[type=file]", files)
     person.page.wait_for_selector("#batch-files :text('talk')")
+    person.page.wait_for_timeout(300)  # new files take the tick away
     person.page.locator("#batch-consent input").check()
     person.page.click("#batch-start")
     person.page.wait_for_selector("#batch-status :text('Done: 2 of 3')")

@@ -9,6 +9,14 @@ from visitor import Visitor, wait_until
 
 pytestmark = pytest.mark.browser
 ITEMS = ".result-item"
+# height of the bars above and below, or beside, the picture of each visible video, in pixels
+BARS = """() => [...document.querySelectorAll('#player video')]
+  .filter((video) => video.checkVisibility())
+  .map((video) => {
+  const box = video.getBoundingClientRect();
+  const scale = Math.min(box.width / video.videoWidth, box.height / video.videoHeight);
+  return Math.max(box.width - scale * video.videoWidth, box.height - scale * video.videoHeight);
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +109,42 @@ def test_a_weak_result_says_so_and_offers_a_stronger_one(person, served, media):
     person.page.click("[data-part=stronger]")
     person.page.wait_for_function(f"() => document.querySelectorAll('{ITEMS}').length === 2")
     assert served.editor.requests[-1].intensity == pytest.approx(1.4)
+
+
+@pytest.mark.parametrize("name", ["talk.mp4", "tall.mp4"])
+def test_a_square_or_tall_result_has_no_bars(person, media, name):
+    person.upload_and_wait(media / name)
+    person.render()
+    person.page.wait_for_selector("#player video")
+    person.page.wait_for_function(
+        "() => [...document.querySelectorAll('#player video')].every((video) => video.readyState >= 1)"
+    )
+    for view in ("both", "wipe", "edited"):
+        person.page.click(f"#player button[data-view={view}]")
+        assert max(person.page.evaluate(BARS)) < 1.5
+
+
+def test_a_tall_clip_takes_a_curve_and_a_stronger_edit(person, served, media):
+    served.editor.weak = True
+    person.upload_and_wait(media / "tall.mp4")
+    person.page.click("#curve-box button.label-wrap")
+    person.page.click("#curve [data-part=fade]")
+    person.render()
+    person.page.click("[data-part=stronger]")
+    person.page.wait_for_function(f"() => document.querySelectorAll('{ITEMS}').length === 2")
+    assert len(served.editor.requests[-1].keyframes) == 4
+
+
+def test_two_results_of_one_label_are_told_apart(person, media):
+    for name in ("talk.mp4", "tall.mp4"):
+        person.upload(media / name)
+        person.page.wait_for_selector(f"#source-card:has-text('{name}')")  # a new file takes the tick away before
+        person.render()
+        person.page.wait_for_selector(f"{ITEMS}.is-shown:has-text('{name}')")
+    person.page.locator(f"{ITEMS} [data-part=compare]").first.click()
+    person.page.wait_for_selector("#player figcaption:text('talk.mp4')")
+    assert person.page.locator("#player figcaption").all_inner_texts() == ["Happy 1 (talk.mp4)", "Happy 1 (tall.mp4)"]
+    person.page.wait_for_function(f"() => Math.max(...({BARS})()) < 1.5")
 
 
 def test_a_reload_warns_and_finds_the_running_edit_again(person, served, media):
