@@ -34,6 +34,15 @@ def bundled_folder(name: str, package: Path = Path(__file__).parent) -> Path:
     return inside if inside.is_dir() else package.parent / name
 
 
+def file_key(path: Path) -> tuple:
+    """Identify a file in its present state: another key once it is replaced or changed."""
+    try:
+        stat = path.stat()
+    except OSError:  # the reader of the file raises the better error
+        return (str(path),)
+    return (str(path.absolute()), stat.st_mtime_ns, stat.st_size)
+
+
 def shorten_name(text: str, max_bytes: int) -> str:
     """Shorten the beginning of a file name to a number of bytes; no character is cut in two."""
     size = 0

@@ -5,11 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
 from asccl.errors import OutputError
-from asccl.files import AtomicFile, discard_unfinished, join_name, open_temporary_file, shorten_name, write_atomic
+from asccl.files import (
+    AtomicFile,
+    discard_unfinished,
+    file_key,
+    join_name,
+    open_temporary_file,
+    shorten_name,
+    write_atomic,
+)
 
 
 def test_a_file_replaces_the_older_one_when_it_is_complete(tmp_path):
@@ -109,3 +118,15 @@ def test_unfinished_files_are_removed_at_once(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
     discard_unfinished()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_changes_has_another_key(tmp_path: Path):
+    path = tmp_path / "file"
+    path.write_bytes(b"short")
+    before = file_key(path)
+    path.write_bytes(b"longer")
+    assert file_key(path) != before
+
+
+def test_a_missing_file_has_a_key(tmp_path: Path):
+    assert file_key(tmp_path / "missing") == (str(tmp_path / "missing"),)

@@ -27,6 +27,7 @@ from asccl.analysis.settings import AnalysisSettings
 from asccl.errors import InputError, NoFaceError
 from asccl.face.landmarker import FaceLandmarker
 from asccl.face.tracker import FaceMeshTracker
+from asccl.files import file_key
 from asccl.morphable.reconstruct import TrackedClip, track_face
 from asccl.types import Image, MediaInfo, Progress
 from asccl.video import Limits, Reader, probe, read_frame_at
@@ -45,14 +46,21 @@ class MomentKey(NamedTuple):
     Attributes:
         source: the source file.
         generated: the generated file.
+        versions: key of both files in the state that was compared.
         times: seconds in both.
         settings: of the comparison.
     """
 
     source: Path
     generated: Path
+    versions: tuple[tuple, tuple]
     times: tuple[float, float]
     settings: AnalysisSettings
+
+    @property
+    def is_current(self) -> bool:
+        """Whether both files still exist as they were compared."""
+        return self.versions == (file_key(self.source), file_key(self.generated))
 
 
 def analyze(
@@ -107,7 +115,8 @@ def analyze(
 class MomentAnalyzer:
     """Compares single moments of two files, and keeps the networks and the last results between two calls.
 
-    Threads may share it; they wait for each other. A result is forgotten once one of its files is gone.
+    Threads may share it; they wait for each other. A result is forgotten once one of its files is deleted
+    or changed.
 
     Args:
         limits: what is accepted.
@@ -133,9 +142,10 @@ class MomentAnalyzer:
             NoFaceError: a frame has no face.
             InputError, UnreadableError, LimitError, WeightsError: as `analyze`.
         """
-        key = MomentKey(Path(source), Path(generated), times, settings)
+        source, generated = Path(source), Path(generated)
+        key = MomentKey(source, generated, (file_key(source), file_key(generated)), times, settings)
         with self._lock:
-            self._forget_deleted()
+            self._forget_outdated()
             if key in self._results:
                 return self._results[key]
         result = self._compare(key)
@@ -145,10 +155,9 @@ class MomentAnalyzer:
                 del self._results[next(iter(self._results))]
         return result
 
-    def _forget_deleted(self) -> None:
-        """Drop the results of files that no longer exist. Used under `_lock`."""
-        gone = [key for key in self._results if not (key.source.exists() and key.generated.exists())]
-        for key in gone:
+    def _forget_outdated(self) -> None:
+        """Drop the results of files that were deleted or changed. Used under `_lock`."""
+        for key in [key for key in self._results if not key.is_current]:
             del self._results[key]
 
     def _compare(self, key: MomentKey) -> CorrelationResult:

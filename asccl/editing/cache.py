@@ -6,7 +6,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -95,12 +94,3 @@ class KeyedCache(Generic[Value]):
             keys.pop(key, None)
             if not keys:
                 del self._owned[owner]
-
-
-def file_key(path: Path) -> tuple:
-    """Identify a file in its present state: another key once it is replaced or changed."""
-    try:
-        stat = path.stat()
-    except OSError:  # the reader of the file raises the better error
-        return (str(path),)
-    return (str(path.absolute()), stat.st_mtime_ns, stat.st_size)

@@ -14,7 +14,7 @@ from pathlib import Path
 from asccl import zoo
 from asccl.directors.base import ReferenceStyle
 from asccl.editing import icface_selection, renderer_selection
-from asccl.editing.cache import KeyedCache, file_key
+from asccl.editing.cache import KeyedCache
 from asccl.editing.frames import EditFrames, observe_clip
 from asccl.editing.models import Models, load_models
 from asccl.editing.plan import is_planned, plan_edit
@@ -25,6 +25,7 @@ from asccl.editing.report import StageTimer, build_report
 from asccl.errors import SettingError
 from asccl.face.people import Person, select_person
 from asccl.face.tracker import FaceMeshTracker
+from asccl.files import file_key
 from asccl.morphable.reconstruct import SEARCHED_FRAMES
 from asccl.provenance.manifest import edit_metadata
 from asccl.provenance.signer import EditSigner

@@ -15,13 +15,13 @@ from asccl.directors.preset import PresetDirector
 from asccl.directors.reference import ReferenceDirector
 from asccl.editing.adaptation.adapt import Adaptation, FaceEvaluator, adapt, adaptation_goal
 from asccl.editing.adaptation.measures import load_networks
-from asccl.editing.cache import file_key
 from asccl.editing.frames import EditFrames, ObservedFace, mean_emotion_probabilities
 from asccl.editing.keyframes import intensity_over_time
 from asccl.editing.models import Models
 from asccl.editing.renderer_selection import WARP_SELECTION, mean_embedding, renderer_files, select_renderer
 from asccl.editing.strength import identity_preserving_strength, min_identity_cosine
 from asccl.face.easing import smoothstep
+from asccl.files import file_key
 from asccl.morphable.anny_head import AnnyHead
 from asccl.renderers.base import Renderer, RenderSession
 from asccl.types import EditRequest, Motion, Progress

@@ -83,6 +83,15 @@ def test_one_moment_agrees_with_the_comparison_of_the_clip(short_clip, edited, r
     assert mean_cosine(moment) == pytest.approx(result.curves.similarity("identity")[1], abs=0.02)
 
 
+def test_a_file_that_was_replaced_under_its_name_is_compared_anew(short_clip, edited, result, tmp_path):
+    analyzer, generated = MomentAnalyzer(), tmp_path / "generated.mp4"
+    generated.write_bytes(edited.read_bytes())
+    before = analyzer.analyze(short_clip, generated, (0.3, 0.3), result.settings)
+    generated.write_bytes(short_clip.read_bytes())
+    after = analyzer.analyze(short_clip, generated, (0.3, 0.3), result.settings)
+    assert mean_cosine(after) > mean_cosine(before) + 0.01
+
+
 def test_charts_are_drawn_without_a_browser(result, tmp_path):
     figures = export.build_figures([("source – happy", result)])
     assert {"time", "maps-bare-cosine", "mappings-pearson", "face-daas-map4"} <= set(figures)

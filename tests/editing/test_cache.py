@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from asccl.editing.cache import KeyedCache, file_key
+from asccl.editing.cache import KeyedCache
 
 WAIT = 30  # seconds
 
@@ -71,15 +70,3 @@ def test_a_thread_that_waited_for_a_failed_creation_tries_again():
         release.set()
         assert isinstance(failing.exception(WAIT), ZeroDivisionError)
         assert waiting.result(WAIT) == 1
-
-
-def test_a_file_that_changes_has_another_key(tmp_path: Path):
-    path = tmp_path / "file"
-    path.write_bytes(b"short")
-    before = file_key(path)
-    path.write_bytes(b"longer")
-    assert file_key(path) != before
-
-
-def test_a_missing_file_has_a_key(tmp_path: Path):
-    assert file_key(tmp_path / "missing") == (str(tmp_path / "missing"),)
