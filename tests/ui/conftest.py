@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fake_editor import FakeEditor
 from served_page import ServedPage
 from visitor import Visitor
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the empty folders that `gradio_client` leaves, one for each file that it receives, with the tests' files."""
+    with pytest.MonkeyPatch.context() as changes:
+        changes.setattr(tempfile, "tempdir", str(tmp_path_factory.getbasetemp()))
+        yield
 
 
 @pytest.fixture(scope="session")
