@@ -4,6 +4,7 @@ import argparse
 import os
 
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}  # before gradio is imported
+os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)  # else Gradio sums up all calls after every call
 
 
 def main() -> None:
@@ -28,9 +29,11 @@ def main() -> None:
         from asccl.editing.threads import limit_threads
         from asccl.ui.gpu import create_editor
         from asccl.ui.listeners import Listeners
+        from asccl.ui.memory import limit_fragmentation
         from asccl.ui.page import WEB_ENCODING, build_page, serve
 
         limit_threads()
+        limit_fragmentation()
         editor, listeners = create_editor(WEB_ENCODING), Listeners()
         page, address = build_page(editor, listeners, folder=folder), (arguments.host, arguments.port)
         serve(page, listeners, study_routes(editor), address, in_browser=arguments.browser, share=arguments.share)

@@ -3,9 +3,9 @@
 Starts `python app.py` and takes simulated people through it over HTTP on loopback, each from an address of its own
 (127.0.0.2 and further; other systems than Linux may lack them). Every person uploads a clip of their own, asks for
 previews of several emotions, and then for an edit, again and again. As in the page, a quick preview comes first and the
-adapted one follows, unless the person has asked for the next by then. The hostile client floods the queue, sends bodies
-of 200 MB, uploads slowly and uploads wide pictures. It is a process of low priority, as in reality it has a computer of
-its own; the requests that it sends and the processor time of all sides are in the figures.
+adapted one follows, unless the person has asked for the next by then. The hostile client floods the queue and waits for
+the results, sends bodies of 200 MB, uploads slowly and uploads wide pictures. It is a process of low priority, as in
+reality it has a computer of its own; the requests that it sends and the processor time of all sides are in the figures.
 
     python -m benchmarks.public [--people 12] [--seconds 300] [--hostile] [--json FILE]
 """
@@ -38,6 +38,7 @@ CLIP = ROOT / "examples" / "astronaut.mp4"
 PREVIEWS = 6  # of a person before an edit
 THINKING_SECONDS = 2.0  # of a person between two requests
 FLOOD_JOINS = 45
+FLOOD_SESSIONS = 5
 LARGE_BODY = 200 * 2**20  # bytes
 SLOW_PAUSE = 1.0  # seconds between two parts of a slow upload
 ATTACK_NICENESS = 19
@@ -130,7 +131,18 @@ async def attack(url: str, until: float) -> Counter[int]:
     async def flood(data: list[Any], endpoint: str) -> None:
         while time.monotonic() < until:
             for count in range(FLOOD_JOINS):
-                answers[(await client.join(endpoint, data, f"flood{count % 5}")).status_code] += 1
+                answers[(await client.join(endpoint, data, f"flood{count % FLOOD_SESSIONS}")).status_code] += 1
+            await asyncio.sleep(1)
+
+    async def listen(session: str) -> None:
+        """Wait for the messages of a session: the app works for nobody who does not."""
+        while time.monotonic() < until:
+            url = f"gradio_api/queue/data?session_hash={session}"
+            with suppress(httpx.HTTPError):
+                async with client.http.stream("GET", url) as response:
+                    async for _ in response.aiter_bytes():
+                        if time.monotonic() > until:
+                            break
             await asyncio.sleep(1)
 
     async def send_large_bodies() -> None:
@@ -158,6 +170,7 @@ async def attack(url: str, until: float) -> Counter[int]:
         flood([*settings(source, "fear"), 0.5, True], "adapted_preview"),
         flood([picture], "faces"),
         send_large_bodies(),
+        *(listen(f"flood{number}") for number in range(FLOOD_SESSIONS)),
         *(upload_slowly() for _ in range(20)),
     )
     await client.close()

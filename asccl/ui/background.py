@@ -8,22 +8,23 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
-NICENESS = 10  # of threads that work for seconds or minutes
+NICENESS = 10  # of threads that edit, compare and adapt
+INSPECTION_NICENESS = 5  # of threads that detect and fit faces: behind quick previews, before edits
 MAX_SESSIONS = 10_000  # remembered by `Superseding`
 
 
-def lower_priority() -> None:
+def lower_priority(niceness: int = NICENESS) -> None:
     """Lower the priority of this thread and of those that it starts.
 
     Only Linux has priorities of single threads; elsewhere nothing changes.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
-def background_executor(workers: int) -> ThreadPoolExecutor:
+def background_executor(workers: int, niceness: int = NICENESS) -> ThreadPoolExecutor:
     """Create threads of low priority. workers: their number."""
-    return ThreadPoolExecutor(workers, thread_name_prefix="asccl-background", initializer=lower_priority)
+    return ThreadPoolExecutor(workers, "asccl-background", lower_priority, (niceness,))
 
 
 class Superseding:

@@ -20,10 +20,10 @@ from starlette.concurrency import run_in_threadpool
 from asccl.errors import CancelledError
 from asccl.ui.jobs import POLL_INTERVAL, Job, JobProgress, JobWork
 from asccl.ui.listeners import Listeners
-from asccl.ui.places import Caller, Places
+from asccl.ui.places import MAX_SILENCE, Caller, Places
 
 Outputs = TypeVar("Outputs")
-MAX_SILENCE = 20.0  # seconds for which a job goes on although nobody waits for its messages
+REPEAT_INTERVAL = 2.0  # seconds until an unchanged progress is sent again; Gradio then notices a closed page
 
 
 class ReplacedError(CancelledError):
@@ -192,9 +192,14 @@ class JobRunner:
     async def _follow(self, run: Run, caller: Caller, show: Callable[[JobProgress], Outputs]) -> AsyncIterator[Outputs]:
         follower, delivered = Follower(caller), False
         run.followers.append(follower)
+        latest: Outputs | None = None
+        sent = -REPEAT_INTERVAL
         try:
             while not run.ready.is_set():
-                yield show(run.progress)
+                outputs, now = show(run.progress), time.monotonic()
+                if outputs != latest or now - sent >= REPEAT_INTERVAL:
+                    latest, sent = outputs, now
+                    yield outputs
                 with suppress(TimeoutError):
                     await asyncio.wait_for(run.ready.wait(), POLL_INTERVAL)
             if run.error is not None:

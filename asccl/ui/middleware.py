@@ -21,7 +21,8 @@ from asccl.web.responses import SecuredResponse
 MAX_BODY_BYTES = 2**20  # of a request that carries no files
 MAX_UPLOADS = 6  # of one address at the same time
 UPLOAD_PATH = "/gradio_api/upload"
-JOIN_PATHS = ("/gradio_api/queue/join", "/gradio_api/call/")  # ask for a preview, an edit or a comparison
+# ask for a preview, an edit or a comparison; the last two answer at once, which only short handlers may do
+JOIN_PATHS = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/api/")
 LISTEN_PATHS = ("/gradio_api/queue/data", "/gradio_api/call/")  # wait for its messages
 STUDY_PATH = "/study"  # has middleware of its own, with the study's limits and headers
 SPACE_ORIGINS = "https://huggingface.co https://*.hf.space"
@@ -57,7 +58,7 @@ class AppMiddleware:
         trusted_names: see `asccl.web.hosts.trusted_names`.
         max_upload_bytes: of all files of one request.
         listeners: is told which sessions wait for messages.
-        joins: limit on the requests for work of one address.
+        joins: limit on the requests of one address for work and for its messages.
     """
 
     def __init__(
@@ -107,8 +108,8 @@ class AppMiddleware:
 
     def _refusal(self, scope: Scope, address: str) -> Response | None:
         """The response to an address that asks for too much; None to one that does not."""
-        path = scope["path"]
-        if scope["method"] == "POST" and path.startswith(JOIN_PATHS) and not self._joins.allows(address):
+        path, paths = scope["path"], {"POST": JOIN_PATHS, "GET": LISTEN_PATHS}.get(scope["method"], ())
+        if path.startswith(paths) and not self._joins.allows(address):
             return PlainTextResponse("too many requests from this address: wait a moment", 429)
         if path == UPLOAD_PATH and self._uploads[address] >= MAX_UPLOADS:
             return PlainTextResponse("too many uploads at once from this address: wait for one to end", 429)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from asccl.ui.address import open_browser
-from asccl.ui.background import background_executor
+from asccl.ui.app_blocks import AppBlocks
+from asccl.ui.background import INSPECTION_NICENESS, background_executor
 from asccl.ui.batch_handlers import BatchHandlers
 from asccl.ui.batch_tab import build_batch_tab, connect_batch_tab
 from asccl.ui.charts import plotly_route
@@ -28,12 +30,12 @@ from asccl.ui.edit_widgets import EditWidgets, build_edit_tab
 from asccl.ui.evaluation_tab import build_evaluation_tab, connect_evaluation_tab
 from asccl.ui.examples import EXAMPLES_FOLDER
 from asccl.ui.inspection_panel import InspectionHandler, build_inspection_panel, connect_inspection_panel
-from asccl.ui.job_runner import MAX_SILENCE, JobRunner
+from asccl.ui.job_runner import JobRunner
 from asccl.ui.languages import language_script, languages_route, translate_page
 from asccl.ui.limits import WEB_LIMITS
 from asccl.ui.listeners import Listeners
 from asccl.ui.middleware import AppMiddleware
-from asccl.ui.places import Places
+from asccl.ui.places import MAX_SILENCE, Places
 from asccl.ui.preset_controls import connect_preset_controls
 from asccl.ui.preview_handlers import PreviewHandlers
 from asccl.video import EncodeSettings
@@ -51,6 +53,7 @@ MAX_EVENTS = 500  # of Gradio, running or waiting for a place; with its default 
 SESSION_JOBS, ADDRESS_JOBS = 2, 8  # of each kind, running and waiting, of one open page and of one address
 SESSION_LOOKS, ADDRESS_LOOKS = 6, 24
 QUEUE_SIZE = 1000  # of Gradio; `Places` limits the work
+MAX_SESSIONS = 500  # whose widgets Gradio remembers, 0.35 MB and the latest images each; by default 10,000
 UPLOAD_FACTOR = 2  # files of one request together, over the largest single file
 SANS_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO_FONTS = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "monospace")
@@ -79,14 +82,14 @@ def build_page(
     """
     edits = JobRunner(EDIT_STAGES, Places(MAX_EDITS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder, max_silence)
     comparisons = JobRunner(COMPARISON_STAGES, Places(MAX_COMPARISONS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder)
-    looks = Places(MAX_LOOKS, SESSION_LOOKS, ADDRESS_LOOKS)
-    inspections = Places(MAX_INSPECTIONS, SESSION_LOOKS, ADDRESS_LOOKS)
-    downloads = Places(MAX_DOWNLOADS, SESSION_LOOKS, ADDRESS_LOOKS)
-    adaptations = Places(MAX_ADAPTATIONS, SESSION_LOOKS, ADDRESS_LOOKS)
+    limited = partial(Places, session_limit=SESSION_LOOKS, address_limit=ADDRESS_LOOKS, listeners=listeners)
+    inspection_threads = background_executor(MAX_INSPECTIONS, INSPECTION_NICENESS)
+    looks, inspections = limited(MAX_LOOKS), limited(MAX_INSPECTIONS, executor=inspection_threads)
+    downloads, adaptations = limited(MAX_DOWNLOADS), limited(MAX_ADAPTATIONS)
     edit_handlers = EditHandlers(editor, limits, edits, inspections, downloads)
     previews = PreviewHandlers(editor, looks, inspections, adaptations, background_executor(MAX_ADAPTATIONS), folder)
     comparison_handlers = ComparisonHandlers(limits, comparisons, inspections, downloads)
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
+    with AppBlocks(title=TITLE, analytics_enabled=False) as page:
         text_widget(read_text("intro"), elem_id="intro")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Edit"):
@@ -112,7 +115,7 @@ def build_page(
         page.unload(edit_handlers.stop_jobs)
         page.unload(previews.end)
         page.unload(comparison_handlers.stop_jobs)
-    page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8)
+    page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8, api_open=False)  # work only by the queue
     return page
 
 
@@ -158,6 +161,7 @@ def serve(
         i18n=translate_page(page),
         max_file_size=limits.max_bytes,
         max_threads=MAX_EVENTS,
+        state_session_capacity=MAX_SESSIONS,
         allowed_paths=[str(EXAMPLES_FOLDER)],
         footer_links=["api"],
         run_history=False,

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,10 +15,12 @@ from typing import Any, TypeVar
 import gradio as gr
 from starlette.concurrency import run_in_threadpool
 
-from asccl.errors import SettingError
+from asccl.errors import CancelledError, SettingError
+from asccl.ui.listeners import Listeners
 
 Result = TypeVar("Result")
 POLL_INTERVAL = 0.05  # seconds between two looks whether a place is free
+MAX_SILENCE = 20.0  # seconds for which work goes on, or waits, although nobody waits for its messages
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,16 @@ class Ticket:
 
     def __init__(self, caller: Caller, places: Places):
         self.caller, self._places = caller, places
+        self._since = time.monotonic()
 
     @property
     def is_ready(self) -> bool:
         """Whether the work may start."""
-        return self in self._places.running
+        return self._places.admits(self)
+
+    def silent_seconds(self, listeners: Listeners) -> float:
+        """Return for how long the caller has not waited for messages."""
+        return listeners.silent_seconds((self.caller.session, self.caller.address), self._since)
 
     @property
     def position(self) -> int:
@@ -60,8 +68,9 @@ class Ticket:
         return self._places.position(self)
 
     async def wait(self) -> None:
-        """Wait until the work may start."""
+        """Wait until the work may start. Raises CancelledError when nobody has waited for its messages for a while."""
         while not self.is_ready:
+            self._places.check_listener(self)
             await asyncio.sleep(POLL_INTERVAL)
 
 
@@ -69,7 +78,8 @@ class Places:
     """A number of places. Addresses take turns; within an address, whoever came first is first.
 
     The next turn goes to the address whose work has taken the least time since it last had no ticket, so that costly
-    work of one address does not delay the others. Where there are several places, no address has all of them.
+    work of one address does not delay the others. Where there are several places, no address has all of them. Work for
+    whose messages nobody waits gets no place.
 
     Args:
         count: of the places: how many work at the same time.
@@ -77,6 +87,8 @@ class Places:
         address_limit: tickets of one address.
         total_limit: tickets of all.
         clock: returns monotonic seconds.
+        listeners: who waits for messages; None if that does not matter.
+        executor: threads for `run`; None takes those of the server.
 
     Attributes:
         running: tickets that have a place.
@@ -89,8 +101,11 @@ class Places:
         address_limit: int,
         total_limit: int = 200,
         clock: Callable[[], float] = time.monotonic,
+        listeners: Listeners | None = None,
+        executor: Executor | None = None,
     ):
         self._count, self._total_limit, self._clock = count, total_limit, clock
+        self._listeners, self._executor = listeners, executor
         self._session_limit, self._address_limit = session_limit, address_limit
         self._lock = threading.Lock()
         self._used_seconds: dict[str, float] = {}  # by work that ended, of each address that has tickets
@@ -135,10 +150,25 @@ class Places:
 
         Raises:
             SettingError: see `ticket`.
+            CancelledError: see `Ticket.wait`.
         """
         with self.ticket(caller) as ticket:
             await ticket.wait()
-            return await run_in_threadpool(work, *arguments)
+            if self._executor is None:
+                return await run_in_threadpool(work, *arguments)
+            return await asyncio.wrap_future(self._executor.submit(work, *arguments))
+
+    def admits(self, ticket: Ticket) -> bool:
+        """See `Ticket.is_ready`. The callers of all waiting tickets may be silent at first: then a place is free."""
+        with self._lock:
+            if ticket not in self.running and len(self.running) < self._count and self._is_heard(ticket):
+                self._fill()
+            return ticket in self.running
+
+    def check_listener(self, ticket: Ticket) -> None:
+        """Raise CancelledError if nobody has waited for the messages of a ticket's work for `MAX_SILENCE`."""
+        if self._listeners is not None and ticket.silent_seconds(self._listeners) > MAX_SILENCE:
+            raise CancelledError
 
     def position(self, ticket: Ticket) -> int:
         """See `Ticket.position`."""
@@ -182,4 +212,9 @@ class Places:
         """The waiting ticket that gets a free place; None if each would take its address's last place."""
         places = Counter(ticket.caller.address for ticket in self.running)
         allowed = max(self._count - 1, 1)
-        return next((ticket for ticket in self._in_order() if places[ticket.caller.address] < allowed), None)
+        order = (ticket for ticket in self._in_order() if places[ticket.caller.address] < allowed)
+        return next(filter(self._is_heard, order), None)
+
+    def _is_heard(self, ticket: Ticket) -> bool:
+        """Whether somebody waits for the messages of a ticket's work now."""
+        return self._listeners is None or ticket.silent_seconds(self._listeners) == 0

@@ -112,6 +112,7 @@ class PreviewHandlers:
         try:
             with self.adaptations.ticket(caller) as ticket:
                 while not ticket.is_ready:
+                    self.adaptations.check_listener(ticket)
                     await asyncio.sleep(POLL_INTERVAL)
                     if superseded.is_set():
                         return unchanged

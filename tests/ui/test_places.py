@@ -5,8 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import pytest
+from coroutines import run_coroutine
 
-from asccl.errors import SettingError
+from asccl.errors import CancelledError, SettingError
+from asccl.ui import places as places_module
+from asccl.ui.listeners import Listeners
 from asccl.ui.places import Caller, Places
 
 
@@ -86,3 +89,28 @@ def test_a_ticket_that_ended_no_longer_counts():
         pass
     with places.ticket(caller) as ticket:
         assert ticket.is_ready
+
+
+def test_work_for_whose_messages_nobody_waits_gets_no_place():
+    listeners = Listeners()
+    places = Places(1, 10, 10, listeners=listeners)
+    with (
+        listeners.listening("heard"),
+        places.ticket(Caller("silent", "10.0.0.1")) as silent,
+        places.ticket(Caller("heard", "10.0.0.2")) as heard,
+    ):
+        assert [silent.is_ready, heard.is_ready] == [False, True]
+
+
+def test_work_gets_a_free_place_once_somebody_waits_for_its_messages():
+    listeners = Listeners()
+    places = Places(1, 10, 10, listeners=listeners)
+    with places.ticket(Caller("page", "10.0.0.1")) as ticket, listeners.listening("page"):
+        assert ticket.is_ready
+
+
+def test_work_for_whose_messages_nobody_waits_ends_after_a_while(monkeypatch):
+    monkeypatch.setattr(places_module, "MAX_SILENCE", 0.0)
+    places = Places(1, 10, 10, listeners=Listeners())
+    with pytest.raises(CancelledError):
+        run_coroutine(places.run(Caller("silent", "10.0.0.1"), lambda: None))

@@ -90,6 +90,11 @@ def test_of_one_page_only_two_edits_are_accepted(serve_page, media):
     assert len(page.editor.requests) == 2
 
 
+def test_work_outside_of_the_queue_is_refused(serve_page):
+    page = serve_page()
+    assert httpx.post(f"{page.url}gradio_api/run/preview", json={"data": []}).status_code == 404
+
+
 def test_a_large_body_without_files_is_refused(serve_page):
     page = serve_page()
     body = b'{"data": ["' + b"x" * (2 * MAX_BODY_BYTES) + b'"], "fn_index": 0, "session_hash": "a"}'

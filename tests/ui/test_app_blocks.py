@@ -1,0 +1,43 @@
+"""Outputs that a handler leaves unchanged cost nothing; the others are converted as Gradio does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import pytest
+from coroutines import run_coroutine
+from gradio.state_holder import SessionState
+
+from asccl.ui.app_blocks import AppBlocks
+
+
+def convert(predictions: Any, count: int = 2, kind: type[gr.Blocks] = AppBlocks) -> tuple[list[Any], list[bool]]:
+    """Convert what a handler with some outputs returns.
+
+    Returns the values for the page, and of each widget whether Gradio has built it anew.
+    """
+    with kind(analytics_enabled=False) as page:
+        widgets = [gr.Textbox("before") for _ in range(count)]
+        page.load(lambda: predictions, None, widgets)
+    state = SessionState(page)
+    values = run_coroutine(page.postprocess_data(page.fns[0], predictions, state))
+    return values, [state[widget._id] is not widget for widget in widgets]
+
+
+@pytest.mark.parametrize("predictions", [(gr.skip(), "<b>after</b>"), gr.skip(), (gr.Textbox(visible=False), "after")])
+def test_the_values_are_those_of_gradio(predictions):
+    assert convert(predictions)[0] == convert(predictions, kind=gr.Blocks)[0]
+
+
+def test_the_value_of_a_single_output_is_that_of_gradio():
+    assert convert("after", 1)[0] == convert("after", 1, gr.Blocks)[0]
+
+
+@pytest.mark.parametrize(("predictions", "count"), [((gr.skip(), "after"), 2), (gr.skip(), 2), (gr.skip(), 1)])
+def test_an_unchanged_widget_is_not_built_anew(predictions, count):
+    assert not any(convert(predictions, count)[1])
+
+
+def test_a_widget_that_changes_is_built_anew():
+    assert convert((gr.skip(), gr.Textbox(visible=False)))[1] == [False, True]
