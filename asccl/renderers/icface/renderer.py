@@ -25,6 +25,7 @@ from asccl.types import Image, LazyImage, Motion, as_image
 
 CPU_BATCH, ACCELERATOR_BATCH = 4, 16  # frames that are generated at once
 MAX_SIDE = 512  # pixels of a square that networks change in the resolution of the frame
+OVERSAMPLING = 2.0  # pixels of that square per pixel of the frame: it is sampled several times, which blurs
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class IcfaceRenderer:
         if self.net.settings.synthesis == "colours" or len(motion) == 0:
             return size
         in_frame = 1 / np.hypot(*face_crop_matrices(motion, 1)[:, :, 0].T).min()
-        return size * int(np.clip(np.ceil(in_frame / size), 1, max(MAX_SIDE // size, 1)))
+        return size * int(np.clip(np.ceil(OVERSAMPLING * in_frame / size), 1, max(MAX_SIDE // size, 1)))
 
     def start(self, plan: IcfacePlan) -> IcfaceSession:
         """See `Renderer.start`."""

@@ -163,7 +163,7 @@ def test_an_edit_that_changes_nothing_renders_nothing():
 
 
 @pytest.mark.parametrize(
-    ("synthesis", "pixels_per_cm", "side"), [("colours", 30, 32), ("warp", 30, 512), ("warp", 1, 32)]
+    ("synthesis", "pixels_per_cm", "side"), [("colours", 30, 32), ("warp", 30, 512), ("warp", 1, 64)]
 )
 def test_networks_that_change_their_image_do_so_in_the_resolution_of_the_frame(synthesis, pixels_per_cm, side):
     renderer = IcfaceRenderer(Icface(replace(SETTINGS, synthesis=synthesis)).freeze(), HEAD.names)
