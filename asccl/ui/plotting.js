@@ -52,7 +52,7 @@ function withPageTheme(figure, width) {
     themed.layout.margin = { l: 6, r: 6, t: 6, b: 6 };
   } else {
     const top = 14 + LEGEND_ROW * legendRows(themed, width, isNarrow);
-    themed.layout.margin = { ...themed.layout.margin, t: top, l: isNarrow ? 44 : 56 };
+    themed.layout.margin = { ...themed.layout.margin, t: top, l: isNarrow && !themed.layout.yaxis2?.title ? 44 : 60 };
     themed.layout.legend = { ...themed.layout.legend, yref: "container", y: 1, yanchor: "top" };
   }
   return themed;
