@@ -47,7 +47,7 @@ class IcfaceTrainingSettings(LoopSettings):
             "warp" for these and where each of its pixels comes from.
         discriminator_width: channels of the first layer of the discriminator, 256 in ICface.
         initialization: initial weights: "published" as in ICface, for its width, or "default" as PyTorch draws them.
-        optimizer: "rmsprop" as in ICface, or "adam" with beta1 0.5.
+        optimizer: "rmsprop" as in ICface, with Adam's bias correction, or "adam" with beta1 0.5.
         learning_rate: learning rate, constant for half of the steps, then decays linearly to 0.
         ema_decay: decay of the moving average of neutralizer and animator; the average is what is written.
         adversarial_weight: weight of the GAN losses.

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from recordings import word_coefficients, write_recording
+from torch import nn
 from training_runs import read_log
 
 import training.losses
@@ -17,7 +18,7 @@ from training.engine import checkpoint
 from training.engine.loop import DivergedError
 from training.engine.settings import load_preset
 from training.icface_settings import IcfaceTrainingSettings, validate_settings
-from training.train_icface import main
+from training.train_icface import build_optimizer, main
 
 FILES = ("a.safetensors", "a-D.safetensors")
 
@@ -151,3 +152,13 @@ def test_a_loss_that_is_nan_ends_it(tmp_path, monkeypatch):
     monkeypatch.setattr(training.losses, "reconstruction", lambda *_: torch.tensor(float("nan")))
     with pytest.raises(DivergedError, match=r"step 1: animator is nan .*reconstruction nan"):
         main(smoke_settings(tmp_path))
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
+def test_the_first_step_is_as_long_as_the_learning_rate_says(optimizer):
+    layer = nn.Linear(3, 1)
+    before = layer.weight.detach().clone()
+    step = build_optimizer(IcfaceTrainingSettings(optimizer=optimizer, learning_rate=1e-3), layer)
+    layer(torch.ones(1, 3)).sum().backward()
+    step.step()
+    torch.testing.assert_close(before - layer.weight, torch.full((1, 3), 1e-3))
