@@ -18,6 +18,7 @@ from asccl.expression import EMOTIONS, INTENSITY_RANGE, NO_GROUPS, GroupAmounts,
 GENERATORS = ("warp", "ned", "icface")  # the first is the default
 GENERATORS_WITH = {"renderer": ("ned", "icface"), "manipulator": ("ned",), "controls": ("icface",)}  # of each file
 SOUND_RATE = 16_000  # Hz, of decoded sound
+DEFAULT_FRAME_RATE = 25.0  # frames per second, of motions whose times are unknown
 
 Image = np.ndarray  # (H, W, 3) uint8 RGB
 
@@ -134,6 +135,7 @@ class Motion:
         shot: (T,) index of the shot, as in `Track`; None if all frames belong to one shot.
         lip_closing: (T,) cm by which the middle of the lips closes, at most as far as it is open; None for 0.
         lip_parting: (T,) cm by which the middle of the lips parts with the jaw, beyond the gain; None for 0.
+        frame_rate: frames per second, by which durations become numbers of frames.
     """
 
     coefficients: np.ndarray
@@ -146,6 +148,7 @@ class Motion:
     shot: np.ndarray | None = None
     lip_closing: np.ndarray | None = None
     lip_parting: np.ndarray | None = None
+    frame_rate: float = DEFAULT_FRAME_RATE
 
     def __len__(self) -> int:
         return len(self.coefficients)
@@ -163,6 +166,7 @@ class Motion:
             None if self.shot is None else self.shot[index],
             None if self.lip_closing is None else self.lip_closing[index],
             None if self.lip_parting is None else self.lip_parting[index],
+            self.frame_rate,
         )
 
 

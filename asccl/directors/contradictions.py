@@ -20,9 +20,9 @@ from asccl.morphable.head import HeadModel
 from asccl.morphable.speech import lip_openings
 from asccl.types import Motion
 
-LEVEL_SMOOTHING = 7.0  # frames, standard deviation: of the level of a unit
-LASTING_WINDOW = 51  # frames within which speech closes the lips at least once, as far as it does
-WINDOW_SMOOTHING = 10.0  # frames, standard deviation: of a minimum over the window
+LEVEL_SMOOTHING = 0.28  # seconds, standard deviation: of the level of a unit
+LASTING_WINDOW = 2.04  # seconds within which speech closes the lips at least once, as far as it does
+WINDOW_SMOOTHING = 0.4  # seconds, standard deviation: of a minimum over the window
 CALM_SMILE, GRIN_SMILE = (
     0.3,
     0.55,
@@ -33,9 +33,13 @@ SHUT_JAW, OPEN_JAW = 0.2, 0.38  # lasting jawOpen up to which lips may close ful
 
 def unit_levels(motion: Motion) -> np.ndarray:
     """Level of each unit over about half a second, (T, 52), within each shot."""
-    return filter_shots(
-        motion, motion.coefficients, partial(gaussian_filter1d, sigma=LEVEL_SMOOTHING, axis=0, mode="nearest")
-    )
+    sigma = LEVEL_SMOOTHING * motion.frame_rate
+    return filter_shots(motion, motion.coefficients, partial(gaussian_filter1d, sigma=sigma, axis=0, mode="nearest"))
+
+
+def window_frames(seconds: float, frame_rate: float) -> int:
+    """Number of frames of a window that is centred on a frame: odd, at least 1."""
+    return 2 * round(0.5 * (seconds * frame_rate - 1)) + 1 if seconds * frame_rate > 1 else 1
 
 
 def contradiction_change(motion: Motion, residuals: np.ndarray, calm: np.ndarray) -> np.ndarray:
@@ -64,9 +68,10 @@ def grin_opening(motion: Motion, head: HeadModel) -> np.ndarray:
 
 def _lasting(motion: Motion, values: np.ndarray) -> np.ndarray:
     """The part of values (T,) that lasts: their smoothed minimum over a window."""
+    window, sigma = window_frames(LASTING_WINDOW, motion.frame_rate), WINDOW_SMOOTHING * motion.frame_rate
 
     def smooth_minimum(v: np.ndarray) -> np.ndarray:
-        return gaussian_filter1d(minimum_filter1d(v, LASTING_WINDOW, mode="nearest"), WINDOW_SMOOTHING, mode="nearest")
+        return gaussian_filter1d(minimum_filter1d(v, window, mode="nearest"), sigma, mode="nearest")
 
     return np.minimum(values, filter_shots(motion, values, smooth_minimum))
 

@@ -8,12 +8,13 @@ silent if their lips all open by the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, minimum_filter1d
 
-from asccl.directors.contradictions import filter_shots
+from asccl.directors.contradictions import filter_shots, window_frames
 from asccl.face.easing import smoothstep
 from asccl.morphable.head import HeadModel
 from asccl.morphable.speech import lip_openings
@@ -21,8 +22,8 @@ from asccl.types import EMOTIONS, Motion
 
 # cm by which the middle of the lips parts in silence, at intensity 1
 PARTINGS: Mapping[str, float] = MappingProxyType({"surprised": 0.8, "fear": 0.3})
-SILENCE_WINDOW = 25  # frames
-SILENCE_SMOOTHING = 4.0  # frames, standard deviation
+SILENCE_WINDOW = 1.0  # seconds
+SILENCE_SMOOTHING = 0.16  # seconds, standard deviation
 QUIET_RANGE, SPEAKING_RANGE = 0.12, 0.3  # cm: change of the opening within the window, in silence and in speech
 FULL_OPENING, MAX_OPENING = 1.2, 2.0  # cm: from the first on lips part less, at the second no further
 
@@ -44,15 +45,17 @@ def silence(motion: Motion, openings: np.ndarray) -> np.ndarray:
 
     motion: T frames with their shots. openings: of the lips, (T,) cm.
     """
-    unrelated = motion.shot is not None and len(np.unique(motion.shot)) == len(motion)
-    return _quiet(np.full(len(motion), np.ptp(openings))) if unrelated else filter_shots(motion, openings, _steady)
+    if motion.shot is not None and len(np.unique(motion.shot)) == len(motion):  # frames that are unrelated in time
+        return _quiet(np.full(len(motion), np.ptp(openings)))
+    return filter_shots(motion, openings, partial(_steady, frame_rate=motion.frame_rate))
 
 
-def _steady(openings: np.ndarray) -> np.ndarray:
+def _steady(openings: np.ndarray, frame_rate: float) -> np.ndarray:
     """How certainly lips do not move within a window, (T,) in [0, 1], smoothed."""
-    highest = maximum_filter1d(openings, SILENCE_WINDOW, mode="nearest")
-    lowest = minimum_filter1d(openings, SILENCE_WINDOW, mode="nearest")
-    return gaussian_filter1d(_quiet(highest - lowest), SILENCE_SMOOTHING, mode="nearest")
+    window = window_frames(SILENCE_WINDOW, frame_rate)
+    highest = maximum_filter1d(openings, window, mode="nearest")
+    lowest = minimum_filter1d(openings, window, mode="nearest")
+    return gaussian_filter1d(_quiet(highest - lowest), SILENCE_SMOOTHING * frame_rate, mode="nearest")
 
 
 def _quiet(spread: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ MIN_LIP_GAIN = 0.3  # to which groups may lower the opening of the lips
 GRIN_CLOSING = {
     "neutral": 1.0,
     "angry": 1.0,
-    "disgusted": 0.5,
+    "disgusted": 1.0,
     "fear": 0.0,
     "happy": 0.0,
     "sad": 1.0,

@@ -213,7 +213,7 @@ def append_motion(sampled: Motion, shot: Motion) -> Motion:
     appended = {name: np.concatenate([getattr(sampled, name), getattr(shot, name)]) for name in fields}
     number = 0 if sampled.shot is None else int(sampled.shot.max()) + 1
     shots = None if sampled.shot is None else np.append(sampled.shot, np.full(len(shot), number, sampled.shot.dtype))
-    return replace(sampled, shot=shots, **appended)
+    return replace(sampled, shot=shots, frame_rate=shot.frame_rate, **appended)
 
 
 def preview_bytes(session: PreviewSession) -> int:

@@ -62,7 +62,7 @@ def render_preview_clip(
     times = start + np.arange(max(1, round(min(CLIP_SECONDS, info.duration) * rate))) / rate
     landmarks = _track(session, times, models, limits)
     frames = len(session.frames.motion)
-    motion = append_motion(session.frames.motion, _fit(session, landmarks, models))
+    motion = append_motion(session.frames.motion, replace(_fit(session, landmarks, models), frame_rate=rate))
     all_times = np.append(np.full(frames, np.nan), times)
     plan = plan_edit(request, EditFrames(session.face, motion, all_times), models, reference)
     renderer, region = plan.start(), _common_region(landmarks, (info.width, info.height))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from asccl.face.smooth import MAX_GAP, SMOOTHING_RADIUS, smooth_landmarks
 from asccl.face.store import LandmarkStore
 from asccl.face.tracker import Tracker
 from asccl.morphable.fit import Fitter, sample_indices
-from asccl.types import Frame, Image, MediaInfo, Motion, Progress, Track
+from asccl.types import DEFAULT_FRAME_RATE, Frame, Image, MediaInfo, Motion, Progress, Track
 from asccl.video import Limits, Reader, iterate_samples
 from asccl.video.threads import BackgroundWriter, prefetch
 
@@ -118,6 +118,7 @@ def reconstruct(
         progress("fit", 0.0)
         emotion_probabilities = None if read_emotion is None else read_emotion(clip)
         motion, error = _fit(fitter, clip.track, clip.landmarks, emotion_probabilities, progress)
+        motion = replace(motion, frame_rate=_mean_frame_rate(clip.times))
     except BaseException:
         clip.landmarks.close()
         raise
@@ -229,6 +230,12 @@ def _fit(
     motion = fitter.fit_motion(track, landmarks.read, identity)
     progress("fit", 1.0)
     return motion, float(fitter.landmark_error(motion.select(index), samples).mean())
+
+
+def _mean_frame_rate(times: np.ndarray) -> float:
+    """Frames per second over a clip with frames at `times` (T,); the default rate for a still."""
+    duration = float(times[-1] - times[0])
+    return (len(times) - 1) / duration if duration > 0 else DEFAULT_FRAME_RATE
 
 
 def _main_reason(reasons: tuple[tuple[int, int, str], ...]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,19 @@ def test_unrelated_frames_of_a_speaker_are_no_silence():
 @pytest.mark.parametrize("emotion", ["neutral", "happy", "sad", "angry", "disgusted"])
 def test_other_emotions_part_no_lips(emotion):
     assert PRESET(talking_motion(np.zeros(1)), Target(emotion)).lip_parting.max() == 0
+
+
+@pytest.mark.parametrize("frame_rate", [15, 60])
+def test_a_pause_of_four_tenths_of_a_second_is_no_silence_at_any_frame_rate(frame_rate):
+    syllables = 0.35 * (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(round(2.4 * frame_rate)) / (0.4 * frame_rate)))
+    pause = np.zeros(round(0.4 * frame_rate))
+    motion = replace(talking_motion(np.concatenate([syllables, pause, syllables])), frame_rate=frame_rate)
+    assert parting_share(motion, HEAD).max() < 0.05
+
+
+@pytest.mark.parametrize("frame_rate", [15, 60])
+def test_two_seconds_without_a_word_are_silence_at_any_frame_rate(frame_rate):
+    syllables = 0.35 * (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(round(2.4 * frame_rate)) / (0.4 * frame_rate)))
+    pause = np.zeros(2 * frame_rate)
+    motion = replace(talking_motion(np.concatenate([syllables, pause, syllables])), frame_rate=frame_rate)
+    assert parting_share(motion, HEAD)[len(syllables) + frame_rate] > 0.95

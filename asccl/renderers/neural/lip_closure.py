@@ -6,9 +6,10 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.renderers.neural.face_surface import FaceSurface
-from asccl.renderers.warp.lips import CLOSED_LIP_GAP, LIP_FALLOFF
+from asccl.renderers.warp.lips import CLOSED_LIP_GAP
 
 EYE_DISTANCE_CM = 9.0  # between the outer corners of the eyes
+LIP_FALLOFF = 0.9  # cm, Gaussian: how far a lip correction reaches from the edge of the lip
 
 
 class LipClosureConstraint:

@@ -15,7 +15,8 @@ from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.field import face_size
 from asccl.types import Motion
 
-LIP_FALLOFF = 0.9  # cm, Gaussian: how far a lip correction reaches into the skin around
+LIP_FALLOFF = 0.6  # cm, Gaussian: how far a lip correction reaches into the skin beyond the lip
+LIP_REACH = 0.5  # cm from an edge of the lip that count as lip, which keeps its height
 LIP_SPREAD = 0.5  # cm, Gaussian: how far it reaches along the lip
 CLOSED_LIP_GAP = 0.035  # face sizes: lips with a smaller gap count as closed and stay as they are
 UPPER_CLOSING_SHARE = 0.75  # of the closing of a grin, which mostly raises the upper lip
@@ -49,8 +50,8 @@ class LipGap:
         neutral, jaw = head.neutral, head.expression[head.index["jawOpen"]]
         lower = jaw[:, 1] > 0.5 * jaw[17, 1]
         lower[list(mesh.LOWER_OUTER_LIP)] = True
-        self.upper_weights = _lip_weights(neutral, UPPER, ~lower)
-        self.lower_weights = _lip_weights(neutral, LOWER, lower)
+        self.upper_weights = _lip_weights(neutral, UPPER, mesh.UPPER_OUTER_LIP, ~lower)
+        self.lower_weights = _lip_weights(neutral, LOWER, mesh.LOWER_OUTER_LIP, lower)
         gaps = jaw[LOWER, 1] - jaw[UPPER, 1]
         self._jaw = (jaw / gaps[MIDDLE].mean()).astype(np.float32)  # (468, 3), opens the middle of the lips by 1
         self._profile = gaps / gaps[MIDDLE].mean()
@@ -127,15 +128,18 @@ def lip_closing_share(gap: np.ndarray, closing: float) -> float:
     return min(closing / middle, 1.0) if middle > 0 else 0.0
 
 
-def _lip_weights(neutral: np.ndarray, lip: list[int], side: np.ndarray) -> np.ndarray:
+def _lip_weights(neutral: np.ndarray, lip: list[int], outer_lip: tuple[int, ...], side: np.ndarray) -> np.ndarray:
     """(468, 9) weights that spread a correction of nine inner-lip points over the skin on their side (468,) bool.
 
-    The corners of the mouth take none, and the lips beside them little: lips must not slide past their corners.
+    The lip moves as a whole, or it would be stretched and look pale. The corners of the mouth take none, and the lips
+    beside them little: lips must not slide past their corners.
     """
     line = [*lip, *mesh.INNER_LIP_CORNERS]
     distance = np.linalg.norm(neutral[:, None] - neutral[line][None], axis=-1)
     weights = np.exp(-((distance**2 - distance.min(1, keepdims=True) ** 2) / LIP_SPREAD**2))
     weights /= weights.sum(1, keepdims=True)
-    weights *= np.minimum(1.0, np.exp(-((distance / LIP_FALLOFF) ** 2)).sum(1, keepdims=True)) * side[:, None]
+    vermilion = neutral[[*lip, *outer_lip, *mesh.INNER_LIP_CORNERS, *mesh.OUTER_LIP_CORNERS]]
+    beyond = np.maximum(np.linalg.norm(neutral[:, None] - vermilion[None], axis=-1).min(1) - LIP_REACH, 0)
+    weights *= (np.exp(-((beyond / LIP_FALLOFF) ** 2)) * side)[:, None]
     weights[line] = np.eye(len(line))
     return weights[:, : len(lip)].astype(np.float32)

@@ -16,10 +16,13 @@ from asccl.renderers.warp.field import Box, face_size
 from asccl.types import Image
 
 CORNERS = tuple(zip(mesh.INNER_LIP_CORNERS, mesh.OUTER_LIP_CORNERS, strict=True))
-MIN_INWARD, FULL_INWARD = 0.015, 0.06  # face sizes by which a corner comes in: nothing is filled, and all of it
+MIN_INWARD, FULL_INWARD = 0.015, 0.05  # face sizes by which a corner comes in: nothing is filled, and all of it
 DOT_SIZE = 0.09  # face sizes: larger dark parts stay
-REACH = 0.075  # face sizes around a corner within which dark parts are filled
+REACH = 0.1  # face sizes around a corner within which dark parts are filled
 OPACITY = 0.8  # of the filling: a faint line of the lips stays
+LIP_BORDER = 0.015  # face sizes: transition between lips and skin
+LIP_QUANTILE = 0.5  # of the brightness of a lip's end: its colour
+BLUR = 0.012  # face sizes, standard deviation: of the filling
 
 
 def close_corners(warped: Image, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box) -> None:
@@ -33,17 +36,18 @@ def close_corners(warped: Image, landmarks: np.ndarray, edited_landmarks: np.nda
     """
     size = face_size(landmarks)
     centre = edited_landmarks[[i for pair in CORNERS for i in pair], :2].mean(0)
+    lips = edited_landmarks[list(mesh.OUTER_LIPS), :2] - (box.x0, box.y0)
     for inner, outer in CORNERS:
         before, after = (0.5 * (p[inner, :2] + p[outer, :2]) for p in (landmarks, edited_landmarks))
         towards = (centre - after) / max(float(np.linalg.norm(centre - after)), 1e-6)
         inward = float((after - before) @ towards) / size
         share = float(smoothstep(np.array((inward - MIN_INWARD) / (FULL_INWARD - MIN_INWARD))))
         if share > 0:
-            _fill(warped, after - (box.x0, box.y0), OPACITY * share, size)
+            _fill(warped, after - (box.x0, box.y0), lips, OPACITY * share, size)
 
 
-def _fill(warped: Image, corner: np.ndarray, opacity: float, size: float) -> None:
-    """Fill dark parts around one corner, (2,) pixels, in place."""
+def _fill(warped: Image, corner: np.ndarray, lips: np.ndarray, opacity: float, size: float) -> None:
+    """Fill dark parts around one corner, (2,) pixels, in place. lips: outline, (n, 2) pixels."""
     kernel_size = 2 * round(0.5 * DOT_SIZE * size) + 1
     reach = REACH * size
     pad = int(np.ceil(reach)) + kernel_size
@@ -53,9 +57,15 @@ def _fill(warped: Image, corner: np.ndarray, opacity: float, size: float) -> Non
         return
     part = warped[y0:y1, x0:x1]
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (kernel_size, kernel_size))
-    filled = cv2.GaussianBlur(cv2.morphologyEx(part, cv2.MORPH_CLOSE, kernel), (0, 0), max(0.5, 0.012 * size))
+    filled = cv2.GaussianBlur(cv2.morphologyEx(part, cv2.MORPH_CLOSE, kernel), (0, 0), max(0.5, BLUR * size))
+    is_lip = np.zeros(part.shape[:2], np.float32)
+    cv2.fillPoly(is_lip, [np.round(16 * (lips - (x0, y0))).astype(np.int32)], 1.0, cv2.LINE_8, 4)
+    if is_lip.any():
+        colour = np.quantile(part[is_lip > 0], LIP_QUANTILE, axis=0)
+        is_lip = cv2.GaussianBlur(is_lip, (0, 0), max(0.5, LIP_BORDER * size))[..., None]
+        filled = filled + is_lip * np.minimum(colour - filled, 0)
     x = np.arange(x0, x1, dtype=np.float32) - corner[0]
     y = np.arange(y0, y1, dtype=np.float32)[:, None] - corner[1]
     mask = opacity * (1 - smoothstep((np.hypot(x, y) / reach - 0.5) / 0.5))
-    brightening = np.maximum(filled.astype(np.float32) - part, 0)
+    brightening = np.maximum(filled - part, 0)
     part[:] = np.minimum(part + mask[..., None] * brightening + 0.5, 255).astype(np.uint8)

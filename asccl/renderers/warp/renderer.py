@@ -17,6 +17,7 @@ from asccl.face import mesh
 from asccl.face.crop import quarter_turns
 from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.brows import BrowModel
+from asccl.renderers.warp.cavity import MouthModel
 from asccl.renderers.warp.coverage import Coverage, coverage_weights
 from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.eyes import IrisModel, restore_eyeballs
@@ -24,10 +25,11 @@ from asccl.renderers.warp.field import Box, FaceField, face_size, resample, samp
 from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
 from asccl.renderers.warp.hold import fade_to_source, lowest_weights, silhouette_weights
 from asccl.renderers.warp.jaw_drop import JawDrop, drop_of
+from asccl.renderers.warp.lip_edges import sharpen_lip_edges
 from asccl.renderers.warp.mouth_corners import close_corners
 from asccl.renderers.warp.occluder import OccluderModel
 from asccl.renderers.warp.shading import CREASE_GAIN, SkinModel
-from asccl.renderers.warp.teeth import MouthModel, stabilize_teeth
+from asccl.renderers.warp.teeth import stabilize_teeth
 from asccl.renderers.warp.upright import render_upright, turn_upright
 from asccl.types import Image, LazyImage, Motion
 from asccl.video.lazy_image import overlay_patch
@@ -188,6 +190,7 @@ class WarpRenderer:
     ) -> tuple[Image, Image]:
         """The pixels of a box before and after the warp, teeth unmoved and the cavity of the mouth shaded."""
         displacement = upsample(field[..., :2], box)
+        sharpen_lip_edges(displacement, landmarks, edited_points, box)
         cavity = stabilize_teeth(displacement, landmarks, edited_points, box, drop)
         source, warped = warp(image, displacement, box)
         if cavity is not None:

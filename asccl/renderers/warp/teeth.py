@@ -8,6 +8,9 @@ would make them too long. The lower row stands on the jaw, and moves with the li
 Where the jaw drops, the mouth opens between its rows of teeth, see `jaw_drop.py`: all below goes down with the jaw, and
 the gap gets the colour of the cavity.
 
+Lips that close cover the teeth. The narrower the gap that is left, the less light reaches the teeth in it, and where
+the lips meet they leave a dark line.
+
 Where pixels would be stretched far, as at the corners of a mouth that opens wider, the frame shows nothing of what is
 revealed: there the mouth gets the dark colour of its own cavity. The field depends on the landmarks of the frame alone
 and changes as smoothly as they do.
@@ -20,11 +23,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from asccl.face import mesh
 from asccl.face.easing import smoothstep
+from asccl.renderers.warp.cavity import Cavity
 from asccl.renderers.warp.field import Box, face_size, upsample
 from asccl.renderers.warp.jaw_drop import JawDrop
-from asccl.types import Image
+from asccl.renderers.warp.lip_edges import LOWER, UPPER, mouth_axes
 
 # face sizes: lip gap at which this field begins to replace that of the skin, and at which it replaces it fully
 MIN_LIP_GAP, FULL_LIP_GAP = 0.03, 0.09
@@ -42,61 +45,10 @@ CURVE_DEGREE = 2  # of the polynomial along the mouth that displaces the rows of
 MIN_STRETCH, MAX_STRETCH = 1.7, 3.2  # stretch at which the cavity begins to cover what is stretched, and covers it all
 MIN_CAVITY_GAP, FULL_CAVITY_GAP = 0.02, 0.05  # face sizes: lip gap of the edit, for a cavity to be visible
 NO_SIGHT, FULL_SIGHT = 0.35, 0.8  # lip gap, over the largest, that shows nothing of the cavity, and all of it
+SHUT_SHADE = 0.6  # coverage by the cavity of lips that close over teeth: the line where they meet
+MAX_SHADED_GAP = 0.07  # face sizes: from this lip gap on, light reaches the teeth between lips that close
+LINE_WIDTH = 0.008  # face sizes: of the line where lips meet
 MIN_COVERAGE = 0.02  # less of the cavity is not drawn
-CAVITY_QUANTILE = 0.1  # of the brightness between the lips: the cavity
-CLOSED_CAVITY = 0.35  # brightness of a cavity that no frame shows, over that of the lips
-
-UPPER = [mesh.INNER_LIP_CORNERS[0], *mesh.UPPER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
-LOWER = [mesh.INNER_LIP_CORNERS[0], *mesh.LOWER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
-
-
-class MouthModel:
-    """The dark colour of a person's mouth behind the teeth, from observed frames.
-
-    Attributes:
-        cavity: (3,) RGB.
-    """
-
-    def __init__(self) -> None:
-        self._open: list[np.ndarray] = []
-        self._closed: list[np.ndarray] = []
-        self.cavity = np.zeros(3)
-
-    def observe(self, image: Image, landmarks: np.ndarray) -> None:
-        """Measure the mouth in a frame. landmarks: (478, 3) pixels."""
-        loop = landmarks[list(mesh.INNER_LIPS), :2]
-        x0, y0 = np.maximum(np.floor(loop.min(0)).astype(int) - 2, 0)
-        x1, y1 = np.maximum(np.ceil(loop.max(0)).astype(int) + 3, 0)
-        part = image[y0:y1, x0:x1]
-        if min(part.shape[:2]) < 2:
-            return
-        inside = np.zeros(part.shape[:2], np.uint8)
-        cv2.fillPoly(inside, [np.round(loop - (x0, y0)).astype(np.int32)], 1)
-        pixels = part[inside > 0]
-        brightness = pixels.mean(1)
-        gap = np.linalg.norm(landmarks[UPPER, :2] - landmarks[LOWER, :2], axis=1).max() / face_size(landmarks)
-        if gap > MIN_LIP_GAP:
-            dark = brightness <= np.quantile(brightness, CAVITY_QUANTILE)
-            self._open.append(pixels[dark].mean(0))
-        else:
-            self._closed.append(CLOSED_CAVITY * pixels.mean(0))
-        self.cavity = np.median(self._open or self._closed, axis=0)
-
-
-class Cavity(NamedTuple):
-    """Where the frame shows nothing of the inside of the edited mouth.
-
-    part: rows and columns in the box of the edit. coverage: of the cavity in it, (h, w) float32 in [0, 1].
-    """
-
-    part: tuple[slice, slice]
-    coverage: np.ndarray
-
-    def shade(self, image: Image, colour: np.ndarray) -> None:
-        """Darken the pixels (H, W, 3) uint8 of the box of the edit in place, towards a colour (3,) and never above."""
-        pixels = image[self.part].astype(np.float32)
-        darkening = np.minimum(colour.astype(np.float32) - pixels, 0)
-        image[self.part] = pixels + self.coverage[..., None] * darkening + 0.5
 
 
 class _Profile(NamedTuple):
@@ -104,8 +56,9 @@ class _Profile(NamedTuple):
 
     upper, lower: of a lip, where its displacement ends, 1 / the distance over which it fades, its displacement beyond
     that of the teeth down and along the mouth, and the coverage by the cavity where it fades. middle: displacement of
-    the teeth down and along the mouth, the weight of this field, and the coverage where the weight is 0. lines: of both
-    lips, and the width of their rim. drop: where the mouth opens with the jaw, by how much, and the weight of that.
+    the teeth down and along the mouth, the weight of this field, the coverage where the weight is 0, and that of lips
+    that close over teeth. lines: of both lips, and the width of their rim. drop: where the mouth opens with the jaw, by
+    how much, and the weight of that.
     """
 
     upper: np.ndarray
@@ -141,9 +94,7 @@ def stabilize_teeth(
     mouth = Box(x0, y0, x1, y1, max(1.0, BORDER_WIDTH * size))
     if mouth.empty:
         return None
-    across = after[0, -1] - after[0, 0]
-    across = across / max(float(np.linalg.norm(across)), 1e-6)
-    axes = np.stack([across, [-across[1], across[0]]])  # along the mouth and down
+    axes = mouth_axes(after)
     mouth_field = upsample(_mouth_field(before @ axes.T, after @ axes.T, axes, mouth, size, drop), mouth)
     part = field[y0:y1, x0:x1]
     part += mouth_field[..., 2:3] * (mouth_field[..., :2] - part)
@@ -181,6 +132,8 @@ def _mouth_field(
     covered = middle[..., 3] + middle[..., 2] * (covered - middle[..., 3])
     covered = np.maximum(covered, in_gap * jaw[..., 2])
     covered = cv2.GaussianBlur(covered, (0, 0), 1.0) * np.clip(inside / lines[..., 2] - 0.5, 0, 1)
+    on_line = np.exp(-np.square(np.minimum(inside, 0) / max(LINE_WIDTH * size, 0.5)))
+    covered = np.maximum(covered, middle[..., 4] * on_line)
     dx, dy = axes.T.astype(np.float32)
     return cv2.merge([along * dx[0] + down * dx[1], along * dy[0] + down * dy[1], weight, covered])
 
@@ -225,9 +178,12 @@ def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
     weight = np.clip((old_opening / size - MIN_LIP_GAP) / (FULL_LIP_GAP - MIN_LIP_GAP), 0, 1)
     parted = np.clip(growth / (MIN_LIP_GAP * size), 0, 1)
     weight = np.maximum(weight, parted)
+    closed = np.clip((old_opening - new_opening - growth) / (MIN_LIP_GAP * size), 0, 1)
+    weight = np.maximum(weight, closed)
+    shut = SHUT_SHADE * closed * (1 - smoothstep((new_opening + growth) / (MAX_SHADED_GAP * size)))
     covered = visibility * _coverage(new_opening / np.maximum(old_opening, 1e-3))
     rim_width = np.maximum(np.minimum(LIP_RIM_WIDTH * size, 0.2 * (new_opening + growth)), 0.5)
-    teeth = np.stack([teeth_down, teeth_along, weight, covered], 1).astype(np.float32)
+    teeth = np.stack([teeth_down, teeth_along, weight, covered, shut], 1).astype(np.float32)
     at = np.clip(old_line[0] + split * old_opening + teeth_down, line[0], np.maximum(line[1], line[0]))
     gap = np.stack([at, growth, parted], 1).astype(np.float32)
     return _Profile(upper, lower, teeth, np.stack([*lines, rim_width], 1).astype(np.float32), gap)

