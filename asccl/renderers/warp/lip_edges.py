@@ -14,7 +14,9 @@ import numpy as np
 from asccl.face import mesh
 from asccl.renderers.warp.field import SMOOTHING, Box, face_size
 
-REACH = 1.7 * SMOOTHING  # face sizes from the edge of a lip, Gaussian: as far as smoothing mixes both lips
+MIXING = 1.35 * SMOOTHING  # face sizes: how far both lips mix in the field, and a little more, so that no tooth remains
+REACH = 3.0  # standard deviations, within which a field is corrected
+LINEAR, SQUARED = 0.717, 0.416  # exp(-(LINEAR x + SQUARED x^2)): 1 - erf(x / sqrt(2)), what a smoothed step lacks
 MIN_ERROR = 0.1  # pixels by which the field is off at an edge, for a correction
 
 UPPER = [mesh.INNER_LIP_CORNERS[0], *mesh.UPPER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
@@ -43,25 +45,25 @@ def sharpen_lip_edges(field: np.ndarray, landmarks: np.ndarray, edited_landmarks
     missing = after - before - smoothed
     if np.abs(missing).max() < MIN_ERROR:
         return
-    reach = REACH * face_size(landmarks)
+    sigma = MIXING * face_size(landmarks)
     points = after.reshape(-1, 2)
-    x0, y0 = np.maximum(np.floor(points.min(0) - 2 * reach).astype(int), 0)
-    x1, y1 = np.minimum(np.ceil(points.max(0) + 2 * reach).astype(int) + 1, field.shape[1::-1])
+    x0, y0 = np.maximum(np.floor(points.min(0) - REACH * sigma).astype(int), 0)
+    x1, y1 = np.minimum(np.ceil(points.max(0) + REACH * sigma).astype(int) + 1, field.shape[1::-1])
     if x1 > x0 and y1 > y0:
-        field[y0:y1, x0:x1] += _correction(after, missing, (x0, y0, x1, y1), reach)
+        field[y0:y1, x0:x1] += _correction(after, missing, (x0, y0, x1, y1), sigma)
 
 
-def _correction(lips: np.ndarray, missing: np.ndarray, corners: tuple[int, int, int, int], reach: float) -> np.ndarray:
+def _correction(lips: np.ndarray, missing: np.ndarray, corners: tuple[int, int, int, int], sigma: float) -> np.ndarray:
     """What a field lacks in a rectangle x0, y0, x1, y1, (h, w, 2) pixels.
 
-    lips: edited edges, (2, 11, 2). missing: what the field lacks there. reach: pixels from them.
+    lips: edited edges, (2, 11, 2). missing: what the field lacks there. sigma: of the smoothing, pixels.
     """
     x0, y0, x1, y1 = corners
     axes = mouth_axes(lips)
     x, y = np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32)[:, None]
     u, v = (np.float32(axis[0]) * x + np.float32(axis[1]) * y for axis in axes)
     grid = np.arange(float(u.min()), float(u.max()) + 1, dtype=np.float32)
-    lines, edges = _along(lips @ axes.T, missing, grid, reach)
+    lines, edges = _along(lips @ axes.T, missing, grid, sigma)
     middle = 0.5 * lines.sum(0)
     half_gap = np.maximum(middle - lines[0], 0)  # lips do not pass each other
     column, zero = u - grid[0], np.zeros_like(u)
@@ -71,18 +73,19 @@ def _correction(lips: np.ndarray, missing: np.ndarray, corners: tuple[int, int, 
     )
     below = v - seam[..., 0]
     beyond = np.abs(below) - seam[..., 1]  # the edge of the lip on this side
-    weight = np.exp(-np.square(np.maximum(beyond, 0) / np.float32(reach)))
+    distance = np.maximum(beyond, 0) / np.float32(sigma)
+    weight = np.exp(-distance * (LINEAR + SQUARED * distance))
     weight *= np.clip(1 + beyond / np.maximum(seam[..., 1], 0.5), 0, 1)
     return np.where(below[..., None] < 0, upper, lower) * weight[..., None]
 
 
-def _along(lips: np.ndarray, missing: np.ndarray, grid: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+def _along(lips: np.ndarray, missing: np.ndarray, grid: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     """Lines of both lips (2, n) down the mouth, and what their edges lack (2, n, 2), at `grid` (n,) along it.
 
-    lips: (2, 11, 2) along the mouth and down. missing: (2, 11, 2). reach: pixels over which it ends beside the mouth.
+    lips: (2, 11, 2) along the mouth and down. missing: (2, 11, 2). sigma: pixels over which it ends beside the mouth.
     """
     beside = np.maximum(np.maximum(lips[..., 0].min() - grid, grid - lips[..., 0].max()), 0)
-    fade = np.exp(-np.square(beside / reach))
+    fade = np.exp(-np.square(beside / sigma))
     lines, edges = np.empty((2, len(grid)), np.float32), np.empty((2, len(grid), 2), np.float32)
     for k in (0, 1):
         order = np.argsort(lips[k, :, 0], kind="stable")

@@ -15,7 +15,7 @@ from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.field import face_size
 from asccl.types import Motion
 
-LIP_FALLOFF = 0.6  # cm, Gaussian: how far a lip correction reaches into the skin beyond the lip
+LIP_FALLOFF = 0.55  # cm, Gaussian: how far a lip correction reaches into the skin beyond the lip
 LIP_REACH = 0.5  # cm from an edge of the lip that count as lip, which keeps its height
 LIP_SPREAD = 0.5  # cm, Gaussian: how far it reaches along the lip
 CLOSED_LIP_GAP = 0.035  # face sizes: lips with a smaller gap count as closed and stay as they are

@@ -1,0 +1,136 @@
+"""Lips that close cover the teeth, on drawn mouths whose teeth are known to the pixel."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from asccl.face import mesh
+from asccl.morphable.anny_head import load_anny_head
+from asccl.renderers.warp.field import FaceField, upsample
+from asccl.renderers.warp.lip_edges import sharpen_lip_edges
+from asccl.renderers.warp.lips import LipGap
+from asccl.renderers.warp.mouth_corners import close_corners
+from asccl.renderers.warp.renderer import warp
+from asccl.renderers.warp.teeth import stabilize_teeth
+
+HEAD = load_anny_head()
+FIELD = FaceField(HEAD)
+LIP_GAP = LipGap(HEAD)
+SIZE, SCALE = (360, 360), 22.0
+SKIN, LIP, TOOTH, DARK = (200, 150, 120), (180, 90, 90), (240, 235, 225), np.array([30, 12, 12])
+UPPER, LOWER = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
+
+
+def grin(opening: float) -> np.ndarray:
+    """(478, 3) pixels of the average head with lips that are apart by `opening` pixels in the middle."""
+    points = np.zeros((478, 3), np.float32)
+    points[:468] = SCALE * (HEAD.neutral - HEAD.neutral.mean(0))
+    points[:, :2] += 180
+    gap = opening - (points[LOWER, 1] - points[UPPER, 1])[4]
+    profile = gap * np.sqrt(1 - np.linspace(-0.95, 0.95, 9) ** 2)
+    points[:468, 1] += 0.5 * (LIP_GAP.lower_weights - LIP_GAP.upper_weights) @ profile
+    return points
+
+
+def draw_face(points: np.ndarray) -> np.ndarray:
+    image = np.full((*SIZE, 3), SKIN, np.uint8)
+    for loop, colour in ((mesh.OUTER_LIPS, LIP), (mesh.INNER_LIPS, TOOTH)):
+        cv2.fillPoly(image, [np.round(points[list(loop), :2]).astype(np.int32)], colour)
+    return image
+
+
+def close_lips(before: np.ndarray, after: np.ndarray, sharpen: bool = True) -> np.ndarray:
+    """Warp a face with teeth, (360, 360, 3), to lips that close."""
+    moved = after[: mesh.NUM_FACE_LANDMARKS]
+    box = FIELD.edit_box(before, moved, SIZE)
+    displacement = (moved - before[: mesh.NUM_FACE_LANDMARKS])[:, :2]
+    field = upsample(FIELD.interpolate(before, moved, displacement, box), box)
+    if sharpen:
+        sharpen_lip_edges(field, before, moved, box)
+    cavity = stabilize_teeth(field, before, moved, box)
+    image = draw_face(before)
+    _, warped = warp(image, field, box)
+    if cavity is not None:
+        cavity.shade(warped, DARK)
+    image[box.slices] = warped
+    return image
+
+
+def middle_column(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Brightness down the lips in the middle of the mouth."""
+    x, top, bottom = round(float(points[13, 0])), round(float(points[0, 1])), round(float(points[17, 1]))
+    return image[top + 3 : bottom - 3, x].mean(1)
+
+
+def test_lips_that_close_cover_all_teeth():
+    before, after = grin(24), grin(0)
+    assert middle_column(close_lips(before, after), after).max() < np.mean(LIP) + 6
+
+
+def test_without_their_own_edges_lips_would_squeeze_the_teeth():
+    before, after = grin(24), grin(0)
+    assert middle_column(close_lips(before, after, sharpen=False), after).max() > np.mean(LIP) + 30
+
+
+def test_lips_that_close_meet_in_a_dark_line():
+    before, after = grin(24), grin(0)
+    column = middle_column(close_lips(before, after), after)
+    dark = column < 0.85 * np.mean(LIP)
+    assert 1 <= dark.sum() <= 6
+
+
+def test_teeth_in_a_wide_gap_stay_bright():
+    before, after = grin(40), grin(20)
+    assert middle_column(close_lips(before, after), after).max() > 0.95 * np.mean(TOOTH)
+
+
+def test_a_gap_that_narrows_gets_darker_without_a_jump():
+    before = grin(24)
+    images = [close_lips(before, grin(opening)) for opening in np.arange(12, -0.1, -1.0)]
+    x, y = np.round(before[13, :2]).astype(int)
+    brightness = [float(image[y - 4 : y + 24, x - 8 : x + 9].mean()) for image in images]
+    assert np.abs(np.diff(brightness)).max() < 10
+
+
+def test_the_edges_of_closed_lips_get_their_own_displacement():
+    before, after = grin(24), grin(0)
+    box = FIELD.edit_box(before, after[:468], SIZE)
+    field = upsample(FIELD.interpolate(before, after[:468], (after - before)[:468, :2], box), box)
+    sharpen_lip_edges(field, before, after[:468], box)
+    for point, beside in ((13, -1), (14, 1)):
+        x, y = np.round(after[point, :2] - (box.x0, box.y0) + (0, beside)).astype(int)
+        assert field[y, x, 1] == pytest.approx(after[point, 1] - before[point, 1], rel=0.2)
+
+
+def test_far_from_the_lips_the_field_stays():
+    before, after = grin(24), grin(0)
+    box = FIELD.edit_box(before, after[:468], SIZE)
+    field = upsample(FIELD.interpolate(before, after[:468], (after - before)[:468, :2], box), box)
+    sharp = field.copy()
+    sharpen_lip_edges(sharp, before, after[:468], box)
+    y = round(float(before[2, 1])) - box.y0
+    assert np.abs(sharp - field)[:y].max() < 0.1
+
+
+@pytest.mark.parametrize(("inner", "outer"), [(13, 0), (14, 17)])
+def test_a_lip_keeps_its_height(inner, outer):
+    weights = LIP_GAP.upper_weights + LIP_GAP.lower_weights
+    assert weights[outer].sum() == pytest.approx(weights[inner].sum(), abs=0.05)
+
+
+def test_the_nose_stays_when_a_lip_moves():
+    assert LIP_GAP.upper_weights[[1, 2, 98, 327]].sum(1).max() < 0.1
+
+
+def test_filling_the_corners_keeps_the_colour_of_the_lips():
+    before = grin(0)
+    after = before.copy()
+    after[:, 0] = 180 + 0.85 * (before[:, 0] - 180)
+    image = draw_face(after)
+    box = FIELD.edit_box(before, after[:468], SIZE)
+    part = image[box.slices].copy()
+    close_corners(part, before, after[:468], box)
+    end = np.round(after[[40, 91], :2].mean(0) - (box.x0, box.y0)).astype(int)
+    assert np.abs(part[end[1], end[0]].astype(int) - image[box.slices][end[1], end[0]]).max() < 12
