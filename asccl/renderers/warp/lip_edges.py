@@ -15,9 +15,9 @@ from asccl.face import mesh
 from asccl.renderers.warp.field import SMOOTHING, Box, face_size
 
 MIXING = 1.35 * SMOOTHING  # face sizes: how far both lips mix in the field, and a little more, so that no tooth remains
-REACH = 3.0  # standard deviations, within which a field is corrected
+REACH = 2.4  # standard deviations, within which a field is corrected
 LINEAR, SQUARED = 0.717, 0.416  # exp(-(LINEAR x + SQUARED x^2)): 1 - erf(x / sqrt(2)), what a smoothed step lacks
-MIN_ERROR = 0.1  # pixels by which the field is off at an edge, for a correction
+MIN_ERROR = 0.2  # pixels by which the field is off at an edge, for a correction
 
 UPPER = [mesh.INNER_LIP_CORNERS[0], *mesh.UPPER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
 LOWER = [mesh.INNER_LIP_CORNERS[0], *mesh.LOWER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
@@ -43,6 +43,9 @@ def sharpen_lip_edges(field: np.ndarray, landmarks: np.ndarray, edited_landmarks
     before, after = (p[[UPPER, LOWER], :2].astype(np.float32) - corner for p in (landmarks, edited_landmarks))
     smoothed = cv2.remap(field, after[..., 0], after[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     missing = after - before - smoothed
+    apart = np.linalg.norm(missing[1] - missing[0], axis=-1)
+    total = np.linalg.norm(missing, axis=-1).sum(0)
+    missing *= (apart / np.maximum(total, MIN_ERROR))[:, None]  # what both lips lack alike parts and closes nothing
     if np.abs(missing).max() < MIN_ERROR:
         return
     sigma = MIXING * face_size(landmarks)
@@ -67,16 +70,16 @@ def _correction(lips: np.ndarray, missing: np.ndarray, corners: tuple[int, int, 
     middle = 0.5 * lines.sum(0)
     half_gap = np.maximum(middle - lines[0], 0)  # lips do not pass each other
     column, zero = u - grid[0], np.zeros_like(u)
-    upper, lower, seam = (
-        cv2.remap(values[None].astype(np.float32), column, zero, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for values in (edges[0], edges[1], np.stack([middle, half_gap], 1))
+    both, seam = (
+        cv2.remap(values[None], column, zero, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for values in (np.concatenate(edges, 1), np.stack([middle, half_gap], 1))
     )
     below = v - seam[..., 0]
     beyond = np.abs(below) - seam[..., 1]  # the edge of the lip on this side
     distance = np.maximum(beyond, 0) / np.float32(sigma)
     weight = np.exp(-distance * (LINEAR + SQUARED * distance))
     weight *= np.clip(1 + beyond / np.maximum(seam[..., 1], 0.5), 0, 1)
-    return np.where(below[..., None] < 0, upper, lower) * weight[..., None]
+    return np.where(below[..., None] < 0, both[..., :2], both[..., 2:]) * weight[..., None]
 
 
 def _along(lips: np.ndarray, missing: np.ndarray, grid: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:

@@ -46,7 +46,7 @@ MIN_STRETCH, MAX_STRETCH = 1.7, 3.2  # stretch at which the cavity begins to cov
 MIN_CAVITY_GAP, FULL_CAVITY_GAP = 0.02, 0.05  # face sizes: lip gap of the edit, for a cavity to be visible
 NO_SIGHT, FULL_SIGHT = 0.35, 0.8  # lip gap, over the largest, that shows nothing of the cavity, and all of it
 SHUT_SHADE = 0.6  # coverage by the cavity of lips that close over teeth: the line where they meet
-MAX_SHADED_GAP = 0.07  # face sizes: from this lip gap on, light reaches the teeth between lips that close
+MAX_SHADED_GAP = 0.09  # face sizes: from this lip gap on, light reaches the teeth between lips that close
 LINE_WIDTH = 0.008  # face sizes: of the line where lips meet
 MIN_COVERAGE = 0.02  # less of the cavity is not drawn
 
