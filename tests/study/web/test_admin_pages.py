@@ -211,3 +211,11 @@ def test_without_a_secret_or_a_store_the_pages_say_what_to_do(monkeypatch, tmp_p
         assert web.get("/study").status_code == 404
         assert web.post("/study/admin/login", data={"secret": ""}).status_code == 403
     assert not (tmp_path / "none").exists()  # a visit creates no store
+
+
+def test_results_without_answers_say_so_instead_of_empty_charts(store, new_study, web):
+    study_id = new_study(store)
+    log_in(web)
+    page = web.get(f"/study/admin/results?s={study_id}").text
+    assert "No answer counts yet" in page
+    assert "<svg" not in page
