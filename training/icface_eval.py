@@ -115,16 +115,18 @@ def measure_clip(
 
     Returns:
         "psnr" in dB; "attributes", mean distance of the controls that are read from the images to the true ones;
-        "eyes", the detail around the eyes in percent of that in the true images, see `eye_detail`;
+        "eyes", the detail around the eyes in percent of that in the true images, see `eye_detail`, NaN where they have
+        none;
         "mouth", correlation of the detected lip opening with the true one, 0 for lips that rest and NaN where the true
         ones rest; "lips", mean distance of the lip landmarks to the true ones in percent of the eye distance, NaN where
         no face is detected.
     """
     controls = read_controls(to_tensor(generated)).numpy()
+    true_detail = eye_detail(clip.truth.images, clip.truth.landmarks)
     values = {
         "psnr": psnr(generated, clip.truth.images),
         "attributes": float(np.abs(controls - clip.truth.controls).mean()),
-        "eyes": 100 * eye_detail(generated, clip.truth.landmarks) / eye_detail(clip.truth.images, clip.truth.landmarks),
+        "eyes": 100 * eye_detail(generated, clip.truth.landmarks) / (true_detail or float("nan")),
     }
     if face_mesh is None:
         return values
