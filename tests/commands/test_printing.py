@@ -89,7 +89,6 @@ def test_signals_leave_one_line_and_no_file(signals: list[int], status: int, sti
     wait_for_a_file(tmp_path)
     for number in signals:
         process.send_signal(number)
-        time.sleep(0.001)
     errors = process.communicate(timeout=60)[1]
     assert (process.returncode, errors) == (status, b"asccl: cancelled: start again when you like\n")
     assert list(tmp_path.iterdir()) == []
