@@ -12,13 +12,14 @@ import training.losses
 from asccl import hub
 from asccl.data.labels import Labels
 from asccl.errors import InputError, SettingError, WeightsError
+from asccl.nets.icface import Generator, initialize
 from asccl.nets.icface_settings import DISCRIMINATOR_KIND, IcfaceSettings
 from asccl.zoo import load_icface
 from training.engine import checkpoint
 from training.engine.loop import DivergedError
 from training.engine.settings import load_preset
 from training.icface_settings import IcfaceTrainingSettings, validate_settings
-from training.train_icface import build_optimizer, main
+from training.train_icface import RMSPROP_ALPHA, build_optimizer, main
 
 FILES = ("a.safetensors", "a-D.safetensors")
 
@@ -162,3 +163,22 @@ def test_the_first_step_is_as_long_as_the_learning_rate_says(optimizer):
     layer(torch.ones(1, 3)).sum().backward()
     step.step()
     torch.testing.assert_close(before - layer.weight, torch.full((1, 3), 1e-3))
+
+
+def saturated_share(optimizer: torch.optim.Optimizer, net: Generator) -> float:
+    """Share of the colours of a network at the ends of their range, after one step towards its own input."""
+    images, controls = 1.2 * torch.rand(8, 3, 16, 16) - 0.6, torch.rand(8, 20)
+    (net(images, controls) - images).abs().mean().backward()
+    optimizer.step()
+    return (net(images, controls).abs() > 0.99).float().mean().item()
+
+
+@pytest.mark.parametrize(("is_corrected", "expected"), [(True, False), (False, True)])
+def test_without_the_bias_correction_one_step_saturates_a_network_of_the_published_width(is_corrected, expected):
+    torch.manual_seed(0)
+    net = Generator(IcfaceSettings(width=128, blocks=2, size=16))
+    initialize(net)
+    settings = IcfaceTrainingSettings()
+    plain = torch.optim.RMSprop(net.parameters(), settings.learning_rate, RMSPROP_ALPHA)
+    optimizer = build_optimizer(settings, net) if is_corrected else plain
+    assert (saturated_share(optimizer, net) > 0.5) == expected
