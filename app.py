@@ -15,28 +15,17 @@ def main() -> None:
     parser.add_argument("--browser", action="store_true", help="open the app in the browser of this machine")
     parser.add_argument("--study-only", action="store_true", help="serve the pages of user studies and nothing else")
     arguments = parser.parse_args()
-    from asccl.study.web.serve import serve_standalone, study_routes
+    from asccl.study.web.serve import serve_standalone
     from asccl.ui.address import check_port
-    from asccl.ui.lifetimes import stop_on_signals, swept, temporary_folder
+    from asccl.ui.lifetimes import stop_on_signals
+    from asccl.ui.program import run_app
 
     stop_on_signals()
     if problem := check_port(arguments.host, arguments.port):
         raise SystemExit(f"app.py: {problem}")
     if arguments.study_only:
         raise SystemExit(serve_standalone(arguments.host, arguments.port))
-    with temporary_folder() as folder, swept(folder / "uploads"):
-        os.environ["GRADIO_TEMP_DIR"] = str(folder / "uploads")
-        from asccl.editing.threads import limit_threads
-        from asccl.ui.gpu import create_editor
-        from asccl.ui.listeners import Listeners
-        from asccl.ui.memory import limit_fragmentation
-        from asccl.ui.page import WEB_ENCODING, build_page, serve
-
-        limit_threads()
-        limit_fragmentation()
-        editor, listeners = create_editor(WEB_ENCODING), Listeners()
-        page, address = build_page(editor, listeners, folder=folder), (arguments.host, arguments.port)
-        serve(page, listeners, study_routes(editor), address, in_browser=arguments.browser, share=arguments.share)
+    run_app(arguments.host, arguments.port, in_browser=arguments.browser, share=arguments.share)
 
 
 if __name__ == "__main__":

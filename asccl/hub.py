@@ -16,16 +16,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asccl.errors import WeightsError, first_line
 from asccl.files import bundled_folder
 
-if TYPE_CHECKING:
-    import torch
-
 REPOSITORY_FILE = "model.safetensors"  # default file of a repository
-OTHER_NETWORK = "give a file for this network"
 # owner/name, optionally @revision, optionally :file
 REPOSITORY = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<file>[^:\\]+))?")
 
@@ -267,56 +263,3 @@ def _download(
         ) from error
     except (HTTPError, OSError, ValueError) as error:  # interrupted, disk full, or not the name of a repository
         raise WeightsError(f"{file_name} could not be downloaded ({first_line(error)})", "try again") from error
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """Read the metadata of a safetensors file. Raises WeightsError."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"{path} is not a complete safetensors file ({first_line(error)})",
-            "give one; `python -m asccl import-weights` converts other formats",
-        ) from error
-
-
-def load_safetensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
-    """Read the tensors of a safetensors file, which must have exactly these names and shapes. Raises WeightsError."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    check_shapes(path, shapes)
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise _incomplete(path, error) from error
-
-
-def check_shapes(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Read the header of a safetensors file, which must state exactly these names and shapes. Raises WeightsError."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            stated = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise _incomplete(path, error) from error
-    missing, extra = sorted(shapes.keys() - stated.keys()), sorted(stated.keys() - shapes.keys())
-    if missing or extra:
-        names = f"missing {format_names(missing)}, unexpected {format_names(extra)}"
-        raise WeightsError(f"{path} has other tensors than this network: {names}", OTHER_NETWORK)
-    for name, shape in shapes.items():
-        if stated[name] != tuple(shape):
-            raise WeightsError(f"{name} in {path} is {stated[name]}, not {tuple(shape)}", OTHER_NETWORK)
-
-
-def _incomplete(path: Path, error: Exception) -> WeightsError:
-    return WeightsError(f"{path} is not a complete safetensors file ({first_line(error)})", OTHER_NETWORK)
-
-
-def format_names(names: list[str]) -> str:
-    """List the first three names and the number of the others."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") if names else "nothing"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from asccl import hub
+from asccl import hub, tensor_files
 from asccl.errors import SettingError, WeightsError
 from asccl.nets.inference import BATCH_SIZE, Embedder, ExpressionClassifier, single_thread
 from asccl.types import EMOTIONS
@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # importing torch takes seconds, so only the functions that n
     from asccl.metric.scc import Heads, SCCMetric
     from asccl.nets.blocks import Freezable
     from asccl.nets.icface import Icface
-    from asccl.nets.icface_settings import IcfaceSettings
     from asccl.nets.mini_xception import MiniXception
     from asccl.nets.ned_manipulator import Manipulator
     from asccl.nets.ned_renderer import Generator
@@ -33,7 +32,6 @@ DEFAULT_METRIC = "scc-mobilefacenet"
 DEFAULT_BACKBONE = "mobilefacenet-arcface"
 DEFAULT_EXPRESSION_NET = "expression-faceapi"
 DEFAULT_MANIPULATOR = "ned-manipulator"
-ICFACE_REMEDY = "give a file of `import-weights icface` or training/train_icface.py"
 RANDOM_HEADS_SEED = 0
 MAX_LOADED = 8  # networks of one kind that stay in memory; visitors of the app may name any number of them
 
@@ -65,7 +63,7 @@ def load_backbone(source: str | Path = DEFAULT_BACKBONE, device: str | torch.dev
     network. Raises WeightsError.
     """
     path = hub.resolve(source)
-    if hub.read_metadata(path).get("kind") == "scc":
+    if tensor_files.read_metadata(path).get("kind") == "scc":
         raise WeightsError(f"{path} is a metric, not a backbone alone", "load it by load_metric")
     with _loading:
         return _load_backbone(path, hub.sha256(path), str(device))
@@ -200,7 +198,7 @@ def create_metric(source: str | Path = DEFAULT_BACKBONE) -> SCCMetric:
     """
     path = hub.resolve(source)
     metric = _with_heads(create_backbone(path), "random")
-    net = metric if hub.read_metadata(path).get("kind") == "scc" else metric.backbone
+    net = metric if tensor_files.read_metadata(path).get("kind") == "scc" else metric.backbone
     net.load_state_dict(_read(path, net), strict=False)  # the batch-norm counters may be missing
     if hasattr(metric.backbone, "drop_head"):
         metric.backbone.drop_head()
@@ -212,7 +210,7 @@ def create_backbone(path: Path) -> Freezable:
     from asccl.nets.backbones import build_backbone
 
     try:
-        return build_backbone(hub.read_metadata(path))
+        return build_backbone(tensor_files.read_metadata(path))
     except ValueError as error:
         raise WeightsError(f"{path} cannot be loaded: {error}", "import it again") from error
 
@@ -248,7 +246,7 @@ def _load_metric(path: Path, _sha256: str, device: str, heads: Heads) -> SCCMetr
     import torch
 
     metric = create_metric(path)
-    if heads == "trained" and hub.read_metadata(path).get("kind") != "scc":
+    if heads == "trained" and tensor_files.read_metadata(path).get("kind") != "scc":
         raise WeightsError(f"{path} is a backbone without trained heads", 'give heads="random" or heads="identity"')
     if heads != "trained":
         metric = _with_heads(metric.backbone, heads)
@@ -260,7 +258,7 @@ def _load_metric(path: Path, _sha256: str, device: str, heads: Heads) -> SCCMetr
 def _load_manipulator(path: Path, _sha256: str, device: str) -> Manipulator:
     from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 
-    metadata = hub.read_metadata(path)
+    metadata = tensor_files.read_metadata(path)
     emotions, space = metadata.get("emotions"), metadata.get("space")
     if metadata.get("kind") != "ned-manipulator":
         raise WeightsError(
@@ -288,7 +286,7 @@ def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[Generator, Re
     from asccl.nets.ned_renderer import Generator
     from asccl.renderers.neural.checkpoint import RendererMetadata
 
-    entries = hub.read_metadata(path)
+    entries = tensor_files.read_metadata(path)
     metadata = RendererMetadata.from_metadata(entries)
     net = Generator(metadata.sizes)
     net.metadata = entries
@@ -297,42 +295,12 @@ def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[Generator, Re
 
 @lru_cache(MAX_LOADED)
 def _load_icface(path: Path, _sha256: str, device: str) -> Icface:
-    import torch
-
     from asccl.nets.icface import Icface
+    from asccl.renderers.icface.checkpoint import check_finite, check_icface_file
 
     net = _fill(path, Icface(check_icface_file(path)), "cpu")
-    if bad := [name for name, tensor in net.state_dict().items() if not torch.isfinite(tensor).all()]:
-        raise WeightsError(f"{path} has values that are no numbers, in {hub.format_names(bad)}", ICFACE_REMEDY)
+    check_finite(path, net)
     return net.to(device)
-
-
-def check_icface_file(path: Path) -> IcfaceSettings:
-    """Read the settings of a file of ICface's networks, whose tensors must fit them. Raises WeightsError."""
-    import torch
-
-    from asccl.nets.blocks import tensor_shapes
-    from asccl.nets.icface import Icface
-
-    settings = read_icface_settings(path)
-    with torch.device("meta"):  # a file may state sizes that it does not have, and that do not fit into memory
-        hub.check_shapes(path, tensor_shapes(Icface(settings)))
-    return settings
-
-
-def read_icface_settings(path: Path) -> IcfaceSettings:
-    """Read and check the metadata of a file of ICface's networks. Raises WeightsError."""
-    from asccl.nets.icface_settings import IcfaceSettings
-
-    metadata = hub.read_metadata(path)
-    try:
-        return IcfaceSettings.from_metadata(metadata)
-    except (KeyError, ValueError) as error:
-        reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
-        raise WeightsError(
-            f"{path} is no file of ICface's networks: {reason}",
-            ICFACE_REMEDY,
-        ) from error
 
 
 def _with_heads(backbone: Any, heads: Heads) -> SCCMetric:
@@ -364,4 +332,4 @@ def _read(path: Path, net: Freezable) -> dict[str, torch.Tensor]:
     """Read the tensors of a file, which must be exactly those of the network."""
     from asccl.nets.blocks import tensor_shapes
 
-    return hub.load_safetensors(path, tensor_shapes(net))
+    return tensor_files.load_tensors(path, tensor_shapes(net))

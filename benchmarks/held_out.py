@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asccl import hub
+from asccl import tensor_files
 from asccl.nets.blocks import tensor_shapes
 from asccl.nets.mini_xception import MiniXception
 
@@ -24,7 +24,7 @@ HELD_OUT_FILE = Path(__file__).parent / "held-out-fer.safetensors"
 def load_held_out() -> MiniXception:
     """Load the network, frozen."""
     net = MiniXception((8, 8), 1, (16, 32, 64, 128), pre_activation=False)
-    net.load_state_dict(hub.load_safetensors(HELD_OUT_FILE, tensor_shapes(net)))
+    net.load_state_dict(tensor_files.load_tensors(HELD_OUT_FILE, tensor_shapes(net)))
     return net.freeze()
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asccl import hub
+from asccl import hub, tensor_files
 from asccl.errors import WeightsError
 from asccl.nets.blocks import saved_tensors, tensor_shapes
 from asccl.nets.icface import Discriminator, Icface
 from asccl.nets.icface_settings import DISCRIMINATOR_KIND, DiscriminatorSettings
-from asccl.zoo import read_icface_settings
+from asccl.renderers.icface.checkpoint import read_icface_settings
 from training.engine.weights import write_weights
 
 SNAPSHOTS = "networks"  # folder of networks that a training keeps
@@ -55,11 +55,12 @@ def load_initial_icface(source: str, net: Icface, discriminator: Discriminator |
             f"{path} has the pose limit {settings.pose_limit}, not {net.settings.pose_limit}",
             f"train with a pose limit of {settings.pose_limit}",
         )
-    net.load_state_dict(hub.load_safetensors(path, tensor_shapes(net)), strict=False)  # without batch-norm counters
+    # the batch-norm counters are not in the file
+    net.load_state_dict(tensor_files.load_tensors(path, tensor_shapes(net)), strict=False)
     file = discriminator_file(path)
     if discriminator is None or not file.is_file() or not _fits(file, discriminator.settings):
         return [path]
-    discriminator.load_state_dict(hub.load_safetensors(file, tensor_shapes(discriminator)))
+    discriminator.load_state_dict(tensor_files.load_tensors(file, tensor_shapes(discriminator)))
     return [path, file]
 
 
@@ -80,7 +81,7 @@ def list_snapshots(folder: Path) -> dict[int, Path]:
 
 def _fits(file: Path, settings: DiscriminatorSettings) -> bool:
     """Whether a discriminator's file has these settings. Raises WeightsError for a file of another kind."""
-    metadata = hub.read_metadata(file)
+    metadata = tensor_files.read_metadata(file)
     if metadata.get("kind") != DISCRIMINATOR_KIND:
         raise WeightsError(f"{file} is of the kind {metadata.get('kind')}, not {DISCRIMINATOR_KIND}", "remove it")
     return DiscriminatorSettings.from_metadata(metadata) == settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from asccl import hub
+from asccl import hub, tensor_files
 from asccl.errors import SettingError
 from asccl.nets.blocks import Freezable
 from training.losses import perceptual_distance
@@ -67,5 +67,5 @@ def load_perceptual_loss(source: str | Path) -> PerceptualLoss:
         net = PerceptualLoss()
     except ImportError as error:
         raise SettingError("the VGG loss needs torchvision", "pip install torchvision, or --vgg-weight 0") from error
-    net.load_state_dict(hub.load_safetensors(path, {name: tuple(v.shape) for name, v in net.state_dict().items()}))
+    net.load_state_dict(tensor_files.load_tensors(path, {name: tuple(v.shape) for name, v in net.state_dict().items()}))
     return net

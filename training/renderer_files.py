@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from asccl import hub
+from asccl import hub, tensor_files
 from asccl.errors import WeightsError
 from asccl.face.crop import CROP_SIZE, warp_crop
 from asccl.nets.blocks import saved_tensors, tensor_shapes
@@ -45,10 +45,10 @@ def load_initial_weights(source: str, generator: Generator, discriminators: Disc
             if file.is_file():
                 networks[file] = (DISCRIMINATOR_KIND, discriminators.get_submodule(name))
     for file, (kind, net) in networks.items():
-        file_kind = hub.read_metadata(file).get("kind")
+        file_kind = tensor_files.read_metadata(file).get("kind")
         if file_kind != kind:
             raise WeightsError(f"{file} is of the kind {file_kind}, not {kind}", "give --start-from a renderer's file")
-        net.load_state_dict(hub.load_safetensors(file, tensor_shapes(net)), strict=False)
+        net.load_state_dict(tensor_files.load_tensors(file, tensor_shapes(net)), strict=False)
     return list(networks)
 
 

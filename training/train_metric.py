@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from asccl import hub
+from asccl import hub, tensor_files
 from asccl.metric.loss_settings import LossSettings
 from asccl.metric.scc import Disparities, DisparityHead, SCCMetric, normalize
 from asccl.metric.sccl import sccl_from_disparities
@@ -227,7 +227,7 @@ def main(settings: MetricSettings) -> None:
     loop.train(accelerator, [objective], [phase], train_takes, settings, partial(evaluate_metric, metric, held_out))
     if accelerator.is_main_process:
         calibrate_heads(metric, held_out[:, 0, ::4].flatten(0, 1))
-        backbone = hub.read_metadata(hub.resolve(settings.backbone)).get("backbone", "mobilefacenet")
+        backbone = tensor_files.read_metadata(hub.resolve(settings.backbone)).get("backbone", "mobilefacenet")
         write_weights(settings.weights, saved_tensors(metric), {"kind": "scc", "backbone": backbone})
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from asccl import hub
+from asccl import hub, tensor_files
 from asccl.metric.scc import Backbone, Heads, SCCMetric
 from asccl.zoo import DEFAULT_BACKBONE, DEFAULT_METRIC, load_metric
 
@@ -61,7 +61,7 @@ def describe_weights(source: str) -> list[dict[str, str]]:
         {
             "name": name,
             "file": path.name,
-            "kind": hub.read_metadata(path).get("kind", "backbone"),
+            "kind": tensor_files.read_metadata(path).get("kind", "backbone"),
             "sha256": hub.sha256(path),
         }
         for name, path in paths.items()

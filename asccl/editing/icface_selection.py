@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from asccl import hub, zoo
+from asccl import hub, tensor_files, zoo
 from asccl.editing.renderer_selection import RENDERERS_FOLDER, renderer_files
 from asccl.errors import InputError, WeightsError
 from asccl.nets.icface_settings import ICFACE_KIND
+from asccl.renderers.icface.checkpoint import check_icface_file
 
 if TYPE_CHECKING:
     from asccl.nets.icface import Icface
@@ -62,7 +63,7 @@ def check_icface(file: Path) -> None:
     if not file.is_file():
         raise InputError(f"there is no file {file}", REMEDY)
     try:
-        zoo.check_icface_file(file)
+        check_icface_file(file)
     except WeightsError as error:
         raise InputError(error.problem, REMEDY) from error
 
@@ -99,6 +100,6 @@ def _selection(file: Path, reason: str) -> IcfaceSelection:
 
 def _kind(path: Path) -> str | None:
     try:
-        return hub.read_metadata(path).get("kind")
+        return tensor_files.read_metadata(path).get("kind")
     except WeightsError:  # it cannot be a file of these networks
         return None

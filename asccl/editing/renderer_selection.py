@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asccl import hub
+from asccl import hub, tensor_files
 from asccl.editing.strength import FaceSample
 from asccl.errors import InputError, WeightsError
 from asccl.face.crop import arcface_crop
@@ -40,7 +40,7 @@ def read_metadata(path: Path) -> RendererMetadata:
     if not path.is_file():
         raise InputError(f"there is no renderer {path}", REMEDY)
     try:
-        metadata = hub.read_metadata(path)
+        metadata = tensor_files.read_metadata(path)
     except WeightsError as error:
         raise InputError(error.problem, REMEDY) from error
     kind, conditions = metadata.get("kind"), metadata.get("conditions")
@@ -148,6 +148,6 @@ def _check_requested(embedding: np.ndarray | None, file: Path) -> RendererSelect
 
 def _is_another_kind(path: Path) -> bool:
     try:
-        return hub.read_metadata(path).get("kind") in OTHER_KINDS
+        return tensor_files.read_metadata(path).get("kind") in OTHER_KINDS
     except WeightsError:  # `read_metadata` raises the better error
         return False

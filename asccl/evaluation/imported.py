@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asccl import hub
+from asccl import hub, tensor_files
 from asccl.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _load(files: Mapping[str, Path], kind: str) -> Any:
     path = Path(files[kind])
     if not path.is_file():
         raise WeightsError(f"there is no file {path}", f"give the imported weights {kind}")
-    actual = hub.read_metadata(path).get("kind", "unknown")
+    actual = tensor_files.read_metadata(path).get("kind", "unknown")
     if actual != kind:
         raise WeightsError(f"{path} has weights of the kind {actual}, not {kind}", f"give imported weights {kind}")
     return _fill(path, hub.sha256(path), kind)
@@ -57,7 +57,8 @@ def _fill(path: Path, _sha256: str, kind: str) -> Any:
     from asccl.nets.blocks import tensor_shapes
 
     net = _create(path, kind)
-    net.load_state_dict(hub.load_safetensors(path, tensor_shapes(net)), strict=False)  # counters are not in the file
+    # the batch-norm counters are not in the file
+    net.load_state_dict(tensor_files.load_tensors(path, tensor_shapes(net)), strict=False)
     return net.freeze()
 
 
@@ -76,7 +77,7 @@ def _create(path: Path, kind: str) -> Any:
         return FaceResNet18()
     from asccl.nets.iresnet import DEPTHS, IResNet
 
-    metadata = hub.read_metadata(path)
+    metadata = tensor_files.read_metadata(path)
     if metadata.get("embedding") != "yes":
         raise WeightsError(f"{path} has no embedding layers", "import a file that has them, such as w600k_r50.onnx")
     return IResNet(next((d for d in DEPTHS if metadata.get("backbone") == f"iresnet{d}"), 50), head=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from asccl.hub import format_names
+from asccl.tensor_files import format_names
 
 if TYPE_CHECKING:
     import torch

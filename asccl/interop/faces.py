@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import torch
 
-from asccl.hub import format_names
 from asccl.interop.base import ConvertedWeights, State, match_tensors
 from asccl.metric.scc import SCCMetric
 from asccl.nets.blocks import BATCH_NORM_COUNTER, tensor_shapes
 from asccl.nets.iresnet import DEPTHS, MAP_CHANNELS, IResNet
+from asccl.tensor_files import format_names
 
 BACKBONE_PREFIX = "resnet50."  # of the backbone's tensors in the authors' file
 EMBEDDING_LAYERS = ("bn2", "fc", "features")

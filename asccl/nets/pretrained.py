@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-from asccl import hub
+from asccl import hub, tensor_files
 from asccl.errors import WeightsError
 from asccl.files import write_atomic
 from asccl.nets.blocks import Freezable, saved_tensors, tensor_shapes
@@ -82,7 +82,7 @@ class PretrainedNetwork(Freezable):
         source = Path(pretrained_model_name_or_path)
         file = source / hub.REPOSITORY_FILE if source.is_dir() else pretrained_model_name_or_path
         path = hub.resolve(file, download=options)
-        metadata = hub.read_metadata(path)
+        metadata = tensor_files.read_metadata(path)
         if cls.KIND and metadata.get("kind") != cls.KIND:
             raise WeightsError(
                 f"{path} is of the kind {metadata.get('kind', 'unknown')}, not {cls.KIND}", "give another file"
@@ -94,7 +94,7 @@ class PretrainedNetwork(Freezable):
                 f"the metadata of {path} do not describe the network ({error})", "give another"
             ) from error
         # strict: the file has been compared with the shapes; only the counters of batch normalization may be missing
-        net.load_state_dict(hub.load_safetensors(path, tensor_shapes(net)), strict=False)
+        net.load_state_dict(tensor_files.load_tensors(path, tensor_shapes(net)), strict=False)
         net.metadata = metadata
         return net.eval()
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asccl import hub
+from asccl import hub, tensor_files
 from asccl.errors import InputError, SettingError
 from asccl.publish.cards import CARDS_FOLDER, NOBODY, Card, read_card, render_card
 from asccl.publish.licences import Licence, licence_text, notice_text, parse_licence
@@ -83,7 +83,7 @@ def build_upload(weights: Weights, repo: str, root: Path) -> Upload:
         "name": weights.name,
         "asccl_version": __version__,
         "sha256": sha256,
-        **hub.read_metadata(weights.path),
+        **tensor_files.read_metadata(weights.path),
     }
     texts = {
         "config.json": json.dumps(config, indent=2, sort_keys=True) + "\n",
@@ -112,7 +112,7 @@ def _own_weights(source: str, card_file: Path) -> Weights:
     path, card = Path(source), read_card(card_file)
     if not path.is_file():
         raise SettingError(f"there is no file {source}", f"give a file, or a name of {', '.join(hub.WEIGHTS)}")
-    if "origin_sha256" in hub.read_metadata(path):
+    if "origin_sha256" in tensor_files.read_metadata(path):
         raise InputError(
             f"{source} was converted from a checkpoint of other people", "ask its authors to publish it, not you"
         )
@@ -122,7 +122,7 @@ def _own_weights(source: str, card_file: Path) -> Weights:
 
 def _checked(weights: Weights) -> Weights:
     """Return the weights. Raises InputError where weights of a person have no note of that person's consent."""
-    card, kind = weights.card, hub.read_metadata(weights.path).get("kind")
+    card, kind = weights.card, tensor_files.read_metadata(weights.path).get("kind")
     if kind in PERSONAL_KINDS and card.depicts == NOBODY:
         raise InputError(
             f"{weights.path.name} is a {kind}, which shows the person it was trained on",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asccl import hub
+from asccl import hub, tensor_files
 from asccl.errors import LimitError, SettingError, WeightsError, first_line
 
 MAX_BYTES = 512 * 2**20  # of one file; NED's renderer of full size has 283 MB
@@ -87,7 +87,7 @@ def download_weights(name: str, kinds: Mapping[str, str], report: Callable[[floa
         )
     _check_disk(size or 0)
     path = hub.resolve(name, download={"token": False, "tqdm_class": _progress_class(report)})
-    kind = hub.read_metadata(path).get("kind", "unknown")
+    kind = tensor_files.read_metadata(path).get("kind", "unknown")
     if kind not in kinds:
         raise WeightsError(f"{repo} has weights of the kind {kind}", f"name {' or '.join(kinds.values())}")
     commit = path.parts[len(path.parts) - len(Path(file).parts) - 1]  # .../snapshots/COMMIT/FILE
@@ -102,7 +102,7 @@ def find_downloaded(source: str, kinds: Mapping[str, str]) -> tuple[Path, str]:
     if REQUIRED_FORM.fullmatch(source) is None:
         raise WeightsError(f"{source} is not a file of a Hub repository at a commit", "load it first")
     path = hub.resolve(source, download={"token": False, "local_files_only": True})
-    kind = hub.read_metadata(path).get("kind", "")
+    kind = tensor_files.read_metadata(path).get("kind", "")
     if kind not in kinds:
         raise WeightsError(f"{source} has weights of the kind {kind or 'unknown'}", "load others")
     return path, kind

@@ -9,7 +9,7 @@ import torch
 from official import save_checkpoint, synthetic_weights
 from safetensors.torch import load_file
 
-from asccl import hub, zoo
+from asccl import tensor_files, zoo
 from asccl.errors import WeightsError
 from asccl.metric.scc import SCCMetric
 from asccl.nets.blocks import tensor_shapes
@@ -25,7 +25,7 @@ def test_scc(authors_file, tmp_path, run_import):
     assert "dropped resnet50.bn2.bias" in output
     assert "counters" in output
     tensors, theirs = load_file(path), torch.load(authors_file, weights_only=True)
-    assert hub.read_metadata(path) == {
+    assert tensor_files.read_metadata(path) == {
         "kind": "scc",
         "backbone": "iresnet50",
         "colours": "RGB",
@@ -76,7 +76,7 @@ def test_the_authors_backbone_is_an_iresnet_50(tmp_path, run_import):
     status, output = run_import("arcface", path, "-o", tmp_path / "out.safetensors")
     assert status == 0
     assert "IResNet-50 without" in output
-    assert hub.read_metadata(tmp_path / "out.safetensors")["backbone"] == "iresnet50"
+    assert tensor_files.read_metadata(tmp_path / "out.safetensors")["backbone"] == "iresnet50"
 
 
 def test_the_bundled_backbone_is_loaded_once():

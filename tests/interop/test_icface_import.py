@@ -8,7 +8,7 @@ import pytest
 import torch
 from official import names, save_checkpoint
 
-from asccl import hub, zoo
+from asccl import hub, tensor_files, zoo
 from asccl.nets.icface import Generator
 from asccl.nets.icface_settings import IcfaceSettings
 
@@ -54,7 +54,7 @@ def test_both_files_of_the_new_release_become_one(files, output, run_import):
     assert status == 0, text
     assert "8 channels, 2 downsamplings, 6 blocks" in text
     assert "assumed images of 128 pixels and rotations up to 0.7 radians" in text
-    metadata = hub.read_metadata(output)
+    metadata = tensor_files.read_metadata(output)
     assert metadata["origin"] == "latest_net_G.pth, latest_net_GN.pth"
     assert metadata["origin_sha256"] == ", ".join(hub.sha256(path) for path in files)
     assert_imported(output)

@@ -7,7 +7,7 @@ import torch
 from official import names, save_checkpoint, synthetic_weights
 from safetensors.torch import load_file
 
-from asccl import hub
+from asccl import tensor_files
 from asccl.errors import WeightsError
 from asccl.interop import ned
 from asccl.nets import ned_renderer
@@ -54,7 +54,7 @@ def test_the_published_manipulator(tmp_path, import_ned, prefix):
     assert "51 coefficients (flame)" in output
     assert "order of emotions neutral, angry" in output
     path = tmp_path / "ned.safetensors"
-    metadata = hub.read_metadata(path)
+    metadata = tensor_files.read_metadata(path)
     assert metadata["kind"] == "ned-manipulator"
     assert metadata["space"] == "flame"
     net = Manipulator(ManipulatorSizes.from_metadata(metadata))
@@ -111,7 +111,7 @@ def test_the_published_renderer(tmp_path, import_ned, prefix):
     assert "16 channels, 3 downsamplings, 9 blocks" in output
     assert "FLAME" in output
     path = tmp_path / "ned.safetensors"
-    metadata = hub.read_metadata(path)
+    metadata = tensor_files.read_metadata(path)
     assert metadata["kind"] == "ned-renderer"
     assert metadata["conditions"] == "flame"
     net = ned_renderer.Generator(ned_renderer.RendererSizes.from_metadata(metadata))
@@ -132,7 +132,7 @@ def test_the_published_discriminators(tmp_path, import_ned):
     assert status == 0
     assert "16 channels, 2 scales, 5 layers each" in output
     path = tmp_path / "ned.safetensors"
-    net = ned_renderer.Discriminator(ned_renderer.RendererSizes.from_metadata(hub.read_metadata(path)))
+    net = ned_renderer.Discriminator(ned_renderer.RendererSizes.from_metadata(tensor_files.read_metadata(path)))
     net.load_state_dict(load_file(path))
 
 

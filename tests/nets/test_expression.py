@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from asccl import hub
+from asccl import hub, tensor_files
 from asccl.nets.blocks import tensor_shapes
 from asccl.nets.expression import FEATURE_SIZE, ExpressionNet
 from asccl.types import EMOTIONS
@@ -12,7 +12,7 @@ from asccl.types import EMOTIONS
 @pytest.fixture(scope="module")
 def net() -> ExpressionNet:
     net = ExpressionNet()
-    net.load_state_dict(hub.load_safetensors(hub.locate("expression-faceapi"), tensor_shapes(net)))
+    net.load_state_dict(tensor_files.load_tensors(hub.locate("expression-faceapi"), tensor_shapes(net)))
     return net.freeze()
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from asccl import hub
+from asccl import hub, tensor_files
 from asccl.nets.blocks import tensor_shapes
 from asccl.nets.mobilefacenet import EMBEDDING_SIZE, MAP_CHANNELS, MAP_STRIDES, MobileFaceNet
 
@@ -11,7 +11,7 @@ from asccl.nets.mobilefacenet import EMBEDDING_SIZE, MAP_CHANNELS, MAP_STRIDES, 
 @pytest.fixture(scope="module")
 def net() -> MobileFaceNet:
     net = MobileFaceNet()
-    net.load_state_dict(hub.load_safetensors(hub.locate("mobilefacenet-arcface"), tensor_shapes(net)))
+    net.load_state_dict(tensor_files.load_tensors(hub.locate("mobilefacenet-arcface"), tensor_shapes(net)))
     return net.freeze()
 
 

@@ -12,7 +12,7 @@ from hub_account import HubAccount, serve_account, use_account
 from huggingface_hub import constants
 
 import asccl
-from asccl import hub, zoo
+from asccl import tensor_files, zoo
 from asccl.errors import WeightsError
 from asccl.metric.scc import SCCMetric
 from asccl.nets.icface import Icface, IcfaceSettings
@@ -104,7 +104,7 @@ def test_loading_is_strict(account: HubAccount, tmp_path: Path) -> None:
 def test_a_folded_metric_is_not_saved(tmp_path: Path) -> None:
     metric = SCCMetric(IResNet(18), MAP_CHANNELS).freeze()
     metric.save_pretrained(tmp_path / "whole")
-    assert hub.read_metadata(tmp_path / "whole" / "model.safetensors")["backbone"] == "iresnet18"
+    assert tensor_files.read_metadata(tmp_path / "whole" / "model.safetensors")["backbone"] == "iresnet18"
     with pytest.raises(ValueError, match="is not folded"):
         asccl.load_metric(tmp_path / "whole" / "model.safetensors").save_pretrained(tmp_path / "folded")
 

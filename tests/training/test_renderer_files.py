@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from asccl import hub
+from asccl import tensor_files
 from asccl.errors import WeightsError
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_renderer import Generator, RendererSizes
@@ -42,7 +42,7 @@ def folder(portraits, networks, tmp_path_factory) -> Path:
 
 def test_discriminators_are_written_beside_the_renderer(folder):
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
-    assert hub.read_metadata(folder / "a-Dm.safetensors")["kind"] == "ned-discriminator"
+    assert tensor_files.read_metadata(folder / "a-Dm.safetensors")["kind"] == "ned-discriminator"
 
 
 def test_all_networks_are_loaded_from_the_files(folder, networks):
@@ -73,6 +73,6 @@ def test_a_file_of_another_kind_or_size_is_refused(folder, name, ngf, message):
 
 
 def test_the_metadata_identify_the_person(folder, portraits):
-    metadata = RendererMetadata.from_metadata(hub.read_metadata(folder / "a.safetensors"))
+    metadata = RendererMetadata.from_metadata(tensor_files.read_metadata(folder / "a.safetensors"))
     same, other = (build_metadata(SIZES, [portrait]).identity_embedding for portrait in portraits)
     assert metadata.identity_cosine(same) > metadata.identity_cosine(other) + 0.1

@@ -9,7 +9,7 @@ from torch import nn
 from training_runs import read_log
 
 import training.losses
-from asccl import hub
+from asccl import tensor_files
 from asccl.data.labels import Labels
 from asccl.errors import InputError, SettingError, WeightsError
 from asccl.nets.icface import Generator, initialize
@@ -43,7 +43,7 @@ def test_it_makes_a_file_that_the_renderer_loads(finished):
         width=12, blocks=1, downsamplings=1, dropout=0.5, size=32, norm="group", synthesis="warp"
     )
     assert net.frozen
-    assert hub.read_metadata(finished / "a-D.safetensors")["kind"] == DISCRIMINATOR_KIND
+    assert tensor_files.read_metadata(finished / "a-D.safetensors")["kind"] == DISCRIMINATOR_KIND
 
 
 def test_it_saves_sample_images(finished):
@@ -105,7 +105,7 @@ def test_it_trains_on_prepared_clips(tmp_path):
     for number in range(2):
         write_recording(data, Labels(f"P{number}", "happy", "1"), word_coefficients(number, 6))
     main(smoke_settings(tmp_path, steps=1, data=data))
-    assert hub.read_metadata(tmp_path / "a-D.safetensors")["identities"] == "2"
+    assert tensor_files.read_metadata(tmp_path / "a-D.safetensors")["identities"] == "2"
     assert {name.split("/")[0] for name in read_log(tmp_path / "a")[0]} == {"step", "reenactment"}
 
 

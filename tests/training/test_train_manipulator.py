@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from training_runs import run_module
 
-from asccl import hub
+from asccl import tensor_files
 from asccl.errors import WeightsError
 from asccl.nets.ned_manipulator import ManipulatorSizes
 from asccl.types import EMOTIONS
@@ -33,7 +33,7 @@ def test_one_command_makes_the_same_file_twice(tmp_path):
 def test_the_file_has_metadata_and_mean_styles(tmp_path):
     settings = smoke_settings(tmp_path, "a", steps=1)
     main(settings)
-    metadata = hub.read_metadata(settings.weights)
+    metadata = tensor_files.read_metadata(settings.weights)
     assert ManipulatorSizes.from_metadata(metadata) == ManipulatorSizes(width=16, residual=True)
     assert metadata["space"] == "arkit"
     assert metadata["emotions"] == ",".join(EMOTIONS)

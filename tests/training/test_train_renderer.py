@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from training_runs import read_log, run_module
 
 import training.losses
-from asccl import hub
+from asccl import tensor_files
 from asccl.errors import InputError, OutputError, SettingError
 from asccl.nets.ned_renderer import RendererSizes
 from asccl.zoo import load_renderer
@@ -40,7 +40,7 @@ def test_it_makes_a_file_that_an_edit_can_use(finished):
     assert metadata.sizes == RendererSizes(4, 2, 2, 4, 2, 2, False)
     assert metadata.size == 32
     assert net.frozen
-    assert hub.read_metadata(finished / "a-Dm.safetensors")["kind"] == "ned-discriminator"
+    assert tensor_files.read_metadata(finished / "a-Dm.safetensors")["kind"] == "ned-discriminator"
 
 
 def test_it_saves_sample_images(finished):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from asccl import hub
+from asccl import tensor_files
 from asccl.face.facemesh import FaceMesh
 from asccl.nets.blocks import tensor_shapes
 from asccl.nets.icface import Discriminator, Icface
@@ -73,8 +73,8 @@ def mean_metrics(rows: list[dict[str, float]]) -> dict[str, float]:
 
 def load_reader(path: Path) -> Discriminator:
     """Load the network that estimates controls."""
-    net = Discriminator(DiscriminatorSettings.from_metadata(hub.read_metadata(path)))
-    net.load_state_dict(hub.load_safetensors(path, tensor_shapes(net)))
+    net = Discriminator(DiscriminatorSettings.from_metadata(tensor_files.read_metadata(path)))
+    net.load_state_dict(tensor_files.load_tensors(path, tensor_shapes(net)))
     return net.eval()
 
 
