@@ -21,6 +21,7 @@ REQUIRES_ARGUMENTS = (
     "install",
     "manipulator-alone",
     "metric",
+    "metric-heads",
     "space",
 )  # run only as `python -m benchmarks.MODULE ...`
 

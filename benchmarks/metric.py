@@ -1,6 +1,7 @@
 """Measure the metric on real faces with known truth, with trained heads, random heads and without heads.
 
-    python -m benchmarks.metric --clips DIR [--frames 70] [--emotions happy angry] [--metric NAME] [--json FILE]
+    python -m benchmarks.metric --clips DIR [--frames 70] [--emotions happy angry] [--metric NAME]
+        [--compare FILE ...] [--faces DIR] [--json FILE]
 
 DIR holds videos of four panels side by side, as the paper's authors publish them: source | reference | NED | ASCCL. No
 such clips are bundled. Our editor, which preserves the words, edits every source to two emotions.
@@ -9,7 +10,8 @@ corresponding, non-corresponding   mean cosine of edit and source (eq. 1, Figure
 triplets    share of pairs of frames (t, t + k) for which source frame t is more similar to frame t of the edit than to
             its frame t + k, whose lip opening differs by more than 3 % of the eye distance; "small" below 8 %, "large"
             from 8 % on. "gain": by how much trained heads are better than random ones, paired by clip, with the 95 %
-            interval and the p-value of a permutation test, for all maps and for each map alone
+            interval and the p-value of a permutation test, for all maps and for each map alone;
+            --compare does the same for other files against --metric
 synchrony   the offset from -10 to 10 frames at which a published panel is most similar to its source. The true offset
             is 2: share of panels with exactly that offset, and height of its peak in standard deviations
 """
@@ -17,123 +19,24 @@ synchrony   the offset from -10 to 10 frames at which a published panel is most 
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
-import av
 import numpy as np
-import torch
 
-from asccl import Editor, EditRequest, load_metric
+from asccl import load_metric
 from asccl.editing.threads import limit_threads
-from asccl.face.crop import arcface_crop
-from asccl.face.landmarker import FaceLandmarker
-from asccl.face.mesh import lip_gap
 from asccl.metric.scc import Disparities, Heads, SCCMetric, normalize
 from asccl.metric.statistics import cosine_table, similarity_sums
 from asccl.types import EMOTIONS as EMOTION_NAMES
-from asccl.types import Image
-from asccl.video import Limits, Reader
-from asccl.video.container import open_output
+from benchmarks.metric_faces import Faces, read_clips
 from benchmarks.report import print_rows
 from training.ablation.inference import paired_effect
 
-PANELS = 4
 EMOTIONS = ("happy", "angry")  # of the edits, by default
-SAMPLES = 100  # regions of each feature map
-BATCH = 8  # frames
 TRUE_OFFSET, MAX_OFFSET = 2, 10  # frames between a published panel and its source
 MIN_LIP_CHANGE, LARGE_LIP_CHANGE = 0.03, 0.08  # eye distances
-
-
-@dataclass(frozen=True)
-class FaceSequence:
-    """One face of a clip.
-
-    Attributes:
-        crops: ArcFace crops, (T, 112, 112, 3) uint8 RGB.
-        lip_gaps: opening of the lips in eye distances, (T,), NaN where no face was detected.
-    """
-
-    crops: np.ndarray
-    lip_gaps: np.ndarray
-
-    def disparities(self, metric: SCCMetric) -> list[Disparities]:
-        """Compute the visual disparities of all frames, one entry for each feature map."""
-        batches: list[list[Disparities]] = []
-        with torch.inference_mode():
-            for start in range(0, len(self.crops), BATCH):
-                x = torch.from_numpy(self.crops[start : start + BATCH]).permute(0, 3, 1, 2).float() / 127.5 - 1
-                maps = metric.feature_maps(x)
-                batches.append(metric.disparities(maps, metric.sample_pairs(maps, SAMPLES)))
-        return [
-            parts[0]._replace(values=torch.cat([part.values for part in parts])) for parts in zip(*batches, strict=True)
-        ]
-
-
-def read_face(images: Sequence[Image], landmarker: FaceLandmarker) -> FaceSequence:
-    """Detect the face of a clip."""
-    crops, lip_gaps, previous = [], [], None
-    for image in images:
-        landmarks = landmarker.detect(image, previous)
-        if landmarks is None:
-            crops.append(np.zeros((112, 112, 3), np.uint8))
-            lip_gaps.append(np.nan)
-        else:
-            crops.append(arcface_crop(image, landmarks))
-            lip_gaps.append(float(lip_gap(landmarks)))
-            previous = landmarks
-    return FaceSequence(np.stack(crops), np.array(lip_gaps))
-
-
-def read_frames(path: Path, limit: int) -> list[Image]:
-    """Read at most `limit` frames whose first panel is not black."""
-    with Reader(path, Limits()) as reader:
-        return [frame.image for frame in reader if frame.image[:, : frame.image.shape[1] // PANELS].mean() > 8][:limit]
-
-
-def write_video(path: Path, images: Sequence[Image]) -> None:
-    """Write H.264 of high quality at 30 frames a second."""
-    with open_output(path, "mp4", {}) as file:
-        stream = file.add_stream("libx264", rate=Fraction(30), options={"crf": "6"})
-        stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for image in images:
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        file.mux(stream.encode())
-
-
-def read_clip(
-    path: Path, limit: int, emotions: Sequence[str], editor: Editor, landmarker: FaceLandmarker
-) -> dict[str, FaceSequence]:
-    """Read the panels of a published clip, and edit its source.
-
-    Args:
-        path: the video.
-        limit: number of frames.
-        emotions: of the edits.
-        editor: makes the edits.
-        landmarker: detects the faces.
-
-    Returns:
-        The faces "source", "ned", "asccl" and one for each emotion.
-    """
-    frames = read_frames(path, limit)
-    width = frames[0].shape[1] // PANELS
-    panels = [[np.ascontiguousarray(f[:, k * width : (k + 1) * width]) for f in frames] for k in range(PANELS)]
-    faces = {name: read_face(panels[k], landmarker) for name, k in (("source", 0), ("ned", 2), ("asccl", 3))}
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "source.mp4"
-        write_video(source, panels[0])
-        for emotion in emotions:
-            request = EditRequest(source, Path(folder) / f"{emotion}.mp4", emotion=emotion, adapt=False)
-            result = editor.edit(request)
-            faces[emotion] = read_face(read_frames(result.output, limit), landmarker)
-    return faces
 
 
 def map_scores(source: Sequence[Disparities], other: Sequence[Disparities]) -> np.ndarray:
@@ -199,12 +102,12 @@ def triplets(scores: np.ndarray, source_gaps: np.ndarray, edit_gaps: np.ndarray)
     return (np.diag(scores)[:, None] > scores)[counted], change[counted]
 
 
-def edited_emotions(clip: dict[str, FaceSequence]) -> list[str]:
+def edited_emotions(clip: Faces) -> list[str]:
     """Return the emotions of the edits of a clip."""
     return [name for name in clip if name not in ("source", "ned", "asccl")]
 
 
-def triplets_by_clip(metric: SCCMetric, clips: Sequence[dict[str, FaceSequence]]) -> np.ndarray:
+def triplets_by_clip(metric: SCCMetric, clips: Sequence[Faces]) -> np.ndarray:
     """Return the share of correct triplets of each clip, by the score of all maps and by each map alone, (clips, 5)."""
     shares = []
     for clip in clips:
@@ -218,16 +121,21 @@ def triplets_by_clip(metric: SCCMetric, clips: Sequence[dict[str, FaceSequence]]
     return np.array(shares)
 
 
-def gains(name: str, clips: Sequence[dict[str, FaceSequence]]) -> Iterator[tuple[str, float]]:
-    """Yield by how much trained heads are better than random ones at the triplets, paired by clip."""
-    trained, random = (triplets_by_clip(load_metric(name, heads=heads), clips) for heads in ("trained", "random"))
-    for column, label in enumerate(("", ", map 1", ", map 2", ", map 3", ", map 4")):
-        effect = paired_effect(trained[:, column] - random[:, column], 1)
-        for part in ("mean", "low", "high", "p"):
-            yield f"gain in triplets{label}: {part}", getattr(effect, part)
+def gains(trained: np.ndarray, other: np.ndarray, label: str) -> Iterator[tuple[str, float]]:
+    """Yield by how much a metric is better than another one at the triplets, paired by clip.
+
+    Args:
+        trained: shares of the one, see `triplets_by_clip`.
+        other: shares of the other.
+        label: first words of the rows.
+    """
+    for column, part in enumerate(("", ", map 1", ", map 2", ", map 3", ", map 4")):
+        effect = paired_effect(trained[:, column] - other[:, column], 1)
+        for name in ("mean", "low", "high", "p"):
+            yield f"{label}{part}: {name}", getattr(effect, name)
 
 
-def measure(metric: SCCMetric, clips: Sequence[dict[str, FaceSequence]]) -> Iterator[tuple[str, float]]:
+def measure(metric: SCCMetric, clips: Sequence[Faces]) -> Iterator[tuple[str, float]]:
     """Yield the rows of one metric."""
     similarities, triplet_results, offsets, heights = [], [], [], []
     for clip in clips:
@@ -264,16 +172,20 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=70, help="frames of each clip, at most")
     parser.add_argument("--emotions", nargs="+", choices=EMOTION_NAMES, default=EMOTIONS, help="of the edits")
     parser.add_argument("--metric", default="scc-mobilefacenet", help="name or file of the metric")
+    parser.add_argument("--compare", nargs="*", default=(), help="files of metrics to compare with --metric")
+    parser.add_argument("--faces", type=Path, help="folder that keeps the faces of clips and edits for another run")
     parser.add_argument("--json", type=Path, help="append the JSON line to this file, too")
     arguments = parser.parse_args()
-    editor, landmarker = Editor(), FaceLandmarker()
-    paths = sorted(arguments.clips.rglob("*.mp4"))
-    clips = [read_clip(path, arguments.frames, arguments.emotions, editor, landmarker) for path in paths]
+    clips = read_clips(arguments.clips, arguments.frames, arguments.emotions, arguments.faces)
     rows: dict[str, float | str] = {"clips": float(len(clips)), "panels": float(2 * len(clips))}
     for heads in get_args(Heads):
         for label, value in measure(load_metric(arguments.metric, heads=heads), clips):
             rows[f"{heads}: {label}"] = float(value)
-    rows |= dict(gains(arguments.metric, clips))
+    trained, random = (triplets_by_clip(load_metric(arguments.metric, heads=x), clips) for x in ("trained", "random"))
+    rows |= dict(gains(trained, random, "gain in triplets"))
+    for file in arguments.compare:
+        rows |= {f"{file}: {label}": float(value) for label, value in measure(load_metric(file), clips)}
+        rows |= dict(gains(triplets_by_clip(load_metric(file), clips), trained, f"{file}: gain on trained"))
     print_rows("metric", rows, arguments.json)
 
 

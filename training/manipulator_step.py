@@ -34,6 +34,8 @@ class RenderedASCCLLoss(nn.Module):
         regions: largest number of regions of each feature map, drawn anew in every step.
         share: share of the steps, drawn at random, that compute the loss and divide it by the share; in the others it
             is 0. The mean is the same, as with the lazy regularization of StyleGAN2.
+        outlines: add the movement of outlines to the gradient, see `FrontalHeadRenderer`.
+        samples: per pixel and axis, see `FrontalHeadRenderer`.
     """
 
     def __init__(
@@ -46,10 +48,13 @@ class RenderedASCCLLoss(nn.Module):
         temporal_weight: float = 0.0,
         regions: int = MAX_REGIONS,
         share: float = 1.0,
+        outlines: bool = False,
+        samples: int = 1,
     ):
         super().__init__()
         self.share = share
-        self.render, self.frames = FrontalHeadRenderer(head, size), 2 if temporal_weight else 1
+        self.render = FrontalHeadRenderer(head, size, outlines, samples)
+        self.frames = 2 if temporal_weight else 1
         self.sequences = max(1, images // self.frames)
         temporal = temporal_weight > 0
         settings = LossSettings(daas=daas, samples=regions, temporal=temporal, temporal_weight=temporal_weight)

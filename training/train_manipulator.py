@@ -63,6 +63,8 @@ class ManipulatorSettings(LoopSettings):
         asccl_image_size: their side, pixels.
         asccl_regions: largest number of regions of a feature map that a step compares.
         asccl_share: share of the steps that compute ASCCL, and divide it by this share.
+        asccl_outlines: add the movement of outlines, such as the border of the lips, to the gradient of ASCCL.
+        asccl_samples: points per pixel and axis of an image whose mean is the pixel; 4 make that gradient less noisy.
         metric: name or file of the SCC metric.
         heads: disparity heads of that metric: "trained", "random" or "identity".
         daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
@@ -92,6 +94,8 @@ class ManipulatorSettings(LoopSettings):
     asccl_image_size: int = CROP_SIZE
     asccl_regions: int = MAX_REGIONS
     asccl_share: float = 1.0
+    asccl_outlines: bool = False
+    asccl_samples: int = 1
     metric: str = DEFAULT_METRIC
     heads: Heads = "trained"
     daas: Daas = "paper"
@@ -161,6 +165,8 @@ def build_asccl_loss(settings: ManipulatorSettings, head: AnnyHead, device: torc
         temporal_weight=settings.temporal_weight,
         regions=settings.asccl_regions,
         share=settings.asccl_share,
+        outlines=settings.asccl_outlines,
+        samples=settings.asccl_samples,
     ).to(device)
 
 

@@ -2,7 +2,7 @@
 
 Which triangle a pixel shows is computed without gradient by `raster.py`. The position inside that triangle and the
 value there are computed again from the moving corners, with gradient. Changes of the outline (which triangle a pixel
-shows) are not part of the gradient.
+shows) are not part of that gradient; `outline.py` adds them.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import normalize
+from torch.nn.functional import avg_pool2d, normalize
 
 from asccl.face.crop import CROP_SIZE, arcface_matrix
 from asccl.morphable.anny_head import AnnyHead
+from asccl.morphable.outline import add_outline_gradient
 from asccl.morphable.raster import rasterize
 
 LIGHT_DIRECTION = (0.35, -0.5, -1.0)  # towards the light: right, above, on the camera's side
@@ -91,11 +92,18 @@ def vertex_normals(vertices: torch.Tensor, triangles: torch.Tensor) -> torch.Ten
 
 
 class FrontalHeadRenderer(nn.Module):
-    """The average head from the front, coloured by regions, lit from above, in the crop that ArcFace expects."""
+    """The average head from the front, coloured by regions, lit from above, in the crop that ArcFace expects.
 
-    def __init__(self, head: AnnyHead, size: int = CROP_SIZE):
+    Args:
+        head: the head model.
+        size: side of the image, pixels.
+        outlines: add the movement of outlines to the gradient; the images are the same.
+        samples: points per pixel and axis whose mean is the pixel; more of them give smoother images and gradients.
+    """
+
+    def __init__(self, head: AnnyHead, size: int = CROP_SIZE, outlines: bool = False, samples: int = 1):
         super().__init__()
-        self.size = size
+        self.size, self.outlines, self.samples = size, outlines, samples
         matrix = arcface_matrix(head.neutral[:, :2], size)
         colours = np.array([_region_colour(name) for name in head.regions], np.float32)
         arrays = {
@@ -103,8 +111,8 @@ class FrontalHeadRenderer(nn.Module):
             "units": head.vertex_expression,
             "albedo": colours[head.region],
             "light": np.array(LIGHT_DIRECTION, np.float32),
-            "linear": matrix[:, :2].astype(np.float32),
-            "shift": matrix[:, 2].astype(np.float32),
+            "linear": matrix[:, :2].astype(np.float32) * samples,
+            "shift": matrix[:, 2].astype(np.float32) * samples + (samples - 1) / 2,
         }
         for name, value in arrays.items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(value)), persistent=False)
@@ -116,8 +124,13 @@ class FrontalHeadRenderer(nn.Module):
         points = vertices[..., :2] @ self.linear.T + self.shift
         light = (vertex_normals(vertices, self.triangles) @ normalize(self.light, dim=0)).clamp(min=0)
         colours = self.albedo * (AMBIENT + (1 - AMBIENT) * light[..., None])
-        index = visible_triangles(points, vertices[..., 2], self.triangles, (self.size, self.size))
-        return interpolate(points, colours, self.triangles, index, BACKGROUND) * 2 - 1
+        side = self.size * self.samples
+        index = visible_triangles(points, vertices[..., 2], self.triangles, (side, side))
+        image = interpolate(points, colours, self.triangles, index, BACKGROUND)
+        if self.outlines:
+            scale = torch.linalg.det(self.linear).abs().sqrt()  # pixels per cm
+            image = add_outline_gradient(image, points, vertices[..., 2].detach() * scale, self.triangles, index)
+        return avg_pool2d(image, self.samples) * 2 - 1
 
 
 def _region_colour(region: str) -> tuple[float, float, float]:

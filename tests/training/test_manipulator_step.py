@@ -94,3 +94,16 @@ def test_few_regions_are_drawn_anew_in_every_step(synthetic_windows):
     loss = RenderedASCCLLoss(HEAD, create_metric(), size=64, regions=32)
     first, second = (loss(source, target, torch.Generator().manual_seed(n)) for n in (0, 1))
     assert first != second
+
+
+def test_outlines_change_the_gradient_and_not_the_loss(synthetic_windows):
+    source, target = (getattr(synthetic_windows[0], name)[:1][None] for name in ("source", "target"))
+    metric, losses, gradients = create_metric(), [], []
+    for outlines in (False, True):
+        generated = target.clone().requires_grad_()
+        loss = RenderedASCCLLoss(HEAD, metric, size=32, outlines=outlines)
+        losses.append(loss(source, generated, torch.Generator().manual_seed(0)))
+        losses[-1].backward()
+        gradients.append(generated.grad)
+    assert torch.equal(*losses)
+    assert not torch.allclose(*gradients)
