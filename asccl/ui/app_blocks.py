@@ -7,17 +7,78 @@ from typing import Any
 
 import gradio as gr
 from gradio.block_function import BlockFunction
+from gradio.blocks import Block
+from gradio.components import Component
 from gradio.state_holder import SessionState
 
+from asccl.web.rate_limiter import RateLimiter
+
 UNCHANGED = gr.skip()
+JOIN_RATE, JOIN_BURST = 20.0, 200  # requests of one address for work and its messages: a second, and at once
+REFUSAL_COST = 20  # requests; an address that asks for more than it may pays for them with its next ones
 
 
 class AppBlocks(gr.Blocks):
-    """A page whose handlers can leave an output unchanged at no cost.
+    """A page that limits what one address asks for, and that spares the thread that serves everybody.
+
+    Gradio converts every input in a thread of the pool: a dozen changes of threads for a preview, each of which waits
+    for Python's lock while edits compute. Values without files are converted at once instead.
 
     For every `gr.skip()`, Gradio builds the widget and the JSON schema of its values anew, which takes milliseconds of
     the thread that serves everybody. A job that reports its progress skips most of its outputs, twice a second.
+
+    Attributes:
+        joins: limit on the requests of one address for work and for its messages.
     """
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.joins = RateLimiter(JOIN_RATE, JOIN_BURST)
+
+    def charge_refusal(self, address: str) -> None:
+        """Let an address pay for work that was refused: it costs as much as work that is done."""
+        self.joins.charge(address, REFUSAL_COST)
+
+    def has_messages(self, name: str) -> bool:
+        """Return whether Gradio has, or will have, messages for a session or an event."""
+        queue = self._queue
+        if name in queue.pending_messages_per_session or name in queue.event_ids_to_events:
+            return True
+        return any(name in events for events in queue.pending_event_ids_session.values())
+
+    async def preprocess_data(
+        self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
+    ) -> list[Any]:
+        """Convert the values of a request to the arguments of its handler.
+
+        Args:
+            block_fn: the handler with its inputs.
+            inputs: one value for each input.
+            state: of the open page.
+            explicit_call: whether the program itself calls the handler.
+
+        Returns:
+            The arguments.
+        """
+        blocks, state = list(block_fn.inputs), state or SessionState(self)
+        convert = super().preprocess_data
+        plain = [number for number, block in enumerate(blocks) if _is_plain(block)]
+        if not block_fn.preprocess or block_fn.component_prop_inputs or len(inputs) != len(blocks) or not plain:
+            return await convert(block_fn, inputs, state, explicit_call)
+        others = [number for number in range(len(blocks)) if number not in plain]
+        processed = [None] * len(blocks)
+        for numbers, in_thread in ((plain, False), (others, True)):
+            partial = copy(block_fn)
+            partial.inputs, partial.preprocess = [blocks[number] for number in numbers], in_thread
+            results = await convert(partial, [inputs[number] for number in numbers], state, explicit_call)
+            for number, result in zip(numbers, results, strict=True):
+                processed[number] = result
+        try:
+            for number in plain:
+                processed[number] = state[blocks[number]._id].preprocess(processed[number])
+        except Exception:  # Gradio explains it
+            return await convert(block_fn, inputs, state, explicit_call)
+        return processed
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
@@ -49,6 +110,11 @@ class AppBlocks(gr.Blocks):
             for index, result in zip(changed, results, strict=True):
                 processed[index] = result
         return processed
+
+
+def _is_plain(block: Block) -> bool:
+    """Whether the values of a widget contain no files, and are converted in no time."""
+    return isinstance(block, Component) and not block.stateful and getattr(block, "data_model", None) is None
 
 
 def _is_unchanged(value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qs
 
@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asccl.ui.listeners import Listeners
-from asccl.web.bodies import BodyTooLargeError, LimitedBody
+from asccl.web.bodies import BodyTooLargeError, LimitedBody, refuse
 from asccl.web.hosts import HOSTS_VARIABLE, is_trusted_host
 from asccl.web.rate_limiter import RateLimiter
 from asccl.web.responses import SecuredResponse
@@ -24,6 +24,7 @@ UPLOAD_PATH = "/gradio_api/upload"
 # ask for a preview, an edit or a comparison; the last two answer at once, which only short handlers may do
 JOIN_PATHS = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/api/")
 LISTEN_PATHS = ("/gradio_api/queue/data", "/gradio_api/call/")  # wait for its messages
+UNKNOWN_SESSION = 'data: {"msg": "unexpected_error", "message": "404: Not Found", "session_not_found": true}\n\n'
 STUDY_PATH = "/study"  # has middleware of its own, with the study's limits and headers
 SPACE_ORIGINS = "https://huggingface.co https://*.hf.space"
 # Gradio's page has inline scripts and builds the functions of `js=` at run time
@@ -59,6 +60,7 @@ class AppMiddleware:
         max_upload_bytes: of all files of one request.
         listeners: is told which sessions wait for messages.
         joins: limit on the requests of one address for work and for its messages.
+        has_messages: whether there are messages for a session or an event.
     """
 
     def __init__(
@@ -67,10 +69,11 @@ class AppMiddleware:
         trusted_names: tuple[str, ...],
         max_upload_bytes: int,
         listeners: Listeners,
-        joins: RateLimiter | None = None,
+        joins: RateLimiter,
+        has_messages: Callable[[str], bool],
     ):
         self.app, self._trusted_names, self._max_upload_bytes = app, trusted_names, max_upload_bytes
-        self._listeners, self._joins = listeners, joins or RateLimiter(rate=20, burst=200)
+        self._listeners, self._joins, self._has_messages = listeners, joins, has_messages
         self._uploads: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +88,7 @@ class AppMiddleware:
             await self.app(scope, receive, send)
         elif not is_trusted_host(Headers(scope=scope).get("host", ""), self._trusted_names):
             text = f"This server does not answer to this name. Its owner can allow it with {HOSTS_VARIABLE}."
-            await PlainTextResponse(text, 421)(scope, receive, send)
+            await refuse(PlainTextResponse(text, 421), scope, receive, send)
         elif scope["type"] == "websocket" or _is_below(scope["path"], STUDY_PATH):
             await self.app(scope, receive, send)
         else:
@@ -95,7 +98,7 @@ class AppMiddleware:
         address = scope["client"][0] if scope.get("client") else ""
         is_upload = scope["path"] == UPLOAD_PATH
         if refusal := self._refusal(scope, address):
-            await refusal(scope, receive, response.send)
+            await refuse(refusal, scope, receive, response.send)
             return
         try:
             max_bytes = self._max_upload_bytes if is_upload else MAX_BODY_BYTES
@@ -104,7 +107,7 @@ class AppMiddleware:
                 await self.app(scope, body.receive, response.send)
         except BodyTooLargeError:
             if not response.started:
-                await PlainTextResponse("the request is too large", 413)(scope, receive, response.send)
+                await refuse(PlainTextResponse("the request is too large", 413), scope, receive, response.send)
 
     def _refusal(self, scope: Scope, address: str) -> Response | None:
         """The response to an address that asks for too much; None to one that does not."""
@@ -113,6 +116,9 @@ class AppMiddleware:
             return PlainTextResponse("too many requests from this address: wait a moment", 429)
         if path == UPLOAD_PATH and self._uploads[address] >= MAX_UPLOADS:
             return PlainTextResponse("too many uploads at once from this address: wait for one to end", 429)
+        names = _listeners(scope, address)
+        if names and not self._has_messages(names[0]):
+            return Response(UNKNOWN_SESSION, media_type="text/event-stream")
         return None
 
     @contextmanager

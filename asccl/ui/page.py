@@ -67,7 +67,7 @@ def build_page(
     limits: Limits = WEB_LIMITS,
     folder: Path | None = None,
     max_silence: float = MAX_SILENCE,
-) -> gr.Blocks:
+) -> AppBlocks:
     """Build the app around an editor.
 
     Args:
@@ -80,16 +80,18 @@ def build_page(
     Returns:
         The page, to be launched by `serve`.
     """
-    edits = JobRunner(EDIT_STAGES, Places(MAX_EDITS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder, max_silence)
-    comparisons = JobRunner(COMPARISON_STAGES, Places(MAX_COMPARISONS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder)
-    limited = partial(Places, session_limit=SESSION_LOOKS, address_limit=ADDRESS_LOOKS, listeners=listeners)
+    page = AppBlocks(title=TITLE, analytics_enabled=False)
+    charged = partial(Places, on_refusal=page.charge_refusal)
+    edits = JobRunner(EDIT_STAGES, charged(MAX_EDITS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder, max_silence)
+    comparisons = JobRunner(COMPARISON_STAGES, charged(MAX_COMPARISONS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder)
+    limited = partial(charged, session_limit=SESSION_LOOKS, address_limit=ADDRESS_LOOKS, listeners=listeners)
     inspection_threads = background_executor(MAX_INSPECTIONS, INSPECTION_NICENESS)
     looks, inspections = limited(MAX_LOOKS), limited(MAX_INSPECTIONS, executor=inspection_threads)
     downloads, adaptations = limited(MAX_DOWNLOADS), limited(MAX_ADAPTATIONS)
     edit_handlers = EditHandlers(editor, limits, edits, inspections, downloads)
     previews = PreviewHandlers(editor, looks, inspections, adaptations, background_executor(MAX_ADAPTATIONS), folder)
     comparison_handlers = ComparisonHandlers(limits, comparisons, inspections, downloads)
-    with AppBlocks(title=TITLE, analytics_enabled=False) as page:
+    with page:
         text_widget(read_text("intro"), elem_id="intro")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Edit"):
@@ -120,7 +122,7 @@ def build_page(
 
 
 def serve(
-    page: gr.Blocks,
+    page: AppBlocks,
     listeners: Listeners,
     routes: Sequence[BaseRoute] = (),
     address: tuple[str, int | None] = ("127.0.0.1", None),
@@ -149,6 +151,8 @@ def serve(
         trusted_names=names,
         max_upload_bytes=UPLOAD_FACTOR * limits.max_bytes,
         listeners=listeners,
+        joins=page.joins,
+        has_messages=page.has_messages,
     )
     stays = not launch.pop("prevent_thread_lock", False)
     served = page.launch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections import Counter
@@ -17,10 +18,12 @@ from starlette.concurrency import run_in_threadpool
 
 from asccl.errors import CancelledError, SettingError
 from asccl.ui.listeners import Listeners
+from asccl.ui.work_accounts import WorkAccounts
 
 Result = TypeVar("Result")
 POLL_INTERVAL = 0.05  # seconds between two looks whether a place is free
 MAX_SILENCE = 20.0  # seconds for which work goes on, or waits, although nobody waits for its messages
+QUIET_SECONDS = 3.0  # without work of others, after which a greedy address need not pause
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,10 @@ class Ticket:
 class Places:
     """A number of places. Addresses take turns; within an address, whoever came first is first.
 
-    The next turn goes to the address whose work has taken the least time since it last had no ticket, so that costly
-    work of one address does not delay the others. Where there are several places, no address has all of them. Work for
-    whose messages nobody waits gets no place.
+    The next turn goes to the address whose work has taken the least time lately, so that costly work of one address
+    does not delay the others. Where there are several places, no address has all of them. An address whose work has
+    taken much more time than that of the others (see `WorkAccounts`) pauses after each piece of work, unless none of
+    the others has had or wanted a place for `QUIET_SECONDS`. Work for whose messages nobody waits gets no place.
 
     Args:
         count: of the places: how many work at the same time.
@@ -89,6 +93,7 @@ class Places:
         clock: returns monotonic seconds.
         listeners: who waits for messages; None if that does not matter.
         executor: threads for `run`; None takes those of the server.
+        on_refusal: called with an address that asks for more than it may.
 
     Attributes:
         running: tickets that have a place.
@@ -103,13 +108,16 @@ class Places:
         clock: Callable[[], float] = time.monotonic,
         listeners: Listeners | None = None,
         executor: Executor | None = None,
+        on_refusal: Callable[[str], None] = lambda address: None,
     ):
         self._count, self._total_limit, self._clock = count, total_limit, clock
-        self._listeners, self._executor = listeners, executor
+        self._listeners, self._executor, self._on_refusal = listeners, executor, on_refusal
         self._session_limit, self._address_limit = session_limit, address_limit
         self._lock = threading.Lock()
-        self._used_seconds: dict[str, float] = {}  # by work that ended, of each address that has tickets
+        self._accounts = WorkAccounts()
+        self._last_uses: dict[str, float] = {}  # time at which an address last had a ticket, for `QUIET_SECONDS`
         self._starts: dict[Ticket, float] = {}  # of the running tickets
+        self._next_fill = -math.inf  # time of the next `_fill_again`
         self.running: list[Ticket] = []
         self._waiting: list[Ticket] = []
 
@@ -123,7 +131,6 @@ class Places:
         ticket = Ticket(caller, self)
         with self._lock:
             self._check_limits(caller)
-            self._used_seconds.setdefault(caller.address, 0.0)
             self._waiting.append(ticket)
             self._fill()
         try:
@@ -132,9 +139,8 @@ class Places:
             with self._lock:
                 (self.running if ticket in self.running else self._waiting).remove(ticket)
                 now = self._clock()
-                self._used_seconds[caller.address] += now - self._starts.pop(ticket, now)
-                if not any(other.caller.address == caller.address for other in self._tickets()):
-                    del self._used_seconds[caller.address]
+                self._accounts.add(caller.address, now - self._starts.pop(ticket, now), now)
+                self._last_uses[caller.address] = now
                 self._fill()
 
     async def run(self, caller: Caller, work: Callable[..., Result], *arguments: Any) -> Result:
@@ -159,10 +165,9 @@ class Places:
             return await asyncio.wrap_future(self._executor.submit(work, *arguments))
 
     def admits(self, ticket: Ticket) -> bool:
-        """See `Ticket.is_ready`. The callers of all waiting tickets may be silent at first: then a place is free."""
+        """See `Ticket.is_ready`."""
         with self._lock:
-            if ticket not in self.running and len(self.running) < self._count and self._is_heard(ticket):
-                self._fill()
+            self._fill_again()
             return ticket in self.running
 
     def check_listener(self, ticket: Ticket) -> None:
@@ -173,6 +178,7 @@ class Places:
     def position(self, ticket: Ticket) -> int:
         """See `Ticket.position`."""
         with self._lock:
+            self._fill_again()
             return 0 if ticket in self.running else self._in_order().index(ticket) + 1
 
     def _tickets(self) -> list[Ticket]:
@@ -180,16 +186,21 @@ class Places:
 
     def _check_limits(self, caller: Caller) -> None:
         tickets = self._tickets()
-        if sum(ticket.caller == caller for ticket in tickets) >= self._session_limit:
+        is_page_full = sum(ticket.caller == caller for ticket in tickets) >= self._session_limit
+        is_address_full = sum(ticket.caller.address == caller.address for ticket in tickets) >= self._address_limit
+        if is_page_full or is_address_full:
+            self._on_refusal(caller.address)
+        if is_page_full:
             raise SettingError("this page has asked for as much as it may at once", "wait for one to end, or cancel it")
-        if sum(ticket.caller.address == caller.address for ticket in tickets) >= self._address_limit:
+        if is_address_full:
             raise SettingError("too much is asked for from this address at once", "wait a moment and try again")
         if len(tickets) >= self._total_limit:
             raise SettingError("too many people use this server at the moment", "try again in a few minutes")
 
     def _in_order(self) -> list[Ticket]:
         """The waiting tickets in the order in which they get a place: one of each address, then the second of each."""
-        used, now = dict(self._used_seconds), self._clock()
+        now = self._clock()
+        used = {ticket.caller.address: self._accounts.seconds(ticket.caller.address, now) for ticket in self._tickets()}
         for ticket, start in self._starts.items():
             used[ticket.caller.address] += now - start
         earlier: Counter[str] = Counter()
@@ -208,12 +219,31 @@ class Places:
             self.running.append(ticket)
             self._starts[ticket] = self._clock()
 
+    def _fill_again(self) -> None:
+        """Give places that were left free, because the callers of all waiting tickets were silent or greedy."""
+        if len(self.running) < self._count and self._waiting and self._clock() >= self._next_fill:
+            self._next_fill = self._clock() + POLL_INTERVAL
+            self._fill()
+
     def _next_ticket(self) -> Ticket | None:
         """The waiting ticket that gets a free place; None if each would take its address's last place."""
         places = Counter(ticket.caller.address for ticket in self.running)
-        allowed = max(self._count - 1, 1)
-        order = (ticket for ticket in self._in_order() if places[ticket.caller.address] < allowed)
-        return next(filter(self._is_heard, order), None)
+        allowed, greedy = max(self._count - 1, 1), self._held_back()
+        for ticket in self._in_order():
+            address = ticket.caller.address
+            if places[address] < allowed and address not in greedy and self._is_heard(ticket):
+                return ticket
+        return None
+
+    def _held_back(self) -> set[str]:
+        """The greedy addresses that pause, because others have asked for work just now."""
+        now = self._clock()
+        self._last_uses = {name: last for name, last in self._last_uses.items() if now - last < QUIET_SECONDS}
+        running = [(ticket.caller.address, start) for ticket, start in self._starts.items()]
+        if not (resting := self._accounts.resting(running, now)):
+            return resting
+        active = {ticket.caller.address for ticket in self._tickets() if self._is_heard(ticket)} | set(self._last_uses)
+        return resting if active - resting else set()
 
     def _is_heard(self, ticket: Ticket) -> bool:
         """Whether somebody waits for the messages of a ticket's work now."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
-from starlette.types import Message, Receive, Scope
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 MAX_PAUSE = 30.0  # seconds without a part of the body
+MAX_DISCARDED = 4 * 2**20  # bytes of the body of a refused request that are read, so that its client gets the response
+MAX_DISCARD_SECONDS = 5.0
 
 
 class BodyTooLargeError(Exception):
@@ -52,3 +56,30 @@ class LimitedBody:
         if self.exceeded:
             raise BodyTooLargeError
         return message
+
+
+async def refuse(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Respond to a request whose body nobody reads. Where much of it is still to come, the connection is closed.
+
+    Args:
+        response: to send.
+        scope: ASGI connection scope of the request.
+        receive: ASGI channel of the request.
+        send: ASGI channel of the response.
+    """
+    if not await _discard(receive):
+        response.headers["Connection"] = "close"
+    await response(scope, receive, send)
+
+
+async def _discard(receive: Receive) -> bool:
+    """Read a body within `MAX_DISCARDED` and `MAX_DISCARD_SECONDS`. Returns whether that was all of it."""
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(MAX_DISCARD_SECONDS):
+            while size <= MAX_DISCARDED:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return True
+    return False

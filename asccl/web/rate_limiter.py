@@ -23,12 +23,28 @@ class RateLimiter:
 
     def allows(self, key: str) -> bool:
         """Count a request and return whether it is within the limit."""
-        now = time.monotonic()
         with self._lock:
-            tokens, last = self._buckets.pop(key, (float(self.burst), now))
-            tokens = min(self.burst, tokens + (now - last) * self.rate)
+            tokens = self._tokens(key)
             allowed = tokens >= 1
-            self._buckets[key] = (tokens - allowed, now)
-            if len(self._buckets) > self.max_keys:
-                self._buckets.popitem(last=False)
+            self._keep(key, tokens - allowed)
             return allowed
+
+    def charge(self, key: str, requests: float) -> None:
+        """Count further requests of a key. It owes at most as many as it may send at once.
+
+        Args:
+            key: as in `allows`.
+            requests: their number.
+        """
+        with self._lock:
+            self._keep(key, max(self._tokens(key) - requests, -float(self.burst)))
+
+    def _tokens(self, key: str) -> float:
+        tokens, last = self._buckets.get(key, (float(self.burst), 0.0))
+        return min(self.burst, tokens + (time.monotonic() - last) * self.rate)
+
+    def _keep(self, key: str, tokens: float) -> None:
+        self._buckets.pop(key, None)
+        self._buckets[key] = (tokens, time.monotonic())
+        if len(self._buckets) > self.max_keys:
+            self._buckets.popitem(last=False)

@@ -33,6 +33,7 @@ class SecuredResponse:
             self.started = True
             if self.body is not None and self.body.exceeded:
                 message["status"] = 413
+                MutableHeaders(scope=message)["Connection"] = "close"  # else the rest of the body is read
             self.change_headers(MutableHeaders(scope=message))
         await self._send(message)
 

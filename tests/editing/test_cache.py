@@ -47,6 +47,21 @@ def test_the_least_recently_used_value_is_dropped():
     assert [cache.get(key, lambda: "new") for key in ("first", "third", "second")] == ["old", "old", "new"]
 
 
+def test_many_values_of_one_owner_displace_none_of_another():
+    cache: KeyedCache[str] = KeyedCache(100, owner_limit=2)
+    cache.get("kept", lambda: "old", "first")
+    for key in "abcd":
+        cache.get(key, lambda: "old", "second")
+    assert [cache.get(key, lambda: "new", "first") for key in ("kept", "a")] == ["old", "new"]
+
+
+def test_large_values_are_dropped_before_the_memory_is_full():
+    cache: KeyedCache[str] = KeyedCache(10, measure=len)
+    for key in ("first", "second", "third"):
+        cache.get(key, lambda: "12345")
+    assert [cache.get(key, lambda: "new") for key in ("third", "second", "first")] == ["12345", "12345", "new"]
+
+
 def test_an_error_is_not_kept():
     cache: KeyedCache[int] = KeyedCache(1)
     with pytest.raises(ZeroDivisionError):

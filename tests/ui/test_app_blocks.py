@@ -41,3 +41,38 @@ def test_an_unchanged_widget_is_not_built_anew(predictions, count):
 
 def test_a_widget_that_changes_is_built_anew():
     assert convert((gr.skip(), gr.Textbox(visible=False)))[1] == [False, True]
+
+
+def prepare(inputs: list[Any], kind: type[gr.Blocks] = AppBlocks) -> list[Any]:
+    """Convert the values of a request to the arguments of a handler of four inputs."""
+    with kind(analytics_enabled=False) as page:
+        widgets = [gr.Radio(["a", "b"]), gr.Slider(0, 2), gr.File(), gr.Textbox()]
+        page.load(lambda *values: None, widgets, None)
+    return run_coroutine(page.preprocess_data(page.fns[0], inputs, SessionState(page)))
+
+
+def test_the_arguments_are_those_of_gradio():
+    values = ["a", 1.5, None, "text"]
+    assert prepare(values) == prepare(values, gr.Blocks)
+
+
+@pytest.mark.parametrize("values", [["c", 1.5, None, "text"], ["a", 1.5]])
+def test_a_value_that_gradio_refuses_is_refused(values):
+    errors = []
+    for kind in (AppBlocks, gr.Blocks):
+        with pytest.raises(Exception, match=r".") as caught:
+            prepare(list(values), kind)
+        errors.append(caught.type)
+    assert errors[0] == errors[1]
+
+
+def test_only_values_with_files_are_converted_in_another_thread(monkeypatch):
+    converted = []
+
+    async def run_sync(function, *values, limiter=None):
+        converted.append(function.__self__)
+        return function(*values)
+
+    monkeypatch.setattr("anyio.to_thread.run_sync", run_sync)
+    prepare(["a", 1.5, None, "text"])
+    assert [type(widget) for widget in converted] == [gr.File]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
 from visitor import wait_until
 
 from asccl.ui.lifetimes import FOLDER_PREFIX, mark_used, remove_dead_folders, sweep, swept, temporary_folder
@@ -19,6 +21,15 @@ from asccl.ui.lifetimes import temporary_folder
 with temporary_folder(Path(sys.argv[1])) as folder:
     (folder / "face.mp4").write_bytes(b"a face")
     os.kill(os.getpid(), 9)
+"""
+HANG_UP = """
+import os, signal, sys
+from pathlib import Path
+from asccl.ui.lifetimes import stop_on_signals, temporary_folder
+stop_on_signals()
+with temporary_folder(Path(sys.argv[1])) as folder:
+    (folder / "face.mp4").write_bytes(b"a face")
+    os.kill(os.getpid(), signal.SIGHUP)
 """
 REMOVE_FOLDERS = """
 import sys
@@ -72,6 +83,12 @@ def test_the_folder_of_a_killed_program_is_deleted_at_the_next_start(tmp_path):
     subprocess.run([sys.executable, "-c", HOLD_FOLDER, str(tmp_path)], check=False)
     assert list(tmp_path.glob(f"{FOLDER_PREFIX}*/face.mp4")) != []
     remove_dead_folders(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_a_program_whose_terminal_is_closed_leaves_no_folder(tmp_path):
+    subprocess.run([sys.executable, "-c", HANG_UP, str(tmp_path)], check=False)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 from coroutines import run_coroutine
@@ -10,7 +10,8 @@ from coroutines import run_coroutine
 from asccl.errors import CancelledError, SettingError
 from asccl.ui import places as places_module
 from asccl.ui.listeners import Listeners
-from asccl.ui.places import Caller, Places
+from asccl.ui.places import QUIET_SECONDS, Caller, Places
+from asccl.ui.work_accounts import HALF_LIFE, REST_FACTOR, WorkAccounts
 
 
 def test_addresses_take_turns():
@@ -36,6 +37,62 @@ def test_costly_work_of_one_address_does_not_delay_the_others():
                 other = rest.enter_context(places.ticket(Caller("b", "10.0.0.2")))
                 now = 30.0
         assert (other.position, again.position) == (0, 1)
+
+
+def greedy_places() -> tuple[Places, list[float]]:
+    """Two places, of which 10.0.0.1 has just had one 60 times for a second, and the time, which tests may change."""
+    clock = [0.0]
+    places = Places(2, 10, 10, clock=lambda: clock[0])
+    for _ in range(60):
+        with places.ticket(Caller("greedy", "10.0.0.1")):
+            clock[0] += 1.0
+    return places, clock
+
+
+def test_a_greedy_address_pauses_while_others_work():
+    places, clock = greedy_places()
+    with places.ticket(Caller("a", "10.0.0.2")), places.ticket(Caller("greedy", "10.0.0.1")) as greedy:
+        clock[0] += REST_FACTOR - 0.1
+        assert not greedy.is_ready
+
+
+def test_a_greedy_address_gets_a_place_after_its_pause():
+    places, clock = greedy_places()
+    with places.ticket(Caller("a", "10.0.0.2")), places.ticket(Caller("greedy", "10.0.0.1")) as greedy:
+        clock[0] += REST_FACTOR + 0.1
+        assert greedy.is_ready
+
+
+def test_a_greedy_address_need_not_pause_when_the_others_do():
+    places, clock = greedy_places()
+    with places.ticket(Caller("a", "10.0.0.2")):
+        pass
+    with places.ticket(Caller("greedy", "10.0.0.1")) as greedy:
+        before = greedy.position
+        clock[0] += QUIET_SECONDS
+        assert (before, greedy.position) == (1, 0)
+
+
+def test_a_greedy_address_alone_gets_a_place():
+    places, _ = greedy_places()
+    with places.ticket(Caller("greedy", "10.0.0.1")) as greedy:
+        assert greedy.is_ready
+
+
+def test_old_work_counts_less():
+    accounts = WorkAccounts()
+    accounts.add("10.0.0.1", 8.0, 0.0)
+    assert accounts.seconds("10.0.0.1", 2 * HALF_LIFE) == 2.0
+
+
+def test_who_works_as_much_as_the_others_is_not_greedy():
+    places, clock = greedy_places()
+    with places.ticket(Caller("a", "10.0.0.2")) as other:
+        clock[0] += 60.0
+        with places.ticket(Caller("again", "10.0.0.1")):
+            clock[0] += 60.0
+        with places.ticket(Caller("again", "10.0.0.1")) as again:
+            assert (other.is_ready, again.is_ready) == (True, True)
 
 
 def test_no_address_has_all_places():
@@ -80,6 +137,15 @@ def test_more_than_a_limit_is_refused(limits, caller):
     places = Places(*limits)
     with places.ticket(Caller("a", "10.0.0.1")), pytest.raises(SettingError), places.ticket(caller):
         pass
+
+
+def test_an_address_that_asks_for_too_much_is_reported():
+    refused: list[str] = []
+    places = Places(1, 1, 9, on_refusal=refused.append)
+    caller = Caller("a", "10.0.0.1")
+    with places.ticket(caller), suppress(SettingError), places.ticket(caller):
+        pass
+    assert refused == ["10.0.0.1"]
 
 
 def test_a_ticket_that_ended_no_longer_counts():

@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asccl.web.bodies import BodyTooLargeError, LimitedBody
+from asccl.web.bodies import BodyTooLargeError, LimitedBody, refuse
 from asccl.web.responses import SecuredResponse
 
 log = logging.getLogger("asccl.study")
@@ -62,7 +62,7 @@ class StudyMiddleware:
             await self.app(scope, body.receive, response.send)
         except BodyTooLargeError:
             if not response.started:
-                await PlainTextResponse("too large", 413)(scope, receive, response.send)
+                await refuse(PlainTextResponse("too large", 413), scope, receive, response.send)
         except Exception:  # the visitor learns nothing; the server's log gets the traceback
             log.exception("a study page failed")
             if not response.started:

@@ -1,0 +1,26 @@
+"""Token buckets: requests that count more than one."""
+
+from __future__ import annotations
+
+from asccl.web.rate_limiter import RateLimiter
+
+
+def test_a_charge_counts_like_requests():
+    limiter = RateLimiter(rate=0.0, burst=3)
+    limiter.charge("a", 2)
+    assert [limiter.allows("a") for _ in range(2)] == [True, False]
+
+
+def test_a_charge_of_one_key_leaves_the_others():
+    limiter = RateLimiter(rate=0.0, burst=3)
+    limiter.charge("a", 3)
+    assert limiter.allows("b")
+
+
+def test_a_key_owes_at_most_a_burst(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    limiter = RateLimiter(rate=1.0, burst=3)
+    limiter.charge("a", 1000)
+    now = 4.0  # three for the debt, one for the request
+    assert limiter.allows("a")
