@@ -12,7 +12,6 @@ from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData
-from starlette.concurrency import run_in_threadpool
 
 from asccl.errors import CancelledError, SettingError
 from asccl.types import EditRequest, Preview, Progress
@@ -142,13 +141,9 @@ class PreviewHandlers:
         yield None, status_line("busy", "Making two seconds…")
         try:
             request = await self._fitted_request(caller, settings)
-            with (
-                self.inspections.ticket(caller) as ticket,
-                TemporaryDirectory(prefix="asccl-run-", dir=self.folder) as folder,
-            ):
-                await ticket.wait()
-                output = Path(folder, "preview.mp4")
-                await run_in_threadpool(self.editor.preview_clip, request, float(time or 0), output, caller.session)
+            with TemporaryDirectory(prefix="asccl-run-", dir=self.folder) as folder:
+                output, moment = Path(folder, "preview.mp4"), float(time or 0)
+                await self.inspections.run(caller, self.editor.preview_clip, request, moment, output, caller.session)
                 yield {"video": FileData(path=str(output), orig_name=output.name).model_dump()}, ""
         except Exception as error:
             yield None, note_line(error_message(error), failed=True)
