@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from training.ablation.cases import INTRA_ID, SETTINGS
+from training.ablation.cases import CROSS_ID, INTRA_ID, SETTINGS
 from training.ablation.design import PLAN, PRETRAINED, ROWS, SUPERVISIONS, Family, PlannedFamily
 from training.ablation.inference import PairedEffect, holm, paired_effect, smallest_p
 from training.ablation.score import UNCHANGED_ROW
@@ -131,16 +131,19 @@ def format_values(scores: Scores, family: Family, setting: str) -> str:
     return "\n".join(lines)
 
 
-def planned_effects(scores: Scores, family: Family, key: str | None = None) -> list[PairedEffect]:
+def planned_effects(
+    scores: Scores, family: Family, key: str | None = None, setting: str = INTRA_ID
+) -> list[PairedEffect]:
     """Estimate the planned comparisons of a family, the tested ones first.
 
     Args:
         scores: of all families.
         family: the family.
         key: of the measure; the primary one by default.
+        setting: intra-ID, or cross-ID, for which nothing is planned.
     """
     plan = PLAN[family]
-    selected = SeedScores.select(scores, family, INTRA_ID, key or plan.measure)
+    selected = SeedScores.select(scores, family, setting, key or plan.measure)
     pairs = plan.comparisons + plan.described
     return [paired_effect(selected.differences(*pair), len(plan.comparisons)) for pair in pairs]
 
@@ -150,18 +153,24 @@ def adjusted_p_values(effects: Sequence[PairedEffect], tested: int) -> list[floa
     return holm([effect.p for effect in effects[:tested]]) + [float("nan")] * (len(effects) - tested)
 
 
-def format_effects(scores: Scores, family: Family) -> str:
-    """Format the planned comparisons of a family: the primary measure with its test, the others with intervals."""
+def format_effects(scores: Scores, family: Family, setting: str = INTRA_ID) -> str:
+    """Format the comparisons of a family: the primary measure with its test, the others with intervals.
+
+    Args:
+        scores: of all families.
+        family: the family.
+        setting: intra-ID, or cross-ID, whose comparisons are described without a test.
+    """
     plan = PLAN[family]
-    tested = len(plan.comparisons)
+    tested = len(plan.comparisons) if setting == INTRA_ID else 0
     others = [key for key in FAMILY_KEYS[family] if key != plan.measure]
     primary = METRICS_BY_KEY[plan.measure]
     labels = [f"{METRICS_BY_KEY[key].label} {'↑' if METRICS_BY_KEY[key].better > 0 else '↓'}" for key in others]
     head = ["comparison", "seeds", f"**{primary.label}** {'↑' if primary.better > 0 else '↓'}"]
     head += ["p", "p, Holm", "detectable", *labels]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    effects = planned_effects(scores, family)
-    columns = [planned_effects(scores, family, key) for key in others]
+    effects = planned_effects(scores, family, setting=setting)
+    columns = [planned_effects(scores, family, key, setting) for key in others]
     adjusted = adjusted_p_values(effects, tested)
     pairs = plan.comparisons + plan.described
     for number, (pair, effect, q) in enumerate(zip(pairs, effects, adjusted, strict=True)):
@@ -213,6 +222,9 @@ def format_report(scores: Scores) -> str:
         for setting in SETTINGS if family == "edit" else (INTRA_ID,):
             title = f"{plan.title.split(',')[0]}, {setting}" if family == "edit" else plan.title
             parts += [f"**{title}**: mean ± deviation over seeds", format_values(scores, family, setting)]
+        if any(score["family"] == family and score["setting"] == CROSS_ID for score in scores):
+            title = f"{plan.title.split(',')[0]}, {CROSS_ID}"
+            parts += [f"**{title}**: differences, exploratory", format_effects(scores, family, CROSS_ID)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -331,6 +331,18 @@ def test_a_described_comparison_has_an_interval_and_no_test():
     assert "| – | – | – |" in line
 
 
+def test_a_comparison_of_cross_id_edits_has_an_interval_and_no_test():
+    noise, scores = np.random.default_rng(2).normal(1, 0.1, 4), []
+    for seed in range(4):
+        for row in ("ASCCL", "edited, no ASCCL"):
+            keys = dict.fromkeys(report.FAMILY_KEYS["edit"], seed + (row == "ASCCL") * noise[seed])
+            scores.append({"family": "edit", "seed": seed, "setting": CROSS_ID, "row": row, **keys})
+    lines = [x for x in report.format_report(scores).splitlines() if "| ASCCL − edited, no ASCCL | 4 | " in x]
+    assert len(lines) == 1
+    assert "[" in lines[0]
+    assert "| – | – | – |" in lines[0]
+
+
 def test_an_unfinished_row_has_a_dash():
     text = report.format_report(manipulator_scores(1.0, 4))
     assert "| untrained − none | 0 | – | – | – | – |" in text
