@@ -19,6 +19,7 @@ from asccl.face.facemesh import FaceMesh, Window
 from asccl.nets.icface import Discriminator, Icface
 from training.datasets.controlled_clips import ControlledFrames, to_tensor
 from training.datasets.driven_clips import DrivenClip
+from training.icface_guard import DivergenceGuard
 from training.renderer_eval import save_enlarged, spread_indices
 
 MAX_CLIPS = 12  # in an evaluation during a training
@@ -153,6 +154,7 @@ class IcfaceValidation:
     ):
         self.averaged, self.samples = averaged, samples
         self.clips = clips[:MAX_CLIPS]
+        self.guard = DivergenceGuard()
         self.read_controls = reader(discriminator)
         self.face_mesh = FaceMesh() if find_spec("mediapipe") else None  # not on every machine with a GPU
 
@@ -162,7 +164,10 @@ class IcfaceValidation:
             self.face_mesh.close()
 
     def __call__(self) -> dict[str, float]:
-        """Return the means over the clips of each setting, as "setting/metric", those of copies of the sources too."""
+        """Return the means over the clips of each setting, as "setting/metric", those of copies of the sources too.
+
+        Raises DivergedError, see `DivergenceGuard`.
+        """
         values: dict[str, list[float]] = defaultdict(list)
         images = []
         for clip in self.clips:
@@ -171,8 +176,11 @@ class IcfaceValidation:
             for prefix, candidate in (("", generated), ("copy_", clip.source.images)):
                 for name, value in measure_clip(candidate, clip, self.read_controls, self.face_mesh).items():
                     values[f"{clip.setting}/{prefix}{name}"].append(value)
-        save_grid(self.samples / f"step-{int(self.averaged.n_averaged):08d}.png", self.clips, images)
-        return {name: float(np.nanmean(items)) for name, items in values.items() if not np.isnan(items).all()}
+        step = int(self.averaged.n_averaged)
+        save_grid(self.samples / f"step-{step:08d}.png", self.clips, images)
+        means = {name: float(np.nanmean(items)) for name, items in values.items() if not np.isnan(items).all()}
+        self.guard.check(step, means, [generated for _, generated in images])
+        return means
 
 
 def save_grid(path: Path, clips: Sequence[DrivenClip], images: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:

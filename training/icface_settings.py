@@ -49,6 +49,7 @@ class IcfaceTrainingSettings(LoopSettings):
         initialization: initial weights: "published" as in ICface, for its width, or "default" as PyTorch draws them.
         optimizer: "rmsprop" as in ICface, with Adam's bias correction, or "adam" with beta1 0.5.
         learning_rate: learning rate, constant for half of the steps, then decays linearly to 0.
+        warmup_steps: steps in which it rises linearly first, until the optimizer has averages of the gradients.
         ema_decay: decay of the moving average of neutralizer and animator; the average is what is written.
         adversarial_weight: weight of the GAN losses.
         reconstruction_weight: weight of the L1 distance to the target.
@@ -96,6 +97,7 @@ class IcfaceTrainingSettings(LoopSettings):
     initialization: Initialization = "published"
     optimizer: Optimizer = "rmsprop"
     learning_rate: float = 2e-4
+    warmup_steps: int = 0
     ema_decay: float = 0.999
     adversarial_weight: float = 1.0
     reconstruction_weight: float = 10.0

@@ -113,12 +113,13 @@ def main(settings: IcfaceTrainingSettings) -> None:
         AnimatorObjective(net.animator, generator_losses),
         NeutralizerObjective(net.neutralizer, generator_losses),
     ]
+    schedule = linear_decay(settings.steps, settings.warmup_steps)
     modules, optimizers, schedules = [], [], []
     for network in networks:
         optimizer = build_optimizer(settings, network)
         modules.append(accelerator.prepare(network))
         optimizers.append(accelerator.prepare(optimizer))
-        schedules.append(torch.optim.lr_scheduler.LambdaLR(optimizers[-1], linear_decay(settings.steps)))
+        schedules.append(torch.optim.lr_scheduler.LambdaLR(optimizers[-1], schedule))
     averaged = AveragedModel(net, multi_avg_fn=ema_update(settings.ema_decay))
     averaged.module.eval()
     accelerator.register_for_checkpointing(*schedules, averaged)

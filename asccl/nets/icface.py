@@ -193,6 +193,17 @@ class Icface(PretrainedNetwork):
         neutral = self.neutralize(image, controls)
         return neutral, self.animator(neutral, driving, controls)
 
+    def change_of(self, image: torch.Tensor, controls: torch.Tensor, driving: torch.Tensor) -> ImageChange:
+        """Return what becomes of an image, in one change.
+
+        Args:
+            image: see `Generator.forward`.
+            controls: of this image, (B, 20).
+            driving: controls of the image to generate, (B, 20).
+        """
+        first = self.neutralizer.change_of(image, neutral_controls(controls))
+        return self.animator.change_of(first.apply(image), driving, controls).after(first)
+
 
 @dataclass(frozen=True)
 class DiscriminatorOutput:

@@ -29,6 +29,7 @@ INITIAL_OPACITY = 0.05  # of the generated colours over the image
 CHANGE_GAIN = 0.1
 SHIFT_MAP_SIDE = 16  # of the map of a control value
 MAP_GAIN = 3.0  # of these maps, which can learn faster than the layers
+EPS = 1e-6  # of an opacity
 
 
 class ShiftMaps(nn.Module):
@@ -71,6 +72,25 @@ class ImageChange(NamedTuple):
         if self.shift is not None:
             image = warp_image(image, _resize(self.shift, image))
         return image + opacity * (colours - image)
+
+    def after(self, first: ImageChange) -> ImageChange:
+        """Return the one change that equals `first` and then this one, up to interpolation.
+
+        It samples the image once, where two changes one after the other sample it twice, which blurs. Colours alone
+        replace whatever came before.
+        """
+        if self.opacity is None:
+            return self
+        if first.opacity is None:
+            raise ValueError("expected a change of the image first, got colours alone")
+        colours, opacity, shift = first
+        if self.shift is not None:
+            colours, opacity = warp_image(colours, self.shift), warp_image(opacity, self.shift)
+            shift = self.shift if shift is None else self.shift + warp_image(shift, self.shift)
+        covered = (1 - self.opacity) * opacity
+        total = covered + self.opacity
+        mixed = (covered * colours + self.opacity * self.colours) / total.clamp_min(EPS)
+        return ImageChange(mixed, total, shift)
 
 
 def read_synthesis(x: torch.Tensor, synthesis: Synthesis) -> ImageChange:

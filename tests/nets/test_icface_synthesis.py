@@ -81,6 +81,19 @@ def test_a_change_is_the_same_at_every_resolution(images):
     assert smooth.abs().mean() < 0.02
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("synthesis", ["blend", "warp"])
+def test_two_changes_become_one_that_samples_the_image_once(images, synthesis):
+    net = Icface(settings(synthesis=synthesis)).eval()
+    for generator in (net.neutralizer, net.animator):
+        torch.nn.init.normal_(generator.model[-1].weight, 0, 0.02)
+    smooth = torch.nn.functional.interpolate(images[..., :4, :4], images.shape[-2:], mode="bicubic").clamp(-1, 1)
+    controls, driving = torch.rand(2, 3, 20)
+    _, expected = net(smooth, controls, driving)
+    assert (expected - smooth).abs().mean() > 0.02
+    assert (net.change_of(smooth, controls, driving).apply(smooth) - expected).abs().mean() < 0.003
+
+
 def test_files_without_these_settings_are_those_of_the_published_networks():
     metadata = settings(norm="group", synthesis="warp").to_metadata()
     assert IcfaceSettings.from_metadata(metadata) == settings(norm="group", synthesis="warp")

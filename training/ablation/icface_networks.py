@@ -31,16 +31,19 @@ class IcfaceSupervision:
     Attributes:
         weight: of the ASCCL loss.
         heads: disparity heads of its metric.
+        keeps_opacity_loss: False leaves out the loss of the opacity of generated colours.
     """
 
     weight: float
     heads: Heads = "trained"
+    keeps_opacity_loss: bool = True
 
 
 SUPERVISIONS = {
     BASELINE: IcfaceSupervision(0.0),
     "ICface + ASCCL": IcfaceSupervision(ASCCL_WEIGHT),
     "ICface + ASCCL untrained": IcfaceSupervision(ASCCL_WEIGHT, "random"),
+    "ICface without opacity loss": IcfaceSupervision(0.0, keeps_opacity_loss=False),
 }
 
 
@@ -61,6 +64,7 @@ class AblateIcfaceSettings:
         seconds: each training ends after this time, and of a training with more steps than the slowest, an earlier
             network is taken, so that all have the same number of steps; 0 trains all steps of the recipe.
         untrained: also train with the heads of an untrained metric.
+        opacity: also train without the loss of the opacity of generated colours.
         people: held-out people of each seed.
         frames: of each of them.
     """
@@ -72,6 +76,7 @@ class AblateIcfaceSettings:
     jobs: int = 0
     seconds: float = 0.0
     untrained: bool = False
+    opacity: bool = False
     people: int = 5
     frames: int = 10
 
@@ -90,7 +95,12 @@ def network_file(settings: AblateIcfaceSettings, row: str, seed: int) -> Path:
 
 def selected_rows(settings: AblateIcfaceSettings) -> list[str]:
     """Return the keys of `SUPERVISIONS` that are trained."""
-    return [row for row, supervision in SUPERVISIONS.items() if settings.untrained or supervision.heads == "trained"]
+    return [
+        row
+        for row, supervision in SUPERVISIONS.items()
+        if (settings.untrained or supervision.heads == "trained")
+        and (settings.opacity or supervision.keeps_opacity_loss)
+    ]
 
 
 def training_settings(settings: AblateIcfaceSettings, row: str, seed: int) -> IcfaceTrainingSettings:
@@ -108,6 +118,8 @@ def training_settings(settings: AblateIcfaceSettings, row: str, seed: int) -> Ic
     file, supervision = network_file(settings, row, seed), SUPERVISIONS[row]
     folder = settings.output / "trainings" / file.stem
     table |= {"seed": seed, "weights": file, "output": folder}
+    if not supervision.keeps_opacity_loss:
+        table["opacity_weight"] = 0.0
     if settings.seconds:
         table |= {"weights": folder / file.name, "max_seconds": settings.seconds, "snapshots": True}
     return IcfaceTrainingSettings(**table, asccl_weight=supervision.weight, heads=supervision.heads)
@@ -148,7 +160,7 @@ def keep_common_step(settings: AblateIcfaceSettings, jobs: Sequence[NetworkJob])
 
     Args:
         settings: of the ablation.
-        jobs: the trainings, whose learning rate has not decayed before that step.
+        jobs: the trainings.
     """
     snapshots = {job: list_snapshots(training_settings(settings, *job).output) for job in jobs}
     step = max(set.intersection(*(set(files) for files in snapshots.values())))

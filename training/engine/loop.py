@@ -95,9 +95,14 @@ def create_accelerator(settings: LoopSettings) -> Accelerator:
     return accelerator
 
 
-def linear_decay(steps: int) -> Callable[[int], float]:
-    """Return the factor of the learning rate by step: 1 for the first half, then linearly to 0."""
-    return lambda step: min(1.0, 2 * (1 - step / steps))
+def linear_decay(steps: int, warmup: int = 0) -> Callable[[int], float]:
+    """Return the factor of the learning rate by step: 1 for the first half, then linearly to 0.
+
+    Args:
+        steps: of the training.
+        warmup: steps in which the factor rises linearly to 1 first.
+    """
+    return lambda step: min(1.0, 2 * (1 - step / steps), (step + 1) / (warmup + 1))
 
 
 def train(

@@ -34,11 +34,11 @@ def face_mask(landmarks: np.ndarray, crop_matrix: np.ndarray, size: int) -> np.n
     return smoothstep((distance - 1) / max(FEATHER * size, 1.0)).astype(np.float32)
 
 
-def match_outline(generated: Image, source: Image, mask: np.ndarray) -> np.ndarray:
+def match_outline(generated: np.ndarray, source: Image, mask: np.ndarray) -> np.ndarray:
     """Add to a generated face the smooth colours that it lacks along its outline.
 
     Args:
-        generated: (S, S, 3) uint8 RGB.
+        generated: (S, S, 3) RGB, 0 to 255.
         source: the same square of the source, (S, S, 3) uint8 RGB.
         mask: of the face, (S, S) float32.
 

@@ -14,18 +14,19 @@ import torch
 
 from asccl.face.crop import warp_crop
 from asccl.nets.icface import Icface
+from asccl.nets.icface_synthesis import ImageChange
 from asccl.renderers.base import FrameToRender
 from asccl.renderers.icface import controls
 from asccl.renderers.icface.compositing import face_mask, match_outline, paste_face
 from asccl.renderers.icface.controls import MeasuredControls
 from asccl.renderers.icface.crop import face_crop_matrices
+from asccl.renderers.icface.frame_change import FIELDS, apply_change, between_squares, pixel_square
 from asccl.renderers.neural.renderer import edit_opacity
 from asccl.renderers.warp.lips import lip_closing_share
 from asccl.types import Image, LazyImage, Motion, as_image
 
 CPU_BATCH, ACCELERATOR_BATCH = 4, 16  # frames that are generated at once
-MAX_SIDE = 512  # pixels of a square that networks change in the resolution of the frame
-OVERSAMPLING = 2.0  # pixels of that square per pixel of the frame: it is sampled several times, which blurs
+MAX_SIDE = 512  # pixels of the square that networks read, and reduce to their size
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class IcfacePlan:
     Attributes:
         motion: of the source, T frames.
         edited: of the edit, T frames.
-        side: of the square around the face in which it is generated, pixels: the networks' size, or a multiple.
+        side: of the square around the face that the networks read, pixels: their size, or a multiple.
         crop_matrices: similarities from the frames to that square, (T, 2, 3).
         source: control values of the source, (T, 20); AU 25 is measured when a frame is rendered.
         driving: control values of the edit, (T, 20); likewise.
@@ -76,19 +77,19 @@ class IcfaceRenderer:
         return IcfacePlan(motion, edited, side, matrices, measured.values, driving, edit_opacity(motion, edited))
 
     def _square_side(self, motion: Motion) -> int:
-        """Choose the side of the square: networks that change their image do so in the resolution of the frame."""
+        """Choose the side of the square: networks that change their image reduce one as large as in the frame."""
         size = self.net.settings.size
         if self.net.settings.synthesis == "colours" or len(motion) == 0:
             return size
         in_frame = 1 / np.hypot(*face_crop_matrices(motion, 1)[:, :, 0].T).min()
-        return size * int(np.clip(np.ceil(OVERSAMPLING * in_frame / size), 1, max(MAX_SIDE // size, 1)))
+        return size * int(np.clip(np.ceil(in_frame / size), 1, max(MAX_SIDE // size, 1)))
 
     def start(self, plan: IcfacePlan) -> IcfaceSession:
         """See `Renderer.start`."""
         return IcfaceSession(self, plan)
 
-    def generate(self, crops: np.ndarray, source: np.ndarray, driving: np.ndarray) -> np.ndarray:
-        """Generate faces.
+    def generate(self, crops: np.ndarray, source: np.ndarray, driving: np.ndarray) -> list[np.ndarray]:
+        """Generate faces, or say what changes in them.
 
         Args:
             crops: squares of the source, (B, S, S, 3) uint8 RGB.
@@ -96,15 +97,25 @@ class IcfaceRenderer:
             driving: control values of the edit, (B, 20) in [0, 1].
 
         Returns:
-            (B, S, S, 3) uint8 RGB.
+            Of each face its colours, (S, S, 3) float32 in 0 to 255; of networks that change their image, the fields of
+            `apply_change`.
         """
         device = next(self.net.parameters()).device
         images = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
         values = [torch.from_numpy(rows.astype(np.float32)).to(device) for rows in (source, driving)]
         with torch.inference_mode():
-            _, generated = self.net(images, *values)
-        levels = ((generated.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return levels.permute(0, 2, 3, 1).cpu().numpy()
+            fields = change_fields(self.net.change_of(images, *values))
+        return list(fields.permute(0, 2, 3, 1).contiguous().cpu().numpy())
+
+
+def change_fields(change: ImageChange) -> torch.Tensor:
+    """Stack the parts of a change, as `apply_change` reads them: (B, 6, S, S), or (B, 3, S, S) for colours alone."""
+    colours = ((change.colours.float() + 1) * 127.5).clamp(0, 255)
+    if change.opacity is None:
+        return colours
+    opacity = change.opacity.float()
+    shift = torch.zeros_like(opacity).repeat(1, 2, 1, 1) if change.shift is None else change.shift.float()
+    return torch.cat([shift, opacity, colours], 1)
 
 
 @dataclass
@@ -148,8 +159,8 @@ class IcfaceSession:
         crops = np.stack([warp_crop(frames[i].image, plan.crop_matrices[frames[i].t], plan.side) for i in changed])
         source, driving = (np.stack(rows) for rows in zip(*(self._controls(frames[i]) for i in changed), strict=True))
         generated = self.renderer.generate(crops, source, driving)
-        for i, crop, face in zip(changed, crops, generated, strict=True):
-            edited[i] = self._paste(frames[i], crop, face)
+        for i, crop, fields in zip(changed, crops, generated, strict=True):
+            edited[i] = self._paste(frames[i], crop, fields)
         return edited
 
     def report(self) -> dict[str, Any]:
@@ -180,8 +191,14 @@ class IcfaceSession:
             gain *= 1 - lip_closing_share(np.repeat(gap_cm, 9), float(edited.lip_closing[t]))
         return gain
 
-    def _paste(self, frame: FrameToRender, crop: Image, face: Image) -> Image:
-        matrix = self.plan.crop_matrices[frame.t]
+    def _paste(self, frame: FrameToRender, crop: Image, fields: np.ndarray) -> Image:
+        """Paste a face; one that is a change of the frame is drawn in the frame's own pixels."""
+        matrix, face = self.plan.crop_matrices[frame.t], fields
+        if fields.shape[-1] == FIELDS:
+            square, side = pixel_square(matrix, self.plan.side)
+            crop = warp_crop(frame.image, square, side)
+            face = apply_change(crop, fields, between_squares(matrix, self.plan.side, square, len(fields)))
+            matrix = square
         mask = face_mask(frame.landmarks, matrix, len(face))
         toned = match_outline(face, crop, mask)
         return paste_face(as_image(frame.image), toned, mask * np.float32(self.plan.opacity[frame.t]), matrix)

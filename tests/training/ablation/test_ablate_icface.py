@@ -24,10 +24,12 @@ from training.ablation.icface_networks import (
     NetworkJob,
     keep_common_step,
     network_file,
+    selected_rows,
     training_settings,
 )
 from training.ablation.icface_report import JOINED_TITLE, append_tables, format_report
 from training.datasets.driven_clips import SETTINGS
+from training.engine.loop import linear_decay
 from training.icface_files import list_snapshots, snapshot_file
 
 
@@ -62,10 +64,25 @@ def test_a_finished_run_continues_without_a_training(smoke_run, monkeypatch):
 
 def test_rows_differ_in_asccl_alone():
     settings = AblateIcfaceSettings(recipe="smoke")
-    baseline, trained, untrained = (vars(training_settings(settings, row, 0)) for row in SUPERVISIONS)
+    baseline, trained, untrained, _ = (vars(training_settings(settings, row, 0)) for row in SUPERVISIONS)
     differences = {name for name in baseline if baseline[name] != trained[name]}
     assert differences == {"weights", "output", "asccl_weight"}
     assert {name for name in baseline if untrained[name] != trained[name]} == {"weights", "output", "heads"}
+
+
+def test_a_row_leaves_out_the_opacity_loss_alone():
+    settings = AblateIcfaceSettings(recipe="gpu", opacity=True)
+    baseline, _, without = (vars(training_settings(settings, row, 0)) for row in selected_rows(settings))
+    assert {name for name in baseline if baseline[name] != without[name]} == {"weights", "output", "opacity_weight"}
+    assert without["opacity_weight"] == 0
+
+
+@pytest.mark.parametrize("recipe", ["cpu", "gpu"])
+def test_the_learning_rate_of_a_recipe_rises_first_and_ends_at_zero(recipe):
+    training = training_settings(AblateIcfaceSettings(recipe=recipe), BASELINE, 0)
+    factor = linear_decay(training.steps, training.warmup_steps)
+    assert factor(0) < 0.1
+    assert factor(training.steps) == 0
 
 
 def test_a_training_ends_at_the_first_evaluation_after_its_time(tmp_path):
