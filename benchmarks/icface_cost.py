@@ -37,7 +37,7 @@ from asccl.nets.ned_renderer import Generator as NedGenerator
 from asccl.nets.ned_renderer import RendererSizes
 from asccl.renderers.base import FrameToRender, Renderer, render_batch
 from asccl.renderers.icface.compositing import face_mask, paste_face
-from asccl.renderers.icface.renderer import CPU_BATCH, IcfacePlan, IcfaceRenderer
+from asccl.renderers.icface.renderer import CPU_BATCH, IcfacePlan, IcfaceRenderer, draw_face
 from asccl.renderers.neural.checkpoint import EMBEDDING_SIZE, RendererMetadata
 from asccl.renderers.neural.renderer import NeuralRenderer
 from asccl.types import Image, Motion, as_image
@@ -130,10 +130,11 @@ def paste_plainly(renderer: IcfaceRenderer, plan: IcfacePlan, frame: FrameToRend
         plan: made by it.
         frame: to render.
     """
-    matrix, size = plan.crop_matrices[frame.t], plan.side
-    crop = warp_crop(frame.image, matrix, size)
-    (face,) = renderer.generate(crop[None], plan.source[frame.t][None], plan.driving[frame.t][None])
-    return paste_face(as_image(frame.image), face.astype(np.float32), face_mask(frame.landmarks, matrix, size), matrix)
+    matrix = plan.crop_matrices[frame.t]
+    crop = warp_crop(frame.image, matrix, plan.side)
+    (fields,) = renderer.generate(crop[None], plan.source[frame.t][None], plan.driving[frame.t][None])
+    face, _, matrix = draw_face(frame.image, crop, fields, matrix)
+    return paste_face(as_image(frame.image), face, face_mask(frame.landmarks, matrix, len(face)), matrix)
 
 
 def measure_seam(

@@ -108,6 +108,29 @@ class IcfaceRenderer:
         return list(fields.permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
 
+def draw_face(
+    image: LazyImage, crop: Image, fields: np.ndarray, crop_matrix: np.ndarray
+) -> tuple[np.ndarray, Image, np.ndarray]:
+    """Draw a face that `IcfaceRenderer.generate` returned: colours as they are, a change in the pixels of the frame.
+
+    Args:
+        image: the frame.
+        crop: the square that the networks read, (S, S, 3) uint8 RGB.
+        fields: what `generate` returned for it.
+        crop_matrix: similarity from the frame to that square, (2, 3).
+
+    Returns:
+        The face, (N, N, 3) float32 in 0 to 255, the same square of the source, uint8, and the similarity from the frame
+        to that square.
+    """
+    if fields.shape[-1] != FIELDS:
+        return fields, crop, crop_matrix
+    square, side = pixel_square(crop_matrix, len(crop))
+    pixels = warp_crop(image, square, side)
+    changed = apply_change(pixels, fields, between_squares(crop_matrix, len(crop), square, len(fields)))
+    return changed, pixels, square
+
+
 def change_fields(change: ImageChange) -> torch.Tensor:
     """Stack the parts of a change, as `apply_change` reads them: (B, 6, S, S), or (B, 3, S, S) for colours alone."""
     colours = ((change.colours.float() + 1) * 127.5).clamp(0, 255)
@@ -192,13 +215,8 @@ class IcfaceSession:
         return gain
 
     def _paste(self, frame: FrameToRender, crop: Image, fields: np.ndarray) -> Image:
-        """Paste a face; one that is a change of the frame is drawn in the frame's own pixels."""
-        matrix, face = self.plan.crop_matrices[frame.t], fields
-        if fields.shape[-1] == FIELDS:
-            square, side = pixel_square(matrix, self.plan.side)
-            crop = warp_crop(frame.image, square, side)
-            face = apply_change(crop, fields, between_squares(matrix, self.plan.side, square, len(fields)))
-            matrix = square
+        matrix = self.plan.crop_matrices[frame.t]
+        face, pixels, matrix = draw_face(frame.image, crop, fields, matrix)
         mask = face_mask(frame.landmarks, matrix, len(face))
-        toned = match_outline(face, crop, mask)
+        toned = match_outline(face, pixels, mask)
         return paste_face(as_image(frame.image), toned, mask * np.float32(self.plan.opacity[frame.t]), matrix)
