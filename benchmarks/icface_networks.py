@@ -2,6 +2,9 @@
 
     python -m benchmarks.icface_networks FILE [FILE ...] [--seeds 8] [--people 5] [--frames 10] [--reader FILE]
 
+A file is measured as the renderer uses it, with one sampling of the frame and the mean of a face and its mirror image;
+and, as "two samplings", as a training evaluates it: neutralized, then animated.
+
 Each seed has people of its own, those that `training.ablate_icface` scores on. The first file is compared with every
 other one and with a copy of the source, person by person: mean difference, 95 % interval, p of a paired permutation
 test, not corrected. Controls are read by the network of --reader, which the ablation trains; without one that column is
@@ -19,6 +22,7 @@ import torch
 
 from asccl.editing.icface_selection import BUNDLED
 from asccl.face.facemesh import FaceMesh
+from asccl.nets.icface import Icface
 from asccl.nets.icface_settings import CONTROLS
 from asccl.zoo import load_icface
 from benchmarks.report import describe_machine
@@ -27,9 +31,10 @@ from training.ablation.icface_report import METRICS
 from training.ablation.inference import paired_effect
 from training.ablation.report import Metric, format_interval
 from training.datasets import HELD_OUT_SEED_OFFSET
+from training.datasets.controlled_clips import to_tensor
 from training.datasets.driven_clips import SETTINGS, DrivenClip
 from training.datasets.synthetic_controlled import synthetic_driven_clips
-from training.icface_eval import ReadControls, drive, measure_clip, reader
+from training.icface_eval import ReadControls, drive, measure_clip, reader, to_images
 
 COPY = "copy of the source"
 Table = dict[str, dict[str, list[dict[str, float]]]]  # by setting and row: the metrics of every person
@@ -49,6 +54,14 @@ def iterate_clips(seeds: int, people: int, frames: int, size: int, pose_limit: f
         yield from synthetic_driven_clips(seed + 2 * HELD_OUT_SEED_OFFSET, people, frames, size, pose_limit)
 
 
+@torch.inference_mode()
+def drive_as_rendered(net: Icface, clip: DrivenClip) -> np.ndarray:
+    """Generate the images of a clip as the renderer does: one change, averaged with that of the mirror image."""
+    images = to_tensor(clip.source.images)
+    controls = (torch.from_numpy(x) for x in (clip.source.controls, clip.truth.controls))
+    return to_images(net.symmetric_change_of(images, *controls).apply(images))
+
+
 def measure(files: list[str], arguments: argparse.Namespace, read_controls: ReadControls) -> Table:
     """Measure all networks on all people.
 
@@ -60,7 +73,9 @@ def measure(files: list[str], arguments: argparse.Namespace, read_controls: Read
     generators: dict[str, Callable[[DrivenClip], np.ndarray]] = {COPY: lambda clip: clip.source.images}
     for file in files:
         net = load_icface(file)
-        generators[Path(file).stem] = lambda clip, net=net: drive(net, clip.source, clip.truth.controls)[1]
+        name = Path(file).stem
+        generators[name] = lambda clip, net=net: drive_as_rendered(net, clip)
+        generators[f"{name}, two samplings"] = lambda clip, net=net: drive(net, clip.source, clip.truth.controls)[1]
     table: Table = {setting: {row: [] for row in generators} for setting in SETTINGS}
     face_mesh = FaceMesh()
     for clip in iterate_clips(

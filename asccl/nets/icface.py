@@ -30,6 +30,7 @@ from asccl.nets.icface_settings import (
 from asccl.nets.icface_synthesis import OUTPUT_CHANNELS, ImageChange, ShiftMaps, read_synthesis, start_unchanged
 from asccl.nets.pretrained import PretrainedNetwork
 
+MIRRORED_POSE = [1, 2]  # the rotations about the axes down and away from the camera
 GROUP_CHANNELS = 16  # of a group that group normalization normalizes, at least
 
 
@@ -155,6 +156,13 @@ def neutral_controls(controls: torch.Tensor) -> torch.Tensor:
     return torch.cat([pose, neutral[:, POSE_CONTROLS:]], 1)
 
 
+def mirror_controls(controls: torch.Tensor) -> torch.Tensor:
+    """Controls (B, 20) of an image -> those of its mirror image: the rotations about y and z change their sign."""
+    mirrored = controls.clone()
+    mirrored[:, MIRRORED_POSE] = 2 * ZERO_POSE - controls[:, MIRRORED_POSE]
+    return mirrored
+
+
 class Icface(PretrainedNetwork):
     """Neutralizer and animator of one training, with the same settings."""
 
@@ -203,6 +211,19 @@ class Icface(PretrainedNetwork):
         """
         first = self.neutralizer.change_of(image, neutral_controls(controls))
         return self.animator.change_of(first.apply(image), driving, controls).after(first)
+
+    def symmetric_change_of(self, image: torch.Tensor, controls: torch.Tensor, driving: torch.Tensor) -> ImageChange:
+        """Return the mean of the change of an image and of that of its mirror image, mirrored back.
+
+        Control values are the same on both sides of a face, but the networks of a short training are not.
+
+        Args:
+            image: see `Generator.forward`.
+            controls: of this image, (B, 20).
+            driving: controls of the image to generate, (B, 20).
+        """
+        mirrored = self.change_of(image.flip(-1), mirror_controls(controls), mirror_controls(driving)).mirrored()
+        return self.change_of(image, controls, driving).average(mirrored)
 
 
 @dataclass(frozen=True)

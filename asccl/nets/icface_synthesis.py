@@ -92,6 +92,21 @@ class ImageChange(NamedTuple):
         mixed = (covered * colours + self.opacity * self.colours) / total.clamp_min(EPS)
         return ImageChange(mixed, total, shift)
 
+    def mirrored(self) -> ImageChange:
+        """Return the same change of the mirrored image."""
+        colours, opacity, shift = (None if part is None else part.flip(-1) for part in self)
+        assert colours is not None
+        return ImageChange(colours, opacity, None if shift is None else shift * shift.new_tensor([[[-1.0]], [[1.0]]]))
+
+    def average(self, other: ImageChange) -> ImageChange:
+        """Return the mean of two changes of an image; the colours are weighted by their opacity."""
+        if self.opacity is None or other.opacity is None:
+            return ImageChange((self.colours + other.colours) / 2)
+        total = self.opacity + other.opacity
+        mixed = (self.opacity * self.colours + other.opacity * other.colours) / total.clamp_min(EPS)
+        shifts = [change.shift for change in (self, other) if change.shift is not None]
+        return ImageChange(mixed, total / 2, sum(shifts) / 2 if shifts else None)
+
 
 def read_synthesis(x: torch.Tensor, synthesis: Synthesis) -> ImageChange:
     """Read the channels of the last layer.

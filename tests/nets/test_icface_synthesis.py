@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asccl.nets.icface import Generator, Icface, initialize
+from asccl.nets.icface import Generator, Icface, initialize, mirror_controls
 from asccl.nets.icface_settings import IcfaceSettings
 from asccl.nets.icface_synthesis import INITIAL_OPACITY, MAP_GAIN, warp_image
 
@@ -92,6 +92,24 @@ def test_two_changes_become_one_that_samples_the_image_once(images, synthesis):
     _, expected = net(smooth, controls, driving)
     assert (expected - smooth).abs().mean() > 0.02
     assert (net.change_of(smooth, controls, driving).apply(smooth) - expected).abs().mean() < 0.003
+
+
+@torch.no_grad()
+def test_the_change_of_a_mirrored_face_is_the_mirrored_change(images):
+    net = Icface(settings(norm="group", synthesis="warp")).eval()
+    for generator in (net.neutralizer, net.animator):
+        torch.nn.init.normal_(generator.model[-1].weight, 0, 0.02)
+    controls, driving = torch.rand(2, 3, 20)
+    change = net.symmetric_change_of(images, controls, driving)
+    mirrored = net.symmetric_change_of(images.flip(-1), mirror_controls(controls), mirror_controls(driving))
+    assert change.shift.abs().max() > 0.001
+    for part, other in zip(change, mirrored.mirrored(), strict=True):
+        torch.testing.assert_close(part, other, atol=1e-5, rtol=0)
+
+
+def test_a_mirrored_head_turns_and_rolls_the_other_way():
+    controls = torch.tensor([[0.4, 0.3, 0.8] + 17 * [0.1]])
+    torch.testing.assert_close(mirror_controls(controls), torch.tensor([[0.4, 0.7, 0.2] + 17 * [0.1]]))
 
 
 def test_files_without_these_settings_are_those_of_the_published_networks():

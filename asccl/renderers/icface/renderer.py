@@ -104,7 +104,9 @@ class IcfaceRenderer:
         images = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
         values = [torch.from_numpy(rows.astype(np.float32)).to(device) for rows in (source, driving)]
         with torch.inference_mode():
-            fields = change_fields(self.net.change_of(images, *values))
+            settings = self.net.settings
+            changes = self.net.change_of if settings.synthesis == "colours" else self.net.symmetric_change_of
+            fields = change_fields(changes(images, *values))
         return list(fields.permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
 
