@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,11 @@ def drive_as_rendered(net: Icface, clip: DrivenClip) -> np.ndarray:
     return to_images(net.symmetric_change_of(images, *controls).apply(images))
 
 
+def drive_twice(net: Icface, clip: DrivenClip) -> np.ndarray:
+    """Generate the images of a clip as a training evaluates them: neutralized, then animated."""
+    return drive(net, clip.source, clip.truth.controls)[1]
+
+
 def measure(files: list[str], arguments: argparse.Namespace, read_controls: ReadControls) -> Table:
     """Measure all networks on all people.
 
@@ -74,8 +80,8 @@ def measure(files: list[str], arguments: argparse.Namespace, read_controls: Read
     for file in files:
         net = load_icface(file)
         name = Path(file).stem
-        generators[name] = lambda clip, net=net: drive_as_rendered(net, clip)
-        generators[f"{name}, two samplings"] = lambda clip, net=net: drive(net, clip.source, clip.truth.controls)[1]
+        generators[name] = partial(drive_as_rendered, net)
+        generators[f"{name}, two samplings"] = partial(drive_twice, net)
     table: Table = {setting: {row: [] for row in generators} for setting in SETTINGS}
     face_mesh = FaceMesh()
     for clip in iterate_clips(
