@@ -86,13 +86,13 @@ def main() -> None:
         clip = EXAMPLES / name
         frames = PreviewSession.open(clip, Editor().faces(clip)[0], models, Limits()).frames
         edited = PresetDirector(models.head)(frames.motion, Target(emotion))
-        shown = range(len(frames.images))[: arguments.frames]
-        images = {"source": np.stack([as_image(frames.images[t]) for t in shown])}
+        sampled = range(len(frames.images))[: arguments.frames]
+        images = {"source": np.stack([as_image(frames.images[t]) for t in sampled])}
         for label, renderer in renderers.items():
             session = renderer.start(renderer.plan(frames.motion, edited))
-            rendered = [session.render(*FrameToRender(frames.images[t], frames.landmarks[t], t)) for t in shown]
+            rendered = [session.render(*FrameToRender(frames.images[t], frames.landmarks[t], t)) for t in sampled]
             images[label] = np.stack([as_image(image) for image in rendered])
-        points = np.stack([frames.landmarks[t][:, :2] for t in shown])
+        points = np.stack([frames.landmarks[t][:, :2] for t in sampled])
         rows[f"{name}, {emotion}: width of the face, pixels"] = float(np.ptp(points[..., 0], 1).mean())
         for label, values in images.items():
             rows[f"{name}, {emotion}: eyes, {label}"] = eye_detail(values, points)
