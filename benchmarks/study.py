@@ -55,12 +55,14 @@ class Tally:
         acknowledged: how often each answer was acknowledged, by (participant id, position).
         seconds: response times of answers while the server was up.
         retries: number of requests sent again.
+        repeats: number of trials watched again, because a killed server had not noted which clips it had sent.
         is_down: whether the server is down.
     """
 
     acknowledged: Counter[tuple[str, int]] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     retries: int = 0
+    repeats: int = 0
     is_down: bool = False
 
 
@@ -83,12 +85,15 @@ class SimulatedParticipant:
         await self._request("POST", "study/consent", data={**self._link, "agree": "yes"})
         shape, beeps = self._check
         await self._request("POST", "study/check", data={**self._link, "shape": shape, "beeps": str(beeps)})
-        trial = (await self._request("GET", "study/screen", params=self._link)).json()["screen"]
+        trial = await self._screen()
         while trial:
             for clip in trial["clips"]:
                 await self._request("GET", "study/clip", params={**self._link, "c": clip["clip"]})
             await asyncio.sleep(ANSWER_DELAY)
             trial = await self._answer(trial["position"])
+
+    async def _screen(self) -> dict[str, Any] | None:
+        return (await self._request("GET", "study/screen", params=self._link)).json()["screen"]
 
     async def _answer(self, position: int) -> dict[str, Any] | None:
         token = self._link["p"]
@@ -103,6 +108,9 @@ class SimulatedParticipant:
         }
         started, retries = time.perf_counter(), self._tally.retries
         response = await self._request("POST", "study/answer", json=answer)
+        if response.status_code == 422 and response.json()["reason"] == "early":
+            self._tally.repeats += 1
+            return await self._screen()  # the page loads itself again, and the clips with it
         if response.status_code != 200:
             raise RuntimeError(f"an answer was refused: {response.status_code} {response.text}")
         if not self._tally.is_down and self._tally.retries == retries:
@@ -179,28 +187,29 @@ async def run_load(folder: Path, port: int, study_id: str, tokens: Sequence[str]
     store = Store(folder / "data")
     checks = [open_session(store, study_id, token).check_solution() for token in tokens]
     store.close()
-    process, started = start_server(folder, port), time.perf_counter()
+    servers, started = [start_server(folder, port)], time.perf_counter()
     limits = httpx.Limits(max_connections=len(tokens), max_keepalive_connections=len(tokens))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/", timeout=60, limits=limits) as client:
-        tasks = [
-            asyncio.create_task(SimulatedParticipant(client, tally, {"s": study_id, "p": token}, check).finish())
-            for token, check in zip(tokens, checks, strict=True)
-        ]
-        if kill:
-            half = TRIALS * len(tokens) / 2
-            while len(tally.acknowledged) < half and not any(task.done() for task in tasks):
-                await asyncio.sleep(0.05)
-            tally.is_down = True
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            process = await asyncio.to_thread(start_server, folder, port)
-            await asyncio.sleep(3)
-            tally.is_down = False
-        await asyncio.gather(*tasks)
-    seconds = time.perf_counter() - started
-    process.terminate()
-    process.wait(60)
-    return tally, seconds
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/", timeout=60, limits=limits) as client:
+            tasks = [
+                asyncio.create_task(SimulatedParticipant(client, tally, {"s": study_id, "p": token}, check).finish())
+                for token, check in zip(tokens, checks, strict=True)
+            ]
+            if kill:
+                half = TRIALS * len(tokens) / 2
+                while len(tally.acknowledged) < half and not any(task.done() for task in tasks):
+                    await asyncio.sleep(0.05)
+                tally.is_down = True
+                servers[-1].send_signal(signal.SIGKILL)
+                servers[-1].wait()
+                servers.append(await asyncio.to_thread(start_server, folder, port))
+                await asyncio.sleep(3)
+                tally.is_down = False
+            await asyncio.gather(*tasks)
+        return tally, time.perf_counter() - started
+    finally:
+        servers[-1].terminate()
+        servers[-1].wait(60)
 
 
 def main() -> None:
@@ -233,6 +242,7 @@ def main() -> None:
         "acknowledged and not stored": sum(lost.values()),
         "stored twice": twice,
         "requests sent again": tally.retries,
+        "trials watched again": tally.repeats,
         "seconds in all": seconds,
         "answers a second": expected / seconds,
         "answering a question, median, ms": p50,

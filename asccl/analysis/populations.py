@@ -86,10 +86,11 @@ def describe_place(similarity: float, scale: Sequence[Population]) -> str:
         return ""
     ranges = {population.label: population.quantiles for population in scale}
     if similarity > ranges[SAME_WORDS][2]:
-        return "Higher than of two takes: an edit, or a copy, of the same frames."
+        return "The value is higher than that of two takes: one file is an edit or a copy of the other."
     if similarity >= ranges[SAME_WORDS][0]:
-        is_clear = similarity > ranges[OTHER_WORDS][2]
-        return "As of one person with the same words." if is_clear else "As of one person; the words may be others."
+        if similarity > ranges[OTHER_WORDS][2]:
+            return "Two takes of one person with the same words have such values."
+        return "Two takes of one person have such values; the words may differ."
     if similarity > ranges[STRANGERS][2]:
-        return "Lower than of one person with the same words, higher than of strangers."
-    return "No higher than of two strangers."
+        return "The value is lower than that of one person with the same words, and higher than that of strangers."
+    return "The value is no higher than that of two strangers."

@@ -11,9 +11,11 @@ from gradio.blocks import Block
 from gradio.components import Component
 from gradio.state_holder import SessionState
 
+from asccl.ui.endpoints import describe_endpoints
 from asccl.web.rate_limiter import RateLimiter
 
 UNCHANGED = gr.skip()
+TIME_SLIDERS = ("time", "start", "end")  # elem_id of those that the length of a file bounds
 JOIN_RATE, JOIN_BURST = 20.0, 200  # requests of one address for work and its messages: a second, and at once
 REFUSAL_COST = 20  # requests; an address that asks for more than it may pays for them with its next ones
 
@@ -46,10 +48,25 @@ class AppBlocks(gr.Blocks):
             return True
         return any(name in events for events in queue.pending_event_ids_session.values())
 
+    def get_api_info(self, *arguments: Any, **settings: Any) -> Any:
+        """Describe the endpoints, as Gradio does, with our own names and sentences.
+
+        Args:
+            arguments: of `gr.Blocks.get_api_info`.
+            settings: of `gr.Blocks.get_api_info`.
+
+        Returns:
+            The description.
+        """
+        return describe_endpoints(super().get_api_info(*arguments, **settings))
+
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
     ) -> list[Any]:
         """Convert the values of a request to the arguments of its handler.
+
+        A page may still send a time of a longer file that was just replaced. Gradio would refuse it with a message
+        about numbers that nobody typed; the end of the new file is taken instead.
 
         Args:
             block_fn: the handler with its inputs.
@@ -62,6 +79,8 @@ class AppBlocks(gr.Blocks):
         """
         blocks, state = list(block_fn.inputs), state or SessionState(self)
         convert = super().preprocess_data
+        if len(inputs) == len(blocks):
+            inputs = [_bounded_time(state[block._id], value) for block, value in zip(blocks, inputs, strict=True)]
         plain = [number for number, block in enumerate(blocks) if _is_plain(block)]
         if not block_fn.preprocess or block_fn.component_prop_inputs or len(inputs) != len(blocks) or not plain:
             return await convert(block_fn, inputs, state, explicit_call)
@@ -115,6 +134,13 @@ class AppBlocks(gr.Blocks):
 def _is_plain(block: Block) -> bool:
     """Whether the values of a widget contain no files, and are converted in no time."""
     return isinstance(block, Component) and not block.stateful and getattr(block, "data_model", None) is None
+
+
+def _bounded_time(block: Any, value: Any) -> Any:
+    """The value of an input, within the bounds of a slider of times."""
+    if not isinstance(block, gr.Slider) or block.elem_id not in TIME_SLIDERS or not isinstance(value, int | float):
+        return value
+    return min(max(value, block.minimum), block.maximum)
 
 
 def _is_unchanged(value: Any) -> bool:

@@ -136,10 +136,12 @@ def _source_panel(limits: Limits) -> dict[str, Any]:
 
 
 def _preview_panel(limits: Limits) -> dict[str, Any]:
-    return {
-        "comparison": image_comparison(PREVIEW_PLACEHOLDER, elem_id="compare"),
-        "time": _time_slider("Previewed moment (seconds)", limits, visible=False, elem_id="time"),
-        "move": gr.Button("Play two seconds of it", size="sm", visible=False, elem_id="move"),
+    widgets: dict[str, Any] = {"comparison": image_comparison(PREVIEW_PLACEHOLDER, elem_id="compare")}
+    with gr.Row(elem_id="moment"):
+        slider = _time_slider("Previewed moment (seconds)", limits, visible=False, elem_id="time", scale=1)
+        move = gr.Button("Play two seconds of it", size="sm", visible=False, elem_id="move", scale=0, min_width=190)
+    widgets |= {"time": slider, "move": move}
+    return widgets | {
         "moving": html_widget(html_template=MOVING_TEMPLATE, elem_id="moving"),
         "preview_note": html_widget("", elem_id="preview-note"),
         "curve": build_curve(),

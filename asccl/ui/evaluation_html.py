@@ -12,6 +12,7 @@ from asccl.evaluation.baselines import BASELINES
 from asccl.evaluation.report import Record, Report
 from asccl.evaluation.scores import POOLED
 from asccl.evaluation.tables import MISSING, format_interval, format_number, is_significant, measure_label
+from asccl.ui.measure_meanings import MEASURE_MEANINGS
 
 WORST_CLIPS = 6
 BASE64 = re.compile(r"[A-Za-z0-9+/]+=*")
@@ -64,13 +65,13 @@ def _score_table(report: Report, groups: Sequence[Record]) -> str:
         low, high = _axis(list(cells.values()))
         best = _best_method(measure, cells)
         rows.append(
-            f'<tr><th scope="row">{escape(measure_label(measure))}</th>'
+            f'<tr><th scope="row">{escape(measure_label(measure))}{_meaning(measure["name"])}</th>'
             + "".join(_score_cell(cells.get(method), low, high, method == best) for method in methods)
             + "</tr>"
         )
     for name, reason in report.protocol.get("missing_measures", {}).items():
         rows.append(
-            f'<tr class="missing"><th scope="row">{escape(name)}</th>'
+            f'<tr class="missing"><th scope="row">{escape(name)}{_meaning(name)}</th>'
             f'<td colspan="{len(methods)}">{escape(str(reason))}</td></tr>'
         )
     return (
@@ -79,6 +80,12 @@ def _score_table(report: Report, groups: Sequence[Record]) -> str:
         f'<div class="scroll"><table><thead><tr><th scope="col">Measure</th>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></section>"
     )
+
+
+def _meaning(name: str) -> str:
+    """The line below the name of a measure; empty for one that is not known."""
+    meaning = MEASURE_MEANINGS.get(name)
+    return f"<small>{escape(meaning)}</small>" if meaning else ""
 
 
 def _axis(cells: Sequence[Record]) -> tuple[float, float]:

@@ -65,8 +65,8 @@ CLICK_EXAMPLE = """element.addEventListener("click", (event) => {
 def example_buttons() -> str:
     """Build one button with an image for each example. The images are part of the page: no file can expire."""
     buttons = (
-        f'<button type="button" data-index="{index}"><img alt="" src="{_thumbnail_url(example.path)}">'
-        f"{escape(example.label)}</button>"
+        f'<button type="button" data-index="{index}" title="{escape(example.label)}">'
+        f'<img alt="" src="{_thumbnail_url(example.path)}"><span>{escape(example.label)}</span></button>'
         for index, example in enumerate(EXAMPLES)
     )
     return f'<div class="examples" role="group" aria-label="Examples">{"".join(buttons)}</div>'

@@ -162,5 +162,19 @@ window.asccl = (() => {
   window.addEventListener("beforeunload", (event) => {
     if (document.querySelector("#status .status.busy")) event.preventDefault();
   });
+  showEndpoints();
   return api;
+
+  // Gradio 6 opens its page about the endpoints by its button only, and not at the address that the button writes.
+  function showEndpoints() {
+    if (new URLSearchParams(location.search).get("view") !== "api") return;
+    const observer = new MutationObserver(() => {
+      const button = document.querySelector("button.show-api");
+      if (!button) return;
+      observer.disconnect();
+      button.click(); // closes what is not there
+      setTimeout(() => button.click(), 50);
+    });
+    observer.observe(document.documentElement, { childList: true, subtree: true });
+  }
 })();

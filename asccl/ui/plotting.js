@@ -45,7 +45,10 @@ function withPageTheme(figure, width) {
     bordercolor: colour("--line"),
     font: { color: colour("--ink") },
   };
-  for (const trace of themed.data) if (trace.error_y) trace.error_y.color = colour("--ink-soft");
+  for (const trace of themed.data) {
+    if (trace.error_y) trace.error_y.color = colour("--ink-soft");
+    if (isNarrow && trace.type === "bar") trace.textangle = -90; // across a narrow bar, the number would be tiny
+  }
   themed.layout.title = undefined;
   themed.layout.autosize = true;
   if (isHeatmap(themed)) {

@@ -29,7 +29,9 @@ from asccl.video.reader import Reader, read_frame_at
 
 POSTER_SIDE = 160  # pixels
 WEAK_TEXT = "In this result, the emotion is hard to see."
-STRIP_TEMPLATE = '<ul class="results" data-part="items" aria-label="Results of this visit"></ul>'
+STRIP_TEMPLATE = """<ul class="results" data-part="items" aria-label="Results of this visit"></ul>
+<button type="button" class="new-study" data-part="study" hidden
+ title="Compares these results in a user study">New study</button>"""
 NOTE_TEMPLATE = """<p class="note" data-part="changed" role="status" hidden>
 <span>Changed since this result: <span data-part="names"></span></span>
 <button type="button" data-part="again">Create it again</button></p>

@@ -51,11 +51,31 @@ function describe(item) {
 
 function draw() {
   list.replaceChildren(...items.map(describe));
+  element.querySelector('[data-part="study"]').hidden = !canStudy();
   state.shown = byId(shown) ?? null;
   state.display = display();
   state.announce();
   trigger("pick");
 }
+
+// Browsers that have logged in at the pages of studies can compare results there, which other visitors do not see.
+const canStudy = () => localStorage.getItem("asccl-study-admin") !== null && items.filter((item) => !item.is_still).length > 1;
+
+// What the page of a new study needs of a result: its files, its item, and the method as its settings tell it.
+function toClip({ id, poster, file, source, settings }) {
+  const { emotion, generator = "warp", intensity, variant = 0 } = settings;
+  const name = source.orig_name ?? source.path.split("/").at(-1);
+  return {
+    id, poster, file: file.url, source: source.url, source_name: name,
+    item: `${name.replace(/\.\w+$/, "")}-${emotion}`,
+    method: `${generator.split(" ")[0]}-${intensity}${variant ? `-version-${variant}` : ""}`,
+  };
+}
+
+const studies = new BroadcastChannel("asccl-results");
+studies.addEventListener("message", ({ data }) => {
+  if (data === "list") studies.postMessage({ results: items.filter((item) => !item.is_still).map(toClip) });
+});
 
 function show(id) {
   shown = id;
@@ -75,6 +95,7 @@ function remove(id) {
 element.addEventListener("click", (event) => {
   const name = event.target.closest("button")?.dataset.part;
   const id = event.target.closest("li")?.dataset.id;
+  if (name === "study") window.open(`${(window.gradio_config?.root ?? "").replace(/\/$/, "")}/study/admin/new`, "_blank");
   if (name === "show") show(id);
   if (name === "delete") remove(id);
   if (name === "compare") {

@@ -9,8 +9,10 @@
   const MIN_LETTERS = 12; // of a template that may stand around any words
   const MAX_WORDS = 3; // in each gap of a shorter one, such as numbers and names, unless the table has the whole
   const HAS_LETTERS = /\p{L}{2}/u;
+  const DECIMAL = /(?<![\w.])(\d+)\.(\d+)(?![\w.]*\w)/g; // no part of a name such as talk-1.5.mp4
   const code = navigator.language.split("-")[0].toLowerCase();
   if (!(window.ascclLanguages ?? []).includes(code)) return;
+  const point = (0.5).toLocaleString(navigator.language)[1];
   let table = new Map();
   let templates = [];
   const kept = new Map();
@@ -66,8 +68,8 @@
 
   function translateText(node) {
     if (!node.parentElement || node.parentElement.closest(SKIPPED)) return;
-    const translated = translate(node.data);
-    if (translated !== null && translated !== node.data) node.data = translated;
+    const translated = (translate(node.data) ?? node.data).replace(DECIMAL, `$1${point}$2`);
+    if (translated !== node.data) node.data = translated;
   }
 
   function translateAttributes(element) {

@@ -18,10 +18,10 @@ SCALE = [
 @pytest.mark.parametrize(
     ("similarity", "words"),
     [
-        (0.95, "the same frames"),
+        (0.95, "a copy of the other"),
         (0.87, "with the same words"),
-        (0.82, "may be others"),
-        (0.70, "higher than of strangers"),
+        (0.82, "words may differ"),
+        (0.70, "higher than that of strangers"),
         (0.60, "two strangers"),
     ],
 )

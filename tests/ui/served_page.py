@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ class ServedPage:
         url: its address.
     """
 
-    def __init__(self, editor: FakeEditor, root: Path, max_silence: float = 20.0, **limits: int):
+    def __init__(self, editor: FakeEditor, root: Path, max_silence: float = 20.0, routes: Sequence = (), **limits: int):
         from asccl.ui.limits import WEB_LIMITS
         from asccl.ui.listeners import Listeners
         from asccl.ui.page import build_page, serve
@@ -34,7 +35,7 @@ class ServedPage:
         self.blocks = build_page(editor, listeners, web_limits, self.jobs_folder, max_silence)
         settings = {"prevent_thread_lock": True, "quiet": True, "inbrowser": False}
         # without `_frontend`, Gradio does not request its own page first, which times out on a busy machine
-        _, self.url, _ = serve(self.blocks, listeners, limits=web_limits, _frontend=False, **settings)
+        _, self.url, _ = serve(self.blocks, listeners, routes, limits=web_limits, _frontend=False, **settings)
 
     def leftovers(self) -> list[Path]:
         return list(self.jobs_folder.iterdir())

@@ -76,3 +76,11 @@ def test_only_values_with_files_are_converted_in_another_thread(monkeypatch):
     monkeypatch.setattr("anyio.to_thread.run_sync", run_sync)
     prepare(["a", 1.5, None, "text"])
     assert [type(widget) for widget in converted] == [gr.File]
+
+
+@pytest.mark.parametrize(("sent", "taken"), [(2.77, 2.2), (-1, 0.0), (1.5, 1.5)])
+def test_a_time_of_a_longer_file_is_the_end_of_a_shorter_one(sent, taken):
+    with AppBlocks(analytics_enabled=False) as page:
+        slider = gr.Slider(0, 2.2, 0, step=0.01, elem_id="time")
+        page.load(lambda time: None, [slider], None)
+    assert run_coroutine(page.preprocess_data(page.fns[0], [sent], SessionState(page))) == [taken]

@@ -174,6 +174,20 @@ def test_the_public_endpoints(serve_page):
     assert page.blocks.run_history is False
 
 
+def test_every_parameter_and_output_of_an_endpoint_is_described(shared_page):
+    named = client(shared_page).view_api(return_format="dict")["named_endpoints"]
+    parts = [endpoint[name] for endpoint in named.values() for name in ("parameters", "returns")]
+    entries = [entry for part in parts for entry in part]
+    assert len(entries) > 50
+    missing = [entry["label"] for entry in entries if not entry["python_type"]["description"].endswith(".")]
+    assert missing == []
+
+
+def test_the_reference_may_be_left_out(shared_page, media):
+    client(shared_page).predict(source=handle_file(media / "face.jpg"), emotion="sad", consent=True, api_name="/edit")
+    assert shared_page.editor.requests[-1].reference is None
+
+
 def decode(url: str) -> np.ndarray:
     """A data URL of a JPEG -> (H, W, 3) uint8 RGB."""
     head, data = url.split(",", 1)

@@ -6,8 +6,11 @@ import gradio as gr
 import pytest
 from evaluation_reports import clips_of, report_of
 
+from asccl.evaluation.registry import MEASURES
 from asccl.ui.evaluation_html import overview_html, report_measures, report_methods, worst_clips_html
 from asccl.ui.evaluation_tab import change_setting, open_report, show_worst_clips
+from asccl.ui.languages import read_languages
+from asccl.ui.measure_meanings import MEASURE_MEANINGS
 
 SCORES = [0.5, 0.1, 0.9]
 
@@ -86,3 +89,8 @@ def test_a_picture_that_is_no_base64_is_not_inserted():
     report = report_of(*clips_of("warp", SCORES))
     clips = [{**clip, "picture": '"><script>'} for clip in report.clips]
     assert "<img" not in worst_clips_html(dataclasses.replace(report, clips=clips), "cross-id", "warp", "likeness")
+
+
+def test_every_measure_says_what_it_means_in_both_languages():
+    assert set(MEASURE_MEANINGS) == set(MEASURES)
+    assert set(MEASURE_MEANINGS.values()) <= set(read_languages()["de"])

@@ -37,9 +37,19 @@ def visit_page(served, chromium):
 def test_a_laptop_shows_all_that_a_first_edit_needs(visit_page, media, width, height):
     person = visit_page(width, height)
     person.upload_and_wait(media / "talk.mp4")
-    for selector in ("#source-card", "#compare", "#emotion", "#intensity", "#consent", "#render"):
+    for selector in ("#source-card", "#compare", "#emotion", "#intensity", "#consent", "#render", "#curve-box"):
         box = person.page.locator(selector).bounding_box()
         assert box["y"] + box["height"] <= height, selector
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 650), (1280, 800)])
+def test_the_preview_does_not_scroll_inside_itself(visit_page, media, width, height):
+    person = visit_page(width, height)
+    person.upload_and_wait(media / "talk.mp4")
+    person.page.click("#curve-box button.label-wrap")
+    person.page.wait_for_selector("#curve [data-part=fade]:visible")
+    hidden = person.page.locator("#preview-panel").evaluate("panel => panel.scrollHeight - panel.clientHeight")
+    assert hidden <= 0
 
 
 def test_a_wide_screen_is_used(visit_page):
@@ -206,6 +216,16 @@ def test_an_error_of_a_file_is_shown_once(visit_page, media):
     person.page.wait_for_selector("#source-note [role=alert]")
     person.page.wait_for_timeout(700)
     assert person.page.locator("[role=alert]:visible").count() == 1
+
+
+def test_the_page_about_the_endpoints_opens_at_its_address(visit_page, served):
+    person = visit_page()
+    refused: list[str] = []
+    person.page.on("response", lambda r: refused.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    person.page.goto(f"{served.url}?view=api")
+    person.page.wait_for_selector(".api-docs :text('Number of the face, as listed by /faces; -1 is the largest.')")
+    assert person.page.locator(".api-docs :text('[object Object]')").count() == 0
+    assert (refused, person.errors) == ([], [])
 
 
 def test_a_visit_to_all_tabs_leaves_the_console_clean(visit_page, media):

@@ -127,6 +127,17 @@ def test_a_german_visit_shows_no_english(shared_page, chromium, media):
     assert {text for text in english & german if text not in SAME_IN_GERMAN} == set()
 
 
+@pytest.mark.browser
+def test_numbers_have_the_decimal_sign_of_the_language(shared_page, chromium):
+    person = Visitor(chromium, shared_page.url, locale="de-DE")
+    person.page.wait_for_selector("#render:has-text('Ergebnis erstellen')")
+    person.page.evaluate("() => document.querySelector('#intro').append('0.99 in talk-1.5.mp4, version 1.2.3')")
+    person.page.wait_for_function(
+        "() => document.querySelector('#intro').textContent.endsWith('0,99 in talk-1.5.mp4, version 1.2.3')"
+    )
+    person.context.close()
+
+
 def test_translated_texts_become_keys_and_others_stay():
     with gr.Blocks() as page:
         known, other = gr.Button("Save"), gr.Button("Burn")

@@ -14,7 +14,7 @@ from asccl.errors import InputError, SettingError
 from asccl.study import studies
 from asccl.study.edits import ClipEditor, edit_clips, parse_method, references_by_emotion
 from asccl.study.manifest import read_items
-from asccl.study.plan import read_plan
+from asccl.study.plan import StudyPlan, read_plan
 from asccl.study.store import Store
 from asccl.study.web.jobs import StudyJob, StudyJobRegistry
 from asccl.study.web.uploads import save_folder, save_upload, unpack_zip
@@ -63,8 +63,8 @@ def start_creation(jobs: StudyJobRegistry, store: Store, form: FormData, editor:
 def _prepare_zip(store: Store, archive: UploadFile, plan_file: Path, title: str | None) -> StudyWork:
     clips = plan_file.with_name("clips")
     clips.mkdir()
-    plan, items_path = read_plan(plan_file, title=title), unpack_zip(archive.file, clips)
-    items = read_items(items_path)
+    items = read_items(unpack_zip(archive.file, clips))
+    plan = _read_plan(plan_file, title, all(item.reference for item in items))
     return lambda job: studies.create_study(store, plan, items, job.report)
 
 
@@ -72,9 +72,17 @@ def _prepare_folder(store: Store, form: FormData, plan_file: Path, title: str | 
     clips = plan_file.with_name("clips")
     clips.mkdir()
     files = [(upload.file, upload.filename or "") for upload in _uploads(form, "folder")]
-    plan, items_path = read_plan(plan_file, title=title), save_folder(files, clips)
-    items = read_items(items_path)
+    items = read_items(save_folder(files, clips))
+    plan = _read_plan(plan_file, title, all(item.reference for item in items))
     return lambda job: studies.create_study(store, plan, items, job.report)
+
+
+def _read_plan(plan_file: Path, title: str | None, has_references: bool) -> StudyPlan:
+    """Read the study file. If it names no questions and references are missing, leave out the one about the emotion."""
+    overrides: dict[str, Any] = {"title": title}
+    if not has_references and "questions" not in plan_file.read_text(encoding="utf-8", errors="replace"):
+        overrides["questions"] = ["realism", "mouth"]
+    return read_plan(plan_file, **overrides)
 
 
 def _save_plan(form: FormData, plan_file: Path) -> None:
@@ -98,10 +106,7 @@ def _prepare_edits(
     methods = [parse_method(line) for line in str(form.get("methods", "")).splitlines() if line.strip()]
     if not emotions:
         raise SettingError("no emotion is chosen", "choose one or more")
-    overrides: dict[str, Any] = {"title": title}
-    if not set(emotions) <= references.keys() and "questions" not in plan_file.read_text(encoding="utf-8"):
-        overrides["questions"] = ["realism", "mouth"]  # the question about the emotion needs references
-    plan = read_plan(plan_file, **overrides)
+    plan = _read_plan(plan_file, title, set(emotions) <= references.keys())
 
     def work(job: StudyJob) -> tuple[str, list[str]]:
         edit_clips(editor, sources, emotions, methods, clips, references, job.report)

@@ -19,6 +19,7 @@ STATIC_TYPES = {
     "trial.js": "text/javascript",
     "page.js": "text/javascript",
     "admin.js": "text/javascript",
+    "app_results.js": "text/javascript",
 }
 SAMPLE_RATE = 22_050  # Hz
 BEEP_SECONDS, PAUSE_SECONDS = 0.25, 0.35

@@ -31,3 +31,6 @@ for (const form of document.querySelectorAll("[data-ask]")) {
   });
 }
 if (document.querySelector("[data-reload]")) setTimeout(() => location.reload(), 1500);
+// The app of this server offers a new study with its results only to a browser that has logged in here.
+localStorage.setItem("asccl-study-admin", "1");
+document.querySelector("[action=logout]").addEventListener("submit", () => localStorage.removeItem("asccl-study-admin"));
