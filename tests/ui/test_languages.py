@@ -131,9 +131,9 @@ def test_a_german_visit_shows_no_english(shared_page, chromium, media):
 def test_numbers_have_the_decimal_sign_of_the_language(shared_page, chromium):
     person = Visitor(chromium, shared_page.url, locale="de-DE")
     person.page.wait_for_selector("#render:has-text('Ergebnis erstellen')")
-    person.page.evaluate("() => document.querySelector('#intro').append('0.99 in talk-1.5.mp4, version 1.2.3')")
+    person.page.evaluate("() => document.querySelector('#intro').append('0.99 · talk-1.5.mp4 · 1.2.3')")
     person.page.wait_for_function(
-        "() => document.querySelector('#intro').textContent.endsWith('0,99 in talk-1.5.mp4, version 1.2.3')"
+        "() => document.querySelector('#intro').textContent.endsWith('0,99 · talk-1.5.mp4 · 1.2.3')"
     )
     person.context.close()
 
