@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qs
 
+from gradio.server_messages import UnexpectedErrorMessage
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,7 +25,7 @@ UPLOAD_PATH = "/gradio_api/upload"
 # ask for a preview, an edit or a comparison; the last two answer at once, which only short handlers may do
 JOIN_PATHS = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/api/")
 LISTEN_PATHS = ("/gradio_api/queue/data", "/gradio_api/call/")  # wait for its messages
-UNKNOWN_SESSION = 'data: {"msg": "unexpected_error", "message": "404: Not Found", "session_not_found": true}\n\n'
+NO_SESSION = UnexpectedErrorMessage(message="there are no messages for this page", session_not_found=True)
 STUDY_PATH = "/study"  # has middleware of its own, with the study's limits and headers
 SPACE_ORIGINS = "https://huggingface.co https://*.hf.space"
 # Gradio's page has inline scripts and builds the functions of `js=` at run time
@@ -118,7 +119,7 @@ class AppMiddleware:
             return PlainTextResponse("too many uploads at once from this address: wait for one to end", 429)
         names = _listeners(scope, address)
         if names and not self._has_messages(names[0]):
-            return Response(UNKNOWN_SESSION, media_type="text/event-stream")
+            return Response(f"data: {NO_SESSION.model_dump_json()}\n\n", media_type="text/event-stream")
         return None
 
     @contextmanager
