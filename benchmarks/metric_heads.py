@@ -1,6 +1,6 @@
 """Compare ways to train the metric's disparity heads, by triplets of real faces.
 
-    python -m benchmarks.metric_heads --faces DIR [--takes 48] [--steps 200] [--seeds 3] [--output build/metric_heads]
+    python -m benchmarks.metric_heads --faces DIR [--takes 48] [--steps 200] [--seeds 3] [--every 1]
 
 DIR holds the faces that `python -m benchmarks.metric --faces DIR` keeps. The backbone is frozen, so its feature maps
 are computed once for all trainings. Each variant starts from the same random heads, except "fine-tuned", and each seed
@@ -33,8 +33,8 @@ from asccl.editing.threads import limit_threads
 from asccl.metric.scc import SCCMetric
 from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.zoo import create_metric, load_metric
-from benchmarks.metric import edited_emotions, mean_similarities, triplets_by_clip
-from benchmarks.metric_faces import Faces, load_faces
+from benchmarks.metric import edited_emotions, frame_scores, mean_similarities, triplets
+from benchmarks.metric_faces import Faces, FaceSequence, load_faces
 from benchmarks.report import print_rows
 from training.ablation.inference import paired_effect
 from training.engine.settings import load_preset
@@ -159,6 +159,11 @@ def train_all(backbone: MemoizedBackbone, takes: int, steps: int, seeds: int, ou
     return states
 
 
+def thin_out(faces: Faces, every: int) -> Faces:
+    """Keep every n-th frame of a clip."""
+    return {name: FaceSequence(face.crops[::every], face.lip_gaps[::every]) for name, face in faces.items()}
+
+
 def measure_clips(
     backbone: MemoizedBackbone, metrics: Sequence[SCCMetric], clips: Sequence[Faces]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -175,9 +180,13 @@ def measure_clips(
     shares, cosines = np.zeros((len(metrics), len(clips))), np.zeros((len(metrics), 2, 4))
     for column, clip in enumerate(clips):
         for row, metric in enumerate(metrics):
-            shares[row, column] = triplets_by_clip(metric, [clip])[0, 0]
-            source = clip["source"].disparities(metric)
-            similarities = [mean_similarities(source, clip[name].disparities(metric)) for name in edited_emotions(clip)]
+            source, gaps = clip["source"].disparities(metric), clip["source"].lip_gaps
+            correct, similarities = [], []
+            for name in edited_emotions(clip):
+                edit = clip[name].disparities(metric)
+                correct.append(triplets(frame_scores(source, edit), gaps, clip[name].lip_gaps)[0])
+                similarities.append(mean_similarities(source, edit))
+            shares[row, column] = np.concatenate(correct).mean()
             cosines[row] += np.mean(similarities, 0) / len(clips)
         backbone.clear()
     return shares, cosines
@@ -219,6 +228,7 @@ def main() -> None:
     parser.add_argument("--takes", type=int, default=48, help="synthetic speakers of a training")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--every", type=int, default=1, help="measure every n-th frame of the clips")
     parser.add_argument("--output", type=Path, default=Path("build/metric_heads"))
     parser.add_argument("--json", type=Path, help="append the JSON line to this file, too")
     arguments = parser.parse_args()
@@ -227,7 +237,7 @@ def main() -> None:
     fixed = [load_metric(BUNDLED, heads=heads).heads.state_dict() for heads in ("random", "trained")]
     fixed += [{name: value * ("bias" not in name) for name, value in state.items()} for state in fixed]
     metrics = [with_heads(backbone, state).eval() for state in fixed + [x for name in VARIANTS for x in states[name]]]
-    clips = [load_faces(file) for file in sorted(arguments.faces.glob("*.npz"))]
+    clips = [thin_out(load_faces(file), arguments.every) for file in sorted(arguments.faces.glob("*.npz"))]
     shares, cosines = measure_clips(backbone, metrics, clips)
     rows = {"clips": str(len(clips)), **dict(summarize(shares, cosines, arguments.seeds))}
     print_rows("metric_heads", rows, arguments.json)
