@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from asccl.directors.base import Target
-from asccl.editing.adaptation.adapt import BOUND_NAMES, Adaptation, FaceEvaluator, adapt, adaptation_goal, plain_edit
+from asccl.editing.adaptation.adapt import Adaptation, FaceEvaluator, adapt, adaptation_goal, plain_edit
+from asccl.editing.adaptation.bounds import BOUND_NAMES
 from asccl.editing.adaptation.measures import load_networks
 from asccl.editing.adaptation.objective import softmax
 from asccl.editing.adaptation.samples import FacePatch, place_landmarks, select_samples

@@ -247,3 +247,19 @@ def test_a_strong_fear_widens_the_eyes_further_but_frowns_no_more(director):
     plain, strong = (director(motion(), Target("fear", style("fear"), intensity=k)) for k in (1.1, 1.6))
     assert level(strong, "browDownLeft") == pytest.approx(level(plain, "browDownLeft"))
     assert level(strong, "browInnerUp") > level(plain, "browInnerUp")
+
+
+def brow_level(target: str, source: str | None) -> float:
+    """Lowering of the brows in an edit of a calm head, in which networks read an emotion."""
+    probabilities = None if source is None else np.eye(len(EMOTIONS))[EMOTIONS.index(source)]
+    return level(PRESET(motion(), Target(target, source_probabilities=probabilities)), "browDownLeft")
+
+
+@pytest.mark.parametrize("emotion", ["neutral", "happy", "surprised", "disgusted"])
+def test_brows_rise_where_a_scowl_does_not_belong_to_the_emotion(emotion):
+    assert brow_level(emotion, "angry") < brow_level(emotion, "neutral") - 0.2
+
+
+@pytest.mark.parametrize("emotion", ["angry", "sad", "fear"])
+def test_brows_stay_low_where_a_scowl_belongs_to_the_emotion(emotion):
+    assert brow_level(emotion, "angry") == brow_level(emotion, None)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.emotions import PRESETS, RESIDUALS, UNIT_TARGETS, expand_units, variant_factors
 from asccl.types import EMOTIONS
 
-NAMES = load_anny_head().names
+HEAD = load_anny_head()
+NAMES = HEAD.names
 
 
 def test_presets_stand_in_the_order_of_the_emotions():
@@ -47,3 +49,24 @@ def test_variants_are_reproducible_and_bounded():
     factors = variant_factors(3, NAMES)
     assert np.array_equal(factors, variant_factors(3, NAMES))
     assert 0.5 <= factors.min() < 1 < factors.max() <= 1.5
+
+
+def brow_shift(emotion: str) -> np.ndarray:
+    """Displacement of the upper edge of the right brow by a preset, (5, 2) cm, outer end first; x inwards, y down."""
+    shift = np.einsum("k,knc->nc", expand_units(PRESETS[emotion].units, NAMES), HEAD.expression)
+    return shift[list(mesh.RIGHT_BROW_TOP), :2]
+
+
+def test_fear_raises_the_whole_brow_and_draws_it_inwards():
+    shift = brow_shift("fear")
+    assert shift[:, 1].max() < 0
+    assert shift[-1, 0] > 0.1
+
+
+def test_sadness_raises_the_inner_end_of_the_brow_alone():
+    shift = brow_shift("sad")
+    assert shift[-1, 1] < 0 < shift[0, 1]
+
+
+def test_disgust_lowers_the_brow_less_than_anger():
+    assert brow_shift("disgusted")[:, 1].mean() < 0.75 * brow_shift("angry")[:, 1].mean()

@@ -244,6 +244,15 @@ def test_a_fold_on_fair_skin_is_a_reddish_shadow(head, face):
     assert red / blue > 1.05 * skin[0] / skin[2]
 
 
+@pytest.mark.parametrize(("creases", "deeper"), [(1.0, True), (-1.0, False)])
+def test_a_dark_line_deepens_with_its_crease_and_fades_without_it(creases, deeper):
+    image, ones = np.full((60, 60, 3), 180, np.uint8), np.ones((60, 60), np.float32)
+    image[28:31] = 160
+    out = relight(image, ones, creases * ones, 100.0, np.ones(3))
+    contrast = float(out[20, 30, 0]) - float(out[29, 30, 0])
+    assert (contrast > 24) is deeper
+
+
 def test_a_fold_does_not_deepen_the_grain_of_a_photo():
     noise = np.random.default_rng(0).normal(180, 6, (60, 60)).round().astype(np.uint8)
     flat = np.ones((60, 60), np.float32)

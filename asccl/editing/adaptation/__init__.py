@@ -2,5 +2,5 @@
 
 Start reading at adapt.py and search.py. `samples.py` chooses and reduces sample frames, `directions.py` names the
 directions in which a face may be moved, `measures.py` measures an edit by networks, `objective.py` rates these
-measures, `outcome.py` says how an edit turned out.
+measures, `bounds.py` bounds what an edit costs, `outcome.py` says how it turned out.
 """

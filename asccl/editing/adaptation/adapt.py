@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from asccl.directors.base import Director, Target, emotion_weights
+from asccl.editing.adaptation.bounds import BOUND_NAMES, cost_limits
 from asccl.editing.adaptation.directions import adaptation_directions
 from asccl.editing.adaptation.measures import (
     AdaptationNetworks,
@@ -31,14 +31,7 @@ from asccl.types import Image, Motion, Progress, as_image
 
 SAMPLE_COUNT = 6  # frames that are rendered for every step of the search
 WORKERS = 2  # threads; the result does not depend on their number
-# An adapted edit may cost this share of the budget (identity) or of the plain preset's own cost (the others) ...
-COST_SHARES: Mapping[str, float] = MappingProxyType({"identity": 1.3, "raw shift": 1.1, "scc": 1.1, "lips": 1.1})
-FREE_COSTS: Mapping[str, float] = MappingProxyType({"identity": 0.0, "raw shift": 0.0, "scc": 0.0, "lips": 1.0})
-# ... and pays this for all of it: a face that reads well gives back what it does not need, another may spend more
-COST_PRICES: Mapping[str, float] = MappingProxyType({"identity": 0.18, "raw shift": 0.06, "scc": 0.04})
-MIN_SCALE = 1e-6  # of a cost: an edit that only takes away costs nothing
 REACHED_SHARE = 0.95  # of a bound, from which on it counts as reached
-BOUND_NAMES = ("identity", "raw shift", "scc", "lips")
 
 
 @dataclass(frozen=True)
@@ -152,10 +145,9 @@ def adapt(
     directions = adaptation_directions(goal.emotion_weights, evaluate.head.names, evaluate.target.source_probabilities)
     with evaluate.workers():
         strength, plain = plain_edit(evaluate, max_identity_loss)
-        scales = {name: max(plain.cost(name), MIN_SCALE) for name in BOUND_NAMES} | {"identity": max_identity_loss}
-        bounds = edit_bounds(plain, scales)
-        prices = {name: COST_PRICES[name] / scales[name] for name in COST_PRICES if name in enforced}
-        search = Search(evaluate, directions, goal, {name: bounds[name] for name in enforced}, prices)
+        bounds, prices = cost_limits(plain, goal, max_identity_loss, evaluate.target.source_probabilities)
+        limits = ({name: values[name] for name in enforced if name in values} for values in (bounds, prices))
+        search = Search(evaluate, directions, goal, *limits)
         best = search.run(strength, plain)
     return Adaptation(float(best.x[0]), search.offsets(best.x), describe(search, best, plain, strength))
 
@@ -168,15 +160,6 @@ def plain_edit(evaluate: FaceEvaluator, max_identity_loss: float) -> tuple[float
     scale = np.sqrt(max_identity_loss / max(measures.cost("identity"), 1e-6))
     strength = float(np.clip(scale, *STRENGTH_RANGE))
     return strength, evaluate(strength, no_offsets)
-
-
-def edit_bounds(plain: EditMeasures, scales: Mapping[str, float]) -> dict[str, float]:
-    """Largest cost by name. scales: cost by name that counts as a share of 1.
-
-    On some faces the preset exceeds the budget of the identity at its smallest strength; it may keep that loss.
-    """
-    bounds = {name: max(share * scales[name], FREE_COSTS[name]) for name, share in COST_SHARES.items()}
-    return {**bounds, "identity": max(bounds["identity"], plain.cost("identity"))}
 
 
 def describe(search: Search, best: Candidate, plain: EditMeasures, plain_strength: float) -> dict[str, Any]:

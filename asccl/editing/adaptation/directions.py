@@ -48,14 +48,20 @@ ACTIONS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "part lips": {"mouthLowerDown": 1.0, "mouthUpperUp": 0.3},  # AU 16 + 25
         "stretch lips": {"mouthStretch": 1.0},  # AU 20
         "droop lids": {"eyeBlink": 0.6, "eyeSquint": 0.3},  # AU 43
-        "remove smile": {"mouthSmile": -0.8, "cheekSquint": -0.5, "mouthDimple": -0.3},
+        "relax brows": {"browDown": -1.0},
+        "lower raised brows": {"browInnerUp": -1.0, "browOuterUp": -0.5},
+        "relax lids": {"eyeWide": -1.0},
+        "relax cheeks": {"cheekSquint": -1.0, "noseSneer": -0.4},
+        "raise lip corners": {"mouthFrown": -1.0, "mouthShrugLower": -0.4},
+        "remove smile": {"mouthSmile": -0.7, "cheekSquint": -0.5, "mouthStretch": 0.6},  # the mouth keeps its width
     }
 )
+NEUTRAL_ACTIONS = "relax brows", "lower raised brows", "relax lids", "relax cheeks", "raise lip corners", "remove smile"
 EMOTION_ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "neutral": (),
+        "neutral": NEUTRAL_ACTIONS,
         "angry": ("lower brows", "tighten lids", "wrinkle nose", "part lips", "lower lip corners"),
-        "disgusted": ("lower brows", "raise cheeks", "wrinkle nose", "raise upper lip", "lower lip corners"),
+        "disgusted": ("raise cheeks", "tighten lids", "wrinkle nose", "raise upper lip"),
         "fear": ("raise inner brows", "raise brows", "raise lids", "part lips", "stretch lips"),
         "happy": ("smile", "raise cheeks", "part lips"),
         "sad": ("raise inner brows", "lower lip corners", "droop lids"),
@@ -95,7 +101,7 @@ def adaptation_directions(
         source_probabilities: of the emotions in the source, (7,), if they are known.
 
     Returns:
-        The directions; none of them changes a unit of speech. Empty for neutral, which only takes away.
+        The directions; none of them changes a unit of speech. Those of neutral only take away.
     """
     weighted = dict(zip(EMOTIONS, emotion_weights, strict=True))
     free = ~speech_unit_mask(names)
@@ -108,7 +114,7 @@ def adaptation_directions(
     allowed = [a for e, w in weighted.items() if w >= MIN_EMOTION_WEIGHT for a in EMOTION_ACTIONS[e]]
     happy = EMOTIONS.index("happy")
     smiles = source_probabilities is not None and source_probabilities[happy] >= MIN_HAPPINESS
-    if directions and smiles and emotion_weights[happy] == 0:
+    if smiles and emotion_weights[happy] == 0:
         allowed.append("remove smile")
     for action in dict.fromkeys(allowed):
         change = expand_units(dict(ACTIONS[action]), names) * free

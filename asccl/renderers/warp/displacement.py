@@ -23,8 +23,8 @@ from asccl.types import Motion
 
 LID_FALLOFF = 0.5  # cm, Gaussian: how far a lid correction reaches
 BROW_RIGIDITY = 0.85  # fraction of the displacement that both rows of a brow share
-MAX_LID_OPENING, MAX_LID_CLOSING = 0.4, 0.45  # change of the eye's opening, over the opening in the source
-MAX_EYE_ASPECT = 0.37  # eye opening over eye length to which lids open at most
+MAX_LID_OPENING, MAX_LID_CLOSING = 0.5, 0.45  # change of the eye's opening, over the opening in the source
+MAX_EYE_ASPECT = 0.4  # eye opening over eye length to which lids open at most
 SMILE_LIFT_REMOVAL = 1.0  # fraction of the lift of the middle of the lips that is taken out of a smile
 OUTLINE_GAIN = 0.05  # fraction of the displacement that the outline of the face keeps: hair and background stay
 OUTLINE_RADIUS = 0.08  # face sizes: distance from the visible outline at which skin begins to move

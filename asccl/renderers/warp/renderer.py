@@ -200,10 +200,10 @@ class WarpRenderer:
 
     def _relight_part(self, warped: Image, skin_points, change, field, box: Box, size: float) -> Image:
         """Shade the skin by its turn and its wrinkles. skin_points: (468, 3), with a stabilized forehead."""
-        factor, depth, fine = self._appearance.skin.shade_wrinkles(skin_points, change, box, size)
+        factor, creases, fine = self._appearance.skin.shade_wrinkles(skin_points, change, box, size)
         brightness = factor * (1 + resample(field[..., 2], box, fine))
-        brightness, depth = cv2.split(upsample(cv2.merge([brightness, depth]), fine))
-        return relight(warped, brightness, depth, size, self._appearance.skin.shadow_slopes)
+        brightness, creases = cv2.split(upsample(cv2.merge([brightness, creases]), fine))
+        return relight(warped, brightness, creases, size, self._appearance.skin.shadow_slopes)
 
 
 class WarpSession:
@@ -274,25 +274,25 @@ def warp(image: LazyImage, field: np.ndarray, box: Box) -> tuple[Image, Image]:
     return around[top : top + h, left : left + w], warped
 
 
-def relight(image: Image, brightness: np.ndarray, depth: np.ndarray, size: float, slopes: np.ndarray) -> Image:
-    """Change the brightness of skin, and deepen its own creases inside of wrinkles.
+def relight(image: Image, brightness: np.ndarray, creases: np.ndarray, size: float, slopes: np.ndarray) -> Image:
+    """Change the brightness of skin, deepen its own creases inside of wrinkles, and smooth those that disappear.
 
     Args:
         image: (h, w, 3) uint8 RGB.
         brightness: factor of each pixel, (h, w) float32.
-        depth: of the wrinkles, (h, w) in [0, 1].
+        creases: how far they deepen, (h, w) in [-1, 1], below 0 where they disappear.
         size: of the face, pixels.
         slopes: of R, G and B over the brightness, (3,); see `SkinModel.shadow_slopes`.
 
     Returns:
         (h, w, 3) uint8 RGB.
     """
-    if depth.max() > MIN_WRINKLE_DEPTH:
+    if cv2.norm(creases, cv2.NORM_INF) > MIN_WRINKLE_DEPTH:
         gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         side = 2 * max(1, round(0.03 * size)) + 1
         smooth = cv2.blur(cv2.blur(gray, (side, side)), (side, side))
         grain = 2 * round(0.006 * size) + 1
         detail = np.clip(cv2.subtract(cv2.blur(gray, (grain, grain)), smooth, dtype=cv2.CV_32F), *DETAIL_RANGE)
-        brightness = brightness + CREASE_GAIN * depth * detail / np.maximum(gray, 16)
+        brightness = brightness + CREASE_GAIN * creases * detail / np.maximum(gray, 16)
     gain = cv2.merge([1 + np.float32(slope) * (brightness - 1) for slope in slopes])
     return cv2.multiply(image, gain, dtype=cv2.CV_8U)

@@ -20,6 +20,7 @@ DETAIL_CELLS = 90  # cells of the wrinkle map per face size
 WALL_SHADING = 0.11  # strength of the lit and the shaded wall of a wrinkle
 MAX_WALL_BRIGHTNESS = 1.04  # factor of a lit wall: brighter ones look like painted strokes
 CREASE_GAIN = 0.8  # how far a wrinkle deepens the creases that the skin already has
+RELIEF_SHARE = 0.4  # by which a crease that disappears becomes smoother: skin keeps its sharpness
 IMAGE_NOISE = 0.6  # grey levels of roughness that smooth skin shows in any image
 DEFAULT_TEXTURE = 0.006  # relative roughness of skin that was not observed
 LIGHT_PRIOR = np.array([0.0, -0.25, -0.35])  # from above and from the camera
@@ -143,7 +144,8 @@ class SkinModel:
             size: of the face, pixels.
 
         Returns:
-            Brightness factor (h, w), depth of the wrinkles (h, w) in [0, 1], and the finer box that both cover.
+            Brightness factor (h, w), how far creases of the skin deepen (h, w) in [-1, 1], below 0 where they
+            disappear, and the finer box that both cover.
         """
         fine = Box(box.x0, box.y0, box.x1, box.y1, max(1.0, size / DETAIL_CELLS))
         landmarks = (edited_landmarks[:, :2] - (box.x0, box.y0)) / fine.cell
@@ -155,7 +157,8 @@ class SkinModel:
         to_light = self.light[:2] if np.linalg.norm(self.light[:2]) > 0.05 else np.array([0.0, -1.0])
         to_light = to_light / np.linalg.norm(to_light)
         factor = 1 - self.roughness * (depth - WALL_SHADING * 10 * (gx * to_light[0] + gy * to_light[1]))
-        return np.clip(factor, 0.7, MAX_WALL_BRIGHTNESS), np.clip(depth / 0.2, 0, 1), fine
+        relief = self._wrinkles.relief_map(landmarks, change, fine.grid_shape, size_in_cells)
+        return np.clip(factor, 0.7, MAX_WALL_BRIGHTNESS), np.clip(depth / 0.2, 0, 1) - RELIEF_SHARE * relief, fine
 
 
 def _skin_likelihood(image: Image, landmarks: np.ndarray, skin: np.ndarray) -> np.ndarray:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from asccl.editing.adaptation.directions import ACTIONS, EMOTION_ACTIONS, adaptation_directions
+from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
+from asccl.morphable.emotions import expand_units
 from asccl.morphable.speech import speech_unit_mask
 from asccl.types import EMOTIONS
 
@@ -29,8 +31,13 @@ def test_every_direction_moves_both_sides_equally(emotion):
         np.testing.assert_array_equal(direction.units, direction.units[HEAD.mirror_units])
 
 
-def test_neutral_has_no_directions():
-    assert adaptation_directions(certain("neutral"), HEAD.names) == []
+def test_neutral_only_takes_away():
+    actions = [d for d in adaptation_directions(certain("neutral"), HEAD.names) if d.name != "remove smile"]
+    assert all((d.units <= 0).all() for d in actions)
+
+
+def test_a_smile_may_go_from_a_neutral_face_whatever_the_source():
+    assert "remove smile" in {d.name for d in adaptation_directions(certain("neutral"), HEAD.names)}
 
 
 def test_a_smile_may_be_removed_from_a_smiling_source_alone():
@@ -39,6 +46,13 @@ def test_a_smile_may_be_removed_from_a_smiling_source_alone():
         for source in ("neutral", "happy")
     )
     assert smiling - calm == {"remove smile"}
+
+
+def test_a_mouth_whose_smile_is_removed_keeps_its_width():
+    units = expand_units(dict(ACTIONS["remove smile"]), HEAD.names)
+    inwards, down = np.einsum("k,kc->c", units, HEAD.expression[:, mesh.OUTER_LIP_CORNERS[0], :2])
+    assert down > 0.8
+    assert abs(inwards) < 0.3 * down
 
 
 def test_a_happy_edit_removes_no_smile():

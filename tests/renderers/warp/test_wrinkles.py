@@ -7,14 +7,15 @@ import pytest
 
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.warp.wrinkles import WRINKLES, Path, WrinkleModel, saturate
+from asccl.renderers.warp.wrinkle_lines import Path
+from asccl.renderers.warp.wrinkles import WRINKLES, WrinkleModel, saturate
 
 HEAD = load_anny_head()
 CELLS = 90  # per face size
 SCALE = CELLS / float(np.linalg.norm(HEAD.neutral[33] - HEAD.neutral[263]))
 POINTS = SCALE * (HEAD.neutral - HEAD.neutral.min(0))
 SHAPE = tuple(int(n) + 4 for n in POINTS.max(0)[1::-1])
-NASOLABIAL, GLABELLAR = WRINKLES[0], WRINKLES[1]
+NASOLABIAL, GLABELLAR, BUNNY_LINE = WRINKLES[:3]
 
 
 def depth(intensity: float, *units: str) -> np.ndarray:
@@ -62,3 +63,31 @@ def test_the_nasolabial_fold_runs_from_the_wing_of_the_nose_to_the_height_of_the
     assert np.linalg.norm(path[0] - POINTS[129, :2]) < 0.15 * CELLS
     assert (np.diff(path[:, 1]) > 0).all()  # downwards
     assert path[-1, 1] < POINTS[mesh.OUTER_LIP_CORNERS[0], 1] + 0.02 * CELLS
+
+
+def relief(intensity: float, unit: str) -> np.ndarray:
+    """Map of the creases that disappear by a change of a unit, left and right."""
+    change = np.zeros(len(HEAD.names))
+    change[[HEAD.index[unit + side] for side in ("Left", "Right")]] = intensity
+    return WrinkleModel(HEAD).relief_map(POINTS, change, SHAPE, CELLS)
+
+
+def test_a_smile_that_goes_takes_its_fold_along():
+    x, y = locate(NASOLABIAL.path).mean(0).round().astype(int)
+    assert relief(-0.8, "mouthSmile")[y, x] > 0.4
+
+
+def test_a_smile_that_comes_smooths_no_fold():
+    assert relief(0.8, "mouthSmile").max() == 0
+
+
+def test_creases_disappear_at_most_fully():
+    assert relief(-5.0, "mouthSmile").max() <= 1
+
+
+def test_a_nose_wrinkles_on_smooth_skin_nearly_as_on_lined_skin():
+    change = np.zeros(len(HEAD.names))
+    change[[HEAD.index["noseSneer" + side] for side in ("Left", "Right")]] = 1.0
+    x, y = locate(BUNNY_LINE.path).mean(0).round().astype(int)
+    smooth, lined = (r * WrinkleModel(HEAD).depth_map(POINTS, change, SHAPE, CELLS, r, 1.0)[y, x] for r in (0.4, 0.8))
+    assert smooth > 0.6 * lined
