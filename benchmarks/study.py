@@ -41,7 +41,7 @@ from benchmarks.report import print_rows
 
 ROOT = Path(__file__).parent.parent
 NUM_PARTICIPANTS, NUM_ITEMS, QUOTA = 100, 12, 4
-TRIALS = 3 * QUOTA + 1 + 1 + 1 + 2  # of a participant: main, training, repeat, identical, broken
+TRIALS = 3 * QUOTA + 3 + 1 + 1 + 2  # of a participant: main, practice of three questions, repeat, identical, broken
 FRAME_RATE, NUM_FRAMES, SIZE = Fraction(12), 24, 256  # clips of two seconds
 ANSWER_DELAY = 2.2  # s between a question and its answer: the clips last two
 RETRY_DELAY = 0.5  # s
