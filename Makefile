@@ -10,8 +10,9 @@ CONSTRAINT := $(addprefix --constraint ,$(LOCK))
 # PyTorch's default wheels for Linux bring 4 GB of GPU libraries. Without a GPU, take the CPU build where it can be reached.
 CPU_INDEX := $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && echo https://download.pytorch.org/whl/cpu)
 
-# Test modules run in processes side by side, each with one thread.
-PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+# Test modules run in processes side by side, each with one thread: one more than cores, because some wait for a browser.
+PROCESSES := $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+PARALLEL = -n $(PROCESSES) --dist loadfile
 test test-312: export OMP_NUM_THREADS = 1
 
 .PHONY: app test test-312 space bench docs lint lock sbom release clean
