@@ -81,7 +81,8 @@ class SyntheticTakes:
         camera, degrade = Camera.sample(rng, FRAME_SIDE), CameraDegradation.sample(rng)
         emotions = sample_emotion_pair(rng)
         speech = talking_track(rng, FRAME_SPACING * self.frames, self.head)[::FRAME_SPACING]
-        images, coefficients = [], []
+        images: list[np.ndarray] = []
+        coefficients: list[np.ndarray] = []
         for emotion in emotions:
             if images and self.own_cameras:
                 degrade = CameraDegradation.sample(rng)
