@@ -17,10 +17,11 @@ from asccl.types import EMOTIONS
 
 BOUND_NAMES = ("identity", "raw shift", "scc", "lips")
 # largest cost as a share of its scale
-COST_SHARES: Mapping[str, float] = MappingProxyType({"identity": 1.3, "raw shift": 1.1, "scc": 1.1, "lips": 1.1})
+COST_SHARES: Mapping[str, float] = MappingProxyType({"identity": 1.1, "raw shift": 1.0, "scc": 1.1, "lips": 1.1})
 # price of a whole scale: a face that reads well gives back what it does not need, another may spend more
 COST_PRICES: Mapping[str, float] = MappingProxyType({"identity": 0.18, "raw shift": 0.06, "scc": 0.04})
 CLEAR_PROBABILITY = 0.5  # of the emotion in the plain preset, from which on the prices count fully
+MIN_PRICE_SHARE = 0.5  # of the prices, for an edit that reads weakly
 NEUTRAL_SCALES: Mapping[str, float] = MappingProxyType({"raw shift": 500.0, "scc": 0.015})  # least ones, for neutral
 SMILE_LIPS = 9.0  # least scale of the lips where a lasting smile has to go: its lips are no speech
 MIN_LIPS = 1.0  # likewise for any edit
@@ -48,8 +49,8 @@ def cost_limits(
 
 
 def price_share(probability: float) -> float:
-    """Share of the prices that an edit pays: one whose plain preset reads weakly gives nothing back."""
-    return float(np.clip(probability / CLEAR_PROBABILITY, 0, 1))
+    """Share of the prices that an edit pays: one whose plain preset reads weakly gives less back."""
+    return float(np.clip(probability / CLEAR_PROBABILITY, MIN_PRICE_SHARE, 1))
 
 
 def cost_scales(plain: EditMeasures, goal: Goal, source_probabilities: np.ndarray | None) -> dict[str, float]:

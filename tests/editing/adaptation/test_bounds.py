@@ -8,6 +8,7 @@ import pytest
 from asccl.editing.adaptation.bounds import (
     COST_SHARES,
     MIN_LIPS,
+    MIN_PRICE_SHARE,
     MIN_SCALE,
     SMILE_LIPS,
     cost_limits,
@@ -58,4 +59,4 @@ def test_another_emotion_has_the_costs_of_its_preset_alone():
 
 
 def test_a_weak_edit_gives_less_back_than_a_clear_one():
-    assert price_share(0.05) < 0.2 < price_share(0.8) == 1
+    assert price_share(0.05) == MIN_PRICE_SHARE < price_share(0.4) < price_share(0.8) == 1
