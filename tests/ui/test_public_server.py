@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -17,11 +18,18 @@ from asccl.ui.lifetimes import swept
 from asccl.ui.middleware import MAX_BODY_BYTES
 from asccl.web.bodies import MAX_DISCARDED
 
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
+
 
 def upload(url: str, path: Path) -> str:
     """Upload a file; return its path on the server."""
     with path.open("rb") as file:
         return httpx.post(f"{url}gradio_api/upload", files={"files": (path.name, file)}, timeout=60).json()[0]
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files in a folder and in those below it."""
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def join_edit(page, session: str, path: str, client: httpx.Client | None = None) -> httpx.Response:
@@ -147,6 +155,21 @@ def test_the_files_of_one_upload_together_are_limited(serve_page):
     page = serve_page(max_bytes=100_000)
     files = [("files", (f"{number}.mp4", b"x" * 90_000)) for number in range(3)]
     assert httpx.post(f"{page.url}gradio_api/upload", files=files).status_code == 413
+
+
+def test_an_upload_that_breaks_off_is_deleted(serve_page):
+    """The server keeps what it has received of an upload in a file, also where the connection ends."""
+    page = serve_page()
+
+    def parts() -> Iterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.mp4"\r\n\r\n' + b"0" * 200_000
+        wait_until(lambda: files_below(page.cache))
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        httpx.post(f"{page.url}gradio_api/upload", content=parts(), headers=MULTIPART)
+    with swept(page.cache, max_age=0.2, interval=0.1):
+        wait_until(lambda: not files_below(page.cache))
 
 
 @pytest.mark.parametrize("path", ["", "config", "gradio_api/info"])
