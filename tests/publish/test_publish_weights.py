@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from asccl import __version__, hub
 from asccl.__main__ import main
+from asccl.publish.cards import CARDS_FOLDER, read_card
 
 NAME = "expression-mini"
 REPO = f"models/someone/{NAME}"
@@ -110,7 +111,8 @@ def test_the_card_has_licence_measures_and_limits(account: HubAccount, project: 
     metadata = yaml.safe_load(matter)
     assert (metadata["license"], metadata["license_name"]) == ("other", "mit-and-apache-2.0")
     results = metadata["model-index"][0]["results"]
-    assert {metric["value"] for result in results for metric in result["metrics"]} == {0.964, 0.468, 99.1}
+    measures = read_card(CARDS_FOLDER / "scc-mobilefacenet.toml").measures
+    assert {metric["value"] for result in results for metric in result["metrics"]} == {m.value for m in measures}
     assert 'load_metric("someone/scc")' in text
     assert "Vladimir Mandic" in files["LICENSE"].decode()
     assert "Apache License" in files["LICENSE"].decode()
