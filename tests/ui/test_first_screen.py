@@ -52,6 +52,14 @@ def test_the_preview_does_not_scroll_inside_itself(visit_page, media, width, hei
     assert hidden <= 0
 
 
+@pytest.mark.parametrize(("width", "height"), [(1366, 650), (1366, 900), (2560, 1300)])
+def test_the_examples_below_a_preview_are_not_cut_off(visit_page, media, width, height):
+    person = visit_page(width, height)
+    person.upload_and_wait(media / "talk.mp4")
+    hidden = person.page.locator("#preview-panel").evaluate("panel => panel.scrollHeight - panel.clientHeight")
+    assert hidden <= 0
+
+
 def test_a_wide_screen_is_used(visit_page):
     person = visit_page(2560, 1440)
     assert person.page.locator("#workbench").bounding_box()["width"] > 2200
