@@ -117,11 +117,14 @@ def test_more_intensity_moves_more(head, face):
     assert 0 < change[0] < change[1] < change[2]
 
 
-def test_skin_stays_as_sharp_as_the_source(head, face):
+def test_skin_stays_as_sharp_as_the_source_beside_the_folds_of_a_smile_that_goes(head, face):
     image, landmarks, _ = face
     skin = np.zeros(image.shape[:2], np.uint8)
     for part, value in ((mesh.FACE_OVAL, 1), (mesh.RIGHT_EYE, 0), (mesh.LEFT_EYE, 0), (mesh.OUTER_LIPS, 0)):
         cv2.fillConvexPoly(skin, cv2.convexHull(landmarks[list(part), :2].astype(np.int32)), value)
+    for fold in ((129, 203, 206, 216), (358, 423, 426, 436)):
+        width = round(0.15 * float(np.linalg.norm(landmarks[33] - landmarks[263])))
+        cv2.polylines(skin, [landmarks[list(fold), :2].astype(np.int32)], False, 0, width)
     inside = skin > 0
 
     def sharpness(image: np.ndarray) -> float:

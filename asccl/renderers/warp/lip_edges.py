@@ -12,12 +12,16 @@ import cv2
 import numpy as np
 
 from asccl.face import mesh
+from asccl.face.easing import smoothstep
 from asccl.renderers.warp.field import SMOOTHING, Box, face_size
 
 MIXING = 1.35 * SMOOTHING  # face sizes: how far both lips mix in the field, and a little more, so that no tooth remains
 REACH = 2.4  # standard deviations, within which a field is corrected
 LINEAR, SQUARED = 0.717, 0.416  # exp(-(LINEAR x + SQUARED x^2)): 1 - erf(x / sqrt(2)), what a smoothed step lacks
 MIN_ERROR = 0.2  # pixels by which the field is off at an edge, for a correction
+COVER = 0.013  # face sizes by which lips that meet go further over the teeth: a tracker's edge lies on these
+MAX_MET_GAP = 0.03  # face sizes: lips with a smaller gap begin to meet
+FULL_CLOSING = 0.03  # face sizes by which a gap gets smaller where lips meet that were open
 
 UPPER = [mesh.INNER_LIP_CORNERS[0], *mesh.UPPER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
 LOWER = [mesh.INNER_LIP_CORNERS[0], *mesh.LOWER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
@@ -46,6 +50,7 @@ def sharpen_lip_edges(field: np.ndarray, landmarks: np.ndarray, edited_landmarks
     apart = np.linalg.norm(missing[1] - missing[0], axis=-1)
     total = np.linalg.norm(missing, axis=-1).sum(0)
     missing *= (apart / np.maximum(total, MIN_ERROR))[:, None]  # what both lips lack alike parts and closes nothing
+    missing += _cover(before, after, face_size(landmarks))
     if np.abs(missing).max() < MIN_ERROR:
         return
     sigma = MIXING * face_size(landmarks)
@@ -54,6 +59,18 @@ def sharpen_lip_edges(field: np.ndarray, landmarks: np.ndarray, edited_landmarks
     x1, y1 = np.minimum(np.ceil(points.max(0) + REACH * sigma).astype(int) + 1, field.shape[1::-1])
     if x1 > x0 and y1 > y0:
         field[y0:y1, x0:x1] += _correction(after, missing, (x0, y0, x1, y1), sigma)
+
+
+def _cover(before: np.ndarray, after: np.ndarray, size: float) -> np.ndarray:
+    """How much further lips that meet go over the teeth, (2, 11, 2) pixels.
+
+    before, after: edges of both lips from corner to corner, (2, 11, 2). size: of the face, pixels.
+    """
+    down = mouth_axes(after)[1]
+    old, new = ((lips[1] - lips[0]) @ down / size for lips in (before, after))
+    closing = np.clip((old - new) / FULL_CLOSING, 0, 1)
+    amount = COVER * size * closing * smoothstep((MAX_MET_GAP - new) / MAX_MET_GAP)
+    return np.stack([amount, -amount])[..., None] * down
 
 
 def _correction(lips: np.ndarray, missing: np.ndarray, corners: tuple[int, int, int, int], sigma: float) -> np.ndarray:

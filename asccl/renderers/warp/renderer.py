@@ -193,13 +193,14 @@ class WarpRenderer:
         sharpen_lip_edges(displacement, landmarks, edited_points, box)
         cavity = stabilize_teeth(displacement, landmarks, edited_points, box, drop)
         source, warped = warp(image, displacement, box)
+        close_corners(warped, landmarks, edited_points, box)
         if cavity is not None:
             cavity.shade(warped, self._appearance.mouth.cavity)
-        close_corners(warped, landmarks, edited_points, box)
         return source, warped
 
     def _relight_part(self, warped: Image, skin_points, change, field, box: Box, size: float) -> Image:
         """Shade the skin by its turn and its wrinkles. skin_points: (468, 3), with a stabilized forehead."""
+        self._appearance.skin.smooth_creases(warped, skin_points, change, box, size)
         factor, creases, fine = self._appearance.skin.shade_wrinkles(skin_points, change, box, size)
         brightness = factor * (1 + resample(field[..., 2], box, fine))
         brightness, creases = cv2.split(upsample(cv2.merge([brightness, creases]), fine))
@@ -275,12 +276,12 @@ def warp(image: LazyImage, field: np.ndarray, box: Box) -> tuple[Image, Image]:
 
 
 def relight(image: Image, brightness: np.ndarray, creases: np.ndarray, size: float, slopes: np.ndarray) -> Image:
-    """Change the brightness of skin, deepen its own creases inside of wrinkles, and smooth those that disappear.
+    """Change the brightness of skin and deepen its own creases inside of wrinkles.
 
     Args:
         image: (h, w, 3) uint8 RGB.
         brightness: factor of each pixel, (h, w) float32.
-        creases: how far they deepen, (h, w) in [-1, 1], below 0 where they disappear.
+        creases: how far they deepen, (h, w) in [0, 1].
         size: of the face, pixels.
         slopes: of R, G and B over the brightness, (3,); see `SkinModel.shadow_slopes`.
 

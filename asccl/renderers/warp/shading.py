@@ -8,6 +8,7 @@ from scipy.sparse import coo_matrix
 
 from asccl.face import mesh
 from asccl.morphable.head import HeadModel
+from asccl.renderers.warp.creases import smooth_creases
 from asccl.renderers.warp.field import Box, face_size
 from asccl.renderers.warp.wrinkles import WrinkleModel
 from asccl.types import Image
@@ -20,7 +21,6 @@ DETAIL_CELLS = 90  # cells of the wrinkle map per face size
 WALL_SHADING = 0.11  # strength of the lit and the shaded wall of a wrinkle
 MAX_WALL_BRIGHTNESS = 1.04  # factor of a lit wall: brighter ones look like painted strokes
 CREASE_GAIN = 0.8  # how far a wrinkle deepens the creases that the skin already has
-RELIEF_SHARE = 0.4  # by which a crease that disappears becomes smoother: skin keeps its sharpness
 IMAGE_NOISE = 0.6  # grey levels of roughness that smooth skin shows in any image
 DEFAULT_TEXTURE = 0.006  # relative roughness of skin that was not observed
 LIGHT_PRIOR = np.array([0.0, -0.25, -0.35])  # from above and from the camera
@@ -144,12 +144,10 @@ class SkinModel:
             size: of the face, pixels.
 
         Returns:
-            Brightness factor (h, w), how far creases of the skin deepen (h, w) in [-1, 1], below 0 where they
-            disappear, and the finer box that both cover.
+            Brightness factor (h, w), how far creases of the skin deepen (h, w) in [0, 1], and the finer box that both
+            cover.
         """
-        fine = Box(box.x0, box.y0, box.x1, box.y1, max(1.0, size / DETAIL_CELLS))
-        landmarks = (edited_landmarks[:, :2] - (box.x0, box.y0)) / fine.cell
-        size_in_cells = size / fine.cell
+        fine, landmarks, size_in_cells = _fine_cells(edited_landmarks, box, size)
         confidence = float(self.skin_confidence[self._forehead].mean())
         depth = self._wrinkles.depth_map(landmarks, change, fine.grid_shape, size_in_cells, self.roughness, confidence)
         gx = cv2.Sobel(depth, cv2.CV_32F, 1, 0, scale=0.125) * size_in_cells * 0.018
@@ -157,8 +155,29 @@ class SkinModel:
         to_light = self.light[:2] if np.linalg.norm(self.light[:2]) > 0.05 else np.array([0.0, -1.0])
         to_light = to_light / np.linalg.norm(to_light)
         factor = 1 - self.roughness * (depth - WALL_SHADING * 10 * (gx * to_light[0] + gy * to_light[1]))
+        return np.clip(factor, 0.7, MAX_WALL_BRIGHTNESS), np.clip(depth / 0.2, 0, 1), fine
+
+    def smooth_creases(
+        self, image: Image, edited_landmarks: np.ndarray, change: np.ndarray, box: Box, size: float
+    ) -> None:
+        """Smooth out the creases of the source that an edit takes away, in place.
+
+        Args:
+            image: pixels of the box, (h, w, 3) uint8 RGB.
+            edited_landmarks: (468, 2+) pixels.
+            change: of the coefficients, (52,).
+            box: part of the frame that the image shows.
+            size: of the face, pixels.
+        """
+        fine, landmarks, size_in_cells = _fine_cells(edited_landmarks, box, size)
         relief = self._wrinkles.relief_map(landmarks, change, fine.grid_shape, size_in_cells)
-        return np.clip(factor, 0.7, MAX_WALL_BRIGHTNESS), np.clip(depth / 0.2, 0, 1) - RELIEF_SHARE * relief, fine
+        smooth_creases(image, relief, landmarks, fine, size_in_cells)
+
+
+def _fine_cells(landmarks: np.ndarray, box: Box, size: float) -> tuple[Box, np.ndarray, float]:
+    """A box with finer cells, and landmarks (468, 2) and face size in these."""
+    fine = Box(box.x0, box.y0, box.x1, box.y1, max(1.0, size / DETAIL_CELLS))
+    return fine, (landmarks[:, :2] - (box.x0, box.y0)) / fine.cell, size / fine.cell
 
 
 def _skin_likelihood(image: Image, landmarks: np.ndarray, skin: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ Where the jaw drops, the mouth opens between its rows of teeth, see `jaw_drop.py
 the gap gets the colour of the cavity.
 
 Lips that close cover the teeth. The narrower the gap that is left, the less light reaches the teeth in it, and where
-the lips meet they leave a dark line.
+the lips meet they leave a dark line from corner to corner.
 
 Where pixels would be stretched far, as at the corners of a mouth that opens wider, the frame shows nothing of what is
 revealed: there the mouth gets the dark colour of its own cavity. The field depends on the landmarks of the frame alone
@@ -45,9 +45,11 @@ CURVE_DEGREE = 2  # of the polynomial along the mouth that displaces the rows of
 MIN_STRETCH, MAX_STRETCH = 1.7, 3.2  # stretch at which the cavity begins to cover what is stretched, and covers it all
 MIN_CAVITY_GAP, FULL_CAVITY_GAP = 0.02, 0.05  # face sizes: lip gap of the edit, for a cavity to be visible
 NO_SIGHT, FULL_SIGHT = 0.35, 0.8  # lip gap, over the largest, that shows nothing of the cavity, and all of it
-SHUT_SHADE = 0.6  # coverage by the cavity of lips that close over teeth: the line where they meet
+SHUT_SHADE = 0.55  # coverage by the cavity of lips that close over teeth: the line where they meet
+GAP_SHADE = 0.65  # by which a narrow gap between them is darker than that line
+CORNER_FADE = 0.6  # by which that line is fainter at the corners
 MAX_SHADED_GAP = 0.09  # face sizes: from this lip gap on, light reaches the teeth between lips that close
-LINE_WIDTH = 0.008  # face sizes: of the line where lips meet
+LINE_WIDTH = 0.009  # face sizes: of the line where lips meet
 MIN_COVERAGE = 0.02  # less of the cavity is not drawn
 
 
@@ -133,7 +135,8 @@ def _mouth_field(
     covered = np.maximum(covered, in_gap * jaw[..., 2])
     covered = cv2.GaussianBlur(covered, (0, 0), 1.0) * np.clip(inside / lines[..., 2] - 0.5, 0, 1)
     on_line = np.exp(-np.square(np.minimum(inside, 0) / max(LINE_WIDTH * size, 0.5)))
-    covered = np.maximum(covered, middle[..., 4] * on_line)
+    in_shade = 1 + GAP_SHADE * np.clip(inside / max(LINE_WIDTH * size, 0.5), 0, 1)
+    covered = np.maximum(covered, middle[..., 4] * on_line * in_shade)
     dx, dy = axes.T.astype(np.float32)
     return cv2.merge([along * dx[0] + down * dx[1], along * dy[0] + down * dy[1], weight, covered])
 
@@ -180,7 +183,8 @@ def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
     weight = np.maximum(weight, parted)
     closed = np.clip((old_opening - new_opening - growth) / (MIN_LIP_GAP * size), 0, 1)
     weight = np.maximum(weight, closed)
-    shut = SHUT_SHADE * closed * (1 - smoothstep((new_opening + growth) / (MAX_SHADED_GAP * size)))
+    shut = SHUT_SHADE * closed.max() * (1 - smoothstep((new_opening + growth) / (MAX_SHADED_GAP * size)))
+    shut *= 1 - CORNER_FADE * np.linspace(-1, 1, len(grid)) ** 4
     covered = visibility * _coverage(new_opening / np.maximum(old_opening, 1e-3))
     rim_width = np.maximum(np.minimum(LIP_RIM_WIDTH * size, 0.2 * (new_opening + growth)), 0.5)
     teeth = np.stack([teeth_down, teeth_along, weight, covered, shut], 1).astype(np.float32)

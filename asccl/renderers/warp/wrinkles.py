@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asccl.face.easing import smoothstep
 from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.wrinkle_lines import LINE_PEAK, PROFILE_STEPS, Line, Path, Point, draw_line, interpolate_path
 
@@ -21,6 +22,7 @@ class Wrinkle:
         depth: darkening at full strength.
         units: how much each ARKit unit (without Left / Right) presses it in.
         min_roughness: of the skin as which smoother skin counts; a nose wrinkles on any face.
+        relief_end: points by which a crease that disappears is longer: that of a broad smile passes the mouth.
     """
 
     path: Path
@@ -28,6 +30,7 @@ class Wrinkle:
     depth: float
     units: dict[str, float]
     min_roughness: float = 0.0
+    relief_end: Path = ()
 
 
 # as which smoother skin counts beside the mouth and on a nose, which fold on any face
@@ -40,6 +43,7 @@ WRINKLES = (
         depth=0.42,
         units={"mouthSmile": 0.7, "cheekSquint": 0.35, "noseSneer": 0.45, "mouthUpperUp": 0.3},
         min_roughness=MIN_FOLD_ROUGHNESS,
+        relief_end=((212, 57, 0.2), (202, 212, 0.4)),
     ),
     Wrinkle(  # glabellar fold: slants from beside the root of the nose to above the head of the brow
         path=((55, 8, 0.6), (55, 9, 0.5), (107, 9, 0.42), (108, 9, 0.25)),
@@ -97,8 +101,10 @@ ONSET_EXPONENT = 1.5  # depth grows as this power of the pressure: skin folds la
 SATURATION = 4  # exponent: how abruptly the pressure levels off at 1, the depth of a `Wrinkle`
 MIN_STRENGTH = 0.03  # weaker wrinkles are left out
 WRINKLE_PROFILE = np.sin(np.pi * PROFILE_STEPS) ** 0.8  # depth along it: fades towards both ends
-RELIEF_WIDENING = 1.3  # of a crease that disappears, over the width of a drawn one
-RELIEF_PROFILE = np.sin(np.pi * PROFILE_STEPS) ** 0.4
+FULL_RELIEF = 0.45  # pressure by which units have to fall for a crease to disappear
+RELIEF_WIDENING = 2.6  # of a crease that disappears, with its shade, over the width of a drawn one
+RELIEF_PLATEAU = 3.0  # how flat the relief is across a crease
+RELIEF_PROFILE = np.sin(np.pi * PROFILE_STEPS) ** 0.25
 # depth along the forehead lines: each fades at positions of its own, so that they do not look ruled
 FOREHEAD_PROFILES = [
     WRINKLE_PROFILE * (1 - 0.5 * np.sin(np.pi * (frequency * PROFILE_STEPS + phase)) ** 2)
@@ -126,11 +132,13 @@ class WrinkleModel:
             return int(head.mirror[point[0]]), int(head.mirror[point[1]]), point[2]
 
         self._index = head.index
-        self._sides = [
-            (wrinkle, side, interpolate_path(path))
-            for wrinkle in WRINKLES
-            for side, path in (("Right", wrinkle.path), ("Left", tuple(mirror(p) for p in wrinkle.path)))
-        ]
+
+        def both_sides(path: Path) -> tuple[tuple[str, Line], ...]:
+            mirrored = tuple(mirror(p) for p in path)
+            return ("Right", interpolate_path(path)), ("Left", interpolate_path(mirrored))
+
+        self._sides = [(wrinkle, *side) for wrinkle in WRINKLES for side in both_sides(wrinkle.path)]
+        self._reliefs = [(w, *side) for w in WRINKLES for side in both_sides((*w.path, *w.relief_end))]
         forehead = [((*path, *(mirror(p) for p in path[-2::-1])), strength) for path, strength in FOREHEAD_LINES]
         self._forehead = [
             (interpolate_path(path), interpolate_path(path[1:-1]), strength, profile)
@@ -169,7 +177,7 @@ class WrinkleModel:
     def relief_map(
         self, landmarks: np.ndarray, change: np.ndarray, shape: tuple[int, int], face_size: float
     ) -> np.ndarray:
-        """Draw how far creases of the source disappear, where a unit that presses them in is lowered.
+        """Draw how far creases of the source disappear, where the units that press them in are lowered.
 
         Args:
             landmarks: edited landmarks, (468, 2+) cells.
@@ -181,19 +189,20 @@ class WrinkleModel:
             (h, w) float32, 0 for creases that stay, 1 for smooth skin.
         """
         out = np.zeros(shape, np.float32)
-        for wrinkle, line, pressure in self._pressures(-change):
-            points = line.weights @ landmarks[line.landmarks, :2]
-            draw_line(out, points, RELIEF_WIDENING * wrinkle.width * face_size, pressure / LINE_PEAK, RELIEF_PROFILE)
-        return np.minimum(out, 1)
+        for wrinkle, side, line in self._reliefs:
+            pressure = self._pressure(wrinkle, side, change)
+            share = float(smoothstep(np.array(-pressure / FULL_RELIEF)))
+            if share > MIN_STRENGTH:
+                points = line.weights @ landmarks[line.landmarks, :2]
+                stroke = np.zeros(shape, np.float32)
+                width = RELIEF_WIDENING * wrinkle.width * face_size
+                draw_line(stroke, points, width, RELIEF_PLATEAU * share / LINE_PEAK, RELIEF_PROFILE)
+                np.maximum(out, np.minimum(stroke, share), out=out)
+        return out
 
-    def _pressures(self, change: np.ndarray) -> Iterator[tuple[Wrinkle, Line, float]]:
-        """Every wrinkle that a change of the coefficients, (52,), presses in, its line, and the pressure."""
-        for wrinkle, side, line in self._sides:
-            pressure = saturate(
-                sum(k * max(0.0, float(change[self._index[n + side]])) for n, k in wrinkle.units.items())
-            )
-            if pressure > MIN_STRENGTH:
-                yield wrinkle, line, pressure
+    def _pressure(self, wrinkle: Wrinkle, side: str, change: np.ndarray) -> float:
+        """By how much a change of the coefficients, (52,), presses a wrinkle in; below 0 where it lets it go."""
+        return sum(k * float(change[self._index[name + side]]) for name, k in wrinkle.units.items())
 
     def _wrinkles(
         self, change: np.ndarray, roughness: float, forehead_confidence: float
@@ -203,7 +212,10 @@ class WrinkleModel:
         def increase(name: str) -> float:
             return max(0.0, float(change[self._index[name]]))
 
-        for wrinkle, line, pressure in self._pressures(change):
+        for wrinkle, side, line in self._sides:
+            pressure = saturate(max(0.0, self._pressure(wrinkle, side, change)))
+            if pressure <= MIN_STRENGTH:
+                continue
             depth = wrinkle.depth * pressure**ONSET_EXPONENT * max(1.0, wrinkle.min_roughness / roughness)
             yield line, wrinkle.width, depth, WRINKLE_PROFILE
         outer = 0.5 * (increase("browOuterUpLeft") + increase("browOuterUpRight"))

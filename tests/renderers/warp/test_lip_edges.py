@@ -8,8 +8,8 @@ import pytest
 
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.warp.field import FaceField, upsample
-from asccl.renderers.warp.lip_edges import sharpen_lip_edges
+from asccl.renderers.warp.field import FaceField, face_size, upsample
+from asccl.renderers.warp.lip_edges import COVER, sharpen_lip_edges
 from asccl.renderers.warp.lips import LipGap
 from asccl.renderers.warp.mouth_corners import close_corners
 from asccl.renderers.warp.renderer import warp
@@ -34,14 +34,18 @@ def grin(opening: float) -> np.ndarray:
     return points
 
 
-def draw_face(points: np.ndarray) -> np.ndarray:
+def draw_face(points: np.ndarray, error: int = 0) -> np.ndarray:
+    """A face, (360, 360, 3), whose teeth reach so many pixels beyond the tracked edges of the lips."""
     image = np.full((*SIZE, 3), SKIN, np.uint8)
     for loop, colour in ((mesh.OUTER_LIPS, LIP), (mesh.INNER_LIPS, TOOTH)):
         cv2.fillPoly(image, [np.round(points[list(loop), :2]).astype(np.int32)], colour)
+    if error:
+        inside = (image == TOOTH).all(2).astype(np.uint8)
+        image[cv2.dilate(inside, np.ones((2 * error + 1, 1), np.uint8)) > 0] = TOOTH
     return image
 
 
-def close_lips(before: np.ndarray, after: np.ndarray, sharpen: bool = True) -> np.ndarray:
+def close_lips(before: np.ndarray, after: np.ndarray, sharpen: bool = True, error: int = 0) -> np.ndarray:
     """Warp a face with teeth, (360, 360, 3), to lips that close."""
     moved = after[: mesh.NUM_FACE_LANDMARKS]
     box = FIELD.edit_box(before, moved, SIZE)
@@ -50,7 +54,7 @@ def close_lips(before: np.ndarray, after: np.ndarray, sharpen: bool = True) -> n
     if sharpen:
         sharpen_lip_edges(field, before, moved, box)
     cavity = stabilize_teeth(field, before, moved, box)
-    image = draw_face(before)
+    image = draw_face(before, error)
     _, warped = warp(image, field, box)
     if cavity is not None:
         cavity.shade(warped, DARK)
@@ -67,6 +71,23 @@ def middle_column(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 def test_lips_that_close_cover_all_teeth():
     before, after = grin(24), grin(0)
     assert middle_column(close_lips(before, after), after).max() < np.mean(LIP) + 6
+
+
+def test_lips_that_meet_cover_teeth_beyond_the_tracked_edges():
+    before, after = grin(24), grin(0)
+    assert middle_column(close_lips(before, after, error=1), after).max() < np.mean(LIP) + 6
+
+
+def test_the_line_between_closed_lips_reaches_the_corners():
+    before, after = grin(24), grin(0)
+    image, x = close_lips(before, after), round(float(after[mesh.UPPER_INNER_LIP[0], 0]))
+    middle = round(float(after[mesh.UPPER_INNER_LIP[0], 1]))
+    assert image[middle - 3 : middle + 4, x].mean(1).min() < 0.9 * np.mean(LIP)
+
+
+def test_little_light_reaches_teeth_in_a_narrow_gap():
+    before, after = grin(24), grin(6)
+    assert middle_column(close_lips(before, after), after).max() < 0.65 * np.mean(TOOTH)
 
 
 def test_without_their_own_edges_lips_would_squeeze_the_teeth():
@@ -101,7 +122,8 @@ def test_the_edges_of_closed_lips_get_their_own_displacement():
     sharpen_lip_edges(field, before, after[:468], box)
     for point, beside in ((13, -1), (14, 1)):
         x, y = np.round(after[point, :2] - (box.x0, box.y0) + (0, beside)).astype(int)
-        assert field[y, x, 1] == pytest.approx(after[point, 1] - before[point, 1], rel=0.2)
+        covered = -beside * COVER * face_size(before)
+        assert field[y, x, 1] == pytest.approx(after[point, 1] - before[point, 1] + covered, rel=0.2)
 
 
 def test_far_from_the_lips_the_field_stays():

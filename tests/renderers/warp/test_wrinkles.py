@@ -81,6 +81,16 @@ def test_a_smile_that_comes_smooths_no_fold():
     assert relief(0.8, "mouthSmile").max() == 0
 
 
+def test_a_fold_that_is_pressed_in_as_much_as_it_is_let_go_is_neither_drawn_nor_smoothed():
+    change = np.zeros(len(HEAD.names))
+    for unit, value in (("mouthSmile", -0.45), ("noseSneer", 0.7)):  # 0.7 * 0.45 = 0.45 * 0.7
+        change[[HEAD.index[unit + side] for side in ("Left", "Right")]] = value
+    x, y = locate(NASOLABIAL.path).mean(0).round().astype(int)
+    wrinkles = WrinkleModel(HEAD)
+    assert wrinkles.depth_map(POINTS, change, SHAPE, CELLS, 1.0, 1.0)[y, x] < 0.01
+    assert wrinkles.relief_map(POINTS, change, SHAPE, CELLS)[y, x] < 0.01
+
+
 def test_creases_disappear_at_most_fully():
     assert relief(-5.0, "mouthSmile").max() <= 1
 
