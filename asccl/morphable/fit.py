@@ -98,14 +98,15 @@ def fit_weak_perspective(
     """
     shape = np.broadcast_to(shape, landmarks.shape)
     w = weights / weights.sum()
-    centre_x, centre_y = np.einsum("n,tnk->tk", w, shape), np.einsum("n,tnk->tk", w, landmarks)
+    centre_x, centre_y = w @ shape, w @ landmarks
     x, y = shape - centre_x[:, None], landmarks - centre_y[:, None]
-    u, sigma, vt = np.linalg.svd(np.einsum("tni,n,tnj->tij", y, w, x, optimize=True))
+    weighted = w[:, None] * x
+    u, sigma, vt = np.linalg.svd(y.transpose(0, 2, 1) @ weighted)
     sign = np.ones_like(sigma)
     sign[:, 2] = np.sign(np.linalg.det(u @ vt))
     rotation = (u * sign[:, None]) @ vt
-    scale = (sigma * sign).sum(1) / np.einsum("n,tnk->t", w, x**2)
-    return scale, rotation, centre_y - scale[:, None] * np.einsum("tij,tj->ti", rotation, centre_x)
+    scale = (sigma * sign).sum(1) / (weighted * x).sum((1, 2))
+    return scale, rotation, centre_y - scale[:, None] * (rotation @ centre_x[..., None])[..., 0]
 
 
 class Fitter:
@@ -161,7 +162,7 @@ class Fitter:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks in the head's own coordinates (T, 468, 3) cm, and coefficients (T, 52) given the shape."""
         scale, rotation, translation = self._fit_pose(y, shape, w)
-        local = np.einsum("tij,tni->tnj", rotation, y - translation[:, None]) / scale[:, None, None]
+        local = (y - translation[:, None]) @ (rotation / scale[:, None, None])
         offset = (local - shape).reshape(len(y), -1)
         linear = (offset * self._weights) @ self.expression.reshape(len(self.upper), -1).T
         temporal_weight = temporal_weight * self._prior_unit * TEMPORAL_SCALE

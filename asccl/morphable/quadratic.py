@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 
@@ -34,12 +36,19 @@ def bounded_least_squares(
     step = 1.0 / (np.linalg.eigvalsh(hessian)[-1] + 4 * temporal_weight)
     w, extrapolated, momentum = start, start, 1.0
     for _ in range(steps):
-        slope = np.diff(extrapolated, axis=0) * temporal_weight
-        gradient = extrapolated @ hessian - linear
-        gradient[:-1] -= slope
-        gradient[1:] += slope
-        new = np.clip(extrapolated - step * gradient, 0.0, upper)
-        new_momentum = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        extrapolated = new + (momentum - 1) / new_momentum * (new - w)
+        gradient = extrapolated @ hessian
+        gradient -= linear
+        if temporal_weight:
+            slope = np.diff(extrapolated, axis=0)
+            slope *= temporal_weight
+            gradient[:-1] -= slope
+            gradient[1:] += slope
+        gradient *= step
+        new = np.subtract(extrapolated, gradient, out=gradient)
+        np.minimum(np.maximum(new, 0.0, out=new), upper, out=new)
+        new_momentum = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
+        extrapolated = new - w
+        extrapolated *= (momentum - 1) / new_momentum
+        extrapolated += new
         w, momentum = new, new_momentum
     return w

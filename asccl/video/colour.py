@@ -179,9 +179,15 @@ def planes_to_rgb(planes: Planes, matrix: int, full_range: bool = False) -> Imag
     luma, *chroma = planes
     height, width = luma.shape
     if chroma[0].shape != luma.shape:
-        full_size = 2 * chroma[0].shape[1], 2 * chroma[0].shape[0]
-        chroma = [cv2.resize(c, full_size, interpolation=cv2.INTER_NEAREST)[:height, :width] for c in chroma]
-    return cv2.transform(cv2.merge([luma, *chroma]), _ycbcr_to_rgb(matrix, full_range))
+        chroma = [_double(c)[:height, :width] for c in chroma]
+    ycbcr = cv2.merge([np.ascontiguousarray(plane) for plane in (luma, *chroma)])  # OpenCV merges others slowly
+    return cv2.transform(ycbcr, _ycbcr_to_rgb(matrix, full_range))
+
+
+def _double(plane: np.ndarray) -> np.ndarray:
+    """Repeat every value of a plane (h, w) uint8 in both directions, (2 h, 2 w)."""
+    pairs = plane.astype(np.uint16) * np.uint16(257)  # two equal bytes
+    return np.repeat(pairs, 2, axis=0).view(np.uint8)
 
 
 def rgb_to_planes(image: Image, matrix: int) -> Planes:

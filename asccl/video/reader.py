@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -13,10 +14,13 @@ from typing import NamedTuple
 import av
 
 from asccl.errors import LimitError
+from asccl.files import file_key
 from asccl.types import Frame, MediaInfo
 from asccl.video.limits import Limits
 from asccl.video.source import VideoSource
 from asccl.video.stills import is_still, read_still, still_info
+
+PROBED_FILES = 256  # descriptions of files that are kept
 
 
 def probe(path: Path | str, limits: Limits | None = None) -> MediaInfo:
@@ -28,6 +32,12 @@ def probe(path: Path | str, limits: Limits | None = None) -> MediaInfo:
     """
     path, limits = Path(path), limits or Limits()
     limits.check_file(path)
+    return _probe(path, file_key(path), limits)
+
+
+@lru_cache(maxsize=PROBED_FILES)
+def _probe(path: Path, _key: tuple, limits: Limits) -> MediaInfo:
+    """Describe a file; the result is kept until the file changes. An edit asks for it several times."""
     if is_still(path, limits):
         return still_info(path, limits)
     with VideoSource(path, limits) as source:

@@ -64,6 +64,17 @@ class Box:
         """Whether the rectangle has no pixels."""
         return self.x1 <= self.x0 or self.y1 <= self.y0
 
+    def around(self, cells: np.ndarray) -> Box:
+        """The part of this box around some cells of its field, (h, w) bool, and one more beside them; empty if none."""
+        ys, xs = np.flatnonzero(cells.any(1)), np.flatnonzero(cells.any(0))
+        if len(ys) == 0:
+            return Box(0, 0, 0, 0, self.cell)
+        left, top = self.x0 - self.offset[0], self.y0 - self.offset[1]  # of the first cell
+        x0, y0 = left + int(np.ceil(max(xs[0] - 1, 0) * self.cell)), top + int(np.ceil(max(ys[0] - 1, 0) * self.cell))
+        x1, y1 = left + int((xs[-1] + 2) * self.cell), top + int((ys[-1] + 2) * self.cell)
+        x0, y0, x1, y1 = max(x0, self.x0), max(y0, self.y0), min(x1, self.x1), min(y1, self.y1)
+        return Box(x0, y0, x1, y1, self.cell, (x0 - left, y0 - top))
+
 
 class FaceField:
     """Interpolation of landmark values over a face.

@@ -78,8 +78,11 @@ def fade_to_source(source: Image, edited: Image, weights: np.ndarray, box: Box) 
     Returns:
         (h, w, 3) uint8.
     """
-    opacity = np.clip(upsample(weights.astype(np.float32), box) / FULL_EDIT_WEIGHT, 0, 1)
-    if opacity.min() >= 1:
+    faded = box.around(weights < FULL_EDIT_WEIGHT)
+    if faded.empty:
         return edited
-    mixed = source + opacity[..., None] * (edited.astype(np.float32) - source)
-    return np.rint(mixed).astype(np.uint8)
+    opacity = np.minimum(upsample(weights.astype(np.float32), faded) / FULL_EDIT_WEIGHT, 1)[..., None]
+    part = slice(faded.y0 - box.y0, faded.y1 - box.y0), slice(faded.x0 - box.x0, faded.x1 - box.x0)
+    out = edited.copy()
+    out[part] = np.rint(source[part] + opacity * (edited[part].astype(np.float32) - source[part]))
+    return out

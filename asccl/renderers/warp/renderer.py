@@ -243,13 +243,7 @@ def changed_part(field: np.ndarray, box: Box) -> Box:
     """Find the part of a box in which its field (h, w, 3) moves a pixel or changes its brightness; empty if none."""
     x, y, light = cv2.split(np.abs(field))
     changed = (x > MIN_DISPLACEMENT) | (y > MIN_DISPLACEMENT) | (light > MIN_BRIGHTNESS_CHANGE)
-    ys, xs = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
-    if len(ys) == 0:
-        return Box(0, 0, 0, 0, box.cell)
-    y0, y1, x0, x1 = max(ys[0] - 1, 0), ys[-1] + 2, max(xs[0] - 1, 0), xs[-1] + 2
-    px0, py0 = box.x0 + int(np.ceil(x0 * box.cell)), box.y0 + int(np.ceil(y0 * box.cell))
-    px1, py1 = min(box.x1, box.x0 + int(x1 * box.cell)), min(box.y1, box.y0 + int(y1 * box.cell))
-    return Box(px0, py0, px1, py1, box.cell, (px0 - box.x0, py0 - box.y0))
+    return box.around(changed)
 
 
 def warp(image: LazyImage, field: np.ndarray, box: Box) -> tuple[Image, Image]:

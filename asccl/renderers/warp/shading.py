@@ -40,7 +40,7 @@ class SkinModel:
         faces = np.repeat(np.arange(len(triangles)), 3)
         ones, shape = np.ones(triangles.size), (mesh.NUM_FACE_LANDMARKS, len(triangles))
         self._incidence = coo_matrix((ones, (triangles.ravel(), faces)), shape).tocsr()
-        self._triangles = triangles
+        self._corners = np.ascontiguousarray(triangles.T)
         self._samples: list[tuple[np.ndarray, np.ndarray]] = []  # normals (n, 3) and relative brightness (n,)
         self._texture: list[float] = []
         self._likelihoods: list[np.ndarray] = []
@@ -54,9 +54,11 @@ class SkinModel:
 
     def normals(self, points: np.ndarray) -> np.ndarray:
         """Compute the unit normals of landmarks (468, 3) pixels: (468, 3), towards the camera (z < 0)."""
-        a, b, c = (points[self._triangles[:, k]] for k in range(3))
-        n = self._incidence @ np.cross(b - a, c - a)
-        n /= np.linalg.norm(n, axis=1, keepdims=True) + 1e-9
+        corners = points[self._corners]
+        (ax, ay, az), (bx, by, bz) = (corners[1] - corners[0]).T, (corners[2] - corners[0]).T
+        cross = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], 1)
+        n = self._incidence @ cross
+        n /= np.sqrt((n * n).sum(1, keepdims=True)) + 1e-9
         return np.where(n[:, 2].mean() > 0, -n, n)
 
     def observe(self, image: Image, landmarks: np.ndarray) -> None:
