@@ -14,7 +14,7 @@ from asccl.face import mesh
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.renderers.warp.displacement import MAX_LID_CLOSING, MAX_LID_OPENING, Displacement
+from asccl.renderers.warp.displacement import MAX_LID_CLOSING, MAX_LID_OPENING, MIN_EYE_ASPECT, Displacement
 from asccl.renderers.warp.field import Box, FaceField, face_size, upsample
 from asccl.renderers.warp.lips import CLOSED_LIP_GAP
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer, relight, warp
@@ -219,6 +219,20 @@ def test_lids_never_squint_an_eye_shut(head, face):
     before = (landmarks[lower, 1] - landmarks[upper, 1]).mean()
     after = ((landmarks[:468] + d)[lower, 1] - (landmarks[:468] + d)[upper, 1]).mean()
     assert 0.9 - MAX_LID_CLOSING < after / before < 0.8
+
+
+@pytest.mark.parametrize("aspect", [0.13, 0.16, 0.2])
+def test_narrow_eyes_do_not_become_slits(head, face, aspect):
+    _, landmarks, motion = face
+    upper, lower = list(mesh.LEFT_EYE[9:16]), list(mesh.LEFT_EYE[7:0:-1])
+    length = np.linalg.norm(landmarks[263] - landmarks[362])
+    narrow = landmarks.copy()
+    narrow[upper, :2] = narrow[lower, :2] - (0, aspect * length)
+    w = motion.coefficients.copy()
+    w[0, head.index["eyeSquintLeft"]] += 2
+    d = Displacement(head)(motion, replace(motion, coefficients=w), 0, narrow)
+    after = aspect + (d[lower, 1] - d[upper, 1]).mean() / length
+    assert after > min(0.95 * MIN_EYE_ASPECT, 0.75 * aspect)
 
 
 def test_a_grey_photo_stays_grey(head, face):

@@ -25,6 +25,8 @@ LID_FALLOFF = 0.5  # cm, Gaussian: how far a lid correction reaches
 BROW_RIGIDITY = 0.85  # fraction of the displacement that both rows of a brow share
 MAX_LID_OPENING, MAX_LID_CLOSING = 0.5, 0.45  # change of the eye's opening, over the opening in the source
 MAX_EYE_ASPECT = 0.4  # eye opening over eye length to which lids open at most
+MIN_EYE_ASPECT = 0.13  # likewise, to which they close: narrower eyes are slits
+NARROW_LID_CLOSING = 0.2  # change of the opening of an eye that is as narrow in the source, over that opening
 SMILE_LIFT_REMOVAL = 1.0  # fraction of the lift of the middle of the lips that is taken out of a smile
 OUTLINE_GAIN = 0.05  # fraction of the displacement that the outline of the face keeps: hair and background stay
 OUTLINE_RADIUS = 0.08  # face sizes: distance from the visible outline at which skin begins to move
@@ -140,8 +142,10 @@ class Displacement:
             change = float(((d[lower, :2] - d[upper, :2]) @ axis).mean())
             opening = float(openings.mean())
             length = float(np.linalg.norm(landmarks[eye[8]] - landmarks[eye[0]]))
-            max_change = min(MAX_LID_OPENING * opening, max(MAX_EYE_ASPECT * length - opening, 0.0))
-            excess = change - min(max(change, -MAX_LID_CLOSING * opening), max_change)
+            max_opening = min(MAX_LID_OPENING * opening, max(MAX_EYE_ASPECT * length - opening, 0.0))
+            max_closing = max(NARROW_LID_CLOSING * opening, opening - MIN_EYE_ASPECT * length)
+            max_closing = min(MAX_LID_CLOSING * opening, max_closing)
+            excess = change - min(max(change, -max_closing), max_opening)
             if excess != 0:
                 d[:, :2] += excess * weights[:, None] * axis
 

@@ -19,7 +19,7 @@ from asccl.types import Image, LazyImage
 UPPER, LOWER = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
 MIN_GROWTH = 0.5  # pixels by which a mouth opens for its rows to part
 FRACTIONS = np.linspace(0.25, 0.8, 23, dtype=np.float32)  # of the opening, from the upper lip, where the rows may part
-BELOW_TEETH = 0.95  # likewise, for a mouth that shows the upper row alone
+BELOW_TEETH = 1.0  # likewise, for a mouth that shows the upper row alone
 CONTRAST = 7.0  # how clearly the darkest line decides
 MIN_LINE_DEPTH, FULL_LINE_DEPTH = 0.12, 0.35  # darkness of a line between the rows over the brightness around it
 CURVE_DEGREE = 2  # of the polynomial of the fraction along the mouth

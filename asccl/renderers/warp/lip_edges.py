@@ -19,9 +19,9 @@ MIXING = 1.35 * SMOOTHING  # face sizes: how far both lips mix in the field, and
 REACH = 2.4  # standard deviations, within which a field is corrected
 LINEAR, SQUARED = 0.717, 0.416  # exp(-(LINEAR x + SQUARED x^2)): 1 - erf(x / sqrt(2)), what a smoothed step lacks
 MIN_ERROR = 0.2  # pixels by which the field is off at an edge, for a correction
-COVER = 0.013  # face sizes by which lips that meet go further over the teeth: a tracker's edge lies on these
+COVER = 0.013  # face sizes by which lips go further over the teeth: the tracked edge often lies on these
 MAX_MET_GAP = 0.03  # face sizes: lips with a smaller gap begin to meet
-FULL_CLOSING = 0.03  # face sizes by which a gap gets smaller where lips meet that were open
+FULL_CHANGE = 0.03  # face sizes by which a gap changes for lips to go over the teeth as far as that
 
 UPPER = [mesh.INNER_LIP_CORNERS[0], *mesh.UPPER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
 LOWER = [mesh.INNER_LIP_CORNERS[0], *mesh.LOWER_INNER_LIP, mesh.INNER_LIP_CORNERS[1]]
@@ -62,15 +62,15 @@ def sharpen_lip_edges(field: np.ndarray, landmarks: np.ndarray, edited_landmarks
 
 
 def _cover(before: np.ndarray, after: np.ndarray, size: float) -> np.ndarray:
-    """How much further lips that meet go over the teeth, (2, 11, 2) pixels.
+    """How much further lips go over the teeth, (2, 11, 2) pixels: both where they meet, the lower one where they part.
 
     before, after: edges of both lips from corner to corner, (2, 11, 2). size: of the face, pixels.
     """
     down = mouth_axes(after)[1]
     old, new = ((lips[1] - lips[0]) @ down / size for lips in (before, after))
-    closing = np.clip((old - new) / FULL_CLOSING, 0, 1)
-    amount = COVER * size * closing * smoothstep((MAX_MET_GAP - new) / MAX_MET_GAP)
-    return np.stack([amount, -amount])[..., None] * down
+    meeting = np.clip((old - new) / FULL_CHANGE, 0, 1) * smoothstep((MAX_MET_GAP - new) / MAX_MET_GAP)
+    parting = np.clip((new - old) / FULL_CHANGE, 0, 1)
+    return COVER * size * np.stack([meeting, -np.maximum(meeting, parting)])[..., None] * down
 
 
 def _correction(lips: np.ndarray, missing: np.ndarray, corners: tuple[int, int, int, int], sigma: float) -> np.ndarray:

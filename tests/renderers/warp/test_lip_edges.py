@@ -126,6 +126,13 @@ def test_the_edges_of_closed_lips_get_their_own_displacement():
         assert field[y, x, 1] == pytest.approx(after[point, 1] - before[point, 1] + covered, rel=0.2)
 
 
+def test_a_lower_lip_that_goes_down_covers_teeth_beyond_its_tracked_edge():
+    before, after = grin(20), grin(32)
+    image = close_lips(before, after, error=2)
+    x, y = np.round(after[14, :2]).astype(int)
+    assert image[y + 1 : y + 9, x].mean(1).max() < np.mean(LIP) + 6
+
+
 def test_far_from_the_lips_the_field_stays():
     before, after = grin(24), grin(0)
     box = FIELD.edit_box(before, after[:468], SIZE)
