@@ -18,7 +18,7 @@ from asccl.types import Image
 # face sizes, standard deviations: skin's grain and the line of a fold; its shade; the skin around it
 GRAIN_WIDTH, SHADE_WIDTH, SURROUNDINGS_WIDTH = 0.012, 0.035, 0.13
 GRAIN_DEPTH = 0.025  # log brightness: deeper lines are creases, fainter ones are grain
-MAX_SHADE = 0.3  # log brightness: a wider shade of this depth is hair or a nostril, and stays
+MAX_SHADE = 0.4  # log brightness: a wider shade of this depth is hair or a nostril, and stays
 OUTLIER = 0.25  # log brightness at which a pixel hardly counts as skin around a fold
 OUTLIER_PASSES = 2
 BULGE_SHARE = 0.7  # by which the light on the bulge beside a fold goes

@@ -93,6 +93,7 @@ class Displacement:
         gap_change = self._lips.change(motion, edited_motion, t, landmarks)
         self._lips.drop_jaw(d, gap_change, motion, t, outline)
         self._bound_lids(d, landmarks)
+        gap_change = self._lips.close_corners(d, gap_change, landmarks)
         self._lips.constrain(d, gap_change, motion.rotation[t])
         return d
 

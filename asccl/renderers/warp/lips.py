@@ -2,6 +2,9 @@
 
 Lips that open further do so with the jaw, as a jaw drops: the lower lip and the chin go down, and the upper lip stays
 with the skull. Whatever else an edit changes of the gap is taken back, half at each lip.
+
+A smile pulls the lips apart beside the corners, where the frame shows a dark triangle. Where the corners come in, the
+lips close beside them, or the triangle would be squeezed to a dark dot.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asccl.face import mesh
+from asccl.face.easing import smoothstep
 from asccl.morphable.head import HeadModel
 from asccl.renderers.warp.field import face_size
 from asccl.types import Motion
@@ -22,6 +26,9 @@ CLOSED_LIP_GAP = 0.035  # face sizes: lips with a smaller gap count as closed an
 UPPER_CLOSING_SHARE = 0.75  # of the closing of a grin, which mostly raises the upper lip
 CHIN_GAIN = 0.6  # of the outline of the chin, when the jaw drops
 CHIN_REACH = 8  # points of the outline on each side of the chin, to which it fades
+# share by which the gap closes beside the corners of a mouth that gets narrower, at nine columns
+CORNER_CLOSING = np.array([0.9, 0.6, 0.25, 0, 0, 0, 0.25, 0.6, 0.9])
+MIN_NARROWING, FULL_NARROWING = 0.02, 0.08  # face sizes by which a mouth gets narrower: none of it, and all
 MAX_CHIN_TURN, FREE_CHIN_TURN = 0.5, 0.2  # sine of the head's turn at which the outline of the chin stays, and moves
 MIDDLE = slice(3, 6)  # of the nine columns along the mouth
 UPPER, LOWER = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
@@ -98,6 +105,26 @@ class LipGap:
         free = np.clip((MAX_CHIN_TURN - turn) / (MAX_CHIN_TURN - FREE_CHIN_TURN), 0, 1)
         weights = outline + (1 - outline) * np.float32(free) * self._chin
         d += opening * (self._jaw @ rotation.T) * weights[:, None]
+
+    def close_corners(self, d: np.ndarray, change: GapChange, landmarks: np.ndarray) -> GapChange:
+        """Close the lips beside the corners of a mouth that gets narrower, as when a smile goes.
+
+        Args:
+            d: displacement of all landmarks, (468, 3) pixels.
+            change: of the gap.
+            landmarks: of the source, (478, 3) pixels.
+
+        Returns:
+            The change with a closing that includes the corners.
+        """
+        corners = list(mesh.INNER_LIP_CORNERS)
+        before, after = (
+            float(np.linalg.norm(np.diff(p[corners, :2], axis=0))) for p in (landmarks, landmarks[:468] + d)
+        )
+        narrowing = (before - after) / face_size(landmarks)
+        share = CORNER_CLOSING * smoothstep(np.array((narrowing - MIN_NARROWING) / (FULL_NARROWING - MIN_NARROWING)))
+        gap = np.linalg.norm(landmarks[LOWER, :2] - landmarks[UPPER, :2], axis=1)
+        return change._replace(closing=np.minimum(change.closing, -share * gap))
 
     def constrain(self, d: np.ndarray, change: GapChange, rotation: np.ndarray) -> None:
         """Correct the displacement (468, 3) of all landmarks so that the gap changes as it may, in place.

@@ -1,9 +1,10 @@
 """Teeth: the lips move over rows of teeth that keep their length.
 
 The field that moves the skin is valid up to the lips. Between them, only the rim of a lip moves with it; further inside
-the displacement fades to that of the teeth, which is one smooth curve along the mouth. The upper row stays with the
-skull, except that it follows a lip that rises by half: what the lip uncovers is stretched from the teeth beside it, and
-would make them too long. The lower row stands on the jaw, and moves with the lip where the jaw is open.
+the displacement fades to that of the teeth, which is linear along the mouth: a row shifts and tilts as a whole. The
+upper row stays with the skull, except that it follows a lip that rises by half: what the lip uncovers is stretched from
+the teeth beside it, and would make them too long. The lower row stands on the jaw, and moves with the lip where the jaw
+is open.
 
 Where the jaw drops, the mouth opens between its rows of teeth, see `jaw_drop.py`: all below goes down with the jaw, and
 the gap gets the colour of the cavity.
@@ -41,7 +42,7 @@ UPPER_SHARE = 0.5  # how far the upper teeth follow an upper lip that goes up, o
 LOWER_ROW = 0.4  # lip openings: height of the lower teeth, which move with the lower lip of an open jaw
 MIN_JAW_GAP, FULL_JAW_GAP = 0.13, 0.25  # face sizes: lip gap from which on the jaw is open
 LINE_SMOOTHING = 0.08  # face sizes: width of the box filter along the lines of the lips
-CURVE_DEGREE = 2  # of the polynomial along the mouth that displaces the rows of teeth
+CURVE_DEGREE = 1  # of the polynomial along the mouth that displaces the rows of teeth, which do not bend
 MIN_STRETCH, MAX_STRETCH = 1.7, 3.2  # stretch at which the cavity begins to cover what is stretched, and covers it all
 MIN_CAVITY_GAP, FULL_CAVITY_GAP = 0.02, 0.05  # face sizes: lip gap of the edit, for a cavity to be visible
 NO_SIGHT, FULL_SIGHT = 0.35, 0.8  # lip gap, over the largest, that shows nothing of the cavity, and all of it

@@ -115,3 +115,15 @@ def test_corners_that_come_in_lose_their_dark_dots():
     x, y = corner - (box.x0, box.y0)
     assert filled[y, x].mean() > kept[y, x].mean() + 60
     assert (kept == image[box.slices]).all()
+
+
+@pytest.mark.parametrize(("smile", "corner_share"), [(-0.9, 0.4), (0.4, 0.9)])
+def test_lips_close_beside_the_corners_of_a_mouth_that_gets_narrower_alone(smile, corner_share):
+    motion, points = face_motion(jawOpen=0.3, mouthSmileLeft=0.9, mouthSmileRight=0.9)
+    edited = motion.coefficients.copy()
+    edited[0, [HEAD.index["mouthSmileLeft"], HEAD.index["mouthSmileRight"]]] += smile
+    moved = points[:468] + Displacement(HEAD)(motion, replace(motion, coefficients=edited), 0, points)
+    upper, lower = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
+    before, after = (np.linalg.norm(p[lower, :2] - p[upper, :2], axis=1) for p in (points, moved))
+    assert (after / before)[4] == pytest.approx(1, abs=0.05)
+    assert ((after / before)[[0, 8]] < corner_share).all() == (smile < 0)
