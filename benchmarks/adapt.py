@@ -1,10 +1,10 @@
 """Measure what the adaptation of an edit gains, and which of its bounds buys what.
 
-Every clip is edited on its sample frames: by the plain preset, and by adaptations with all bounds, without any, and
-with one of them alone. Columns: seconds and renders of the search; probability of the emotion to the two networks that
-the search reads, and to a held-out network that it never reads; identity cosine; raw shift of the mean embedding (what
-the mean term of FAD measures); SCC score (the paper's metric); distance of the lip landmarks in per cent of the eye
-distance.
+Every clip is edited on its sample frames: by the plain preset, and by adaptations with all bounds, without any, with
+one of them alone, and with all but one (a bound that does not count has no price either). Columns: seconds and renders
+of the search; probability of the emotion to the two networks that the search reads, and to a held-out network that it
+never reads; identity cosine; raw shift of the mean embedding (what the mean term of FAD measures); SCC score (the
+paper's metric); distance of the lip landmarks in per cent of the eye distance.
 
     python -m benchmarks.adapt [CLIP ...] [--emotions sad angry ...] [--frames 6] [--json FILE]
 
@@ -40,9 +40,13 @@ from benchmarks.held_out import held_out_probabilities
 from benchmarks.report import print_rows
 
 EXAMPLES = [Path(__file__).parents[1] / "examples" / name for name in ("astronaut.mp4", "rendered.mp4")]
-# which bounds count: none, each one alone, all
-ABLATIONS = {"adapted, no bound": (), **{f"adapted, {name} alone": (name,) for name in BOUND_NAMES}}
-ABLATIONS["adapted, all bounds"] = BOUND_NAMES
+# which bounds count: none, each one alone, all, all but one
+ABLATIONS = {
+    "adapted, no bound": (),
+    **{f"adapted, {name} alone": (name,) for name in BOUND_NAMES},
+    "adapted, all bounds": BOUND_NAMES,
+    **{f"adapted, all but {name}": tuple(other for other in BOUND_NAMES if other != name) for name in BOUND_NAMES},
+}
 COLUMNS = ("seconds", "renders", "searched", "held out", "identity", "raw shift", "SCC", "lips %")
 
 

@@ -27,9 +27,9 @@ from asccl.types import EMOTIONS, Image, Motion
 # calm people: a wrinkled nose with a raised lip costs identity long before it reads as disgust, and so do the raised
 # brows, wide eyes and open mouth of surprise and fear.
 MIN_MEAN_COSINES: Mapping[str, float] = MappingProxyType(
-    dict.fromkeys(EMOTIONS, 0.912) | {"disgusted": 0.86, "fear": 0.885, "surprised": 0.885}
+    dict.fromkeys(EMOTIONS, 0.925) | {"disgusted": 0.9, "fear": 0.912, "surprised": 0.912}
 )
-MIN_MEAN_COSINE = 0.912  # of an emotion without a budget of its own
+MIN_MEAN_COSINE = 0.925  # of an emotion without a budget of its own
 MIN_STRENGTH, MAX_STRENGTH = 0.55, 1.3
 MAX_ITERATIONS = 3
 RELATIVE_TOLERANCE = 0.05  # change of the strength below which the search ends

@@ -70,3 +70,7 @@ def test_sadness_raises_the_inner_end_of_the_brow_alone():
 
 def test_disgust_lowers_the_brow_less_than_anger():
     assert brow_shift("disgusted")[:, 1].mean() < 0.75 * brow_shift("angry")[:, 1].mean()
+
+
+def test_disgust_leaves_the_cheeks_to_a_smile():
+    assert PRESETS["disgusted"].units["cheekSquint"] < 0.5 * PRESETS["happy"].units["cheekSquint"]

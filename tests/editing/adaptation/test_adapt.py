@@ -28,7 +28,7 @@ def session(still: Path, editor) -> PreviewSession:
 
 
 def plan(session: PreviewSession, **options) -> EditPlan:
-    request = EditRequest(session.path, **{"emotion": "surprised", **options})
+    request = EditRequest(session.path, **{"emotion": "fear", **options})
     frames = EditFrames(session.face, session.frames.motion, np.zeros(len(session.frames.motion)))
     return plan_edit(request, frames, load_models())
 

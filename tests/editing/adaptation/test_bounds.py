@@ -40,6 +40,11 @@ def test_an_edit_may_keep_the_identity_loss_of_its_preset():
     assert bounds["identity"] == pytest.approx(0.4)
 
 
+def test_an_adapted_edit_may_not_exceed_the_identity_budget():
+    bounds, _ = cost_limits(plain(0.05), Goal(certain("sad")), 0.1, certain("neutral"))
+    assert bounds["identity"] == pytest.approx(0.1)
+
+
 def test_neutral_has_room_though_its_preset_costs_nothing():
     scales = cost_scales(plain(), Goal(certain("neutral")), None)
     assert min(scales["raw shift"] / 100, scales["scc"] / 0.01, scales["lips"]) > 1
