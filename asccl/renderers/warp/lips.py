@@ -27,8 +27,8 @@ UPPER_CLOSING_SHARE = 0.75  # of the closing of a grin, which mostly raises the 
 CHIN_GAIN = 0.6  # of the outline of the chin, when the jaw drops
 CHIN_REACH = 8  # points of the outline on each side of the chin, to which it fades
 # share by which the gap closes beside the corners of a mouth that gets narrower, at nine columns
-CORNER_CLOSING = np.array([0.9, 0.6, 0.25, 0, 0, 0, 0.25, 0.6, 0.9])
-MIN_NARROWING, FULL_NARROWING = 0.02, 0.08  # face sizes by which a mouth gets narrower: none of it, and all
+CORNER_CLOSING = np.array([0.8, 0.4, 0, 0, 0, 0, 0, 0.4, 0.8])
+MIN_NARROWING, FULL_NARROWING = 0.04, 0.11  # face sizes by which a mouth gets narrower: none of it, and all
 MAX_CHIN_TURN, FREE_CHIN_TURN = 0.5, 0.2  # sine of the head's turn at which the outline of the chin stays, and moves
 MIDDLE = slice(3, 6)  # of the nine columns along the mouth
 UPPER, LOWER = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
