@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from asccl.directors.base import ReferenceStyle
 from asccl.directors.reference import check_emotions
 from asccl.editing.adaptation.measures import read_networks
 from asccl.editing.adaptation.samples import FacePatch, place_landmarks, select_samples
+from asccl.editing.cache import KeyedCache
 from asccl.editing.frames import EditFrames, ObservedFace
 from asccl.editing.models import Models
 from asccl.editing.plan import plan_edit
@@ -28,6 +29,7 @@ from asccl.video import Limits, draw_badge, read_frame_at, sample_frames
 SAMPLED_FRAMES = 16  # of a file
 STRENGTH_SAMPLES = 4  # of the sampled frames that show the face
 ADAPTATION_SAMPLES = 3  # likewise, rendered by an adaptation
+KEPT_MOMENTS = 2  # of a file, so that another emotion or intensity at the same moment need not detect the face again
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,23 @@ def reference_style(frames: SampledFrames, models: Models) -> ReferenceStyle:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """One frame of a file with its face.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        motion: of the sampled frames and, last, of this one.
+        landmarks: (478, 3) pixels; None without a face.
+        presence: see `Preview`.
+    """
+
+    image: Image
+    motion: Motion
+    landmarks: np.ndarray | None = None
+    presence: float = 0.0
+
+
+@dataclass(frozen=True)
 class PreviewSession:
     """One face of one file, of which any frame can be shown edited.
 
@@ -98,12 +117,14 @@ class PreviewSession:
         frames: sampled from it.
         face: as observed on these frames.
         quick_face: likewise, with one frame for the strength of an edit, for quick previews of the plain preset.
+        moments: the latest that were shown, by their time.
     """
 
     path: Path
     frames: SampledFrames
     face: ObservedFace
     quick_face: ObservedFace
+    moments: KeyedCache[Moment] = field(default_factory=lambda: KeyedCache(KEPT_MOMENTS), compare=False, repr=False)
 
     @classmethod
     def open(cls, path: Path, face: DetectedFace, models: Models, limits: Limits) -> PreviewSession:
@@ -166,21 +187,28 @@ class PreviewSession:
             UnreadableError, LimitError: the file cannot be read.
             InputError, SettingError, WeightsError: see `plan_edit`.
         """
-        image = read_frame_at(self.path, time, limits).image
-        landmarks = models.landmarker.detect(image, self.typical_landmarks())
+        moment = self.moments.get(time, lambda: self._observe(time, models, limits))
+        image, landmarks, motion = moment.image, moment.landmarks, moment.motion
         if landmarks is None:
             return Preview(image, image, 0.0)
-        pose = estimate_head_pose(landmarks)
-        presence = float(turn_weight(np.array(pose.yaw), np.array(pose.pitch)))
-        identity = self.frames.motion.identity.astype(np.float64)
-        fitted = replace(_fit_frames(landmarks[None], models.fitter, identity), weight=np.full(1, presence, np.float32))
-        motion = append_motion(self.frames.motion, fitted)
         times = np.append(np.full(len(self.frames.motion), np.nan), time)
         face, planned = (self.quick_face, replace(request, adapt=False)) if is_quick else (self.face, request)
         plan = plan_edit(planned, EditFrames(face, motion, times), models, reference, progress)
         edited = as_image(plan.start().render(image, landmarks, len(motion) - 1))
         marked = as_image(draw_badge(edited)) if request.badge else edited
-        return Preview(image, marked, presence, box=tuple(map(float, bounding_box(landmarks))))
+        return Preview(image, marked, moment.presence, box=tuple(map(float, bounding_box(landmarks))))
+
+    def _observe(self, time: float, models: Models, limits: Limits) -> Moment:
+        """Decode a frame, and detect and fit its face."""
+        image = read_frame_at(self.path, time, limits).image
+        landmarks = models.landmarker.detect(image, self.typical_landmarks())
+        if landmarks is None:
+            return Moment(image, self.frames.motion)
+        pose = estimate_head_pose(landmarks)
+        presence = float(turn_weight(np.array(pose.yaw), np.array(pose.pitch)))
+        identity = self.frames.motion.identity.astype(np.float64)
+        fitted = replace(_fit_frames(landmarks[None], models.fitter, identity), weight=np.full(1, presence, np.float32))
+        return Moment(image, append_motion(self.frames.motion, fitted), landmarks, presence)
 
     def typical_landmarks(self) -> np.ndarray:
         """Landmarks of the sampled frame with the face of median size."""
@@ -217,5 +245,6 @@ def append_motion(sampled: Motion, shot: Motion) -> Motion:
 
 
 def preview_bytes(session: PreviewSession) -> int:
-    """Memory of the sampled frames of a session, in bytes."""
-    return sum(image.nbytes for image in session.frames.images) + session.frames.landmarks.nbytes
+    """Memory of the sampled frames of a session and of the moments that it keeps, in bytes."""
+    images = session.frames.images
+    return sum(image.nbytes for image in images) + KEPT_MOMENTS * images[0].nbytes + session.frames.landmarks.nbytes

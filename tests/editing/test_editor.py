@@ -177,6 +177,18 @@ def test_two_edits_at_once_do_not_disturb_each_other(pixels, short_clip: Path, s
     assert (np.array(alone[0]) != alone[1]).any()
 
 
+def test_another_emotion_at_the_same_moment_decodes_no_frame(editor: Editor, short_clip: Path, monkeypatch) -> None:
+    editor.quick_preview(EditRequest(short_clip, emotion="sad"), 0.4)
+    monkeypatch.setattr("asccl.editing.preview.read_frame_at", None)
+    assert editor.quick_preview(EditRequest(short_clip, emotion="happy"), 0.4).presence > 0
+
+
+def test_a_preview_leaves_the_frame_of_its_moment_as_it_is(editor: Editor, short_clip: Path) -> None:
+    before = editor.quick_preview(EditRequest(short_clip, emotion="sad"), 0.4).source.copy()
+    again = editor.quick_preview(EditRequest(short_clip, emotion="happy", badge=True), 0.4)
+    np.testing.assert_array_equal(again.source, before)
+
+
 def test_two_previews_at_once_do_not_disturb_each_other(short_clip: Path) -> None:
     requests = [EditRequest(short_clip, emotion=emotion) for emotion in ("sad", "surprised")] * 2
     fresh, shared = Editor(), Editor()
