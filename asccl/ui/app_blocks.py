@@ -18,6 +18,7 @@ UNCHANGED = gr.skip()
 TIME_SLIDERS = ("time", "start", "end")  # elem_id of those that the length of a file bounds
 JOIN_RATE, JOIN_BURST = 20.0, 200  # requests of one address for work and its messages: a second, and at once
 REFUSAL_COST = 20  # requests; an address that asks for more than it may pays for them with its next ones
+QUEUE_INTERVAL = 0.02  # seconds between two looks of Gradio's idle queue for new requests; by default 0.001
 
 
 class AppBlocks(gr.Blocks):
@@ -29,6 +30,9 @@ class AppBlocks(gr.Blocks):
     For every `gr.skip()`, Gradio builds the widget and the JSON schema of its values anew, which takes milliseconds of
     the thread that serves everybody. A job that reports its progress skips most of its outputs, twice a second.
 
+    Gradio's queue looks for requests a thousand times a second, and each time it takes Python's lock from the threads
+    that compute. `QUEUE_INTERVAL` is enough.
+
     Attributes:
         joins: limit on the requests of one address for work and for its messages.
     """
@@ -36,6 +40,20 @@ class AppBlocks(gr.Blocks):
     def __init__(self, **settings: Any):
         super().__init__(**settings)
         self.joins = RateLimiter(JOIN_RATE, JOIN_BURST)
+
+    def queue(self, *arguments: Any, **settings: Any) -> AppBlocks:
+        """Create the queue, as Gradio does, with our own interval.
+
+        Args:
+            arguments: of `gr.Blocks.queue`.
+            settings: of `gr.Blocks.queue`.
+
+        Returns:
+            This page.
+        """
+        super().queue(*arguments, **settings)
+        self._queue.sleep_when_free = self._queue.progress_update_sleep_when_free = QUEUE_INTERVAL
+        return self
 
     def charge_refusal(self, address: str) -> None:
         """Let an address pay for work that was refused: it costs as much as work that is done."""

@@ -9,7 +9,7 @@ import pytest
 from coroutines import run_coroutine
 from gradio.state_holder import SessionState
 
-from asccl.ui.app_blocks import AppBlocks
+from asccl.ui.app_blocks import QUEUE_INTERVAL, AppBlocks
 
 
 def convert(predictions: Any, count: int = 2, kind: type[gr.Blocks] = AppBlocks) -> tuple[list[Any], list[bool]]:
@@ -84,3 +84,9 @@ def test_a_time_of_a_longer_file_is_the_end_of_a_shorter_one(sent, taken):
         slider = gr.Slider(0, 2.2, 0, step=0.01, elem_id="time")
         page.load(lambda time: None, [slider], None)
     assert run_coroutine(page.preprocess_data(page.fns[0], [sent], SessionState(page))) == [taken]
+
+
+def test_an_idle_queue_rarely_takes_the_lock_of_python():
+    with AppBlocks(analytics_enabled=False) as page:
+        page.queue()
+    assert page._queue.sleep_when_free == QUEUE_INTERVAL
