@@ -50,8 +50,8 @@ MAX_INSPECTIONS = 2  # at the same time; detecting and fitting a face, or compar
 MAX_DOWNLOADS = 2  # of weights from the Hub, at the same time
 MAX_ADAPTATIONS = 1  # for previews, at the same time
 MAX_EVENTS = 500  # of Gradio, running or waiting for a place; with its default of 40, one address could take them all
-SESSION_JOBS, ADDRESS_JOBS = 2, 8  # of each kind, running and waiting, of one open page and of one address
-SESSION_LOOKS, ADDRESS_LOOKS = 6, 24
+SESSION_JOBS, SESSION_LOOKS = 2, 6  # of each kind, running and waiting, of one open page
+ADDRESS_LIMIT = 24  # likewise of one address, which a class may share
 QUEUE_SIZE = 1000  # of Gradio; `Places` limits the work
 MAX_SESSIONS = 500  # whose widgets Gradio remembers, 0.35 MB and the latest images each; by default 10,000
 UPLOAD_FACTOR = 2  # files of one request together, over the largest single file
@@ -81,10 +81,10 @@ def build_page(
         The page, to be launched by `serve`.
     """
     page = AppBlocks(title=TITLE, analytics_enabled=False)
-    charged = partial(Places, on_refusal=page.charge_refusal)
-    edits = JobRunner(EDIT_STAGES, charged(MAX_EDITS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder, max_silence)
-    comparisons = JobRunner(COMPARISON_STAGES, charged(MAX_COMPARISONS, SESSION_JOBS, ADDRESS_JOBS), listeners, folder)
-    limited = partial(charged, session_limit=SESSION_LOOKS, address_limit=ADDRESS_LOOKS, listeners=listeners)
+    charged = partial(Places, address_limit=ADDRESS_LIMIT, on_refusal=page.charge_refusal)
+    edits = JobRunner(EDIT_STAGES, charged(MAX_EDITS, SESSION_JOBS), listeners, folder, max_silence)
+    comparisons = JobRunner(COMPARISON_STAGES, charged(MAX_COMPARISONS, SESSION_JOBS), listeners, folder)
+    limited = partial(charged, session_limit=SESSION_LOOKS, listeners=listeners)
     inspection_threads = background_executor(MAX_INSPECTIONS, INSPECTION_NICENESS)
     looks, inspections = limited(MAX_LOOKS), limited(MAX_INSPECTIONS, executor=inspection_threads)
     downloads, adaptations = limited(MAX_DOWNLOADS), limited(MAX_ADAPTATIONS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import threading
 import time
@@ -50,10 +51,11 @@ class Ticket:
 
     Attributes:
         caller: who asked.
+        number: of its issue, among the events of these places.
     """
 
-    def __init__(self, caller: Caller, places: Places):
-        self.caller, self._places = caller, places
+    def __init__(self, caller: Caller, places: Places, number: int):
+        self.caller, self.number, self._places = caller, number, places
         self._since = time.monotonic()
 
     @property
@@ -80,10 +82,11 @@ class Ticket:
 class Places:
     """A number of places. Addresses take turns; within an address, whoever came first is first.
 
-    The next turn goes to the address whose work has taken the least time lately, so that costly work of one address
-    does not delay the others. Where there are several places, no address has all of them. An address whose work has
-    taken much more time than that of the others (see `WorkAccounts`) pauses after each piece of work, unless none of
-    the others has had or wanted a place for `QUIET_SECONDS`. Work for whose messages nobody waits gets no place.
+    The next turn goes to the address that has waited longest since it asked, or since its last turn ended if that was
+    later. A flood of requests therefore gets one turn when everybody else gets one, and nobody waits longer than a
+    round. Where there are several places, no address has all of them. An address whose work has taken much more time
+    than that of the others (see `WorkAccounts`) pauses after each piece of work, unless none of the others has had or
+    wanted a place for `QUIET_SECONDS`. Work for whose messages nobody waits gets no place.
 
     Args:
         count: of the places: how many work at the same time.
@@ -117,6 +120,8 @@ class Places:
         self._accounts = WorkAccounts()
         self._last_uses: dict[str, float] = {}  # time at which an address last had a ticket, for `QUIET_SECONDS`
         self._starts: dict[Ticket, float] = {}  # of the running tickets
+        self._events = itertools.count()  # numbers the tickets and the ends of turns
+        self._turn_ends: dict[str, int] = {}  # number of the last one of each address that has tickets
         self._next_fill = -math.inf  # time of the next `_fill_again`
         self.running: list[Ticket] = []
         self._waiting: list[Ticket] = []
@@ -128,9 +133,9 @@ class Places:
         Raises:
             SettingError: the session or the address has too many tickets already, or all have together.
         """
-        ticket = Ticket(caller, self)
         with self._lock:
             self._check_limits(caller)
+            ticket = Ticket(caller, self, next(self._events))
             self._waiting.append(ticket)
             self._fill()
         try:
@@ -139,7 +144,11 @@ class Places:
             with self._lock:
                 (self.running if ticket in self.running else self._waiting).remove(ticket)
                 now = self._clock()
-                self._accounts.add(caller.address, now - self._starts.pop(ticket, now), now)
+                if ticket in self._starts:
+                    self._accounts.add(caller.address, now - self._starts.pop(ticket), now)
+                    self._turn_ends[caller.address] = next(self._events)
+                addresses = {other.caller.address for other in self._tickets()}
+                self._turn_ends = {name: number for name, number in self._turn_ends.items() if name in addresses}
                 self._last_uses[caller.address] = now
                 self._fill()
 
@@ -199,18 +208,14 @@ class Places:
 
     def _in_order(self) -> list[Ticket]:
         """The waiting tickets in the order in which they get a place: one of each address, then the second of each."""
-        now = self._clock()
-        used = {ticket.caller.address: self._accounts.seconds(ticket.caller.address, now) for ticket in self._tickets()}
-        for ticket, start in self._starts.items():
-            used[ticket.caller.address] += now - start
+        busy = {ticket.caller.address for ticket in self.running}  # these are having their turn
         earlier: Counter[str] = Counter()
-        rounds: list[tuple[int, float]] = []
+        turns: dict[Ticket, tuple[int, bool, int]] = {}
         for ticket in self._waiting:
             address = ticket.caller.address
-            rounds.append((earlier[address], used[address]))
+            turns[ticket] = earlier[address], address in busy, max(ticket.number, self._turn_ends.get(address, 0))
             earlier[address] += 1
-        order = sorted(range(len(self._waiting)), key=lambda index: (*rounds[index], index))
-        return [self._waiting[index] for index in order]
+        return sorted(self._waiting, key=turns.__getitem__)
 
     def _fill(self) -> None:
         """Give free places to waiting tickets."""

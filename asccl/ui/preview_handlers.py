@@ -74,9 +74,16 @@ class PreviewHandlers:
             preview = self.editor.quick_preview(request, moment, caller.session)
             return *_show_preview(preview, moment, settings), not preview.is_final
 
+        def look_if_fitted() -> tuple[Any, str, bool] | EditRequest:
+            request = settings.request(self.editor)
+            return look(request) if self.editor.is_fitted(request) else request
+
         try:
-            request = await self._fitted_request(caller, settings)
-            return await self.looks.run(caller, look, request)
+            result = await self.looks.run(caller, look_if_fitted)
+            if isinstance(result, EditRequest):  # its face is fitted at a place where quick previews need not wait
+                await self.inspections.run(caller, self.editor.fit_face, result, caller.session)
+                result = await self.looks.run(caller, look, result)
+            return result
         except SettingError as error:
             return gr.skip(), note_line(error_message(error), failed=True), False
         except Exception as error:
@@ -138,22 +145,18 @@ class PreviewHandlers:
             Value of the moving preview, and a line with an error or nothing.
         """
         caller = Caller.of(page)
+
+        def make(output: Path) -> None:
+            self.editor.preview_clip(settings.request(self.editor), float(time or 0), output, caller.session)
+
         yield None, status_line("busy", "Making two seconds…")
         try:
-            request = await self._fitted_request(caller, settings)
             with TemporaryDirectory(prefix="asccl-run-", dir=self.folder) as folder:
-                output, moment = Path(folder, "preview.mp4"), float(time or 0)
-                await self.inspections.run(caller, self.editor.preview_clip, request, moment, output, caller.session)
+                output = Path(folder, "preview.mp4")
+                await self.inspections.run(caller, make, output)
                 yield {"video": FileData(path=str(output), orig_name=output.name).model_dump()}, ""
         except Exception as error:
             yield None, note_line(error_message(error), failed=True)
-
-    async def _fitted_request(self, caller: Caller, settings: EditSettings) -> EditRequest:
-        """Build a request, and fit its face at a place of its own, so that quick previews of others need not wait."""
-        request = await self.looks.run(caller, settings.request, self.editor)
-        if not self.editor.is_fitted(request):
-            await self.inspections.run(caller, self.editor.fit_face, request, caller.session)
-        return request
 
     def end(self, page: gr.Request) -> None:
         """End the adaptation for a closed page."""

@@ -42,7 +42,7 @@ class WorkAccounts:
 
         Args:
             address: whose work it was.
-            seconds: that it took; 0 for a request that got no place.
+            seconds: that it took.
             now: monotonic seconds.
         """
         earlier = self._accounts.get(address, Account(0.0, now, now))
@@ -51,10 +51,6 @@ class WorkAccounts:
         self._accounts = {
             name: account for name, account in self._accounts.items() if account.seconds_at(now) > NEGLIGIBLE
         }
-
-    def seconds(self, address: str, now: float) -> float:
-        """Return the recent work of an address. now: monotonic seconds."""
-        return self._accounts[address].seconds_at(now) if address in self._accounts else 0.0
 
     def resting(self, running: Iterable[tuple[str, float]], now: float) -> set[str]:
         """Return the greedy addresses, which have had much more than the others, while they are to pause.

@@ -10,8 +10,9 @@ from coroutines import run_coroutine
 from asccl.errors import CancelledError, SettingError
 from asccl.ui import places as places_module
 from asccl.ui.listeners import Listeners
+from asccl.ui.page import ADDRESS_LIMIT, MAX_EDITS, SESSION_JOBS
 from asccl.ui.places import QUIET_SECONDS, Caller, Places
-from asccl.ui.work_accounts import HALF_LIFE, REST_FACTOR, WorkAccounts
+from asccl.ui.work_accounts import HALF_LIFE, REST_FACTOR, Account
 
 
 def test_addresses_take_turns():
@@ -25,18 +26,30 @@ def test_addresses_take_turns():
         assert [other.position, second.position, third.position] == [1, 2, 3]
 
 
-def test_costly_work_of_one_address_does_not_delay_the_others():
-    """Of two addresses that wait, the one whose work has taken less time comes first, although it came later."""
+def test_a_flood_gets_one_turn_when_the_others_get_one():
+    """After a turn of an address that has asked three times, the other is next, although it asked last."""
+    places = Places(1, 10, 10)
+    with ExitStack() as busy, ExitStack() as rest:
+        busy.enter_context(places.ticket(Caller("a", "10.0.0.1")))
+        second = rest.enter_context(places.ticket(Caller("a", "10.0.0.1")))
+        rest.enter_context(places.ticket(Caller("a", "10.0.0.1")))
+        other = rest.enter_context(places.ticket(Caller("b", "10.0.0.2")))
+        busy.close()
+        assert (other.position, second.position) == (0, 1)
+
+
+def test_nobody_is_overtaken_by_those_who_worked_less():
+    """Of two addresses that wait, the one that has waited longer comes first, although its work took more time."""
     now = 0.0
     places = Places(1, 10, 10, clock=lambda: now)
-    with ExitStack() as rest:
-        with places.ticket(Caller("a", "10.0.0.1")):
-            again = rest.enter_context(places.ticket(Caller("a", "10.0.0.1")))
-            with ExitStack() as quick:
-                quick.enter_context(places.ticket(Caller("b", "10.0.0.2")))
-                other = rest.enter_context(places.ticket(Caller("b", "10.0.0.2")))
-                now = 30.0
-        assert (other.position, again.position) == (0, 1)
+    with places.ticket(Caller("a", "10.0.0.1")):
+        now = 5.0
+    with ExitStack() as busy, ExitStack() as rest:
+        busy.enter_context(places.ticket(Caller("c", "10.0.0.3")))
+        first = rest.enter_context(places.ticket(Caller("a", "10.0.0.1")))
+        other = rest.enter_context(places.ticket(Caller("b", "10.0.0.2")))
+        busy.close()
+        assert (first.position, other.position) == (0, 1)
 
 
 def greedy_places() -> tuple[Places, list[float]]:
@@ -80,9 +93,7 @@ def test_a_greedy_address_alone_gets_a_place():
 
 
 def test_old_work_counts_less():
-    accounts = WorkAccounts()
-    accounts.add("10.0.0.1", 8.0, 0.0)
-    assert accounts.seconds("10.0.0.1", 2 * HALF_LIFE) == 2.0
+    assert Account(8.0, 0.0, 0.0).seconds_at(2 * HALF_LIFE) == 2.0
 
 
 def test_who_works_as_much_as_the_others_is_not_greedy():
@@ -137,6 +148,13 @@ def test_more_than_a_limit_is_refused(limits, caller):
     places = Places(*limits)
     with places.ticket(Caller("a", "10.0.0.1")), pytest.raises(SettingError), places.ticket(caller):
         pass
+
+
+def test_twenty_people_who_share_an_address_may_ask_for_an_edit_each():
+    places = Places(MAX_EDITS, SESSION_JOBS, ADDRESS_LIMIT)
+    with ExitStack() as room:
+        tickets = [room.enter_context(places.ticket(Caller(f"page{number}", "10.0.0.1"))) for number in range(20)]
+        assert [ticket.position for ticket in tickets] == list(range(20))
 
 
 def test_an_address_that_asks_for_too_much_is_reported():
