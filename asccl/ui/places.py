@@ -49,8 +49,9 @@ class Caller:
 class Ticket:
     """A request for a place; `Places.ticket` issues it.
 
-    Attributes:
-        caller: who asked.
+    Args:
+        caller: who asks.
+        places: that issue it.
         number: of its issue, among the events of these places.
     """
 
