@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from asccl.evaluation.manifest import EvaluationRow
-from asccl.evaluation.run import add_baselines, pool_videos
+from asccl.evaluation.run import pool_videos
 from asccl.evaluation.shards import Shard
 from benchmarks.report import print_rows
 from training.evaluation.tables import MeasureJob, load_toolbox, run_measure_job
@@ -29,13 +30,13 @@ WORKERS = (1, 2)
 
 
 def example_rows() -> list[EvaluationRow]:
-    """Return a row for each bundled edit of a video, with the baselines."""
+    """Return a row for each bundled edit of a video."""
     rows = []
     for edited in sorted(EXAMPLES.glob("*-*.mp4")):
         speaker, _, emotion = edited.stem.partition("-")
         source = str(EXAMPLES / f"{speaker}.mp4")
         rows.append(EvaluationRow(edited.stem, "intra-id", source, emotion, speaker, "warp", str(edited)))
-    return add_baselines(rows)
+    return rows
 
 
 @contextmanager
@@ -43,7 +44,8 @@ def ray_cluster(cores: int) -> Iterator[None]:
     """Start a Ray cluster of this machine, which `run_on_ray` then uses."""
     import ray
 
-    ray.init(address="local", num_cpus=cores, log_to_driver=False)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(address="local", num_cpus=cores, log_to_driver=False, include_dashboard=False)
     try:
         yield
     finally:

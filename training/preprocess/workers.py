@@ -140,10 +140,14 @@ def run_on_ray(function: Callable[[Job], Value], jobs: Iterable[Job], address: s
         import ray
     except ImportError:
         raise SettingError("Ray is not installed", "pip install ray, or leave out --ray") from None
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # by default a new cluster reports its use to Ray's makers
+    options = {"include_dashboard": False} if address == "local" else {}
     try:
-        ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
+        ray.init(address=address, log_to_driver=False, ignore_reinit_error=True, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise SettingError(f"there is no Ray cluster at {address} ({error})", "start one: ray start --head") from error
+        raise SettingError(
+            f"there is no Ray cluster at {address} ({error})", "start one: ray start --head --disable-usage-stats"
+        ) from error
     task = ray.remote(num_cpus=1, max_retries=0)(function)
     max_running = RAY_JOBS_PER_CORE * max(1, int(ray.cluster_resources().get("CPU", 1)))
     waiting = deque(jobs)

@@ -1,8 +1,12 @@
+import os
+import sys
+from types import SimpleNamespace
+
 import pytest
 
-from asccl.errors import InputError
+from asccl.errors import InputError, SettingError
 from tests.training.worker_job import square
-from training.preprocess.workers import JobResult, WorkerDiedError, run_in_processes, run_serially
+from training.preprocess.workers import JobResult, WorkerDiedError, run_in_processes, run_on_ray, run_serially
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +31,17 @@ def test_an_error_crosses_processes_unchanged(results):
 
 def test_in_one_process_a_failed_job_does_not_stop_the_others():
     assert [result.value for result in run_serially(square, [5, 6])] == [None, 36]
+
+
+def test_a_local_ray_cluster_does_not_report_its_use(monkeypatch):
+    settings = {}
+
+    def init(**arguments):
+        settings.update(arguments, usage=os.environ["RAY_USAGE_STATS_ENABLED"])
+        raise RuntimeError("this Ray only records how it is started")
+
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
+    with pytest.raises(SettingError):
+        next(run_on_ray(square, [1], "local"))
+    assert (settings["usage"], settings["include_dashboard"]) == ("0", False)
