@@ -19,7 +19,7 @@ BOUND_NAMES = ("identity", "raw shift", "scc", "lips")
 # largest cost as a share of its scale
 COST_SHARES: Mapping[str, float] = MappingProxyType({"identity": 1.0, "raw shift": 1.0, "scc": 1.1, "lips": 1.1})
 # price of a whole scale: a face that reads well gives back what it does not need, another may spend more
-COST_PRICES: Mapping[str, float] = MappingProxyType({"identity": 0.35, "raw shift": 0.14, "scc": 0.04})
+COST_PRICES: Mapping[str, float] = MappingProxyType({"identity": 0.28, "raw shift": 0.11, "scc": 0.04})
 CLEAR_PROBABILITY = 0.5  # of the emotion in the plain preset, from which on the prices count fully
 MIN_PRICE_SHARE = 0.5  # of the prices, for an edit that reads weakly
 NEUTRAL_SCALES: Mapping[str, float] = MappingProxyType({"raw shift": 500.0, "scc": 0.015})  # least ones, for neutral
