@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from gradio.server_messages import UnexpectedErrorMessage
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -109,6 +110,11 @@ class AppMiddleware:
         except BodyTooLargeError:
             if not response.started:
                 await refuse(PlainTextResponse("the request is too large", 413), scope, receive, response.send)
+        except (
+            ClientDisconnect
+        ):  # it broke off or paused for too long; else each such upload leaves a traceback in the log
+            if not response.started:
+                await refuse(PlainTextResponse("the request did not end", 408), scope, receive, response.send)
 
     def _refusal(self, scope: Scope, address: str) -> Response | None:
         """The response to an address that asks for too much; None to one that does not."""

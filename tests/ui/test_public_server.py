@@ -10,13 +10,18 @@ from pathlib import Path
 
 import httpx
 import pytest
+from coroutines import run_coroutine
 from fake_editor import FakeEditor
 from gradio_client import Client, handle_file
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
 from visitor import wait_until
 
 from asccl.ui.lifetimes import swept
-from asccl.ui.middleware import MAX_BODY_BYTES
+from asccl.ui.listeners import Listeners
+from asccl.ui.middleware import MAX_BODY_BYTES, UPLOAD_PATH, AppMiddleware
 from asccl.web.bodies import MAX_DISCARDED
+from asccl.web.rate_limiter import RateLimiter
 
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
 
@@ -170,6 +175,25 @@ def test_an_upload_that_breaks_off_is_deleted(serve_page):
         httpx.post(f"{page.url}gradio_api/upload", content=parts(), headers=MULTIPART)
     with swept(page.cache, max_age=0.2, interval=0.1):
         wait_until(lambda: not files_below(page.cache))
+
+
+def test_an_upload_that_breaks_off_leaves_no_traceback():
+    """Gradio raises this error, which the server would log."""
+
+    async def broken_upload(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ClientDisconnect
+
+    async def disconnect() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    messages: list[Message] = []
+    scope = {"type": "http", "method": "POST", "path": UPLOAD_PATH, "headers": [], "query_string": b""}
+    middleware = AppMiddleware(broken_upload, ("*",), 10**6, Listeners(), RateLimiter(1, 1), lambda name: True)
+    run_coroutine(middleware(scope, disconnect, send))
+    assert messages[0]["status"] == 408
 
 
 @pytest.mark.parametrize("path", ["", "config", "gradio_api/info"])
