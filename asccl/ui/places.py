@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -58,6 +58,7 @@ class Ticket:
     def __init__(self, caller: Caller, places: Places, number: int):
         self.caller, self.number, self._places = caller, number, places
         self._since = time.monotonic()
+        self._has_place = asyncio.Event()
 
     @property
     def is_ready(self) -> bool:
@@ -77,7 +78,13 @@ class Ticket:
         """Wait until the work may start. Raises CancelledError when nobody has waited for its messages for a while."""
         while not self.is_ready:
             self._places.check_listener(self)
-            await asyncio.sleep(POLL_INTERVAL)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_INTERVAL):  # a pause may end, or somebody begin to wait for messages
+                    await self._has_place.wait()
+
+    def notify(self) -> None:
+        """Let `wait` end. `Places` calls it, in the event loop of those who wait."""
+        self._has_place.set()
 
 
 class Places:
@@ -224,6 +231,7 @@ class Places:
             self._waiting.remove(ticket)
             self.running.append(ticket)
             self._starts[ticket] = self._clock()
+            ticket.notify()
 
     def _fill_again(self) -> None:
         """Give places that were left free, because the callers of all waiting tickets were silent or greedy."""

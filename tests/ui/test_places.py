@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack, suppress
 
 import pytest
@@ -198,3 +199,15 @@ def test_work_for_whose_messages_nobody_waits_ends_after_a_while(monkeypatch):
     places = Places(1, 10, 10, listeners=Listeners())
     with pytest.raises(CancelledError):
         run_coroutine(places.run(Caller("silent", "10.0.0.1"), lambda: None))
+
+
+def test_whoever_waits_gets_a_free_place_at_once(monkeypatch):
+    """Without waiting for the next look whether there is one."""
+    monkeypatch.setattr(places_module, "POLL_INTERVAL", 3600.0)
+    places = Places(1, 10, 10)
+
+    async def work_in_turn() -> list[str]:
+        works = [places.run(Caller(name, name), str, name) for name in ("first", "second")]
+        return await asyncio.wait_for(asyncio.gather(*works), 30)
+
+    assert run_coroutine(work_in_turn()) == ["first", "second"]
