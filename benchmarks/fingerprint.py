@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from asccl.video import Reader
 from asccl.video.container import open_container
 from asccl.video.limits import UNLIMITED
 
@@ -54,13 +55,14 @@ def digest(*parts: bytes) -> str:
 def media_digests(path: Path) -> dict[str, str]:
     """Return the SHA-256 of the decoded RGB frames with time stamps, and of the sound packets, of a video or still."""
     pixels, sound = hashlib.sha256(), hashlib.sha256()
-    with open_container(path, UNLIMITED.max_pixels) as container:
-        for frame in container.decode(video=0):
-            pixels.update(frame.to_ndarray(format="rgb24").tobytes() + str(frame.pts).encode())
-    with open_container(path, UNLIMITED.max_pixels) as container:
-        for packet in container.demux():
-            if packet.stream.type == "audio" and packet.size:
-                sound.update(bytes(packet) + str(packet.pts).encode())
+    with Reader(path) as reader:
+        for frame in reader:
+            pixels.update(frame.image.tobytes() + str(frame.pts).encode())
+    if not reader.info.is_still:
+        with open_container(path, UNLIMITED.max_pixels) as container:
+            for packet in container.demux():
+                if packet.stream.type == "audio" and packet.size:
+                    sound.update(bytes(packet) + str(packet.pts).encode())
     return {"frames": pixels.hexdigest(), "sound": sound.hexdigest()}
 
 

@@ -60,37 +60,52 @@ def render_clip(
     stride = max(1, round(float(clip.info.frame_rate) / MAX_LIP_SAMPLE_RATE))
     network_stride = max(1, round(len(clip.times) / stride / NETWORK_SAMPLES))
     metrics = EditMetrics(models.embedder.embed, models.expression.predict, network_stride)
-    session, mesh = plan.start(), FaceMesh()
+    session = plan.start()
 
     def encode(item: tuple[Frame, LazyImage]) -> None:
         frame, edited = item
         with clock("encode"):
             writer.write(replace(frame, pixels=draw_badge(edited) if request.badge else edited))
 
-    def measure(item: tuple[Frame, LazyImage, np.ndarray]) -> None:
-        frame, edited, landmarks = item
-        with clock("read out"):
-            edited_landmarks, _, _ = mesh.detect(edited, Window.around(landmarks))
-            metrics.add(float(clip.times[frame.index]), frame.pixels, edited, landmarks, edited_landmarks)
-
-    try:
-        with (
-            Reader(request.source, limits) as reader,
-            BackgroundWriter(encode) as encoder,
-            BackgroundWriter(measure) as meter,
-            closing(prefetch(islice(reader, len(clip.times)))) as frames,
-        ):
-            while batch := list(islice(frames, batch_size(session))):
-                first, last = batch[0].index, batch[-1].index
-                landmarks = clip.landmarks.read(first, last + 1)
-                sources = [FrameToRender(f.pixels, points, f.index) for f, points in zip(batch, landmarks, strict=True)]
-                with clock("render"):
-                    edited = render_batch(session, sources)
-                for frame, source, image in zip(batch, sources, edited, strict=True):
-                    encoder.put((frame, image))
-                    if image is not frame.pixels and frame.index % stride == 0:
-                        meter.put((frame, image, source.landmarks))
-                progress("render", (last + 1) / len(clip.times))
-    finally:
-        mesh.close()
+    with (
+        Reader(request.source, limits) as reader,
+        BackgroundWriter(encode) as encoder,
+        closing(_FrameMeter(metrics, clip, clock)) as measure,
+        BackgroundWriter(measure) as meter,
+        closing(prefetch(islice(reader, len(clip.times)))) as frames,
+    ):
+        while batch := list(islice(frames, batch_size(session))):
+            first, last = batch[0].index, batch[-1].index
+            landmarks = clip.landmarks.read(first, last + 1)
+            sources = [FrameToRender(f.pixels, points, f.index) for f, points in zip(batch, landmarks, strict=True)]
+            with clock("render"):
+                edited = render_batch(session, sources)
+            for frame, source, image in zip(batch, sources, edited, strict=True):
+                encoder.put((frame, image))
+                if image is not frame.pixels and frame.index % stride == 0:
+                    meter.put((frame, image, source.landmarks))
+            progress("render", (last + 1) / len(clip.times))
     return metrics, session.report()
+
+
+class _FrameMeter:
+    """Adds edited frames to metrics, all in one thread; its landmark network loads beside the first frames."""
+
+    def __init__(self, metrics: EditMetrics, clip: FittedClip, clock: StageTimer):
+        self._metrics, self._clip, self._clock = metrics, clip, clock
+        self._mesh: FaceMesh | None = None
+
+    def __call__(self, item: tuple[Frame, LazyImage, np.ndarray]) -> None:
+        """Add a frame. item: of the source, its edited image, and its landmarks, (478, 3) pixels."""
+        frame, edited, landmarks = item
+        with self._clock("read out"):
+            if self._mesh is None:
+                self._mesh = FaceMesh()
+            edited_landmarks, _, _ = self._mesh.detect(edited, Window.around(landmarks))
+            time = float(self._clip.times[frame.index])
+            self._metrics.add(time, frame.pixels, edited, landmarks, edited_landmarks)
+
+    def close(self) -> None:
+        """Free the network."""
+        if self._mesh is not None:
+            self._mesh.close()

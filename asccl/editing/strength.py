@@ -22,6 +22,7 @@ from asccl.directors.base import Director, Target
 from asccl.face.crop import arcface_crop
 from asccl.renderers.base import Renderer, RenderPlan
 from asccl.types import EMOTIONS, Image, Motion
+from asccl.video.threads import prefetch
 
 # Between the embeddings of source and edit at intensity 1, by emotion. Recognition networks were trained on smiling and
 # calm people: a wrinkled nose with a raised lip costs identity long before it reads as disgust, and so do the raised
@@ -87,8 +88,8 @@ def identity_preserving_strength(
     def embed_edit(strength: float) -> np.ndarray:
         edited_motion = director(motion, replace(target, intensity=strength, removal=1.0))
         session = renderer.start(renderer.plan(motion, edited_motion))
-        edited = [arcface_crop(session.render(s.image, s.landmarks, s.t), s.landmarks) for s in samples]
-        return embed(np.stack(edited))
+        edited = (arcface_crop(session.render(s.image, s.landmarks, s.t), s.landmarks) for s in samples)
+        return np.concatenate([embed(crop[None]) for crop in prefetch(edited)])  # rendered in another thread
 
     calm_embeddings = embed_edit(0.0)
 

@@ -16,7 +16,7 @@ MIN_CLOSED_FRAMES = 3  # frames with closed lips from which on their preservatio
 MIN_EYE_DISTANCE = 1.0  # pixels; landmarks whose eyes are closer together are not those of a face
 MIN_DEVIATION = 1e-9  # of a curve below which its correlation is undefined
 MAX_CURVE_POINTS = 1000
-BATCH_SIZE = 8  # frames
+BATCH_SIZE = 2  # frames; larger batches are hardly faster, and an edit waits for the last one
 
 
 class EditMetrics:

@@ -33,7 +33,9 @@ _LANDMARK_DTYPE = np.dtype(
 )
 _STARTUP_LINE = re.compile(rb"INFO: Created TensorFlow|WARNING: All log messages before absl|[IW]\d{4,} .*\.cc:\d+\]")
 _stderr_lock = threading.Lock()
+# the calling thread runs the network: threads of the graph would only wait for each other
 _GRAPH = """
+executor { name: "" type: "ApplicationThreadExecutor" }
 input_stream: "image"
 input_stream: "roi"
 input_side_packet: "with_attention"

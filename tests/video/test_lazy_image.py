@@ -11,7 +11,7 @@ import pytest
 
 from asccl.types import as_image
 from asccl.video import Reader, draw_badge, open_writer
-from asccl.video.colour import Colour, view_planes
+from asccl.video.colour import BT709, Colour, planes_to_rgb, view_planes
 from asccl.video.lazy_image import DecodedImage, TurnedImage, overlay_patch, to_video_frame
 from tests.video.video_clips import make_clip
 
@@ -127,3 +127,12 @@ def test_a_patch_over_a_turned_image_lies_over_the_image_itself(turns):
     expected = overlay_patch(np.rot90(image, turns), 5, 11, pixels)
     turned = overlay_patch(TurnedImage(image, turns), 5, 11, pixels)
     np.testing.assert_array_equal(turned.base, np.rot90(expected, -turns))
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (5, 7)])
+def test_each_chroma_value_covers_four_pixels(shape):
+    rng = np.random.default_rng(0)
+    luma, u, v = (rng.integers(0, 256, size, np.uint8) for size in (shape, (3, 4), (3, 4)))
+    rows, columns = (np.arange(n) // 2 for n in shape)
+    full_size = luma, u[rows][:, columns], v[rows][:, columns]
+    np.testing.assert_array_equal(planes_to_rgb((luma, u, v), BT709), planes_to_rgb(full_size, BT709))

@@ -240,3 +240,22 @@ def test_samples_beyond_the_limit_are_key_frames(tmp_path):
     path = write_video(tmp_path / "many.mp4", 100, 10)
     frames = sample_frames(path, 4, Limits(max_decoded_frames=3))
     assert [frame.index for frame in frames] == [11, 30, 60, 80]
+
+
+def test_a_replaced_file_is_described_anew(tmp_path):
+    clip = make_clip(tmp_path / "clip.mp4", size=(64, 48))
+    probe(clip)
+    make_clip(tmp_path / "other.mp4", size=(80, 48), frames=20).replace(clip)
+    assert probe(clip).width == 80
+
+
+def test_a_file_is_described_once_while_it_stays_the_same(tmp_path):
+    clip = make_clip(tmp_path / "clip.mp4")
+    assert probe(clip) is probe(clip)
+
+
+def test_a_kept_description_does_not_replace_stricter_limits(tmp_path):
+    clip = make_clip(tmp_path / "clip.mp4", size=(64, 48))
+    probe(clip)
+    with pytest.raises(LimitError):
+        probe(clip, Limits(max_pixels=100))

@@ -265,8 +265,9 @@ def warp(image: LazyImage, field: np.ndarray, box: Box) -> tuple[Image, Image]:
     h, w = dx.shape
     map_x = np.arange(left, left + w, dtype=np.float32)[None] - dx
     map_y = np.arange(top, top + h, dtype=np.float32)[:, None] - dy
-    warped = cv2.remap(around, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return around[top : top + h, left : left + w], warped
+    levels = around.astype(np.float32)  # which OpenCV interpolates faster than uint8
+    warped = cv2.remap(levels, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return around[top : top + h, left : left + w], cv2.multiply(warped, 1.0, dtype=cv2.CV_8U)  # rounds and saturates
 
 
 def relight(image: Image, brightness: np.ndarray, creases: np.ndarray, size: float, slopes: np.ndarray) -> Image:

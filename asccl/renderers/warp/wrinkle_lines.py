@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -43,16 +44,18 @@ def draw_line(depth_map: np.ndarray, line: np.ndarray, width: float, depth: floa
         profile: relative depth along the line, (n,).
     """
     sigma = max(0.7, 0.8 * width)
-    pad = 2 + int(np.ceil(3 * sigma))
-    x0, y0 = np.maximum(np.floor(line.min(0)).astype(int) - pad, 0)
-    x1, y1 = np.minimum(np.ceil(line.max(0)).astype(int) + pad, depth_map.shape[::-1])
+    pad = 2 + math.ceil(3 * sigma)
+    (left, top), (right, bottom) = line.min(0).tolist(), line.max(0).tolist()
+    x0, y0 = max(math.floor(left) - pad, 0), max(math.floor(top) - pad, 0)
+    x1, y1 = min(math.ceil(right) + pad, depth_map.shape[1]), min(math.ceil(bottom) + pad, depth_map.shape[0])
     if x1 <= x0 or y1 <= y0:
         return
     canvas = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    fixed = np.round((line - (x0, y0)) * 16).astype(np.int32).tolist()
+    fixed = np.rint((line - (x0, y0)) * 16).astype(np.int32).tolist()
     levels = (255 * profile).astype(int).tolist()
     for a, b, level in zip(fixed[:-1], fixed[1:], levels, strict=True):
         cv2.line(canvas, a, b, level, 1, cv2.LINE_AA, 4)
     kernel_size = round(6 * sigma + 1) | 1
     soft = cv2.GaussianBlur(canvas.astype(np.float32), (kernel_size, kernel_size), sigma)  # six times as fast as uint8
+    np.rint(soft, out=soft)
     depth_map[y0:y1, x0:x1] += np.float32(depth * width / 255) * soft
