@@ -17,6 +17,7 @@ from asccl.types import Image
 
 # face sizes, standard deviations: skin's grain and the line of a fold; its shade; the skin around it
 GRAIN_WIDTH, SHADE_WIDTH, SURROUNDINGS_WIDTH = 0.012, 0.035, 0.13
+LINE_DEPTH = 0.15  # log brightness below the skin around it at which a pixel lies in the line of a fold
 GRAIN_DEPTH = 0.025  # log brightness: deeper lines are creases, fainter ones are grain
 MAX_SHADE = 0.4  # log brightness: a wider shade of this depth is hair or a nostril, and stays
 OUTLIER = 0.25  # log brightness at which a pixel hardly counts as skin around a fold
@@ -47,9 +48,12 @@ def smooth_creases(image: Image, relief: np.ndarray, landmarks: np.ndarray, fine
     relief = relief[y0 : rows[-1] + pad + 1, x0 : columns[-1] + pad + 1]
     y1, x1 = y0 + relief.shape[0], x0 + relief.shape[1]
     part = image[round(y0 * fine.cell) : round(y1 * fine.cell), round(x0 * fine.cell) : round(x1 * fine.cell)]
-    cells = cv2.resize(part, relief.shape[::-1], interpolation=cv2.INTER_AREA)
-    skin = _skin_mask(landmarks[:, :2] - (x0, y0), relief.shape, SKIN_MARGIN * size)
-    gain = np.exp(-relief[..., None] * _excess(cells, skin, size))
+    side = max(1, int(fine.cell))  # pixels: no coarser, since a line may be one pixel wide
+    shape = round(part.shape[1] / side), round(part.shape[0] / side)
+    cells = cv2.resize(part, shape, interpolation=cv2.INTER_AREA)
+    scale = fine.cell / side
+    skin = _skin_mask(scale * (landmarks[:, :2] - (x0, y0)), cells.shape[:2], SKIN_MARGIN * scale * size)
+    gain = np.exp(-cv2.resize(relief, shape)[..., None] * _excess(cells, skin, scale * size))
     part[:] = cv2.multiply(part, cv2.resize(gain, part.shape[1::-1]), dtype=cv2.CV_8U)
 
 
@@ -61,8 +65,10 @@ def _excess(cells: Image, skin: np.ndarray, size: float) -> np.ndarray:
     level = cv2.LUT(cells, LOG_LEVELS)
     smooth = cv2.GaussianBlur(level, (0, 0), max(0.5, GRAIN_WIDTH * size))
     around, is_fold = _surroundings(smooth, skin, size)
-    detail = level - smooth
-    excess = level - around - np.clip(detail, -GRAIN_DEPTH, GRAIN_DEPTH)
+    depth = np.clip((around - smooth).mean(2) / LINE_DEPTH, 0, 1)[
+        ..., None
+    ]  # near 1 along the line, which has no grain
+    excess = level - around - (1 - depth) * np.clip(level - smooth, -GRAIN_DEPTH, GRAIN_DEPTH)
     return np.where(excess > 0, np.float32(BULGE_SHARE), np.float32(1)) * excess * is_fold[..., None]
 
 

@@ -79,3 +79,14 @@ def test_a_beard_keeps_its_colour():
     before[y - 60 : y + 200, x - 40 : x + 80] = (60, 45, 40)
     after = smooth(before, relief_of_cheek())
     assert np.abs(around_cheek(after) - around_cheek(before)).max() < 6
+
+
+def test_a_line_of_one_pixel_goes_where_cells_are_a_little_larger_than_pixels():
+    cell = 1.13
+    height, width = (int(cell * n) for n in CELLS)
+    x, y = np.round(cell * LANDMARKS[206]).astype(int)
+    before = np.full((height, width, 3), SKIN, np.uint8)
+    before[y - 12 : y + 13, x] = 0.6 * SKIN
+    after = before.copy()
+    smooth_creases(after, relief_of_cheek(), LANDMARKS, Box(0, 0, width, height, cell), FACE_SIZE)
+    assert (SKIN - after[y, x] < 0.2 * (SKIN - before[y, x])).all()
