@@ -110,9 +110,7 @@ class AppMiddleware:
         except BodyTooLargeError:
             if not response.started:
                 await refuse(PlainTextResponse("the request is too large", 413), scope, receive, response.send)
-        except (
-            ClientDisconnect
-        ):  # it broke off or paused for too long; else each such upload leaves a traceback in the log
+        except ClientDisconnect:  # it broke off or paused for too long; unhandled, each leaves a traceback in the log
             if not response.started:
                 await refuse(PlainTextResponse("the request did not end", 408), scope, receive, response.send)
 
