@@ -5,10 +5,10 @@ leaves a unit out. Values follow the action units of the emotions (Ekman and Fri
 each unit carries was chosen by its cost in identity similarity, over 17 clips of eleven people and with two
 expression networks, a third one checking: brows, nose, cheeks and lip corners cost most, lids and the shape of the
 lips least. Cheeks were lowered afterwards, with two networks (`python -m benchmarks.preset_units`): they add little
-to disgust and to a smile for what they cost. Where variants read alike to the networks, the one that people confuse
-less was taken: anger raises the upper lip little. Disgust wrinkles the nose, which itself lowers the brows, so that
-browDown takes a part of that back. Fear raises the whole brow and draws it inwards: with its outer end lowered it
-reads as sad.
+to disgust and to a smile for what they cost; a smile got a half of them back, since people missed it. Where variants
+read alike to the networks, the one that people confuse less was taken: anger raises the upper lip little. Disgust
+wrinkles the nose, which itself lowers the brows, so that browDown takes a part of that back. Fear raises the whole
+brow and draws it inwards: with its outer end lowered it reads as sad.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ browInnerUp          -0.10      0.10      1.40         .      1.20      1.05  # 
 browOuterUp           0.60         .      0.60     -0.20      0.20      0.95  # AU 2
 browDown              0.88     -0.20      0.65     -0.25      0.85         .  # AU 4
 eyeWide              -0.15     -0.20      1.50         .         .      1.55  # AU 5
-cheekSquint          -0.20      0.20     -0.15      0.45         .      0.10  # AU 6
+cheekSquint          -0.20      0.20     -0.15      0.65         .      0.10  # AU 6
 eyeSquint             1.00      0.55         .      0.40      0.30     -0.40  # AU 7
 noseSneer             0.15      1.30     -0.10      0.25         .         .  # AU 9
 eyeBlink                 .      0.25         .         .      0.40     -0.10  # AU 43
