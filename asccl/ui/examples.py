@@ -49,7 +49,7 @@ EXAMPLES = (
     Example("Emma, becomes sad", EXAMPLES_FOLDER / "emma.mp4", "sad"),
     Example("Ben, becomes happy", EXAMPLES_FOLDER / "ben.mp4", "happy"),
     Example("Maya, becomes surprised", EXAMPLES_FOLDER / "maya.mp4", "surprised"),
-    Example("Paul, becomes disgusted", EXAMPLES_FOLDER / "paul.mp4", "disgusted"),
+    Example("Paul, becomes afraid", EXAMPLES_FOLDER / "paul.mp4", "fear"),
     Example("Photo, becomes angry", EXAMPLES_FOLDER / "maya.jpg", "angry"),
     Example("Astronaut, becomes sad", EXAMPLES_FOLDER / "astronaut.mp4", "sad"),
     Example("Head, becomes happy", EXAMPLES_FOLDER / "rendered.mp4", "happy"),

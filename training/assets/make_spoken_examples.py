@@ -76,7 +76,7 @@ RESULTS = (  # file, emotion
     ("rendered.mp4", "happy"),
     ("maya.mp4", "surprised"),
     ("ben.mp4", "happy"),
-    ("paul.mp4", "disgusted"),
+    ("paul.mp4", "fear"),
     ("emma.mp4", "sad"),
 )
 PHOTO = "maya"  # the speaker whose first frame is the photo
