@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from contextlib import suppress
 
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}  # before gradio is imported
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)  # else Gradio sums up all calls after every call
@@ -25,7 +26,8 @@ def main() -> None:
         raise SystemExit(f"app.py: {problem}")
     if arguments.study_only:
         raise SystemExit(serve_standalone(arguments.host, arguments.port))
-    run_app(arguments.host, arguments.port, in_browser=arguments.browser, share=arguments.share)
+    with suppress(KeyboardInterrupt):  # stopped while it starts; later, Gradio expects it
+        run_app(arguments.host, arguments.port, in_browser=arguments.browser, share=arguments.share)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ def plan(session: PreviewSession, **options) -> EditPlan:
     return plan_edit(request, frames, load_models())
 
 
-def test_an_adapted_edit_reads_better_than_the_plain_preset(session):
-    readability = plan(session).adaptation["readability"]
+@pytest.mark.parametrize("emotion", ["disgusted", "sad"])
+def test_an_adapted_edit_reads_better_than_the_plain_preset(session, emotion):
+    readability = plan(session, emotion=emotion).adaptation["readability"]
     assert readability["adapted"] > readability["plain"]
 
 
