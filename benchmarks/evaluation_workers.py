@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from asccl.evaluation.manifest import EvaluationRow
@@ -39,19 +37,6 @@ def example_rows() -> list[EvaluationRow]:
     return rows
 
 
-@contextmanager
-def ray_cluster(cores: int) -> Iterator[None]:
-    """Start a Ray cluster of this machine, which `run_on_ray` then uses."""
-    import ray
-
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(address="local", num_cpus=cores, log_to_driver=False, include_dashboard=False)
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
 def run_jobs(results: Iterable[JobResult[MeasureJob, Shard]], folder: Path) -> dict[str, bytes]:
     """Run jobs and return the files of their results by name. Raises the error of a job that failed."""
     for result in results:
@@ -73,10 +58,10 @@ def measure_workers(rows: list[EvaluationRow]) -> dict[str, float | str]:
                 jobs += [MeasureJob(row, "", folder, ()) for row in rows]
                 start = time.monotonic()
                 if kind == "Ray":
-                    with ray_cluster(workers):
-                        files.append(run_jobs(run_on_ray(run_measure_job, jobs, "local"), folder))
+                    results = run_on_ray(run_measure_job, jobs, "local", workers)
                 else:
-                    files.append(run_jobs(run_in_processes(run_measure_job, jobs, workers), folder))
+                    results = run_in_processes(run_measure_job, jobs, workers)
+                files.append(run_jobs(results, folder))
                 seconds[f"{kind}, workers: {workers}, s"] = time.monotonic() - start
                 print(f"  {kind}, workers: {workers}: {len(jobs)} jobs", flush=True)
     return {**seconds, "results are equal": "yes" if all(other == files[0] for other in files) else "no"}

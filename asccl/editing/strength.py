@@ -27,10 +27,10 @@ from asccl.video.threads import prefetch
 # Between the embeddings of source and edit at intensity 1, by emotion. Recognition networks were trained on smiling and
 # calm people: a wrinkled nose with a raised lip costs identity long before it reads as disgust, and so do the raised
 # brows, wide eyes and open mouth of surprise and fear. A smile has more, since people do not see a fainter one.
-MIN_MEAN_COSINES: Mapping[str, float] = MappingProxyType(
-    dict.fromkeys(EMOTIONS, 0.925) | {"disgusted": 0.885, "fear": 0.9, "happy": 0.905, "surprised": 0.912}
-)
 MIN_MEAN_COSINE = 0.925  # of an emotion without a budget of its own
+MIN_MEAN_COSINES: Mapping[str, float] = MappingProxyType(
+    dict.fromkeys(EMOTIONS, MIN_MEAN_COSINE) | {"disgusted": 0.885, "fear": 0.9, "happy": 0.905, "surprised": 0.912}
+)
 MIN_STRENGTH, MAX_STRENGTH = 0.55, 1.3
 MAX_ITERATIONS = 3
 RELATIVE_TOLERANCE = 0.05  # change of the strength below which the search ends

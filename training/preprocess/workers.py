@@ -122,13 +122,16 @@ def _start_worker() -> None:
     threading.Thread(target=exit_with_parent, daemon=True).start()
 
 
-def run_on_ray(function: Callable[[Job], Value], jobs: Iterable[Job], address: str) -> Iterator[JobResult[Job, Value]]:
+def run_on_ray(
+    function: Callable[[Job], Value], jobs: Iterable[Job], address: str, cores: int | None = None
+) -> Iterator[JobResult[Job, Value]]:
     """Run jobs on a Ray cluster.
 
     Args:
         function: a function that the machines of the cluster can import.
         jobs: its arguments.
         address: as for `ray.init`: "auto", "local" for a cluster on this machine, or "ray://HOST:10001".
+        cores: of a cluster on this machine; None takes all.
 
     Returns:
         Results in the order in which jobs end.
@@ -141,7 +144,7 @@ def run_on_ray(function: Callable[[Job], Value], jobs: Iterable[Job], address: s
     except ImportError:
         raise SettingError("Ray is not installed", "pip install ray, or leave out --ray") from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # by default a new cluster reports its use to Ray's makers
-    options = {"include_dashboard": False} if address == "local" else {}
+    options = {"include_dashboard": False, "num_cpus": cores} if address == "local" else {}
     try:
         ray.init(address=address, log_to_driver=False, ignore_reinit_error=True, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:

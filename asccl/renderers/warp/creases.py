@@ -65,10 +65,8 @@ def _excess(cells: Image, skin: np.ndarray, size: float) -> np.ndarray:
     level = cv2.LUT(cells, LOG_LEVELS)
     smooth = cv2.GaussianBlur(level, (0, 0), max(0.5, GRAIN_WIDTH * size))
     around, is_fold = _surroundings(smooth, skin, size)
-    depth = np.clip((around - smooth).mean(2) / LINE_DEPTH, 0, 1)[
-        ..., None
-    ]  # near 1 along the line, which has no grain
-    excess = level - around - (1 - depth) * np.clip(level - smooth, -GRAIN_DEPTH, GRAIN_DEPTH)
+    in_line = np.clip((around - smooth).mean(2) / LINE_DEPTH, 0, 1)[..., None]  # the line of a fold has no grain
+    excess = level - around - (1 - in_line) * np.clip(level - smooth, -GRAIN_DEPTH, GRAIN_DEPTH)
     return np.where(excess > 0, np.float32(BULGE_SHARE), np.float32(1)) * excess * is_fold[..., None]
 
 

@@ -209,19 +209,10 @@ def _difference(sample: np.ndarray, usual: UsualFace) -> np.ndarray:
     """Difference (n,) of log colours (n, 3) from the usual face in deviations, without the common change of light."""
     change = np.ascontiguousarray((sample - usual.colours).T)  # by channel, which is faster
     deviations = np.ascontiguousarray(usual.deviations.T)
-    change -= _row_medians(change)
+    change -= np.median(change, axis=1, keepdims=True)
     for _ in range(LIGHT_STEPS):
         similar = (np.abs(change) / deviations).max(0) < LIGHT_OUTLIER
         if not similar.any():
             break
-        change -= _row_medians(change[:, similar])
+        change -= np.median(change[:, similar], axis=1, keepdims=True)
     return np.minimum((np.abs(change) / deviations).max(0), MAX_DIFFERENCE)
-
-
-def _row_medians(values: np.ndarray) -> np.ndarray:
-    """Medians (k, 1) of the rows of (k, n), n > 0: as `numpy.median`, without its checks."""
-    middle = values.shape[1] // 2
-    if values.shape[1] % 2:
-        return np.partition(values, middle, axis=1)[:, middle : middle + 1]
-    ordered = np.partition(values, (middle - 1, middle), axis=1)
-    return ordered[:, middle - 1 : middle + 1].mean(1, keepdims=True)
