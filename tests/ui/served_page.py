@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 from fake_editor import FakeEditor
+from gradio_client import Client
+
+TIMEOUT = 60.0  # seconds; the default of httpx, 5 s, is too short on a busy machine
 
 
 class ServedPage:
@@ -36,6 +40,18 @@ class ServedPage:
         settings = {"prevent_thread_lock": True, "quiet": True, "inbrowser": False}
         # without `_frontend`, Gradio does not request its own page first, which times out on a busy machine
         _, self.url, _ = serve(self.blocks, listeners, routes, limits=web_limits, _frontend=False, **settings)
+
+    def connect(self) -> Client:
+        """Return a new client of the named endpoints."""
+        return Client(self.url, verbose=False, httpx_kwargs={"timeout": TIMEOUT})
+
+    def get(self, path: str = "", **settings) -> httpx.Response:
+        """Send a GET request to a path of the page."""
+        return httpx.get(self.url + path, timeout=TIMEOUT, **settings)
+
+    def post(self, path: str, **settings) -> httpx.Response:
+        """Send a POST request to a path of the page."""
+        return httpx.post(self.url + path, timeout=TIMEOUT, **settings)
 
     def leftovers(self) -> list[Path]:
         return list(self.jobs_folder.iterdir())

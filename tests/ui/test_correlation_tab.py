@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fake_editor import FakeEditor
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from visitor import Visitor, wait_until
 
@@ -18,13 +18,13 @@ STRIDE = 7  # compares three of the clip's twenty frames
 def compare(page, source: Path, generated: Path, **settings):
     """The outputs of the endpoint /compare."""
     inputs = {"pairing": "auto", "alignment": "auto", "stride": STRIDE, **settings}
-    return Client(page.url, verbose=False).predict(
+    return page.connect().predict(
         source=handle_file(source), generated=handle_file(generated), **inputs, api_name="/compare"
     )
 
 
 def test_the_example_pair_is_offered(serve_page):
-    components = Client(serve_page().url, verbose=False).config["components"]
+    components = serve_page().connect().config["components"]
     button = next(c for c in components if c["props"].get("elem_id") == "c-example")
     assert button["props"]["visible"]
 
@@ -59,7 +59,7 @@ def test_the_headline_follows_mapping_and_measure(serve_page, media):
 
 def test_one_moment(serve_page, media):
     page, talk = serve_page(), handle_file(media / "talk.mp4")
-    face, crops, note = Client(page.url, verbose=False).predict(
+    face, crops, note = page.connect().predict(
         source=talk, generated=talk, alignment="place", at=0.7, at_generated=0.7, api_name="/moment"
     )
     assert face["about"] == "At 0.7 s of the source."
@@ -72,8 +72,8 @@ def test_pairs_of_emotions(serve_page, media, tmp_path):
     for name in ("talk-neutral.mp4", "talk-sad.mp4", "talk-happy.mp4"):
         shutil.copy(media / "talk.mp4", tmp_path / name)
     files = [handle_file(path) for path in sorted(tmp_path.iterdir())]
-    report, _, _, _, charts, face, *_ = Client(serve_page().url, verbose=False).predict(
-        files=files, pairing="auto", stride=10, api_name="/compare_emotions"
+    report, _, _, _, charts, face, *_ = (
+        serve_page().connect().predict(files=files, pairing="auto", stride=10, api_name="/compare_emotions")
     )
     assert [entry["pair"] for entry in json.loads(Path(report).read_text())] == ["neutral – happy", "neutral – sad"]
     assert charts["headlines"]["trained"]["cosine"]["text"].startswith("2 pairs of emotions")

@@ -8,19 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import httpx
 import numpy as np
 import pytest
 from fake_editor import FakeEditor
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from visitor import wait_until
 
 from asccl.video.reader import probe
-
-
-def client(page) -> Client:
-    return Client(page.url, verbose=False)
 
 
 def edit_inputs(source: Path, **settings) -> dict[str, Any]:
@@ -30,7 +25,8 @@ def edit_inputs(source: Path, **settings) -> dict[str, Any]:
 
 def test_faces_lists_the_faces_of_a_file(serve_page, media):
     page = serve_page(FakeEditor(face_count=2))
-    card, gallery, face, time, start, end, *_ = client(page).predict(handle_file(media / "talk.mp4"), api_name="/faces")
+    client = page.connect()
+    card, gallery, face, time, start, end, *_ = client.predict(handle_file(media / "talk.mp4"), api_name="/faces")
     assert card["name"] == "talk.mp4"
     assert "160 × 160" in card["facts"]
     assert "10 fps" in card["facts"]
@@ -42,13 +38,17 @@ def test_faces_lists_the_faces_of_a_file(serve_page, media):
 
 
 def test_preview_returns_both_images(serve_page, media):
-    comparison, _ = client(serve_page()).predict(
-        source=handle_file(media / "talk.mp4"),
-        emotion="sad",
-        reference=None,
-        intensity=2,
-        time=1.0,
-        api_name="/preview",
+    comparison, _ = (
+        serve_page()
+        .connect()
+        .predict(
+            source=handle_file(media / "talk.mp4"),
+            emotion="sad",
+            reference=None,
+            intensity=2,
+            time=1.0,
+            api_name="/preview",
+        )
     )
     assert (comparison["width"], comparison["height"]) == (160, 160)
     before, after = (decode(comparison[name]) for name in ("source", "edited"))
@@ -58,7 +58,7 @@ def test_preview_returns_both_images(serve_page, media):
 @pytest.mark.parametrize("name", ["talk.mp4", "face.jpg"])
 def test_edit_returns_the_file_and_the_report(serve_page, media, name):
     page = serve_page()
-    edited, report, *_ = client(page).predict(**edit_inputs(media / name, emotion="happy", intensity=1.5))
+    edited, report, *_ = page.connect().predict(**edit_inputs(media / name, emotion="happy", intensity=1.5))
     assert Path(edited).stem == f"{Path(name).stem}-edited"
     assert probe(edited).width == probe(media / name).width
     assert probe(edited).is_still == probe(media / name).is_still
@@ -70,7 +70,7 @@ def test_a_reference_alone_or_beside_an_emotion(serve_page, media):
     page = serve_page()
     for emotion, expected in (("reference", None), ("sad", "sad")):
         reference = handle_file(media / "face.jpg")
-        client(page).predict(**edit_inputs(media / "talk.mp4", emotion=emotion, reference=reference))
+        page.connect().predict(**edit_inputs(media / "talk.mp4", emotion=emotion, reference=reference))
         request = page.editor.requests[-1]
         assert request.emotion == expected
         assert request.reference is not None
@@ -79,14 +79,14 @@ def test_a_reference_alone_or_beside_an_emotion(serve_page, media):
 def test_the_generator_can_be_chosen(serve_page, media):
     page = serve_page()
     for settings, expected in (({}, "warp"), ({"generator": "ned"}, "ned"), ({"generator": "icface"}, "icface")):
-        client(page).predict(**edit_inputs(media / "talk.mp4", emotion="sad", **settings))
+        page.connect().predict(**edit_inputs(media / "talk.mp4", emotion="sad", **settings))
         assert page.editor.requests[-1].generator == expected
 
 
 def test_an_end_at_or_after_the_last_frame_is_no_end(serve_page, media):
     page = serve_page()
     for end, expected in ((0, None), (2.0, None), (1.5, 1.5)):
-        client(page).predict(**edit_inputs(media / "talk.mp4", emotion="sad", end=end))
+        page.connect().predict(**edit_inputs(media / "talk.mp4", emotion="sad", end=end))
         assert page.editor.requests[-1].end == expected
 
 
@@ -102,27 +102,27 @@ def test_an_end_at_or_after_the_last_frame_is_no_end(serve_page, media):
 def test_bad_input_gives_one_line_and_the_app_goes_on(serve_page, media, name, settings, expected):
     page = serve_page()
     with pytest.raises(AppError) as raised:
-        client(page).predict(**edit_inputs(media / name, **{"emotion": "sad", **settings}))
+        page.connect().predict(**edit_inputs(media / name, **{"emotion": "sad", **settings}))
     message = str(raised.value)
     assert expected in message.lower()
     assert "\n" not in message
     assert "Traceback" not in message
     assert str(page.cache) not in message
     assert not page.leftovers()
-    assert client(page).predict(handle_file(media / "talk.mp4"), api_name="/faces")[0]["name"] == "talk.mp4"
+    assert page.connect().predict(handle_file(media / "talk.mp4"), api_name="/faces")[0]["name"] == "talk.mp4"
 
 
 def test_a_refused_upload_is_explained(serve_page, media):
     page = serve_page(max_pixels=150 * 150)
     for name, expected in (("fake.mp4", "fake.mp4"), ("wall.png", "no face"), ("talk.mp4", "pixels")):
-        *_, note = client(page).predict(handle_file(media / name), api_name="/faces")
+        *_, note = page.connect().predict(handle_file(media / name), api_name="/faces")
         assert expected in note.lower()
         assert 'role="alert"' in note
 
 
 def test_details_of_a_bug_stay_on_the_server(serve_page, media, capfd):
     page = serve_page(FakeEditor(broken=True))
-    *_, note = client(page).predict(handle_file(media / "talk.mp4"), api_name="/faces")
+    *_, note = page.connect().predict(handle_file(media / "talk.mp4"), api_name="/faces")
     assert "Something went wrong on our side" in note
     assert "secret" not in note
     assert "secret detail" in capfd.readouterr().err
@@ -131,23 +131,23 @@ def test_details_of_a_bug_stay_on_the_server(serve_page, media, capfd):
 def test_a_file_of_the_server_cannot_be_requested(serve_page, media):
     page = serve_page()
     upload = {"path": str(media / "talk.mp4"), "meta": {"_type": "gradio.FileData"}}
-    call = f"{page.url}gradio_api/call/faces"
-    event = httpx.post(call, json={"data": [upload]}).json()["event_id"]
-    answer = httpx.get(f"{call}/{event}").text
+    call = "gradio_api/call/faces"
+    event = page.post(call, json={"data": [upload]}).json()["event_id"]
+    answer = page.get(f"{call}/{event}").text
     assert "event: error" in answer
     assert "160" not in answer
 
 
 def test_cancel_stops_the_engine_and_leaves_nothing(serve_page, media):
     page = serve_page(FakeEditor(delay=0.05))
-    job = client(page).submit(**edit_inputs(media / "talk.mp4", emotion="sad"))
+    job = page.connect().submit(**edit_inputs(media / "talk.mp4", emotion="sad"))
     assert page.editor.running.wait(60)
     assert page.leftovers()
     job.cancel()
     assert page.editor.stopped.wait(60)
     wait_until(lambda: not page.leftovers())
     page.editor.delay = 0.0
-    edited, *_ = client(page).predict(**edit_inputs(media / "talk.mp4", emotion="sad"))
+    edited, *_ = page.connect().predict(**edit_inputs(media / "talk.mp4", emotion="sad"))
     assert probe(edited).frames >= 19
 
 
@@ -155,7 +155,7 @@ def test_two_at_once_get_their_own(serve_page, media):
     page = serve_page(FakeEditor(delay=0.01))
     edits = [("talk.mp4", "sad", 0.5), ("face.jpg", "angry", 2.0)]
     jobs = [
-        client(page).submit(**edit_inputs(media / name, emotion=emotion, intensity=intensity))
+        page.connect().submit(**edit_inputs(media / name, emotion=emotion, intensity=intensity))
         for name, emotion, intensity in edits
     ]
     for job, (name, emotion, intensity) in zip(jobs, edits, strict=True):
@@ -167,7 +167,7 @@ def test_two_at_once_get_their_own(serve_page, media):
 
 def test_the_public_endpoints(serve_page):
     page = serve_page()
-    named = client(page).view_api(return_format="dict")["named_endpoints"]
+    named = page.connect().view_api(return_format="dict")["named_endpoints"]
     edits = {"/faces", "/preview", "/adapted_preview", "/edit", "/batch"}
     assert set(named) == edits | {"/compare", "/compare_emotions", "/moment"}
     assert page.blocks.analytics_enabled is False
@@ -175,7 +175,7 @@ def test_the_public_endpoints(serve_page):
 
 
 def test_every_parameter_and_output_of_an_endpoint_is_described(shared_page):
-    named = client(shared_page).view_api(return_format="dict")["named_endpoints"]
+    named = shared_page.connect().view_api(return_format="dict")["named_endpoints"]
     parts = [endpoint[name] for endpoint in named.values() for name in ("parameters", "returns")]
     entries = [entry for part in parts for entry in part]
     assert len(entries) > 50
@@ -184,7 +184,7 @@ def test_every_parameter_and_output_of_an_endpoint_is_described(shared_page):
 
 
 def test_the_reference_may_be_left_out(shared_page, media):
-    client(shared_page).predict(source=handle_file(media / "face.jpg"), emotion="sad", consent=True, api_name="/edit")
+    shared_page.connect().predict(source=handle_file(media / "face.jpg"), emotion="sad", consent=True, api_name="/edit")
     assert shared_page.editor.requests[-1].reference is None
 
 
@@ -198,5 +198,5 @@ def decode(url: str) -> np.ndarray:
 def test_the_preset_is_fitted_to_the_face_unless_the_box_is_cleared(serve_page, media):
     page = serve_page()
     for settings in ({}, {"adapt": False}):
-        client(page).predict(**edit_inputs(media / "face.jpg", **settings))
+        page.connect().predict(**edit_inputs(media / "face.jpg", **settings))
     assert [request.adapt for request in page.editor.requests] == [True, False]

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from coroutines import run_coroutine
 from fake_editor import FakeEditor
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
+from served_page import TIMEOUT, ServedPage
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 from visitor import wait_until
@@ -26,10 +27,10 @@ from asccl.web.rate_limiter import RateLimiter
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
 
 
-def upload(url: str, path: Path) -> str:
+def upload(page: ServedPage, path: Path) -> str:
     """Upload a file; return its path on the server."""
     with path.open("rb") as file:
-        return httpx.post(f"{url}gradio_api/upload", files={"files": (path.name, file)}, timeout=60).json()[0]
+        return page.post("gradio_api/upload", files={"files": (path.name, file)}).json()[0]
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -44,14 +45,13 @@ def join_edit(page, session: str, path: str, client: httpx.Client | None = None)
     data = [source, "sad", None, 1.0, 0, 0, -1, 0, "warp", True, "", "", True, True]
     data += [None] * (len(page.blocks.fns[function].inputs) - len(data))
     body = {"data": data, "fn_index": function, "session_hash": session}
-    post = httpx.post if client is None else client.post
-    return post(f"{page.url}gradio_api/queue/join", json=body)
+    return (client or httpx).post(f"{page.url}gradio_api/queue/join", json=body, timeout=TIMEOUT)
 
 
 def flood(page, path: str) -> int:
     """Ask for edits from 127.0.0.2, which may send 60 requests, until one is refused. Returns how many were not."""
     page.blocks.joins.rate, page.blocks.joins.burst = 0.0, 60
-    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2"), timeout=60) as hostile:
+    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2"), timeout=TIMEOUT) as hostile:
         for count in range(61):
             if join_edit(page, "flood", path, hostile).status_code == 429:
                 return count
@@ -62,26 +62,26 @@ def flood(page, path: str) -> int:
 def test_one_client_that_floods_the_queue_blocks_nobody(serve_page, media):
     """Edits of one page without end, and then a preview of somebody else."""
     page = serve_page(FakeEditor(delay=0.02))
-    path = upload(page.url, media / "talk.mp4")
+    path = upload(page, media / "talk.mp4")
     flood(page, path)
-    call = f"{page.url}gradio_api/call/preview"
+    call = "gradio_api/call/preview"
     source = {"path": path, "meta": {"_type": "gradio.FileData"}}
     data = [source, "sad", None, 1.0, 0, 0, -1, 0, "warp", True, "", "", 0.5]
-    event = httpx.post(call, json={"data": data}).json()["event_id"]
-    assert "event: complete" in httpx.get(f"{call}/{event}", timeout=60).text
+    event = page.post(call, json={"data": data}).json()["event_id"]
+    assert "event: complete" in page.get(f"{call}/{event}").text
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems lack 127.0.0.2")
 def test_an_address_pays_for_work_that_is_refused(serve_page, media):
     """Of a flood, few requests reach the queue: fewer than the address may send at once."""
     page = serve_page(FakeEditor(delay=0.02))
-    path = upload(page.url, media / "talk.mp4")
+    path = upload(page, media / "talk.mp4")
     assert flood(page, path) < 30
 
 
 def test_a_quick_preview_does_not_wait_for_the_adaptation_of_others(serve_page, media):
     page = serve_page(FakeEditor(search_seconds=60))
-    first, second = (Client(page.url, verbose=False) for _ in range(2))
+    first, second = (page.connect() for _ in range(2))
     settings = {"source": handle_file(media / "talk.mp4"), "reference": None, "time": 0.5}
     adapted = first.submit(**settings, emotion="sad", api_name="/adapted_preview")
     wait_until(page.editor.searching.is_set)
@@ -92,7 +92,7 @@ def test_a_quick_preview_does_not_wait_for_the_adaptation_of_others(serve_page, 
 
 def test_a_quick_preview_does_not_wait_for_the_first_previews_of_others(serve_page, media, tmp_path):
     page = serve_page(FakeEditor())
-    person, other = (Client(page.url, verbose=False) for _ in range(2))
+    person, other = (page.connect() for _ in range(2))
     settings = {"reference": None, "time": 0.5, "emotion": "sad", "api_name": "/preview"}
     person.predict(source=handle_file(media / "talk.mp4"), **settings)
     page.editor.fit_seconds = 10.0
@@ -107,18 +107,18 @@ def test_a_quick_preview_does_not_wait_for_the_first_previews_of_others(serve_pa
 
 def test_a_new_preview_ends_the_adaptation_of_the_one_before(serve_page, media):
     page = serve_page(FakeEditor(search_seconds=60))
-    person = Client(page.url, verbose=False)
+    person = page.connect()
     settings = {"source": handle_file(media / "talk.mp4"), "reference": None, "time": 0.5}
     person.submit(**settings, emotion="sad", api_name="/adapted_preview")
     wait_until(page.editor.searching.is_set)
     person.predict(**settings, emotion="happy", api_name="/preview")
-    assert page.editor.stopped.wait(10)
+    assert page.editor.stopped.wait(60)
 
 
 def test_of_one_page_only_two_edits_are_accepted(serve_page, media):
     page = serve_page(FakeEditor(delay=0.02))
-    path = upload(page.url, media / "talk.mp4")
-    with httpx.stream("GET", f"{page.url}gradio_api/queue/data?session_hash=flood", timeout=60):
+    path = upload(page, media / "talk.mp4")
+    with httpx.stream("GET", f"{page.url}gradio_api/queue/data?session_hash=flood", timeout=TIMEOUT):
         for _ in range(5):
             join_edit(page, "flood", path)
         wait_until(lambda: len(page.editor.requests) == 2)
@@ -128,38 +128,38 @@ def test_of_one_page_only_two_edits_are_accepted(serve_page, media):
 
 def test_work_outside_of_the_queue_is_refused(serve_page):
     page = serve_page()
-    assert httpx.post(f"{page.url}gradio_api/run/preview", json={"data": []}).status_code == 404
+    assert page.post("gradio_api/run/preview", json={"data": []}).status_code == 404
 
 
 def test_a_large_body_without_files_is_refused(serve_page):
     page = serve_page()
     body = b'{"data": ["' + b"x" * (2 * MAX_BODY_BYTES) + b'"], "fn_index": 0, "session_hash": "a"}'
     headers = {"Content-Type": "application/json"}
-    assert httpx.post(f"{page.url}gradio_api/queue/join", content=body, headers=headers).status_code == 413
+    assert page.post("gradio_api/queue/join", content=body, headers=headers).status_code == 413
 
 
 def test_a_large_body_of_unknown_length_is_refused(serve_page):
     page = serve_page()
     parts = (b"x" * 2**16 for _ in range(2 * MAX_BODY_BYTES // 2**16))
     headers = {"Content-Type": "application/json"}
-    assert httpx.post(f"{page.url}gradio_api/queue/join", content=parts, headers=headers).status_code == 413
+    assert page.post("gradio_api/queue/join", content=parts, headers=headers).status_code == 413
 
 
 def test_the_connection_of_a_refused_request_with_a_large_body_is_closed(shared_page):
     """Else the server would read the rest of the body."""
-    response = httpx.post(f"{shared_page.url}gradio_api/queue/join", content=bytes(2 * MAX_DISCARDED))
+    response = shared_page.post("gradio_api/queue/join", content=bytes(2 * MAX_DISCARDED))
     assert response.headers["connection"] == "close"
 
 
 def test_a_stream_of_an_unknown_session_is_refused_without_an_error(shared_page):
-    response = httpx.get(f"{shared_page.url}gradio_api/queue/data?session_hash=unknown")
+    response = shared_page.get("gradio_api/queue/data?session_hash=unknown")
     assert json.loads(response.text.removeprefix("data:"))["session_not_found"] is True
 
 
 def test_the_files_of_one_upload_together_are_limited(serve_page):
     page = serve_page(max_bytes=100_000)
     files = [("files", (f"{number}.mp4", b"x" * 90_000)) for number in range(3)]
-    assert httpx.post(f"{page.url}gradio_api/upload", files=files).status_code == 413
+    assert page.post("gradio_api/upload", files=files).status_code == 413
 
 
 def test_an_upload_that_breaks_off_is_deleted(serve_page):
@@ -172,7 +172,7 @@ def test_an_upload_that_breaks_off_is_deleted(serve_page):
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        httpx.post(f"{page.url}gradio_api/upload", content=parts(), headers=MULTIPART)
+        page.post("gradio_api/upload", content=parts(), headers=MULTIPART)
     with swept(page.cache, max_age=0.2, interval=0.1):
         wait_until(lambda: not files_below(page.cache))
 
@@ -200,12 +200,12 @@ def test_an_upload_that_breaks_off_leaves_no_traceback():
 def test_a_name_from_elsewhere_is_refused(serve_page, path):
     """A page elsewhere that lets its own name resolve to this machine (DNS rebinding)."""
     page = serve_page()
-    assert httpx.get(f"{page.url}{path}", headers={"Host": "evil.example"}).status_code == 421
+    assert page.get(path, headers={"Host": "evil.example"}).status_code == 421
 
 
 @pytest.mark.parametrize(("path", "status"), [("monitoring/summary", 200), ("gradio_api/mcp/schema", 304)])
 def test_the_page_of_the_endpoints_gets_no_error(serve_page, path, status):
-    assert httpx.get(f"{serve_page().url}{path}").status_code == status
+    assert serve_page().get(path).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_the_page_of_the_endpoints_gets_no_error(serve_page, path, status):
     ],
 )
 def test_every_page_has_the_security_headers(serve_page, name, part):
-    assert part in httpx.get(serve_page().url).headers[name]
+    assert part in serve_page().get().headers[name]
 
 
 @pytest.mark.browser
