@@ -13,54 +13,83 @@ from asccl.renderers.warp.lip_edges import LOWER, UPPER
 from asccl.types import Image
 
 MIN_OPEN_GAP = 0.03  # face sizes: from this lip gap on, a frame shows the cavity
+WIDE_SHARE = 0.6  # of the widest gap, from which on frames show it best
 CAVITY_QUANTILE = 0.1  # of the brightness between the lips: the cavity
-CLOSED_CAVITY = 0.35  # brightness of a cavity that no frame shows, over that of the lips
+MAX_CAVITY_BRIGHTNESS = 0.35  # of a cavity over that of the lips; also that of one which no frame shows
+SMOOTHING = 0.25  # of the width of the mouth: box filter along it, of what an opening of the jaw shows
+TOP_LIGHT = 0.6  # brightness of an opening below the upper lip, over that above the lower one
 
 
 class MouthModel:
-    """The dark colour of a person's mouth behind the teeth, from observed frames.
+    """The colours of a person's lips and of the mouth behind the teeth, from observed frames.
 
     Attributes:
-        cavity: (3,) RGB.
+        cavity: dark colour behind the teeth, (3,) RGB.
+        lips: (3,) RGB.
     """
 
     def __init__(self) -> None:
-        self._open: list[np.ndarray] = []
-        self._closed: list[np.ndarray] = []
-        self.cavity = np.zeros(3)
+        self._cavities: list[tuple[float, np.ndarray]] = []  # gap of the lips in face sizes, and colour (3,)
+        self._lips: list[np.ndarray] = []
+        self.cavity, self.lips = np.zeros(3), np.zeros(3)
 
     def observe(self, image: Image, landmarks: np.ndarray) -> None:
         """Measure the mouth in a frame. landmarks: (478, 3) pixels."""
-        loop = landmarks[list(mesh.INNER_LIPS), :2]
-        x0, y0 = np.maximum(np.floor(loop.min(0)).astype(int) - 2, 0)
-        x1, y1 = np.maximum(np.ceil(loop.max(0)).astype(int) + 3, 0)
+        outer, inner = (landmarks[list(loop), :2] for loop in (mesh.OUTER_LIPS, mesh.INNER_LIPS))
+        x0, y0 = np.maximum(np.floor(outer.min(0)).astype(int) - 2, 0)
+        x1, y1 = np.maximum(np.ceil(outer.max(0)).astype(int) + 3, 0)
         part = image[y0:y1, x0:x1]
         if min(part.shape[:2]) < 2:
             return
-        inside = np.zeros(part.shape[:2], np.uint8)
-        cv2.fillPoly(inside, [np.round(loop - (x0, y0)).astype(np.int32)], 1)
-        pixels = part[inside > 0]
+        lip, inside = (_fill_loop(loop - (x0, y0), part.shape[:2]) for loop in (outer, inner))
+        if not inside.any() or inside.all():
+            return
+        lips = part[lip & ~inside]
+        if len(lips):
+            self._lips.append(np.median(lips, axis=0))
+            self.lips = np.median(self._lips, axis=0)
+        gap = float(np.linalg.norm(landmarks[UPPER, :2] - landmarks[LOWER, :2], axis=1).max()) / face_size(landmarks)
+        pixels = part[inside]
         brightness = pixels.mean(1)
-        gap = np.linalg.norm(landmarks[UPPER, :2] - landmarks[LOWER, :2], axis=1).max() / face_size(landmarks)
-        if gap > MIN_OPEN_GAP:
-            dark = brightness <= np.quantile(brightness, CAVITY_QUANTILE)
-            self._open.append(pixels[dark].mean(0))
-        else:
-            self._closed.append(CLOSED_CAVITY * pixels.mean(0))
-        self.cavity = np.median(self._open or self._closed, axis=0)
+        self._cavities.append((gap, pixels[brightness <= np.quantile(brightness, CAVITY_QUANTILE)].mean(0)))
+        self.cavity = self._cavity()
+
+    def _cavity(self) -> np.ndarray:
+        """Median colour of the cavity in the frames that show it best, (3,); dark lips where none does."""
+        widest = max(gap for gap, _ in self._cavities)
+        max_brightness = MAX_CAVITY_BRIGHTNESS * float(self.lips.mean())
+        if widest <= MIN_OPEN_GAP:
+            return MAX_CAVITY_BRIGHTNESS * self.lips
+        cavity = np.median([colour for gap, colour in self._cavities if gap >= WIDE_SHARE * widest], axis=0)
+        return cavity * min(1.0, max_brightness / max(float(cavity.mean()), 1.0))
 
 
 class Cavity(NamedTuple):
     """Where the frame shows nothing of the inside of the edited mouth.
 
-    part: rows and columns in the box of the edit. coverage: of the cavity in it, (h, w) float32 in [0, 1].
+    part: rows and columns in the box of the edit. coverage: of the cavity in it, (h, w) float32 in [0, 1]. opening:
+    coverage where the jaw opens the mouth and the warp shows a single row of pixels, and the light on it, (h, w, 2);
+    None where it does not.
     """
 
     part: tuple[slice, slice]
     coverage: np.ndarray
+    opening: np.ndarray | None = None
 
     def shade(self, image: Image, colour: np.ndarray) -> None:
         """Darken the pixels (H, W, 3) uint8 of the box of the edit in place, towards a colour (3,) and never above."""
         pixels = image[self.part].astype(np.float32)
-        darkening = np.minimum(colour.astype(np.float32) - pixels, 0)
-        image[self.part] = pixels + self.coverage[..., None] * darkening + 0.5
+        cavity = colour.astype(np.float32)
+        pixels += self.coverage[..., None] * np.minimum(cavity - pixels, 0)
+        if self.opening is not None:
+            width = 2 * round(0.5 * SMOOTHING * pixels.shape[1]) + 1
+            smooth = np.minimum(cv2.blur(pixels, (width, 1)), cavity) * self.opening[..., 1:]
+            pixels += self.opening[..., :1] * (smooth - pixels)
+        image[self.part] = pixels + 0.5
+
+
+def _fill_loop(loop: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(h, w) bool: inside a loop (n, 2) of pixels."""
+    inside = np.zeros(shape, np.uint8)
+    cv2.fillPoly(inside, [np.round(loop).astype(np.int32)], 1)
+    return inside > 0

@@ -18,10 +18,12 @@ from asccl.types import Image, LazyImage
 
 UPPER, LOWER = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
 MIN_GROWTH = 0.5  # pixels by which a mouth opens for its rows to part
-FRACTIONS = np.linspace(0.25, 0.8, 23, dtype=np.float32)  # of the opening, from the upper lip, where the rows may part
+FRACTIONS = np.linspace(-0.1, 1.1, 25, dtype=np.float32)  # of the opening, from the upper lip, that are read
+SPLITS = slice(7, 22)  # of these, where the rows may part: above lies the shadow of the upper lip
 BELOW_TEETH = 1.0  # likewise, for a mouth that shows the upper row alone
 CONTRAST = 7.0  # how clearly the darkest line decides
-MIN_LINE_DEPTH, FULL_LINE_DEPTH = 0.12, 0.35  # darkness of a line between the rows over the brightness around it
+MIN_LINE_DEPTH, FULL_LINE_DEPTH = 0.12, 0.35  # darkness of a line over what is bright on both of its sides
+MIN_LINE_SHARE, FULL_LINE_SHARE = 0.3, 0.45  # of the mouth in which there is such a line, for the rows to part along it
 CURVE_DEGREE = 2  # of the polynomial of the fraction along the mouth
 MIN_OPENING = 0.5  # pixels, weight of a column of closed lips
 
@@ -53,24 +55,39 @@ def row_split(image: LazyImage, landmarks: np.ndarray) -> np.ndarray:
     image: the frame, (H, W, 3). landmarks: (478, 3) pixels.
     """
     upper, lower = landmarks[UPPER, :2], landmarks[LOWER, :2]
-    points = np.concatenate([upper, lower])
-    x0, y0 = np.maximum(np.floor(points.min(0)).astype(int) - 1, 0)
-    x1, y1 = np.maximum(np.ceil(points.max(0)).astype(int) + 2, 0)
+    at = (upper + FRACTIONS[:, None, None] * (lower - upper)).astype(np.float32)  # (25, 9, 2)
+    x0, y0 = np.maximum(np.floor(at.min((0, 1))).astype(int) - 1, 0)
+    x1, y1 = np.maximum(np.ceil(at.max((0, 1))).astype(int) + 2, 0)
     part: Image = np.ascontiguousarray(image[y0:y1, x0:x1])
     if part.size == 0:
         return np.full(len(UPPER), BELOW_TEETH)
     gray = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
-    at = upper + FRACTIONS[:, None, None] * (lower - upper) - (x0, y0)  # (23, 9, 2)
-    x, y = cv2.split(at.astype(np.float32))
+    x, y = cv2.split(at - np.array([x0, y0], np.float32))
     brightness = cv2.remap(gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    low, high = brightness.min(0), brightness.max(0)
-    darkness = (high - brightness) / np.maximum(high - low, 8.0)
-    weights = np.exp(CONTRAST * (darkness - 1))
-    line = (weights * FRACTIONS[:, None]).sum(0) / weights.sum(0)
-    line_depth = 1 - low / np.maximum(np.median(brightness, axis=0), 1.0)
-    is_line = smoothstep((line_depth - MIN_LINE_DEPTH) / (FULL_LINE_DEPTH - MIN_LINE_DEPTH))
-    fraction = BELOW_TEETH + is_line * (line - BELOW_TEETH)
-    opening = np.linalg.norm(lower - upper, axis=1)
+    fractions, is_line = _darkest_lines(brightness)
+    low, high = brightness.min(), brightness.max(0)
+    teeth = (high - low + 1) / (high.max() - low + 1)  # of a column, which is dark beside the teeth
+    weights = teeth * (np.linalg.norm(lower - upper, axis=1) + MIN_OPENING)
+    line_share = (weights * is_line).sum(keepdims=True) / weights.sum()
+    mean = float((weights * is_line * fractions).sum() / max((weights * is_line).sum(), 1e-6))
     column = np.linspace(-1, 1, len(UPPER))
-    curve = np.polynomial.Polynomial.fit(column, fraction, CURVE_DEGREE, domain=[-1, 1], w=opening + MIN_OPENING)
-    return np.clip(curve(column), FRACTIONS[0], BELOW_TEETH)
+    values = mean + is_line * (fractions - mean)
+    curve = np.polynomial.Polynomial.fit(column, values, CURVE_DEGREE, domain=[-1, 1], w=weights)(column)
+    has_line = smoothstep((line_share - MIN_LINE_SHARE) / (FULL_LINE_SHARE - MIN_LINE_SHARE))
+    return np.clip(BELOW_TEETH + has_line * (curve - BELOW_TEETH), FRACTIONS[SPLITS][0], BELOW_TEETH)
+
+
+def _darkest_lines(brightness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the darkest line across each column that has something bright on both of its sides.
+
+    The shadow of a lip on the teeth has not: it is dark up to the lip.
+
+    brightness: (25, 9) at `FRACTIONS`. Returns its fraction of the opening and how certainly it is a line, (9,) each.
+    """
+    above = np.maximum.accumulate(brightness, axis=0)[SPLITS]
+    below = np.maximum.accumulate(brightness[::-1], axis=0)[::-1][SPLITS]
+    depth = np.clip(1 - brightness[SPLITS] / np.maximum(np.minimum(above, below), 1.0), 0, 1)
+    deepest = depth.max(0)
+    weights = np.exp(CONTRAST * (depth / np.maximum(deepest, 1e-3) - 1))
+    fractions = (weights * FRACTIONS[SPLITS, None]).sum(0) / weights.sum(0)
+    return fractions, smoothstep((deepest - MIN_LINE_DEPTH) / (FULL_LINE_DEPTH - MIN_LINE_DEPTH))

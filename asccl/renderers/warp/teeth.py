@@ -7,7 +7,7 @@ the teeth beside it, and would make them too long. The lower row stands on the j
 is open.
 
 Where the jaw drops, the mouth opens between its rows of teeth, see `jaw_drop.py`: all below goes down with the jaw, and
-the gap gets the colour of the cavity.
+the opening gets the colour of the cavity. Below a single row, it is dark down to the lip.
 
 Lips that close cover the teeth. The narrower the gap that is left, the less light reaches the teeth in it, and where
 the lips meet they leave a dark line from corner to corner.
@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from asccl.face.easing import smoothstep
-from asccl.renderers.warp.cavity import Cavity
+from asccl.renderers.warp.cavity import TOP_LIGHT, Cavity
 from asccl.renderers.warp.field import Box, face_size, upsample
 from asccl.renderers.warp.jaw_drop import JawDrop
 from asccl.renderers.warp.lip_edges import LOWER, UPPER, mouth_axes
@@ -51,6 +51,9 @@ GAP_SHADE = 0.65  # by which a narrow gap between them is darker than that line
 CORNER_FADE = 0.6  # by which that line is fainter at the corners
 MAX_SHADED_GAP = 0.09  # face sizes: from this lip gap on, light reaches the teeth between lips that close
 LINE_WIDTH = 0.009  # face sizes: of the line where lips meet
+BELOW_ROWS = 0.75  # fraction of the opening from which on a mouth opens less and less above a lower row of teeth
+OPENING_EDGE = 0.014  # face sizes: transition at the edges of what the jaw opens
+MIN_OPENING = 1.0  # pixels by which the jaw opens the mouth for the opening to be dark
 MIN_COVERAGE = 0.02  # less of the cavity is not drawn
 
 
@@ -61,7 +64,7 @@ class _Profile(NamedTuple):
     that of the teeth down and along the mouth, and the coverage by the cavity where it fades. middle: displacement of
     the teeth down and along the mouth, the weight of this field, the coverage where the weight is 0, and that of lips
     that close over teeth. lines: of both lips, and the width of their rim. drop: where the mouth opens with the jaw, by
-    how much, and the weight of that.
+    how much, the weight of that, and where the opening ends.
     """
 
     upper: np.ndarray
@@ -101,14 +104,16 @@ def stabilize_teeth(
     mouth_field = upsample(_mouth_field(before @ axes.T, after @ axes.T, axes, mouth, size, drop), mouth)
     part = field[y0:y1, x0:x1]
     part += mouth_field[..., 2:3] * (mouth_field[..., :2] - part)
-    coverage = mouth_field[..., 3]
-    return Cavity((slice(y0, y1), slice(x0, x1)), coverage) if coverage.max() > MIN_COVERAGE else None
+    coverage, opening = mouth_field[..., 3], mouth_field[..., 4:] if drop is not None else None
+    if opening is None and coverage.max() <= MIN_COVERAGE:
+        return None
+    return Cavity((slice(y0, y1), slice(x0, x1)), coverage, opening)
 
 
 def _mouth_field(
     before: np.ndarray, after: np.ndarray, axes: np.ndarray, box: Box, size: float, drop: JawDrop | None
 ) -> np.ndarray:
-    """Displacement (x, y), its weight and the coverage by the cavity over a box, coarse (h, w, 4).
+    """Displacement (x, y), its weight, and the coverage and opening of a `Cavity` over a box, coarse (h, w, 6).
 
     before, after: lines of both lips, (2, 11, 2) along the mouth and down. axes: (2, 2) unit vectors of these.
     """
@@ -124,7 +129,11 @@ def _mouth_field(
     inside = np.minimum(v - lines[..., 0], lines[..., 1] - v)
     gap = jaw[..., 1]
     dropped = gap * np.clip((v - jaw[..., 0]) / np.maximum(gap, 1e-3), 0, 1)
-    in_gap = np.clip(np.minimum(v - jaw[..., 0], jaw[..., 0] + gap - v) / lines[..., 2] + 0.5, 0, 1)
+    edge = max(OPENING_EDGE * size, 1.0)
+    opened = np.clip(np.minimum(v - jaw[..., 0], jaw[..., 3] - v) / edge + 0.5, 0, 1) * jaw[..., 2]
+    opened = cv2.GaussianBlur(opened * np.clip(inside / edge + 0.5, 0, 1), (0, 0), 0.8)
+    height = np.clip((v - lines[..., 0]) / np.maximum(lines[..., 1] - lines[..., 0], 1), 0, 1)
+    light = TOP_LIGHT + (1 - TOP_LIGHT) * height
     v = v - dropped
     near_upper = np.clip((upper[..., 0] - v) * upper[..., 1], 0, 1)
     near_lower = np.clip((v - lower[..., 0]) * lower[..., 1], 0, 1)
@@ -133,13 +142,12 @@ def _mouth_field(
     weight = middle[..., 2] * np.clip(inside / box.cell, 0, 1)
     covered = (near_upper > 0) * upper[..., 4] + (near_lower > 0) * lower[..., 4]
     covered = middle[..., 3] + middle[..., 2] * (covered - middle[..., 3])
-    covered = np.maximum(covered, in_gap * jaw[..., 2])
     covered = cv2.GaussianBlur(covered, (0, 0), 1.0) * np.clip(inside / lines[..., 2] - 0.5, 0, 1)
     on_line = np.exp(-np.square(np.minimum(inside, 0) / max(LINE_WIDTH * size, 0.5)))
     in_shade = 1 + GAP_SHADE * np.clip(inside / max(LINE_WIDTH * size, 0.5), 0, 1)
     covered = np.maximum(covered, middle[..., 4] * on_line * in_shade)
     dx, dy = axes.T.astype(np.float32)
-    return cv2.merge([along * dx[0] + down * dx[1], along * dy[0] + down * dy[1], weight, covered])
+    return cv2.merge([along * dx[0] + down * dx[1], along * dy[0] + down * dy[1], weight, covered, opened, light])
 
 
 def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: float, drop: JawDrop | None) -> _Profile:
@@ -180,8 +188,8 @@ def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
         for k in (0, 1)
     )
     weight = np.clip((old_opening / size - MIN_LIP_GAP) / (FULL_LIP_GAP - MIN_LIP_GAP), 0, 1)
-    parted = np.clip(growth / (MIN_LIP_GAP * size), 0, 1)
-    weight = np.maximum(weight, parted)
+    parted = np.clip(growth / MIN_OPENING, 0, 1)
+    weight = np.maximum(weight, np.clip(growth / (MIN_LIP_GAP * size), 0, 1))
     closed = np.clip((old_opening - new_opening - growth) / (MIN_LIP_GAP * size), 0, 1)
     weight = np.maximum(weight, closed)
     shut = SHUT_SHADE * closed.max() * (1 - smoothstep((new_opening + growth) / (MAX_SHADED_GAP * size)))
@@ -190,7 +198,9 @@ def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
     rim_width = np.maximum(np.minimum(LIP_RIM_WIDTH * size, 0.2 * (new_opening + growth)), 0.5)
     teeth = np.stack([teeth_down, teeth_along, weight, covered, shut], 1).astype(np.float32)
     at = np.clip(old_line[0] + split * old_opening + teeth_down, line[0], np.maximum(line[1], line[0]))
-    gap = np.stack([at, growth, parted], 1).astype(np.float32)
+    is_below = np.clip((split - BELOW_ROWS) / (1 - BELOW_ROWS), 0, 1)
+    end = at + growth + is_below * np.maximum(line[1] - at, 0)  # no lower row: dark down to the lip
+    gap = np.stack([at, growth, parted, end], 1).astype(np.float32)
     return _Profile(upper, lower, teeth, np.stack([*lines, rim_width], 1).astype(np.float32), gap)
 
 

@@ -85,6 +85,34 @@ def test_below_a_single_row_of_teeth_the_mouth_opens_beside_the_lower_lip():
     assert row_split(image, points)[2:7].min() > 0.9
 
 
+def test_rows_do_not_part_in_the_shadow_of_the_lip_on_the_upper_teeth():
+    _, points = face_motion(jawOpen=0.3)
+    image = np.full((*SIZE, 3), LIP, np.uint8)
+    upper, lower = points[list(mesh.UPPER_INNER_LIP), :2], points[list(mesh.LOWER_INNER_LIP), :2]
+    for fraction in np.linspace(0, 1, 80):  # dark below the upper lip, brighter and brighter down to its middle
+        colour = np.array(DARK) + min(1.6 * fraction, 1) * (np.array(TOOTH) - DARK)
+        edge = np.round(upper + fraction * (lower - upper)).astype(np.int32)
+        cv2.polylines(image, [edge], False, colour.tolist(), 2)
+    assert row_split(image, points)[2:7].min() > 0.9
+
+
+def test_what_a_jaw_opens_shows_no_streaks():
+    points, d, growth = parted(0.6, jawOpen=0.3)
+    moved = points[:468] + d
+    image = draw_teeth(points)
+    image[:, ::4] //= 3  # gaps between teeth
+    box = FIELD.edit_box(points, moved, SIZE)
+    field = upsample(FIELD.interpolate(points, moved, d[:, :2], box), box)
+    cavity = stabilize_teeth(field, points, moved, box, JawDrop(growth, np.full(9, SPLIT)))
+    _, part = warp(image, field, box)
+    cavity.shade(part, np.array(DARK))
+    middle = points[13] + SPLIT * (points[14] - points[13]) + 0.5 * d[14]
+    x, y = np.round(middle[:2]).astype(int) - (box.x0, box.y0)
+    row = part[y, x - 12 : x + 13].mean(1)
+    assert np.ptp(row) < 4
+    assert row.max() < 1.2 * np.mean(DARK)
+
+
 def test_a_jaw_that_drops_stretches_no_tooth():
     points, d, growth = parted(0.6, jawOpen=0.3)
     image, moved = draw_teeth(points), points[:468] + d

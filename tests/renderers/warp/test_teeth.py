@@ -228,6 +228,21 @@ def test_the_cavity_is_measured_where_the_mouth_is_open():
         assert np.abs(mouth.cavity - expected).max() < 12
 
 
+def test_the_cavity_is_measured_where_the_mouth_is_widest():
+    wide, narrow = landmarks(**TALKING), landmarks(jawOpen=0.2)
+    mouth = MouthModel()
+    for points in (narrow, narrow, narrow, wide):
+        image = draw_mouth(points) if points is wide else np.full((*SIZE, 3), SKIN, np.uint8)
+        mouth.observe(image, points)
+    assert np.abs(mouth.cavity - CAVITY).max() < 12
+
+
+def test_a_cavity_is_darker_than_lips_by_far():
+    mouth = MouthModel()
+    mouth.observe(np.full((*SIZE, 3), SKIN, np.uint8), landmarks(**TALKING))  # as of teeth that fill the mouth
+    assert mouth.cavity.mean() < 0.4 * np.mean(SKIN)
+
+
 @pytest.mark.parametrize("units", [RAISED, SMILING, FROWNING])
 def test_the_middle_of_the_mouth_is_never_covered_by_the_cavity(units):
     before, after = landmarks(**TALKING), landmarks(**units)
