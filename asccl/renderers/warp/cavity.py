@@ -55,13 +55,14 @@ class MouthModel:
         self.cavity = self._cavity()
 
     def _cavity(self) -> np.ndarray:
-        """Median colour of the cavity in the frames that show it best, (3,); dark lips where none does."""
+        """Median colour of the cavity in the frames that show it best, (3,); dark lips as far as these show none."""
+        dark_lips = MAX_CAVITY_BRIGHTNESS * self.lips
         widest = max(gap for gap, _ in self._cavities)
-        max_brightness = MAX_CAVITY_BRIGHTNESS * float(self.lips.mean())
         if widest <= MIN_OPEN_GAP:
-            return MAX_CAVITY_BRIGHTNESS * self.lips
+            return dark_lips
         cavity = np.median([colour for gap, colour in self._cavities if gap >= WIDE_SHARE * widest], axis=0)
-        return cavity * min(1.0, max_brightness / max(float(cavity.mean()), 1.0))
+        share = min(1.0, float(dark_lips.mean()) / max(float(cavity.mean()), 1.0))
+        return share**2 * cavity + (1 - share) * dark_lips
 
 
 class Cavity(NamedTuple):

@@ -2,7 +2,7 @@
 
 A wide smile shows dark corners beside the teeth, outside the line of the lips that a tracker finds. Where the corners
 come in, as a smile goes away, the warp squeezes them to dark dots. There the lips meet: dark parts that are smaller
-than a dot get the colour of the lips and the skin around them.
+than a dot get the colour of the lips and the skin around them. The line where the lips meet stays.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ DOT_SIZE = 0.09  # face sizes: larger dark parts stay
 REACH = 0.1  # face sizes around a corner within which dark parts are filled
 OPACITY = 0.8  # of the filling: a faint line of the lips stays
 LIP_BORDER = 0.015  # face sizes: transition between lips and skin
-LIP_QUANTILE = 0.5  # of the brightness of a lip's end: its colour
+SEAM_WIDTH = 0.012  # face sizes: of the line where the lips meet, which stays dark
+CORNER_SEAM = 0.25  # of that line at the corner, where it is faint
 BLUR = 0.012  # face sizes, standard deviation: of the filling
 
 
-def close_corners(warped: Image, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box) -> None:
+def close_corners(
+    warped: Image, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box, lip_colour: np.ndarray
+) -> None:
     """Fill the dark corners of a mouth that gets narrower, in place.
 
     Args:
@@ -33,21 +36,29 @@ def close_corners(warped: Image, landmarks: np.ndarray, edited_landmarks: np.nda
         landmarks: (478, 3) pixels of the frame.
         edited_landmarks: (468, 2+) pixels of the frame.
         box: part of the frame that the image shows.
+        lip_colour: (3,) RGB.
     """
     size = face_size(landmarks)
     centre = edited_landmarks[[i for pair in CORNERS for i in pair], :2].mean(0)
-    lips = edited_landmarks[list(mesh.OUTER_LIPS), :2] - (box.x0, box.y0)
+    lips = tuple(edited_landmarks[list(loop), :2] - (box.x0, box.y0) for loop in (mesh.OUTER_LIPS, mesh.INNER_LIPS))
     for inner, outer in CORNERS:
         before, after = (0.5 * (p[inner, :2] + p[outer, :2]) for p in (landmarks, edited_landmarks))
         towards = (centre - after) / max(float(np.linalg.norm(centre - after)), 1e-6)
         inward = float((after - before) @ towards) / size
         share = float(smoothstep(np.array((inward - MIN_INWARD) / (FULL_INWARD - MIN_INWARD))))
         if share > 0:
-            _fill(warped, after - (box.x0, box.y0), lips, OPACITY * share, size)
+            _fill(warped, after - (box.x0, box.y0), lips, lip_colour, OPACITY * share, size)
 
 
-def _fill(warped: Image, corner: np.ndarray, lips: np.ndarray, opacity: float, size: float) -> None:
-    """Fill dark parts around one corner, (2,) pixels, in place. lips: outline, (n, 2) pixels."""
+def _fill(
+    warped: Image,
+    corner: np.ndarray,
+    lips: tuple[np.ndarray, ...],
+    lip_colour: np.ndarray,
+    opacity: float,
+    size: float,
+) -> None:
+    """Fill dark parts around one corner, (2,) pixels, in place. lips: outer and inner loop, (n, 2) pixels each."""
     kernel_size = 2 * round(0.5 * DOT_SIZE * size) + 1
     reach = REACH * size
     pad = int(np.ceil(reach)) + kernel_size
@@ -58,14 +69,18 @@ def _fill(warped: Image, corner: np.ndarray, lips: np.ndarray, opacity: float, s
     part = warped[y0:y1, x0:x1]
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (kernel_size, kernel_size))
     filled = cv2.GaussianBlur(cv2.morphologyEx(part, cv2.MORPH_CLOSE, kernel), (0, 0), max(0.5, BLUR * size))
-    is_lip = np.zeros(part.shape[:2], np.float32)
-    cv2.fillPoly(is_lip, [np.round(16 * (lips - (x0, y0))).astype(np.int32)], 1.0, cv2.LINE_8, 4)
-    if is_lip.any():
-        colour = np.quantile(part[is_lip > 0], LIP_QUANTILE, axis=0)
-        is_lip = cv2.GaussianBlur(is_lip, (0, 0), max(0.5, LIP_BORDER * size))[..., None]
-        filled = filled + is_lip * np.minimum(colour - filled, 0)
+    outer, inner = (np.round(16 * (loop - (x0, y0))).astype(np.int32) for loop in lips)
+    is_lip, seam = np.zeros((2, *part.shape[:2]), np.float32)
+    cv2.fillPoly(is_lip, [outer], 1.0, cv2.LINE_8, 4)
+    is_lip = cv2.GaussianBlur(is_lip, (0, 0), max(0.5, LIP_BORDER * size))[..., None]
+    filled = filled + is_lip * np.minimum(lip_colour.astype(np.float32) - filled, 0)
+    cv2.fillPoly(seam, [inner], 1.0, cv2.LINE_8, 4)
+    cv2.polylines(seam, [inner], True, 1.0, max(1, round(SEAM_WIDTH * size)), cv2.LINE_8, 4)
+    seam = cv2.GaussianBlur(seam, (0, 0), max(0.5, 0.5 * SEAM_WIDTH * size))
     x = np.arange(x0, x1, dtype=np.float32) - corner[0]
     y = np.arange(y0, y1, dtype=np.float32)[:, None] - corner[1]
-    mask = opacity * (1 - smoothstep((np.hypot(x, y) / reach - 0.5) / 0.5))
+    distance = np.hypot(x, y) / reach
+    seam = np.minimum(seam, CORNER_SEAM + (1 - CORNER_SEAM) * smoothstep(distance))
+    mask = opacity * (1 - smoothstep((distance - 0.5) / 0.5)) * (1 - seam)
     brightening = np.maximum(filled - part, 0)
     part[:] = np.minimum(part + mask[..., None] * brightening + 0.5, 255).astype(np.uint8)

@@ -193,7 +193,7 @@ class WarpRenderer:
         sharpen_lip_edges(displacement, landmarks, edited_points, box)
         cavity = stabilize_teeth(displacement, landmarks, edited_points, box, drop)
         source, warped = warp(image, displacement, box)
-        close_corners(warped, landmarks, edited_points, box)
+        close_corners(warped, landmarks, edited_points, box, self._appearance.mouth.lips)
         if cavity is not None:
             cavity.shade(warped, self._appearance.mouth.cavity)
         return source, warped

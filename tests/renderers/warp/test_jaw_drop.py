@@ -11,7 +11,7 @@ import pytest
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.warp.displacement import Displacement
-from asccl.renderers.warp.field import FaceField, upsample
+from asccl.renderers.warp.field import Box, FaceField, upsample
 from asccl.renderers.warp.jaw_drop import JawDrop, row_split
 from asccl.renderers.warp.mouth_corners import close_corners
 from asccl.renderers.warp.renderer import warp
@@ -21,7 +21,7 @@ from asccl.types import Motion
 HEAD = load_anny_head()
 FIELD = FaceField(HEAD)
 SIZE, SCALE = (360, 360), 22.0
-LIP, TOOTH, DARK = (180, 100, 95), (235, 230, 220), (30, 14, 14)
+SKIN, LIP, TOOTH, DARK = (200, 150, 130), (180, 100, 95), (235, 230, 220), (30, 14, 14)
 SPLIT = 0.4  # of the opening: the edges of both rows of teeth
 
 
@@ -138,11 +138,27 @@ def test_corners_that_come_in_lose_their_dark_dots():
     cv2.circle(image, [int(v) for v in corner], 4, DARK, -1)
     box = FIELD.edit_box(points, moved[:468], SIZE)
     filled, kept = image[box.slices].copy(), image[box.slices].copy()
-    close_corners(filled, points, moved[:468], box)
-    close_corners(kept, points, points[:468], box)
+    close_corners(filled, points, moved[:468], box, np.array(LIP))
+    close_corners(kept, points, points[:468], box, np.array(LIP))
     x, y = corner - (box.x0, box.y0)
     assert filled[y, x].mean() > kept[y, x].mean() + 60
     assert (kept == image[box.slices]).all()
+
+
+def test_filled_corners_keep_the_line_of_the_lips_between_lips_of_their_colour():
+    _, points = face_motion()
+    moved = points.copy()
+    for corner, towards in ((61, 1), (291, -1), (78, 1), (308, -1)):
+        moved[corner, 0] += 16 * towards
+    image = np.full((*SIZE, 3), SKIN, np.uint8)
+    cv2.fillPoly(image, [np.round(moved[list(mesh.OUTER_LIPS), :2]).astype(np.int32)], LIP)
+    x, y = (int(v) for v in np.round(moved[78, :2]))
+    cv2.fillPoly(image, [np.array([(x - 2, y - 7), (x - 2, y + 7), (x + 20, y)])], DARK)  # the dark end of a grin
+    close_corners(image, points, moved[:468], Box(0, 0, *SIZE, 1.0), np.array(LIP))
+    column = image[y - 5 : y + 6, x + 5].mean(1)
+    line = int(column.argmin())
+    assert column[line] < 0.75 * np.mean(LIP)
+    assert column[[0, -1]].min() > 0.8 * np.mean(LIP)
 
 
 @pytest.mark.parametrize(("smile", "corner_share"), [(-0.9, 0.4), (0.4, 0.9)])
