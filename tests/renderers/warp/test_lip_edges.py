@@ -160,6 +160,6 @@ def test_filling_the_corners_keeps_the_colour_of_the_lips():
     image = draw_face(after)
     box = FIELD.edit_box(before, after[:468], SIZE)
     part = image[box.slices].copy()
-    close_corners(part, before, after[:468], box)
+    close_corners(part, before, after[:468], box, np.array(LIP))
     end = np.round(after[[40, 91], :2].mean(0) - (box.x0, box.y0)).astype(int)
     assert np.abs(part[end[1], end[0]].astype(int) - image[box.slices][end[1], end[0]]).max() < 12
