@@ -174,6 +174,17 @@ def test_a_smile_lifts_the_corners_and_leaves_the_middle_of_the_lips(head, face)
     assert np.abs(middle).max() < 0.15 * np.abs(corners).min()
 
 
+def test_the_line_of_the_lips_smiles_as_an_arc_without_a_point_in_its_middle(head, face):
+    units = {"mouthSmile": 0.5, "mouthFrown": -0.4, "mouthDimple": 0.35}
+    change = {name + side: value for name, value in units.items() for side in ("Left", "Right")}
+    d = moved(head, face, mouthShrugLower=-0.4, **change)
+    line = 0.5 * (d[list(mesh.UPPER_INNER_LIP), 1] + d[list(mesh.LOWER_INNER_LIP), 1])
+    along = head.neutral[list(mesh.UPPER_INNER_LIP), 0]
+    parabola = np.polyval(np.polyfit(along, line, 2), along)
+    assert np.ptp(line) > 3
+    assert np.abs(line - parabola).max() < 0.012 * np.ptp(line)
+
+
 def test_lips_next_to_a_corner_of_the_mouth_move_with_it(head):
     """Or they slide past it, and the corner stands out as a line in the cheek."""
     units = [head.index["mouthSmileLeft"], head.index["mouthSmileRight"]]

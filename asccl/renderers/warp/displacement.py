@@ -94,6 +94,7 @@ class Displacement:
         self._lips.drop_jaw(d, gap_change, motion, t, outline)
         self._bound_lids(d, landmarks)
         gap_change = self._lips.close_corners(d, gap_change, landmarks)
+        self._lips.round_smile(d, gap_change, motion.rotation[t], face_size(landmarks))
         self._lips.constrain(d, gap_change, motion.rotation[t])
         return d
 

@@ -30,6 +30,7 @@ CHIN_REACH = 8  # points of the outline on each side of the chin, to which it fa
 CORNER_CLOSING = np.array([0.8, 0.4, 0, 0, 0, 0, 0, 0.4, 0.8])
 MIN_NARROWING, FULL_NARROWING = 0.04, 0.11  # face sizes by which a mouth gets narrower: none of it, and all
 MAX_CHIN_TURN, FREE_CHIN_TURN = 0.5, 0.2  # sine of the head's turn at which the outline of the chin stays, and moves
+FULL_SMILE = 0.02  # face sizes by which the middle of the lips goes down between the corners, for a full arc
 MIDDLE = slice(3, 6)  # of the nine columns along the mouth
 UPPER, LOWER = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
 
@@ -62,6 +63,8 @@ class LipGap:
         gaps = jaw[LOWER, 1] - jaw[UPPER, 1]
         self._jaw = (jaw / gaps[MIDDLE].mean()).astype(np.float32)  # (468, 3), opens the middle of the lips by 1
         self._profile = gaps / gaps[MIDDLE].mean()
+        line = neutral[[mesh.INNER_LIP_CORNERS[0], *UPPER, mesh.INNER_LIP_CORNERS[1]], 0]
+        self._along = ((line - line[0]) / (line[-1] - line[0]))[1:-1]  # (9,) from corner to corner, 0 to 1
         steps = np.abs(np.arange(len(mesh.FACE_OVAL)) - mesh.FACE_OVAL.index(152))
         along = 0.5 + 0.5 * np.cos(np.pi * np.minimum(steps / CHIN_REACH, 1))
         oval = neutral[list(mesh.FACE_OVAL)]
@@ -125,6 +128,25 @@ class LipGap:
         share = CORNER_CLOSING * smoothstep(np.array((narrowing - MIN_NARROWING) / (FULL_NARROWING - MIN_NARROWING)))
         gap = np.linalg.norm(landmarks[LOWER, :2] - landmarks[UPPER, :2], axis=1)
         return change._replace(closing=np.minimum(change.closing, -share * gap))
+
+    def round_smile(self, d: np.ndarray, change: GapChange, rotation: np.ndarray, size: float) -> None:
+        """Bend the line between the lips of a smile as one arc, in place: its units together give it a pointed middle.
+
+        Args:
+            d: displacement of all landmarks, (468, 3) pixels.
+            change: of the gap, whose growth lowers the lower lip alone.
+            rotation: of the head, (3, 3).
+            size: of the face, pixels.
+        """
+        axis = down_axis(rotation)
+        right, left = d[list(mesh.INNER_LIP_CORNERS), :2] @ axis
+        line = 0.5 * ((d[UPPER, :2] + d[LOWER, :2]) @ axis - change.growth)
+        bend = line - (right + self._along * (left - right))
+        arc = self._along * (1 - self._along)
+        depth = 0.5 * ((arc @ bend) / (arc @ arc) + bend[4] / arc[4])  # between that of the best arc and of the middle
+        share = np.clip(depth * arc[4] / (FULL_SMILE * size), 0, 1)
+        correction = share * (depth * arc - bend)
+        d[:, :2] += ((self.upper_weights + self.lower_weights) @ correction)[:, None] * axis
 
     def constrain(self, d: np.ndarray, change: GapChange, rotation: np.ndarray) -> None:
         """Correct the displacement (468, 3) of all landmarks so that the gap changes as it may, in place.
