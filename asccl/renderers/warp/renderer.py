@@ -257,17 +257,16 @@ def warp(image: LazyImage, field: np.ndarray, box: Box) -> tuple[Image, Image]:
     Returns:
         The pixels of the box before and after the warp, (h, w, 3) uint8 each.
     """
-    dx, dy = cv2.split(field)
-    margin = int(np.ceil(max(cv2.norm(dx, cv2.NORM_INF), cv2.norm(dy, cv2.NORM_INF)))) + 2  # cubic: two more pixels
+    h, w = field.shape[:2]
+    margin = int(np.ceil(cv2.norm(field.reshape(h, -1), cv2.NORM_INF))) + 2  # cubic: two more pixels
     x0, y0 = max(box.x0 - margin, 0), max(box.y0 - margin, 0)
     around = image[y0 : box.y1 + margin, x0 : box.x1 + margin]
     left, top = box.x0 - x0, box.y0 - y0
-    h, w = dx.shape
-    map_x = np.arange(left, left + w, dtype=np.float32)[None] - dx
-    map_y = np.arange(top, top + h, dtype=np.float32)[:, None] - dy
-    levels = around.astype(np.float32)  # which OpenCV interpolates faster than uint8
-    warped = cv2.remap(levels, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return around[top : top + h, left : left + w], cv2.multiply(warped, 1.0, dtype=cv2.CV_8U)  # rounds and saturates
+    positions = np.empty_like(field)
+    positions[..., 0], positions[..., 1] = np.arange(left, left + w), np.arange(top, top + h)[:, None]
+    positions -= field
+    warped = cv2.remap(around, positions, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return around[top : top + h, left : left + w], warped
 
 
 def relight(image: Image, brightness: np.ndarray, creases: np.ndarray, size: float, slopes: np.ndarray) -> Image:
