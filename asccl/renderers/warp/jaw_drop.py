@@ -14,12 +14,16 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.face.easing import smoothstep
+from asccl.renderers.warp.field import face_size
 from asccl.types import Image, LazyImage
 
 UPPER, LOWER = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
 MIN_GROWTH = 0.5  # pixels by which a mouth opens for its rows to part
 FRACTIONS = np.linspace(-0.1, 1.1, 25, dtype=np.float32)  # of the opening, from the upper lip, that are read
 SPLITS = slice(7, 22)  # of these, where the rows may part: above lies the shadow of the upper lip
+NARROW_GAP, WIDE_GAP = 0.085, 0.1  # face sizes: lip gaps between which less and less of the teeth lies in this shadow
+SHADOW_END = 0.4  # of a narrow opening: the shadow of the upper lip
+SHADOW_BORDER = 0.1  # of the opening: transition at its end
 BELOW_TEETH = 1.0  # likewise, for a mouth that shows the upper row alone
 CONTRAST = 7.0  # how clearly the darkest line decides
 MIN_LINE_DEPTH, FULL_LINE_DEPTH = 0.12, 0.35  # darkness of a line over what is bright on both of its sides
@@ -64,7 +68,9 @@ def row_split(image: LazyImage, landmarks: np.ndarray) -> np.ndarray:
     gray = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
     x, y = cv2.split(at - np.array([x0, y0], np.float32))
     brightness = cv2.remap(gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    fractions, is_line = _darkest_lines(brightness)
+    gap = float(np.linalg.norm(lower - upper, axis=1).max()) / face_size(landmarks)
+    shadow_end = np.interp(gap, [NARROW_GAP, WIDE_GAP], [SHADOW_END, FRACTIONS[SPLITS][0]])
+    fractions, is_line = _darkest_lines(brightness, float(shadow_end))
     low, high = brightness.min(), brightness.max(0)
     teeth = (high - low + 1) / (high.max() - low + 1)  # of a column, which is dark beside the teeth
     weights = teeth * (np.linalg.norm(lower - upper, axis=1) + MIN_OPENING)
@@ -77,16 +83,18 @@ def row_split(image: LazyImage, landmarks: np.ndarray) -> np.ndarray:
     return np.clip(BELOW_TEETH + has_line * (curve - BELOW_TEETH), FRACTIONS[SPLITS][0], BELOW_TEETH)
 
 
-def _darkest_lines(brightness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _darkest_lines(brightness: np.ndarray, shadow_end: float) -> tuple[np.ndarray, np.ndarray]:
     """Find the darkest line across each column that has something bright on both of its sides.
 
     The shadow of a lip on the teeth has not: it is dark up to the lip.
 
-    brightness: (25, 9) at `FRACTIONS`. Returns its fraction of the opening and how certainly it is a line, (9,) each.
+    brightness: (25, 9) at `FRACTIONS`. shadow_end: fraction of the opening above which rows do not part. Returns the
+    fraction of the opening of each line and how certainly it is one, (9,) each.
     """
     above = np.maximum.accumulate(brightness, axis=0)[SPLITS]
     below = np.maximum.accumulate(brightness[::-1], axis=0)[::-1][SPLITS]
     depth = np.clip(1 - brightness[SPLITS] / np.maximum(np.minimum(above, below), 1.0), 0, 1)
+    depth *= np.clip((FRACTIONS[SPLITS, None] - shadow_end) / SHADOW_BORDER + 1, 0, 1)
     deepest = depth.max(0)
     weights = np.exp(CONTRAST * (depth / np.maximum(deepest, 1e-3) - 1))
     fractions = (weights * FRACTIONS[SPLITS, None]).sum(0) / weights.sum(0)

@@ -96,6 +96,18 @@ def test_rows_do_not_part_in_the_shadow_of_the_lip_on_the_upper_teeth():
     assert row_split(image, points)[2:7].min() > 0.9
 
 
+@pytest.mark.parametrize(("jaw", "line"), [(0.16, 1.0), (0.3, 0.33)])
+def test_a_dark_line_near_the_upper_lip_is_a_shadow_in_a_narrow_mouth_alone(jaw, line):
+    _, points = face_motion(jawOpen=jaw)
+    image = np.full((*SIZE, 3), LIP, np.uint8)
+    upper, lower = points[list(mesh.UPPER_INNER_LIP), :2], points[list(mesh.LOWER_INNER_LIP), :2]
+    for fraction in np.linspace(0, 1, 80):
+        colour = DARK if fraction < 0.33 else TOOTH
+        edge = np.round(upper + fraction * (lower - upper)).astype(np.int32)
+        cv2.polylines(image, [edge], False, colour, 1)
+    assert row_split(image, points)[2:7] == pytest.approx(np.full(5, line), abs=0.09)
+
+
 def test_what_a_jaw_opens_shows_no_streaks():
     points, d, growth = parted(0.6, jawOpen=0.3)
     moved = points[:468] + d
