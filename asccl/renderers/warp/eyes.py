@@ -11,53 +11,25 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from asccl.face import mesh
 from asccl.renderers.warp.field import Box, face_size
+from asccl.renderers.warp.irises import (
+    EYES,
+    LASH_WIDTH,
+    MAX_IRIS_RADIUS_RATIO,
+    MIN_PIXELS,
+    distance_inside,
+    remove_reflection,
+)
 from asccl.types import Image
 
-EYES = ((mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS))
-LASH_WIDTH = 0.016  # face sizes inside the line of the lid that belong to lid and lashes
 LID_SHADOW = 0.05  # face sizes: how far into the eye a lid darkens it
 SHADE = 0.35  # darkening of a completed eyeball at the line of the lid
 GAZE_SHARE = 1 / 3  # movement of the eyeball over that of an upper lid that comes down
 UPPER_LID, LOWER_LID = slice(9, 16), slice(1, 8)  # of the loop of an eye
 MIN_LID_GAP, FULL_LID_GAP = 0.035, 0.075  # face sizes: no eyeball is drawn below the first, all of it above the second
-MASK_RESOLUTION = 100  # approximate width in pixels of the mask of an eye: in a small face lids move less than a pixel
 IRIS_RINGS = 5  # rings of an iris, each of one colour
-MAX_IRIS_RADIUS_RATIO = 0.95  # distance from the centre, over the iris radius, up to which a pixel belongs to the iris
-RADIUS_RATIO_RANGE = (0.95, 1.3)  # radius of an iris over that of its landmarks
 CATCH_LIGHT = 12  # levels above the mean: brighter pixels are a catch light, which is not symmetric
-MIN_PIXELS = 6  # of an iris or eyeball, to be used at all
-
-
-class IrisModel:
-    """The size of a person's irises, from observed frames.
-
-    Attributes:
-        radius_ratio: radius of the irises over that of their landmarks.
-    """
-
-    def __init__(self) -> None:
-        self._ratios: list[float] = []
-        self.radius_ratio = 1.0
-
-    def observe(self, image: Image, landmarks: np.ndarray) -> None:
-        """Measure the irises in a frame. landmarks: (478, 3) pixels."""
-        size = face_size(landmarks)
-        margin = round(0.05 * size)
-        for lids, iris in EYES:
-            loop = landmarks[list(lids), :2]
-            x0, y0 = np.maximum(np.floor(loop.min(0)).astype(int) - margin, 0)
-            x1, y1 = np.maximum(np.ceil(loop.max(0)).astype(int) + margin, 0)
-            part = np.ascontiguousarray(image[y0:y1, x0:x1])
-            if min(part.shape[:2]) < 4:
-                continue
-            corner = np.array([x0, y0], np.float32)
-            eyeball = distance_inside(loop - corner, part.shape[:2]) > 1.3 * LASH_WIDTH * size
-            ratio = iris_radius_ratio(part, eyeball, landmarks[list(iris), :2] - corner)
-            if ratio is not None:
-                self._ratios.append(ratio)
-                self.radius_ratio = float(np.median(self._ratios))
+FULL_LID_CHANGE = 0.01  # face sizes by which a lid moves for all of a reflection to be removed
 
 
 def restore_eyeballs(
@@ -67,6 +39,7 @@ def restore_eyeballs(
     edited_landmarks: np.ndarray,
     box: Box,
     radius_ratio: float = 1.0,
+    iris_colour: np.ndarray | None = None,
 ) -> None:
     """Redraw both eyeballs in the warped image, in place.
 
@@ -81,12 +54,15 @@ def restore_eyeballs(
         edited_landmarks: (468, 2+) pixels of the frame.
         box: part of the frame that the images show.
         radius_ratio: radius of the irises over that of their landmarks.
+        iris_colour: usual colour of the irises, (3,) RGB, which replaces reflections; None without glasses.
     """
     size = face_size(landmarks)
     origin = np.array([box.x0, box.y0], np.float32)
+    source = source if iris_colour is None else source.copy()
     for lids, iris in EYES:
         old, new = landmarks[list(lids), :2] - origin, edited_landmarks[list(lids), :2] - origin
-        if np.abs(new - old).max() < 0.1:
+        lid_change = float(np.abs(new - old).max())
+        if lid_change < 0.1:
             continue
         across = old[8] - old[0]
         down = np.array([-across[1], across[0]]) / max(float(np.linalg.norm(across)), 1e-6)
@@ -98,6 +74,10 @@ def restore_eyeballs(
             circle = circle[0] + radius_ratio * (circle - circle[0])
             closing = max(0.0, float((new - old)[UPPER_LID].mean(0) @ down))
             shift = GAZE_SHARE * closing * down
+            if iris_colour is not None:
+                share = min(lid_change / (FULL_LID_CHANGE * size), 1.0)
+                for image, loop in ((source, old), (edited, new)):
+                    remove_reflection(image, loop, circle, iris_colour, share)
             _redraw(source, edited, (old + shift, new), circle + shift, shift, down, size, opacity)
 
 
@@ -192,31 +172,6 @@ def translate(image: Image, shift: np.ndarray) -> Image:
     return cv2.warpAffine(image, matrix, image.shape[1::-1], flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
 
 
-def iris_radius_ratio(image: Image, known: np.ndarray, circle: np.ndarray) -> float | None:
-    """Estimate the radius of an iris from where its dark pixels end.
-
-    Args:
-        image: (h, w, 3) uint8.
-        known: where the eyeball is visible, (h, w) bool.
-        circle: centre and four rim points of the iris landmarks, (5, 2) pixels.
-
-    Returns:
-        Radius over that of the circle, within `RADIUS_RATIO_RANGE`. None if too few pixels are visible.
-    """
-    y, x = np.nonzero(known)
-    radius = float(np.linalg.norm(circle[1:] - circle[0], axis=1).mean())
-    distance = np.hypot(x - circle[0, 0], y - circle[0, 1]) / max(radius, 1.0)
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[y, x]
-    iris, white = distance < 0.8, distance > RADIUS_RATIO_RANGE[1]
-    edge = (distance > 0.8) & (distance < 1.1 * RADIUS_RATIO_RANGE[1])
-    if min(map(np.count_nonzero, (iris, white, edge))) < MIN_PIXELS:
-        return None
-    order = np.argsort(distance[edge])
-    is_dark = gray[edge][order] < 0.5 * (np.median(gray[iris]) + np.median(gray[white]))
-    errors = np.cumsum(np.where(is_dark, -1, 1))  # misclassified pixels, up to a constant, for the radius at each pixel
-    return float(np.clip(distance[edge][order[np.argmin(errors)]], *RADIUS_RATIO_RANGE))
-
-
 def _extend_white(image: Image, weight: np.ndarray, known: np.ndarray, radius: float) -> np.ndarray:
     """Continue the white of an eye from where it is visible, (h, w) weights, under the lids: (h, w, 3) float32."""
     if weight.sum() < 3:  # the iris fills the eye: take the brightest visible pixels
@@ -244,16 +199,3 @@ def _radial_profile(colours: np.ndarray, distance: np.ndarray, radius: float) ->
     means = np.stack([np.bincount(ring, colours[:, c], IRIS_RINGS)[filled] / count[filled] for c in range(3)], 1)
     middle = (filled + 0.5) * MAX_IRIS_RADIUS_RATIO * radius / IRIS_RINGS
     return lambda r: np.stack([np.interp(r, middle, means[:, c]) for c in range(3)], 1)
-
-
-def distance_inside(polygon: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Measure the distance to the border of a polygon, inside of it.
-
-    polygon: (n, 2) pixels. shape: (h, w). Returns (h, w) float32 pixels, 0 outside, exact to a fraction of a pixel.
-    """
-    scale = max(1, round(MASK_RESOLUTION / shape[1]))
-    mask = np.zeros((shape[0] * scale, shape[1] * scale), np.uint8)
-    corners = np.round(((polygon + 0.5) * scale - 0.5) * 16).astype(np.int32)
-    cv2.fillPoly(mask, [corners], 255, cv2.LINE_8, 4)
-    distance = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
-    return cv2.resize(distance, shape[::-1], interpolation=cv2.INTER_AREA) / scale

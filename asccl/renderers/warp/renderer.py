@@ -20,10 +20,11 @@ from asccl.renderers.warp.brows import BrowModel
 from asccl.renderers.warp.cavity import MouthModel
 from asccl.renderers.warp.coverage import Coverage, coverage_weights
 from asccl.renderers.warp.displacement import Displacement
-from asccl.renderers.warp.eyes import IrisModel, restore_eyeballs
+from asccl.renderers.warp.eyes import restore_eyeballs
 from asccl.renderers.warp.field import Box, FaceField, face_size, resample, sample_field, upsample
 from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
 from asccl.renderers.warp.hold import fade_to_source, lowest_weights, silhouette_weights
+from asccl.renderers.warp.irises import IrisModel
 from asccl.renderers.warp.jaw_drop import JawDrop, drop_of
 from asccl.renderers.warp.lip_edges import sharpen_lip_edges
 from asccl.renderers.warp.mouth_corners import close_corners
@@ -166,7 +167,9 @@ class WarpRenderer:
             return image
         drop = drop_of(self._displacement.jaw_growth(motion, edited, t, landmarks), image, landmarks)
         source, warped = self._warp_part(image, landmarks, edited_points, field, box, drop)
-        restore_eyeballs(source, warped, landmarks, edited_points, box, self._appearance.eyes.radius_ratio)
+        eyes, behind_glass = self._appearance.eyes, self._appearance.glasses.detected
+        iris_colour = eyes.colour if behind_glass else None
+        restore_eyeballs(source, warped, landmarks, edited_points, box, eyes.radius_ratio, iris_colour)
         skin_points = self._displacement.stabilize_forehead(motion, t, edited_points, displacement)
         part = self._relight_part(warped, skin_points, change, field, box, face_size(landmarks))
         if weights is not None:

