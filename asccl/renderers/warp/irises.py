@@ -109,10 +109,10 @@ def remove_reflection(image: Image, lids: np.ndarray, circle: np.ndarray, colour
     visible = (ratio < MAX_IRIS_RADIUS_RATIO) & (inside > 0)
     if np.count_nonzero(visible) < MIN_PIXELS:
         return
-    seen, tint = part[visible].mean(0), colour / max(float(colour.mean()), 1.0)
-    difference = np.linalg.norm(seen / max(float(seen.mean()), 1.0) - tint)
+    mean_colour, tint = part[visible].mean(0), colour / max(float(colour.mean()), 1.0)
+    difference = np.linalg.norm(mean_colour / max(float(mean_colour.mean()), 1.0) - tint)
     share *= float(np.clip((difference - MIN_REFLECTION) / (FULL_REFLECTION - MIN_REFLECTION), 0, 1))
-    gain = min(1.0, float(colour.mean()) / max(float(seen.mean()), 1.0))
+    gain = min(1.0, float(colour.mean()) / max(float(mean_colour.mean()), 1.0))
     usual = gain * part.mean(2, keepdims=True) * tint
     weight = share * np.clip((1.1 - ratio) / 0.2, 0, 1) * np.clip(inside, 0, 1)
     part[:] = np.clip(part + weight[..., None] * (usual - part) + 0.5, 0, 255)
