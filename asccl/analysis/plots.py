@@ -56,7 +56,7 @@ def plot_maps(result: CorrelationResult, heads: str, measure: str = "cosine") ->
     indices = [None, *range(len(maps))]
     bars = {kind: [result.mean_std(heads, measure, kind, index) for index in indices] for kind in PAIR_KINDS}
     title = f"By feature map · {LABELS[heads].lower()}"
-    return _bar_chart(names, bars, measure, title, "Feature map and its size, fine to coarse")
+    return _bar_chart(names, bars, measure, title, "Feature map, fine to coarse")
 
 
 def plot_mappings(result: CorrelationResult, measure: str = "cosine") -> go.Figure:

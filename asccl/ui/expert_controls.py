@@ -109,7 +109,7 @@ def build_expert_controls() -> ExpertWidgets:
                 label="Mix with",
                 elem_id="second-emotion",
             )
-            share = gr.Slider(0, 1, 0.5, step=0.05, label="Share of it", buttons=[], elem_id="second-share")
+            share = gr.Slider(0, 1, 0.5, step=0.05, label="Its share", buttons=[], elem_id="second-share")
         with gr.Row(elem_id="groups"):
             groups = tuple(
                 gr.Slider(

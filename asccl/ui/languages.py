@@ -25,6 +25,7 @@ TEXTS_FOLDER = UI_FOLDER / "texts"
 LANGUAGES_FOLDER = TEXTS_FOLDER / "languages"
 TEXT_ATTRIBUTES = ("label", "info", "placeholder")
 VALUE_CLASSES = (gr.Button, gr.Markdown)  # whose value is a text of the page
+GRADIO_TEXTS = {"common.upload": "Upload"}  # keys that Gradio's page uses and no version of it defines
 API_CLASSES = (gr.Textbox, gr.Number, gr.File)  # which are never visible where they have no id
 
 
@@ -69,7 +70,7 @@ def translate_page(page: gr.Blocks, languages: Mapping[str, Mapping[str, str]] |
     """
     languages = read_languages() if languages is None else languages
     known = {text for table in languages.values() for text in table}
-    english: dict[str, str] = {}
+    english = dict(GRADIO_TEXTS)
 
     def mark(text: Any) -> Any:
         if not isinstance(text, str) or text not in known:

@@ -53,7 +53,7 @@ def build_preset_controls() -> PresetWidgets:
     with gr.Accordion("Saved expressions", open=False, elem_id="presets"):
         choice = gr.Dropdown([], value=None, label="Use a saved expression", elem_id="preset-choice")
         with gr.Row():
-            name = gr.Textbox(label="Save the present one as", max_length=60, elem_id="preset-name", scale=3)
+            name = gr.Textbox(label="Save the current one as", max_length=60, elem_id="preset-name", scale=3)
             save = gr.Button("Save", size="sm", elem_id="preset-save", min_width=80)
         with gr.Row():
             export = gr.DownloadButton("Export", size="sm", elem_id="preset-export", min_width=80)

@@ -13,7 +13,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "raw shift": "more would make the face look less natural",
         "scc": "more would change what the mouth seems to say",
         "lips": "more would move the lips away from the speech",
-        "units": "the face is moved as far as it can be",
+        "units": "at this intensity, the movements of the face are at their limit",
     }
 )
 NO_REASON = "expression networks read little of it on this face"
