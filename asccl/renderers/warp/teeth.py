@@ -49,7 +49,8 @@ NO_SIGHT, FULL_SIGHT = 0.35, 0.8  # lip gap, over the largest, that shows nothin
 SHUT_SHADE = 0.55  # coverage by the cavity of lips that close over teeth: the line where they meet
 GAP_SHADE = 0.65  # by which a narrow gap between them is darker than that line
 CORNER_FADE = 0.6  # by which that line is fainter at the corners
-MAX_SHADED_GAP = 0.09  # face sizes: from this lip gap on, light reaches the teeth between lips that close
+# face sizes of lips that close: up to which gap it is dark, and from which on light reaches the teeth
+DARK_GAP, MAX_SHADED_GAP = 0.03, 0.085
 LINE_WIDTH = 0.009  # face sizes: of the line where lips meet
 BELOW_ROWS = 0.75  # fraction of the opening from which on a mouth opens less and less above a lower row of teeth
 OPENING_EDGE = 0.014  # face sizes: transition at the edges of what the jaw opens
@@ -192,7 +193,8 @@ def _profile(before: np.ndarray, after: np.ndarray, grid: np.ndarray, size: floa
     weight = np.maximum(weight, np.clip(growth / (MIN_LIP_GAP * size), 0, 1))
     closed = np.clip((old_opening - new_opening - growth) / (MIN_LIP_GAP * size), 0, 1)
     weight = np.maximum(weight, closed)
-    shut = SHUT_SHADE * closed.max() * (1 - smoothstep((new_opening + growth) / (MAX_SHADED_GAP * size)))
+    gap = (new_opening + growth) / size
+    shut = SHUT_SHADE * closed.max() * (1 - smoothstep((gap - DARK_GAP) / (MAX_SHADED_GAP - DARK_GAP)))
     shut *= 1 - CORNER_FADE * np.linspace(-1, 1, len(grid)) ** 4
     covered = visibility * _coverage(new_opening / np.maximum(old_opening, 1e-3))
     rim_width = np.maximum(np.minimum(LIP_RIM_WIDTH * size, 0.2 * (new_opening + growth)), 0.5)
