@@ -46,7 +46,10 @@ class MouthModel:
             return
         lips = part[lip & ~inside]
         if len(lips):
-            self._lips.append(np.median(lips, axis=0))
+            brightness = lips.mean(1)
+            self._lips.append(
+                np.median(lips[brightness >= np.median(brightness)], axis=0)
+            )  # without the shadow between
             self.lips = np.median(self._lips, axis=0)
         gap = float(np.linalg.norm(landmarks[UPPER, :2] - landmarks[LOWER, :2], axis=1).max()) / face_size(landmarks)
         pixels = part[inside]

@@ -1,8 +1,10 @@
-"""Close the corners of a mouth that gets narrower.
+"""Close the corners of a mouth that gets narrower, and give its lips their colour.
 
 A wide smile shows dark corners beside the teeth, outside the line of the lips that a tracker finds. Where the corners
 come in, as a smile goes away, the warp squeezes them to dark dots. There the lips meet: dark parts that are smaller
 than a dot get the colour of the lips and the skin around them. The line where the lips meet stays.
+
+A smile also stretches the lips and makes them pale. As it goes, they get their usual colour back.
 """
 
 from __future__ import annotations
@@ -23,13 +25,15 @@ OPACITY = 0.8  # of the filling: a faint line of the lips stays
 LIP_BORDER = 0.015  # face sizes: transition between lips and skin
 SEAM_WIDTH = 0.012  # face sizes: of the line where the lips meet, which stays dark
 CORNER_SEAM = 0.25  # of that line at the corner, where it is faint
+LIP_TINT = 0.55  # how far pale lips of a smile that goes get the usual colour of the lips
+LIP_TINT_BLUR = 0.025  # face sizes, standard deviation: smaller highlights and lines stay
 BLUR = 0.012  # face sizes, standard deviation: of the filling
 
 
 def close_corners(
     warped: Image, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box, lip_colour: np.ndarray
 ) -> None:
-    """Fill the dark corners of a mouth that gets narrower, in place.
+    """Fill the dark corners of a mouth that gets narrower and colour its lips, in place.
 
     Args:
         warped: pixels of the box after the warp, (h, w, 3) uint8.
@@ -40,14 +44,37 @@ def close_corners(
     """
     size = face_size(landmarks)
     centre = edited_landmarks[[i for pair in CORNERS for i in pair], :2].mean(0)
+    narrowing = 0.0
     lips = tuple(edited_landmarks[list(loop), :2] - (box.x0, box.y0) for loop in (mesh.OUTER_LIPS, mesh.INNER_LIPS))
     for inner, outer in CORNERS:
         before, after = (0.5 * (p[inner, :2] + p[outer, :2]) for p in (landmarks, edited_landmarks))
         towards = (centre - after) / max(float(np.linalg.norm(centre - after)), 1e-6)
         inward = float((after - before) @ towards) / size
         share = float(smoothstep(np.array((inward - MIN_INWARD) / (FULL_INWARD - MIN_INWARD))))
+        narrowing += 0.5 * share
         if share > 0:
             _fill(warped, after - (box.x0, box.y0), lips, lip_colour, OPACITY * share, size)
+    if narrowing > 0:
+        _tint(warped, lips, lip_colour, LIP_TINT * narrowing, size)
+
+
+def _tint(warped: Image, lips: tuple[np.ndarray, ...], lip_colour: np.ndarray, opacity: float, size: float) -> None:
+    """Give lips back the colour that a smile stretches away, in place: only where they are paler, under all detail."""
+    low, high = np.floor(lips[0].min(0)).astype(int), np.ceil(lips[0].max(0)).astype(int)
+    pad = int(np.ceil(3 * LIP_TINT_BLUR * size))
+    x0, y0 = np.maximum(low - pad, 0)
+    x1, y1 = np.minimum(high + pad + 1, warped.shape[1::-1])
+    if x1 - x0 < 2 or y1 - y0 < 2:
+        return
+    part = warped[y0:y1, x0:x1]
+    outer, inner = (np.round(16 * (loop - (x0, y0))).astype(np.int32) for loop in lips)
+    is_lip = np.zeros(part.shape[:2], np.float32)
+    cv2.fillPoly(is_lip, [outer], 1.0, cv2.LINE_8, 4)
+    cv2.fillPoly(is_lip, [inner], 0.0, cv2.LINE_8, 4)
+    weight = cv2.GaussianBlur(is_lip, (0, 0), max(0.5, LIP_BORDER * size))[..., None]
+    smooth = cv2.GaussianBlur(part, (0, 0), max(0.5, LIP_TINT_BLUR * size)).astype(np.float32)
+    darkening = np.minimum(lip_colour.astype(np.float32) - smooth, 0)
+    part[:] = np.clip(part + opacity * weight * darkening + 0.5, 0, 255).astype(np.uint8)
 
 
 def _fill(

@@ -173,6 +173,19 @@ def test_filled_corners_keep_the_line_of_the_lips_between_lips_of_their_colour()
     assert column[[0, -1]].min() > 0.8 * np.mean(LIP)
 
 
+@pytest.mark.parametrize(("inward", "is_pale"), [(0, True), (16, False)])
+def test_lips_of_a_smile_that_goes_are_no_longer_pale(inward, is_pale):
+    _, points = face_motion()
+    moved = points.copy()
+    for corner, towards in ((61, 1), (291, -1), (78, 1), (308, -1)):
+        moved[corner, 0] += inward * towards
+    image = np.full((*SIZE, 3), SKIN, np.uint8)
+    close_corners(image, points, moved[:468], Box(0, 0, *SIZE, 1.0), np.array(LIP))
+    x, y = np.round(0.5 * (points[14, :2] + points[17, :2])).astype(int)
+    assert (image[y, x].mean() > np.mean(SKIN) - 2) == is_pale
+    assert (image[y + 40, x] == SKIN).all()
+
+
 @pytest.mark.parametrize(("smile", "corner_share"), [(-0.9, 0.4), (0.4, 0.9)])
 def test_lips_close_beside_the_corners_of_a_mouth_that_gets_narrower_alone(smile, corner_share):
     motion, points = face_motion(jawOpen=0.3, mouthSmileLeft=0.9, mouthSmileRight=0.9)
