@@ -16,7 +16,13 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).parent.parent
+CLIP = ROOT / "examples" / "astronaut.mp4"
 TIMEOUT = 300.0  # seconds
+
+
+def edit_settings(source: dict[str, Any], emotion: str) -> list[Any]:
+    """The arguments that /preview and /edit share."""
+    return [source, emotion, None, 1.0, 0, 0, -1, 0, "warp", True, "", ""]
 
 
 class Client:

@@ -3,10 +3,9 @@
 Starts `python app.py` and takes simulated people through it over HTTP on loopback, each from an address of its own
 (127.0.0.2 and further; other systems than Linux may lack them). Every person uploads a clip of their own, asks for
 previews of several emotions, and then for an edit, again and again. As in the page, a quick preview comes first and the
-adapted one follows, unless the person has asked for the next by then. The hostile client floods the queue and waits for
-the results, sends bodies of 200 MB, uploads slowly and uploads wide pictures. It is a process of low priority, as in
-reality it has a computer of its own; the requests that it sends and the processor time of all sides are in the figures,
-also that of the process of the people, who share the processor with the app.
+adapted one follows, unless the person has asked for the next by then. What the hostile client does is in
+`benchmarks/hostile_client.py`. The requests that it sends and the processor time of all sides are in the figures, also
+that of the process of the people, who share the processor with the app.
 
     python -m benchmarks.public [--people 12] [--seconds 300] [--hostile] [--json FILE]
 """
@@ -16,33 +15,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import multiprocessing
-import os
 import tempfile
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import httpx
 import numpy as np
 
 from asccl.types import EMOTIONS
-from benchmarks.app_process import ROOT, Client, Server
+from benchmarks.app_process import CLIP, Client, Server, edit_settings
+from benchmarks.hostile_client import HostileClient
 from benchmarks.report import print_rows
 
-CLIP = ROOT / "examples" / "astronaut.mp4"
 PREVIEWS = 6  # of a person before an edit
 THINKING_SECONDS = 2.0  # of a person between two requests
-FLOOD_JOINS = 45
-FLOOD_SESSIONS = 5
-LARGE_BODY = 200 * 2**20  # bytes
-SLOW_PAUSE = 1.0  # seconds between two parts of a slow upload
-ATTACK_NICENESS = 19
 
 
 @dataclass
@@ -64,11 +53,6 @@ class Tally:
     failures: list[str] = field(default_factory=list)
 
 
-def settings(source: dict[str, Any], emotion: str) -> list[Any]:
-    """The arguments that /preview and /edit share."""
-    return [source, emotion, None, 1.0, 0, 0, -1, 0, "warp", True, "", ""]
-
-
 async def live(client: Client, number: int, until: float, tally: Tally) -> None:
     """Be one person: upload, preview, edit, until the time is over.
 
@@ -87,14 +71,14 @@ async def live(client: Client, number: int, until: float, tally: Tally) -> None:
         while time.monotonic() < until:
             for _ in range(PREVIEWS):
                 start = time.monotonic()
-                data = [*settings(source, next(emotions)), 0.5]
+                data = [*edit_settings(source, next(emotions)), 0.5]
                 await client.call("preview", data)
                 times.append(time.monotonic() - start)
                 times = tally.later_previews
                 adapting.append(asyncio.create_task(adapt(client, data, tally)))
                 await asyncio.sleep(THINKING_SECONDS)
             start = time.monotonic()
-            await client.call("edit", [*settings(source, next(emotions)), False, True])
+            await client.call("edit", [*edit_settings(source, next(emotions)), False, True])
             tally.edits.append(time.monotonic() - start)
         await asyncio.gather(*adapting)
     except (httpx.HTTPError, RuntimeError) as error:
@@ -114,83 +98,6 @@ async def adapt(client: Client, data: list[Any], tally: Tally) -> None:
         tally.adapted_previews.append(time.monotonic() - start)
 
 
-async def attack(url: str, until: float) -> Counter[int]:
-    """Be the hostile client until the time is over.
-
-    Args:
-        url: of the app.
-        until: monotonic time.
-
-    Returns:
-        How many requests got which status; 0 where the connection was closed.
-    """
-    client, answers = Client(url, "127.0.0.2", "hostile"), Counter[int]()
-    wide = cv2.imencode(".png", np.zeros((256, 40_000, 3), np.uint8))[1].tobytes()
-    source = await client.upload("hostile.mp4", CLIP.read_bytes())
-    picture = await client.upload("wide.png", wide)
-
-    async def flood(data: list[Any], endpoint: str) -> None:
-        while time.monotonic() < until:
-            for count in range(FLOOD_JOINS):
-                answers[(await client.join(endpoint, data, f"flood{count % FLOOD_SESSIONS}")).status_code] += 1
-            await asyncio.sleep(1)
-
-    async def listen(session: str) -> None:
-        """Wait for the messages of a session: the app works for nobody who does not."""
-        while time.monotonic() < until:
-            url = f"gradio_api/queue/data?session_hash={session}"
-            with suppress(httpx.HTTPError):
-                async with client.http.stream("GET", url) as response:
-                    async for _ in response.aiter_bytes():
-                        if time.monotonic() > until:
-                            break
-            await asyncio.sleep(1)
-
-    async def send_large_bodies() -> None:
-        while time.monotonic() < until:
-            status = 0
-            with suppress(httpx.HTTPError):
-                status = (await client.http.post("gradio_api/queue/join", content=bytes(LARGE_BODY))).status_code
-            answers[status] += 1
-            await asyncio.sleep(1)
-
-    async def upload_slowly() -> None:
-        async def parts() -> AsyncIterator[bytes]:
-            yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="slow.mp4"\r\n\r\n'
-            while time.monotonic() < until:
-                yield b"0"
-                await asyncio.sleep(SLOW_PAUSE)
-
-        headers = {"Content-Type": "multipart/form-data; boundary=x"}
-        with suppress(httpx.HTTPError):
-            await client.http.post("gradio_api/upload", content=parts(), headers=headers)
-
-    await asyncio.gather(
-        flood([*settings(source, "sad"), False, True], "edit"),
-        flood([*settings(source, "happy"), 0.5], "preview"),
-        flood([*settings(source, "fear"), 0.5, True], "adapted_preview"),
-        flood([picture], "faces"),
-        send_large_bodies(),
-        *(listen(f"flood{number}") for number in range(FLOOD_SESSIONS)),
-        *(upload_slowly() for _ in range(20)),
-    )
-    await client.close()
-    return answers
-
-
-def attack_in_process(url: str, until: float, figures: multiprocessing.SimpleQueue[Any]) -> None:
-    """Be the hostile client in a process of its own.
-
-    Args:
-        url: of the app.
-        until: monotonic time.
-        figures: receives the number of requests by status, and seconds of processor time.
-    """
-    os.nice(ATTACK_NICENESS)
-    answers = asyncio.run(attack(url, until))
-    figures.put((dict(answers), round(time.process_time())))
-
-
 async def run(people: int, seconds: float, hostile: bool) -> dict[str, Any]:
     """Run one load. Returns its figures.
 
@@ -206,7 +113,7 @@ async def run(people: int, seconds: float, hostile: bool) -> dict[str, Any]:
             await server.wait()
             visitor = Client(server.url, "127.0.0.1", "warm-up")  # loads the models
             source = await visitor.upload("warm-up.mp4", CLIP.read_bytes())
-            await visitor.call("edit", [*settings(source, "sad"), False, True])
+            await visitor.call("edit", [*edit_settings(source, "sad"), False, True])
             await visitor.close()
             before = server.measure()
             start, people_start = time.monotonic(), time.process_time()
@@ -215,18 +122,13 @@ async def run(people: int, seconds: float, hostile: bool) -> dict[str, Any]:
                 asyncio.create_task(live(client, number, start + seconds, tally))
                 for number, client in enumerate(clients)
             ]
-            figures = multiprocessing.get_context("spawn").SimpleQueue()
-            attacker = multiprocessing.get_context("spawn").Process(
-                target=attack_in_process, args=(server.url, start + seconds, figures), daemon=True
-            )
-            if hostile:
-                attacker.start()
+            attacker = HostileClient(server.url, start + seconds) if hostile else None
             while not all(task.done() for task in tasks):
                 memory.append((time.monotonic() - start, server.measure()["memory"]))
                 await asyncio.sleep(2)
             await asyncio.gather(*tasks, return_exceptions=True)
             people_seconds = time.process_time() - people_start
-            answers, attack_seconds = await asyncio.to_thread(figures.get) if hostile else ({}, 0)
+            answers, attack_seconds = await asyncio.to_thread(attacker.figures) if attacker else ({}, 0)
             for client in clients:
                 await client.close()
             await asyncio.sleep(25)  # abandoned jobs end

@@ -1,0 +1,70 @@
+"""The hostile client of `benchmarks.public` goes on when connections break, and its end is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from coroutines import run_coroutine
+
+from benchmarks import hostile_client
+from benchmarks.hostile_client import CLOSED, HostileClient, attack
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems lack 127.0.0.2")
+ENDPOINTS = ("edit", "preview", "adapted_preview", "faces")
+
+
+class ClosingHandler(BaseHTTPRequestHandler):
+    """Accepts uploads, and closes the connection of every request for work."""
+
+    def do_GET(self) -> None:
+        self.respond({"dependencies": [{"api_name": name, "id": 0, "inputs": []} for name in ENDPOINTS]})
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if "upload" in self.path:
+            self.respond(["/uploaded"])
+        else:
+            self.close_connection = True
+
+    def respond(self, content: object) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def closing_server() -> Iterator[str]:
+    """The URL of a server that closes the connection of every request for work."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), ClosingHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_hostile_client_goes_on_when_its_connections_break(closing_server, monkeypatch):
+    monkeypatch.setattr(hostile_client, "SLOW_UPLOADS", 0)
+    monkeypatch.setattr(hostile_client, "LARGE_BODY", 2**16)
+    answers = run_coroutine(asyncio.wait_for(attack(closing_server, time.monotonic() + 1), 60))
+    assert answers[CLOSED] > len(ENDPOINTS)
+
+
+def test_a_hostile_client_that_died_ends_the_benchmark():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        client = HostileClient(f"http://127.0.0.1:{closed.getsockname()[1]}/", time.monotonic() + 1)
+        with pytest.raises(RuntimeError, match="exit status 1"):
+            client.figures()
