@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from urllib.parse import parse_qs
 
 from gradio.server_messages import UnexpectedErrorMessage
@@ -22,6 +23,9 @@ from asccl.web.responses import SecuredResponse
 
 MAX_BODY_BYTES = 2**20  # of a request that carries no files
 MAX_UPLOADS = 6  # of one address at the same time
+REFUSAL_DELAY = 1.0  # seconds for which a request over a limit waits, before it is refused if it still is
+MAX_DELAYED = 16  # such requests of one address at the same time; others are refused at once and lose their connection
+TOO_MANY_REQUESTS = 429
 UPLOAD_PATH = "/gradio_api/upload"
 # ask for a preview, an edit or a comparison; the last two answer at once, which only short handlers may do
 JOIN_PATHS = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/api/")
@@ -56,6 +60,9 @@ def is_space() -> bool:
 class AppMiddleware:
     """Wraps Gradio's app.
 
+    A request over a limit waits for a second. People who share an address and were a little too many are then served; a
+    flood, which stays over its limit, spends its time waiting, and the refusals cost the server almost nothing.
+
     Args:
         app: the wrapped app.
         trusted_names: see `asccl.web.hosts.trusted_names`.
@@ -77,6 +84,7 @@ class AppMiddleware:
         self.app, self._trusted_names, self._max_upload_bytes = app, trusted_names, max_upload_bytes
         self._listeners, self._joins, self._has_messages = listeners, joins, has_messages
         self._uploads: Counter[str] = Counter()
+        self._delayed: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request.
@@ -99,13 +107,14 @@ class AppMiddleware:
     async def _serve(self, scope: Scope, receive: Receive, response: SecuredResponse) -> None:
         address = scope["client"][0] if scope.get("client") else ""
         is_upload = scope["path"] == UPLOAD_PATH
-        if refusal := self._refusal(scope, address):
+        if refusal := await self._late_refusal(scope, address):
             await refuse(refusal, scope, receive, response.send)
             return
         try:
             max_bytes = self._max_upload_bytes if is_upload else MAX_BODY_BYTES
             response.body = body = LimitedBody(scope, receive, max_bytes)
-            with self._counted_upload(address, is_upload), self._listeners.listening(*_listeners(scope, address)):
+            uploads = _counted(self._uploads, address) if is_upload else nullcontext()
+            with uploads, self._listeners.listening(*_listeners(scope, address)):
                 await self.app(scope, body.receive, response.send)
         except BodyTooLargeError:
             if not response.started:
@@ -114,29 +123,42 @@ class AppMiddleware:
             if not response.started:
                 await refuse(PlainTextResponse("the request did not end", 408), scope, receive, response.send)
 
+    async def _late_refusal(self, scope: Scope, address: str) -> Response | None:
+        """See `_refusal`. A request over a limit waits before, unless too many of its address do."""
+        refusal = self._refusal(scope, address)
+        if refusal is None or refusal.status_code != TOO_MANY_REQUESTS:
+            return refusal
+        if self._delayed[address] >= MAX_DELAYED:
+            refusal.headers["Connection"] = "close"
+            return refusal
+        with _counted(self._delayed, address):
+            await asyncio.sleep(REFUSAL_DELAY)
+        return self._refusal(scope, address)
+
     def _refusal(self, scope: Scope, address: str) -> Response | None:
         """The response to an address that asks for too much; None to one that does not."""
         path, paths = scope["path"], {"POST": JOIN_PATHS, "GET": LISTEN_PATHS}.get(scope["method"], ())
         if path.startswith(paths) and not self._joins.allows(address):
-            return PlainTextResponse("too many requests from this address: wait a moment", 429)
+            return PlainTextResponse("too many requests from this address: wait a moment", TOO_MANY_REQUESTS)
         if path == UPLOAD_PATH and self._uploads[address] >= MAX_UPLOADS:
-            return PlainTextResponse("too many uploads at once from this address: wait for one to end", 429)
+            text = "too many uploads at once from this address: wait for one to end"
+            return PlainTextResponse(text, TOO_MANY_REQUESTS)
         names = _listeners(scope, address)
         if names and not self._has_messages(names[0]):
             return Response(f"data: {NO_SESSION.model_dump_json()}\n\n", media_type="text/event-stream")
         return None
 
-    @contextmanager
-    def _counted_upload(self, address: str, is_upload: bool) -> Iterator[None]:
-        if not is_upload:
-            yield
-            return
-        self._uploads[address] += 1
-        try:
-            yield
-        finally:
-            self._uploads[address] -= 1
-            self._uploads += Counter()  # drops the addresses without uploads
+
+@contextmanager
+def _counted(counts: Counter[str], address: str) -> Iterator[None]:
+    """Count a request of an address until the end of the block; a counter keeps no address with 0."""
+    counts[address] += 1
+    try:
+        yield
+    finally:
+        counts[address] -= 1
+        if not counts[address]:
+            del counts[address]
 
 
 def _listeners(scope: Scope, address: str) -> tuple[str, ...]:
