@@ -16,7 +16,7 @@ from asccl.web.rate_limiter import RateLimiter
 
 UNCHANGED = gr.skip()
 TIME_SLIDERS = ("time", "start", "end")  # elem_id of those that the length of a file bounds
-JOIN_RATE, JOIN_BURST = 20.0, 200  # requests of one address for work and its messages: a second, and at once
+JOIN_RATE, JOIN_BURST = 20.0, 200  # requests of one address that cost something: a second, and at once
 REFUSAL_COST = 20  # requests; an address that asks for more than it may pays for them with its next ones
 QUEUE_INTERVAL = 0.02  # seconds between two looks of Gradio's idle queue for new requests; by default 0.001
 
@@ -34,7 +34,7 @@ class AppBlocks(gr.Blocks):
     that compute. `QUEUE_INTERVAL` is enough.
 
     Attributes:
-        joins: limit on the requests of one address for work and for its messages.
+        joins: limit on the requests of one address for the page, for work and for its messages.
     """
 
     def __init__(self, **settings: Any):

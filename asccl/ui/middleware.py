@@ -29,6 +29,8 @@ TOO_MANY_REQUESTS = 429
 UPLOAD_PATH = "/gradio_api/upload"
 # ask for a preview, an edit or a comparison; the last two answer at once, which only short handlers may do
 JOIN_PATHS = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/api/")
+PAGE_PATHS = ("", "/config", "/gradio_api/info")  # 5 to 30 ms of processor time each
+PAGE_COST = 8  # requests
 LISTEN_PATHS = ("/gradio_api/queue/data", "/gradio_api/call/")  # wait for its messages
 NO_SESSION = UnexpectedErrorMessage(message="there are no messages for this page", session_not_found=True)
 STUDY_PATH = "/study"  # has middleware of its own, with the study's limits and headers
@@ -68,7 +70,7 @@ class AppMiddleware:
         trusted_names: see `asccl.web.hosts.trusted_names`.
         max_upload_bytes: of all files of one request.
         listeners: is told which sessions wait for messages.
-        joins: limit on the requests of one address for work and for its messages.
+        joins: limit on the requests of one address for the page, for work and for its messages.
         has_messages: whether there are messages for a session or an event.
     """
 
@@ -137,8 +139,8 @@ class AppMiddleware:
 
     def _refusal(self, scope: Scope, address: str) -> Response | None:
         """The response to an address that asks for too much; None to one that does not."""
-        path, paths = scope["path"], {"POST": JOIN_PATHS, "GET": LISTEN_PATHS}.get(scope["method"], ())
-        if path.startswith(paths) and not self._joins.allows(address):
+        path, cost = scope["path"], _cost(scope)
+        if cost and not self._joins.allows(address, cost):
             return PlainTextResponse("too many requests from this address: wait a moment", TOO_MANY_REQUESTS)
         if path == UPLOAD_PATH and self._uploads[address] >= MAX_UPLOADS:
             text = "too many uploads at once from this address: wait for one to end"
@@ -159,6 +161,14 @@ def _counted(counts: Counter[str], address: str) -> Iterator[None]:
         counts[address] -= 1
         if not counts[address]:
             del counts[address]
+
+
+def _cost(scope: Scope) -> int:
+    """How many requests one counts as; 0 for one that costs the server little."""
+    path, method = scope["path"], scope["method"]
+    if method in ("GET", "HEAD") and path.rstrip("/") in PAGE_PATHS:
+        return PAGE_COST
+    return int(path.startswith({"POST": JOIN_PATHS, "GET": LISTEN_PATHS}.get(method, ())))
 
 
 def _listeners(scope: Scope, address: str) -> tuple[str, ...]:

@@ -21,19 +21,24 @@ class RateLimiter:
         self._lock = Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, time of the last request
 
-    def allows(self, key: str) -> bool:
-        """Count a request and return whether it is within the limit."""
+    def allows(self, key: str, cost: int = 1) -> bool:
+        """Count a request and return whether it is within the limit.
+
+        Args:
+            key: as in `charge`.
+            cost: number of requests that it counts as. It is allowed where one is; the rest may be owed.
+        """
         with self._lock:
             tokens = self._tokens(key)
             allowed = tokens >= 1
-            self._keep(key, tokens - allowed)
+            self._keep(key, tokens - cost * allowed)
             return allowed
 
     def charge(self, key: str, requests: float) -> None:
         """Count further requests of a key. It owes at most as many as it may send at once.
 
         Args:
-            key: as in `allows`.
+            key: whose requests are counted together, for example an address.
             requests: their number.
         """
         with self._lock:

@@ -11,14 +11,15 @@ from starlette.types import Message, Scope
 
 from asccl.ui import middleware as middleware_module
 from asccl.ui.listeners import Listeners
-from asccl.ui.middleware import MAX_DELAYED, AppMiddleware
+from asccl.ui.middleware import MAX_DELAYED, PAGE_COST, AppMiddleware
 from asccl.web.rate_limiter import RateLimiter
 
 JOIN: Scope = {"type": "http", "method": "POST", "path": "/gradio_api/queue/join", "query_string": b""}
+PAGE: Scope = {"type": "http", "method": "GET", "path": "/", "query_string": b""}
 
 
-def send_requests(joins: RateLimiter, count: int, timeout: float = 60.0) -> list[Message]:
-    """Let one address send requests for work at once. Returns the beginnings of the responses."""
+def send_requests(joins: RateLimiter, count: int, timeout: float = 60.0, request: Scope = JOIN) -> list[Message]:
+    """Let one address send the same request several times at once. Returns the beginnings of the responses."""
     answers: list[Message] = []
 
     async def receive() -> Message:
@@ -30,7 +31,7 @@ def send_requests(joins: RateLimiter, count: int, timeout: float = 60.0) -> list
 
     async def send_all() -> None:
         app = AppMiddleware(PlainTextResponse("accepted"), ("*",), 10**6, Listeners(), joins, lambda name: True)
-        scopes = [{**JOIN, "headers": [], "client": ("10.0.0.1", number)} for number in range(count)]
+        scopes = [{**request, "headers": [], "client": ("10.0.0.1", number)} for number in range(count)]
         await asyncio.wait_for(asyncio.gather(*(app(scope, receive, send) for scope in scopes)), timeout)
 
     run_coroutine(send_all())
@@ -65,3 +66,10 @@ def test_a_wide_flood_loses_its_connections():
     """Else its waiting requests would hold one each."""
     answers = send_requests(RateLimiter(rate=0.0, burst=0), count=MAX_DELAYED + 5)
     assert closed_connections(answers) == 5
+
+
+@pytest.mark.parametrize("path", ["/", "/config", "/gradio_api/info"])
+def test_the_page_counts_as_several_requests(path):
+    """Gradio builds it anew each time, which takes as long as several requests for work."""
+    answers = send_requests(RateLimiter(rate=0.0, burst=2 * PAGE_COST), count=3, request={**PAGE, "path": path})
+    assert [answer["status"] for answer in answers] == [200, 200, 429]

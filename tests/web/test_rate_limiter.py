@@ -17,6 +17,11 @@ def test_a_charge_of_one_key_leaves_the_others():
     assert limiter.allows("b")
 
 
+def test_a_request_may_count_as_several():
+    limiter = RateLimiter(rate=0.0, burst=3)
+    assert [limiter.allows("a", cost=2) for _ in range(3)] == [True, True, False]
+
+
 def test_a_key_owes_at_most_a_burst(monkeypatch):
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
