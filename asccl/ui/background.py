@@ -8,18 +8,19 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
-NICENESS = 10  # of threads that edit, compare and adapt
-INSPECTION_NICENESS = 5  # of threads that detect and fit faces: behind quick previews, before edits
+NICENESS = 19  # of threads that edit, compare and adapt: they leave the processor to previews
+INSPECTION_NICENESS = 14  # of threads that detect and fit faces: behind quick previews, before edits
 MAX_SESSIONS = 10_000  # remembered by `Superseding`
 
 
 def lower_priority(niceness: int = NICENESS) -> None:
-    """Lower the priority of this thread and of those that it starts.
+    """Lower the priority of this thread and of those that it starts. A lower one stays.
 
     Only Linux has priorities of single threads; elsewhere nothing changes.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, max(niceness, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def background_executor(workers: int, niceness: int = NICENESS) -> ThreadPoolExecutor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +16,13 @@ from coroutines import run_coroutine
 from fake_editor import FakeEditor
 
 from asccl.types import EditRequest
-from asccl.ui.background import INSPECTION_NICENESS, background_executor
+from asccl.ui.background import INSPECTION_NICENESS, background_executor, lower_priority
 from asccl.ui.edit_requests import EditSettings
+from asccl.ui.jobs import Job
 from asccl.ui.places import Caller, Places, Ticket
 from asccl.ui.preview_handlers import PreviewHandlers
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of single threads")
 
 
 class RecordingEditor(FakeEditor):
@@ -27,7 +31,7 @@ class RecordingEditor(FakeEditor):
     niceness: int | None = None
 
     def preview_clip(self, request: EditRequest, time: float, output: Path, owner: str = "") -> None:
-        self.niceness = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        self.niceness = own_niceness()
 
 
 class CountingPlaces(Places):
@@ -54,7 +58,33 @@ def test_a_preview_of_a_fitted_face_waits_for_a_place_once(media):
     assert looks.tickets == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of single threads")
+def own_niceness(*_: Any) -> int:
+    """The niceness of the calling thread."""
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+@linux_only
+def test_an_edit_has_the_lowest_priority(tmp_path):
+    """With a niceness of 10, each of its threads would still get a tenth of a processor beside a preview."""
+    job = Job(own_niceness, tmp_path, {})
+    job.wait(60)
+    assert job.result == 19
+
+
+@linux_only
+def test_a_program_that_was_started_with_a_low_priority_keeps_it():
+    """An ordinary user may not raise it, and the thread would fail."""
+
+    def lower_twice() -> int:
+        lower_priority(17)
+        lower_priority(INSPECTION_NICENESS)
+        return own_niceness()
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(lower_twice).result() == 17
+
+
+@linux_only
 def test_a_moving_preview_is_made_in_a_thread_of_low_priority(media):
     editor = RecordingEditor()
     with background_executor(1, INSPECTION_NICENESS) as threads:
