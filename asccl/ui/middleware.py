@@ -29,7 +29,7 @@ TOO_MANY_REQUESTS = 429
 UPLOAD_PATH = "/gradio_api/upload"
 # ask for a preview, an edit or a comparison; the last two answer at once, which only short handlers may do
 JOIN_PATHS = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/api/")
-PAGE_PATHS = ("", "/config", "/gradio_api/info")  # 5 to 30 ms of processor time each
+PAGE_PATHS = ("", "/config", "/gradio_api/info")  # Gradio builds these anew each time
 PAGE_COST = 8  # requests
 LISTEN_PATHS = ("/gradio_api/queue/data", "/gradio_api/call/")  # wait for its messages
 NO_SESSION = UnexpectedErrorMessage(message="there are no messages for this page", session_not_found=True)
