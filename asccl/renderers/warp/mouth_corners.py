@@ -72,7 +72,7 @@ def _tint(warped: Image, lips: tuple[np.ndarray, ...], lip_colour: np.ndarray, o
     cv2.fillPoly(is_lip, [outer], 1.0, cv2.LINE_8, 4)
     cv2.fillPoly(is_lip, [inner], 0.0, cv2.LINE_8, 4)
     weight = cv2.GaussianBlur(is_lip, (0, 0), max(0.5, LIP_BORDER * size))[..., None]
-    smooth = cv2.GaussianBlur(part, (0, 0), max(0.5, LIP_TINT_BLUR * size)).astype(np.float32)
+    smooth = cv2.GaussianBlur(part.astype(np.float32), (0, 0), max(0.5, LIP_TINT_BLUR * size))
     darkening = np.minimum(lip_colour.astype(np.float32) - smooth, 0)
     part[:] = np.clip(part + opacity * weight * darkening + 0.5, 0, 255).astype(np.uint8)
 
@@ -95,7 +95,8 @@ def _fill(
         return
     part = warped[y0:y1, x0:x1]
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (kernel_size, kernel_size))
-    filled = cv2.GaussianBlur(cv2.morphologyEx(part, cv2.MORPH_CLOSE, kernel), (0, 0), max(0.5, BLUR * size))
+    filled = cv2.morphologyEx(part, cv2.MORPH_CLOSE, kernel).astype(np.float32)
+    filled = cv2.GaussianBlur(filled, (0, 0), max(0.5, BLUR * size))
     outer, inner = (np.round(16 * (loop - (x0, y0))).astype(np.int32) for loop in lips)
     is_lip, seam = np.zeros((2, *part.shape[:2]), np.float32)
     cv2.fillPoly(is_lip, [outer], 1.0, cv2.LINE_8, 4)
