@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 # upper bounds of a target at intensity 1: these units move the lips furthest away from the speech
-MAX_UNIT_TARGETS = {"mouthSmile": 0.35, "mouthFrown": 1.0, "mouthPress": 0.3, "mouthDimple": 0.4, "mouthStretch": 0.8}
+MAX_UNIT_TARGETS = {"mouthSmile": 0.45, "mouthFrown": 1.0, "mouthPress": 0.3, "mouthDimple": 0.4, "mouthStretch": 0.8}
 
 UNIT_TARGETS = """
 unit                 angry disgusted      fear     happy       sad surprised
@@ -26,12 +26,12 @@ browInnerUp          -0.10      0.10      1.40         .      1.20      1.05  # 
 browOuterUp           0.60         .      0.60     -0.20      0.20      0.95  # AU 2
 browDown              0.88     -0.20      0.65     -0.25      0.85         .  # AU 4
 eyeWide              -0.15     -0.20      1.50         .         .      1.55  # AU 5
-cheekSquint          -0.20      0.20     -0.15      0.65         .      0.10  # AU 6
+cheekSquint          -0.20      0.20     -0.15      0.50         .      0.10  # AU 6
 eyeSquint             1.00      0.55         .      0.40      0.30     -0.40  # AU 7
 noseSneer             0.15      1.30     -0.10      0.25         .         .  # AU 9
 eyeBlink                 .      0.25         .         .      0.40     -0.10  # AU 43
 mouthUpperUp          0.45      1.30      0.20      0.10         .         .  # AU 10
-mouthSmile               .         .         .      0.35         .         .  # AU 12
+mouthSmile               .         .         .      0.45         .         .  # AU 12
 mouthDimple          -0.10         .         .      0.35      0.20         .  # AU 14
 mouthFrown            0.25      0.25      0.15     -0.40      0.90     -0.10  # AU 15
 mouthLowerDown        0.45      0.15      0.45         .         .      0.30  # AU 16

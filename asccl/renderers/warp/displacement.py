@@ -23,13 +23,13 @@ from asccl.types import Motion
 
 LID_FALLOFF = 0.5  # cm, Gaussian: how far a lid correction reaches
 BROW_RIGIDITY = 0.85  # fraction of the displacement that both rows of a brow share
-MAX_LID_OPENING, MAX_LID_CLOSING = 0.5, 0.45  # change of the eye's opening, over the opening in the source
+MAX_LID_OPENING, MAX_LID_CLOSING = 0.7, 0.45  # change of the eye's opening, over the opening in the source
 MAX_EYE_ASPECT = 0.4  # eye opening over eye length to which lids open at most
 MIN_EYE_ASPECT = 0.13  # likewise, to which they close: narrower eyes are slits
 NARROW_LID_CLOSING = 0.2  # change of the opening of an eye that is as narrow in the source, over that opening
 SMILE_LIFT_REMOVAL = 1.0  # fraction of the lift of the middle of the lips that is taken out of a smile
 OUTLINE_GAIN = 0.05  # fraction of the displacement that the outline of the face keeps: hair and background stay
-OUTLINE_RADIUS = 0.08  # face sizes: distance from the visible outline at which skin begins to move
+OUTLINE_RADIUS = 0.12  # face sizes: distance from the visible outline at which skin begins to move
 MIN_CHANGE = 1e-6  # of a coefficient
 
 BROWS = ((mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW), (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW))

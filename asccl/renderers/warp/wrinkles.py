@@ -23,6 +23,7 @@ class Wrinkle:
         units: how much each ARKit unit (without Left / Right) presses it in.
         min_roughness: of the skin as which smoother skin counts; a nose wrinkles on any face.
         relief_end: points by which a crease that disappears is longer: that of a broad smile passes the mouth.
+        relief_range: pressure by which units have to fall for a crease to begin to disappear, and to disappear fully.
     """
 
     path: Path
@@ -31,10 +32,14 @@ class Wrinkle:
     units: dict[str, float]
     min_roughness: float = 0.0
     relief_end: Path = ()
+    relief_range: tuple[float, float] = (0.0, 0.45)
 
 
 # as which smoother skin counts beside the mouth and on a nose, which fold on any face
 MIN_FOLD_ROUGHNESS, MIN_NOSE_ROUGHNESS = 0.5, 0.55
+# A smile and disgust lower browDown by less on any face. Smoother skin between the brows takes hair of the brows along,
+# which costs identity; a scowl that goes lowers the unit by more.
+BROW_RELIEF_RANGE = 0.4, 0.55
 
 WRINKLES = (
     Wrinkle(  # nasolabial fold, from the wing of the nose to beside the corner of the mouth
@@ -50,6 +55,7 @@ WRINKLES = (
         width=0.036,
         depth=0.26,
         units={"browDown": 1.0},
+        relief_range=BROW_RELIEF_RANGE,
     ),
     Wrinkle(  # upper bunny line, from the root of the nose outwards and down its side
         path=((6, 193, 0.5), 122, 188, (128, 114, 0.4)),
@@ -101,7 +107,6 @@ ONSET_EXPONENT = 1.5  # depth grows as this power of the pressure: skin folds la
 SATURATION = 4  # exponent: how abruptly the pressure levels off at 1, the depth of a `Wrinkle`
 MIN_STRENGTH = 0.03  # weaker wrinkles are left out
 WRINKLE_PROFILE = np.sin(np.pi * PROFILE_STEPS) ** 0.8  # depth along it: fades towards both ends
-FULL_RELIEF = 0.45  # pressure by which units have to fall for a crease to disappear
 RELIEF_WIDENING = 2.6  # of a crease that disappears, with its shade, over the width of a drawn one
 RELIEF_PLATEAU = 3.0  # how flat the relief is across a crease
 RELIEF_PROFILE = np.sin(np.pi * PROFILE_STEPS) ** 0.25
@@ -190,8 +195,9 @@ class WrinkleModel:
         """
         out = np.zeros(shape, np.float32)
         for wrinkle, side, line in self._reliefs:
-            pressure = self._pressure(wrinkle, side, change)
-            share = float(smoothstep(np.array(-pressure / FULL_RELIEF)))
+            start, full = wrinkle.relief_range
+            fall = -self._pressure(wrinkle, side, change)
+            share = float(smoothstep(np.array((fall - start) / (full - start))))
             if share > MIN_STRENGTH:
                 points = line.weights @ landmarks[line.landmarks, :2]
                 stroke = np.zeros(shape, np.float32)

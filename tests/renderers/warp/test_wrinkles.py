@@ -7,6 +7,7 @@ import pytest
 
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
+from asccl.morphable.emotions import PRESETS
 from asccl.renderers.warp.wrinkle_lines import Path
 from asccl.renderers.warp.wrinkles import WRINKLES, WrinkleModel, saturate
 
@@ -89,6 +90,16 @@ def test_a_fold_that_is_pressed_in_as_much_as_it_is_let_go_is_neither_drawn_nor_
     wrinkles = WrinkleModel(HEAD)
     assert wrinkles.depth_map(POINTS, change, SHAPE, CELLS, 1.0, 1.0)[y, x] < 0.01
     assert wrinkles.relief_map(POINTS, change, SHAPE, CELLS)[y, x] < 0.01
+
+
+@pytest.mark.parametrize("emotion", ["happy", "disgusted"])
+def test_skin_between_the_brows_stays_as_it_is_where_a_preset_raises_them_a_little(emotion):
+    assert relief(1.3 * PRESETS[emotion].units["browDown"], "browDown").max() == 0
+
+
+def test_a_scowl_that_goes_takes_its_fold_along():
+    x, y = locate(GLABELLAR.path).mean(0).round().astype(int)
+    assert relief(-0.8, "browDown")[y, x] > 0.4
 
 
 def test_creases_disappear_at_most_fully():
