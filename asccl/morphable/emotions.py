@@ -5,10 +5,10 @@ leaves a unit out. Values follow the action units of the emotions (Ekman and Fri
 each unit carries was chosen by its cost in identity similarity, over 17 clips of eleven people and with two
 expression networks, a third one checking: brows, nose, cheeks and lip corners cost most, lids and the shape of the
 lips least. Cheeks were lowered afterwards, with two networks (`python -m benchmarks.preset_units`): they add little
-to disgust and to a smile for what they cost; a smile got a half of them back, since people missed it. Where variants
-read alike to the networks, the one that people confuse less was taken: anger raises the upper lip little. Disgust
-wrinkles the nose, which itself lowers the brows, so that browDown takes a part of that back. Fear raises the whole
-brow and draws it inwards: with its outer end lowered it reads as sad.
+to disgust and to a smile for what they cost; a smile has more of the lip corners instead, which people look at. Where
+variants read alike to the networks, the one that people confuse less was taken: anger raises the upper lip little.
+Disgust wrinkles the nose, which itself lowers the brows, so that browDown takes a part of that back. Fear raises the
+whole brow and draws it inwards: with its outer end lowered it reads as sad.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 # upper bounds of a target at intensity 1: these units move the lips furthest away from the speech
-MAX_UNIT_TARGETS = {"mouthSmile": 0.45, "mouthFrown": 1.0, "mouthPress": 0.3, "mouthDimple": 0.4, "mouthStretch": 0.8}
+MAX_UNIT_TARGETS = {"mouthSmile": 0.42, "mouthFrown": 1.0, "mouthPress": 0.3, "mouthDimple": 0.4, "mouthStretch": 0.8}
 
 UNIT_TARGETS = """
 unit                 angry disgusted      fear     happy       sad surprised
@@ -31,7 +31,7 @@ eyeSquint             1.00      0.55         .      0.40      0.30     -0.40  # 
 noseSneer             0.15      1.30     -0.10      0.25         .         .  # AU 9
 eyeBlink                 .      0.25         .         .      0.40     -0.10  # AU 43
 mouthUpperUp          0.45      1.30      0.20      0.10         .         .  # AU 10
-mouthSmile               .         .         .      0.45         .         .  # AU 12
+mouthSmile               .         .         .      0.42         .         .  # AU 12
 mouthDimple          -0.10         .         .      0.35      0.20         .  # AU 14
 mouthFrown            0.25      0.25      0.15     -0.40      0.90     -0.10  # AU 15
 mouthLowerDown        0.45      0.15      0.45         .         .      0.30  # AU 16

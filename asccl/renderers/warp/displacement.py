@@ -29,7 +29,7 @@ MIN_EYE_ASPECT = 0.13  # likewise, to which they close: narrower eyes are slits
 NARROW_LID_CLOSING = 0.2  # change of the opening of an eye that is as narrow in the source, over that opening
 SMILE_LIFT_REMOVAL = 1.0  # fraction of the lift of the middle of the lips that is taken out of a smile
 OUTLINE_GAIN = 0.05  # fraction of the displacement that the outline of the face keeps: hair and background stay
-OUTLINE_RADIUS = 0.12  # face sizes: distance from the visible outline at which skin begins to move
+OUTLINE_RADIUS = 0.08  # face sizes: distance from the visible outline at which skin begins to move
 MIN_CHANGE = 1e-6  # of a coefficient
 
 BROWS = ((mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW), (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW))
