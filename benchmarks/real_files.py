@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.report import print_rows
-from benchmarks.sync_clips import CLIPS, measure_sync
+from benchmarks.sync_clips import CLIPS
+from benchmarks.sync_measure import measure_sync
 
 ROOT = Path(__file__).parent.parent
 TIMEOUT = 120  # seconds for one copy

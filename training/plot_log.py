@@ -15,6 +15,8 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot
 
+from training.engine.settings import program_name
+
 Curves = dict[str, list[tuple[int, float]]]
 
 
@@ -46,8 +48,10 @@ def plot_curves(curves: Curves, path: Path) -> None:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="output folder of the training")
+    parser = argparse.ArgumentParser(
+        prog=program_name(), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="output folder of the training")
     folder = parser.parse_args().folder
     plot_curves(read_curves(folder / "log.jsonl"), folder / "log.svg")
     print(folder / "log.svg")

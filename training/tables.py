@@ -6,7 +6,8 @@
 
 Methods: warp (directed by the reference), warp-preset (by the name of the emotion), ned-warp (NED's manipulator,
 rendered by warping), ned and ned+asccl (which need --weights DIR with ned/SPEAKER.safetensors,
-ned+asccl/manipulator.safetensors and ned+asccl/SPEAKER.safetensors). A method whose files are missing is marked. A
+ned+asccl/manipulator.safetensors and ned+asccl/SPEAKER.safetensors), icface and icface+asccl (which need
+icface/icface.safetensors and icface+asccl/icface.safetensors there). A method whose files are missing is marked. A
 stopped run continues with the same command.
 """
 

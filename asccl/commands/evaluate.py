@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,8 +131,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"asccl: {record['name']}: {record['reason']}", file=sys.stderr)
     if len(report.left_out) > MAX_LISTED:
         print(f"asccl: {len(report.left_out) - MAX_LISTED} more lines are in the report", file=sys.stderr)
-    for name, reason in report.protocol["missing_measures"].items():
-        print(f"asccl: {name} is not measured: {reason}", file=sys.stderr)
+    for line in describe_missing(report.protocol["missing_measures"]):
+        print(f"asccl: {line}", file=sys.stderr)
     if arguments.output is not None:
         report.write(arguments.output)
     print(format_tables(report_tables(report, arguments.by_emotion), arguments.format), end="")
@@ -140,6 +140,17 @@ def run(arguments: argparse.Namespace) -> int:
     for entry in unwritten:
         print(f"asccl: {entry}", file=sys.stderr)
     return 3 if manifest.left_out or failures or unwritten else 0
+
+
+def describe_missing(missing: Mapping[str, str]) -> list[str]:
+    """Say in one line for each reason which measures are missing; `missing` has the reason by name of a measure."""
+    names: dict[str, list[str]] = {}
+    for name, reason in missing.items():
+        names.setdefault(reason, []).append(name)
+    return [
+        f"{', '.join(group)} {'is' if len(group) == 1 else 'are'} not measured: {reason}"
+        for reason, group in names.items()
+    ]
 
 
 def _parse_names(text: str | None, known: Any) -> list[str] | None:

@@ -12,9 +12,10 @@ Convert a published checkpoint into a safetensors file for this program. You pro
 licence. Names and shapes are checked; nothing in the checkpoint is executed. The output file appears complete or not
 at all.
 """
+NAME_WIDTH = max(map(len, KINDS))
 EXAMPLES = f"""\
 kinds:
-{"".join(f"  {kind.name:12} {kind.description}" + chr(10) for kind in KINDS.values())}
+{"".join(f"  {kind.name:{NAME_WIDTH}}  {kind.description}" + chr(10) for kind in KINDS.values())}
 examples:
   %(prog)s scc metric.pth -o scc-iresnet50.safetensors
   %(prog)s icface latest_net_G.pth latest_net_GN.pth -o icface.safetensors

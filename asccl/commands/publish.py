@@ -35,25 +35,29 @@ UNKNOWN_OWNER = "OWNER"
 DEFAULT_NAME = "asccl"
 
 
+def _add_command(commands: argparse._SubParsersAction, name: str, summary: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+
+
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command `publish` and its own commands."""
     parser = subparsers.add_parser(
         "publish", help="upload weights or the app to the Hub", description=SUMMARY, epilog=EXAMPLES
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    weights = commands.add_parser("weights", help="one model repository for each file of weights")
+    weights = _add_command(commands, "weights", "upload each file of weights into a model repository of its own")
     weights.add_argument("sources", nargs="*", metavar="NAME|FILE", help="default: all bundled weights")
     weights.add_argument("--card", type=Path, metavar="FILE.toml", help="model card of a file of your own")
     weights.add_argument("--private", action="store_true", help="do not make it public in the end")
     weights.set_defaults(run=run_weights)
-    space = commands.add_parser("space", help="the app as a Gradio Space")
+    space = _add_command(commands, "space", "upload the app as a Gradio Space")
     space.add_argument(
         "--hardware", default="zero-a10g", metavar="NAME", help="the Hub's name of it; default: zero-a10g (ZeroGPU)"
     )
     space.add_argument("--study", metavar="OWNER/NAME", help="private data set for the backups of user studies")
     space.add_argument("--private", action="store_true", help="do not make it public in the end")
     space.set_defaults(run=run_space)
-    release = commands.add_parser("release", help="commit, tag and distributions of a version")
+    release = _add_command(commands, "release", "make commit, tag and distributions of a version on this machine")
     release.add_argument("version", metavar="VERSION", help="three numbers, above the last tag")
     release.set_defaults(run=run_release)
     for command in (weights, space):

@@ -40,16 +40,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     delete = _add_study_command(
         commands, "delete", "delete one participant with all answers, on request", study_actions.delete_participant
     )
-    delete.add_argument("who", help="link, id, label or completion code")
+    delete.add_argument("who", metavar="WHO", help="link, id, label or completion code of the participant")
     close = _add_study_command(commands, "close", "accept no more answers", study_actions.close_study)
     close.add_argument("--again", action="store_true", help="open the study again instead")
     backup = _add_command(
         commands, "backup", "write everything into one ZIP, while the app runs", study_actions.write_backup
     )
-    backup.add_argument("output", metavar="FILE.zip")
+    backup.add_argument("output", metavar="FILE.zip", help="file to write")
     backup.add_argument("--no-clips", action="store_true", help="leave the clips out")
     restore = _add_command(commands, "restore", "restore a backup into an empty store", study_actions.restore_backup)
-    restore.add_argument("source", metavar="FILE.zip")
+    restore.add_argument("source", metavar="FILE.zip", help="written by `backup`")
     _add_command(
         commands,
         "secret",
@@ -61,7 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def _add_command(
     commands: argparse._SubParsersAction, name: str, summary: str, run: Command
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary, description=summary)
+    parser = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.set_defaults(run=run)
     return parser
@@ -79,21 +79,37 @@ def _add_create(commands: argparse._SubParsersAction) -> None:
     create = _add_command(commands, "create", "create a study from clips", study_actions.create)
     create.add_argument("clips", metavar="FOLDER|MANIFEST", help="a folder of items, a .csv or a .jsonl; docs/study.md")
     create.add_argument("--plan", metavar="FILE.toml", help="questions, design, consent, rules; docs/study.md")
-    create.add_argument("--title", help="as participants see it; replaces the title of the plan")
+    create.add_argument("--title", metavar="TITLE", help="as participants see it; replaces the title of the plan")
 
 
 def _add_edits(commands: argparse._SubParsersAction) -> None:
     edits = _add_command(
         commands, "edits", "create a study's clips by editing videos in several ways", study_actions.create_from_edits
     )
-    edits.add_argument("sources", nargs="+", metavar="VIDEO")
-    edits.add_argument("-o", "--output", required=True, metavar="FOLDER", help="the clips, for `create FOLDER`")
-    edits.add_argument("--emotion", action="append", required=True, metavar="NAME", help=", ".join(EMOTIONS))
+    edits.add_argument("sources", nargs="+", metavar="VIDEO", help="to edit")
     edits.add_argument(
-        "--method", action="append", required=True, metavar="NAME=GENERATOR@X", help="two or more: mild=warp@0.5"
+        "-o", "--output", required=True, metavar="FOLDER", help="where to write the clips, for `create FOLDER`"
     )
     edits.add_argument(
-        "--reference", action="append", default=[], metavar="VIDEO", help="named after its emotion: happy.mp4"
+        "--emotion",
+        action="append",
+        required=True,
+        metavar="NAME",
+        help=f"target emotion; may be repeated: {', '.join(EMOTIONS)}",
+    )
+    edits.add_argument(
+        "--method",
+        action="append",
+        required=True,
+        metavar="NAME=GENERATOR@X",
+        help="name, generator and intensity of a method, for instance mild=warp@0.5; give two or more",
+    )
+    edits.add_argument(
+        "--reference",
+        action="append",
+        default=[],
+        metavar="VIDEO",
+        help="video shown for the question about the emotion, named after it: happy.mp4; may be repeated",
     )
 
 
@@ -123,5 +139,5 @@ def _add_results(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser, formats: list[str]) -> None:
-    parser.add_argument("--format", choices=formats, default=formats[0])
-    parser.add_argument("-o", "--output", metavar="FILE", help="default: stdout")
+    parser.add_argument("--format", choices=formats, default=formats[0], help="default: %(default)s")
+    parser.add_argument("-o", "--output", metavar="FILE", help="file to write; default: stdout")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import pty
 import signal
@@ -10,6 +11,7 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,50 @@ from media import ROOT
 
 from asccl.__main__ import build_parser, main
 from asccl.commands import console
+from asccl.interop.kinds import KINDS
 from asccl.types import Progress
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parser of the program, and those of its commands."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                yield from parsers(child)
+
+
+def test_every_argument_of_every_command_is_described() -> None:
+    undescribed = [
+        (parser.prog, action.dest)
+        for parser in parsers(build_parser())
+        for action in parser._actions
+        if not action.help and not isinstance(action, argparse._SubParsersAction)
+    ]
+    assert undescribed == []
+
+
+def test_every_positional_argument_is_written_in_capitals() -> None:
+    names = [
+        action.metavar or action.dest
+        for parser in parsers(build_parser())
+        for action in parser._actions
+        if not action.option_strings
+    ]
+    assert [name for name in names if not name.partition(".")[0].isupper()] == []
+
+
+def test_the_description_of_every_command_is_a_sentence() -> None:
+    descriptions = [" ".join((parser.description or "").split()) for parser in parsers(build_parser())]
+    assert [text for text in descriptions if not (text[:1].isupper() and text.endswith("."))] == []
+
+
+def test_the_kinds_of_checkpoints_are_listed_in_two_columns(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["import-weights", "--help"])
+    listed = capsys.readouterr().out.partition("kinds:\n")[2].partition("\n\n")[0].splitlines()
+    columns = {line.index(KINDS[line.split()[0]].description) for line in listed}
+    assert len(columns) == 1
 
 
 @pytest.mark.parametrize("command", [[], ["edit"], ["analyze"], ["import-weights"], ["study"]])

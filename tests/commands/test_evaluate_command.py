@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from asccl.__main__ import main
+from asccl.commands.evaluate import describe_missing
 from asccl.video import probe
 
 HEADER = "id,setting,emotion,speaker,method,source,generated,reference,real,offset\n"
@@ -126,3 +127,11 @@ def test_panels_list_both_published_methods(tmp_path):
     assert main(["protocol", "panels", str(tmp_path / "clips"), "-o", str(tmp_path / "m.csv")]) == 3
     rows = (tmp_path / "m.csv").read_text().splitlines()[1:]
     assert [row.split(",")[4] for row in rows] == ["ned-published", "asccl-published"]
+
+
+def test_measures_that_lack_the_same_weights_share_a_line():
+    missing = {"lse-d-group": "no syncnet", "fad-paper": "no resnet", "lse-c-group": "no syncnet"}
+    assert describe_missing(missing) == [
+        "lse-d-group, lse-c-group are not measured: no syncnet",
+        "fad-paper is not measured: no resnet",
+    ]

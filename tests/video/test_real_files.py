@@ -20,9 +20,9 @@ from benchmarks.sync_clips import (
     TS,
     Part,
     join_parts,
-    measure_sync,
     write_part,
 )
+from benchmarks.sync_measure import measure_sync
 
 MP3_DELAY = 30  # ms; an MP3 encoder begins with silence that AVI and TS cannot state
 FRAME = 1 / RATE  # seconds

@@ -103,7 +103,9 @@ def parse_settings(
     Raises:
         SettingError: the preset does not exist, or does not fit the dataclass.
     """
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog=program_name(), description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     names = ", ".join(sorted(path.stem for path in PRESETS.glob("*.toml")))
     parser.add_argument("--preset", help=f"{names}, or a TOML file; the other options override it")
     hints, texts = typing.get_type_hints(settings_type), _attribute_texts(settings_type)
@@ -115,6 +117,12 @@ def parse_settings(
     table = load_preset(settings_type, preset) if preset else {}
     options |= {field.name: tuple(options[field.name]) for field in fields if "positional" in field.metadata}
     return settings_type(**{**table, **options})
+
+
+def program_name() -> str | None:
+    """The command of this process as the pages write it, `python -m MODULE`; None for a script that is no module."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
 
 
 def _add_option(parser: argparse.ArgumentParser, field: dataclasses.Field, hint: Any, text: str) -> None:

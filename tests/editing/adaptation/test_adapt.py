@@ -77,7 +77,8 @@ def test_a_weak_edit_says_what_held_it_back():
     outcome = emotion_outcome(measured(0.1), searched(0.2, "identity", "units"))
     assert outcome["weak"] is True
     assert outcome["reason"] == (
-        "More would make the person look like somebody else; at this intensity, the movements of the face are at their limit."
+        "More would make the person look like somebody else;"
+        " at this intensity, the movements of the face are at their limit."
     )
 
 

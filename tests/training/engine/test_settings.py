@@ -1,8 +1,11 @@
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from media import ROOT
 
 from asccl.errors import SettingError
 from training.engine.settings import parse_settings
@@ -58,3 +61,9 @@ def test_a_preset_that_does_not_fit_is_refused(tmp_path, text, expected):
 def test_an_unknown_preset_is_refused():
     with pytest.raises(SettingError, match="no preset 'fastest'"):
         parse_settings(ExampleSettings, None, ["--preset", "fastest"])
+
+
+def test_help_names_the_command_as_the_pages_write_it():
+    command = [sys.executable, "-m", "training.make_talking_set", "--help"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert text.startswith("usage: python -m training.make_talking_set ")
