@@ -65,9 +65,9 @@ class Displacement:
     def __call__(self, motion: Motion, edited_motion: Motion, t: int, landmarks: np.ndarray) -> np.ndarray:
         """Compute the displacement of the landmarks of one frame.
 
-        At every column of the mouth, the gap of the lips beyond `CLOSED_LIP_GAP` becomes `lip_gain` times as large,
-        after all columns have closed by the same share, `lip_closing` in the middle. Then the jaw opens it by
-        `lip_parting` in the middle.
+        At every column of the mouth, the gap of the lips beyond `CLOSED_LIP_GAP` becomes `lip_gain` times as large, by
+        less in a mouth that is wide open, after all columns have closed by the same share, `lip_closing` in the middle.
+        Then the jaw opens it by `lip_parting` in the middle.
 
         Args:
             motion: of the source, T frames.

@@ -23,6 +23,7 @@ LIP_FALLOFF = 0.55  # cm, Gaussian: how far a lip correction reaches into the sk
 LIP_REACH = 0.5  # cm from an edge of the lip that count as lip, which keeps its height
 LIP_SPREAD = 0.5  # cm, Gaussian: how far it reaches along the lip
 CLOSED_LIP_GAP = 0.035  # face sizes: lips with a smaller gap count as closed and stay as they are
+FREE_LIP_GAP, MAX_LIP_GAP = 0.2, 0.45  # face sizes: from the first on a gain opens lips less, at the second no further
 UPPER_CLOSING_SHARE = 0.75  # of the closing of a grin, which mostly raises the upper lip
 CHIN_GAIN = 0.6  # of the outline of the chin, when the jaw drops
 CHIN_REACH = 8  # points of the outline on each side of the chin, to which it fades
@@ -87,7 +88,8 @@ class LipGap:
         gap = (landmarks[LOWER, :2] - landmarks[UPPER, :2]) @ down_axis(motion.rotation[t])
         closing = -np.clip(gap, 0, None) * lip_closing_share(gap, closing_cm * scale)
         scaled = (gain - 1) * np.clip(gap + closing - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
-        growth = np.clip(scaled, 0, None) + parting_cm * scale * self._profile
+        room = np.clip((MAX_LIP_GAP - gap.max() / face_size(landmarks)) / (MAX_LIP_GAP - FREE_LIP_GAP), 0, 1)
+        growth = room * np.clip(scaled, 0, None) + parting_cm * scale * self._profile
         return GapChange(growth, closing, np.minimum(scaled, 0))
 
     def drop_jaw(self, d: np.ndarray, change: GapChange, motion: Motion, t: int, outline: np.ndarray) -> None:

@@ -11,8 +11,9 @@ import pytest
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.warp.displacement import Displacement
-from asccl.renderers.warp.field import Box, FaceField, upsample
+from asccl.renderers.warp.field import Box, FaceField, face_size, upsample
 from asccl.renderers.warp.jaw_drop import JawDrop, row_split
+from asccl.renderers.warp.lips import CLOSED_LIP_GAP
 from asccl.renderers.warp.mouth_corners import close_corners
 from asccl.renderers.warp.renderer import warp
 from asccl.renderers.warp.teeth import stabilize_teeth
@@ -60,6 +61,14 @@ def test_closed_lips_part_by_as_much_as_asked():
     _, d, _ = parted(0.6)
     gap = d[14, 1] - d[13, 1]
     assert gap == pytest.approx(0.6 * SCALE, rel=0.1)
+
+
+@pytest.mark.parametrize(("jaw", "share"), [(0.3, 1.0), (0.7, 0.74)])
+def test_a_mouth_that_is_wide_open_opens_less(jaw, share):
+    motion, points = face_motion(jawOpen=jaw)
+    gap = points[14, 1] - points[13, 1] - CLOSED_LIP_GAP * face_size(points)
+    growth = Displacement(HEAD).jaw_growth(motion, replace(motion, lip_gain=np.array([1.6])), 0, points)[4]
+    assert growth == pytest.approx(share * 0.6 * gap, rel=0.05)
 
 
 def test_the_upper_lip_stays_and_the_chin_goes_down():
