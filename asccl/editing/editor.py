@@ -166,7 +166,7 @@ class Editor:
             with clock("reference"):
                 reference = self._reference_style(request)
             with clock("track and fit"):
-                clip, face = observe_clip(request, models, self.limits, progress)
+                clip, face = observe_clip(request, models, self.limits, progress, self._known_people(request.source))
             with clip:
                 with clock("direct"):
                     plan = plan_edit(request, EditFrames(face, clip.motion, clip.times), models, reference, progress)
@@ -178,6 +178,10 @@ class Editor:
         report = build_report(request, clip, plan, measured, clock, writer.track_report(), signer.report(), dropped)
         progress.finish()
         return EditResult(output, report)
+
+    def _known_people(self, source: Path) -> list[Person] | None:
+        """The people in a file if a preview or `faces` searched for them; None otherwise."""
+        return self._find_people(source) if file_key(source) in self._people else None
 
     def _find_people(self, source: Path) -> list[Person]:
         def find() -> list[Person]:

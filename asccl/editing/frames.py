@@ -13,6 +13,7 @@ from asccl.editing.cache import KeyedCache
 from asccl.editing.models import Models
 from asccl.editing.strength import FaceSample
 from asccl.face.crop import expression_crop
+from asccl.face.people import Person
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.head import HeadModel
 from asccl.morphable.reconstruct import FittedClip, TrackedClip, reconstruct
@@ -64,7 +65,7 @@ class EditFrames:
 
 
 def observe_clip(
-    request: EditRequest, models: Models, limits: Limits, progress: Progress
+    request: EditRequest, models: Models, limits: Limits, progress: Progress, people: list[Person] | None = None
 ) -> tuple[FittedClip, ObservedFace]:
     """Track and fit the face in a whole file and observe it on sample frames; the first of two passes over the file.
 
@@ -73,6 +74,7 @@ def observe_clip(
         models: to track and fit with.
         limits: of the file.
         progress: reports the stages "track" and "fit".
+        people: in the file, if they were searched for before.
 
     Returns:
         The fitted clip, to be closed by the caller, and the observed face.
@@ -90,7 +92,7 @@ def observe_clip(
 
     try:
         clip = reconstruct(
-            request.source, tracker, models.fitter, progress, limits, request.face, observer, read_emotion
+            request.source, tracker, models.fitter, progress, limits, request.face, observer, read_emotion, people
         )
     finally:
         tracker.close()

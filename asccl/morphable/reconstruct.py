@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from asccl.errors import NoFaceError
-from asccl.face.people import select_person
+from asccl.face.people import Person, select_person
 from asccl.face.presence import Evidence, compute_presence
 from asccl.face.smooth import MAX_GAP, SMOOTHING_RADIUS, smooth_landmarks
 from asccl.face.store import LandmarkStore
@@ -94,6 +94,7 @@ def reconstruct(
     face: int | None = None,
     observe: FrameObserver | None = None,
     read_emotion: EmotionReader | None = None,
+    people: list[Person] | None = None,
 ) -> FittedClip:
     """Track the chosen face through a file and fit the 3DMM to it; memory does not grow with the file's length.
 
@@ -106,6 +107,7 @@ def reconstruct(
         face: index of the face; None selects the largest.
         observe: is called with about `OBSERVED_FRAMES` frames that have the face.
         read_emotion: is called with the tracked clip; tells the fit which expression may last through it.
+        people: in the file, if they were searched for before.
 
     Raises:
         NoFaceError: the file has no face that can be edited.
@@ -113,7 +115,7 @@ def reconstruct(
         LimitError: the file exceeds the limits.
         CancelledError: the progress was cancelled.
     """
-    clip = track_face(path, tracker, progress, limits, face, observe)
+    clip = track_face(path, tracker, progress, limits, face, observe, people=people)
     try:
         progress("fit", 0.0)
         emotion_probabilities = None if read_emotion is None else read_emotion(clip)
@@ -133,6 +135,7 @@ def track_face(
     face: int | None = None,
     observe: FrameObserver | None = None,
     stride: int = 1,
+    people: list[Person] | None = None,
 ) -> TrackedClip:
     """Track the chosen face through a file.
 
@@ -144,6 +147,7 @@ def track_face(
         face: index of the face; None selects the largest.
         observe: is called with about `OBSERVED_FRAMES` frames that have the face.
         stride: process every `stride`-th frame only.
+        people: in the file, if they were searched for before.
 
     Raises:
         NoFaceError: the file has no face that can be edited.
@@ -152,8 +156,9 @@ def track_face(
         CancelledError: the progress was cancelled.
     """
     with Reader(path, limits, stride) as reader, LandmarkStore() as raw:
-        samples = prefetch(iterate_samples(path, SEARCHED_FRAMES, limits))
-        people = tracker.find_people(samples, reader.info.time_base, all_people=face is not None)
+        if people is None:
+            samples = prefetch(iterate_samples(path, SEARCHED_FRAMES, limits))
+            people = tracker.find_people(samples, reader.info.time_base, all_people=face is not None)
         tracker.start(select_person(people, face, path.name))
         evidence, times = _track_frames(prefetch(reader), reader.info, tracker, raw, progress, observe)
         result = compute_presence(evidence, float(reader.info.frame_rate) / stride)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from asccl import Editor, EditRequest, EditResult
 from asccl.errors import CancelledError, SettingError
+from asccl.face.tracker import FaceMeshTracker
 from asccl.types import Frame, Progress
 from asccl.video import Reader, open_writer, probe, read_tags
 from benchmarks.sync_clips import patch_track_length
@@ -117,6 +118,24 @@ def test_report_is_json_with_everything(edited: EditResult) -> None:
     assert 8 <= len(report["curves"]["time"]) == len(report["curves"]["lip_gap_edited"]) <= FRAMES
     assert [len(weight["sha256"]) for weight in report["weights"]] == [64] * 5
     assert report["seconds"]["total"] > 0
+
+
+def test_an_edit_does_not_repeat_the_search_for_people(short_clip: Path, tmp_path: Path, monkeypatch) -> None:
+    editor = Editor()
+    editor.faces(short_clip)
+    searches = []
+    monkeypatch.setattr(FaceMeshTracker, "find_people", lambda *arguments, **options: searches.append(arguments))
+    editor.edit(EditRequest(short_clip, tmp_path / "edited.mp4", emotion="happy", adapt=False))
+    assert searches == []
+
+
+def test_a_search_for_all_people_gives_the_edit_of_a_search_for_one(short_clip: Path, tmp_path: Path) -> None:
+    editor, outputs = Editor(), [tmp_path / "before.mp4", tmp_path / "after.mp4"]
+    for output in outputs:
+        editor.edit(EditRequest(short_clip, output, emotion="happy", adapt=False))
+        editor.faces(short_clip)
+    before, after = (np.stack(images(output)) for output in outputs)
+    assert (before == after).all()
 
 
 def test_a_still_gives_a_still(editor: Editor, still: Path, tmp_path: Path) -> None:
