@@ -84,7 +84,7 @@ def observe_clip(
         UnreadableError, LimitError: the file cannot be read.
         CancelledError: by the user.
     """
-    observer = _ClipObserver(models.head)
+    observer = _ClipObserver(models.head, request.adapt)
     tracker = FaceMeshTracker(models.embedder.embed)
 
     def read_emotion(clip: TrackedClip) -> np.ndarray | None:
@@ -133,16 +133,22 @@ class FrameSampler:
 
 
 class _ClipObserver:
-    """Gets some frames of a clip while it is tracked; a `FrameObserver`."""
+    """Gets some frames of a clip while it is tracked; a `FrameObserver`.
 
-    def __init__(self, head: HeadModel):
-        self.warp, self.sampler = WarpObserver(head), FrameSampler()
+    Args:
+        head: the 3D head model.
+        is_adapted: whether the edit is to be adapted to the face, which needs samples of its own.
+    """
+
+    def __init__(self, head: HeadModel, is_adapted: bool):
+        self.warp, self.sampler, self._is_adapted = WarpObserver(head), FrameSampler(), is_adapted
         self._patches: list[FacePatch] = []
 
     def __call__(self, index: int, image: Image, landmarks: np.ndarray) -> None:
         self.warp.add(image, landmarks)
         self.sampler.offer(index, image)
-        self._patches.append(FacePatch.cut(index, image, landmarks))
+        if self._is_adapted:
+            self._patches.append(FacePatch.cut(index, image, landmarks))
 
     def adaptation_samples(self, clip: FittedClip, head: HeadModel) -> tuple[AdaptationSample, ...]:
         """Some observed frames of a clip that show the face clearly and differ in viseme and head turn."""

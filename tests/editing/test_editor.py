@@ -14,6 +14,7 @@ from media import FRAMES, RATE, SIZE
 from PIL import Image
 
 from asccl import Editor, EditRequest, EditResult
+from asccl.editing.adaptation.samples import FacePatch
 from asccl.errors import CancelledError, SettingError
 from asccl.face.tracker import FaceMeshTracker
 from asccl.types import Frame, Progress
@@ -136,6 +137,13 @@ def test_a_search_for_all_people_gives_the_edit_of_a_search_for_one(short_clip: 
         editor.faces(short_clip)
     before, after = (np.stack(images(output)) for output in outputs)
     assert (before == after).all()
+
+
+def test_the_plain_preset_needs_no_samples_for_an_adaptation(editor: Editor, still, tmp_path, monkeypatch) -> None:
+    cuts = []
+    monkeypatch.setattr(FacePatch, "cut", lambda *arguments: cuts.append(arguments))
+    editor.edit(EditRequest(still, tmp_path / "edited.png", emotion="happy", adapt=False))
+    assert cuts == []
 
 
 def test_a_still_gives_a_still(editor: Editor, still: Path, tmp_path: Path) -> None:

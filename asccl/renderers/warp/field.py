@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -121,7 +122,7 @@ class FaceField:
         corners = ((positions - (box.x0, box.y0)) / box.cell).astype(np.float32)[self.triangles]
         index = np.full(shape, -1, np.int32)
         for k, triangle in enumerate(np.round(corners * 16).astype(np.int32)):
-            cv2.fillConvexPoly(index, triangle, k, 8, 4)
+            cv2.fillConvexPoly(index, triangle, k, cv2.LINE_8, 4)
         cells = np.flatnonzero(index >= 0)
         triangle = index.ravel()[cells]
         barycentric = _barycentric(cells, shape[1], corners, triangle)
@@ -172,8 +173,7 @@ def _extend(landmarks: np.ndarray, edited_landmarks: np.ndarray, values: np.ndar
 
 def face_size(landmarks: np.ndarray) -> float:
     """Measure a face in pixels: the 3D distance of the outer eye corners, which a turn of the head hardly changes."""
-    across = np.linalg.norm(landmarks[33] - landmarks[263])
-    return max(float(across), 1.0)
+    return max(math.dist(landmarks[33], landmarks[263]), 1.0)
 
 
 def upsample(field: np.ndarray, box: Box) -> np.ndarray:

@@ -46,16 +46,17 @@ def silhouette_weights(landmarks: np.ndarray, box: Box) -> np.ndarray | None:
     points = landmarks[: mesh.NUM_FACE_LANDMARKS, :2].astype(np.float32)
     hull = cv2.convexHull(points, returnPoints=False)[:, 0]
     corners = (points[hull] - (box.x0, box.y0)) / box.cell
-    next_corners, is_oval = np.roll(corners, -1, axis=0), OVAL[hull]
+    is_oval = OVAL[hull]
     self_occluding = np.flatnonzero(~(is_oval & np.roll(is_oval, -1)))
     if not len(self_occluding):
         return None
-    centre = corners.mean(0)
-    reach = SILHOUETTE_REACH * face_size(landmarks) / box.cell
+    outwards = corners - corners.mean(0)
+    outwards /= np.maximum(np.linalg.norm(outwards, axis=1, keepdims=True), 1e-6)
+    outer = corners + SILHOUETTE_REACH * face_size(landmarks) / box.cell * outwards
+    sides = [corners, np.roll(corners, -1, axis=0), np.roll(outer, -1, axis=0), outer]
     beside = np.zeros(box.grid_shape, np.uint8)
-    for a, b in zip(corners[self_occluding], next_corners[self_occluding], strict=True):
-        outer = [p + reach * (p - centre) / max(float(np.linalg.norm(p - centre)), 1e-6) for p in (b, a)]
-        cv2.fillPoly(beside, [np.round([a, b, *outer]).astype(np.int32)], 1)
+    for side in np.round(np.stack(sides, 1)[self_occluding]).astype(np.int32):
+        cv2.fillPoly(beside, [side], 1)
     cv2.fillConvexPoly(beside, np.round(corners).astype(np.int32), 0)
     return hold_weights(beside > 0, box, face_size(landmarks))
 
@@ -81,8 +82,8 @@ def fade_to_source(source: Image, edited: Image, weights: np.ndarray, box: Box) 
     faded = box.around(weights < FULL_EDIT_WEIGHT)
     if faded.empty:
         return edited
-    opacity = np.minimum(upsample(weights.astype(np.float32), faded) / FULL_EDIT_WEIGHT, 1)[..., None]
+    opacity = np.minimum(upsample(weights.astype(np.float32), faded) / FULL_EDIT_WEIGHT, 1)
     part = slice(faded.y0 - box.y0, faded.y1 - box.y0), slice(faded.x0 - box.x0, faded.x1 - box.x0)
     out = edited.copy()
-    out[part] = np.rint(source[part] + opacity * (edited[part].astype(np.float32) - source[part]))
+    out[part] = cv2.blendLinear(edited[part], source[part], opacity, 1 - opacity)
     return out

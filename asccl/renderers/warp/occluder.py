@@ -42,7 +42,7 @@ SKIN_AROUND_BROWS = (9, 107, 336, 66, 296, 50, 280, 101, 330, 6, 197)
 
 @dataclass(frozen=True)
 class UsualFace:
-    """Usual log colours of the cells of a chart, (n, 3), and their deviations, (n, 3)."""
+    """Usual log colours of the n cells of a chart, and their deviations, (3, n) float32 each."""
 
     colours: np.ndarray
     deviations: np.ndarray
@@ -102,7 +102,8 @@ class OccluderModel:
             deviations[cells] = np.quantile(np.abs(clear - colours[cells]), USUAL_QUANTILE, axis=0) / USUAL_SIGMAS
         grids = [cv2.dilate(self.chart.to_grid(values), np.ones((3, 3))) for values in deviations.T]
         spread = np.stack([grid[self.chart.inside] for grid in grids], 1)
-        return UsualFace(colours, np.sqrt(spread**2 + MIN_DEVIATION**2))
+        deviations = np.sqrt(spread**2 + MIN_DEVIATION**2)
+        return UsualFace(*(np.ascontiguousarray(values.T, np.float32) for values in (colours, deviations)))
 
 
 @dataclass(frozen=True)
@@ -207,12 +208,17 @@ class OccluderDetector:
 
 def _difference(sample: np.ndarray, usual: UsualFace) -> np.ndarray:
     """Difference (n,) of log colours (n, 3) from the usual face in deviations, without the common change of light."""
-    change = np.ascontiguousarray((sample - usual.colours).T)  # by channel, which is faster
-    deviations = np.ascontiguousarray(usual.deviations.T)
-    change -= np.median(change, axis=1, keepdims=True)
+    change = np.ascontiguousarray(sample.T) - usual.colours  # by channel, which is faster
+    change -= _medians(change)
     for _ in range(LIGHT_STEPS):
-        similar = (np.abs(change) / deviations).max(0) < LIGHT_OUTLIER
+        similar = (np.abs(change) / usual.deviations).max(0) < LIGHT_OUTLIER
         if not similar.any():
             break
-        change -= np.median(change[:, similar], axis=1, keepdims=True)
-    return np.minimum((np.abs(change) / deviations).max(0), MAX_DIFFERENCE)
+        change -= _medians(change[:, similar])
+    return np.minimum((np.abs(change) / usual.deviations).max(0), MAX_DIFFERENCE)
+
+
+def _medians(values: np.ndarray) -> np.ndarray:
+    """Median of each row, (k, n) -> (k, 1); of an even n, the higher of the two in the middle."""
+    middle = values.shape[1] // 2
+    return np.partition(values, middle, axis=1)[:, middle : middle + 1]
