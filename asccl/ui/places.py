@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ class Ticket:
 
 
 class Places:
-    """A number of places. Addresses take turns; within an address, whoever came first is first.
+    """A number of places. Addresses take turns, and so do the pages of an address; a page's requests keep their order.
 
     The next turn goes to the address that has waited longest since it asked, or since its last turn ended if that was
     later. A flood of requests therefore gets one turn when everybody else gets one, and nobody waits longer than a
@@ -129,7 +129,7 @@ class Places:
         self._last_uses: dict[str, float] = {}  # time at which an address last had a ticket, for `QUIET_SECONDS`
         self._starts: dict[Ticket, float] = {}  # of the running tickets
         self._events = itertools.count()  # numbers the tickets and the ends of turns
-        self._turn_ends: dict[str, int] = {}  # number of the last one of each address that has tickets
+        self._turn_ends: dict[str | Caller, int] = {}  # number of the last one of each address and page with tickets
         self._next_fill = -math.inf  # time of the next `_fill_again`
         self.running: list[Ticket] = []
         self._waiting: list[Ticket] = []
@@ -154,9 +154,9 @@ class Places:
                 now = self._clock()
                 if ticket in self._starts:
                     self._accounts.add(caller.address, now - self._starts.pop(ticket), now)
-                    self._turn_ends[caller.address] = next(self._events)
-                addresses = {other.caller.address for other in self._tickets()}
-                self._turn_ends = {name: number for name, number in self._turn_ends.items() if name in addresses}
+                    self._turn_ends[caller.address] = self._turn_ends[caller] = next(self._events)
+                names = {name for other in self._tickets() for name in (other.caller.address, other.caller)}
+                self._turn_ends = {name: number for name, number in self._turn_ends.items() if name in names}
                 self._last_uses[caller.address] = now
                 self._fill()
 
@@ -215,15 +215,25 @@ class Places:
             raise SettingError("too many people use this server at the moment", "try again in a few minutes")
 
     def _in_order(self) -> list[Ticket]:
-        """The waiting tickets in the order in which they get a place: one of each address, then the second of each."""
-        busy = {ticket.caller.address for ticket in self.running}  # these are having their turn
-        earlier: Counter[str] = Counter()
+        """The waiting tickets in the order in which they get a place."""
+        by_page = self._take_turns(self._waiting, lambda caller: caller)
+        return self._take_turns(by_page, lambda caller: caller.address)
+
+    def _take_turns(self, tickets: Iterable[Ticket], name_of: Callable[[Caller], str | Caller]) -> list[Ticket]:
+        """Order waiting tickets: one of each name, then the second of each, and so on.
+
+        Args:
+            tickets: those of one name are in their order already.
+            name_of: returns who takes turns.
+        """
+        busy = {name_of(ticket.caller) for ticket in self.running}  # these are having their turn
+        earlier: Counter[str | Caller] = Counter()
         turns: dict[Ticket, tuple[int, bool, int]] = {}
-        for ticket in self._waiting:
-            address = ticket.caller.address
-            turns[ticket] = earlier[address], address in busy, max(ticket.number, self._turn_ends.get(address, 0))
-            earlier[address] += 1
-        return sorted(self._waiting, key=turns.__getitem__)
+        for ticket in tickets:
+            name = name_of(ticket.caller)
+            turns[ticket] = earlier[name], name in busy, max(ticket.number, self._turn_ends.get(name, 0))
+            earlier[name] += 1
+        return sorted(turns, key=turns.__getitem__)
 
     def _fill(self) -> None:
         """Give free places to waiting tickets."""

@@ -39,6 +39,29 @@ def test_a_flood_gets_one_turn_when_the_others_get_one():
         assert (other.position, second.position) == (0, 1)
 
 
+def test_the_pages_of_an_address_take_turns():
+    """In a room behind one address, one page asks four times before another asks once."""
+    places = Places(1, 10, 10)
+    with ExitStack() as busy, ExitStack() as rest:
+        busy.enter_context(places.ticket(Caller("a", "10.0.0.1")))
+        second, third, _ = (rest.enter_context(places.ticket(Caller("a", "10.0.0.1"))) for _ in range(3))
+        other = rest.enter_context(places.ticket(Caller("b", "10.0.0.1")))
+        before = [other.position, second.position]
+        busy.close()
+        assert (before, [other.position, second.position, third.position]) == ([1, 2], [0, 1, 2])
+
+
+def test_after_its_turn_a_page_waits_for_the_others_of_its_address():
+    places = Places(1, 10, 10)
+    with ExitStack() as first, ExitStack() as second, ExitStack() as rest:
+        for turn in (first, second):
+            turn.enter_context(places.ticket(Caller("a", "10.0.0.1")))
+        others = [rest.enter_context(places.ticket(Caller(name, "10.0.0.1"))) for name in ("a", "b", "c")]
+        first.close()
+        second.close()
+        assert [ticket.position for ticket in others] == [2, 0, 1]
+
+
 def test_nobody_is_overtaken_by_those_who_worked_less():
     """Of two addresses that wait, the one that has waited longer comes first, although its work took more time."""
     now = 0.0
