@@ -7,6 +7,7 @@ process has low priority, as in reality it has a computer of its own.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import multiprocessing
 import os
 import time
@@ -48,10 +49,12 @@ async def attack(url: str, until: float) -> Counter[int]:
     picture = await client.upload("wide.png", wide)
 
     async def flood(data: list[Any], endpoint: str) -> None:
-        while time.monotonic() < until:
-            for count in range(FLOOD_JOINS):
-                answers[await status_of(client.join(endpoint, data, f"flood{count % FLOOD_SESSIONS}"))] += 1
-            await asyncio.sleep(1)
+        for count in itertools.count(1):
+            if time.monotonic() > until:
+                break
+            answers[await status_of(client.join(endpoint, data, f"flood{count % FLOOD_SESSIONS}"))] += 1
+            if count % FLOOD_JOINS == 0:
+                await asyncio.sleep(1)
 
     async def listen(session: str) -> None:
         """Wait for the messages of a session: the app works for nobody who does not."""

@@ -22,7 +22,13 @@ ENDPOINTS = ("edit", "preview", "adapted_preview", "faces")
 
 
 class ClosingHandler(BaseHTTPRequestHandler):
-    """Accepts uploads, and closes the connection of every request for work."""
+    """Accepts uploads, and closes the connection of every request for work.
+
+    Attributes:
+        delay: seconds before.
+    """
+
+    delay = 0.0
 
     def do_GET(self) -> None:
         self.respond({"dependencies": [{"api_name": name, "id": 0, "inputs": []} for name in ENDPOINTS]})
@@ -32,6 +38,7 @@ class ClosingHandler(BaseHTTPRequestHandler):
         if "upload" in self.path:
             self.respond(["/uploaded"])
         else:
+            time.sleep(self.delay)
             self.close_connection = True
 
     def respond(self, content: object) -> None:
@@ -55,11 +62,23 @@ def closing_server() -> Iterator[str]:
     server.server_close()
 
 
-def test_the_hostile_client_goes_on_when_its_connections_break(closing_server, monkeypatch):
+@pytest.fixture(autouse=True)
+def small_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the hostile client send small bodies, and none slowly."""
     monkeypatch.setattr(hostile_client, "SLOW_UPLOADS", 0)
     monkeypatch.setattr(hostile_client, "LARGE_BODY", 2**16)
+
+
+def test_the_hostile_client_goes_on_when_its_connections_break(closing_server):
     answers = run_coroutine(asyncio.wait_for(attack(closing_server, time.monotonic() + 1), 60))
     assert answers[CLOSED] > len(ENDPOINTS)
+
+
+def test_the_hostile_client_ends_although_its_answers_come_late(closing_server, monkeypatch):
+    """Not only after all joins of a wave, each of which the server may delay."""
+    monkeypatch.setattr(ClosingHandler, "delay", 0.3)
+    answers = run_coroutine(attack(closing_server, time.monotonic() + 1))
+    assert answers[CLOSED] < len(ENDPOINTS) * hostile_client.FLOOD_JOINS
 
 
 def test_a_hostile_client_that_died_ends_the_benchmark():
