@@ -60,21 +60,21 @@ WRINKLES = (
     Wrinkle(  # upper bunny line, from the root of the nose outwards and down its side
         path=((6, 193, 0.5), 122, 188, (128, 114, 0.4)),
         width=0.027,
-        depth=0.36,
+        depth=0.22,
         units={"noseSneer": 1.0},
         min_roughness=MIN_NOSE_ROUGHNESS,
     ),
     Wrinkle(  # lower bunny line, likewise
         path=((6, 196, 0.6), (188, 174, 0.5), 114, (114, 47, 0.8)),
         width=0.027,
-        depth=0.3,
+        depth=0.18,
         units={"noseSneer": 1.0},
         min_roughness=MIN_NOSE_ROUGHNESS,
     ),
     Wrinkle(  # line across the root of the nose, from the midline outwards
         path=(168, (168, 193, 0.4), (168, 193, 0.8), (193, 244, 0.3)),
         width=0.03,
-        depth=0.16,
+        depth=0.08,
         units={"noseSneer": 1.0},
     ),
     Wrinkle(  # crease of the lower lid
