@@ -317,28 +317,49 @@ def test_the_videos_of_a_trial_stay_in_step_with_the_one_that_is_heard(chromium,
     participant.context.close()
 
 
+@pytest.fixture
+def open_link_page(chromium, serve_study, store, tmp_path):
+    """open_link_page(**window) -> (page of a new study from a folder, with an open link; address of the server)."""
+    contexts = []
+
+    def create(**window):
+        clips = write_items(tmp_path / "clips", ("sad",), 1)
+        (tmp_path / "plan.toml").write_text('title = "From the dialog"\nquestions = ["realism"]')
+        address, _ = serve_study()
+        contexts.append(chromium.new_context(permissions=["clipboard-read", "clipboard-write"], **window))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(TIMEOUT)
+        page.goto(f"{address}/study/admin/list")
+        page.fill("[name=secret]", SECRET)
+        page.click("button.primary")
+        page.click("a[href=new]")
+        page.set_input_files("[name=folder]", clips)
+        page.click("summary:has-text('Settings')")
+        page.set_input_files("[name=plan_file]", tmp_path / "plan.toml")
+        page.click("button.primary")
+        page.click("a:has-text('Continue to the links')")
+        page.click("button:has-text('Create an open link')")
+        page.locator(".copy").first.wait_for()
+        return page, address
+
+    yield create
+    for context in contexts:
+        context.close()
+
+
 @pytest.mark.browser
-def test_a_researcher_creates_a_study_from_a_folder_and_copies_its_link(chromium, serve_study, store, tmp_path):
-    clips = write_items(tmp_path / "clips", ("sad",), 1)
-    (tmp_path / "plan.toml").write_text('title = "From the dialog"\nquestions = ["realism"]')
-    address, _ = serve_study()
-    context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"], **DESKTOP)
-    page = context.new_page()
-    page.set_default_timeout(TIMEOUT)
-    page.goto(f"{address}/study/admin/list")
-    page.fill("[name=secret]", SECRET)
-    page.click("button.primary")
-    page.click("a[href=new]")
-    page.set_input_files("[name=folder]", clips)
-    page.click("summary:has-text('Settings')")
-    page.set_input_files("[name=plan_file]", tmp_path / "plan.toml")
-    page.click("button.primary")
-    page.click("a:has-text('Continue to the links')")
-    page.click("button:has-text('Create an open link')")
+def test_a_researcher_creates_a_study_from_a_folder_and_copies_its_link(open_link_page):
+    page, address = open_link_page(**DESKTOP)
     page.locator(".copy").first.click()
     page.wait_for_selector(".copy:has-text('Copied')")
     assert page.evaluate("() => navigator.clipboard.readText()").startswith(f"{address}/study?s=")
-    context.close()
+
+
+@pytest.mark.browser
+def test_the_button_that_copies_a_link_stays_on_its_card_on_a_narrow_phone(open_link_page):
+    page, _ = open_link_page(viewport={"width": 360, "height": 740})
+    button, row = (page.locator(selector).first.bounding_box() for selector in ("p.copied .copy", "p.copied"))
+    assert button["x"] + button["width"] <= row["x"] + row["width"]
 
 
 @pytest.fixture
