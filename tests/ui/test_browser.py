@@ -80,15 +80,17 @@ def test_the_preview_follows_the_controls(serve_page, media, visit):
     assert person.errors == []
 
 
-def test_several_faces_can_be_chosen_from(serve_page, media, visit):
+@pytest.mark.parametrize(("height", "axis", "side"), [(720, "x", "width"), (1000, "y", "height")])
+def test_several_faces_can_be_chosen_from(serve_page, media, visit, height, axis, side):
+    """In a low window, the faces stand beside their label, else below it."""
     page = serve_page(FakeEditor(face_count=3))
-    person = visit(page.url)
+    person = visit(page.url, viewport={"width": 1280, "height": height})
     person.upload(media / "talk.mp4")
     person.page.wait_for_selector("#faces button img")
     faces, label = person.page.locator("#faces button:has(img)"), person.page.locator("#faces label")
     gallery, label_box = person.page.locator("#faces").bounding_box(), label.bounding_box()
     for box in (faces.nth(n).bounding_box() for n in range(3)):
-        assert box["y"] >= label_box["y"] + label_box["height"]
+        assert box[axis] >= label_box[axis] + label_box[side]
         assert box["y"] + box["height"] <= gallery["y"] + gallery["height"]
     faces.nth(2).click()
     person.page.wait_for_selector("#compare img")
