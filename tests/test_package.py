@@ -46,7 +46,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_weights_examples_pages_and_types(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = {f"asccl/checkpoints/{weight.file}" for weight in WEIGHTS.values()} | {
-        *("asccl/py.typed", "asccl/examples/astronaut.mp4", "asccl/ui/theme.css"),
+        *("asccl/py.typed", "asccl/examples/astronaut.mp4", "asccl/ui/styles/theme.css"),
         *("asccl/study/texts/en.toml", "asccl/study/web/templates/trial.html"),
     }
     assert expected - names == set()

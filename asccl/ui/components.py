@@ -157,7 +157,7 @@ def note_line(text: str, failed: bool = False) -> str:
 
 def read_script(name: str) -> str:
     """The JavaScript `name`.js of this package."""
-    return (UI_FOLDER / f"{name}.js").read_text(encoding="utf-8")
+    return (UI_FOLDER / "scripts" / f"{name}.js").read_text(encoding="utf-8")
 
 
 def read_text(name: str) -> str:

@@ -55,6 +55,10 @@ ADDRESS_LIMIT = 24  # likewise of one address, which a class may share
 QUEUE_SIZE = 1000  # of Gradio; `Places` limits the work
 MAX_SESSIONS = 500  # whose widgets Gradio remembers, 0.35 MB and the latest images each; by default 10,000
 UPLOAD_FACTOR = 2  # files of one request together, over the largest single file
+STYLE_SHEETS = (  # in this order: of two rules that fit an element equally well, the later one holds
+    *("theme", "edit_tab", "file_box", "examples", "several_files", "faces", "emotions", "comparison", "actions"),
+    *("results", "player", "report", "windows", "hub", "correlation", "evaluation", "expert"),
+)
 SANS_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO_FONTS = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "monospace")
 COMPARED_FILES = "() => [window.asccl.display.source, window.asccl.display.video, 'time']"
@@ -159,7 +163,7 @@ def serve(
         server_name=address[0],
         server_port=address[1],
         theme=_build_theme(),
-        css_paths=[UI_FOLDER / f"{name}.css" for name in ("theme", "correlation", "evaluation", "expert")],
+        css_paths=[UI_FOLDER / "styles" / f"{name}.css" for name in STYLE_SHEETS],
         head=f"<script>{read_script('page')}\n{language_script()}</script>",
         app_kwargs={"routes": [*routes, *page_routes()], "middleware": [middleware]},
         i18n=translate_page(page),

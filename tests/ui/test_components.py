@@ -15,8 +15,10 @@ from asccl.types import MediaInfo
 from asccl.ui.components import UI_FOLDER, card_value, status_line
 from asccl.ui.limits import WEB_LIMITS, check_media, check_upload
 from asccl.ui.messages import error_message, format_seconds
+from asccl.ui.page import STYLE_SHEETS
 
 INFO = MediaInfo(Path(__file__), 160, 160, Fraction(10), Fraction(1, 10), 2.0, 20, is_still=False)
+STYLES = UI_FOLDER / "styles"
 HOSTILE_NAME = "<img src=x onerror=alert(1)>.mp4"
 
 
@@ -56,11 +58,15 @@ def test_a_cancelled_edit_is_no_bug():
 
 def test_no_selector_has_a_list_in_brackets():
     """Gradio breaks `:is(a, b)` at the comma."""
-    for path in UI_FOLDER.glob("*.css"):
+    for path in STYLES.glob("*.css"):
         rules = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
         assert re.findall(r":(?:is|where|not|has)\([^)]*,[^)]*\)", rules) == []
 
 
+def test_the_page_has_every_style_sheet():
+    assert sorted(STYLE_SHEETS) == sorted(path.stem for path in STYLES.glob("*.css"))
+
+
 def test_the_style_sheets_load_nothing_from_elsewhere():
-    for path in UI_FOLDER.glob("*.css"):
+    for path in STYLES.glob("*.css"):
         assert re.findall(r"https?://(?!www\.w3\.org)|@import", path.read_text()) == []
