@@ -1,14 +1,15 @@
 """The seven emotions in ARKit units: the tables behind the preset director.
 
-Rows are units without Left / Right, grouped and labelled by the action unit (AU) of FACS that they resemble; "."
-leaves a unit out. Values follow the action units of the emotions (Ekman and Friesen 1978). How much of an emotion
-each unit carries was chosen by its cost in identity similarity, over 17 clips of eleven people and with two
-expression networks, a third one checking: brows, nose, cheeks and lip corners cost most, lids and the shape of the
-lips least. Cheeks were lowered afterwards, with two networks (`python -m benchmarks.preset_units`): they add little
-to disgust and to a smile for what they cost; a smile has more of the lip corners instead, which people look at. Where
-variants read alike to the networks, the one that people confuse less was taken: anger raises the upper lip little.
-Disgust wrinkles the nose, which itself lowers the brows, so that browDown takes a part of that back. Fear raises the
-whole brow and draws it inwards: with its outer end lowered it reads as sad.
+Rows are units without Left / Right, grouped and labelled by the action unit (AU) of FACS that they resemble; "." leaves
+a unit out. Values follow the action units of the emotions (Ekman and Friesen 1978). How much of an emotion each unit
+carries was chosen by its cost in identity similarity, over 17 clips of eleven people and with two expression networks,
+a third one checking: brows, nose, cheeks and lip corners cost most, lids and the shape of the lips least. Cheeks were
+lowered afterwards, with two networks (`python -m benchmarks.preset_units`): they add little to disgust and to a smile
+for what they cost; a smile has more of the lip corners instead, which people look at. Where variants read alike to the
+networks, the one that people confuse less was taken: anger raises the upper lip little and keeps the eyes open under
+lowered brows, since people take narrow eyes for disgust or sadness. Disgust wrinkles the nose, which itself lowers the
+brows, so that browDown takes a part of that back. Fear raises the whole brow and draws it inwards: with its outer end
+lowered it reads as sad.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ UNIT_TARGETS = """
 unit                 angry disgusted      fear     happy       sad surprised
 browInnerUp          -0.10      0.10      1.40         .      1.20      1.05  # AU 1
 browOuterUp           0.60         .      0.60     -0.20      0.20      0.95  # AU 2
-browDown              0.88     -0.20      0.65     -0.25      0.85         .  # AU 4
-eyeWide              -0.15     -0.20      1.50         .         .      1.55  # AU 5
+browDown              1.00     -0.20      0.65     -0.25      0.85         .  # AU 4
+eyeWide               0.25     -0.20      1.50         .         .      1.55  # AU 5
 cheekSquint          -0.20      0.20     -0.15      0.50         .      0.10  # AU 6
-eyeSquint             1.00      0.55         .      0.40      0.30     -0.40  # AU 7
+eyeSquint             0.55      0.55         .      0.40      0.30     -0.40  # AU 7
 noseSneer             0.15      1.30     -0.10      0.25         .         .  # AU 9
 eyeBlink                 .      0.25         .         .      0.40     -0.10  # AU 43
-mouthUpperUp          0.45      1.30      0.20      0.10         .         .  # AU 10
+mouthUpperUp          0.30      1.30      0.20      0.10         .         .  # AU 10
 mouthSmile               .         .         .      0.42         .         .  # AU 12
 mouthDimple          -0.10         .         .      0.35      0.20         .  # AU 14
-mouthFrown            0.25      0.25      0.15     -0.40      0.90     -0.10  # AU 15
-mouthLowerDown        0.45      0.15      0.45         .         .      0.30  # AU 16
+mouthFrown            0.10      0.25      0.15     -0.40      0.90     -0.10  # AU 15
+mouthLowerDown        0.25      0.15      0.45         .         .      0.30  # AU 16
 mouthShrugLower       0.25      0.45      0.25     -0.40      0.20     -0.15  # AU 17
 mouthShrugUpper       0.20      0.30      0.05         .      0.10     -0.05  # AU 17
 mouthStretch             .         .      0.90      0.30     -0.10      0.10  # AU 20

@@ -246,6 +246,19 @@ def test_narrow_eyes_do_not_become_slits(head, face, aspect):
     assert after > min(0.95 * MIN_EYE_ASPECT, 0.75 * aspect)
 
 
+@pytest.mark.parametrize(("aspect", "largest"), [(0.11, 1.25), (0.13, 1.25), (0.2, 1.75)])
+def test_narrow_eyes_reveal_little_that_was_never_seen(head, face, aspect, largest):
+    _, landmarks, motion = face
+    upper, lower = list(mesh.LEFT_EYE[9:16]), list(mesh.LEFT_EYE[7:0:-1])
+    length = np.linalg.norm(landmarks[263] - landmarks[362])
+    narrow = landmarks.copy()
+    narrow[upper, :2] = narrow[lower, :2] - (0, aspect * length)
+    w = motion.coefficients.copy()
+    w[0, head.index["eyeWideLeft"]] += 2
+    d = Displacement(head)(motion, replace(motion, coefficients=w), 0, narrow)
+    assert aspect + (d[lower, 1] - d[upper, 1]).mean() / length < largest * aspect
+
+
 def test_a_grey_photo_stays_grey(head, face):
     image, landmarks, motion = face
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
