@@ -15,6 +15,7 @@ from typing import Any
 
 from PIL import Image
 
+from asccl.ui.preview_handlers import FITTING_NOTE
 from benchmarks.page import CHROMIUM, served_app
 from benchmarks.talking import EXAMPLE
 
@@ -52,6 +53,7 @@ def show_result(page: Any) -> None:
     page.locator("#examples button").first.click()
     page.wait_for_selector("#compare img")
     page.wait_for_function("() => [...document.querySelectorAll('#player video')].every(v => v.readyState >= 2)")
+    page.get_by_text(FITTING_NOTE).wait_for(state="hidden")
     page.evaluate("() => { document.querySelector('#player [data-part=edited]').currentTime = 1.1; }")
 
 
