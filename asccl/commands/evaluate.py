@@ -86,7 +86,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--draws", type=int, default=DEFAULT_DRAWS, metavar="N", help="bootstrap draws; default %(default)s"
     )
     tables = parser.add_argument_group("tables and pictures")
-    tables.add_argument("--format", default="md", metavar="NAME", help="md, latex or csv; default md")
+    tables.add_argument(
+        "--format", default="markdown", metavar="NAME", help="markdown, latex or csv; default: markdown"
+    )
     tables.add_argument("--by-emotion", action="store_true", help="print a table per measure with a row per emotion")
     tables.add_argument("--plots", type=Path, metavar="DIR", help="write bar charts (PNG, SVG) into this folder")
     tables.add_argument(

@@ -200,7 +200,7 @@ def format_csv(tables: Sequence[Table]) -> str:
     return stream.getvalue()
 
 
-FORMATS = MappingProxyType({"md": format_markdown, "latex": format_latex, "csv": format_csv})
+FORMATS = MappingProxyType({"markdown": format_markdown, "latex": format_latex, "csv": format_csv})
 
 
 def format_tables(tables: Sequence[Table], name: str) -> str:

@@ -139,7 +139,7 @@ def test_a_table_by_emotion_has_the_average():
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("md", "| likeness ↑ | 2.000 [1.000, 3.000] |"),
+        ("markdown", "| likeness ↑ | 2.000 [1.000, 3.000] |"),
         ("latex", r"likeness $\uparrow$ & 2.000 [1.000, 3.000] \\"),
         ("csv", '"cross-id: all clips, with 95 % intervals over clips",likeness ↑,"2.000 [1.000, 3.000]"'),
     ],

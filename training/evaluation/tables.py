@@ -283,4 +283,4 @@ def format_result(report: Report, data: str, methods: Sequence[str]) -> str:
     lines += [f"- {weights['file']}: sha256 {weights['sha256']}" for weights in protocol["weights"]]
     lines += [f"- {name} is not measured: {reason}" for name, reason in protocol["missing_measures"].items()]
     lines += [f"- left out: {record['name']}: {record['reason']}" for record in report.left_out]
-    return format_tables(tables, "md") + "\n" + "\n".join(lines) + "\n"
+    return format_tables(tables, "markdown") + "\n" + "\n".join(lines) + "\n"
