@@ -12,28 +12,19 @@ By default the bundled examples are measured. The held-out network takes no part
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
 from asccl.editing.adaptation.adapt import FaceEvaluator, adaptation_goal, plain_edit
-from asccl.editing.editor import Editor
-from asccl.editing.models import load_models
-from asccl.editing.preview import PreviewSession
 from asccl.editing.strength import min_identity_cosine
-from asccl.editing.threads import limit_threads
 from asccl.renderers.warp import displacement, renderer
 from asccl.renderers.warp.shading import SkinModel
 from asccl.renderers.warp.wrinkles import WrinkleModel
-from asccl.types import EMOTIONS
-from asccl.video import Limits
-from benchmarks.adapt import build_evaluator
-from benchmarks.preset_units import COLUMNS, EXAMPLES, describe, mean_rows
+from benchmarks.preset_units import describe, label_columns, measure_clips, parse_arguments
 from benchmarks.report import print_rows
 
 Change = tuple[Any, str, Any]  # object, name of its attribute, other value
@@ -60,7 +51,7 @@ PARTS: dict[str, tuple[Change, ...]] = {
     "own creases not deepened": ((renderer, "CREASE_GAIN", 0.0),),
     "no crease smoothed": ((SkinModel, "smooth_creases", lambda *_: None),),
     "wider band held at the outline": ((displacement, "OUTLINE_RADIUS", 0.12),),
-    "lids open twice as far at most": ((displacement, "MAX_LID_OPENING", 1.0),),
+    "lids open by all of the opening at most": ((displacement, "MAX_LID_OPENING", 1.0),),
 }
 
 
@@ -97,21 +88,10 @@ def measure_parts(evaluate: FaceEvaluator) -> dict[str, np.ndarray]:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clips", nargs="*", type=Path, metavar="CLIP", help="default: the bundled examples")
-    parser.add_argument("--emotions", nargs="+", choices=EMOTIONS[1:], default=list(EMOTIONS[1:]), metavar="NAME")
-    parser.add_argument("--frames", type=int, default=3, help="sample frames of a clip")
-    parser.add_argument("--json", type=Path, help="also append the JSON line to this file")
-    arguments = parser.parse_args()
-    limit_threads()
-    editor = Editor()
-    clips = arguments.clips or EXAMPLES
-    sessions = [PreviewSession.open(clip, editor.faces(clip)[0], load_models(), Limits()) for clip in clips]
-    results: dict[str, float | str] = {"clips": float(len(clips))}
-    for emotion in arguments.emotions:
-        faces = [measure_parts(build_evaluator(s, emotion, arguments.frames)) for s in sessions]
-        for part, values in mean_rows(faces).items():
-            results |= {f"{emotion}: {part}: {name}": float(v) for name, v in zip(COLUMNS, values, strict=True)}
+    arguments = parse_arguments(__doc__)
+    results: dict[str, float | str] = {"clips": float(len(arguments.clips))}
+    for emotion, part, values in measure_clips(arguments, measure_parts):
+        results |= label_columns(f"{emotion}: {part}", values)
     print_rows("edit_parts", results, arguments.json)
 
 

@@ -16,7 +16,7 @@ By default the bundled examples are measured.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,17 +43,17 @@ MIN_TARGET = 0.05  # of a unit that is measured
 COLUMNS = ("readability", "probability", "identity loss", "raw shift", "lips")
 
 
-def measure_units(evaluate: FaceEvaluator, emotion: str) -> dict[str, np.ndarray]:
+def measure_units(evaluate: FaceEvaluator) -> dict[str, np.ndarray]:
     """Measure the plain preset of one face ("preset"), and how it changes as each of its units is reduced.
 
     Args:
-        evaluate: of the face.
-        emotion: of the preset.
+        evaluate: of the face and the emotion.
 
     Returns:
         Values in the order of `COLUMNS` by name of the unit.
     """
-    goal, names = adaptation_goal(evaluate.target), evaluate.head.names
+    goal, names, emotion = adaptation_goal(evaluate.target), evaluate.head.names, evaluate.target.emotion
+    assert emotion is not None
     with evaluate.workers():
         strength, plain = plain_edit(evaluate, 1 - min_identity_cosine(goal.emotion_weights))
         preset = describe(goal, plain)
@@ -84,25 +84,50 @@ def mean_rows(faces: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {unit: np.mean([rows[unit] for rows in faces], axis=0) for unit in faces[0]}
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clips", nargs="*", type=Path, metavar="CLIP", help="default: the bundled examples")
+def parse_arguments(description: str | None) -> argparse.Namespace:
+    """Parse the arguments of a benchmark of presets: clips, emotions, frames and the JSON file."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", nargs="*", default=EXAMPLES, type=Path, metavar="CLIP", help="default: the examples")
     parser.add_argument("--emotions", nargs="+", choices=EMOTIONS[1:], default=list(EMOTIONS[1:]), metavar="NAME")
     parser.add_argument("--frames", type=int, default=3, help="sample frames of a clip")
     parser.add_argument("--json", type=Path, help="also append the JSON line to this file")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def measure_clips(
+    arguments: argparse.Namespace, measure: Callable[[FaceEvaluator], dict[str, np.ndarray]]
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Measure the faces of all clips.
+
+    Args:
+        arguments: from `parse_arguments`.
+        measure: returns rows of values in the order of `COLUMNS`, by name.
+
+    Yields:
+        Emotion, name of a row, and its mean over the clips.
+    """
     limit_threads()
     editor = Editor()
-    clips = arguments.clips or EXAMPLES
-    sessions = [PreviewSession.open(clip, editor.faces(clip)[0], load_models(), Limits()) for clip in clips]
-    results: dict[str, float | str] = {"clips": float(len(clips))}
+    sessions = [PreviewSession.open(clip, editor.faces(clip)[0], load_models(), Limits()) for clip in arguments.clips]
     for emotion in arguments.emotions:
-        faces = [measure_units(build_evaluator(s, emotion, arguments.frames), emotion) for s in sessions]
-        for unit, values in mean_rows(faces).items():
-            results |= {f"{emotion}: {unit}: {name}": float(v) for name, v in zip(COLUMNS, values, strict=True)}
-            if unit != "preset":
-                results[f"{emotion}: {unit}: price"] = format_price(values)
+        faces = [measure(build_evaluator(session, emotion, arguments.frames)) for session in sessions]
+        for name, values in mean_rows(faces).items():
+            yield emotion, name, values
+
+
+def label_columns(row: str, values: np.ndarray) -> dict[str, float | str]:
+    """Label the values of a row by the names of `COLUMNS`."""
+    return {f"{row}: {name}": float(value) for name, value in zip(COLUMNS, values, strict=True)}
+
+
+def main() -> None:
+    """Run the benchmark."""
+    arguments = parse_arguments(__doc__)
+    results: dict[str, float | str] = {"clips": float(len(arguments.clips))}
+    for emotion, unit, values in measure_clips(arguments, measure_units):
+        results |= label_columns(f"{emotion}: {unit}", values)
+        if unit != "preset":
+            results[f"{emotion}: {unit}: price"] = format_price(values)
     print_rows("preset_units", results, arguments.json)
 
 
