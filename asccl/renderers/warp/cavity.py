@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from asccl.face import mesh
-from asccl.renderers.warp.field import face_size
+from asccl.renderers.warp.field import Box, face_size
 from asccl.renderers.warp.lip_edges import LOWER, UPPER
-from asccl.types import Image
+from asccl.renderers.warp.warping import warp
+from asccl.types import Image, LazyImage
 
 MIN_OPEN_GAP = 0.03  # face sizes: from this lip gap on, a frame shows the cavity
 WIDE_SHARE = 0.6  # of the widest gap, from which on frames show it best
@@ -69,16 +70,35 @@ class MouthModel:
 
 
 class Cavity(NamedTuple):
-    """Where the frame shows nothing of the inside of the edited mouth.
+    """The inside of an edited mouth: what lips hide of it, and where the frame shows nothing of it.
 
     part: rows and columns in the box of the edit. coverage: of the cavity in it, (h, w) float32 in [0, 1]. opening:
     coverage where the jaw opens the mouth and the warp shows a single row of pixels, and the light on it, (h, w, 2);
-    None where it does not.
+    None where it does not. inside: displacement of what lies behind lips that come over it, and how far it is visible,
+    (h, w, 3); None where no lip does.
     """
 
     part: tuple[slice, slice]
     coverage: np.ndarray
     opening: np.ndarray | None = None
+    inside: np.ndarray | None = None
+
+    def reveal(self, image: LazyImage, warped: Image, box: Box) -> None:
+        """Show what lips do not hide behind them, in place.
+
+        Args:
+            image: the frame, (H, W, 3).
+            warped: pixels of the box by the displacement of the lips, (h, w, 3) uint8, written to.
+            box: of the edit.
+        """
+        if self.inside is None:
+            return
+        y, x = self.part
+        mouth = Box(box.x0 + x.start, box.y0 + y.start, box.x0 + x.stop, box.y0 + y.stop, 1.0)
+        _, behind = warp(image, np.ascontiguousarray(self.inside[..., :2]), mouth)
+        visible = np.ascontiguousarray(self.inside[..., 2])
+        lips = np.ascontiguousarray(warped[self.part])
+        warped[self.part] = cv2.blendLinear(behind, lips, visible, 1 - visible)
 
     def shade(self, image: Image, colour: np.ndarray) -> None:
         """Darken the pixels (H, W, 3) uint8 of the box of the edit in place, towards a colour (3,) and never above."""

@@ -20,6 +20,7 @@ from asccl.renderers.warp.brows import BrowModel
 from asccl.renderers.warp.cavity import MouthModel
 from asccl.renderers.warp.coverage import Coverage, coverage_weights
 from asccl.renderers.warp.displacement import Displacement
+from asccl.renderers.warp.edge_steps import smooth_lip_edges
 from asccl.renderers.warp.eyes import restore_eyeballs
 from asccl.renderers.warp.field import Box, FaceField, face_size, resample, sample_field, upsample
 from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
@@ -32,6 +33,7 @@ from asccl.renderers.warp.occluder import OccluderModel
 from asccl.renderers.warp.shading import CREASE_GAIN, SkinModel
 from asccl.renderers.warp.teeth import stabilize_teeth
 from asccl.renderers.warp.upright import render_upright, turn_upright
+from asccl.renderers.warp.warping import warp
 from asccl.types import Image, LazyImage, Motion
 from asccl.video.lazy_image import overlay_patch
 
@@ -196,6 +198,9 @@ class WarpRenderer:
         sharpen_lip_edges(displacement, landmarks, edited_points, box)
         cavity = stabilize_teeth(displacement, landmarks, edited_points, box, drop)
         source, warped = warp(image, displacement, box)
+        if cavity is not None:
+            cavity.reveal(image, warped, box)
+        smooth_lip_edges(warped, landmarks, edited_points, box)
         close_corners(warped, landmarks, edited_points, box, self._appearance.mouth.lips)
         if cavity is not None:
             cavity.shade(warped, self._appearance.mouth.cavity)
@@ -247,29 +252,6 @@ def changed_part(field: np.ndarray, box: Box) -> Box:
     x, y, light = cv2.split(np.abs(field))
     changed = (x > MIN_DISPLACEMENT) | (y > MIN_DISPLACEMENT) | (light > MIN_BRIGHTNESS_CHANGE)
     return box.around(changed)
-
-
-def warp(image: LazyImage, field: np.ndarray, box: Box) -> tuple[Image, Image]:
-    """Warp the pixels of a box backwards: pixel p takes the colour at p - field(p).
-
-    Args:
-        image: the frame, (H, W, 3).
-        field: displacement of each pixel of the box, (h, w, 2) float32.
-        box: of h x w pixels.
-
-    Returns:
-        The pixels of the box before and after the warp, (h, w, 3) uint8 each.
-    """
-    h, w = field.shape[:2]
-    margin = int(np.ceil(cv2.norm(field.reshape(h, -1), cv2.NORM_INF))) + 2  # cubic: two more pixels
-    x0, y0 = max(box.x0 - margin, 0), max(box.y0 - margin, 0)
-    around = image[y0 : box.y1 + margin, x0 : box.x1 + margin]
-    left, top = box.x0 - x0, box.y0 - y0
-    positions = np.empty_like(field)
-    positions[..., 0], positions[..., 1] = np.arange(left, left + w), np.arange(top, top + h)[:, None]
-    positions -= field
-    warped = cv2.remap(around, positions, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return around[top : top + h, left : left + w], warped
 
 
 def relight(image: Image, brightness: np.ndarray, creases: np.ndarray, size: float, slopes: np.ndarray) -> Image:

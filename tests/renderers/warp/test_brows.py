@@ -10,7 +10,7 @@ from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.warp.brows import COLUMNS, EDGE_MARGIN, BrowModel
 from asccl.renderers.warp.field import FaceField, face_size, upsample
-from asccl.renderers.warp.renderer import warp
+from asccl.renderers.warp.warping import warp
 
 HEAD = load_anny_head()
 SKIN, HAIR = (200, 150, 125), (50, 35, 30)

