@@ -120,6 +120,19 @@ def test_lids_never_squint_an_eye_shut(head, face):
     assert 0.9 - MAX_LID_CLOSING < after / before < 0.8
 
 
+@pytest.mark.parametrize("eye", [mesh.RIGHT_EYE, mesh.LEFT_EYE])
+def test_a_lid_that_comes_down_closes_an_eye_evenly_along_its_line(head, face, eye):
+    """Or the line of the lid gets wavy: one column would close much further than its neighbour."""
+    _, landmarks, _ = face
+    d = moved(head, face, eyeBlinkLeft=0.5, eyeBlinkRight=0.5)
+    upper, lower = list(eye[9:16]), list(eye[7:0:-1])
+    columns = (landmarks[lower, :2] - landmarks[upper, :2])[1:-1]
+    openings = np.linalg.norm(columns, axis=1)
+    closing = -((d[lower, :2] - d[upper, :2])[1:-1] * columns).sum(1) / openings**2
+    assert closing.min() > 0.2
+    assert np.abs(np.diff(closing)).max() < 0.12
+
+
 def edited_aspect(head, face, aspect: float, unit: str) -> float:
     """Opening over length of a left eye that has this aspect in the source, under a strong change of a unit."""
     _, landmarks, motion = face

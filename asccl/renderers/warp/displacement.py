@@ -32,6 +32,10 @@ OPEN_EYE_ASPECT = 0.17  # from which on an eye shows enough of its eyeball to op
 SMILE_LIFT_REMOVAL = 1.0  # fraction of the lift of the middle of the lips that is taken out of a smile
 OUTLINE_GAIN = 0.05  # fraction of the displacement that the outline of the face keeps: hair and background stay
 OUTLINE_RADIUS = 0.08  # face sizes: distance from the visible outline at which skin begins to move
+# of a lid that comes down: how far its columns close by the same share of their opening, and the change of the opening,
+# over the opening, from which on they do
+LID_EVENNESS, EVEN_CLOSING = 0.8, 0.15
+LID_SPREAD = 0.3  # cm, Gaussian: how far a correction of one column reaches along the lid
 MIN_CHANGE = 1e-6  # of a coefficient
 
 BROWS = ((mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW), (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW))
@@ -48,6 +52,7 @@ class Displacement:
         for name in ("mouthSmileLeft", "mouthSmileRight"):
             self._remove_lift(head.index[name])
         self._lid_weights = [_lid_weights(neutral, eye) for eye in EYES]
+        self._lid_spread = [_lid_spread(neutral, eye) for eye in EYES]
         brows = neutral[list(mesh.BROWS), 1].min()
         self._forehead = np.flatnonzero(neutral[:, 1] < brows - 0.2)
         self._forehead_units = self.expression[:, self._forehead].reshape(len(head.names), -1)
@@ -137,14 +142,20 @@ class Displacement:
         return out
 
     def _bound_lids(self, d: np.ndarray, landmarks: np.ndarray) -> None:
-        """Bound the change of the eyes' opening, in place: a narrow eye shows little eyeball to reveal or to hide."""
-        for eye, weights in zip(EYES, self._lid_weights, strict=True):
+        """Bound the change of the eyes' opening, in place: a narrow eye shows little eyeball to reveal or to hide.
+
+        A lid that comes down does so by nearly the same share of the opening all along, or its line would be wavy.
+        """
+        for eye, weights, spread in zip(EYES, self._lid_weights, self._lid_spread, strict=True):
             upper, lower = list(eye[9:16]), list(eye[7:0:-1])
             columns = landmarks[lower, :2] - landmarks[upper, :2]
             openings = np.linalg.norm(columns, axis=1)
-            axis = columns.mean(0) / max(float(openings.mean()), 1e-6)
-            change = float(((d[lower, :2] - d[upper, :2]) @ axis).mean())
-            opening = float(openings.mean())
+            opening = max(float(openings.mean()), 1e-6)
+            axis = columns.mean(0) / opening
+            changes = (d[lower, :2] - d[upper, :2]) @ axis
+            change = float(changes.mean())
+            evenness = LID_EVENNESS * float(np.clip(-change / (EVEN_CLOSING * opening), 0, 1))
+            d[:, :2] += (spread @ (evenness * (changes - change * openings / opening)))[:, None] * axis
             length = float(np.linalg.norm(landmarks[eye[8]] - landmarks[eye[0]]))
             visibility = (opening / length - MIN_EYE_ASPECT) / (OPEN_EYE_ASPECT - MIN_EYE_ASPECT)
             max_share = float(np.interp(visibility, (0, 1), (NARROW_LID_OPENING, MAX_LID_OPENING)))
@@ -183,3 +194,16 @@ def _lid_weights(neutral: np.ndarray, eye: tuple[int, ...]) -> np.ndarray:
         falloff = np.exp(-((distance / LID_FALLOFF) ** 2))
         weights += np.where(other_distance < distance, 0, part * falloff).astype(np.float32)
     return weights
+
+
+def _lid_spread(neutral: np.ndarray, eye: tuple[int, ...]) -> np.ndarray:
+    """(468, 7) weights that spread a correction of the seven points of an upper lid over the skin above it."""
+    upper, lower = list(eye[9:16]), list(eye[1:8])
+    distance = np.linalg.norm(neutral[:, None] - neutral[[*upper, eye[0], eye[8]]][None], axis=-1)
+    other = np.linalg.norm(neutral[:, None] - neutral[lower][None], axis=-1).min(1)
+    nearest = distance.min(1, keepdims=True)
+    weights = np.exp(-(distance**2 - nearest**2) / LID_SPREAD**2)
+    weights /= weights.sum(1, keepdims=True)
+    weights *= np.exp(-((nearest / LID_FALLOFF) ** 2)) * (nearest[:, 0] <= other)[:, None]
+    weights[[*upper, eye[0], eye[8]]] = np.eye(9)
+    return weights[:, :7].astype(np.float32)

@@ -26,10 +26,12 @@ LID_SHADOW = 0.05  # face sizes: how far into the eye a lid darkens it
 SHADE = 0.35  # darkening of a completed eyeball at the line of the lid
 GAZE_SHARE = 1 / 3  # movement of the eyeball over that of an upper lid that comes down
 UPPER_LID, LOWER_LID = slice(9, 16), slice(1, 8)  # of the loop of an eye
-MIN_LID_GAP, FULL_LID_GAP = 0.035, 0.075  # face sizes: no eyeball is drawn below the first, all of it above the second
+# face sizes: opening of the eye below which no eyeball is drawn, and from which on all of it, in the frame and the edit
+LID_GAPS = ((0.035, 0.075), (0.015, 0.04))
 IRIS_RINGS = 5  # rings of an iris, each of one colour
+LASH_SHARE = 0.15  # of an opening, at most, that belongs to the lashes of a lid
 CATCH_LIGHT = 12  # levels above the mean: brighter pixels are a catch light, which is not symmetric
-FULL_LID_CHANGE = 0.01  # face sizes by which a lid moves for all of a reflection to be removed
+FULL_REMOVAL_CHANGE = 0.02  # face sizes by which any part of a face moves for all of a reflection to be removed
 
 
 def restore_eyeballs(
@@ -58,26 +60,26 @@ def restore_eyeballs(
     """
     size = face_size(landmarks)
     origin = np.array([box.x0, box.y0], np.float32)
+    change = float(np.abs(edited_landmarks[:, :2] - landmarks[: len(edited_landmarks), :2]).max())
+    share = min(change / (FULL_REMOVAL_CHANGE * size), 1.0)
     source = source if iris_colour is None else source.copy()
     for lids, iris in EYES:
         old, new = landmarks[list(lids), :2] - origin, edited_landmarks[list(lids), :2] - origin
-        lid_change = float(np.abs(new - old).max())
-        if lid_change < 0.1:
+        circle = landmarks[list(iris), :2] - origin
+        circle = circle[0] + radius_ratio * (circle - circle[0])
+        if iris_colour is not None:
+            for image, loop in ((source, old), (edited, new)):
+                remove_reflection(image, loop, circle, iris_colour, share)
+        if np.abs(new - old).max() < 0.1:
             continue
         across = old[8] - old[0]
         down = np.array([-across[1], across[0]]) / max(float(np.linalg.norm(across)), 1e-6)
         down = down if (old[LOWER_LID].mean(0) - old[UPPER_LID].mean(0)) @ down > 0 else -down
-        opening = min(float(np.ptp(old @ down)), float(np.ptp(new @ down))) / size
-        opacity = float(np.clip((opening - MIN_LID_GAP) / (FULL_LID_GAP - MIN_LID_GAP), 0, 1))
+        openings = [float(np.ptp(loop @ down)) / size for loop in (old, new)]
+        opacity = min(float(np.interp(o, gaps, (0, 1))) for o, gaps in zip(openings, LID_GAPS, strict=True))
         if opacity > 0:
-            circle = landmarks[list(iris), :2] - origin
-            circle = circle[0] + radius_ratio * (circle - circle[0])
             closing = max(0.0, float((new - old)[UPPER_LID].mean(0) @ down))
             shift = GAZE_SHARE * closing * down
-            if iris_colour is not None:
-                share = min(lid_change / (FULL_LID_CHANGE * size), 1.0)
-                for image, loop in ((source, old), (edited, new)):
-                    remove_reflection(image, loop, circle, iris_colour, share)
             _redraw(source, edited, (old + shift, new), circle + shift, shift, down, size, opacity)
 
 
@@ -106,6 +108,7 @@ def _redraw(
     part = (slice(y0, y1), slice(x0, x1))
     origin = np.array([x0, y0], np.float32)
     margin, shadow = LASH_WIDTH * size, LID_SHADOW * size
+    lash = min(margin, LASH_SHARE * float(np.ptp((lids[1] - origin) @ down)))
     before, after = (distance_inside(loop - origin, (y1 - y0, x1 - x0)) for loop in lids)
     known = before > margin
     if known.sum() < MIN_PIXELS:
@@ -113,7 +116,7 @@ def _redraw(
     revealed = np.clip((after - before) / margin, 0, 1)
     # where a lid opens, the warp has moved its shadow along: a wide transition fades it into the eye
     width = max(1.0, 0.012 * size) + 0.85 * LID_SHADOW * size * revealed
-    alpha = np.clip((after - margin) / width + 0.5 - 0.4 * revealed, 0, 1)
+    alpha = np.clip((after - lash) / width + 0.5 - 0.4 * revealed, 0, 1)
     alpha *= opacity
     moved = translate(source[part], shift) if shift.any() else source[part]
     eyeball = moved.astype(np.float32)

@@ -21,6 +21,8 @@ MASK_RESOLUTION = 100  # approximate width in pixels of the mask of an eye: in a
 RADIUS_RATIO_RANGE = (0.95, 1.3)  # radius of an iris over that of its landmarks
 # difference of an iris from the usual tint, of colours over their mean, from which on it is a reflection, and fully so
 MIN_REFLECTION, FULL_REFLECTION = 0.12, 0.2
+MIN_LIKENESS, FULL_LIKENESS = 0.35, 0.7  # of the tint of a pixel to that of the reflection, to be changed, and fully so
+REFLECTION_REACH = 0.2  # iris radii beyond its circle, within which a reflection ends: the circle is known roughly
 
 
 class IrisModel:
@@ -99,23 +101,29 @@ def remove_reflection(image: Image, lids: np.ndarray, circle: np.ndarray, colour
         colour: usual colour of the iris, (3,) RGB.
         share: of the reflection that is removed, in [0, 1].
     """
-    x0, y0 = np.maximum(np.floor(circle.min(0)).astype(int) - 3, 0)
-    x1, y1 = np.minimum(np.ceil(circle.max(0)).astype(int) + 4, image.shape[1::-1])
+    pad = int(np.ceil(REFLECTION_REACH * float(np.ptp(circle[:, 0])))) + 3
+    x0, y0 = np.maximum(np.floor(circle.min(0)).astype(int) - pad, 0)
+    x1, y1 = np.minimum(np.ceil(circle.max(0)).astype(int) + pad + 1, image.shape[1::-1])
     if x1 <= x0 or y1 <= y0:
         return
     part, corner = image[y0:y1, x0:x1], np.array([x0, y0], np.float32)
     ratio = distance_from_centre(circle - corner, part.shape[:2])
-    inside = distance_inside(lids - corner, part.shape[:2])
-    visible = (ratio < MAX_IRIS_RADIUS_RATIO) & (inside > 0)
+    visible = (ratio < MAX_IRIS_RADIUS_RATIO) & (distance_inside(lids - corner, part.shape[:2]) > 0)
     if np.count_nonzero(visible) < MIN_PIXELS:
         return
     mean_colour, tint = part[visible].mean(0), colour / max(float(colour.mean()), 1.0)
-    difference = np.linalg.norm(mean_colour / max(float(mean_colour.mean()), 1.0) - tint)
+    reflected = mean_colour / max(float(mean_colour.mean()), 1.0) - tint  # change of the tint
+    difference = float(np.linalg.norm(reflected))
     share *= float(np.clip((difference - MIN_REFLECTION) / (FULL_REFLECTION - MIN_REFLECTION), 0, 1))
+    if share == 0:
+        return
     gain = min(1.0, float(colour.mean()) / max(float(mean_colour.mean()), 1.0))
-    usual = gain * part.mean(2, keepdims=True) * tint
-    weight = share * np.clip((1.1 - ratio) / 0.2, 0, 1) * np.clip(inside, 0, 1)
-    part[:] = np.clip(part + weight[..., None] * (usual - part) + 0.5, 0, 255)
+    mean = part.mean(2, keepdims=True)
+    likeness = ((part / np.maximum(mean, 1) - tint) @ reflected / difference**2).astype(np.float32)
+    likeness = cv2.GaussianBlur(likeness, (0, 0), 1.0)
+    weight = np.clip((likeness - MIN_LIKENESS) / (FULL_LIKENESS - MIN_LIKENESS), 0, 1)
+    weight *= share * np.clip((1 + 2 * REFLECTION_REACH - ratio) / REFLECTION_REACH, 0, 1)
+    part[:] = np.clip(part + weight[..., None] * (gain * mean * tint - part) + 0.5, 0, 255)
 
 
 def distance_from_centre(circle: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

