@@ -29,6 +29,8 @@ CONTRAST = 7.0  # how clearly the darkest line decides
 MIN_LINE_DEPTH, FULL_LINE_DEPTH = 0.12, 0.35  # darkness of a line over what is bright on both of its sides
 MIN_LINE_SHARE, FULL_LINE_SHARE = 0.3, 0.45  # of the mouth in which there is such a line, for the rows to part along it
 CURVE_DEGREE = 2  # of the polynomial of the fraction along the mouth
+MAX_SPLIT_CHANGE = 0.07  # of a split from frame to frame
+FREE_SPLIT_GAP = 0.05  # face sizes: lip gap up to which it may change at once
 MIN_OPENING = 0.5  # pixels, weight of a column of closed lips
 
 
@@ -42,15 +44,57 @@ class JawDrop(NamedTuple):
     split: np.ndarray
 
 
-def drop_of(growth: np.ndarray, image: LazyImage, landmarks: np.ndarray) -> JawDrop | None:
+class SteadySplit:
+    """Where the rows of a mouth part, steady over the frames of a clip: a faint line is not found in every frame."""
+
+    def __init__(self) -> None:
+        self._split: np.ndarray | None = None
+        self._split_frame, self._frame = -1, -1
+
+    def begin(self, frame: int) -> None:
+        """Begin a frame. frame: its number; after a gap the split starts anew."""
+        self._frame = frame
+
+    def update(self, split: np.ndarray, gap: float) -> np.ndarray:
+        """Limit the change of the split since the last frame.
+
+        Args:
+            split: as found in the frame, (9,).
+            gap: of the lips in the frame, face sizes; in a narrow mouth a split may change at once.
+
+        Returns:
+            The split to part the rows along, (9,).
+        """
+        if self._split is not None and self._frame == self._split_frame + 1:
+            step = float(np.interp(gap, [FREE_SPLIT_GAP, NARROW_GAP], [1.0, MAX_SPLIT_CHANGE]))
+            split = self._split + np.clip(split - self._split, -step, step)
+        self._split, self._split_frame = split, self._frame
+        return split
+
+
+def drop_of(
+    growth: np.ndarray, image: LazyImage, landmarks: np.ndarray, steady: SteadySplit | None = None
+) -> JawDrop | None:
     """Locate where a mouth opens; None if it does not.
 
     Args:
         growth: of its opening at nine columns, (9,) pixels.
         image: the frame, (H, W, 3).
         landmarks: of the frame, (478, 3) pixels.
+        steady: split of the frames before; None for a frame alone.
     """
-    return JawDrop(growth, row_split(image, landmarks)) if growth.max() > MIN_GROWTH else None
+    if growth.max() <= MIN_GROWTH:
+        return None
+    split = row_split(image, landmarks)
+    if steady is not None:
+        split = steady.update(split, lip_gap(landmarks))
+    return JawDrop(growth, split)
+
+
+def lip_gap(landmarks: np.ndarray) -> float:
+    """Largest gap between the lips, face sizes. landmarks: (478, 3) pixels."""
+    upper, lower = landmarks[UPPER, :2], landmarks[LOWER, :2]
+    return float(np.linalg.norm(lower - upper, axis=1).max()) / face_size(landmarks)
 
 
 def row_split(image: LazyImage, landmarks: np.ndarray) -> np.ndarray:
@@ -68,8 +112,7 @@ def row_split(image: LazyImage, landmarks: np.ndarray) -> np.ndarray:
     gray = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
     x, y = cv2.split(at - np.array([x0, y0], np.float32))
     brightness = cv2.remap(gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    gap = float(np.linalg.norm(lower - upper, axis=1).max()) / face_size(landmarks)
-    shadow_end = np.interp(gap, [NARROW_GAP, WIDE_GAP], [SHADOW_END, FRACTIONS[SPLITS][0]])
+    shadow_end = np.interp(lip_gap(landmarks), [NARROW_GAP, WIDE_GAP], [SHADOW_END, FRACTIONS[SPLITS][0]])
     fractions, is_line = _darkest_lines(brightness, float(shadow_end))
     low, high = brightness.min(), brightness.max(0)
     teeth = (high - low + 1) / (high.max() - low + 1)  # of a column, which is dark beside the teeth

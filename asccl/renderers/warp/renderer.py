@@ -26,7 +26,7 @@ from asccl.renderers.warp.field import Box, FaceField, face_size, resample, samp
 from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
 from asccl.renderers.warp.hold import fade_to_source, lowest_weights, silhouette_weights
 from asccl.renderers.warp.irises import IrisModel
-from asccl.renderers.warp.jaw_drop import JawDrop, drop_of
+from asccl.renderers.warp.jaw_drop import JawDrop, SteadySplit, drop_of
 from asccl.renderers.warp.lip_edges import sharpen_lip_edges
 from asccl.renderers.warp.mouth_corners import close_corners
 from asccl.renderers.warp.occluder import OccluderModel
@@ -125,9 +125,15 @@ class WarpRenderer:
         return bool(np.isfinite(landmarks[0, 0])) and amount >= MIN_COEFFICIENT_CHANGE
 
     def render(
-        self, plan: WarpPlan, image: LazyImage, landmarks: np.ndarray, t: int, coverage: np.ndarray | None = None
+        self,
+        plan: WarpPlan,
+        image: LazyImage,
+        landmarks: np.ndarray,
+        t: int,
+        coverage: np.ndarray | None = None,
+        split: SteadySplit | None = None,
     ) -> LazyImage:
-        """Render one frame; frames do not depend on each other.
+        """Render one frame.
 
         Args:
             plan: made by `plan`.
@@ -135,6 +141,7 @@ class WarpRenderer:
             landmarks: of its face, (478, 3) pixels; NaN where there is none.
             t: index of the frame in the plan.
             coverage: how far something covers the cells of the face's chart, see `Coverage`; None for nothing.
+            split: of the rows of teeth in the frames before; None for a frame alone.
 
         Returns:
             Frame t of the edit; the same object where nothing changes.
@@ -143,7 +150,7 @@ class WarpRenderer:
         if not self.changes(plan, landmarks, t):
             return image
         if quarter_turns(landmarks) != 0:
-            frame, render = np.array([t]), partial(self._render_motion, coverage)
+            frame, render = np.array([t]), partial(self._render_motion, coverage, split)
             return render_upright(render, motion.select(frame), edited.select(frame), image, landmarks)
         change = edited.coefficients[t] - motion.coefficients[t]
         displacement = self._displacement(motion, edited, t, landmarks) * skin.skin_confidence
@@ -167,7 +174,7 @@ class WarpRenderer:
         box = changed_part(field, box)
         if box.empty:
             return image
-        drop = drop_of(self._displacement.jaw_growth(motion, edited, t, landmarks), image, landmarks)
+        drop = drop_of(self._displacement.jaw_growth(motion, edited, t, landmarks), image, landmarks, split)
         source, warped = self._warp_part(image, landmarks, edited_points, field, box, drop)
         eyes, behind_glass = self._appearance.eyes, self._appearance.glasses.detected
         iris_colour = eyes.colour if behind_glass else None
@@ -178,9 +185,9 @@ class WarpRenderer:
             part = fade_to_source(source, part, weights, box)
         return overlay_patch(image, box.x0, box.y0, part)
 
-    def _render_motion(self, coverage, motion: Motion, edited: Motion, image: LazyImage, landmarks) -> LazyImage:
+    def _render_motion(self, coverage, split, motion: Motion, edited: Motion, image: LazyImage, landmarks) -> LazyImage:
         """Render a frame with motions of one frame."""
-        return self.render(WarpPlan(motion, edited), image, landmarks, 0, coverage)
+        return self.render(WarpPlan(motion, edited), image, landmarks, 0, coverage, split)
 
     def _hold(self, landmarks: np.ndarray, coverage: np.ndarray | None, box: Box) -> np.ndarray | None:
         """Weights (h, w) of the displacement that hold what is no skin: glasses, occluders, the background."""
@@ -216,11 +223,14 @@ class WarpRenderer:
 
 
 class WarpSession:
-    """Renders the frames of one plan in order; see `RenderSession`. Holds what covered the face in the last frame."""
+    """Renders the frames of one plan in order; see `RenderSession`.
+
+    Holds what covered the face in the last frame, and where its rows of teeth parted.
+    """
 
     def __init__(self, renderer: WarpRenderer, plan: WarpPlan):
         self._renderer, self._plan = renderer, plan
-        self._coverage = Coverage()
+        self._coverage, self._split = Coverage(), SteadySplit()
         self._covered_frames = 0
 
     def render(self, image: LazyImage, landmarks: np.ndarray, t: int) -> LazyImage:
@@ -240,7 +250,8 @@ class WarpSession:
         covered = self._renderer.occluders.covered_cells(image, landmarks, was_covered)
         coverage = self._coverage.update(covered, t)
         self._covered_frames += coverage is not None
-        return self._renderer.render(self._plan, image, landmarks, t, coverage)
+        self._split.begin(t)
+        return self._renderer.render(self._plan, image, landmarks, t, coverage, self._split)
 
     def report(self) -> dict[str, Any]:
         """See `RenderSession.report`."""

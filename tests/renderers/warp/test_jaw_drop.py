@@ -12,7 +12,7 @@ from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.field import Box, FaceField, face_size, upsample
-from asccl.renderers.warp.jaw_drop import JawDrop, row_split
+from asccl.renderers.warp.jaw_drop import FREE_SPLIT_GAP, MAX_SPLIT_CHANGE, JawDrop, SteadySplit, drop_of, row_split
 from asccl.renderers.warp.lips import CLOSED_LIP_GAP
 from asccl.renderers.warp.mouth_corners import close_corners
 from asccl.renderers.warp.teeth import stabilize_teeth
@@ -115,6 +115,40 @@ def test_a_dark_line_near_the_upper_lip_is_a_shadow_in_a_narrow_mouth_alone(jaw,
         edge = np.round(upper + fraction * (lower - upper)).astype(np.int32)
         cv2.polylines(image, [edge], False, colour, 1)
     assert row_split(image, points)[2:7] == pytest.approx(np.full(5, line), abs=0.09)
+
+
+def splits(frames: list[int], values: list[float], gap: float = 0.12) -> list[float]:
+    """Splits that are found in some frames, made steady, in the middle of the mouth."""
+    steady, found = SteadySplit(), []
+    for frame, value in zip(frames, values, strict=True):
+        steady.begin(frame)
+        found.append(float(steady.update(np.full(9, value), gap)[4]))
+    return found
+
+
+def test_rows_that_part_along_another_line_in_one_frame_do_not_jump():
+    steady = splits([0, 1, 2, 3, 4], [0.6, 0.6, 1.0, 0.6, 0.6])
+    assert np.abs(np.diff(steady)).max() == pytest.approx(MAX_SPLIT_CHANGE)
+
+
+def test_after_a_gap_rows_part_where_the_frame_shows_it():
+    assert splits([0, 1, 5], [0.6, 0.6, 1.0])[-1] == 1.0
+
+
+def test_in_a_narrow_mouth_rows_may_part_along_another_line_at_once():
+    assert splits([0, 1], [0.6, 1.0], FREE_SPLIT_GAP)[-1] == pytest.approx(1.0)
+
+
+def test_a_drop_of_the_jaw_follows_the_frames_before():
+    _, points = face_motion(jawOpen=0.3)
+    growth, steady, drops = np.full(9, 5.0), SteadySplit(), []
+    plain = np.full((*SIZE, 3), TOOTH, np.uint8)  # no line between the rows
+    for frame, image in enumerate((plain, draw_teeth(points))):
+        steady.begin(frame)
+        drops.append(drop_of(growth, image, points, steady))
+    assert drops[0] is not None
+    assert drops[1] is not None
+    assert drops[0].split[4] - drops[1].split[4] == pytest.approx(MAX_SPLIT_CHANGE)
 
 
 def test_what_a_jaw_opens_shows_no_streaks():
