@@ -72,6 +72,17 @@ def open_temporary_file() -> IO[bytes]:
         return os.fdopen(os.memfd_create("asccl"), "w+b")
 
 
+@contextmanager
+def temporary_file_errors() -> Iterator[None]:
+    """Raise system errors of the block, which uses a temporary file, as OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"a temporary file cannot be written ({error.strerror})", "free some space, or set TMPDIR to another folder"
+        ) from error
+
+
 class AtomicFile:
     """A file that is written under a hidden temporary name and renamed when it is complete.
 

@@ -1,4 +1,4 @@
-"""Measure the cost of each measure, whether memory is constant from 10 s to 10 min, and agreement with torchmetrics.
+"""Measure the cost of each measure, what methods of one source share, memory, and agreement with torchmetrics.
 
 python -m benchmarks.evaluation [--seconds 10 600] [--json FILE]
 
@@ -15,16 +15,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from asccl import zoo
 from asccl.evaluation.evaluate import pair_chunks
-from asccl.evaluation.face_stream import FaceChunk, FaceStreams
+from asccl.evaluation.face_chunk import FaceChunk
+from asccl.evaluation.face_stream import FaceStreams
 from asccl.evaluation.frechet import PARTS, frechet_score, moments
+from asccl.evaluation.manifest import EvaluationRow
 from asccl.evaluation.measure import ClipPair, Measure, MeasureSkippedError, PairChunk, merge_states
 from asccl.evaluation.registry import build_measures
+from asccl.evaluation.run import add_baselines, measure_clip
+from asccl.evaluation.shards import ShardStore
 from benchmarks.report import print_rows
 from benchmarks.talking import talking_clip
 
@@ -100,6 +105,32 @@ def measure_memory(lengths: list[float]) -> dict[str, float]:
     return rows
 
 
+def measure_sharing() -> dict[str, float | str]:
+    """CPU seconds to measure three methods of one source with common streams and with streams of their own."""
+    measures, _ = build_measures(None, zoo.load_networks())
+    names = ("astronaut.mp4", "astronaut-sad.mp4", "maya-surprised.mp4")
+    source, generated, reference = (str(EXAMPLES / name) for name in names)
+    clip = EvaluationRow("example", "cross-id", source, "sad", generated=generated, reference=reference)
+    rows = add_baselines([replace(clip, method=method) for method in ("first", "second", "third")])
+    seconds, files = {}, []
+    for name in ("own", "common"):
+        with tempfile.TemporaryDirectory() as folder:
+            store = ShardStore(Path(folder), [])
+            start = time.process_time()
+            with FaceStreams() as streams:
+                for row in rows:
+                    measure_clip(row, measures, store, streams)
+                    if name == "own":
+                        streams.close()
+            seconds[name] = time.process_time() - start
+            files.append({path.name: path.read_bytes() for path in Path(folder).iterdir()})
+    return {
+        **{f"three methods and two baselines, {name} streams, CPU s": value for name, value in seconds.items()},
+        "own streams / common streams": seconds["own"] / seconds["common"],
+        "their results are equal": "yes" if files[0] == files[1] else "no",
+    }
+
+
 def compare_with_torchmetrics() -> dict[str, float | str]:
     """Relative difference of our Frechet distance to that of torchmetrics, which need not be installed."""
     try:
@@ -127,7 +158,7 @@ def compare_with_torchmetrics() -> dict[str, float | str]:
 
 
 def _copy(chunk: FaceChunk) -> FaceChunk:
-    return FaceChunk(chunk.start, chunk.images, chunk.landmarks)
+    return FaceChunk(chunk.start, chunk.images, chunk.landmarks)  # nor features on disk
 
 
 def _run(measure: Measure, clip: ClipPair, chunks: list[PairChunk]) -> None:
@@ -156,7 +187,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also append the JSON line to this file")
     arguments = parser.parse_args()
     costs = {f"{name}, CPU ms a frame": value for name, value in measure_costs().items()}
-    rows: dict[str, float | str] = {**costs, **compare_with_torchmetrics(), **measure_memory(list(arguments.seconds))}
+    rows: dict[str, float | str] = {
+        **costs,
+        **measure_sharing(),
+        **compare_with_torchmetrics(),
+        **measure_memory(list(arguments.seconds)),
+    }
     print_rows("evaluation", rows, arguments.json)
 
 

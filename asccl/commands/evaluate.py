@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -207,8 +207,11 @@ def _evaluate(
             Path(temporary) if arguments.output is None else arguments.output.with_suffix(".shards")
         )
         store = ShardStore(folder, files)
-        with progress_bar(arguments.manifest.name, STAGE_SHARES, interrupts) as progress:
-            evaluated = evaluate_rows(rows, measures, store, progress, _stream_opener(arguments, pack))
+        with (
+            _open_streams(arguments, pack) as streams,
+            progress_bar(arguments.manifest.name, STAGE_SHARES, interrupts) as progress,
+        ):
+            evaluated = evaluate_rows(rows, measures, store, streams, progress)
     summary = Summarizer(measures, evaluated.pools, speaker_pools(manifest.rows), arguments.draws).summarize(
         evaluated.clips
     )
@@ -225,15 +228,15 @@ def _load_pack(arguments: argparse.Namespace) -> InsightFacePack | None:
     return InsightFacePack(arguments.insightface_pack or DEFAULT_PACK)
 
 
-def _stream_opener(arguments: argparse.Namespace, pack: InsightFacePack | None) -> Callable[[], FaceStreams]:
+def _open_streams(arguments: argparse.Namespace, pack: InsightFacePack | None) -> FaceStreams:
     from asccl.evaluation.face_stream import FaceStreams
     from asccl.face.tracker import FaceMeshTracker
 
     if pack is None or arguments.tracker != "insightface":
-        return FaceStreams
+        return FaceStreams()
     from asccl.face.insightface_pack import InsightFaceDetector
 
-    return lambda: FaceStreams(lambda: FaceMeshTracker(create_detector=lambda: InsightFaceDetector(pack)))
+    return FaceStreams(lambda: FaceMeshTracker(create_detector=lambda: InsightFaceDetector(pack)))
 
 
 def _write_pictures(arguments: argparse.Namespace, rows: Sequence[EvaluationRow], report: Report) -> Sequence[LeftOut]:

@@ -12,7 +12,8 @@ from itertools import islice
 import cv2
 import numpy as np
 
-from asccl.evaluation.face_stream import FaceImage, FaceStream
+from asccl.evaluation.face_chunk import FaceChunk, FaceImage, make_chunk
+from asccl.evaluation.face_stream import FaceStream
 
 COPY, SHUFFLED = "copy", "shuffled"
 BASELINES = (COPY, SHUFFLED)
@@ -37,8 +38,12 @@ class ShuffledStream(FaceStream):
         yield from islice(self._stream.frames(), middle, None)
         yield from islice(self._stream.frames(), middle)
 
+    def chunk(self, start: int, rows: list[FaceImage]) -> FaceChunk:
+        """Build a chunk whose features are not kept: its frames are not those of the source at these positions."""
+        return make_chunk(start, rows)
+
     def close(self) -> None:
-        """Leave the landmarks to the stream of the source."""
+        """Leave landmarks and features to the stream of the source."""
 
 
 def estimate_offset(source: FaceStream, generated: FaceStream) -> int:

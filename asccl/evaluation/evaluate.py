@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any
 
 from asccl.errors import AscclError, NoFaceError
-from asccl.evaluation.face_stream import CHUNK_SIZE, FaceChunk, FaceStream, make_chunk
+from asccl.evaluation.face_chunk import CHUNK_SIZE, FaceChunk
+from asccl.evaluation.face_stream import FaceStream
 from asccl.evaluation.measure import (
     ClipAccumulator,
     ClipPair,
@@ -94,19 +95,25 @@ def pair_chunks(clip: ClipPair, size: int = CHUNK_SIZE) -> Iterator[PairChunk]:
         start = skipped
         while rows := list(islice(pairs, size)):
             source_rows, generated_rows = zip(*rows, strict=True)
-            yield PairChunk(make_chunk(start + clip.offset, list(source_rows)), make_chunk(start, list(generated_rows)))
+            yield PairChunk(
+                clip.source.chunk(start + clip.offset, list(source_rows)),
+                clip.generated.chunk(start, list(generated_rows)),
+            )
             start += len(rows)
 
 
 def _reference_states(clip: ClipPair, measures: Sequence[Measure], left_out: dict[str, str]) -> Mapping[str, State]:
+    """Return the states of the reference, which are computed for the first clip that uses it."""
     users = [measure for measure in measures if measure.uses_reference]
     if clip.reference is None or not users:
         return {}
+    states = clip.reference.states
     try:
-        return _stream_states(clip.reference, users, left_out)
+        states.update(_stream_states(clip.reference, [user for user in users if user.name not in states], left_out))
     except AscclError as error:  # the measures without a reference go on
         left_out.update({measure.name: str(error) for measure in users})
         return {}
+    return states
 
 
 def _stream_states(stream: FaceStream, measures: Sequence[Measure], left_out: dict[str, str]) -> Mapping[str, State]:

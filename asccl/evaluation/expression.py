@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asccl.evaluation.face_stream import FaceChunk
+from asccl.evaluation.face_chunk import FaceChunk
 from asccl.evaluation.imported_features import efficientface_features
 from asccl.evaluation.measure import ClipMean, ClipPair, MeasureSkippedError, PairChunk, State, clip_state
 from asccl.evaluation.networks import Features, Networks, unit_rows

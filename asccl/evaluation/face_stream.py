@@ -6,9 +6,8 @@ the paper publish.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from itertools import islice
@@ -17,75 +16,19 @@ from pathlib import Path
 import numpy as np
 
 from asccl.errors import InputError
+from asccl.evaluation.face_chunk import CHUNK_SIZE, FaceChunk, FaceImage, make_chunk
+from asccl.evaluation.feature_store import FeatureStore
 from asccl.evaluation.sound import Sound, open_sound
-from asccl.face.crop import arcface_crop, expression_crop
 from asccl.face.store import LandmarkStore
 from asccl.face.tracker import FaceMeshTracker, Tracker
+from asccl.files import file_key
 from asccl.types import Image
 from asccl.video import Limits, Reader, probe
 
 PANELS = 4  # of a video whose panels are named by #0 to #3
-CHUNK_SIZE = 32  # frames
 BLACK_LEVEL = 8.0  # mean of a frame up to which a panel is black; panels end at different times
 MAX_BLACK_FRAMES = 300  # black frames that are held back until the panel goes on or ends
-FaceImage = tuple[Image, np.ndarray]  # a frame, and its landmarks (478, 3) in pixels, NaN without a face
-
-
-@dataclass(frozen=True)
-class FaceChunk:
-    """Consecutive frames of a video with the landmarks of one face.
-
-    Attributes:
-        start: index of the first frame.
-        images: n frames, each (H, W, 3) uint8 RGB.
-        landmarks: (n, 478, 3) pixels, NaN in frames without a face.
-    """
-
-    start: int
-    images: list[Image]
-    landmarks: np.ndarray
-    _results: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @cached_property
-    def valid(self) -> np.ndarray:
-        """(n,) bool: which frames have a face."""
-        return np.isfinite(self.landmarks[:, 0, 0])
-
-    def compute(self, name: str, function: Callable[[FaceChunk], np.ndarray]) -> np.ndarray:
-        """Return `function` of this chunk, computed once for all measures that ask for the same name."""
-        if name not in self._results:
-            self._results[name] = function(self)
-        return self._results[name]
-
-    def arcface_crops(self) -> np.ndarray:
-        """ArcFace crops of the frames with a face, (m, 112, 112, 3) uint8 RGB."""
-        return self.compute("arcface crops", lambda chunk: chunk.crop(arcface_crop, (112, 112, 3)))
-
-    def expression_crops(self) -> np.ndarray:
-        """Expression crops of the frames with a face, (m, 112, 112, 3) uint8 RGB."""
-        return self.compute("expression crops", lambda chunk: chunk.crop(expression_crop, (112, 112, 3)))
-
-    def crop(self, function: Callable[[Image, np.ndarray], Image], shape: tuple[int, int, int]) -> np.ndarray:
-        """Cut a crop out of every frame with a face.
-
-        Args:
-            function: frame and landmarks (478, 3) -> crop.
-            shape: of a crop.
-
-        Returns:
-            (m, *shape) uint8 RGB for the m frames with a face.
-        """
-        crops = [function(self.images[i], self.landmarks[i]) for i in np.flatnonzero(self.valid)]
-        return np.stack(crops) if crops else np.zeros((0, *shape), np.uint8)
-
-    def expand(self, rows: np.ndarray) -> np.ndarray:
-        """Put the rows of frames with a face, (m, D), at their frames, (n, D) float64, NaN elsewhere."""
-        expanded = np.full((len(self), *rows.shape[1:]), np.nan)
-        expanded[self.valid] = rows
-        return expanded
+MAX_OPEN_STREAMS = 32  # of `FaceStreams`; each has two temporary files
 
 
 class TrackerPool:
@@ -118,11 +61,16 @@ class TrackerPool:
 class FaceStream:
     """The frames of a video or of one of its panels, with the landmarks of the largest face.
 
-    Landmarks are computed once and kept on disk. They are not smoothed, so that jitter can be measured.
+    Landmarks are computed once and kept on disk. They are not smoothed, so that jitter can be measured. They do not
+    depend on how far the frames were read before.
 
     Args:
         name: a path, or `path#k` for the k-th of four panels.
         trackers: detect and follow the face.
+
+    Attributes:
+        features: of its frames, kept for all clips that use this video.
+        states: measure -> state of all frames, of measures that read this video as a reference.
 
     Raises:
         InputError: there is no such file or panel.
@@ -136,8 +84,17 @@ class FaceStream:
         if not self.path.is_file():
             raise InputError(f"there is no file {self.path}", "correct the path")
         self.info = probe(self.path)
+        self.features = FeatureStore()
+        self.states: dict[str, Mapping[str, np.ndarray]] = {}
         self._trackers = trackers
+        self._tracker: Tracker | None = None  # while some frames have been tracked, but not all
         self._landmarks = LandmarkStore()
+        self._is_tracked = False
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether the landmarks of all frames are known."""
+        return self._is_tracked
 
     @property
     def frame_rate(self) -> Fraction:
@@ -151,29 +108,45 @@ class FaceStream:
 
     def frames(self) -> Generator[FaceImage, None, None]:
         """Iterate over frames and landmarks; several iterations may run side by side in one thread."""
-        tracker: Tracker | None = None
-        try:
-            with closing(self.images()) as images:
-                for index, image in enumerate(images):
-                    if index >= len(self._landmarks):
-                        tracker = tracker or self._trackers.borrow()
-                        self._landmarks.append(tracker.track(image).landmarks)
-                    yield image, self._landmarks.read(index, index + 1)[0]
-        finally:
-            if tracker is not None:
-                self._trackers.give_back(tracker)
+        with closing(self.images()) as images:
+            for index, image in enumerate(images):
+                if index >= len(self._landmarks):
+                    self._tracker = self._tracker or self._trackers.borrow()
+                    self._landmarks.append(self._tracker.track(image).landmarks)
+                yield image, self._landmarks.read(index, index + 1)[0]
+        self._is_tracked = True
+        self._return_tracker()
+
+    def landmarks(self) -> Iterator[np.ndarray]:
+        """Iterate over the landmarks (478, 3) of all frames; the video is decoded only if some are not known."""
+        if not self._is_tracked:
+            yield from (landmarks for _, landmarks in self.frames())
+            return
+        for index in range(len(self._landmarks)):
+            yield self._landmarks.read(index, index + 1)[0]
 
     def chunks(self, size: int = CHUNK_SIZE) -> Iterator[FaceChunk]:
         """Iterate over the frames in chunks of `size`; the last may be shorter."""
         with closing(self.frames()) as frames:
             start = 0
             while rows := list(islice(frames, size)):
-                yield make_chunk(start, rows)
+                yield self.chunk(start, rows)
                 start += len(rows)
 
+    def chunk(self, start: int, rows: list[FaceImage]) -> FaceChunk:
+        """Build a chunk of consecutive frames of this stream; `start` is the index of the first."""
+        return make_chunk(start, rows, self.features)
+
     def close(self) -> None:
-        """Delete the landmarks."""
+        """Delete landmarks and features."""
         self._landmarks.close()
+        self.features.close()
+        self._return_tracker()
+
+    def _return_tracker(self) -> None:
+        if self._tracker is not None:
+            self._trackers.give_back(self._tracker)
+            self._tracker = None
 
     def images(self) -> Generator[Image, None, None]:
         """Iterate over the frames, cut to the panel and without the black end of a panel, without landmarks."""
@@ -194,25 +167,44 @@ class FaceStream:
 
 
 class FaceStreams:
-    """Open streams; a video that several clips use is tracked once.
+    """Open streams: a video that several clips or methods use is tracked once, and its features are computed once.
+
+    The streams that were used last stay open. They belong to one set of networks, since features are kept by the names
+    of the networks. A file that has changed is opened anew.
 
     Args:
-        create_tracker: makes the trackers, of which two are used side by side.
+        create_tracker: makes the trackers, of which up to three are used side by side.
+        capacity: largest number of open streams, at least the three of a clip.
     """
 
-    def __init__(self, create_tracker: Callable[[], Tracker] = FaceMeshTracker):
+    def __init__(self, create_tracker: Callable[[], Tracker] = FaceMeshTracker, capacity: int = MAX_OPEN_STREAMS):
         self._trackers = TrackerPool(create_tracker)
-        self._streams: dict[str, FaceStream] = {}
+        self._capacity = capacity
+        self._streams: dict[tuple, FaceStream] = {}  # the one that was used last is the last
 
     def open(self, name: str | Path) -> FaceStream:
         """Return the stream of a path or `path#k`. Raises as `FaceStream`."""
-        key = str(name)
-        if key not in self._streams:
-            self._streams[key] = FaceStream(key, self._trackers)
-        return self._streams[key]
+        key = _stream_key(str(name))
+        stream = self._streams.pop(key, None) or FaceStream(str(name), self._trackers)
+        self._streams[key] = stream
+        while len(self._streams) > self._capacity:
+            self._streams.pop(next(iter(self._streams))).close()
+        return stream
+
+    def discard(self, name: str | Path) -> None:
+        """Close the stream of a video that is not needed again."""
+        stream = self._streams.pop(_stream_key(str(name)), None)
+        if stream is not None:
+            stream.close()
+
+    def discard_unfinished(self) -> None:
+        """Close the streams of which not all frames were read: each of them keeps a tracker."""
+        for key, stream in list(self._streams.items()):
+            if not stream.is_tracked:
+                self._streams.pop(key).close()
 
     def close(self) -> None:
-        """Delete the landmarks of all streams and free the trackers."""
+        """Close all streams and free the trackers."""
         while self._streams:
             self._streams.popitem()[1].close()
         self._trackers.close()
@@ -234,6 +226,6 @@ def parse_stream_name(name: str) -> tuple[Path, int | None]:
     return Path(path).expanduser(), int(panel)
 
 
-def make_chunk(start: int, rows: list[FaceImage]) -> FaceChunk:
-    """Build a chunk from frames and their landmarks; `start` is the index of the first."""
-    return FaceChunk(start, [image for image, _ in rows], np.stack([landmarks for _, landmarks in rows]))
+def _stream_key(name: str) -> tuple:
+    path, panel = parse_stream_name(name)
+    return *file_key(path), panel

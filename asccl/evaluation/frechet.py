@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from asccl.evaluation.face_stream import FaceChunk
+from asccl.evaluation.face_chunk import FaceChunk
 from asccl.evaluation.imported_features import arcface_features, face_resnet18_features
 from asccl.evaluation.measure import ClipPair, MeasureSkippedError, PairChunk, Score, State, merge_states
 from asccl.evaluation.networks import Features, Networks, unit_rows

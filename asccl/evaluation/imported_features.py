@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from asccl.evaluation.face_stream import FaceChunk
+from asccl.evaluation.face_chunk import FaceChunk
 from asccl.evaluation.imported import load_arcface, load_efficientface, load_face_resnet18
 from asccl.evaluation.networks import Features, Networks
 from asccl.face import mesh
@@ -33,7 +33,7 @@ def efficientface_features(networks: Networks) -> Features:
         )
         return _run(net.features, (crops / 255.0 - MEAN) / DEVIATION)
 
-    return lambda chunk: chunk.compute("efficientface", features)
+    return lambda chunk: chunk.features("efficientface", features)
 
 
 def face_resnet18_features(networks: Networks) -> Features:
@@ -53,7 +53,7 @@ def face_resnet18_features(networks: Networks) -> Features:
         crops = chunk.crop(crop, (INPUT_SIZE, INPUT_SIZE, 3))
         return _run(net, crops[..., :1] / 127.5 - 1)
 
-    return lambda chunk: chunk.compute("face-resnet18", features)
+    return lambda chunk: chunk.features("face-resnet18", features)
 
 
 def arcface_features(networks: Networks) -> Features:
@@ -65,7 +65,7 @@ def arcface_features(networks: Networks) -> Features:
     def features(chunk: FaceChunk) -> np.ndarray:
         return _run(net, chunk.arcface_crops() / 127.5 - 1)
 
-    return lambda chunk: chunk.compute("arcface", features)
+    return lambda chunk: chunk.features("arcface", features)
 
 
 def _run(net: Callable[[torch.Tensor], torch.Tensor], crops: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from asccl.evaluation.face_stream import FaceChunk
+from asccl.evaluation.face_chunk import FaceChunk
 from asccl.face.people import bounding_box
 from asccl.types import Image
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from asccl.evaluation.cepstra import STEPS_PER_FRAME, cepstra, require_speech_features
-from asccl.evaluation.face_stream import FaceChunk
+from asccl.evaluation.face_chunk import FaceChunk
+from asccl.evaluation.feature_store import FeatureStore
 from asccl.evaluation.imported import load_syncnet
 from asccl.evaluation.lip_crops import GroupCropper, LipCropper, LipFrame, RateConverter, TrackedCropper, lip_frames
 from asccl.evaluation.measure import ClipMean, ClipPair, MeasureSkippedError, PairChunk, State, clip_state
@@ -128,9 +129,14 @@ class StreamDistances:
         self._next_window = self._inputs = 0
         self.sums = np.zeros((len(sounds), 2 * protocol.max_shift + 1))
         self.windows = 0
+        self._first_frame: int | None = None
+        self._stored: FeatureStore | None = None
+        self._end = ""  # of the names of stored features: the last crops depend on where the frames end
 
     def add(self, chunk: FaceChunk) -> None:
         """Add frames."""
+        if self._first_frame is None:
+            self._first_frame, self._stored = chunk.start, chunk.stored
         self._frames += lip_frames(self._cropper, self._converter, chunk, self._inputs)
         self._inputs += len(chunk)
         while len(self._frames) > BATCH_SIZE + WINDOW:  # SyncNet leaves out the last window that would fit
@@ -138,6 +144,7 @@ class StreamDistances:
 
     def finish(self) -> list[SyncScore]:
         """Return the score of every sound. Raises MeasureSkippedError."""
+        self._end = f" to {self._inputs}"
         self._frames += self._cropper.flush()
         while len(self._frames) > WINDOW:
             self._process(min(BATCH_SIZE, len(self._frames) - WINDOW))
@@ -146,8 +153,6 @@ class StreamDistances:
         return [sync_score(row / self.windows) for row in self.sums]
 
     def _process(self, count: int) -> None:
-        import torch
-
         last_window = min(sound.windows for sound in self._sounds)
         windows = [
             (self._next_window + i, self._frames[i : i + WINDOW])
@@ -156,17 +161,28 @@ class StreamDistances:
         ]
         complete = [(number, frames) for number, frames in windows if all(frame is not None for frame in frames)]
         if complete:
-            pictures = np.stack([np.stack([f for f in frames if f is not None]) for _, frames in complete])
-            with torch.inference_mode():
-                tensor = torch.from_numpy(pictures).permute(0, 4, 1, 2, 3).float()
-                lips = self._net.lips(tensor).numpy()
-            for (number, _), lip in zip(complete, lips, strict=True):
+            for (number, _), lip in zip(complete, self._embed_lips(complete), strict=True):
                 for row, sound in enumerate(self._sounds):
                     near = sound.around(number, self._protocol.max_shift)
                     self.sums[row] += np.linalg.norm(lip - near + EPS, axis=1)
             self.windows += len(complete)
         del self._frames[:count]
         self._next_window += count
+
+    def _embed_lips(self, windows: list[tuple[int, list[LipFrame]]]) -> np.ndarray:
+        """Embeddings of numbered windows (n, D); those of a video that several clips use are computed once."""
+        import torch
+
+        def embed() -> np.ndarray:
+            pictures = np.stack([np.stack([f for f in frames if f is not None]) for _, frames in windows])
+            with torch.inference_mode():
+                return self._net.lips(torch.from_numpy(pictures).permute(0, 4, 1, 2, 3).float()).numpy()
+
+        if self._stored is None:
+            return embed()
+        numbers = [number for number, _ in windows]
+        name = f"lips of {self._protocol.name} from frame {self._first_frame}{self._end}, windows {numbers}"
+        return self._stored.compute(name, embed)
 
 
 class ClipDistances:

@@ -12,6 +12,7 @@ from asccl.errors import AscclError
 from asccl.evaluation.edit_metrics import CLOSED_LIP_GAP, MIN_CLOSED_FRAMES, lip_distance
 from asccl.evaluation.measure import ClipMean, ClipPair, MeasureSkippedError, PairChunk, State, clip_state
 from asccl.evaluation.networks import Networks
+from asccl.evaluation.sound import Sound
 from asccl.evaluation.speech import Segment, bilabial_segments, frames_in, require_pocketsphinx, speech_segments
 from asccl.face import mesh
 
@@ -140,19 +141,29 @@ def clip_speech(clip: ClipPair, frames: int) -> np.ndarray | None:
     """Frames (T,) bool of a clip with speech; None without sound or silero-vad."""
 
     def compute() -> np.ndarray | None:
-        if clip.sound is None:
-            return None
         try:
-            return frames_in(speech_segments(clip.sound), frames, float(clip.frame_rate or 25))
+            segments = _sound_segments(clip, "speech", speech_segments)
         except AscclError:  # silero-vad is not installed
             return None
+        return None if segments is None else frames_in(segments, frames, float(clip.frame_rate or 25))
 
     return clip.share("speech", compute)
 
 
 def clip_bilabials(clip: ClipPair) -> list[Segment]:
     """The phones /p b m/ of the sound of a clip."""
-    return clip.share("bilabials", lambda: bilabial_segments(clip.sound) if clip.sound is not None else [])
+    return clip.share("bilabials", lambda: _sound_segments(clip, "bilabials", bilabial_segments) or [])
+
+
+def _sound_segments(clip: ClipPair, name: str, find: Callable[[Sound], list[Segment]]) -> list[Segment] | None:
+    """Find segments in the sound of a clip, once for all edits of its source with the same sound; None without one."""
+    sound = clip.sound
+    if sound is None:
+        return None
+    stored = clip.source.features.compute(
+        f"{name} of {sound.digest}", lambda: np.array(find(sound), np.float64).reshape(-1, 2)
+    )
+    return [Segment(float(start), float(stop)) for start, stop in stored]
 
 
 def correlation(source: np.ndarray, generated: np.ndarray) -> float:

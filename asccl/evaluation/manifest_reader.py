@@ -34,8 +34,10 @@ def read_evaluation_manifest(path: Path) -> EvaluationManifest:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error})", "give a CSV or JSONL file in UTF-8") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a text in UTF-8", "give a CSV or JSONL file") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})", "correct the path") from error
     left_out: list[LeftOut] = []
     is_jsonl = path.suffix.lower() in JSONL_SUFFIXES
     records = _read_jsonl(text, left_out) if is_jsonl else _read_csv(text, path, left_out)

@@ -20,7 +20,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 
 from asccl.errors import InputError
-from asccl.evaluation.face_stream import FaceChunk, FaceStream
+from asccl.evaluation.face_chunk import FaceChunk
+from asccl.evaluation.face_stream import FaceStream
 from asccl.evaluation.sound import Sound
 
 T = TypeVar("T")

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from asccl.errors import NoFaceError
-from asccl.evaluation.face_stream import FaceImage, FaceStream
+from asccl.evaluation.face_chunk import FaceImage
+from asccl.evaluation.face_stream import FaceStream
 from asccl.evaluation.measure import ClipPair
 from asccl.face import mesh
 from asccl.face.crop import warp_crop
@@ -38,7 +39,7 @@ class Moment(NamedTuple):
 def find_moment(clip: ClipPair) -> int:
     """Return the index of the source frame of the rule. Raises NoFaceError."""
     count = clip.generated.info.frames
-    gaps = [float(mesh.lip_gap(landmarks)) for _, landmarks in clip.source.frames()]
+    gaps = [float(mesh.lip_gap(landmarks)) for landmarks in clip.source.landmarks()]
     first = max(clip.offset, 0)
     gaps = gaps[first : max(count + clip.offset, first + 1)]
     if not np.isfinite(gaps).any():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asccl.evaluation.face_stream import FaceChunk
+from asccl.evaluation.face_chunk import FaceChunk
 from asccl.types import EMOTIONS
 
 Features = Callable[[FaceChunk], np.ndarray]  # chunk -> features (m, D) of its m frames with a face
@@ -36,14 +36,14 @@ class Networks:
 
     def embeddings(self, chunk: FaceChunk) -> np.ndarray:
         """Embeddings of the frames with a face, (m, D), not normalized."""
-        return chunk.compute("embeddings", lambda c: self.embed(c.arcface_crops()).astype(np.float64))
+        return chunk.features("embeddings", lambda c: self.embed(c.arcface_crops()).astype(np.float64))
 
     def identity_features(self, chunk: FaceChunk) -> np.ndarray:
         """Embeddings of the InsightFace pack if there is one, else `embeddings`; (m, D), not normalized."""
         arcface = self.arcface
         if arcface is None:
             return self.embeddings(chunk)
-        return chunk.compute("insightface", lambda c: arcface(c.arcface_crops()).astype(np.float64))
+        return chunk.features("insightface", lambda c: arcface(c.arcface_crops()).astype(np.float64))
 
     def expression_features(self, chunk: FaceChunk) -> np.ndarray:
         """Expression features of the frames with a face, (m, D')."""
@@ -51,7 +51,7 @@ class Networks:
 
     def expression(self, chunk: FaceChunk) -> tuple[np.ndarray, np.ndarray]:
         """Emotion probabilities (m, 7) and features (m, D') of the frames with a face."""
-        columns = chunk.compute("expression", lambda c: np.hstack(self.classify(c.expression_crops())))
+        columns = chunk.features("expression", lambda c: np.hstack(self.classify(c.expression_crops())))
         return columns[:, : len(EMOTIONS)].astype(np.float64), columns[:, len(EMOTIONS) :].astype(np.float64)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from asccl.errors import AscclError, CancelledError, OutputError
 from asccl.evaluation.baselines import BASELINES
@@ -52,16 +51,14 @@ def pool_videos(rows: Sequence[EvaluationRow], measures: Sequence[Measure]) -> l
     return list(dict.fromkeys(video for row in rows for video in real_videos(row, default_pools)))
 
 
-def measure_clip(
-    row: EvaluationRow, measures: Sequence[Measure], store: ShardStore, streams: FaceStreams | None = None
-) -> Shard:
+def measure_clip(row: EvaluationRow, measures: Sequence[Measure], store: ShardStore, streams: FaceStreams) -> Shard:
     """Return the shard of a clip; what it lacks is computed and kept.
 
     Args:
         row: with a generated video, or of a baseline.
         measures: of the store.
         store: of the shards.
-        streams: open videos; None opens and closes those of this clip.
+        streams: keeps what was computed of the source and the reference for other clips and methods.
 
     Raises:
         AscclError: a video cannot be used, or the shard cannot be written.
@@ -70,26 +67,25 @@ def measure_clip(
     shard = read_shard(path)
     missing = list(measures) if shard is None else shard.missing(measures)
     if shard is None or missing:
-        if streams is None:
-            with FaceStreams() as own_streams:
-                computed = compute_clip(row, missing, own_streams)
-        else:
+        try:
             computed = compute_clip(row, missing, streams)
+        finally:
+            streams.discard_unfinished()
+            if row.generated is not None:
+                streams.discard(row.generated)
         shard = computed if shard is None else shard.extended(computed)
         write_shard(path, shard)
     return shard
 
 
-def measure_pool(
-    video: str, measures: Sequence[Measure], store: ShardStore, open_streams: Callable[[], FaceStreams] = FaceStreams
-) -> Shard:
+def measure_pool(video: str, measures: Sequence[Measure], store: ShardStore, streams: FaceStreams) -> Shard:
     """Return the shard of a real video; what it lacks is computed and kept.
 
     Args:
         video: its path, or `path#k`.
         measures: of the store.
         store: of the shards.
-        open_streams: opens videos with another tracker.
+        streams: keeps what was computed of the video for the clips that use it.
 
     Raises:
         AscclError: the video cannot be used, or the shard cannot be written.
@@ -99,8 +95,10 @@ def measure_pool(
     measures = [measure for measure in measures if measure.uses_pool]
     missing = measures if shard is None else shard.missing(measures)
     if shard is None or missing:
-        with open_streams() as streams:
+        try:
             computed = compute_pool(video, missing, streams)
+        finally:
+            streams.discard_unfinished()
         shard = computed if shard is None else shard.extended(computed)
         write_shard(path, shard)
     return shard
@@ -110,8 +108,8 @@ def evaluate_rows(
     rows: Sequence[EvaluationRow],
     measures: Sequence[Measure],
     store: ShardStore,
+    streams: FaceStreams,
     progress: Progress,
-    open_streams: Callable[[], FaceStreams] = FaceStreams,
 ) -> EvaluatedRows:
     """Measure rows one after the other; a clip that cannot be measured is left out.
 
@@ -119,8 +117,8 @@ def evaluate_rows(
         rows: see `add_baselines`.
         measures: of the store.
         store: of the shards.
+        streams: opens the videos.
         progress: receives the stages "real" and "clips".
-        open_streams: opens videos with another tracker.
 
     Raises:
         OutputError: a shard cannot be written.
@@ -131,23 +129,19 @@ def evaluate_rows(
     for number, video in enumerate(videos):
         progress("real", number / len(videos))
         try:
-            pools[video] = measure_pool(video, measures, store, open_streams)
+            pools[video] = measure_pool(video, measures, store, streams)
         except (OutputError, CancelledError):
             raise
         except Exception as error:  # it belongs to this video: it is reported, and the others continue
             left_out.append(LeftOut(f"real video {video}", describe_error(error)))
-    done = 0
-    for _, group in groupby(rows, key=lambda row: row.id):
-        with open_streams() as streams:
-            for row in group:
-                progress("clips", done / len(rows))
-                done += 1
-                try:
-                    clips.append(ClipShard(row, measure_clip(row, measures, store, streams)))
-                except (OutputError, CancelledError):
-                    raise
-                except Exception as error:  # it belongs to this clip: it is reported, and the others continue
-                    left_out.append(LeftOut(f"{row.id} of {row.method}", describe_error(error)))
+    for number, row in enumerate(rows):
+        progress("clips", number / len(rows))
+        try:
+            clips.append(ClipShard(row, measure_clip(row, measures, store, streams)))
+        except (OutputError, CancelledError):
+            raise
+        except Exception as error:  # it belongs to this clip: it is reported, and the others continue
+            left_out.append(LeftOut(f"{row.id} of {row.method}", describe_error(error)))
     progress("done", 1.0)
     return EvaluatedRows(clips, pools, left_out)
 

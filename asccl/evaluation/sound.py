@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,11 @@ class Sound:
         """Return the sound that begins in the middle and goes on with its beginning: other words, the same voice."""
         count = round(share * len(self.samples))
         return Sound(np.concatenate([self.samples[count:], self.samples[:count]]), self.rate)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the samples."""
+        return hashlib.sha256(np.ascontiguousarray(self.samples).data).hexdigest()
 
     def floats(self) -> np.ndarray:
         """The samples as (N,) float32 in [-1, 1)."""

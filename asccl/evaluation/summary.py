@@ -42,17 +42,19 @@ class Summarizer:
     ):
         self._measures, self._pools, self._default_pools, self._draws = measures, pools, default_pools, draws
         self._left_out: dict[str, LeftOut] = {}
+        self._clip_scores: dict[tuple[str, ...], Interval | None] = {}  # by setting, clip, method and measure
 
     def summarize(self, clips: Sequence[ClipShard]) -> Summary:
         """Compute all numbers. Methods keep the order of the clips; how clips were sharded changes nothing."""
         self._left_out.clear()
+        self._clip_scores.clear()
         methods = ordered_methods(clips)
         clips = sorted(clips, key=lambda clip: (methods.index(clip.row.method), clip.row.setting, clip.row.id))
         for clip in clips:
             self._note_length(clip)
         groups = [score for setting in SETTINGS for score in self._score_setting(setting, clips)]
         differences = [d for setting in SETTINGS for d in self._compare_setting(setting, clips)]
-        scores = [(clip, self._score_clip(clip)) for clip in clips]
+        scores = [(clip, self._clip_intervals(clip)) for clip in clips]
         return Summary(scores, groups, differences, tuple(self._left_out.values()))
 
     def _note_length(self, clip: ClipShard) -> None:
@@ -107,13 +109,16 @@ class Summarizer:
             self._left_out[key] = LeftOut(key, str(reason))
             return None
 
-    def _score_clip(self, clip: ClipShard) -> dict[str, Interval]:
-        scores = {}
-        for measure in self._measures:
-            interval = self._interval(measure, [clip], f"{clip.row.id} of {clip.row.method}", 0)
-            if interval is not None:
-                scores[measure.name] = interval
-        return scores
+    def _clip_intervals(self, clip: ClipShard) -> dict[str, Interval]:
+        scores = {measure.name: self._score_clip(measure, clip) for measure in self._measures}
+        return {name: interval for name, interval in scores.items() if interval is not None}
+
+    def _score_clip(self, measure: Measure, clip: ClipShard) -> Interval | None:
+        """Score one clip, once: every comparison of its method asks again."""
+        key = clip.row.setting, clip.row.id, clip.row.method, measure.name
+        if key not in self._clip_scores:
+            self._clip_scores[key] = self._interval(measure, [clip], f"{clip.row.id} of {clip.row.method}", 0)
+        return self._clip_scores[key]
 
     def _compare_setting(self, setting: str, clips: Sequence[ClipShard]) -> list[Difference]:
         by_method = {
@@ -154,7 +159,7 @@ class Summarizer:
         sign = 1 if measure.higher_is_better else -1
         count = 0
         for a, b in zip(first, second, strict=True):
-            scores = [self._interval(measure, [clip], f"{clip.row.id} of {clip.row.method}", 0) for clip in (a, b)]
+            scores = self._score_clip(measure, a), self._score_clip(measure, b)
             count += scores[0] is not None and scores[1] is not None and sign * (scores[0].value - scores[1].value) > 0
         return count
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import numpy as np
 
-from asccl.errors import OutputError
 from asccl.face import mesh
-from asccl.files import open_temporary_file
+from asccl.files import open_temporary_file, temporary_file_errors
 
 ROW_SIZE = mesh.NUM_LANDMARKS * 3  # values
 ROW_BYTES = ROW_SIZE * 4
@@ -23,7 +21,7 @@ class LandmarkStore:
     """
 
     def __init__(self) -> None:
-        with _disk_errors():
+        with temporary_file_errors():
             self._file = open_temporary_file()
         self._rows = 0
 
@@ -33,14 +31,14 @@ class LandmarkStore:
     def append(self, landmarks: np.ndarray | None) -> None:
         """Append a row of (478, 3) pixels, or None for a frame without a face."""
         row = np.full(ROW_SIZE, np.nan, np.float32) if landmarks is None else np.asarray(landmarks, np.float32).ravel()
-        with _disk_errors():
+        with temporary_file_errors():
             self._file.seek(self._rows * ROW_BYTES)
             self._file.write(row.tobytes())
         self._rows += 1
 
     def read(self, first: int, last: int) -> np.ndarray:
         """Read rows first to last - 1, (n, 478, 3)."""
-        with _disk_errors():  # buffered rows are written first
+        with temporary_file_errors():  # buffered rows are written first
             self._file.seek(first * ROW_BYTES)
             data = self._file.read((last - first) * ROW_BYTES)
         return np.frombuffer(data, np.float32).reshape(-1, mesh.NUM_LANDMARKS, 3)
@@ -59,13 +57,3 @@ class LandmarkStore:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"a temporary file cannot be written ({error.strerror})", "free some space, or set TMPDIR to another folder"
-        ) from error

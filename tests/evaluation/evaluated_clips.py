@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from asccl.evaluation.evaluate import ClipResult, evaluate_clip
-from asccl.evaluation.face_stream import FaceImage
+from asccl.evaluation.face_chunk import FaceChunk, FaceImage, make_chunk
+from asccl.evaluation.feature_store import FeatureStore
 from asccl.evaluation.measure import ClipPair, Measure, Score
 from asccl.evaluation.networks import Networks
 from asccl.evaluation.sound import Sound
@@ -30,23 +31,28 @@ class ArrayStream:
         name: str = "clip.mp4",
     ):
         self.name, self.path, self.sound = name, Path(name), sound
-        self.landmarks = landmarks
+        self._landmarks = landmarks
         self.images = images if images is not None else [np.full((96, 96, 3), 128, np.uint8)] * len(landmarks)
         self.frame_rate = Fraction(rate)
         self.info = SimpleNamespace(frames=len(landmarks))
+        self.features, self.states = FeatureStore(), dict[str, Any]()
 
     def frames(self) -> Any:
         yield from self._rows()
 
     def _rows(self) -> list[FaceImage]:
-        return list(zip(self.images, self.landmarks, strict=True))
+        return list(zip(self.images, self._landmarks, strict=True))
+
+    def landmarks(self) -> Any:
+        yield from self._landmarks
+
+    def chunk(self, start: int, rows: list[FaceImage]) -> FaceChunk:
+        return make_chunk(start, rows, self.features)
 
     def chunks(self, size: int = 32) -> Any:
-        from asccl.evaluation.face_stream import make_chunk
-
         rows = self._rows()
         for start in range(0, len(rows), size):
-            yield make_chunk(start, rows[start : start + size])
+            yield self.chunk(start, rows[start : start + size])
 
 
 def face(gap: float = 0.1, width: float = 0.6, shift: float = 0.0) -> np.ndarray:

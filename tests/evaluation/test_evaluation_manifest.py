@@ -120,3 +120,14 @@ def test_a_written_manifest_reads_the_same(folder, name):
 def test_the_baselines_stand_before_the_methods_of_each_clip(folder):
     rows = read_evaluation_manifest(write_csv(folder, GOOD, GOOD.replace("warp", "ned"))).rows
     assert [row.method for row in add_baselines(rows)] == ["copy", "shuffled", "warp", "ned"]
+
+
+def test_a_missing_manifest_is_named_with_the_reason(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.csv cannot be read \(No such file or directory\): correct the path"):
+        read_evaluation_manifest(tmp_path / "gone.csv")
+
+
+def test_a_video_is_not_a_manifest(tmp_path):
+    (tmp_path / "talk.mp4").write_bytes(b"\x00\x95\xff")
+    with pytest.raises(InputError, match=r"talk\.mp4 is not a text in UTF-8: give a CSV or JSONL file"):
+        read_evaluation_manifest(tmp_path / "talk.mp4")

@@ -121,3 +121,35 @@ def test_the_tracked_crop_is_gray_beyond_the_frame():
     list(cropper.push(np.zeros((64, 64, 3), np.uint8), face(shift=-40)))
     crop = next(cropper.flush())
     assert crop[100, 2].tolist() == [110, 110, 110]
+
+
+class CountingNet(MeanNet):
+    """Counts the windows of lips."""
+
+    windows = 0
+
+    def lips(self, x: torch.Tensor) -> torch.Tensor:
+        self.windows += len(x)
+        return super().lips(x)
+
+
+def test_lips_of_a_source_are_embedded_once_for_all_methods():
+    net, stream, scores = CountingNet(), frames(60), []
+    for _ in range(2):
+        distances = StreamDistances(net, STANDARD, [NOISE], Fraction(25))
+        for chunk in stream.chunks():
+            distances.add(chunk)
+        scores.append(distances.finish())
+    assert net.windows == distances.windows
+    assert scores[0] == scores[1]
+
+
+def test_lips_near_an_earlier_end_are_embedded_anew():
+    """The crops there are others: the median of the tracked box has no later frames."""
+    net, stream = CountingNet(), frames(60)
+    for count in (60, 50):
+        distances = StreamDistances(net, STANDARD, [NOISE], Fraction(25))
+        for start in range(0, count, 10):
+            distances.add(stream.chunk(start, stream._rows()[start : start + 10]))
+        distances.finish()
+    assert net.windows > 60

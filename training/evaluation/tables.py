@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -14,6 +14,7 @@ from tqdm import tqdm
 from asccl.data.panels import panel_rows
 from asccl.data.protocols import PROTOCOLS, build_rows
 from asccl.errors import AscclError, OutputError, SettingError
+from asccl.evaluation.face_stream import FaceStreams
 from asccl.evaluation.manifest import SETTINGS, EvaluationRow, LeftOut, write_evaluation_manifest
 from asccl.evaluation.measure import Measure
 from asccl.evaluation.registry import MEASURES, build_measures
@@ -56,7 +57,7 @@ class TablesSettings:
 
     data: Literal["mead", "ravdess", "panels"] = "mead"
     root: Path = Path("build/talking")
-    output: Path = field(default=Path("build/tables"), metadata={"short": "-o"})
+    output: Path = Path("build/tables")
     methods: str = "warp,ned,ned+asccl"
     settings: str = ",".join(SETTINGS)
     measures: str = ""
@@ -92,11 +93,13 @@ class Toolbox:
         measures: that can be computed.
         missing: measure -> why it cannot.
         weights: files with their sha256.
+        streams: keeps what was computed of sources and references for the next jobs.
     """
 
     measures: list[Measure]
     missing: dict[str, str]
     weights: list[dict[str, str]]
+    streams: FaceStreams
 
     def store(self, folder: Path) -> ShardStore:
         """Return the store of a folder."""
@@ -108,7 +111,7 @@ def load_toolbox(names: tuple[str, ...]) -> Toolbox:
     """Load networks and build measures, once in a process. Raises WeightsError."""
     networks = load_networks()
     measures, missing = build_measures(names or None, networks)
-    return Toolbox(measures, missing, describe_networks(networks))
+    return Toolbox(measures, missing, describe_networks(networks), FaceStreams())
 
 
 def run_measure_job(job: MeasureJob) -> Shard:
@@ -116,8 +119,8 @@ def run_measure_job(job: MeasureJob) -> Shard:
     tools = load_toolbox(job.measures)
     store = tools.store(job.shards)
     if job.row is None:
-        return measure_pool(job.video, tools.measures, store)
-    return measure_clip(job.row, tools.measures, store)
+        return measure_pool(job.video, tools.measures, store, tools.streams)
+    return measure_clip(job.row, tools.measures, store, tools.streams)
 
 
 def main(settings: TablesSettings) -> int:
