@@ -95,7 +95,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=450, help="for all sections")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--inputs", type=Path, default=INPUTS)
-    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("-o", "--output", type=Path, default=OUTPUT)
     parser.add_argument("--tiny", action="store_true", help="smallest sizes")
     parser.add_argument("--json", type=Path, help="append the JSON line to this file as well")
     options = parser.parse_args()

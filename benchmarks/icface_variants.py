@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
-    parser.add_argument("--output", type=Path, default=Path("build/icface-variants"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("build/icface-variants"))
     parser.add_argument("--json", type=Path, help="also append the JSON line to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -229,7 +229,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--every", type=int, default=1, help="measure every n-th frame of the clips")
-    parser.add_argument("--output", type=Path, default=Path("build/metric_heads"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("build/metric_heads"))
     parser.add_argument("--json", type=Path, help="append the JSON line to this file, too")
     arguments = parser.parse_args()
     backbone = MemoizedBackbone(load_metric(BUNDLED).backbone)

@@ -115,7 +115,7 @@ def licence_of(component: dict[str, Any]) -> str:
 def main() -> int:
     """Write the list and print its licences. Returns 0."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=ROOT / "build" / "sbom.json", metavar="FILE")
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "build" / "sbom.json", metavar="FILE")
     parser.add_argument("--json", type=Path, help="append the counts to this file as well")
     arguments = parser.parse_args()
     components = (sbom := build_sbom())["components"]

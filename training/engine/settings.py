@@ -90,7 +90,7 @@ def parse_settings(
     """Fill a settings dataclass from `--preset NAME` and from one option per field, in this order.
 
     A preset holds one table per settings class, named after the class without "Settings", in lower case. The metadata
-    of a field may give a "short" option, or make the field "positional" with that number of values.
+    of a field may make it "positional" with that number of values. `output` has the short option -o.
 
     Args:
         settings_type: the dataclass.
@@ -135,7 +135,7 @@ def _add_option(parser: argparse.ArgumentParser, field: dataclasses.Field, hint:
     elif hint is bool:
         parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
     else:
-        names = [field.metadata["short"], option] if "short" in field.metadata else [option]
+        names = ["-o", option] if field.name == "output" else [option]
         choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else None
         metavar = None if choices else field.name.upper()
         parser.add_argument(*names, type=_constructor(hint), choices=choices, metavar=metavar, help=text)

@@ -11,7 +11,7 @@ import tempfile
 import wave
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -74,7 +74,7 @@ class TalkingSetSettings:
         workers: number of processes; 0 uses this process alone.
     """
 
-    output: Path = field(default=Path("build/talking"), metadata={"short": "-o"})
+    output: Path = Path("build/talking")
     layout: Literal["mead", "ravdess"] = "mead"
     actors: int = 3
     takes: int = 2

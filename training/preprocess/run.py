@@ -40,7 +40,7 @@ class PrepareSettings:
     """
 
     videos: tuple[Path, ...] = field(metadata={"positional": "+"})
-    output: Path = field(default=Path("build/prepared"), metadata={"short": "-o"})
+    output: Path = Path("build/prepared")
     size: int = 256
     labels: Path | None = None
     workers: int | None = None

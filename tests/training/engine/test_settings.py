@@ -35,6 +35,10 @@ def test_the_command_line_overrides_the_preset_and_the_preset_the_defaults(tmp_p
     assert parse_settings(ExampleSettings, None, arguments) == ExampleSettings(Path("x"), 7, 4.0, True, None)
 
 
+def test_the_output_of_every_command_has_a_short_option():
+    assert parse_settings(ExampleSettings, None, ["-o", "x"]).output == Path("x")
+
+
 def test_help_texts_come_from_the_docstring(capsys):
     with pytest.raises(SystemExit):
         parse_settings(ExampleSettings, None, ["--help"])
