@@ -92,6 +92,8 @@ def load_metric(
 
     if heads not in get_args(Heads):
         raise ValueError(f'expected heads to be "trained", "random" or "identity", got {heads!r}')
+    if source in hub.WEIGHTS and source not in (DEFAULT_METRIC, DEFAULT_BACKBONE):
+        raise WeightsError(f"{source} is not a metric", f"choose {DEFAULT_METRIC}, or give the file of a metric")
     # without trained heads the default metric is the default backbone
     path = hub.resolve(DEFAULT_BACKBONE if heads != "trained" and source == DEFAULT_METRIC else source)
     with _loading:

@@ -35,6 +35,12 @@ def test_unknown_names_and_names_of_other_networks_are_refused():
         zoo.load_embedder("expression-faceapi")
 
 
+def test_weights_that_are_no_metric_are_refused_before_they_are_read(monkeypatch):
+    monkeypatch.setattr("asccl.hub.resolve", lambda _: pytest.fail("read"))
+    with pytest.raises(WeightsError, match="head-anny is not a metric: choose scc-mobilefacenet"):
+        zoo.load_metric("head-anny")
+
+
 def test_only_some_networks_of_visitors_stay_in_memory(tmp_path):
     from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 

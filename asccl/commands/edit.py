@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # the editor takes a second to import: not before the argumen
     from asccl.editing.editor import Editor
 
 STAGE_SHARES = {"open": 0.0, "track": 0.4, "fit": 0.05, "render": 0.55, "done": 0.0}  # of the time, on a long clip
+FOLDER_REMEDY = "give a folder after -o when there are several inputs"
 SUMMARY = """\
 Change the emotion of the face in a video or a still. Sound, size, frame rate and everything but the face stay as they
 are. The output file appears complete or not at all, and replaces an existing file of the same name. Its metadata say
@@ -218,11 +219,13 @@ def _resolve_output(output: str | None, has_several: bool) -> Iterator[tuple[Pat
     if not (has_several or path.is_dir() or output.endswith(("/", os.sep))):
         yield path, None
         return
+    if has_several and not path.exists() and _names_output_file(path):
+        raise SettingError(f"{path.name} is the name of one file", FOLDER_REMEDY)
     created = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise SettingError(f"{path.name} is a file", "give a folder after -o when there are several inputs") from None
+        raise SettingError(f"{path.name} is a file", FOLDER_REMEDY) from None
     except OSError as error:
         raise OutputError(f"the folder {path} cannot be created ({error.strerror})", "choose another") from None
     try:
@@ -231,6 +234,13 @@ def _resolve_output(output: str | None, has_several: bool) -> Iterator[tuple[Pat
         for folder in created:
             with suppress(OSError):  # not empty
                 folder.rmdir()
+
+
+def _names_output_file(path: Path) -> bool:
+    from asccl.video.stills import STILL_SUFFIXES
+    from asccl.video.writer import VIDEO_SUFFIXES
+
+    return path.suffix.lower() in (*VIDEO_SUFFIXES, *STILL_SUFFIXES)
 
 
 def _default_output(editor: Editor, request: EditRequest, folder: Path | None) -> Path:

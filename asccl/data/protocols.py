@@ -183,7 +183,7 @@ def build_rows(protocol: TestProtocol, root: Path, setting: str) -> ProtocolRows
             ]
     if not rows:
         first = next(iter(missing), "")
-        raise InputError(f"{root} has no complete test clip of {protocol.name}", f"it should hold {first}")
+        raise InputError(f"{root} has no complete test clip of {protocol.name}", f"give a folder that holds {first}")
     return ProtocolRows(tuple(rows), tuple(missing), MappingProxyType(test_clips))
 
 

@@ -59,7 +59,10 @@ def _read_torch_file(path: Path) -> dict[str, torch.Tensor]:
         state = {f"{net}.{_without_prefix(name)}": value for net, part in state.items() for name, value in part.items()}
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         content = ", ".join(map(str, list(state)[:4])) if isinstance(state, dict) else type(state).__name__
-        raise InputError(f"{path} is not a state dict of one network (it contains {content})", "give a state dict")
+        raise InputError(
+            f"{path} is not a state dict of one network (it contains {content})",
+            "save that alone: torch.save(state_dict, FILE)",
+        )
     return {str(name): value for name, value in state.items()}
 
 

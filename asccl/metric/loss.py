@@ -217,10 +217,15 @@ class ASCCLLoss(nn.Module):
     Args:
         metric: from `asccl.load_metric`; it is frozen in place.
         settings: see `LossSettings`.
+
+    Raises:
+        TypeError: `metric` is not a metric, for example its name.
     """
 
     def __init__(self, metric: SCCMetric, settings: LossSettings = LossSettings()):
         super().__init__()
+        if not isinstance(metric, SCCMetric):
+            raise TypeError(f"expected an SCCMetric, got {type(metric).__name__}: load it by asccl.load_metric")
         self.metric = metric.freeze()
         self.settings = settings
 

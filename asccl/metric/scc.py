@@ -8,6 +8,7 @@ cosine of corresponding disparities (eq. 1) is the SCC score.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, Self
 
@@ -266,7 +267,9 @@ def check_image(x: torch.Tensor) -> None:
     if torch.compiler.is_compiling() or not x.numel():
         return
     largest = float(x.detach().abs().amax())
-    if not largest <= MAX_ABS_VALUE:  # also true for NaN
+    if not math.isfinite(largest):
+        raise ValueError("expected RGB in [-1, 1], got values that are not finite: has the generator diverged?")
+    if largest > MAX_ABS_VALUE:
         raise ValueError(f"expected RGB in [-1, 1], got values up to {largest:g}: convert by x / 127.5 - 1")
 
 

@@ -59,6 +59,13 @@ def test_without_o_the_output_lies_beside_the_source(still: Path, tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["me-reference.png", "me.png"]
 
 
+def test_several_inputs_need_a_folder_not_the_name_of_one_file(still: Path, tmp_path: Path, capsys) -> None:
+    output = tmp_path / "out.MP4"
+    assert main(["edit", str(still), str(still), "--emotion", "happy", "-o", str(output)]) == 2
+    assert "out.MP4 is the name of one file: give a folder after -o" in capsys.readouterr().err
+    assert not output.exists()
+
+
 def test_two_inputs_never_share_an_output(still: Path, tmp_path: Path, capsys) -> None:
     twin = tmp_path / still.name
     twin.write_bytes(still.read_bytes())

@@ -35,6 +35,11 @@ def test_gradients_reach_the_generated_image_and_nothing_else():
     assert all(p.grad is None and not p.requires_grad for p in loss.parameters())
 
 
+def test_the_name_of_a_metric_is_not_a_metric():
+    with pytest.raises(TypeError, match=r"got str: load it by asccl\.load_metric"):
+        ASCCLLoss("scc-mobilefacenet")  # type: ignore[arg-type]  # what a newcomer tries
+
+
 def test_learning_the_metric_sends_gradients_to_it():
     metric = small_metric()
     trainable = copy.deepcopy(metric)
@@ -104,7 +109,7 @@ def test_a_hidden_part_sends_no_nan():
         (torch.zeros(1, 3, 16, 64), "at least 32"),
         (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), r"\[-1, 1\] as floating point"),
         (torch.full((1, 3, 64, 64), 200.0), "values up to 200: convert by"),
-        (torch.full((1, 3, 64, 64), float("nan")), "values up to nan"),
+        (torch.full((1, 3, 64, 64), float("nan")), "values that are not finite: has the generator diverged"),
     ],
 )
 def test_wrong_images_are_refused_in_words(image, expected):
