@@ -7,10 +7,10 @@ follower, and `resume` follows it again.
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,11 +36,11 @@ class Follower:
 
     Attributes:
         caller: who it is.
-        since: monotonic time from which on they should listen.
+        since: time of the listeners' clock from which on they should listen.
     """
 
     caller: Caller
-    since: float = field(default_factory=time.monotonic)
+    since: float
 
 
 @dataclass(eq=False)
@@ -51,32 +51,37 @@ class Run:
         caller: who asked for it.
         visit: key of the visit whose pages may follow it; empty for none.
         present: outputs for the finished job, whose folder still exists.
+        clock: of the listeners.
         progress: the latest.
         job: once it has started.
         error: what ended it without a result.
         ready: set when there is a result or an error.
         closed: whether nobody may follow it any longer.
         followers: who follows it now.
-        silent_since: monotonic time since which nobody has.
+        silent_since: time of the clock since which nobody has.
     """
 
     caller: Caller
     visit: str
     present: Callable[[Job], Any]
+    clock: Callable[[], float]
     progress: JobProgress = field(default_factory=lambda: JobProgress("start", 0.0, None))
     job: Job | None = None
     error: BaseException | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = False
     followers: list[Follower] = field(default_factory=list)
-    silent_since: float = field(default_factory=time.monotonic)
+    silent_since: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.silent_since = self.clock()
 
     def leave(self, followers: Iterable[Follower]) -> None:
         """Take note that these no longer follow."""
         for follower in followers:
             if follower in self.followers:
                 self.followers.remove(follower)
-                self.silent_since = time.monotonic()
+                self.silent_since = self.clock()
 
     def cancel(self, error: CancelledError) -> None:
         """Stop the work; whoever follows gets the error at once, unless the result is ready."""
@@ -98,7 +103,7 @@ class JobRunner:
     Args:
         stage_shares: the stages of a job in their order, each with its share of the work.
         places: how many jobs run and wait.
-        listeners: who waits for messages.
+        listeners: who waits for messages; their clock is that of the jobs.
         folder: where jobs create their temporary folders; None takes the system's place.
         max_silence: see `MAX_SILENCE`.
     """
@@ -142,13 +147,14 @@ class JobRunner:
             CancelledError: nobody waits for the job, or it was stopped.
             Exception: what `prepare`, the work or `present` raised.
         """
-        run = Run(caller, visit, present)
+        run = Run(caller, visit, present, self._listeners.clock)
         task = asyncio.create_task(self._drive(run, prepare))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         await asyncio.sleep(0)  # lets the task ask for a place before the first output
-        async for outputs in self._follow(run, caller, show):
-            yield outputs
+        async with aclosing(self._follow(run, caller, show)) as all_outputs:
+            async for outputs in all_outputs:
+                yield outputs
 
     async def resume(
         self, caller: Caller, visit: str, show: Callable[[JobProgress], Outputs]
@@ -165,8 +171,9 @@ class JobRunner:
         """
         runs = [run for run in self._current_runs() if visit and run.visit == visit and not run.closed]
         if runs:
-            async for outputs in self._follow(runs[-1], caller, show):
-                yield outputs
+            async with aclosing(self._follow(runs[-1], caller, show)) as all_outputs:
+                async for outputs in all_outputs:
+                    yield outputs
 
     def stop(self, session: str | None) -> None:
         """Stop the jobs of a closed page, except those of a visit, which another page may follow for a while."""
@@ -189,14 +196,16 @@ class JobRunner:
         with self._lock:
             return list(self._runs)
 
-    async def _follow(self, run: Run, caller: Caller, show: Callable[[JobProgress], Outputs]) -> AsyncIterator[Outputs]:
-        follower, delivered = Follower(caller), False
+    async def _follow(
+        self, run: Run, caller: Caller, show: Callable[[JobProgress], Outputs]
+    ) -> AsyncGenerator[Outputs, None]:
+        follower, delivered = Follower(caller, run.clock()), False
         run.followers.append(follower)
         latest: Outputs | None = None
-        sent = -REPEAT_INTERVAL
+        sent = -math.inf
         try:
             while not run.ready.is_set():
-                outputs, now = show(run.progress), time.monotonic()
+                outputs, now = show(run.progress), run.clock()
                 if outputs != latest or now - sent >= REPEAT_INTERVAL:
                     latest, sent = outputs, now
                     yield outputs
@@ -250,7 +259,7 @@ class JobRunner:
     @contextmanager
     def _start(self, run: Run, work: JobWork) -> Iterator[Job]:
         """Start a job, and close it if the block does not end well."""
-        run.job = Job(work, self._folder, self._stage_shares)
+        run.job = Job(work, self._folder, self._stage_shares, run.clock)
         try:
             yield run.job
         except BaseException:
@@ -259,7 +268,7 @@ class JobRunner:
 
     def _check_followers(self, run: Run) -> None:
         """Raise CancelledError if a run was stopped, or nobody has waited for it for a while."""
-        silence = [time.monotonic() - run.silent_since]
+        silence = [run.clock() - run.silent_since]
         if run.followers:
             names = [(follower.caller.session, follower.caller.address, follower.since) for follower in run.followers]
             silence = [self._listeners.silent_seconds((session, address), since) for session, address, since in names]

@@ -48,6 +48,7 @@ class Job:
         work: the function to call.
         parent: where the temporary folder is created; None takes the system's place.
         stage_shares: the stages in their order, each with its share of the work.
+        clock: returns monotonic seconds.
 
     Attributes:
         folder: the temporary folder.
@@ -55,8 +56,14 @@ class Job:
         error: what `work` raised, None before.
     """
 
-    def __init__(self, work: JobWork, parent: Path | None, stage_shares: Mapping[str, float]):
-        self._stage_shares = stage_shares
+    def __init__(
+        self,
+        work: JobWork,
+        parent: Path | None,
+        stage_shares: Mapping[str, float],
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._stage_shares, self._clock = stage_shares, clock
         self.folder = Path(tempfile.mkdtemp(prefix="asccl-run-", dir=parent))
         self.result: Any = None
         self.error: BaseException | None = None
@@ -112,7 +119,7 @@ class Job:
         """Measure the current progress."""
         stage, stage_done = self._latest_report
         self._done = max(self._done, overall_progress(stage, stage_done, self._stage_shares))
-        now = time.monotonic()
+        now = self._clock()
         if self._warmed_up is None and self._done > WARM_UP_SHARE:
             self._warmed_up = now, self._done
         start, start_share = self._warmed_up or (now, self._done)

@@ -76,7 +76,7 @@ def build_page(
 
     Args:
         editor: does the edits and previews.
-        listeners: the sessions that wait for messages, as `serve` observes them.
+        listeners: the sessions that wait for messages, as `serve` observes them; their clock is that of all jobs.
         limits: of uploads.
         folder: where jobs create their temporary folders, outside Gradio's own; None takes the system's place.
         max_silence: seconds for which a job goes on although nobody waits for it.
@@ -85,7 +85,7 @@ def build_page(
         The page, to be launched by `serve`.
     """
     page = AppBlocks(title=TITLE, analytics_enabled=False)
-    charged = partial(Places, address_limit=ADDRESS_LIMIT, on_refusal=page.charge_refusal)
+    charged = partial(Places, address_limit=ADDRESS_LIMIT, clock=listeners.clock, on_refusal=page.charge_refusal)
     edits = JobRunner(EDIT_STAGES, charged(MAX_EDITS, SESSION_JOBS), listeners, folder, max_silence)
     comparisons = JobRunner(COMPARISON_STAGES, charged(MAX_COMPARISONS, SESSION_JOBS), listeners, folder)
     limited = partial(charged, session_limit=SESSION_LOOKS, listeners=listeners)

@@ -53,11 +53,12 @@ class Ticket:
         caller: who asks.
         places: that issue it.
         number: of its issue, among the events of these places.
+        since: time of the clock of the places.
     """
 
-    def __init__(self, caller: Caller, places: Places, number: int):
+    def __init__(self, caller: Caller, places: Places, number: int, since: float):
         self.caller, self.number, self._places = caller, number, places
-        self._since = time.monotonic()
+        self._since = since
         self._has_place = asyncio.Event()
 
     @property
@@ -101,7 +102,7 @@ class Places:
         session_limit: tickets of one session, working or waiting.
         address_limit: tickets of one address.
         total_limit: tickets of all.
-        clock: returns monotonic seconds.
+        clock: returns monotonic seconds, the same as that of the listeners.
         listeners: who waits for messages; None if that does not matter.
         executor: threads for `run`; None takes those of the server.
         on_refusal: called with an address that asks for more than it may.
@@ -143,7 +144,7 @@ class Places:
         """
         with self._lock:
             self._check_limits(caller)
-            ticket = Ticket(caller, self, next(self._events))
+            ticket = Ticket(caller, self, next(self._events), self._clock())
             self._waiting.append(ticket)
             self._fill()
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 
 
@@ -14,10 +15,11 @@ class RateLimiter:
         rate: requests per second after the burst.
         burst: requests at once.
         max_keys: number of keys in memory.
+        clock: returns monotonic seconds.
     """
 
-    def __init__(self, rate: float, burst: int, max_keys: int = 10_000):
-        self.rate, self.burst, self.max_keys = rate, burst, max_keys
+    def __init__(self, rate: float, burst: int, max_keys: int = 10_000, clock: Callable[[], float] = time.monotonic):
+        self.rate, self.burst, self.max_keys, self._clock = rate, burst, max_keys, clock
         self._lock = Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, time of the last request
 
@@ -46,10 +48,10 @@ class RateLimiter:
 
     def _tokens(self, key: str) -> float:
         tokens, last = self._buckets.get(key, (float(self.burst), 0.0))
-        return min(self.burst, tokens + (time.monotonic() - last) * self.rate)
+        return min(self.burst, tokens + (self._clock() - last) * self.rate)
 
     def _keep(self, key: str, tokens: float) -> None:
         self._buckets.pop(key, None)
-        self._buckets[key] = (tokens, time.monotonic())
+        self._buckets[key] = (tokens, self._clock())
         if len(self._buckets) > self.max_keys:
             self._buckets.popitem(last=False)

@@ -15,6 +15,8 @@ from media import ROOT
 from asccl.commands.output_streams import LenientFile, describe_failure
 
 PROGRAM = [sys.executable, str(Path(__file__).with_name("fake_edit.py"))]
+TIMEOUT = 300  # seconds; only a hang reaches it
+HELD = 10**6  # frames of an edit that lasts until it is stopped
 
 
 def start(frames: int, arguments: list[object], redirection: str = "", **options) -> subprocess.Popen:
@@ -41,7 +43,7 @@ def test_the_work_is_done_where_nothing_can_be_printed(
 ) -> None:
     inputs = [still, tmp_path / "gone.png"] if status == 3 else [still]
     process = start(1, ["edit", *inputs, "--emotion", "sad", "-o", f"{tmp_path}/"], redirection)
-    errors = process.communicate(timeout=60)[1]
+    errors = process.communicate(timeout=TIMEOUT)[1]
     assert (process.returncode, errors.count(b"\n")) == (status, lines)
     assert [path.name for path in tmp_path.iterdir()] == ["portrait-sad.png"]
 
@@ -52,7 +54,7 @@ def test_a_name_that_a_terminal_cannot_display(encoding: str, still: Path, tmp_p
     source.write_bytes(still.read_bytes())
     arguments = ["edit", source, tmp_path / "gone \udc80.png", "--emotion", "sad", "-o", tmp_path / "new"]
     process = start(1, arguments, stdout=subprocess.PIPE, environment={"PYTHONIOENCODING": encoding})
-    printed, errors = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, (tmp_path / "new" / "\u6c49 \udc80-sad.png").exists()) == (3, True)
     assert b"\\udc80-sad.png\tedited 1 of 1 frames" in printed
     assert errors == b"asccl: gone \\udc80.png does not exist: check the name and the folder\n"
@@ -60,7 +62,7 @@ def test_a_name_that_a_terminal_cannot_display(encoding: str, still: Path, tmp_p
 
 def test_help_into_a_pipe_without_a_reader() -> None:
     process = start(1, ["edit", "--help"], "> >(exit)")
-    assert (process.communicate(timeout=60)[1], process.returncode) == (b"", 0)
+    assert (process.communicate(timeout=TIMEOUT)[1], process.returncode) == (b"", 0)
 
 
 def test_a_lenient_file_remembers_why_it_failed() -> None:
@@ -85,11 +87,11 @@ def test_a_lenient_file_remembers_why_it_failed() -> None:
     ids=["one Ctrl-C", "kill", "hang-up", "two Ctrl-C", "three"],
 )
 def test_signals_leave_one_line_and_no_file(signals: list[int], status: int, still: Path, tmp_path: Path) -> None:
-    process = start(1000, ["edit", still, "--emotion", "sad", "-o", tmp_path / "o.png"])
+    process = start(HELD, ["edit", still, "--emotion", "sad", "-o", tmp_path / "o.png"])
     wait_for_a_file(tmp_path)
     for number in signals:
         process.send_signal(number)
-    errors = process.communicate(timeout=60)[1]
+    errors = process.communicate(timeout=TIMEOUT)[1]
     assert (process.returncode, errors) == (status, b"asccl: cancelled: start again when you like\n")
     assert list(tmp_path.iterdir()) == []
 
@@ -98,7 +100,7 @@ def test_a_hang_up_that_nohup_ignores_does_not_stop_the_work(still: Path, tmp_pa
     process = start(20, ["edit", still, "--emotion", "sad", "-o", tmp_path / "o.png"], preexec_fn=ignore_hang_up)
     wait_for_a_file(tmp_path)
     process.send_signal(signal.SIGHUP)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=TIMEOUT) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["o.png"]
 
 
@@ -115,7 +117,7 @@ def test_an_edit_without_a_usable_folder_for_temporary_files(still: Path, tmp_pa
 
 def wait_for_a_file(folder: Path) -> None:
     """Wait until the command has begun to write."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + TIMEOUT
     while not list(folder.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.01)
 

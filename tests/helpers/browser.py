@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -30,3 +31,24 @@ def chromium() -> Iterator:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def expect_moment(page, condition: str) -> Iterator[None]:
+    """Wait after the block until a condition was true at some moment since its start, however short that was.
+
+    Args:
+        page: Playwright's page.
+        condition: function in JavaScript; evaluated after each change of the page.
+    """
+    page.evaluate(
+        f"""() => {{
+          const isMet = {condition};
+          window.hadMoment = isMet();
+          const note = () => {{ window.hadMoment ||= isMet(); }};
+          const changes = {{ subtree: true, childList: true, attributes: true, characterData: true }};
+          new MutationObserver(note).observe(document.documentElement, changes);
+        }}"""
+    )
+    yield
+    page.wait_for_function("() => window.hadMoment")

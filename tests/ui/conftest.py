@@ -67,7 +67,7 @@ def serve_page(
 
     yield start
     for page in pages:
-        page.blocks.close()
+        page.close()
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def shared_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedPage
         environment.setenv("GRADIO_TEMP_DIR", "")
         page = ServedPage(FakeEditor(), tmp_path_factory.mktemp("shared"))
         yield page
-        page.blocks.close()
+        page.close()
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
-"""A fast stand-in for the editor: it reads and writes real files, detects no face, and can be slow on purpose."""
+"""A fast stand-in for the editor: it reads and writes real files, detects no face, and tests can hold its work."""
 
 from __future__ import annotations
 
 import json
 import threading
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,38 @@ TINTS = {  # gain of red, green and blue
 }
 
 
+class Gate:
+    """Holds the threads that come to it while it is closed."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+        self._opened.set()
+
+    @property
+    def is_closed(self) -> bool:
+        return not self._opened.is_set()
+
+    def close(self) -> None:
+        self._opened.clear()
+
+    def open(self) -> None:
+        self._opened.set()
+
+    def pass_through(self, check: Callable[[], object] = lambda: None) -> None:
+        """Wait while the gate is closed. check: called meanwhile; it may raise an error."""
+        while not self._opened.wait(0.02):
+            check()
+        check()
+
+
 @dataclass
 class FakeEditor:
     """An editor that tints frames.
 
     Attributes:
-        delay: seconds; an edit takes 100 of them.
-        search_seconds: that the adaptation of a preview takes.
-        fit_seconds: that the first preview of a file takes.
+        edit_gate: closed, it holds edits in the middle.
+        search_gate: closed, it holds the adaptation of previews; quick previews are then first impressions.
+        fit_gate: closed, it holds the first preview of a file.
         face_count: faces that it reports.
         box: of the face in previews.
         weak: whether edits come out weak.
@@ -49,9 +73,9 @@ class FakeEditor:
         fitted: files whose face was fitted.
     """
 
-    delay: float = 0.0
-    search_seconds: float = 0.0
-    fit_seconds: float = 0.0
+    edit_gate: Gate = field(default_factory=Gate)
+    search_gate: Gate = field(default_factory=Gate)
+    fit_gate: Gate = field(default_factory=Gate)
     face_count: int = 1
     box: tuple[float, ...] | None = None
     weak: bool = False
@@ -62,6 +86,11 @@ class FakeEditor:
     searching: threading.Event = field(default_factory=threading.Event)
     fitting: threading.Event = field(default_factory=threading.Event)
     fitted: set[Path] = field(default_factory=set)
+
+    def open_gates(self) -> None:
+        """Let all work that is held go on."""
+        for gate in (self.edit_gate, self.search_gate, self.fit_gate):
+            gate.open()
 
     def probe(self, source: Path) -> MediaInfo:
         return probe(source)
@@ -83,11 +112,11 @@ class FakeEditor:
 
     def fit_face(self, request: EditRequest, owner: str = "") -> None:
         self.fitting.set()
-        time.sleep(self.fit_seconds)
+        self.fit_gate.pass_through()
         self.fitted.add(request.source)
 
     def quick_preview(self, request: EditRequest, time: float, owner: str = "") -> Preview:
-        if self.search_seconds and request.adapt:
+        if self.search_gate.is_closed and request.adapt:
             preview = self.preview(replace(request, adapt=False), time)
             return Preview(preview.source, preview.source, 1.0, is_final=False)
         return self.preview(request, time)
@@ -104,13 +133,10 @@ class FakeEditor:
         write_tinted(replace(request, output=output))
 
     def search(self, progress: Progress) -> None:
-        """Take the time of an adaptation."""
+        """Adapt nothing."""
         self.searching.set()
-        end = time.monotonic() + self.search_seconds
         try:
-            while time.monotonic() < end:
-                time.sleep(0.02)
-                progress.check()
+            self.search_gate.pass_through(progress.check)
         except BaseException:
             self.stopped.set()
             raise
@@ -123,10 +149,10 @@ class FakeEditor:
         unfinished = request.output.with_suffix(".part")
         try:
             for stage in ("open", "track", "fit", "render"):
-                for step in range(5):
-                    time.sleep(5 * self.delay)
-                    unfinished.write_bytes(b"unfinished")
-                    progress(stage, step / 5)
+                unfinished.write_bytes(b"unfinished")
+                progress(stage, 0.5)
+                if stage == "track":
+                    self.edit_gate.pass_through(progress.check)
         except BaseException:
             self.stopped.set()
             raise

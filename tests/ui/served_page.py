@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
+from clocks import AdjustableClock
 from fake_editor import FakeEditor
 from gradio_client import Client
 
@@ -21,11 +23,12 @@ class ServedPage:
         editor: the fake editor behind it.
         jobs_folder: where its jobs create their folders.
         cache: where Gradio keeps uploads.
+        clock: of its jobs and of those who wait for them.
         blocks: Gradio's object of the page.
         url: its address.
     """
 
-    def __init__(self, editor: FakeEditor, root: Path, max_silence: float = 20.0, routes: Sequence = (), **limits: int):
+    def __init__(self, editor: FakeEditor, root: Path, routes: Sequence = (), **limits: int):
         from asccl.ui.limits import WEB_LIMITS
         from asccl.ui.listeners import Listeners
         from asccl.ui.page import build_page, serve
@@ -35,8 +38,9 @@ class ServedPage:
         self.cache.mkdir()
         os.environ["GRADIO_TEMP_DIR"] = str(self.cache)
         web_limits = replace(WEB_LIMITS, **limits)
-        listeners = Listeners()
-        self.blocks = build_page(editor, listeners, web_limits, self.jobs_folder, max_silence)
+        self.clock = AdjustableClock(time.monotonic)
+        listeners = Listeners(self.clock)
+        self.blocks = build_page(editor, listeners, web_limits, self.jobs_folder)
         settings = {"prevent_thread_lock": True, "quiet": True, "inbrowser": False}
         # without `_frontend`, Gradio does not request its own page first, which times out on a busy machine
         _, self.url, _ = serve(self.blocks, listeners, routes, limits=web_limits, _frontend=False, **settings)
@@ -52,6 +56,11 @@ class ServedPage:
     def post(self, path: str, **settings) -> httpx.Response:
         """Send a POST request to a path of the page."""
         return httpx.post(self.url + path, timeout=TIMEOUT, **settings)
+
+    def close(self) -> None:
+        """Stop serving, and let the work end that the editor holds."""
+        self.editor.open_gates()
+        self.blocks.close()
 
     def leftovers(self) -> list[Path]:
         return list(self.jobs_folder.iterdir())

@@ -19,31 +19,35 @@ TEXT_ENDS = """(element) => {
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    page = ServedPage(FakeEditor(fit_seconds=1.0), tmp_path_factory.mktemp("appearance"))
+    page = ServedPage(FakeEditor(), tmp_path_factory.mktemp("appearance"))
     yield page
-    page.blocks.close()
+    page.close()
 
 
 @pytest.fixture
 def person(served, chromium):
-    served.editor.search_seconds = 0.0
+    served.editor.open_gates()
     visitor = Visitor(chromium, served.url, viewport={"width": 1280, "height": 800})
     yield visitor
     visitor.context.close()
 
 
-def test_the_wait_for_the_first_preview_is_explained(person, media):
+def test_the_wait_for_the_first_preview_is_explained(person, served, media):
+    served.editor.fitted.clear()
+    served.editor.fit_gate.close()
     person.upload(media / "talk.mp4")
     person.page.wait_for_selector("#preview-note .busy:has-text('Measuring the face')")
     assert "click an example" not in person.text("#compare")
+    served.editor.fit_gate.open()
     person.page.wait_for_selector("#compare img")
     person.page.wait_for_selector("#preview-note .busy", state="hidden")
 
 
 def test_a_first_impression_says_that_it_is_being_fitted(person, served, media):
-    served.editor.search_seconds = 1.0
+    served.editor.search_gate.close()
     person.upload_and_wait(media / "talk.mp4")
     person.page.wait_for_selector("#preview-note .busy:has-text('being fitted')")
+    served.editor.search_gate.open()
     person.page.wait_for_selector("#preview-note .busy", state="hidden")
 
 

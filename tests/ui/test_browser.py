@@ -9,29 +9,33 @@ from fake_editor import FakeEditor
 from visitor import wait_until
 
 from asccl.ui.examples import EXAMPLES
+from asccl.ui.places import MAX_SILENCE
 from asccl.video.reader import probe
 
 pytestmark = pytest.mark.browser
 
 
 def test_upload_edit_play_download(serve_page, media, visit):
-    person = visit(serve_page(FakeEditor(delay=0.01)).url)
+    page = serve_page()
+    page.editor.edit_gate.close()
+    person = visit(page.url)
     person.upload_and_wait(media / "talk.mp4")
     assert "talk.mp4" in person.text("#source-card")
     person.choose_emotion("Sad")
     person.render()
     person.page.wait_for_selector("[role=progressbar]")
+    page.editor.edit_gate.open()
     person.page.wait_for_selector("#player video")
     person.page.wait_for_function("() => [...document.querySelectorAll('#player video')].every(v => v.readyState >= 3)")
     person.page.click("#player [data-part=play]")
     person.page.wait_for_function("() => document.querySelector('[data-part=edited]').currentTime > 0.7")
     person.page.click("#player [data-part=play]")
-    person.page.wait_for_function("() => [...document.querySelectorAll('#player video')].every(v => !v.seeking)")
-    source, edited = person.page.evaluate(
-        "() => [...document.querySelectorAll('#player video')].map(v => v.currentTime)"
+    person.page.wait_for_function(
+        """() => {
+          const [source, edited] = document.querySelectorAll('#player video');
+          return edited.paused && Math.abs(source.currentTime - edited.currentTime) < 0.05;
+        }"""
     )
-    assert edited > 0.7
-    assert source == pytest.approx(edited, abs=0.05)
     muted = person.page.evaluate("() => [...document.querySelectorAll('#player video')].map(v => v.muted)")
     assert muted == [True, False]
     assert "Looks sad" in person.text("#readout")
@@ -143,7 +147,8 @@ def test_render_needs_the_tick(serve_page, media, visit):
 
 
 def test_cancel_leaves_nothing(serve_page, media, visit):
-    page = serve_page(FakeEditor(delay=0.05))
+    page = serve_page()
+    page.editor.edit_gate.close()
     person = visit(page.url)
     person.upload_and_wait(media / "talk.mp4")
     person.render()
@@ -156,7 +161,7 @@ def test_cancel_leaves_nothing(serve_page, media, visit):
     assert person.text("#status .status").startswith("Cancelled")
     assert person.page.locator("#render").is_enabled()
     assert not person.page.locator("#cancel").is_visible()
-    page.editor.delay = 0.0
+    page.editor.edit_gate.open()
     person.page.click("#render")
     person.page.wait_for_selector("#player video")
     assert person.errors == []
@@ -164,7 +169,9 @@ def test_cancel_leaves_nothing(serve_page, media, visit):
 
 def test_progress_is_visible_where_render_was_clicked(serve_page, media, visit):
     """Status and buttons stay at the lower edge of a window that is too low for all the controls."""
-    person = visit(serve_page(FakeEditor(delay=0.05)).url, viewport={"width": 1280, "height": 960})
+    page = serve_page()
+    page.editor.edit_gate.close()
+    person = visit(page.url, viewport={"width": 1280, "height": 960})
     person.upload_and_wait(media / "talk.mp4")
 
     def click(selector: str) -> None:
@@ -180,6 +187,7 @@ def test_progress_is_visible_where_render_was_clicked(serve_page, media, visit):
     assert is_in_view("#status [role=alert]")
     assert not person.page.locator(".toast-wrap [role=alert]").is_visible()
     click("#consent input")
+    person.wait_until_idle()
     click("#render")
     person.page.wait_for_selector("[role=progressbar]")
     assert is_in_view("[role=progressbar]")
@@ -187,7 +195,8 @@ def test_progress_is_visible_where_render_was_clicked(serve_page, media, visit):
 
 
 def test_a_new_source_stops_the_edit_of_the_previous_one(serve_page, media, visit):
-    page = serve_page(FakeEditor(delay=0.1))
+    page = serve_page()
+    page.editor.edit_gate.close()
     person = visit(page.url)
     person.upload_and_wait(media / "talk.mp4")
     person.render()
@@ -197,7 +206,7 @@ def test_a_new_source_stops_the_edit_of_the_previous_one(serve_page, media, visi
     person.page.wait_for_selector("#source-card:has-text('maya.jpg')")
     assert person.text("#status .status") == ""
     person.page.wait_for_selector(".result-item")  # the finished result of the example
-    page.editor.delay = 0.0
+    page.editor.edit_gate.open()
     person.render()
     person.page.wait_for_selector(".result-item:nth-child(2)")
     assert person.page.locator("#player video").count() == 0
@@ -213,26 +222,37 @@ def test_an_example_chooses_an_emotion_that_changes_it_visibly(serve_page, visit
 
 
 def test_a_closed_window_stops_its_edit(serve_page, media, visit):
-    page = serve_page(FakeEditor(delay=0.2), max_silence=2.0)
+    page = serve_page()
+    page.editor.edit_gate.close()
     person = visit(page.url)
     person.upload_and_wait(media / "talk.mp4")
     person.render()
     assert page.editor.running.wait(60)
     person.page.close()
-    assert page.editor.stopped.wait(60)
+
+    def is_stopped_in_time() -> bool:
+        """Let time pass. The server may notice only later that the window is closed."""
+        page.clock.advance(2 * MAX_SILENCE)
+        return page.editor.stopped.is_set()
+
+    wait_until(is_stopped_in_time)
     wait_until(lambda: not page.leftovers())
 
 
 def test_two_visitors_do_not_see_each_other(serve_page, media, visit):
-    url = serve_page(FakeEditor(delay=0.005)).url
-    one, two = visit(url), visit(url)
+    page = serve_page()
+    page.editor.edit_gate.close()
+    one, two = visit(page.url), visit(page.url)
     one.upload(media / "talk.mp4")
     two.upload(media / "face.jpg")
     for person, emotion in ((one, "Sad"), (two, "Angry")):
         person.page.wait_for_selector("#compare img")
         person.choose_emotion(emotion)
     one.render()
+    assert page.editor.running.wait(60)
     two.render()
+    two.page.wait_for_selector("#status :text('Waiting for your turn')")
+    page.editor.edit_gate.open()
     one.page.wait_for_selector("#player video")
     two.page.wait_for_selector("#still img")
     assert "Looks sad" in one.text("#readout")

@@ -139,25 +139,29 @@ def test_a_file_of_the_server_cannot_be_requested(serve_page, media):
 
 
 def test_cancel_stops_the_engine_and_leaves_nothing(serve_page, media):
-    page = serve_page(FakeEditor(delay=0.05))
+    page = serve_page()
+    page.editor.edit_gate.close()
     job = page.connect().submit(**edit_inputs(media / "talk.mp4", emotion="sad"))
     assert page.editor.running.wait(60)
     assert page.leftovers()
     job.cancel()
     assert page.editor.stopped.wait(60)
     wait_until(lambda: not page.leftovers())
-    page.editor.delay = 0.0
+    page.editor.edit_gate.open()
     edited, *_ = page.connect().predict(**edit_inputs(media / "talk.mp4", emotion="sad"))
     assert probe(edited).frames >= 19
 
 
 def test_two_at_once_get_their_own(serve_page, media):
-    page = serve_page(FakeEditor(delay=0.01))
+    page = serve_page()
+    page.editor.edit_gate.close()
     edits = [("talk.mp4", "sad", 0.5), ("face.jpg", "angry", 2.0)]
     jobs = [
         page.connect().submit(**edit_inputs(media / name, emotion=emotion, intensity=intensity))
         for name, emotion, intensity in edits
     ]
+    assert page.editor.running.wait(60)
+    page.editor.edit_gate.open()
     for job, (name, emotion, intensity) in zip(jobs, edits, strict=True):
         edited, report, *_ = job.result(timeout=120)
         request = json.loads(Path(report).read_text())["request"]

@@ -57,7 +57,8 @@ def test_sliders_and_a_mix_reach_the_edit(person, shared_page, media):
     choose(person, "second-emotion", "Surprised")
     set_slider(person, "second-share", 0.3)
     set_slider(person, "group-brows", 0.5)
-    person.page.wait_for_timeout(300)
+    for part in ("surprised", "0.3", "brows"):
+        person.wait_for_setting("expression", part)
     request = rendered_request(person, shared_page)
     assert (request.second_emotion, request.second_share) == ("surprised", 0.3)
     assert request.groups == GroupAmounts(brows=0.5)
@@ -74,7 +75,7 @@ def test_the_curve_reaches_the_edit(person, shared_page, media):
     points = person.page.locator(".curve-point")
     assert points.count() == 2
     points.nth(1).press("ArrowUp")
-    person.page.wait_for_timeout(300)
+    person.wait_for_setting("keyframes", "1.05")
     (first, second) = rendered_request(person, shared_page).keyframes
     assert (first.time, first.intensity) == pytest.approx((0.48, 0.05), abs=0.06)
     assert (second.time, second.intensity) == pytest.approx((1.43, 1.05), abs=0.06)
@@ -137,11 +138,13 @@ def test_several_files_give_one_zip_and_one_table(person, shared_page, media):
     person.choose_emotion("Sad")
     person.page.get_by_role("tab", name="Several files").click()
     person.page.wait_for_selector("#batch-settings:has-text('Sad')")
+    consent = person.page.locator("#batch-consent input")
+    consent.check()
     files = [str(media / name) for name in ("talk.mp4", "fake.mp4", "face.jpg")]
     person.page.set_input_files("#batch-files input[type=file]", files)
     person.page.wait_for_selector("#batch-files :text('talk')")
-    person.page.wait_for_timeout(300)  # new files take the tick away
-    person.page.locator("#batch-consent input").check()
+    person.page.wait_for_selector("#batch-consent input:not(:checked)")  # new files take the tick away
+    consent.check()
     person.page.click("#batch-start")
     person.page.wait_for_selector("#batch-status :text('Done: 2 of 3')")
     assert person.page.locator("#batch-table tbody tr").count() == 3

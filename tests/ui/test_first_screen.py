@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from browser import expect_moment
 from fake_editor import FakeEditor
 from served_page import ServedPage
 from visitor import Visitor, wait_until
@@ -16,7 +17,7 @@ def served(tmp_path_factory):
     """One page for all tests of this module."""
     page = ServedPage(FakeEditor(box=FACE_BOX), tmp_path_factory.mktemp("first-screen"))
     yield page
-    page.blocks.close()
+    page.close()
 
 
 @pytest.fixture
@@ -182,8 +183,8 @@ def test_settings_are_undone_cleared_and_linked(visit_page, media, served, chrom
     person.upload_and_wait(media / "talk.mp4")
     person.choose_emotion("Angry")
     person.page.wait_for_function("() => window.asccl.link().includes('emotion=angry')")
-    person.page.click("#link")
-    person.page.wait_for_selector("[data-part=copied]:visible")
+    with expect_moment(person.page, "() => document.querySelector('[data-part=copied]').checkVisibility()"):
+        person.page.click("#link")
     other = Visitor(chromium, person.page.evaluate("() => navigator.clipboard.readText()"))
     other.page.wait_for_selector("#emotion input[value=angry]:checked")
     other.context.close()

@@ -7,22 +7,22 @@ import threading
 from pathlib import Path
 
 import pytest
+from clocks import AdjustableClock
 from coroutines import run_coroutine
 
 from asccl.errors import CancelledError, SettingError
 from asccl.ui.job_runner import JobRunner
 from asccl.ui.jobs import JobProgress
 from asccl.ui.listeners import Listeners
-from asccl.ui.places import Caller, Places
+from asccl.ui.places import MAX_SILENCE, Caller, Places
 
 STAGES = {"track": 1.0}
 FIRST, SECOND = Caller("first page", "10.0.0.1"), Caller("second page", "10.0.0.2")
 
 
-def make_runner(
-    folder: Path, listeners: Listeners | None = None, count: int = 2, max_silence: float = 60.0
-) -> JobRunner:
-    return JobRunner(STAGES, Places(count, 2, 8), listeners or Listeners(), folder, max_silence)
+def make_runner(folder: Path, listeners: Listeners | None = None, count: int = 2) -> JobRunner:
+    """A runner for whose jobs time stands still, unless the listeners have another clock."""
+    return JobRunner(STAGES, Places(count, 2, 8), listeners or Listeners(AdjustableClock()), folder)
 
 
 def describe(progress: JobProgress) -> str:
@@ -48,14 +48,13 @@ def test_a_job_waits_until_a_place_is_free(tmp_path):
     runner = make_runner(tmp_path, count=1)
 
     async def both() -> list:
-        first = asyncio.create_task(outputs_of(runner, FIRST, lambda folder, progress: release.wait(60)))
-        await asyncio.sleep(0.2)
+        first = runner.run(FIRST, lambda: lambda folder, progress: release.wait(60), describe, lambda job: "done")
+        await anext(first)
         second = runner.run(SECOND, lambda: lambda folder, progress: None, describe, lambda job: "done")
         waited = await anext(second)
         release.set()
-        rest = [output async for output in second]
-        await first
-        return [waited, rest[-1]]
+        outputs = [[output async for output in job] for job in (first, second)]
+        return [waited, outputs[1][-1]]
 
     assert run_coroutine(both()) == ["wait", "done"]
 
@@ -69,14 +68,18 @@ def test_a_closed_page_stops_only_its_own_jobs(tmp_path):
         return "finished"
 
     async def both() -> list:
-        jobs = [asyncio.create_task(outputs_of(runner, caller, work)) for caller in (FIRST, SECOND)]
-        await asyncio.sleep(0.3)
+        first, second = (
+            runner.run(caller, lambda: work, describe, lambda job: job.result) for caller in (FIRST, SECOND)
+        )
+        for job in (first, second):
+            await anext(job)
         runner.stop(FIRST.session)
-        stopped = (await asyncio.gather(jobs[0], return_exceptions=True))[0]
+        with pytest.raises(CancelledError):
+            _ = [output async for output in first]
         release.set()
-        return [type(stopped), (await jobs[1])[-1]]
+        return [output async for output in second]
 
-    assert run_coroutine(both()) == [CancelledError, "finished"]
+    assert run_coroutine(both())[-1] == "finished"
 
 
 def test_a_job_stops_when_nobody_waits_for_it(tmp_path):
@@ -89,18 +92,33 @@ def test_a_job_stops_when_nobody_waits_for_it(tmp_path):
         finally:
             stopped.set()
 
+    async def wait_in_vain() -> None:
+        async for output in make_runner(tmp_path, Listeners(clock)).run(FIRST, lambda: work, describe, print):
+            if output == "track":
+                clock.advance(2 * MAX_SILENCE)
+
+    clock = AdjustableClock()
     with pytest.raises(CancelledError):
-        run_coroutine(outputs_of(make_runner(tmp_path, max_silence=0.5), FIRST, work))
+        run_coroutine(wait_in_vain())
     assert stopped.wait(60)
 
 
 @pytest.mark.parametrize("listener", [FIRST.session, FIRST.address])
 def test_a_job_goes_on_while_somebody_waits_for_it(tmp_path, listener):
-    listeners = Listeners()
-    runner = make_runner(tmp_path, listeners, max_silence=0.0)
+    clock, release = AdjustableClock(), threading.Event()
+    listeners = Listeners(clock)
+    runner = make_runner(tmp_path, listeners)
+
+    async def wait_for_long() -> list[str]:
+        job = runner.run(FIRST, lambda: lambda folder, progress: release.wait(60), describe, lambda job: "done")
+        await anext(job)
+        clock.advance(2 * MAX_SILENCE)
+        await anext(job)  # the progress is sent again
+        release.set()
+        return [output async for output in job]
+
     with listeners.listening(listener):
-        outputs = run_coroutine(outputs_of(runner, FIRST, lambda folder, progress: threading.Event().wait(0.5)))
-    assert outputs[-1] is False
+        assert run_coroutine(wait_for_long())[-1] == "done"
 
 
 def test_one_page_may_not_ask_for_a_third_job(tmp_path):
@@ -152,7 +170,7 @@ def test_no_other_visit_follows_a_job(tmp_path, visit):
 
 @pytest.mark.parametrize("ends_by", ["silence", "cancel"])
 def test_a_job_of_a_visit_ends_by_silence_or_by_the_button(tmp_path, ends_by):
-    stopped = threading.Event()
+    stopped, clock = threading.Event(), AdjustableClock()
 
     def work(folder: Path, progress) -> None:
         try:
@@ -162,13 +180,15 @@ def test_a_job_of_a_visit_ends_by_silence_or_by_the_button(tmp_path, ends_by):
             stopped.set()
 
     async def leave() -> None:
-        runner = make_runner(tmp_path, max_silence=0.5 if ends_by == "silence" else 60.0)
+        runner = make_runner(tmp_path, Listeners(clock))
         first = runner.run(FIRST, lambda: work, describe, lambda job: None, visit="a visit")
         while await anext(first) == "start":
             pass
         await first.aclose()
         if ends_by == "cancel":
             runner.stop_visit("a visit")
+        else:
+            clock.advance(2 * MAX_SILENCE)
         while not stopped.is_set():
             await asyncio.sleep(0.05)
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from clocks import AdjustableClock
 from coroutines import run_coroutine
 
 from asccl.types import EditResult, overall_progress
@@ -33,9 +34,9 @@ def test_the_progress_never_decreases():
     assert (shares[0], shares[-1]) == pytest.approx((0.0, 1.0))
 
 
-def test_the_remaining_time_does_not_count_what_happens_once(tmp_path, monkeypatch):
+def test_the_remaining_time_does_not_count_what_happens_once(tmp_path):
     """Loading takes a minute, then the whole edit would take a hundred seconds at a constant rate."""
-    clock, reported, go = [0.0], threading.Event(), threading.Semaphore(0)
+    clock, reported, go = AdjustableClock(), threading.Event(), threading.Semaphore(0)
 
     def work(folder: Path, progress) -> None:
         for stage, done in (("open", 0.0), ("track", 0.1), ("track", 0.5), ("render", 0.5)):
@@ -44,11 +45,10 @@ def test_the_remaining_time_does_not_count_what_happens_once(tmp_path, monkeypat
             reported.set()
         go.acquire()
 
-    monkeypatch.setattr("asccl.ui.jobs.time.monotonic", lambda: clock[0])
-    job = Job(work, tmp_path, STAGE_SHARES)
+    job = Job(work, tmp_path, STAGE_SHARES, clock)
 
     def remaining_at(seconds: float) -> float | None:
-        clock[0] = seconds
+        clock.advance(seconds - clock())
         go.release()
         assert reported.wait(60)
         reported.clear()

@@ -23,7 +23,7 @@ def served(tmp_path, monkeypatch):
     monkeypatch.delenv("ASCCL_STUDY_DB", raising=False)
     page = ServedPage(FakeEditor(), tmp_path, routes=study_routes())
     yield page
-    page.blocks.close()
+    page.close()
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def person(served, chromium, media):
         box = visitor.page.locator("#intensity input[type=number]")
         box.fill(intensity)
         box.press("Enter")
-        visitor.page.wait_for_timeout(300)
+        visitor.wait_for_setting("intensity", intensity)
         visitor.render()
         visitor.page.wait_for_function(f"() => document.querySelectorAll('.result-item').length === {number}")
     yield visitor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from pathlib import Path
 import httpx
 import pytest
 from coroutines import run_coroutine
-from fake_editor import FakeEditor
 from gradio_client import handle_file
 from served_page import TIMEOUT, ServedPage
 from starlette.requests import ClientDisconnect
@@ -21,6 +21,7 @@ from visitor import wait_until
 from asccl.ui.lifetimes import swept
 from asccl.ui.listeners import Listeners
 from asccl.ui.middleware import MAX_BODY_BYTES, UPLOAD_PATH, AppMiddleware
+from asccl.ui.page import SESSION_JOBS
 from asccl.web.bodies import MAX_DISCARDED
 from asccl.web.rate_limiter import RateLimiter
 
@@ -34,8 +35,8 @@ def upload(page: ServedPage, path: Path) -> str:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """The files in a folder and in those below it."""
-    return [path for path in folder.rglob("*") if path.is_file()]
+    """The files in a folder and in those below it, while others may be deleting them."""
+    return [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
 
 
 def join_edit(page, session: str, path: str, client: httpx.Client | None = None) -> httpx.Response:
@@ -48,22 +49,21 @@ def join_edit(page, session: str, path: str, client: httpx.Client | None = None)
     return (client or httpx).post(f"{page.url}gradio_api/queue/join", json=body, timeout=TIMEOUT)
 
 
-def flood(page, path: str) -> int:
-    """Ask for edits from 127.0.0.2, which may send 60 requests, until one is refused. Returns how many were not."""
+def flood(page, path: str) -> Iterator[None]:
+    """Ask for edits from 127.0.0.2, which may send 60 requests, until one is refused. Yields after each other."""
     page.blocks.joins.rate, page.blocks.joins.burst = 0.0, 60
     with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2"), timeout=TIMEOUT) as hostile:
-        for count in range(61):
-            if join_edit(page, "flood", path, hostile).status_code == 429:
-                return count
-    return 61
+        while join_edit(page, "flood", path, hostile).status_code != 429:
+            yield
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems lack 127.0.0.2")
 def test_one_client_that_floods_the_queue_blocks_nobody(serve_page, media):
     """Edits of one page without end, and then a preview of somebody else."""
-    page = serve_page(FakeEditor(delay=0.02))
+    page = serve_page()
+    page.editor.edit_gate.close()
     path = upload(page, media / "talk.mp4")
-    flood(page, path)
+    assert len(list(flood(page, path))) <= 60
     call = "gradio_api/call/preview"
     source = {"path": path, "meta": {"_type": "gradio.FileData"}}
     data = [source, "sad", None, 1.0, 0, 0, -1, 0, "warp", True, "", "", 0.5]
@@ -72,15 +72,23 @@ def test_one_client_that_floods_the_queue_blocks_nobody(serve_page, media):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems lack 127.0.0.2")
-def test_an_address_pays_for_work_that_is_refused(serve_page, media):
+def test_an_address_pays_for_work_that_is_refused(serve_page, media, monkeypatch):
     """Of a flood, few requests reach the queue: fewer than the address may send at once."""
-    page = serve_page(FakeEditor(delay=0.02))
+    page, charges = serve_page(), []
+    charge = page.blocks.joins.charge
+    monkeypatch.setattr(page.blocks.joins, "charge", lambda *payment: (charge(*payment), charges.append(payment)))
+    page.editor.edit_gate.close()
     path = upload(page, media / "talk.mp4")
-    assert flood(page, path) < 30
+    accepted: list[None] = []
+    for answer in flood(page, path):
+        accepted.append(answer)
+        wait_until(lambda: len(charges) >= len(accepted) - SESSION_JOBS)  # the others of the page are refused
+    assert len(accepted) < 30
 
 
 def test_a_quick_preview_does_not_wait_for_the_adaptation_of_others(serve_page, media):
-    page = serve_page(FakeEditor(search_seconds=60))
+    page = serve_page()
+    page.editor.search_gate.close()
     first, second = (page.connect() for _ in range(2))
     settings = {"source": handle_file(media / "talk.mp4"), "reference": None, "time": 0.5}
     adapted = first.submit(**settings, emotion="sad", api_name="/adapted_preview")
@@ -91,11 +99,11 @@ def test_a_quick_preview_does_not_wait_for_the_adaptation_of_others(serve_page, 
 
 
 def test_a_quick_preview_does_not_wait_for_the_first_previews_of_others(serve_page, media, tmp_path):
-    page = serve_page(FakeEditor())
+    page = serve_page()
     person, other = (page.connect() for _ in range(2))
     settings = {"reference": None, "time": 0.5, "emotion": "sad", "api_name": "/preview"}
     person.predict(source=handle_file(media / "talk.mp4"), **settings)
-    page.editor.fit_seconds = 10.0
+    page.editor.fit_gate.close()
     page.editor.fitting.clear()
     new_file = tmp_path / "new.mp4"
     new_file.write_bytes((media / "talk.mp4").read_bytes() + b"\0")  # Gradio keeps one file for one content
@@ -106,7 +114,8 @@ def test_a_quick_preview_does_not_wait_for_the_first_previews_of_others(serve_pa
 
 
 def test_a_new_preview_ends_the_adaptation_of_the_one_before(serve_page, media):
-    page = serve_page(FakeEditor(search_seconds=60))
+    page = serve_page()
+    page.editor.search_gate.close()
     person = page.connect()
     settings = {"source": handle_file(media / "talk.mp4"), "reference": None, "time": 0.5}
     person.submit(**settings, emotion="sad", api_name="/adapted_preview")
@@ -116,11 +125,14 @@ def test_a_new_preview_ends_the_adaptation_of_the_one_before(serve_page, media):
 
 
 def test_of_one_page_only_two_edits_are_accepted(serve_page, media):
-    page = serve_page(FakeEditor(delay=0.02))
+    page = serve_page()
     path = upload(page, media / "talk.mp4")
+    page.editor.edit_gate.close()
     with httpx.stream("GET", f"{page.url}gradio_api/queue/data?session_hash=flood", timeout=TIMEOUT):
         for _ in range(5):
             join_edit(page, "flood", path)
+        wait_until(lambda: len(page.editor.requests) == 1)
+        page.editor.edit_gate.open()
         wait_until(lambda: len(page.editor.requests) == 2)
         time.sleep(1)
     assert len(page.editor.requests) == 2
@@ -232,7 +244,7 @@ def test_uploads_and_results_are_deleted_while_the_app_runs(serve_page, visit, m
     person.page.wait_for_selector("#player video")
     assert list(page.cache.rglob("*-edited.mp4")) != []
     with swept(page.cache, max_age=0.5, interval=0.2):
-        wait_until(lambda: list(page.cache.rglob("*")) == [])
+        wait_until(lambda: not files_below(page.cache))
 
 
 @pytest.mark.browser

@@ -24,12 +24,13 @@ def served(tmp_path_factory):
     """One page for all tests of this module."""
     page = ServedPage(FakeEditor(), tmp_path_factory.mktemp("results"))
     yield page
-    page.blocks.close()
+    page.close()
 
 
 @pytest.fixture
 def person(served, chromium):
-    served.editor.delay, served.editor.weak = 0.0, False
+    served.editor.open_gates()
+    served.editor.weak = False
     visitor = Visitor(chromium, served.url, viewport={"width": 1280, "height": 800})
     yield visitor
     visitor.context.close()
@@ -56,7 +57,7 @@ def test_a_cancelled_second_edit_leaves_the_first_result(person, served, media):
     person.render()
     person.page.wait_for_selector("#player video")
     before = video_urls(person)
-    served.editor.delay = 0.05
+    served.editor.edit_gate.close()
     served.editor.running.clear()
     person.page.click("#render")
     assert served.editor.running.wait(60)
@@ -106,6 +107,7 @@ def test_a_weak_result_says_so_and_offers_a_stronger_one(person, served, media):
     person.render()
     person.page.wait_for_selector("[data-part=weak]:not([hidden])")
     assert "More would move the lips." in person.text("[data-part=reason]")
+    person.wait_until_idle()
     person.page.click("[data-part=stronger]")
     person.page.wait_for_function(f"() => document.querySelectorAll('{ITEMS}').length === 2")
     assert served.editor.requests[-1].intensity == pytest.approx(1.4)
@@ -130,6 +132,8 @@ def test_a_tall_clip_takes_a_curve_and_a_stronger_edit(person, served, media):
     person.page.click("#curve-box button.label-wrap")
     person.page.click("#curve [data-part=fade]")
     person.render()
+    person.page.wait_for_selector("[data-part=weak]:not([hidden])")
+    person.wait_until_idle()
     person.page.click("[data-part=stronger]")
     person.page.wait_for_function(f"() => document.querySelectorAll('{ITEMS}').length === 2")
     assert len(served.editor.requests[-1].keyframes) == 4
@@ -149,7 +153,7 @@ def test_two_results_of_one_label_are_told_apart(person, media):
 
 def test_a_reload_warns_and_finds_the_running_edit_again(person, served, media):
     person.upload_and_wait(media / "talk.mp4")
-    served.editor.delay = 0.03
+    served.editor.edit_gate.close()
     count = len(served.editor.requests)
     person.render()
     wait_until(lambda: len(served.editor.requests) > count)
@@ -157,6 +161,8 @@ def test_a_reload_warns_and_finds_the_running_edit_again(person, served, media):
     dialogs = []
     person.page.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.accept()))
     person.page.reload()
+    person.page.wait_for_selector("[role=progressbar]")
+    served.editor.edit_gate.open()
     person.page.wait_for_selector(ITEMS)
     assert dialogs == ["beforeunload"]
     assert len(served.editor.requests) == count + 1

@@ -52,6 +52,20 @@ class Visitor:
         self.page.locator("#consent input").check()
         self.page.click("#render")
 
+    def wait_for_setting(self, name: str, text: str) -> None:
+        """Wait until the page has recorded a setting of the next edit. text: a part of its value as JSON."""
+        self.page.wait_for_function(
+            """([name, text]) => {
+              const visit = JSON.parse(sessionStorage.getItem("asccl-visit") ?? "{}");
+              return JSON.stringify(visit.settings?.[name] ?? null).includes(text);
+            }""",
+            arg=[name, text],
+        )
+
+    def wait_until_idle(self) -> None:
+        """Wait until the button of the edit can be clicked: scripts and other buttons click it in vain before."""
+        self.page.wait_for_selector("#render:not([disabled])")
+
     def text(self, selector: str) -> str:
         return self.page.locator(selector).inner_text()
 

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import uvicorn
+from browser import expect_moment
 from media import ROOT
 from study_requests import SECRET
 from synthetic_study import write_items
@@ -350,8 +351,8 @@ def open_link_page(chromium, serve_study, store, tmp_path):
 @pytest.mark.browser
 def test_a_researcher_creates_a_study_from_a_folder_and_copies_its_link(open_link_page):
     page, address = open_link_page(**DESKTOP)
-    page.locator(".copy").first.click()
-    page.wait_for_selector(".copy:has-text('Copied')")
+    with expect_moment(page, "() => document.querySelector('.copy').textContent.includes('Copied')"):
+        page.locator(".copy").first.click()
     assert page.evaluate("() => navigator.clipboard.readText()").startswith(f"{address}/study?s=")
 
 
@@ -394,7 +395,7 @@ def app_process(data_folder: Path, tmp_path: Path) -> Iterator[Callable[..., tup
 def stop_app(process: subprocess.Popen[str]) -> str:
     """Stop the app as a user does. Returns its output."""
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     return output
 
 
@@ -428,7 +429,7 @@ def test_the_app_serves_studies_beside_its_tabs_without_a_link_to_them(app_proce
 def fetch(port: int, path: str) -> tuple[int, str]:
     """(status, text); status 0 where nothing responds."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=60) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -6,16 +6,15 @@ import resource
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 import torch
-from training_runs import read_log, start_module
+from training_runs import read_log, run_killed_module, start_module
 
 from asccl.errors import SettingError, WeightsError
 from training import train_manipulator, train_metric
-from training.engine.checkpoint import list_checkpoints
+from training.engine.checkpoint import LOG_FILE, list_checkpoints
 from training.engine.loop import DivergedError
 from training.engine.settings import load_preset
 from training.train_manipulator import ManipulatorSettings
@@ -38,10 +37,13 @@ def manipulator_settings(folder: Path, **changes: object) -> ManipulatorSettings
     return ManipulatorSettings(**table | changes)
 
 
-def start_manipulator(folder: Path, *options: str, **process_options: object) -> subprocess.Popen:
+def manipulator_arguments(folder: Path, *options: str) -> list[str]:
     paths = ["--output", str(folder), "--weights", str(folder / WEIGHTS)]
-    arguments = ["--preset", "smoke", *paths, *options]
-    return start_module("training.train_manipulator", *arguments, **process_options)
+    return ["--preset", "smoke", *paths, *options]
+
+
+def start_manipulator(folder: Path, *options: str, **process_options: object) -> subprocess.Popen:
+    return start_module("training.train_manipulator", *manipulator_arguments(folder, *options), **process_options)
 
 
 def test_a_gan_killed_in_the_middle_resumes_to_the_same_losses_and_weights(tmp_path):
@@ -50,11 +52,9 @@ def test_a_gan_killed_in_the_middle_resumes_to_the_same_losses_and_weights(tmp_p
     train_manipulator.main(uninterrupted)
     killed = tmp_path / "killed"
     options = [text for name, value in changes.items() for text in (f"--{name.replace('_', '-')}", str(value))]
-    process = start_manipulator(killed, *options, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not any(line["step"] >= 8 for line in read_log(killed)) and process.poll() is None:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    arguments = manipulator_arguments(killed, *options)
+    assert run_killed_module("training.train_manipulator", *arguments, file=LOG_FILE, count=10) == -signal.SIGKILL
+    assert read_log(killed)[-1]["step"] == 8
     assert list_checkpoints(killed)
     train_manipulator.main(manipulator_settings(killed, **changes))
     assert read_log(killed) == read_log(tmp_path / "uninterrupted")

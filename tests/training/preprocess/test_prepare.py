@@ -7,16 +7,15 @@ import resource
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from media import astronaut, write_clip
-from training_runs import start_module
+from training_runs import run_killed_module, start_module
 
 from asccl.data.clips import ClipFolder, PreparedClip
-from asccl.data.manifest import read_manifest
+from asccl.data.manifest import MANIFEST, read_manifest
 from asccl.errors import InputError, SettingError
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.neural.conditions import Scene
@@ -50,9 +49,12 @@ def prepare(videos: Path, folder: Path, **options: object) -> None:
     assert main(PrepareSettings((videos,), folder, SIZE, **{"workers": 0, **options})) == 0
 
 
+def prepare_arguments(videos: Path, folder: Path, *options: str) -> list[str]:
+    return [str(videos), "-o", str(folder), "--size", str(SIZE), *options]
+
+
 def start_prepare(videos: Path, folder: Path, *options: str, **process_options: object) -> subprocess.Popen:
-    arguments = [str(videos), "-o", str(folder), "--size", str(SIZE), *options]
-    return start_module("training.prepare", *arguments, **process_options)
+    return start_module("training.prepare", *prepare_arguments(videos, folder, *options), **process_options)
 
 
 def read_all(folder: Path) -> dict[str, bytes]:
@@ -107,11 +109,8 @@ def test_ray_makes_the_same_bytes(videos, prepared, tmp_path):
 
 
 def test_killed_with_two_workers_it_continues_to_the_same_bytes(videos, prepared, tmp_path):
-    process = start_prepare(videos, tmp_path, "--workers", "2", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list(tmp_path.glob("clips/**/*.safetensors")) and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    arguments = prepare_arguments(videos, tmp_path, "--workers", "2")
+    assert run_killed_module("training.prepare", *arguments, file=MANIFEST, count=1) == -signal.SIGKILL
     shutil.copy(next(tmp_path.glob("clips/**/*.safetensors")), tmp_path / "clips/.x.safetensors.12.part")
     with (tmp_path / "manifest.jsonl").open("a") as file:
         file.write('{"bytes": 12')  # as if it had died while it wrote a line
