@@ -61,7 +61,7 @@ networks = Networks(embed, classify, lambda a, b: np.ones(len(a)))
 measures, missing = build_measures(None, networks)
 with FaceStreams(Tracker) as streams:
     stream = streams.open(sys.argv[1])
-    clip = ClipPair("clip", stream, stream, stream, (stream,), "happy")
+    clip = ClipPair(stream, stream, stream, "happy")
     evaluate_pool(stream, measures)
     result = evaluate_clip(clip, measures)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -75,7 +75,7 @@ def measure_costs() -> dict[str, float]:
     rows = {}
     with FaceStreams() as streams:
         source, generated = (streams.open(EXAMPLES / name) for name in ("astronaut.mp4", "astronaut-sad.mp4"))
-        clip = ClipPair("example", source, generated, generated, (source,), "sad")
+        clip = ClipPair(source, generated, generated, "sad")
         start = time.process_time()
         chunks = list(pair_chunks(clip))
         frames = sum(map(len, chunks))

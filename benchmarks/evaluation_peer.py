@@ -45,7 +45,7 @@ def measure(path: Path) -> dict[str, dict[str, float]]:
     with FaceStreams() as streams:
         for method, panel in PANELS.items():
             source, generated, reference = (streams.open(f"{path}#{k}") for k in (0, panel, 1))
-            clip = ClipPair(path.stem, source, generated, reference, (), path.stem.split("_")[2], offset=OFFSET)
+            clip = ClipPair(source, generated, reference, path.stem.split("_")[2], offset=OFFSET)
             states = evaluate_clip(clip, measures).states
             values[method] = {m.name: m.compute(states[m.name]).value for m in measures if m.name in states}
     return values

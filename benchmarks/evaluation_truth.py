@@ -117,7 +117,7 @@ def measure(paths: dict[str, Path]) -> dict[str, dict[str, float]]:
         for name, path in paths.items():
             if name == "reference":
                 continue
-            clip = ClipPair(name, source, streams.open(path), reference, (source,), TARGET)
+            clip = ClipPair(source, streams.open(path), reference, TARGET)
             result = evaluate_clip(clip, measures)
             table[name] = {}
             for m in measures:

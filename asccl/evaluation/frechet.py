@@ -138,7 +138,7 @@ def _fit(parts: Sequence[Sums]) -> Gaussian:
 
 
 def gaussian(count: float, total: np.ndarray, products: np.ndarray) -> Gaussian:
-    """Fit a Gaussian to features.
+    """Fit a Gaussian to features by their sums.
 
     Args:
         count: number N of features, at least 2.
@@ -150,6 +150,11 @@ def gaussian(count: float, total: np.ndarray, products: np.ndarray) -> Gaussian:
     """
     mean = total / count
     return mean, (products - count * np.outer(mean, mean)) / (count - 1)
+
+
+def fit_gaussian(features: np.ndarray) -> Gaussian:
+    """Fit a Gaussian to features (N, D) with N of 2 or more. Returns the mean and the unbiased covariance."""
+    return features.mean(0, np.float64), np.cov(features, rowvar=False)
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:

@@ -35,27 +35,19 @@ class ClipPair:
     """One generated clip and what it is compared with.
 
     Attributes:
-        id: name of the clip in the report, the same for all methods.
         source: the clip that was edited.
         generated: the result.
         reference: shows the target emotion; None without one.
-        real: real frames of the speaker, the pool of a Frechet distance.
         emotion: target emotion, one of `EMOTIONS`; None if it is unknown.
-        speaker: the person in the source.
         method: what generated the result.
-        setting: "intra-id" or "cross-id", or another word.
         offset: frame t of `generated` shows the words of frame t + offset of `source`.
     """
 
-    id: str
     source: FaceStream
     generated: FaceStream
     reference: FaceStream | None = None
-    real: tuple[FaceStream, ...] = ()
     emotion: str | None = None
-    speaker: str = ""
     method: str = ""
-    setting: str = ""
     offset: int = 0
     _shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 

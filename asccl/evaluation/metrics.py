@@ -1,27 +1,10 @@
-"""Metrics of the paper for generated faces: FAD, expression similarity, lip correlation and PSNR."""
+"""Metrics of generated faces whose truth is known: expression similarity, lip correlation and PSNR."""
 
 from __future__ import annotations
 
 import numpy as np
 
 MIN_LIP_DEVIATION = 1e-6  # standard deviation of a lip opening below which the lips rest
-
-
-def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-    r"""Return the Frechet distance between Gaussians fitted to two sets of features.
-
-    .. math:: d^2 = \lVert \mu_a - \mu_b \rVert^2
-        + \operatorname{tr}\left(\Sigma_a + \Sigma_b - 2 (\Sigma_a \Sigma_b)^{1/2}\right)
-
-    With ArcFace embeddings as features this is the paper's FAD.
-
-    Args:
-        a: features, (N, D).
-        b: features, (M, D).
-    """
-    p, q = (np.cov(x, rowvar=False) for x in (a, b))
-    roots = np.sqrt(np.linalg.eigvals(p @ q).astype(complex)).real.sum()
-    return float(np.square(a.mean(0) - b.mean(0)).sum() + np.trace(p) + np.trace(q) - 2 * roots)
 
 
 def expression_similarity(a: np.ndarray, b: np.ndarray) -> float:

@@ -173,14 +173,11 @@ def open_clip(row: EvaluationRow, streams: FaceStreams) -> ClipPair:
     generated = _open_generated(row, source, streams)
     offset = row.offset if row.offset is not None else estimate_offset(source, generated)
     return ClipPair(
-        id=row.id,
         source=source,
         generated=generated,
         reference=streams.open(row.reference) if row.reference else None,
         emotion=row.emotion,
-        speaker=row.speaker,
         method=row.method,
-        setting=row.setting,
         offset=offset,
     )
 

@@ -64,8 +64,8 @@ def write_sheet(path: Path, clips: Sequence[Sequence[EvaluationRow]], methods: S
         except InputError as error:
             left_out.append(LeftOut(f"{rows[0].id} in {path.name}", str(error)))
     with AtomicFile(path) as file:
-        suffix = "JPEG" if path.suffix.lower() in (".jpg", ".jpeg") else "PNG"
-        PillowImage.fromarray(np.vstack(lines)).save(file.temporary_path, suffix, quality=92)
+        format_name = "JPEG" if path.suffix.lower() in (".jpg", ".jpeg") else "PNG"
+        PillowImage.fromarray(np.vstack(lines)).save(file.temporary_path, format_name, quality=92)
     return left_out
 
 

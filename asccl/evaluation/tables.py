@@ -125,7 +125,7 @@ def measure_label(measure: Mapping[str, Any]) -> str:
 
 
 def _missing_label(name: str) -> str:
-    return f"{name} (weights missing)"
+    return f"{name} (not measured)"
 
 
 def format_number(value: float | None) -> str:

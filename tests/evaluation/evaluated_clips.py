@@ -106,4 +106,4 @@ def score(measure: Measure, source: Any, generated: Any, **labels: Any) -> Score
 
 def evaluate(measure: Measure, source: Any, generated: Any, **labels: Any) -> ClipResult:
     """The result of one clip."""
-    return evaluate_clip(ClipPair("a", source, generated, **labels), [measure])
+    return evaluate_clip(ClipPair(source, generated, **labels), [measure])

@@ -48,12 +48,12 @@ def test_shuffled_begins_in_the_middle_and_has_every_frame_once():
 def test_the_moment_is_the_frame_with_the_widest_lips():
     gaps = np.full(FRAMES, 0.05)
     gaps[7] = 0.3
-    assert find_moment(ClipPair("a", stream(moving_images(), gaps), stream(moving_images()))) == 7
+    assert find_moment(ClipPair(stream(moving_images(), gaps), stream(moving_images()))) == 7
 
 
 def test_source_and_generated_frame_are_cut_at_the_same_place():
     source, generated = stream(moving_images()), stream(moving_images(2))
-    moment = cut_moment(ClipPair("a", source, generated, offset=2), 10, 64)
+    moment = cut_moment(ClipPair(source, generated, offset=2), 10, 64)
     assert np.array_equal(moment.source, moment.generated)
 
 
@@ -62,4 +62,4 @@ def test_a_frame_without_a_face_is_cut_in_the_middle():
     lost[0] = face()
     source = ArrayStream(lost, moving_images())
     source.info = SimpleNamespace(frames=FRAMES)
-    assert cut_moment(ClipPair("a", source, source), 5, 48).source.shape == (48, 48, 3)
+    assert cut_moment(ClipPair(source, source), 5, 48).source.shape == (48, 48, 3)

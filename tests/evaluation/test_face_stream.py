@@ -131,12 +131,12 @@ def test_an_unfinished_stream_gives_its_tracker_back(panels, streams):
 
 
 def test_a_clip_may_be_compared_with_itself(panels, streams):
-    clip = ClipPair("a", streams.open(f"{panels}#0"), streams.open(f"{panels}#0"))
+    clip = ClipPair(streams.open(f"{panels}#0"), streams.open(f"{panels}#0"))
     assert sum(len(chunk) for chunk in pair_chunks(clip)) == 10
 
 
 def test_a_negative_offset_skips_generated_frames(panels, streams):
-    clip = ClipPair("a", streams.open(f"{panels}#0"), streams.open(f"{panels}#1"), offset=-3)
+    clip = ClipPair(streams.open(f"{panels}#0"), streams.open(f"{panels}#1"), offset=-3)
     assert [(chunk.source.start, chunk.generated.start, len(chunk)) for chunk in pair_chunks(clip)] == [(0, 3, 7)]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from asccl.evaluation.frechet import PARTS, frechet_distance, frechet_score, gaussian, moments
+from asccl.evaluation.frechet import PARTS, fit_gaussian, frechet_distance, frechet_score, gaussian, moments
 from asccl.evaluation.measure import MeasureSkippedError, merge_states
 
 
@@ -55,3 +55,10 @@ def test_the_floor_compares_real_frames_with_real_frames() -> None:
 def test_no_real_frames_skip_the_distance() -> None:
     with pytest.raises(MeasureSkippedError, match="real"):
         frechet_score(state(np.zeros((0, 4)), np.ones((10, 4))))
+
+
+def test_the_distance_of_two_sets_of_features_is_that_of_their_gaussians() -> None:
+    x = np.random.default_rng(0).standard_normal((500, 4)) * (1, 2, 3, 4)
+    wide = 2 * (x - x.mean(0)) + x.mean(0)
+    assert frechet_distance(fit_gaussian(x), fit_gaussian(x + np.array([3, 0, 4, 0]))) == pytest.approx(25, rel=1e-6)
+    assert frechet_distance(fit_gaussian(x), fit_gaussian(wide)) == pytest.approx(np.cov(x.T).trace(), rel=1e-6)

@@ -1,18 +1,11 @@
-"""Metrics of the paper on data whose value is known."""
+"""Metrics on data whose value is known."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from asccl.evaluation.metrics import expression_similarity, frechet_distance, lip_correlation, psnr
-
-
-def test_frechet_distance_of_known_gaussians():
-    x = np.random.default_rng(0).standard_normal((500, 4)) * (1, 2, 3, 4)
-    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-6)
-    assert frechet_distance(x, x + np.array([3, 0, 4, 0])) == pytest.approx(25, rel=1e-6)
-    assert frechet_distance(x, 2 * (x - x.mean(0)) + x.mean(0)) == pytest.approx(np.cov(x.T).trace(), rel=1e-6)
+from asccl.evaluation.metrics import expression_similarity, lip_correlation, psnr
 
 
 def test_expression_similarity_is_the_mean_cosine_of_all_pairs():

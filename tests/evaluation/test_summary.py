@@ -128,7 +128,7 @@ def test_the_report_states_protocol_and_counts():
 
 def test_a_table_marks_measures_whose_weights_are_missing():
     tables = report_tables(report_of(*clips_of("warp", [1.0]), missing={"lse-d-group": "no weights"}))
-    assert ["lse-d-group (weights missing)", "–"] in tables[0].rows
+    assert ["lse-d-group (not measured)", "–"] in tables[0].rows
 
 
 def test_a_table_by_emotion_has_the_average():

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from asccl.evaluation.edit_metrics import lip_distance
-from asccl.evaluation.metrics import expression_similarity, frechet_distance, lip_correlation
+from asccl.evaluation.frechet import fit_gaussian, frechet_distance
+from asccl.evaluation.metrics import expression_similarity, lip_correlation
 from asccl.face import mesh
 from asccl.face.crop import arcface_crop, expression_crop
 from asccl.face.facemesh import FaceMesh, Window
@@ -108,7 +109,7 @@ def image_metrics(
     for emotion in sorted(set(emotions)):
         cases = [k for k, e in enumerate(emotions) if e == emotion]
         a, b = (np.concatenate([side[k].identity for k in cases]) for side in (generated, truth))
-        distances.append(frechet_distance(a, b))
+        distances.append(frechet_distance(fit_gaussian(a), fit_gaussian(b)))
     lip_distances, correlations, similarities = [], [], []
     for a, b, reference in zip(generated, truth, references, strict=True):
         frames = zip(a.landmarks, b.landmarks, strict=True)
