@@ -28,7 +28,8 @@ examples:
   %(prog)s ravdess /data/RAVDESS --setting intra-id -o ravdess-intra.jsonl
   %(prog)s panels published -o published.csv && asccl evaluate published.csv -o published.jsonl
 
-exit status: 0 done, 2 bad arguments, 3 no test clip in the folder, 1 any other failure.
+exit status: 0 done, 2 bad arguments, 3 no test clip in the folder, or files that do not
+fit `panels`, 1 any other failure.
 """
 
 

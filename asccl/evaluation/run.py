@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from asccl.errors import AscclError, CancelledError, OutputError
 from asccl.evaluation.baselines import BASELINES
@@ -63,19 +64,16 @@ def measure_clip(row: EvaluationRow, measures: Sequence[Measure], store: ShardSt
     Raises:
         AscclError: a video cannot be used, or the shard cannot be written.
     """
-    path = store.clip_path(row)
-    shard = read_shard(path)
-    missing = list(measures) if shard is None else shard.missing(measures)
-    if shard is None or missing:
+
+    def compute(missing: Sequence[Measure]) -> Shard:
         try:
-            computed = compute_clip(row, missing, streams)
+            return compute_clip(row, missing, streams)
         finally:
             streams.discard_unfinished()
             if row.generated is not None:
                 streams.discard(row.generated)
-        shard = computed if shard is None else shard.extended(computed)
-        write_shard(path, shard)
-    return shard
+
+    return _complete_shard(store.clip_path(row), measures, compute)
 
 
 def measure_pool(video: str, measures: Sequence[Measure], store: ShardStore, streams: FaceStreams) -> Shard:
@@ -90,15 +88,22 @@ def measure_pool(video: str, measures: Sequence[Measure], store: ShardStore, str
     Raises:
         AscclError: the video cannot be used, or the shard cannot be written.
     """
-    path = store.pool_path(video)
-    shard = read_shard(path)
-    measures = [measure for measure in measures if measure.uses_pool]
-    missing = measures if shard is None else shard.missing(measures)
-    if shard is None or missing:
+
+    def compute(missing: Sequence[Measure]) -> Shard:
         try:
-            computed = compute_pool(video, missing, streams)
+            return compute_pool(video, missing, streams)
         finally:
             streams.discard_unfinished()
+
+    return _complete_shard(store.pool_path(video), [measure for measure in measures if measure.uses_pool], compute)
+
+
+def _complete_shard(path: Path, measures: Sequence[Measure], compute: Callable[[Sequence[Measure]], Shard]) -> Shard:
+    """Return the shard of a file with all measures; those that it lacks are computed and kept."""
+    shard = read_shard(path)
+    missing = list(measures) if shard is None else shard.missing(measures)
+    if shard is None or missing:
+        computed = compute(missing)
         shard = computed if shard is None else shard.extended(computed)
         write_shard(path, shard)
     return shard
