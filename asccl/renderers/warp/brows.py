@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from asccl.face import mesh
@@ -181,16 +182,20 @@ def _stiffen_brow(
     x1, y1 = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, field.shape[1::-1])
     if x1 <= x0 or y1 <= y0:
         return
-    x, y = np.arange(x0, x1), np.arange(y0, y1)[:, None]
-    a, b = (x * axis[0] + y * axis[1] for axis in (brow.along, brow.up))
+    x, y = np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32)[:, None]
+    a, b = (x * axis[0] + y * axis[1] for axis in np.stack([brow.along, brow.up]).astype(np.float32))
 
     stiffness = np.clip(lifted.lift / (FULL_LIFT * size * cell), 0, 1)
     columns = np.stack([brow.upper, brow.lower, np.maximum(reach, MIN_LOWER_REACH * size), stiffness, *shift.T], 1)
-    column = np.interp(a, brow.position, np.arange(COLUMNS))
-    left = np.minimum(column.astype(int), COLUMNS - 2)
-    share_right = (column - left)[..., None]
-    values = columns[left] + share_right * np.diff(columns, axis=0)[left]
-    upper, lower, skin, stiff, dx, dy = np.moveaxis(values, -1, 0)
+    column = np.interp(a, brow.position, np.arange(COLUMNS)).astype(np.float32)
+    values = cv2.remap(
+        columns[None].astype(np.float32),
+        column,
+        np.zeros_like(column),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    upper, lower, skin, stiff, dx, dy = cv2.split(values)
     above = np.maximum(b - upper, 0) / (UPPER_REACH * size)
     below = np.maximum(lower - b, 0) / skin
     beside = np.maximum(np.maximum(brow.position[0] - a, a - brow.position[-1]), 0) / ends[1]

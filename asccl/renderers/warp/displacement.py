@@ -155,7 +155,8 @@ class Displacement:
             changes = (d[lower, :2] - d[upper, :2]) @ axis
             change = float(changes.mean())
             evenness = LID_EVENNESS * float(np.clip(-change / (EVEN_CLOSING * opening), 0, 1))
-            d[:, :2] += (spread @ (evenness * (changes - change * openings / opening)))[:, None] * axis
+            if evenness > 0:
+                d[:, :2] += (spread @ (evenness * (changes - change * openings / opening)))[:, None] * axis
             length = float(np.linalg.norm(landmarks[eye[8]] - landmarks[eye[0]]))
             visibility = (opening / length - MIN_EYE_ASPECT) / (OPEN_EYE_ASPECT - MIN_EYE_ASPECT)
             max_share = float(np.interp(visibility, (0, 1), (NARROW_LID_OPENING, MAX_LID_OPENING)))

@@ -1,8 +1,8 @@
-"""Smooth the steps along the inner edges of lips that an edit bends.
+"""Smooth the steps along the inner edge of a lower lip that an edit bends.
 
 A slanting edge of a frame is a staircase of pixels, which nobody sees. Where an edit turns the edge, as where a smile
 goes, the warp turns each pixel on its own, and the steps become a comb. There the edge takes the mean of the pixels
-along it.
+along it. The upper lip goes over the teeth by an edge of its own, see `teeth.py`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import cv2
 import numpy as np
 
 from asccl.renderers.warp.field import Box, face_size
-from asccl.renderers.warp.lip_edges import LOWER, UPPER, mouth_axes
+from asccl.renderers.warp.lip_edges import LOWER, mouth_axes
 from asccl.renderers.warp.mouth_profile import LINE_SMOOTHING
 from asccl.types import Image
 
 STEP = 0.02  # face sizes along an edge, between the three pixels of a mean
 EDGE_WIDTH = 0.015  # face sizes, standard deviation: of what is smoothed around an edge
-PAD = 2.5  # standard deviations of it that are drawn
-MIN_TURN, FULL_TURN = 0.05, 0.35  # change of the slope of an edge at which it begins to be smoothed, and fully is
-MIN_WEIGHT = 0.02  # fainter smoothing is not drawn
+PAD = 2.0  # standard deviations of it that are drawn
+MIN_TURN, FULL_TURN = 0.1, 0.35  # change of the slope of an edge at which it begins to be smoothed, and fully is
+MIN_WEIGHT = 0.1  # fainter smoothing is not drawn
 
 
-def smooth_lip_edges(warped: Image, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box) -> None:
-    """Smooth the inner edges of both lips along themselves, in place, as far as an edit turns them.
+def smooth_lower_lip(warped: Image, landmarks: np.ndarray, edited_landmarks: np.ndarray, box: Box) -> None:
+    """Smooth the inner edge of the lower lip along itself, in place, as far as an edit turns it.
 
     Args:
         warped: pixels of the box after the warp, (h, w, 3) uint8.
@@ -33,30 +33,36 @@ def smooth_lip_edges(warped: Image, landmarks: np.ndarray, edited_landmarks: np.
     """
     size = face_size(landmarks)
     corner = np.array([box.x0, box.y0], np.float32)
-    before, after = (p[[UPPER, LOWER], :2].astype(np.float32) - corner for p in (landmarks, edited_landmarks))
-    axes, points, pad = mouth_axes(after), after.reshape(-1, 2), PAD * EDGE_WIDTH * size
-    x0, y0 = np.maximum(np.floor(points.min(0) - pad).astype(int), 0)
-    x1, y1 = np.minimum(np.ceil(points.max(0) + pad).astype(int) + 1, warped.shape[1::-1])
+    old, new = (p[LOWER, :2].astype(np.float32) - corner for p in (landmarks, edited_landmarks))
+    axes = mouth_axes(new[None]).astype(np.float32)
+    old, pad, step = old @ axes.T, PAD * EDGE_WIDTH * size, STEP * size
+    x0, y0 = np.maximum(np.floor(new.min(0) - pad).astype(int), 0)
+    x1, y1 = np.minimum(np.ceil(new.max(0) + pad).astype(int) + 1, warped.shape[1::-1])
     if x1 - x0 < 4 or y1 - y0 < 4:
         return
-    x, y = np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32)[:, None]
-    u, v = (np.float32(axis[0]) * x + np.float32(axis[1]) * y for axis in axes)
+    x, y = np.arange(x1 - x0, dtype=np.float32), np.arange(y1 - y0, dtype=np.float32)[:, None]
+    u, v = (axis[0] * x + axis[1] * y for axis in axes)
+    origin = axes @ np.array([x0, y0], np.float32)
     grid = np.arange(float(u.min()), float(u.max()) + 1, dtype=np.float32)
-    part, column, zero = warped[y0:y1, x0:x1], u - grid[0], np.zeros_like(u)
-    for old, new in zip(before @ axes.T, after @ axes.T, strict=True):
-        edge = _along(old, new, grid, size)
-        if edge[:, 1].max() < MIN_WEIGHT:
-            continue
-        line, weight, *rises = cv2.split(
-            cv2.remap(edge[None], column, zero, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    edge = _along(old - origin, new @ axes.T - origin, grid, size)
+    if edge[:, 1].max() < MIN_WEIGHT:
+        return
+    along = cv2.remap(edge[None], u - grid[0], np.zeros_like(u), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    line, weight, back, ahead = cv2.split(along)
+    weight *= np.exp(np.square(v - line) * (-0.5 / (EDGE_WIDTH * size) ** 2))
+    part, (right, down) = warped[y0:y1, x0:x1], axes.T
+    sides = [
+        cv2.remap(
+            part,
+            x + (shift * right[0] + rise * right[1]),
+            y + (shift * down[0] + rise * down[1]),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
         )
-        weight *= np.exp(-0.5 * np.square((v - line) / (EDGE_WIDTH * size)))
-        mean = part.astype(np.float32) / 3
-        for step, rise in zip((-STEP * size, STEP * size), rises, strict=True):
-            shift = [step * axes[0, k] + rise * axes[1, k] for k in (0, 1)]
-            at_x, at_y = ((at + d).astype(np.float32) for at, d in zip((x - x0, y - y0), shift, strict=True))
-            mean += cv2.remap(part, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) / np.float32(3)
-        part[:] = part + weight[..., None] * (mean - part) + 0.5
+        for shift, rise in ((-step, back), (step, ahead))
+    ]
+    mean = cv2.addWeighted(part, 1 / 3, cv2.addWeighted(sides[0], 0.5, sides[1], 0.5, 0), 2 / 3, 0)
+    part[:] = cv2.blendLinear(mean, np.ascontiguousarray(part), weight, 1 - weight)
 
 
 def _along(old: np.ndarray, new: np.ndarray, grid: np.ndarray, size: float) -> np.ndarray:

@@ -29,6 +29,7 @@ UPPER_LID, LOWER_LID = slice(9, 16), slice(1, 8)  # of the loop of an eye
 # face sizes: opening of the eye below which no eyeball is drawn, and from which on all of it, in the frame and the edit
 LID_GAPS = ((0.035, 0.075), (0.015, 0.04))
 IRIS_RINGS = 5  # rings of an iris, each of one colour
+MIN_HIDDEN = 0.3  # how far an eyeball was hidden to be completed: lids that come down reveal a little at the corners
 LASH_SHARE = 0.15  # of an opening, at most, that belongs to the lashes of a lid
 CATCH_LIGHT = 12  # levels above the mean: brighter pixels are a catch light, which is not symmetric
 FULL_REMOVAL_CHANGE = 0.02  # face sizes by which any part of a face moves for all of a reflection to be removed
@@ -67,9 +68,8 @@ def restore_eyeballs(
         old, new = landmarks[list(lids), :2] - origin, edited_landmarks[list(lids), :2] - origin
         circle = landmarks[list(iris), :2] - origin
         circle = circle[0] + radius_ratio * (circle - circle[0])
-        if iris_colour is not None:
-            for image, loop in ((source, old), (edited, new)):
-                remove_reflection(image, loop, circle, iris_colour, share)
+        if iris_colour is not None and remove_reflection(source, old, circle, iris_colour, share):
+            remove_reflection(edited, new, circle, iris_colour, share)
         if np.abs(new - old).max() < 0.1:
             continue
         across = old[8] - old[0]
@@ -121,6 +121,7 @@ def _redraw(
     moved = translate(source[part], shift) if shift.any() else source[part]
     eyeball = moved.astype(np.float32)
     hidden = revealed * np.clip(1 - (before - margin) / shadow, 0, 1)  # lashes and shadow of the old line
+    hidden = np.maximum(hidden - MIN_HIDDEN, 0) / (1 - MIN_HIDDEN)
     if (hidden * alpha).max() > 0.02:
         depth = np.maximum(before - margin, 0) / shadow
         complete = reconstruct_eyeball(moved, known, np.minimum(depth, 1), circle - origin, down)

@@ -91,7 +91,7 @@ def iris_radius_ratio(image: Image, known: np.ndarray, circle: np.ndarray) -> fl
     return float(np.clip(distance[edge][order[np.argmin(errors)]], *RADIUS_RATIO_RANGE))
 
 
-def remove_reflection(image: Image, lids: np.ndarray, circle: np.ndarray, colour: np.ndarray, share: float) -> None:
+def remove_reflection(image: Image, lids: np.ndarray, circle: np.ndarray, colour: np.ndarray, share: float) -> bool:
     """Give an iris under coloured reflections its usual colour, in place.
 
     Args:
@@ -100,30 +100,37 @@ def remove_reflection(image: Image, lids: np.ndarray, circle: np.ndarray, colour
         circle: centre and four rim points of the iris, (5, 2) pixels.
         colour: usual colour of the iris, (3,) RGB.
         share: of the reflection that is removed, in [0, 1].
+
+    Returns:
+        Whether there is one.
     """
     pad = int(np.ceil(REFLECTION_REACH * float(np.ptp(circle[:, 0])))) + 3
     x0, y0 = np.maximum(np.floor(circle.min(0)).astype(int) - pad, 0)
     x1, y1 = np.minimum(np.ceil(circle.max(0)).astype(int) + pad + 1, image.shape[1::-1])
     if x1 <= x0 or y1 <= y0:
-        return
+        return False
     part, corner = image[y0:y1, x0:x1], np.array([x0, y0], np.float32)
     ratio = distance_from_centre(circle - corner, part.shape[:2])
-    visible = (ratio < MAX_IRIS_RADIUS_RATIO) & (distance_inside(lids - corner, part.shape[:2]) > 0)
-    if np.count_nonzero(visible) < MIN_PIXELS:
-        return
-    mean_colour, tint = part[visible].mean(0), colour / max(float(colour.mean()), 1.0)
+    visible = np.zeros(part.shape[:2], np.uint8)
+    cv2.fillPoly(visible, [np.round(16 * (lids - corner)).astype(np.int32)], 1, cv2.LINE_8, 4)
+    visible[ratio >= MAX_IRIS_RADIUS_RATIO] = 0
+    if cv2.countNonZero(visible) < MIN_PIXELS:
+        return False
+    mean_colour, tint = np.array(cv2.mean(part, visible)[:3]), colour / max(float(colour.mean()), 1.0)
     reflected = mean_colour / max(float(mean_colour.mean()), 1.0) - tint  # change of the tint
     difference = float(np.linalg.norm(reflected))
     share *= float(np.clip((difference - MIN_REFLECTION) / (FULL_REFLECTION - MIN_REFLECTION), 0, 1))
     if share == 0:
-        return
+        return False
     gain = min(1.0, float(colour.mean()) / max(float(mean_colour.mean()), 1.0))
-    mean = part.mean(2, keepdims=True)
-    likeness = ((part / np.maximum(mean, 1) - tint) @ reflected / difference**2).astype(np.float32)
-    likeness = cv2.GaussianBlur(likeness, (0, 0), 1.0)
+    pixels = part.astype(np.float32)
+    mean, along = cv2.split(cv2.transform(pixels, np.stack([np.full(3, 1 / 3), reflected / difference**2])))
+    likeness = cv2.GaussianBlur(along / np.maximum(mean, 1), (0, 0), 1.0) - float(tint @ reflected) / difference**2
     weight = np.clip((likeness - MIN_LIKENESS) / (FULL_LIKENESS - MIN_LIKENESS), 0, 1)
     weight *= share * np.clip((1 + 2 * REFLECTION_REACH - ratio) / REFLECTION_REACH, 0, 1)
-    part[:] = np.clip(part + weight[..., None] * (gain * mean * tint - part) + 0.5, 0, 255)
+    usual = cv2.transform(mean, (gain * tint)[:, None])
+    part[:] = cv2.blendLinear(usual, pixels, weight, 1 - weight) + 0.5
+    return True
 
 
 def distance_from_centre(circle: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

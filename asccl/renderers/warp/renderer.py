@@ -20,7 +20,7 @@ from asccl.renderers.warp.brows import BrowModel
 from asccl.renderers.warp.cavity import MouthModel
 from asccl.renderers.warp.coverage import Coverage, coverage_weights
 from asccl.renderers.warp.displacement import Displacement
-from asccl.renderers.warp.edge_steps import smooth_lip_edges
+from asccl.renderers.warp.edge_steps import smooth_lower_lip
 from asccl.renderers.warp.eyes import restore_eyeballs
 from asccl.renderers.warp.field import Box, FaceField, face_size, resample, sample_field, upsample
 from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
@@ -207,7 +207,7 @@ class WarpRenderer:
         source, warped = warp(image, displacement, box)
         if cavity is not None:
             cavity.reveal(image, warped, box)
-        smooth_lip_edges(warped, landmarks, edited_points, box)
+        smooth_lower_lip(warped, landmarks, edited_points, box)
         close_corners(warped, landmarks, edited_points, box, self._appearance.mouth.lips)
         if cavity is not None:
             cavity.shade(warped, self._appearance.mouth.cavity)
@@ -279,11 +279,16 @@ def relight(image: Image, brightness: np.ndarray, creases: np.ndarray, size: flo
         (h, w, 3) uint8 RGB.
     """
     if cv2.norm(creases, cv2.NORM_INF) > MIN_WRINKLE_DEPTH:
-        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        rows, columns = (np.flatnonzero(cv2.reduce(creases, axis, cv2.REDUCE_MAX).ravel()) for axis in (1, 0))
+        part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         side = 2 * max(1, round(0.03 * size)) + 1
+        around = tuple(slice(max(k.start - side, 0), k.stop + side) for k in part)
+        inner = tuple(slice(k.start - a.start, k.stop - a.start) for k, a in zip(part, around, strict=True))
+        gray = cv2.cvtColor(image[around], cv2.COLOR_RGB2GRAY)
         smooth = cv2.blur(cv2.blur(gray, (side, side)), (side, side))
         grain = 2 * round(0.006 * size) + 1
-        detail = np.clip(cv2.subtract(cv2.blur(gray, (grain, grain)), smooth, dtype=cv2.CV_32F), *DETAIL_RANGE)
-        brightness = brightness + CREASE_GAIN * creases * detail / np.maximum(gray, 16)
-    gain = cv2.merge([1 + np.float32(slope) * (brightness - 1) for slope in slopes])
+        detail = cv2.subtract(cv2.blur(gray, (grain, grain))[inner], smooth[inner], dtype=cv2.CV_32F)
+        brightness = brightness.copy()
+        brightness[part] += CREASE_GAIN * creases[part] * np.clip(detail, *DETAIL_RANGE) / np.maximum(gray[inner], 16)
+    gain = cv2.transform(brightness, np.stack([slopes, 1 - slopes], 1).astype(np.float32))
     return cv2.multiply(image, gain, dtype=cv2.CV_8U)

@@ -8,7 +8,7 @@ import pytest
 
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.warp.edge_steps import smooth_lip_edges
+from asccl.renderers.warp.edge_steps import smooth_lower_lip
 from asccl.renderers.warp.field import Box
 
 HEAD = load_anny_head()
@@ -48,7 +48,7 @@ def test_an_edge_that_an_edit_turns_loses_its_comb(slope, share):
     before, after = landmarks(slope), landmarks(0.0)
     image = comb(after)
     smoothed = image.copy()
-    smooth_lip_edges(smoothed, before, after[:468], Box(0, 0, *SIZE, 1.0))
+    smooth_lower_lip(smoothed, before, after[:468], Box(0, 0, *SIZE, 1.0))
     assert height_of_comb(smoothed, after) <= share * height_of_comb(image, after)
 
 
@@ -56,6 +56,6 @@ def test_only_the_edges_of_lips_are_smoothed():
     before, after = landmarks(0.4), landmarks(0.0)
     image = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8)
     smoothed = image.copy()
-    smooth_lip_edges(smoothed, before, after[:468], Box(0, 0, *SIZE, 1.0))
+    smooth_lower_lip(smoothed, before, after[:468], Box(0, 0, *SIZE, 1.0))
     changed = np.flatnonzero((smoothed != image).any((1, 2)))
     assert changed.min() > after[13, 1] - 25
