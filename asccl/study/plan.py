@@ -156,6 +156,11 @@ class StudyPlan:
         if self.closes is not None:
             object.__setattr__(self, "closes", _normalize_time(self.closes))
 
+    @property
+    def has_checks(self) -> bool:
+        """Whether some pairs have a right answer, which shows who pays attention."""
+        return self.identical + self.broken > 0
+
     def page_texts(self) -> dict[str, str]:
         """Return all texts of the participants' pages, with the study's own replacements."""
         return {**load_texts(self.language), **self.texts}

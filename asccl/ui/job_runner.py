@@ -105,7 +105,6 @@ class JobRunner:
         places: how many jobs run and wait.
         listeners: who waits for messages; their clock is that of the jobs.
         folder: where jobs create their temporary folders; None takes the system's place.
-        max_silence: see `MAX_SILENCE`.
     """
 
     def __init__(
@@ -114,10 +113,9 @@ class JobRunner:
         places: Places,
         listeners: Listeners,
         folder: Path | None = None,
-        max_silence: float = MAX_SILENCE,
     ):
         self._stage_shares, self._places, self._folder = stage_shares, places, folder
-        self._listeners, self._max_silence = listeners, max_silence
+        self._listeners = listeners
         self._lock = threading.Lock()
         self._runs: list[Run] = []
         self._tasks: set[asyncio.Task[None]] = set()  # the event loop itself keeps weak references only
@@ -272,5 +270,5 @@ class JobRunner:
         if run.followers:
             names = [(follower.caller.session, follower.caller.address, follower.since) for follower in run.followers]
             silence = [self._listeners.silent_seconds((session, address), since) for session, address, since in names]
-        if run.closed or min(silence) > self._max_silence:
+        if run.closed or min(silence) > MAX_SILENCE:
             raise CancelledError

@@ -35,7 +35,7 @@ from asccl.ui.languages import language_script, languages_route, translate_page
 from asccl.ui.limits import WEB_LIMITS
 from asccl.ui.listeners import Listeners
 from asccl.ui.middleware import AppMiddleware
-from asccl.ui.places import MAX_SILENCE, Places
+from asccl.ui.places import Places
 from asccl.ui.preset_controls import connect_preset_controls
 from asccl.ui.preview_handlers import PreviewHandlers
 from asccl.video import EncodeSettings
@@ -70,7 +70,6 @@ def build_page(
     listeners: Listeners,
     limits: Limits = WEB_LIMITS,
     folder: Path | None = None,
-    max_silence: float = MAX_SILENCE,
 ) -> AppBlocks:
     """Build the app around an editor.
 
@@ -79,14 +78,13 @@ def build_page(
         listeners: the sessions that wait for messages, as `serve` observes them; their clock is that of all jobs.
         limits: of uploads.
         folder: where jobs create their temporary folders, outside Gradio's own; None takes the system's place.
-        max_silence: seconds for which a job goes on although nobody waits for it.
 
     Returns:
         The page, to be launched by `serve`.
     """
     page = AppBlocks(title=TITLE, analytics_enabled=False)
     charged = partial(Places, address_limit=ADDRESS_LIMIT, clock=listeners.clock, on_refusal=page.charge_refusal)
-    edits = JobRunner(EDIT_STAGES, charged(MAX_EDITS, SESSION_JOBS), listeners, folder, max_silence)
+    edits = JobRunner(EDIT_STAGES, charged(MAX_EDITS, SESSION_JOBS), listeners, folder)
     comparisons = JobRunner(COMPARISON_STAGES, charged(MAX_COMPARISONS, SESSION_JOBS), listeners, folder)
     limited = partial(charged, session_limit=SESSION_LOOKS, listeners=listeners)
     inspection_threads = background_executor(MAX_INSPECTIONS, INSPECTION_NICENESS)

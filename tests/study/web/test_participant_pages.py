@@ -31,6 +31,19 @@ def test_consent_needs_the_tick(store, new_study, web):
     assert web.get("/study/screen", params=link).json() == {"reason": "order"}
 
 
+@pytest.mark.parametrize(
+    ("settings", "mentions_checks"),
+    [({}, True), ({"broken": 0}, True), ({"broken": 0, "identical": 0}, False)],
+)
+@pytest.mark.parametrize(("language", "checks"), [("en", "serve as a check"), ("de", "zur Kontrolle dienen")])
+def test_the_first_page_mentions_check_pairs_where_there_are_any(
+    store, new_study, web, settings, mentions_checks, language, checks
+):
+    study_id = new_study(store, language=language, **settings)
+    page = web.get("/study", params=link_query(study_id, invite(store, study_id))).text
+    assert (checks in page) == mentions_checks
+
+
 def test_pages_are_not_stored_and_send_no_referrer(store, new_study, web):
     study_id = new_study(store)
     headers = web.get("/study", params=link_query(study_id, invite(store, study_id))).headers

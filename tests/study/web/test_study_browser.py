@@ -363,6 +363,19 @@ def test_the_button_that_copies_a_link_stays_on_its_card_on_a_narrow_phone(open_
     assert button["x"] + button["width"] <= row["x"] + row["width"]
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize("page_name", ["list", "one"])
+def test_no_column_of_the_administration_is_hidden_on_a_narrow_phone(open_link_page, page_name):
+    page, address = open_link_page(viewport={"width": 360, "height": 740})
+    page.fill("[name=labels]", "pseudonym-of-a-participant")
+    page.click("button:has-text('Create links')")
+    page.wait_for_selector("td:has-text('pseudonym')")
+    if page_name == "list":
+        page.goto(f"{address}/study/admin/list")
+    hidden = page.locator(".scroll").evaluate_all("boxes => boxes.map((box) => box.scrollWidth - box.clientWidth)")
+    assert hidden[0] == 0
+
+
 @pytest.fixture
 def app_process(data_folder: Path, tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
     """app_process(*options) -> (process, port) of the app without a secret in its environment, once it responds."""
