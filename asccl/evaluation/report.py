@@ -85,7 +85,8 @@ def build_report(
         ],
         "missing_measures": dict(missing),
         "weights": list(weights),
-        "intervals": f"{CONFIDENCE:.0%} bootstrap over clips, {draws} draws (fewer for a Frechet distance)",
+        "intervals": f"{CONFIDENCE:.0%} bootstrap over clips, those of one source together, {draws} draws (fewer for a "
+        "Frechet distance)",
         "groups": f"{POOLED}: states of all clips merged; {AVERAGE}: mean of the emotions",
         "moment": RULE,
         "clips": _count_clips(summary),

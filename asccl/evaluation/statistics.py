@@ -1,7 +1,8 @@
 """Bootstrap intervals over clips: of a score, and of the difference of two methods on the same clips.
 
-A draw takes N clips with repetition and merges their states, so an interval of a Frechet distance is that of the pooled
-distance, not of a mean over clips. Clips are drawn, because frames of one clip are not independent. For scores that are
+A draw takes N sources with repetition and merges the states of their clips, so an interval of a Frechet distance is
+that of the pooled distance, not of a mean over clips. Frames of one clip are not independent, and neither are clips of
+one source: cross-id edits each source towards every emotion, and its copy is the same each time. For scores that are
 means of clips, the interval is the 2.5th to the 97.5th percentile. A Frechet distance grows when clips are repeated, so
 its interval is the *basic* one, which reflects the percentiles at the estimate, and a real video counts as often as the
 clips that it belongs to.
@@ -21,7 +22,7 @@ CONFIDENCE = 0.95
 DRAWS = 1000
 DRAWS_OF_LARGE_STATES = 100
 LARGE_STATE = 4096  # numbers in a state; above, a score takes long to compute
-MIN_CLIPS = 3  # fewer give no interval
+MIN_SOURCES = 3  # fewer give no interval
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Interval:
 
     Attributes:
         value: estimate.
-        low: lower end, NaN for fewer than `MIN_CLIPS` clips.
+        low: lower end, NaN for clips of fewer than `MIN_SOURCES` sources.
         high: upper end.
         clips: number of clips.
         frames: number of frames.
@@ -53,11 +54,20 @@ class ClipStates:
         clips: state of each clip.
         pool: state of each of P real videos; empty for a measure that uses none.
         users: (P, N) bool, which clips use which real video.
+        sources: source of each clip, whose clips are drawn together; empty where each clip has its own.
     """
 
     clips: Sequence[State]
     pool: Sequence[State] = ()
     users: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), bool))
+    sources: Sequence[str] = ()
+
+    @property
+    def source_index(self) -> np.ndarray:
+        """Number of the source of each clip, (N,), in the order of the clips."""
+        names = self.sources or [str(clip) for clip in range(len(self.clips))]
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        return np.array([numbers[name] for name in names], int)
 
     def merged(self) -> State:
         """All states together, each once."""
@@ -77,7 +87,7 @@ def score_interval(measure: Measure, states: ClipStates, rng: np.random.Generato
         MeasureSkippedError: the score is undefined.
     """
     score = measure.compute(states.merged())
-    values = _drawn_scores(measure, states, draw_clips(rng, len(states.clips), limit_draws(states.clips, draws)))
+    values = _drawn_scores(measure, states, draw_clips(rng, states.source_index, limit_draws(states, draws)))
     low, high = _ends(score.value, values, measure.uses_pool)
     low = max(low, 0.0) if measure.uses_pool else low  # a distance
     return Interval(score.value, low, high, len(states.clips), score.count, dict(score.extras))
@@ -102,32 +112,33 @@ def difference_interval(
         MeasureSkippedError: a score is undefined.
     """
     scores = [measure.compute(states.merged()) for states in (first, second)]
-    weights = draw_clips(rng, len(first.clips), limit_draws(first.clips, draws))
+    weights = draw_clips(rng, first.source_index, limit_draws(first, draws))
     values = _drawn_scores(measure, first, weights) - _drawn_scores(measure, second, weights)
     value = scores[0].value - scores[1].value
     low, high = _ends(value, values, measure.uses_pool)
     return Interval(value, low, high, len(first.clips), min(score.count for score in scores), {})
 
 
-def draw_clips(rng: np.random.Generator, clips: int, draws: int) -> np.ndarray:
-    """Draw clips with repetition.
+def draw_clips(rng: np.random.Generator, source_index: np.ndarray, draws: int) -> np.ndarray:
+    """Draw sources with repetition, each with all of its clips.
 
     Args:
         rng: random numbers.
-        clips: number N of clips.
+        source_index: number of the source of each of N clips, (N,).
         draws: number of draws.
 
     Returns:
         How often each clip is in each draw, (draws, N).
     """
-    return rng.multinomial(clips, np.full(clips, 1 / clips), draws).astype(np.float64)
+    sources = int(source_index.max()) + 1
+    return rng.multinomial(sources, np.full(sources, 1 / sources), draws)[:, source_index].astype(np.float64)
 
 
-def limit_draws(states: Sequence[State], draws: int) -> int:
-    """Return the number of draws: 0 for few clips, fewer where a score takes long to compute."""
-    if len(states) < MIN_CLIPS:
+def limit_draws(states: ClipStates, draws: int) -> int:
+    """Return the number of draws: 0 for few sources, fewer where a score takes long to compute."""
+    if len(np.unique(states.source_index)) < MIN_SOURCES:
         return 0
-    size = sum(np.size(value) for value in states[0].values())
+    size = sum(np.size(value) for value in states.clips[0].values())
     return min(draws, DRAWS_OF_LARGE_STATES) if size > LARGE_STATE else draws
 
 

@@ -95,8 +95,7 @@ class Summarizer:
 
     def _cheap_draws(self, clips: Sequence[ClipShard], measure: Measure) -> int:
         """No draws for an emotion where a score takes long to compute."""
-        states = [clip.shard.states[measure.name] for clip in clips if measure.name in clip.shard.states]
-        return 0 if limit_draws(states, self._draws) < self._draws else self._draws
+        return 0 if limit_draws(self._states(clips, measure), self._draws) < self._draws else self._draws
 
     def _interval(self, measure: Measure, clips: Sequence[ClipShard], name: str, draws: int) -> Interval | None:
         states = self._states(clips, measure)
@@ -166,9 +165,9 @@ class Summarizer:
     def _states(self, clips: Sequence[ClipShard], measure: Measure) -> ClipStates:
         """The states of the clips that have one, and of their real videos, each once."""
         clips = [clip for clip in clips if measure.name in clip.shard.states]
-        states = [clip.shard.states[measure.name] for clip in clips]
+        states, sources = [clip.shard.states[measure.name] for clip in clips], [clip.row.source for clip in clips]
         if not measure.uses_pool:
-            return ClipStates(states)
+            return ClipStates(states, sources=sources)
         videos = [real_videos(clip.row, self._default_pools) for clip in clips]
         pool = {
             video: self._pools[video].states[measure.name]
@@ -176,7 +175,7 @@ class Summarizer:
             if video in self._pools and measure.name in self._pools[video].states
         }
         users = np.array([[video in names for names in videos] for video in pool], bool)
-        return ClipStates(states, list(pool.values()), users)
+        return ClipStates(states, list(pool.values()), users, sources)
 
 
 def real_videos(row: EvaluationRow, default_pools: Mapping[str, Sequence[str]]) -> Sequence[str]:

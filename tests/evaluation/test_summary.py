@@ -35,6 +35,22 @@ def test_few_clips_have_no_interval():
     assert np.isnan(score_interval(LIKENESS, states([1.0, 2.0]), np.random.default_rng(0)).low)
 
 
+def test_clips_of_one_source_are_no_evidence_of_their_own():
+    values, sources = [0.1, 0.5, 0.7, 0.8], tuple("abcd")
+    once = score_interval(LIKENESS, states(values), np.random.default_rng(0))
+    copies = dataclasses.replace(states(3 * values), sources=3 * sources)
+    thrice = score_interval(LIKENESS, copies, np.random.default_rng(0))
+    assert (thrice.low, thrice.high) == pytest.approx((once.low, once.high))
+
+
+def test_many_clips_of_few_sources_have_no_interval():
+    clips = [
+        dataclasses.replace(clip, row=dataclasses.replace(clip.row, source=f"{k % 2}.mp4"))
+        for k, clip in enumerate(clips_of("warp", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]))
+    ]
+    assert all(np.isnan(score.interval.low) for score in summarize(clips).groups)
+
+
 def test_a_constant_difference_has_an_interval_of_one_point():
     first, second = states([0.1, 0.5, 0.9]), states([0.0, 0.4, 0.8])
     interval = difference_interval(LIKENESS, first, second, np.random.default_rng(0))

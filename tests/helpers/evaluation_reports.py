@@ -23,7 +23,7 @@ def clips_of(method: str, values: list[float], emotions: str = "happy sad") -> l
     picture = cv2.imencode(".jpg", np.full((8, 24, 3), 128, np.uint8))[1].tobytes()
     return [
         ClipShard(
-            EvaluationRow(f"clip{k}", "cross-id", "s.mp4", names[k % len(names)], "anna", method, "g.mp4"),
+            EvaluationRow(f"clip{k}", "cross-id", f"s{k}.mp4", names[k % len(names)], "anna", method, "g.mp4"),
             Shard({"likeness": clip_state(value, 10)}, {}, 10, 10, picture=picture),
         )
         for k, value in enumerate(values)
