@@ -56,6 +56,9 @@ READ_EXPRESSION = """(text, ...sliders) => {
 }"""
 RESET_EXPRESSION = '() => ""'
 WRITE_CURVE = "() => window.ascclCurve.text()"
+SCROLL_TO_CURVE = """() => requestAnimationFrame(() => {
+  document.getElementById('curve-box').scrollIntoView({behavior: 'smooth', block: 'nearest'});
+})"""
 DRAW_CURVE = "(text) => { window.ascclCurve?.show(text); }"
 JS_ONLY: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -91,10 +94,12 @@ class CurveWidgets:
     Attributes:
         keyframes: hidden; text of the keyframes, see `expression_values`.
         curve: the editor.
+        box: in which it opens.
     """
 
     keyframes: gr.Textbox
     curve: gr.HTML
+    box: gr.Accordion
 
 
 def build_expert_controls() -> ExpertWidgets:
@@ -134,10 +139,10 @@ def build_expert_controls() -> ExpertWidgets:
 
 def build_curve() -> CurveWidgets:
     """Build the box of the curve inside the current Gradio block."""
-    with gr.Accordion("Intensity over time", open=False, elem_id="curve-box"):
+    with gr.Accordion("Intensity over time", open=False, elem_id="curve-box") as box:
         curve = html_widget(html_template=CURVE_TEMPLATE, js_on_load=read_script("keyframes"), elem_id="curve")
     keyframes = gr.Textbox("", visible=False, label="JSON of keyframes, [[seconds, intensity], ...]; empty for none")
-    return CurveWidgets(keyframes, curve)
+    return CurveWidgets(keyframes, curve, box)
 
 
 def connect_expert_controls(expert: ExpertWidgets, curve: CurveWidgets, source: gr.File) -> None:
@@ -167,4 +172,5 @@ def connect_expert_controls(expert: ExpertWidgets, curve: CurveWidgets, source: 
     expert.reset.click(None, None, [expert.expression], js=RESET_EXPRESSION, **JS_ONLY)
     curve.curve.input(None, None, [curve.keyframes], js=WRITE_CURVE, **JS_ONLY)
     curve.keyframes.change(None, [curve.keyframes], None, js=DRAW_CURVE, **JS_ONLY)
+    curve.box.expand(None, None, None, js=SCROLL_TO_CURVE, **JS_ONLY)
     source.change(None, None, [curve.keyframes], js=RESET_EXPRESSION, **JS_ONLY)

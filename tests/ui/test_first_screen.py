@@ -53,6 +53,19 @@ def test_the_preview_does_not_scroll_inside_itself(visit_page, media, width, hei
     assert hidden <= 0
 
 
+@pytest.mark.parametrize(("width", "height"), [(1366, 650), (360, 740)])
+def test_the_chart_of_the_intensity_is_scrolled_into_view_when_it_opens(visit_page, media, width, height):
+    person = visit_page(width, height)
+    person.upload_and_wait(media / "talk.mp4")
+    person.page.click("#curve-box button.label-wrap")
+    person.page.wait_for_function(
+        """() => {
+          const box = document.querySelector("#curve-box").getBoundingClientRect();
+          return document.querySelector("#curve svg") && box.height > 200 && box.top >= 0 && box.bottom <= innerHeight;
+        }"""
+    )
+
+
 @pytest.mark.parametrize(("width", "height"), [(1366, 650), (1366, 900), (2560, 1300)])
 def test_the_examples_below_a_preview_are_not_cut_off(visit_page, media, width, height):
     person = visit_page(width, height)
