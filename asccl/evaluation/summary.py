@@ -52,6 +52,8 @@ class Summarizer:
         clips = sorted(clips, key=lambda clip: (methods.index(clip.row.method), clip.row.setting, clip.row.id))
         for clip in clips:
             self._note_length(clip)
+        for measure in self._measures:
+            self._note_undefined(measure, clips)
         groups = [score for setting in SETTINGS for score in self._score_setting(setting, clips)]
         differences = [d for setting in SETTINGS for d in self._compare_setting(setting, clips)]
         scores = [(clip, self._clip_intervals(clip)) for clip in clips]
@@ -63,6 +65,12 @@ class Summarizer:
             name = f"{clip.row.id} of {clip.row.method}, end"
             reason = f"{clip.shard.unpaired} frames of source or generated video have no partner and are not compared"
             self._left_out[name] = LeftOut(name, reason)
+
+    def _note_undefined(self, measure: Measure, clips: Sequence[ClipShard]) -> None:
+        """List a measure that no clip has, with the first reason: its row in the tables is empty."""
+        reasons = [clip.shard.left_out[measure.name] for clip in clips if measure.name in clip.shard.left_out]
+        if clips and len(reasons) == len(clips):
+            self._left_out[measure.name] = LeftOut(measure.name, f"no clip has it ({reasons[0]})")
 
     def _score_setting(self, setting: str, clips: Sequence[ClipShard]) -> list[GroupScore]:
         scores = []

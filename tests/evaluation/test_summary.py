@@ -51,6 +51,18 @@ def test_many_clips_of_few_sources_have_no_interval():
     assert all(np.isnan(score.interval.low) for score in summarize(clips).groups)
 
 
+def test_a_measure_that_no_clip_has_is_listed_with_a_reason():
+    shard = Shard({}, {"likeness": "it has no reference"}, 10, 10)
+    clips = [dataclasses.replace(clip, shard=shard) for clip in clips_of("warp", [0.1, 0.2])]
+    assert [str(entry) for entry in summarize(clips).left_out] == ["likeness: no clip has it (it has no reference)"]
+
+
+def test_a_measure_that_one_clip_has_is_not_listed():
+    first, second = clips_of("warp", [0.1, 0.2])
+    second = dataclasses.replace(second, shard=Shard({}, {"likeness": "it has no reference"}, 10, 10))
+    assert summarize([first, second]).left_out == ()
+
+
 def test_a_constant_difference_has_an_interval_of_one_point():
     first, second = states([0.1, 0.5, 0.9]), states([0.0, 0.4, 0.8])
     interval = difference_interval(LIKENESS, first, second, np.random.default_rng(0))
