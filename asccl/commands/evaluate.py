@@ -49,7 +49,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("manifest", metavar="MANIFEST", type=Path, help="CSV or JSONL file, see below")
     parser.add_argument("-o", "--output", metavar="REPORT.jsonl", type=Path, help="write the report as JSON lines")
     parser.add_argument(
-        "--measures", metavar="NAMES", help="comma-separated; default: all. `--measures help` lists them"
+        "--measures",
+        metavar="NAMES",
+        action=_MeasureNames,
+        help="comma-separated; default: all. `--measures help` lists them",
     )
     parser.add_argument(
         "--weights",
@@ -108,15 +111,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
+class _MeasureNames(argparse.Action):
+    """Keeps the names of measures; `help` prints all names and exits, with or without a manifest."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        if values == "help":
+            from asccl.evaluation.registry import MEASURES
+
+            print("\n".join(MEASURES))
+            parser.exit()
+        setattr(namespace, self.dest, values)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate a manifest. Returns the exit status."""
     from asccl.evaluation.manifest_reader import read_evaluation_manifest
     from asccl.evaluation.registry import MEASURES
     from asccl.evaluation.tables import FORMATS, format_tables, report_tables
 
-    if arguments.measures == "help":
-        print("\n".join(MEASURES))
-        return 0
     if arguments.format not in FORMATS:
         raise SettingError(f"there is no format {arguments.format!r}", f"choose from {', '.join(FORMATS)}")
     if arguments.draws < 1 or arguments.sheet_rows < 1:
@@ -124,6 +138,11 @@ def run(arguments: argparse.Namespace) -> int:
     names = _parse_names(arguments.measures, MEASURES)
     weights = _parse_weights(arguments.weights)
     manifest = read_evaluation_manifest(arguments.manifest)
+    if all(row.generated is None for row in manifest.rows):
+        print(
+            f"asccl: {arguments.manifest.name} lists no generated video: only the baselines are measured",
+            file=sys.stderr,
+        )
     with InterruptHandler() as interrupts:
         try:
             report, failures = _evaluate(arguments, manifest, names, weights, interrupts)

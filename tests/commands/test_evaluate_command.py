@@ -102,6 +102,20 @@ def test_a_bad_option_is_one_line(tmp_path, capsys, options, message):
     assert message in capsys.readouterr().err
 
 
+def test_the_measures_are_listed_without_a_manifest(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["evaluate", "--measures", "help"])
+    assert "lip-correlation" in capsys.readouterr().out.splitlines()
+
+
+def test_a_manifest_of_sources_alone_measures_the_baselines_and_says_so(tmp_path, capsys, clip):
+    (tmp_path / "sources.csv").write_text(f"id,setting,source\ntalk,intra-id,{clip}\n")
+    assert main(["evaluate", str(tmp_path / "sources.csv"), "--measures", "lip-correlation"]) == 0
+    printed = capsys.readouterr()
+    assert "sources.csv lists no generated video: only the baselines are measured" in printed.err
+    assert "| measure | copy | shuffled |" in printed.out
+
+
 def test_a_missing_manifest_is_one_line(tmp_path, capsys):
     assert main(["evaluate", str(tmp_path / "gone.csv")]) == 3
     assert capsys.readouterr().err.count("\n") == 1
