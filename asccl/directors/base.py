@@ -46,6 +46,7 @@ class Target:
         seed: which natural variant of the emotion; 0 is the plain one.
         source_probabilities: probability of each emotion in the source, in the order of `EMOTIONS`, (7,); None where
             it is unknown.
+        source_readings: likewise by each network of the adaptation, (networks, 7); None where they are unknown.
         offsets: added to the change of each unit at intensity 1, (52,), as adapted to one face; 0 adds nothing.
         removal: 0 to 1, share that is taken away of what the source shows against the emotion; None is the intensity,
             up to 1. One number, or one of each frame, (T,).
@@ -61,6 +62,7 @@ class Target:
     intensity: np.ndarray | float = 1.0
     seed: int = 0
     source_probabilities: np.ndarray | None = None
+    source_readings: np.ndarray | None = None
     offsets: np.ndarray | float = 0.0
     removal: np.ndarray | float | None = None
     second_emotion: str | None = None

@@ -14,6 +14,7 @@ import numpy as np
 
 from asccl.directors.base import Target, emotion_weights
 from asccl.directors.contradictions import contradiction_change, grin_opening, unit_levels
+from asccl.directors.lasting import BROW_UNITS, brow_removal, calm_tolerance, reading_relief
 from asccl.directors.lip_parting import parting_share, preset_parting
 from asccl.morphable.emotions import MAX_UNIT_TARGETS, PRESETS, expand_units, max_unit_intensity, variant_factors
 from asccl.morphable.groups import add_groups, group_change, group_lip_gain
@@ -33,11 +34,6 @@ MAX_SPEAKING_LEVELS = {  # of a calm speaker, by unit
 }
 MIN_TARGET_SHARE = 0.55  # of a target, by which a unit is raised whatever the resting face has of it
 MIN_COEFFICIENT, MAX_COEFFICIENT = -0.5, 1.6
-# share of the preset of an emotion that networks read in the source, by which an edit moves away from it
-NEUTRAL_RELIEF = 0.6
-BROW_RELIEF = 0.4  # likewise of the brows, for another emotion
-BROW_UNITS = ("browInnerUp", "browOuterUp", "browDown")
-MIN_READING, CLEAR_READING = 0.08, 0.35  # probability from which on an emotion counts as shown, and fully so
 MIN_LIP_GAIN = 0.3  # to which groups may lower the opening of the lips
 # share of the opening that a grin holds by which the lips close
 GRIN_CLOSING = {
@@ -140,37 +136,6 @@ def blend_presets(weights: np.ndarray, names: tuple[str, ...]) -> PresetBlend:
     )
 
 
-def lasting_relief(
-    weights: np.ndarray, targets: np.ndarray, source_probabilities: np.ndarray | None, names: tuple[str, ...]
-) -> np.ndarray:
-    """Change of the units by which an edit moves away from what a source shows, (52,).
-
-    A scowl that a face never leaves looks like its identity to the fit of the head model, and its units are near 0. The
-    networks read it nevertheless. Neutral moves against the preset of the emotion that they read, any other emotion
-    against the brows of that preset where it does not ask for the same.
-
-    Args:
-        weights: share of each emotion in the edit, (7,), sum 1.
-        targets: of the units in the edit, (52,).
-        source_probabilities: of the emotions in the source, (7,); None if unknown.
-        names: of the 52 units.
-    """
-    change = np.zeros(len(names))
-    if source_probabilities is None:
-        return change
-    neutral = float(weights[EMOTIONS.index("neutral")])
-    brows = expand_units(dict.fromkeys(BROW_UNITS, 1.0), names)
-    visibility = np.clip((source_probabilities - MIN_READING) / (CLEAR_READING - MIN_READING), 0, 1)
-    for share, weight, emotion in zip(visibility, weights, EMOTIONS, strict=True):
-        if emotion == "happy":  # a smile shows in the coefficients, and is taken away by them
-            continue
-        units = expand_units(PRESETS[emotion].units, names)
-        opposed = brows * (units * targets <= 0)
-        other = max(1 - neutral - float(weight), 0.0)
-        change -= share * (neutral * NEUTRAL_RELIEF + other * BROW_RELIEF * opposed) * units
-    return change
-
-
 class PresetDirector:
     """Direct a face to one of the seven emotions, or to a mix of two, by the table `PRESETS`."""
 
@@ -185,11 +150,15 @@ class PresetDirector:
         residuals = np.where(targets > 0, 1.0, blend.residuals)
         bounds = expand_units(MAX_UNIT_TARGETS, self.names, default=MAX_COEFFICIENT)
         calm = max_resting_levels(self.names)
-        relief = lasting_relief(weights, targets, target.source_probabilities, self.names)
+        readings = target.source_readings
+        removed_brows, evidence = brow_removal(motion, weights, targets, calm, readings, self.names)
+        relief = reading_relief(weights, targets, target.source_probabilities, self.names)
+        relief *= 1 - evidence * expand_units(dict.fromkeys(BROW_UNITS, 1.0), self.names)
+        tolerance = calm_tolerance(calm, weights, readings, self.names)
         direction = Direction(
             added_change(resting_coefficients(motion), targets, bounds, calm) + target.offsets + relief,
             blend.max_intensity,
-            contradiction_change(motion, residuals, calm),
+            contradiction_change(motion, residuals, tolerance) + removed_brows,
             blend.motion_gain,
             blend.lip_gain,
             blend.grin_closing * grin_opening(motion, self.head),

@@ -11,6 +11,7 @@ import numpy as np
 
 from asccl.directors.base import Target, emotion_weights
 from asccl.directors.contradictions import contradiction_change, grin_opening
+from asccl.directors.lasting import brow_removal, calm_tolerance
 from asccl.directors.lip_parting import parting_share
 from asccl.directors.preset import (
     MAX_RESTING_LEVEL,
@@ -88,17 +89,20 @@ class ReferenceDirector:
     def __call__(self, motion: Motion, target: Target) -> Motion:
         """See `Director`; needs `target.reference`."""
         assert target.reference is not None
-        blend = blend_presets(emotion_weights(target), self.names)
+        weights, readings = emotion_weights(target), target.source_readings
+        blend = blend_presets(weights, self.names)
         mean = 0.5 * (target.reference.mean + target.reference.mean[self.mirror])
         calm = max_resting_levels(self.names)
         own = np.clip(mean - calm, 0, None)
         targets = (PRESET_GAIN * blend.targets + REFERENCE_GAIN * own) * variant_factors(target.seed, self.names)
         targets = np.where(np.abs(targets) > MIN_UNIT_TARGET, targets, 0)
         bounds = expand_units(MAX_UNIT_TARGETS, self.names, default=MAX_UNIT_TARGET)
+        removed_brows, _ = brow_removal(motion, weights, targets, calm, readings, self.names)
+        tolerance = calm_tolerance(calm, weights, readings, self.names)
         direction = Direction(
             added_change(resting_coefficients(motion), targets, bounds, calm) + target.offsets,
             blend.max_intensity,
-            contradiction_change(motion, np.where(targets > 0, 1.0, blend.residuals), calm),
+            contradiction_change(motion, np.where(targets > 0, 1.0, blend.residuals), tolerance) + removed_brows,
             blend.motion_gain,
             blend.lip_gain,
             blend.grin_closing * grin_opening(motion, self.head),

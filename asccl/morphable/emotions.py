@@ -31,7 +31,7 @@ cheekSquint          -0.20      0.20     -0.15      0.50         .      0.10  # 
 eyeSquint             0.55      0.55         .      0.40      0.30     -0.40  # AU 7
 noseSneer             0.15      1.30     -0.10      0.25         .         .  # AU 9
 eyeBlink                 .      0.25         .         .      0.40     -0.10  # AU 43
-mouthUpperUp          0.30      1.30      0.20      0.10         .         .  # AU 10
+mouthUpperUp          0.15      1.30      0.20      0.10         .         .  # AU 10
 mouthSmile               .         .         .      0.42         .         .  # AU 12
 mouthDimple          -0.10         .         .      0.35      0.20         .  # AU 14
 mouthFrown            0.10      0.25      0.15     -0.40      0.90     -0.10  # AU 15
@@ -52,12 +52,11 @@ eyeSquint             0.00         .         .      0.20         .         .    
 noseSneer             0.00         .         .         .         .         .      0.00  # AU 9
 mouthUpperUp          0.00         .         .         .         .      0.20         .  # AU 10
 mouthSmile            0.00      0.00      0.00      0.00         .      0.00      0.10  # AU 12
-mouthDimple           0.00      0.00      0.00      0.00         .         .      0.00  # AU 14
+mouthDimple              .      0.00      0.00      0.00         .         .      0.00  # AU 14
 mouthFrown            0.00         .         .         .      0.00         .      0.40  # AU 15
 mouthLowerDown        0.00         .         .         .         .         .         .  # AU 16
 mouthShrugLower       0.00         .         .         .      0.00         .         .  # AU 17
-mouthStretch          0.00         .         .         .         .         .         .  # AU 20
-mouthPress            0.00      0.00      0.00      0.00         .      0.00      0.00  # AU 24
+mouthPress               .         .      0.00      0.00         .      0.00      0.00  # AU 24
 """
 # Intensity times strength beyond which a unit of an emotion grows no further. Lids open only so far: without these
 # bounds a strong fear frowns more and more over eyes that stay as they are, and reads as sad.
@@ -96,7 +95,7 @@ def parse_unit_table(table: str) -> dict[str, dict[str, float]]:
 _units, _residuals = parse_unit_table(UNIT_TARGETS), parse_unit_table(RESIDUALS)
 PRESETS: dict[str, Preset] = {
     "neutral": Preset({}, _residuals["neutral"], lip_gain=0.9, motion_gain=0.6),
-    "angry": Preset(_units["angry"], _residuals["angry"], lip_gain=1.25),
+    "angry": Preset(_units["angry"], _residuals["angry"], lip_gain=1.1),
     "disgusted": Preset(_units["disgusted"], _residuals["disgusted"], lip_gain=0.95),
     "fear": Preset(_units["fear"], _residuals["fear"], lip_gain=1.2),
     "happy": Preset(_units["happy"], _residuals["happy"], lip_gain=1.05),

@@ -102,6 +102,16 @@ def test_neutral_takes_emotion_away():
         assert level(new, name) < 0.3
 
 
+def test_a_face_that_turns_neutral_keeps_the_width_of_its_mouth():
+    source = motion(mouthStretchLeft=0.3, mouthDimpleLeft=0.3, mouthPressLeft=0.3)
+    new = PRESET(source, Target("neutral"))
+    assert all(level(new, unit) > 0.25 for unit in ("mouthStretchLeft", "mouthDimpleLeft", "mouthPressLeft"))
+
+
+def test_anger_keeps_pressed_lips():
+    assert level(PRESET(motion(mouthPressLeft=0.4), Target("angry")), "mouthPressLeft") == pytest.approx(0.4)
+
+
 def test_what_contradicts_is_removed_even_where_nothing_is_added():
     edited = PRESET(motion(mouthSmileLeft=0.7, mouthSmileRight=0.7), Target("sad", intensity=0.0, removal=1.0))
     assert level(edited, "mouthSmileLeft") < 0.1

@@ -1,12 +1,13 @@
 """Directions in which an emotion may be adapted: parts of its preset, and action units of FACS that belong to it.
 
 Free offsets of single units move a face to where a network looks, not to where the emotion is. Every direction moves
-both sides of the face equally, and nothing but units that the emotion involves (Ekman and Friesen 1978; EMFACS).
+both sides of the face equally. Offsets raise nothing but signs of the emotion (`SIGNS`): networks reward a wrinkled
+nose or lowered lip corners in anger as well, but people take the first for disgust and the second for sadness.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -29,6 +30,7 @@ REGIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 MOUTH_REGIONS = ("upper lip", "lip corners", "lower lip")
 REGION_RANGE = (-0.5, 0.8)  # change of a region's share in the preset
+OTHER_RANGE = (-0.5, 0.0)  # likewise of the units of a preset that are no signs of its emotion
 MAX_ACTION = 0.5  # of a unit, added by an action
 MOUTH_PRICE = 2.0  # of a direction that moves the lips, over that of another one
 MIN_EMOTION_WEIGHT = 0.25  # share of an emotion in a reference from which on its actions are allowed
@@ -47,6 +49,7 @@ ACTIONS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "lower lip corners": {"mouthFrown": 1.0, "mouthShrugLower": 0.4},  # AU 15 + 17
         "part lips": {"mouthLowerDown": 1.0, "mouthUpperUp": 0.3},  # AU 16 + 25
         "stretch lips": {"mouthStretch": 1.0},  # AU 20
+        "press lips": {"mouthPress": 1.0},  # AU 24
         "droop lids": {"eyeBlink": 0.6, "eyeSquint": 0.3},  # AU 43
         "relax brows": {"browDown": -1.0},
         "lower raised brows": {"browInnerUp": -1.0, "browOuterUp": -0.5},
@@ -60,12 +63,43 @@ NEUTRAL_ACTIONS = "relax brows", "lower raised brows", "relax lids", "relax chee
 EMOTION_ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "neutral": NEUTRAL_ACTIONS,
-        "angry": ("lower brows", "tighten lids", "wrinkle nose", "part lips", "lower lip corners"),
+        "angry": ("lower brows", "raise lids", "part lips", "press lips"),
         "disgusted": ("raise cheeks", "tighten lids", "wrinkle nose", "raise upper lip"),
         "fear": ("raise inner brows", "raise brows", "raise lids", "part lips", "stretch lips"),
         "happy": ("smile", "raise cheeks", "part lips"),
         "sad": ("raise inner brows", "lower lip corners", "droop lids"),
         "surprised": ("raise brows", "raise lids", "part lips"),
+    }
+)
+# Units that may grow beyond the preset, by the action units of the prototypes in the FACS Investigator's Guide (Ekman,
+# Friesen and Hager 2002, table 10-2). AU 10 of anger is left out, since it is what people take for disgust.
+SIGNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "neutral": (),
+        # AU 4 5 7 17 24 25; the outer brows rise as far as browDown lowers them
+        "angry": (
+            *("browDown", "browOuterUp", "eyeWide", "eyeSquint"),
+            *("mouthShrugLower", "mouthShrugUpper", "mouthPress", "mouthLowerDown"),
+        ),
+        # AU 9 10 15 16 17, and AU 6 7 43 of eyes that narrow with the nose
+        "disgusted": (
+            *("noseSneer", "mouthUpperUp", "mouthFrown", "mouthLowerDown", "mouthShrugLower", "mouthShrugUpper"),
+            *("cheekSquint", "eyeSquint", "eyeBlink"),
+        ),
+        # AU 1 2 4 5 20 25
+        "fear": ("browInnerUp", "browOuterUp", "browDown", "eyeWide", "mouthStretch", "mouthLowerDown"),
+        # AU 6 12 25; a broad smile also deepens the corners and lifts the upper lip
+        "happy": (
+            *("cheekSquint", "eyeSquint", "noseSneer", "mouthSmile", "mouthDimple", "mouthStretch"),
+            *("mouthUpperUp", "mouthLowerDown"),
+        ),
+        # AU 1 4 15 17 43
+        "sad": (
+            *("browInnerUp", "browOuterUp", "browDown", "mouthFrown", "mouthShrugLower", "mouthShrugUpper"),
+            *("eyeBlink", "eyeSquint", "mouthDimple"),
+        ),
+        # AU 1 2 5 25
+        "surprised": ("browInnerUp", "browOuterUp", "eyeWide", "mouthLowerDown", "mouthStretch"),
     }
 )
 MIN_HAPPINESS = 0.2  # probability of happy in a source from which on its smile may be removed further
@@ -104,14 +138,17 @@ def adaptation_directions(
         The directions; none of them changes a unit of speech. Those of neutral only take away.
     """
     weighted = dict(zip(EMOTIONS, emotion_weights, strict=True))
+    main = [e for e, w in weighted.items() if w >= MIN_EMOTION_WEIGHT]
     free = ~speech_unit_mask(names)
     targets = sum(w * expand_units(PRESETS[e].units, names) for e, w in weighted.items()) * free
+    signs = (targets < 0) | (_mask({u for e in main for u in SIGNS[e]}, names) > 0)
+    parts = {region: (targets * signs * _mask(units, names), REGION_RANGE) for region, units in REGIONS.items()}
+    parts["other units"] = targets * ~signs, OTHER_RANGE
     directions = []
-    for region, units in REGIONS.items():
-        part = targets * expand_units(dict.fromkeys(units, 1.0), names)
+    for region, (part, limits) in parts.items():
         if np.abs(part).max() > 0:
-            directions.append(_direction(region, part, *REGION_RANGE, region in MOUTH_REGIONS))
-    allowed = [a for e, w in weighted.items() if w >= MIN_EMOTION_WEIGHT for a in EMOTION_ACTIONS[e]]
+            directions.append(_direction(region, part, *limits, region in MOUTH_REGIONS))
+    allowed = [a for e in main for a in EMOTION_ACTIONS[e]]
     happy = EMOTIONS.index("happy")
     smiles = source_probabilities is not None and source_probabilities[happy] >= MIN_HAPPINESS
     if smiles and emotion_weights[happy] == 0:
@@ -120,6 +157,11 @@ def adaptation_directions(
         change = expand_units(dict(ACTIONS[action]), names) * free
         directions.append(_direction(action, change, 0.0, MAX_ACTION, _moves_lips(action)))
     return directions
+
+
+def _mask(units: Iterable[str], names: tuple[str, ...]) -> np.ndarray:
+    """1 for each of some units, on both sides, else 0, (52,)."""
+    return expand_units(dict.fromkeys(units, 1.0), names)
 
 
 def _direction(name: str, units: np.ndarray, low: float, high: float, moves_lips: bool) -> Direction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asccl.editing.adaptation.directions import ACTIONS, EMOTION_ACTIONS, adaptation_directions
+from asccl.editing.adaptation.directions import ACTIONS, EMOTION_ACTIONS, SIGNS, adaptation_directions
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.emotions import expand_units
@@ -34,6 +34,33 @@ def test_every_direction_moves_both_sides_equally(emotion):
 def test_neutral_only_takes_away():
     actions = [d for d in adaptation_directions(certain("neutral"), HEAD.names) if d.name != "remove smile"]
     assert all((d.units <= 0).all() for d in actions)
+
+
+MAX_SIDE_EFFECT = 0.3  # of an action on a unit that is no sign: a wrinkled nose lifts the lip
+
+
+@pytest.mark.parametrize("emotion", [e for e in EMOTIONS if e != "neutral"])
+def test_nothing_but_signs_of_the_emotion_may_grow(emotion):
+    signs = expand_units(dict.fromkeys(SIGNS[emotion], 1.0), HEAD.names) > 0
+    growing = [d for d in adaptation_directions(certain(emotion), HEAD.names) if d.high > 0]
+    assert all(d.units[~signs].max() <= MAX_SIDE_EFFECT for d in growing)
+
+
+@pytest.mark.parametrize("unit", ["noseSneerLeft", "mouthUpperUpLeft", "mouthFrownLeft"])
+def test_an_adapted_anger_gets_no_sign_of_disgust_or_sadness(unit):
+    growing = [d for d in adaptation_directions(certain("angry"), HEAD.names) if d.name != "part lips"]
+    assert all(d.high * d.units[HEAD.index[unit]] <= 0 for d in growing)
+
+
+def test_a_small_part_of_a_preset_that_is_no_sign_may_shrink():
+    (other,) = [d for d in adaptation_directions(certain("angry"), HEAD.names) if d.name == "other units"]
+    assert other.units[HEAD.index["noseSneerLeft"]] > 0
+    assert (other.low, other.high) == (-0.5, 0)
+
+
+def test_signs_are_known_units():
+    units = {u for signs in SIGNS.values() for u in signs}
+    assert all(expand_units({unit: 1.0}, HEAD.names).any() for unit in units)
 
 
 def test_a_smile_may_go_from_a_neutral_face_whatever_the_source():
