@@ -23,10 +23,13 @@ from asccl.morphable.emotions import PRESETS, expand_units, unit_indices
 from asccl.types import EMOTIONS, Motion
 
 # probability that every network gives to a group of emotions, from which on it is evidence, and full evidence
-READING_RANGE = (0.25, 0.6)
+READING_RANGE = (0.35, 0.65)
 NEUTRAL_RANGE = (0.45, 0.2)  # likewise of neutral, as evidence of any other emotion
 SHOWN_RANGE = (0.0, 0.15)  # level of brows beyond a calm speaker's, likewise
 REMOVED_BROWS = 0.5  # share of the brows of a preset by which evidence moves them back
+# edits that move brows back by no more than the coefficients show: neutral would overshoot, a wrinkled nose lowers brows
+# itself, and surprise raises them itself
+EXEMPT_EMOTIONS = ("neutral", "disgusted", "surprised")
 MIN_TOLERANCE = 0.5  # share of a calm speaker's levels that stays on a face that shows an emotion all through
 
 # share of the preset of an emotion that one network reads in the source, by which an edit moves away from it
@@ -123,14 +126,15 @@ def brow_removal(
     change, largest = np.zeros((len(motion), len(names))), 0.0
     if readings is None:
         return change, largest
-    excess, share = unit_levels(motion) - calm, REMOVED_BROWS * (1 - float(weights[EMOTIONS.index("neutral")]))
+    excess = unit_levels(motion) - calm
+    share = 1 - float(sum(weights[EMOTIONS.index(e)] for e in EXEMPT_EMOTIONS))
     brows = expand_units(dict.fromkeys(BROW_UNITS, 1.0), names)
     for expression in BROW_EXPRESSIONS.values():
         indices = [i for unit in expression.units for i in unit_indices(unit, names)]
         evidence = group_evidence(readings, expression.emotions) * _ramp(excess[:, indices].mean(1), SHOWN_RANGE)
         units = brows * expand_units(PRESETS[expression.preset].units, names)
-        change -= share * evidence[:, None] * np.where(units * targets <= 0, units, 0)
-        largest = max(largest, share / REMOVED_BROWS * float(np.median(evidence)))
+        change -= share * REMOVED_BROWS * evidence[:, None] * np.where(units * targets <= 0, units, 0)
+        largest = max(largest, share * float(np.median(evidence)))
     return change, largest
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from asccl.directors.base import Target, emotion_weights
 from asccl.directors.contradictions import contradiction_change, grin_opening, unit_levels
-from asccl.directors.lasting import BROW_UNITS, brow_removal, calm_tolerance, reading_relief
+from asccl.directors.lasting import brow_removal, calm_tolerance, reading_relief
 from asccl.directors.lip_parting import parting_share, preset_parting
 from asccl.morphable.emotions import MAX_UNIT_TARGETS, PRESETS, expand_units, max_unit_intensity, variant_factors
 from asccl.morphable.groups import add_groups, group_change, group_lip_gain
@@ -153,7 +153,7 @@ class PresetDirector:
         readings = target.source_readings
         removed_brows, evidence = brow_removal(motion, weights, targets, calm, readings, self.names)
         relief = reading_relief(weights, targets, target.source_probabilities, self.names)
-        relief *= 1 - evidence * expand_units(dict.fromkeys(BROW_UNITS, 1.0), self.names)
+        relief *= 1 - evidence * removed_brows.any(0)  # what is removed needs no relief
         tolerance = calm_tolerance(calm, weights, readings, self.names)
         direction = Direction(
             added_change(resting_coefficients(motion), targets, bounds, calm) + target.offsets + relief,

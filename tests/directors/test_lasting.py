@@ -62,9 +62,23 @@ def test_frames_without_a_scowl_lose_nothing():
     assert (removed[-20:] == 0).all()
 
 
+@pytest.mark.parametrize("emotion", ["neutral", "disgusted", "surprised"])
+def test_some_emotions_remove_a_scowl_no_further_than_the_coefficients_show_it(emotion):
+    assert brow_removal(np.stack([ANGRY, ANGRY]), emotion).max() <= 0.35
+
+
 @pytest.mark.parametrize("emotion", ["angry", "sad", "fear"])
 def test_a_scowl_stays_where_the_emotion_asks_for_lowered_brows(emotion):
     assert (brow_removal(np.stack([ANGRY, ANGRY]), emotion) == 0).all()
+
+
+@pytest.mark.parametrize("emotion", ["neutral", "disgusted", "surprised"])
+def test_an_edit_that_removes_no_scowl_further_keeps_its_relief(emotion):
+    def added(readings: np.ndarray | None) -> np.ndarray:
+        target = Target(emotion, removal=0.0, source_probabilities=ANGRY, source_readings=readings)
+        return PRESET(motion(0.35), target).coefficients
+
+    np.testing.assert_array_equal(added(np.stack([ANGRY, ANGRY])), added(None))
 
 
 def test_neutral_leaves_a_calm_speaker_their_levels():
