@@ -27,8 +27,8 @@ READING_RANGE = (0.35, 0.65)
 NEUTRAL_RANGE = (0.45, 0.2)  # likewise of neutral, as evidence of any other emotion
 SHOWN_RANGE = (0.0, 0.15)  # level of brows beyond a calm speaker's, likewise
 REMOVED_BROWS = 0.5  # share of the brows of a preset by which evidence moves them back
-# edits that move brows back by no more than the coefficients show: neutral would overshoot, a wrinkled nose lowers brows
-# itself, and surprise raises them itself
+# edits that move brows back by no more than the coefficients show: neutral would overshoot, a wrinkled nose lowers
+# brows itself, and surprise raises them itself
 EXEMPT_EMOTIONS = ("neutral", "disgusted", "surprised")
 MIN_TOLERANCE = 0.5  # share of a calm speaker's levels that stays on a face that shows an emotion all through
 

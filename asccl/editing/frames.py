@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from asccl.editing.adaptation.measures import read_networks
 from asccl.editing.adaptation.samples import AdaptationSample, FacePatch, place_landmarks, select_samples
 from asccl.editing.cache import KeyedCache
 from asccl.editing.models import Models
@@ -106,6 +107,13 @@ def mean_emotion_probabilities(samples: Sequence[FaceSample], network: Expressio
     if not samples:
         return None
     return network.predict(np.stack([expression_crop(s.image, s.landmarks) for s in samples]))[0].mean(0)
+
+
+def read_emotions(samples: Sequence[FaceSample]) -> np.ndarray | None:
+    """Mean probability of each emotion by each network of the adaptation, (networks, 7); None without frames."""
+    if not samples:
+        return None
+    return np.stack(read_networks(np.stack([expression_crop(s.image, s.landmarks) for s in samples]))[1])
 
 
 class FrameSampler:

@@ -14,13 +14,12 @@ from asccl.directors.base import Director, ReferenceStyle, Target, emotion_weigh
 from asccl.directors.preset import PresetDirector
 from asccl.directors.reference import ReferenceDirector
 from asccl.editing.adaptation.adapt import Adaptation, FaceEvaluator, adapt, adaptation_goal
-from asccl.editing.adaptation.measures import load_networks, read_networks
-from asccl.editing.frames import EditFrames, ObservedFace, mean_emotion_probabilities
+from asccl.editing.adaptation.measures import load_networks
+from asccl.editing.frames import EditFrames, ObservedFace, mean_emotion_probabilities, read_emotions
 from asccl.editing.keyframes import intensity_over_time
 from asccl.editing.models import Models
 from asccl.editing.renderer_selection import WARP_SELECTION, mean_embedding, renderer_files, select_renderer
 from asccl.editing.strength import identity_preserving_strength, min_identity_cosine
-from asccl.face.crop import expression_crop
 from asccl.face.easing import smoothstep
 from asccl.files import file_key
 from asccl.morphable.anny_head import AnnyHead
@@ -92,7 +91,7 @@ def plan_edit(
         reference,
         seed=request.seed,
         source_probabilities=source,
-        source_readings=cached_step("source readings", lambda: read_source(face)),
+        source_readings=cached_step("source readings", lambda: read_emotions(face.samples)),
         second_emotion=request.second_emotion,
         second_share=request.second_share,
     )
@@ -112,17 +111,6 @@ def plan_edit(
     edited = director(motion, scaled)
     render_plan = renderer.plan(motion, edited)
     return EditPlan(scaled, adapted.strength, adapted.report, motion, edited, renderer, render_plan, report)
-
-
-def read_source(face: ObservedFace) -> np.ndarray | None:
-    """Mean probability of each emotion in the source by each network of the adaptation, (networks, 7).
-
-    face: the person. Returns None without samples.
-    """
-    if not face.samples:
-        return None
-    crops = np.stack([expression_crop(s.image, s.landmarks) for s in face.samples])
-    return np.stack(read_networks(crops)[1])
 
 
 def is_planned(request: EditRequest, face: ObservedFace, reference: ReferenceStyle | None = None) -> bool:

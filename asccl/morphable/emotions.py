@@ -9,7 +9,8 @@ for what they cost; a smile has more of the lip corners instead, which people lo
 networks, the one that people confuse less was taken: anger raises the upper lip little and keeps the eyes open under
 lowered brows, since people take narrow eyes for disgust or sadness. Disgust wrinkles the nose, which itself lowers the
 brows, so that browDown takes a part of that back. Fear raises the whole brow and draws it inwards: with its outer end
-lowered it reads as sad.
+lowered it reads as sad. Pressed lips stay for anger, whose sign they are; neutral leaves stretched, dimpled and pressed
+lips, which hold the width of a mouth whose smile goes.
 """
 
 from __future__ import annotations
