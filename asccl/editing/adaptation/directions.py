@@ -71,8 +71,8 @@ EMOTION_ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "surprised": ("raise brows", "raise lids", "part lips"),
     }
 )
-# Units that may grow beyond the preset, by the action units of EMFACS (Friesen and Ekman 1983) and of the prototypes in the
-# FACS Investigator's Guide (Ekman, Friesen and Hager 2002). AU 10 of anger is left out: people take it for disgust.
+# Units that may grow beyond the preset, by the action units of EMFACS (Friesen and Ekman 1983) and of the prototypes in
+# the FACS Investigator's Guide (Ekman, Friesen and Hager 2002). AU 10 of anger is left out: people take it for disgust.
 SIGNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "neutral": (),
