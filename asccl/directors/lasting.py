@@ -79,6 +79,11 @@ def emotional_evidence(readings: np.ndarray | None) -> float:
     return 0.0 if readings is None else _ramp(readings[:, EMOTIONS.index("neutral")].max(), NEUTRAL_RANGE)
 
 
+def opposing_share(weights: np.ndarray) -> float:
+    """Share of an edit that is none of `EXEMPT_EMOTIONS`. weights: share of each emotion, (7,), sum 1."""
+    return 1 - float(sum(weights[EMOTIONS.index(e)] for e in EXEMPT_EMOTIONS))
+
+
 def calm_tolerance(
     calm: np.ndarray, weights: np.ndarray, readings: np.ndarray | None, names: tuple[str, ...]
 ) -> np.ndarray:
@@ -95,10 +100,11 @@ def calm_tolerance(
     """
     upper_face = np.array([not name.startswith(("mouth", "jaw", "tongue", "cheekPuff")) for name in names])
     lost = weights[EMOTIONS.index("neutral")] * emotional_evidence(readings) * upper_face
+    opposing = opposing_share(weights)
     for expression in BROW_EXPRESSIONS.values():
         for unit in expression.units:
             indices = unit_indices(unit, names)
-            lost[indices] = np.maximum(lost[indices], group_evidence(readings, expression.emotions))
+            lost[indices] = np.maximum(lost[indices], opposing * group_evidence(readings, expression.emotions))
     return calm * (1 - (1 - MIN_TOLERANCE) * lost)
 
 
@@ -127,7 +133,7 @@ def brow_removal(
     if readings is None:
         return change, largest
     excess = unit_levels(motion) - calm
-    share = 1 - float(sum(weights[EMOTIONS.index(e)] for e in EXEMPT_EMOTIONS))
+    share = opposing_share(weights)
     brows = expand_units(dict.fromkeys(BROW_UNITS, 1.0), names)
     for expression in BROW_EXPRESSIONS.values():
         indices = [i for unit in expression.units for i in unit_indices(unit, names)]

@@ -93,5 +93,11 @@ def test_neutral_tolerates_less_on_a_face_that_no_network_reads_as_neutral():
     assert tolerance[HEAD.index["mouthSmileLeft"]] == calm[HEAD.index["mouthSmileLeft"]]
 
 
+@pytest.mark.parametrize("emotion", ["disgusted", "surprised"])
+def test_an_exempt_emotion_leaves_the_brows_their_levels(emotion):
+    calm, weights = max_resting_levels(HEAD.names), np.eye(len(EMOTIONS))[EMOTIONS.index(emotion)]
+    np.testing.assert_array_equal(calm_tolerance(calm, weights, np.stack([ANGRY, ANGRY]), HEAD.names), calm)
+
+
 def test_a_source_without_readings_gives_no_evidence():
     assert group_evidence(None, ("angry",)) == emotional_evidence(None) == 0
