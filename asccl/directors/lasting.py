@@ -71,12 +71,12 @@ def group_evidence(readings: np.ndarray | None, emotions: tuple[str, ...]) -> fl
     if readings is None:
         return 0.0
     probability = readings[:, [EMOTIONS.index(e) for e in emotions]].sum(1).min()
-    return _ramp(probability, READING_RANGE)
+    return float(_ramp(probability, READING_RANGE))
 
 
 def emotional_evidence(readings: np.ndarray | None) -> float:
     """Evidence, 0 to 1, that a source is not neutral. readings: see `group_evidence`."""
-    return 0.0 if readings is None else _ramp(readings[:, EMOTIONS.index("neutral")].max(), NEUTRAL_RANGE)
+    return 0.0 if readings is None else float(_ramp(readings[:, EMOTIONS.index("neutral")].max(), NEUTRAL_RANGE))
 
 
 def opposing_share(weights: np.ndarray) -> float:
@@ -174,6 +174,6 @@ def reading_relief(
     return change
 
 
-def _ramp(value: np.ndarray | float, limits: tuple[float, float]) -> np.ndarray | float:
+def _ramp(value: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     start, end = limits
-    return smoothstep((np.asarray(value) - start) / (end - start))
+    return smoothstep((value - start) / (end - start))
