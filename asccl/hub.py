@@ -104,12 +104,12 @@ _TABLE = (
         recipe="python -m training.train_manipulator --preset cpu",
     ),
     WeightsFile(
-        name="icface-synthetic-64",
-        file="icface-synthetic-64.safetensors",
-        sha256="4f769b11b9359d80942748dd54040cce460985893ac8c4fb65823e825b1b1a97",
+        name="icface-synthetic-128",
+        file="icface-synthetic-128.safetensors",
+        sha256="9671c3bc9baa4ecc28d3626ae015a6f18a08b68abe2fc75c981023237eb35ccb",
         licence="Apache-2.0",
-        size=1783704,
-        recipe="python -m training.train_icface --preset cpu",
+        size=2179848,
+        recipe="python -m training.train_icface --preset gpu",
     ),
 )
 WEIGHTS: Mapping[str, WeightsFile] = MappingProxyType({entry.name: entry for entry in _TABLE})

@@ -1,7 +1,7 @@
 """Train ICface with and without ASCCL over several seeds, and measure people whose truth is known.
 
     python -m training.ablate_icface                       # about ten minutes of a shared core
-    python -m training.ablate_icface --recipe gpu --part train --seeds 8 --jobs 16 --seconds 110   # on a GPU
+    python -m training.ablate_icface --recipe gpu --part train --seeds 8 --jobs 16 --seconds 125   # on a GPU
     python -m training.ablate_icface --recipe gpu --seeds 8       # the rest, also on another machine without a GPU
     python -m training.ablate_icface --recipe smoke --seeds 2 --people 1 --frames 4 --output build/smoke-ablation-icface
 

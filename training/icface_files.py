@@ -16,18 +16,20 @@ SNAPSHOTS = "networks"  # folder of networks that a training keeps
 DISCRIMINATOR_SUFFIX = "-D"  # of its file, after the name of the file of neutralizer and animator
 
 
-def write_icface(path: Path, net: Icface, discriminator: Discriminator | None = None) -> None:
+def write_icface(path: Path, net: Icface, discriminator: Discriminator | None = None, *, half: bool = False) -> None:
     """Write the file of neutralizer and animator and, beside it, that of the discriminator.
 
     Args:
         path: file of neutralizer and animator, for `asccl.zoo.load_icface`.
         net: the averaged networks.
         discriminator: None writes neutralizer and animator alone.
+        half: write neutralizer and animator in float16.
 
     Raises:
         OutputError: a file cannot be written.
     """
-    write_weights(path, saved_tensors(net), net.settings.to_metadata())
+    tensors = {name: value.half() if half else value for name, value in saved_tensors(net).items()}
+    write_weights(path, tensors, net.settings.to_metadata())
     if discriminator is not None:
         metadata = discriminator.settings.to_metadata()
         write_weights(discriminator_file(path), saved_tensors(discriminator), metadata)

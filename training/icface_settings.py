@@ -32,6 +32,10 @@ class IcfaceTrainingSettings(LoopSettings):
         verify: compare the files of the folder with its manifest before the training.
         synthetic_people: number of synthetic people to train on.
         synthetic_frames: frames of each of them.
+        edit_share: share of the pairs of synthetic people that show one moment with two emotions, the true image of an
+            edit; all others are two moments of a clip.
+        colour_jitter: deviation of a random gain and offset of the colours of a pair, the same in both frames.
+        render_jobs: processes that render the synthetic people; 0 renders in the training process.
         held_out_people: number of synthetic people to evaluate on.
         held_out_frames: frames of each of them, or of each held-out clip at most.
         size: side of an image, pixels.
@@ -68,11 +72,12 @@ class IcfaceTrainingSettings(LoopSettings):
         metric: name or file of the SCC metric.
         heads: disparity heads of that metric: "trained", "random" or "identity".
         daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
+        half_weights: write the finished neutralizer and animator in float16; they compute in float32.
         snapshots: keep the averaged networks of every evaluation, in the folder networks of `output`.
         start_from: file of networks to start from; their discriminator is read from NAME-D beside it.
     """
 
-    changeable = LoopSettings.changeable | {"verify", "snapshots"}
+    changeable = LoopSettings.changeable | {"verify", "snapshots", "render_jobs", "half_weights"}
 
     output: Path = Path("build/icface")
     weights: Path = Path("build/icface.safetensors")
@@ -82,6 +87,9 @@ class IcfaceTrainingSettings(LoopSettings):
     verify: bool = True
     synthetic_people: int = 128
     synthetic_frames: int = 12
+    edit_share: float = 0.0
+    colour_jitter: float = 0.0
+    render_jobs: int = 0
     held_out_people: int = 6
     held_out_frames: int = 16
     size: int = 128
@@ -115,6 +123,7 @@ class IcfaceTrainingSettings(LoopSettings):
     metric: str = DEFAULT_METRIC
     heads: Heads = "trained"
     daas: Daas = "paper"
+    half_weights: bool = False
     snapshots: bool = False
     start_from: str = ""
 
@@ -166,6 +175,11 @@ def validate_settings(settings: IcfaceTrainingSettings) -> None:
         raise SettingError(
             f"{settings.edits} edits of batches of {settings.batch_size}, ASCCL weight {settings.asccl_weight:g}",
             "give --edits from 0 to the batch size, and 1 or more for the ASCCL loss",
+        )
+    if not 0 <= settings.edit_share <= 1 or (settings.edit_share and settings.data is not None):
+        raise SettingError(
+            f"edit_share is {settings.edit_share:g}, and the true images of edits are known of synthetic people alone",
+            "give --edit-share from 0 to 1 without --data, or leave it out",
         )
     if settings.asccl_size < MIN_METRIC_SIZE or settings.asccl_size % METRIC_STRIDE:
         raise SettingError(

@@ -55,7 +55,8 @@ def load_clips(settings: IcfaceTrainingSettings) -> tuple[Sequence[ControlledCli
             settings.data, load_anny_head(), *crop, people=settings.people, verify=settings.verify
         )
         return clips, recorded_driven_clips(held_out, settings.held_out_frames)
-    train = synthetic_clips(settings.seed, settings.synthetic_people, settings.synthetic_frames, *crop)
+    people = settings.synthetic_people, settings.synthetic_frames
+    train = synthetic_clips(settings.seed, *people, *crop, settings.edit_share > 0, settings.render_jobs)
     seed = settings.seed + HELD_OUT_SEED_OFFSET
     return train, synthetic_driven_clips(seed, settings.held_out_people, settings.held_out_frames, *crop)
 
@@ -99,7 +100,7 @@ def main(settings: IcfaceTrainingSettings) -> None:
     validate_settings(settings)
     accelerator = loop.create_accelerator(settings)
     train_clips, held_out_clips = load_clips(settings)
-    pairs = FramePairs(train_clips, settings.seed)
+    pairs = FramePairs(train_clips, settings.seed, settings.edit_share, settings.colour_jitter)
     net = Icface(settings.network_settings()).to(memory_format=torch.channels_last)  # a quarter faster on a CPU
     discriminator = Discriminator(settings.discriminator_settings(len(pairs.people)))
     if settings.initialization == "published":
@@ -156,7 +157,7 @@ def main(settings: IcfaceTrainingSettings) -> None:
     loop.train(accelerator, modules, phases, pairs, settings, evaluate)
     validation.close()
     if accelerator.is_main_process:
-        write_icface(settings.weights, averaged.module, discriminator)
+        write_icface(settings.weights, averaged.module, discriminator, half=settings.half_weights)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from asccl.renderers.icface.checkpoint import check_icface_file
 if TYPE_CHECKING:
     from asccl.nets.icface import Icface
 
-BUNDLED = "icface-synthetic-64"  # of `hub.WEIGHTS`
+BUNDLED = "icface-synthetic-128"  # of `hub.WEIGHTS`
 BUNDLED_REASON = (
-    f"the folder {RENDERERS_FOLDER} has none; these small networks were trained on synthetic speakers at 64 pixels, "
+    f"the folder {RENDERERS_FOLDER} has none; these small networks were trained on synthetic speakers at 128 pixels, "
     "they are not those of the paper"
 )
 REMEDY = "give a file of `asccl import-weights icface` or of training/train_icface.py (docs/icface.md)"

@@ -98,8 +98,8 @@ def test_without_any_networks_a_line_says_what_to_do(folder, still, tmp_path, ca
 
 def test_without_other_networks_the_bundled_ones_are_named_as_what_they_are(folder):
     selection = select_icface()
-    assert selection.file.name == "icface-synthetic-64.safetensors"
-    assert "trained on synthetic speakers at 64 pixels, they are not those of the paper" in selection.report["reason"]
+    assert selection.file.name == "icface-synthetic-128.safetensors"
+    assert "trained on synthetic speakers at 128 pixels, they are not those of the paper" in selection.report["reason"]
 
 
 def test_tensors_of_other_networks_are_refused_before_the_face_is_tracked(still, tmp_path, capsys):

@@ -41,6 +41,15 @@ def test_a_discriminator_of_other_people_is_left_out(file):
     assert load_initial_icface(str(file), Icface(SETTINGS), discriminator) == [file]
 
 
+def test_weights_in_float16_are_those_of_the_networks_to_three_digits(tmp_path):
+    path, net = tmp_path / "half.safetensors", Icface(SETTINGS)
+    write_icface(path, net, half=True)
+    weight = zoo.load_icface(path).animator.model[1].weight
+    assert weight.dtype == torch.float32
+    assert torch.allclose(weight, net.animator.model[1].weight, rtol=1e-3, atol=1e-6)
+    assert path.stat().st_size < 0.6 * sum(4 * x.numel() for x in saved_tensors(net).values())
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -84,7 +84,7 @@ def test_an_example_becomes_sad(app, chromium):
     person.render()
     person.page.wait_for_selector(".result-item:nth-child(3)")
     report = json.loads(person.download("#download-report").read_text())
-    assert report["renderer"]["file"] == "icface-synthetic-64.safetensors"
+    assert report["renderer"]["file"] == "icface-synthetic-128.safetensors"
     assert list(folder.glob("asccl-*/asccl-run-*")) == []
     assert person.errors == []
     assert person.foreign_requests == []

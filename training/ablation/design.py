@@ -24,6 +24,8 @@ class Supervision:
         daas: see `LossSettings`.
         temporal_weight: weight of the comparison over time, 0 for none; its gradient is as large as that of the rest.
         asccl_on: which frames a renderer's term compares; a manipulator ignores it.
+        outlines: the gradient of a manipulator's term contains the movement of outlines, of images with
+            `OUTLINE_SAMPLES` points per pixel and axis; a renderer ignores it.
     """
 
     weight_scale: float = 1.0
@@ -31,11 +33,13 @@ class Supervision:
     daas: Daas = "paper"
     temporal_weight: float = 0.0
     asccl_on: ASCCLTarget = "both"
+    outlines: bool = False
 
 
+OUTLINE_SAMPLES = 4
 PRETRAINED = "pretrained"  # the network without ASCCL that all networks of a seed continue, no supervision of its own
 NO_ASCCL, TRAINED, UNTRAINED = "none", "trained", "untrained"
-NO_DAAS, AUTHORS_DAAS, TEMPORAL = "without DAAS", "authors' DAAS", "temporal"
+NO_DAAS, AUTHORS_DAAS, TEMPORAL, OUTLINES = "without DAAS", "authors' DAAS", "temporal", "outlines"
 RECONSTRUCTION, EDITED, EDITED_CONTROL = "reconstruction", "edited", "edited, no ASCCL"
 SUPERVISIONS: dict[TrainingStage, dict[str, Supervision]] = {
     "manipulator": {
@@ -45,6 +49,7 @@ SUPERVISIONS: dict[TrainingStage, dict[str, Supervision]] = {
         NO_DAAS: Supervision(1.1, daas="off"),
         AUTHORS_DAAS: Supervision(0.85, daas="authors"),
         TEMPORAL: Supervision(0.7, temporal_weight=0.0004),
+        OUTLINES: Supervision(outlines=True),
     },
     "renderer": {
         NO_ASCCL: Supervision(0.0, asccl_on="reconstruction"),
@@ -128,6 +133,7 @@ PLAN: dict[Family, PlannedFamily] = {
             (TRAINED, AUTHORS_DAAS),
             (TEMPORAL, TRAINED),
         ),
+        ((OUTLINES, TRAINED), (OUTLINES, NO_ASCCL)),
     ),
     "renderer": PlannedFamily(
         "Renderers alone",

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from training.ablation.design import PRETRAINED, SUPERVISIONS, Supervision, TrainingStage, planned_supervisions
+from training.ablation.design import (
+    OUTLINE_SAMPLES,
+    PRETRAINED,
+    SUPERVISIONS,
+    Supervision,
+    TrainingStage,
+    planned_supervisions,
+)
 from training.ablation.score import ScoreSettings, network_file
 from training.engine.settings import PRESETS, load_preset
 from training.renderer_settings import RendererSettings
@@ -149,6 +156,8 @@ def training_settings(settings: AblateSettings, job: TrainingJob) -> Manipulator
     table |= _asccl_settings(supervision, settings.weight_image if is_renderer else settings.weight_3dmm)
     if is_renderer:
         table["asccl_on"] = supervision.asccl_on
+    elif supervision.outlines:
+        table |= {"asccl_outlines": True, "asccl_samples": OUTLINE_SAMPLES}
     return settings_type(**table)
 
 

@@ -78,11 +78,13 @@ class ArrayClip:
         content: its frames.
         name: of the clip.
         person: of the clip.
+        edits: the second half of the frames shows the moments of the first half with other emotions.
     """
 
     content: ControlledFrames
     name: str
     person: str
+    edits: bool = False
 
     def __len__(self) -> int:
         return len(self.content.images)
@@ -91,10 +93,32 @@ class ArrayClip:
         """See `ControlledClip.frames`."""
         return ControlledFrames(*(part[list(indices)] for part in self.content))
 
+    def edit_of(self, index: int) -> int:
+        """Return the frame that shows the moment of frame `index` with another emotion, of a clip with edits."""
+        half = len(self) // 2
+        return (index + half) % (2 * half)
+
 
 def to_tensor(images: np.ndarray) -> torch.Tensor:
     """(N, S, S, 3) uint8 RGB -> (N, 3, S, S) float32 in [-1, 1]."""
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def jitter_colours(images: torch.Tensor, rng: np.random.Generator, deviation: float) -> torch.Tensor:
+    """Change the colours of all images alike, by a gain and an offset of each channel, both random.
+
+    Args:
+        images: (N, 3, S, S) in [-1, 1].
+        rng: random numbers.
+        deviation: standard deviation of the logarithm of the gain, and of the offset; half of it is common to the
+            channels.
+
+    Returns:
+        (N, 3, S, S) in [-1, 1].
+    """
+    shared, own = rng.normal(0, deviation, (2, 2, 1, 1, 1)), rng.normal(0, deviation / 2, (2, 1, 3, 1, 1))
+    log_gain, offset = torch.from_numpy((shared[0][:, None] + own).astype(np.float32)).unbind(0)
+    return (images * log_gain.exp() + offset).clamp(-1, 1)
 
 
 class FramePairs(Dataset):
@@ -105,13 +129,16 @@ class FramePairs(Dataset):
     Args:
         clips: the data.
         seed: of the targets.
+        edit_share: share of the pairs that show one moment with two emotions, for clips with edits.
+        colour_jitter: standard deviation of the logarithm of a gain, and of an offset, of the colours of a pair.
 
     Raises:
         InputError: no clip has two frames.
     """
 
-    def __init__(self, clips: Sequence[ControlledClip], seed: int):
+    def __init__(self, clips: Sequence[ControlledClip], seed: int, edit_share: float = 0.0, colour_jitter: float = 0.0):
         self.clips, self.seed = [clip for clip in clips if len(clip) > 1], seed
+        self.edit_share, self.colour_jitter = edit_share, colour_jitter
         if not self.clips:
             raise InputError(f"none of {len(clips)} clips has two frames with a face", "give longer clips")
         self.people = sorted({clip.person for clip in self.clips})
@@ -128,8 +155,13 @@ class FramePairs(Dataset):
         clip = self.clips[number]
         rng = np.random.default_rng((self.seed, index, 12))
         other = int(rng.integers(len(clip) - 1))
-        pair = clip.frames((t, other + (other >= t)))
+        other += other >= t
+        if isinstance(clip, ArrayClip) and clip.edits and rng.random() < self.edit_share:
+            other = clip.edit_of(t)
+        pair = clip.frames((t, other))
         images, controls = to_tensor(pair.images), torch.from_numpy(pair.controls)
+        if self.colour_jitter:
+            images = jitter_colours(images, rng, self.colour_jitter)
         if source not in self._crop_matrices:
             matrix = arcface_matrix(pair.landmarks[0], CROP_SIZE)
             self._crop_matrices[source] = torch.from_numpy(matrix).float()

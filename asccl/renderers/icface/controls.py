@@ -43,6 +43,8 @@ UNITS_OF_ACTION_UNIT = MappingProxyType(
         45: ("eyeBlink",),
     }
 )
+# action unit -> unit that moves the corners of the mouth the other way: its negative values, which edits have, count
+OPPOSITE_UNITS = MappingProxyType({12: "mouthFrown", 15: "mouthSmile"})
 LIPS_PART, JAW_DROP = 25, 26
 FULL_LIP_GAP = 3.0  # cm between the lips at which AU 25 is at its full
 UPPER_FACE = (1, 2, 4, 5, 6, 7, 9)  # action units that an emotion directs in every frame
@@ -105,7 +107,10 @@ def action_units(coefficients: np.ndarray, names: tuple[str, ...]) -> np.ndarray
     out = np.zeros((*coefficients.shape[:-1], len(ACTION_UNITS)), coefficients.dtype)
     for number, units in UNITS_OF_ACTION_UNIT.items():
         levels = [coefficients[..., unit_indices(unit, names)].mean(-1) for unit in units]
-        out[..., ACTION_UNITS.index(number)] = np.clip(np.max(levels, axis=0), 0, 1)
+        level = np.max(levels, axis=0).clip(0)
+        if number in OPPOSITE_UNITS:
+            level -= coefficients[..., unit_indices(OPPOSITE_UNITS[number], names)].mean(-1).clip(max=0)
+        out[..., ACTION_UNITS.index(number)] = level.clip(max=1)
     return out
 
 

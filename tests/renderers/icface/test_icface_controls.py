@@ -48,7 +48,10 @@ def test_a_face_at_rest_looks_straight_ahead_and_shows_no_action_unit():
         (23, {"mouthPressLeft": 0.4, "mouthPressRight": 0.4}, 0.4),
         (23, {"mouthRollLower": 0.7}, 0.7),
         (26, {"jawOpen": 1.4}, 1.0),
-        (15, {"mouthFrownLeft": -0.5, "mouthFrownRight": -0.5}, 0.0),
+        (12, {"mouthFrownLeft": -0.5, "mouthFrownRight": -0.5}, 0.5),
+        (12, {"mouthSmileLeft": 0.3, "mouthSmileRight": 0.3, "mouthFrownLeft": -0.4, "mouthFrownRight": -0.4}, 0.7),
+        (15, {"mouthSmileLeft": -0.2, "mouthSmileRight": -0.2}, 0.2),
+        (4, {"browDownLeft": -0.5, "browDownRight": -0.5}, 0.0),
     ],
 )
 def test_units_of_the_head_model_become_action_units(action_unit, units, level):

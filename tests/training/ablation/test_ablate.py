@@ -21,6 +21,7 @@ from training.ablation.cases import CROSS_ID, INTRA_ID, SETTINGS, AblationCase
 from training.ablation.design import (
     EDITED_CONTROL,
     NO_DAAS,
+    OUTLINE_SAMPLES,
     PLAN,
     PRETRAINED,
     ROWS,
@@ -146,6 +147,13 @@ def test_renderers_differ_in_daas_and_in_the_frames_that_are_compared(tmp_path):
     names = ("none", "reconstruction", "edited", "trained")
     targets = [trainings[f"renderer-{name}-0"].asccl_on for name in names]
     assert targets == ["reconstruction", "reconstruction", "edited", "both"]
+
+
+def test_outlines_differ_from_trained_in_the_gradient_alone(tmp_path):
+    trainings = plan_all(output=tmp_path)
+    trained, outlines = trainings["manipulator-trained-0"], trainings["manipulator-outlines-0"]
+    gradient = {"asccl_outlines": True, "asccl_samples": OUTLINE_SAMPLES}
+    assert replace(trained, **gradient, weights=outlines.weights, output=outlines.output) == outlines
 
 
 def test_the_control_has_edits_without_asccl(tmp_path):
@@ -290,7 +298,7 @@ def test_a_job_that_fails_is_reported_with_its_log(tmp_path, monkeypatch, capsys
 
     monkeypatch.setattr(run.train_manipulator, "main", fail)
     monkeypatch.setattr(run.train_renderer, "main", lambda settings: None)
-    with pytest.raises(AblationError, match="7 jobs failed, first manipulator-pretrained-0"):
+    with pytest.raises(AblationError, match="9 jobs failed, first manipulator-pretrained-0"):
         run.main(smoke_settings(tmp_path))
     assert "no disk is large enough" in capsys.readouterr().out
     assert "Traceback" in (tmp_path / "logs" / "manipulator-none-0.log").read_text()

@@ -9,6 +9,7 @@ from asccl.data.labels import Labels
 from asccl.errors import InputError
 from asccl.face import mesh
 from asccl.face.crop import arcface_points
+from asccl.nets.icface_settings import POSE_CONTROLS
 from asccl.renderers.icface.controls import LIPS_PART, UPPER_FACE, control_index
 from training.datasets.controlled_clips import ArrayClip, ControlledFrames, FramePairs
 from training.datasets.driven_clips import EDIT, REENACTMENT, DrivenClip
@@ -87,6 +88,39 @@ def test_pairs_take_every_frame_as_a_source_and_another_of_its_clip_as_target(pe
 def test_a_pair_depends_on_seed_and_index_alone(people):
     first, again = FramePairs(people, seed=4)[5], FramePairs(people, seed=4)[5]
     assert torch.equal(first.target, again.target)
+
+
+def test_a_pair_of_an_edit_shows_one_moment_with_two_emotions():
+    clip = synthetic_clips(0, 1, 6, 32, LIMIT, edits=True)[0]
+    pairs = FramePairs([clip], seed=0, edit_share=1.0)
+    items = [pairs[i] for i in range(0, len(pairs), 16)]
+    pose, upper_face = slice(0, POSE_CONTROLS), control_index(UPPER_FACE)
+    assert max((item.source_controls - item.target_controls)[pose].abs().max() for item in items) < 1e-6
+    assert max((item.source_controls - item.target_controls)[upper_face].abs().max() for item in items) > 0.1
+
+
+def test_without_edits_a_share_of_them_changes_nothing(people):
+    assert torch.equal(FramePairs(people, 0, edit_share=1.0)[5].target, FramePairs(people, 0)[5].target)
+
+
+def test_people_with_edits_begin_with_the_frames_of_those_without(people):
+    edited = synthetic_clips(0, 2, 6, 32, LIMIT, edits=True)
+    assert np.array_equal(edited[1].content.images[:6], people[1].content.images)
+
+
+def test_people_who_are_rendered_in_processes_are_the_same(people):
+    parallel = synthetic_clips(0, 2, 6, 32, LIMIT, jobs=2)
+    assert [clip.name for clip in parallel] == [clip.name for clip in people]
+    assert np.array_equal(parallel[1].content.images, people[1].content.images)
+
+
+def test_colours_change_alike_in_both_frames_of_a_pair(people):
+    content = ControlledFrames(*(part[[0, 0]] for part in people[0].content))
+    clip = ArrayClip(content, "still", "A")
+    plain, jittered = FramePairs([clip], 0)[3], FramePairs([clip], 0, colour_jitter=0.2)[3]
+    assert torch.equal(jittered.source, jittered.target)
+    assert not torch.equal(jittered.source, plain.source)
+    assert jittered.source.abs().max() <= 1
 
 
 def test_the_crop_matrix_of_a_pair_maps_the_source_to_its_arcface_crop(people):
