@@ -9,7 +9,11 @@ from media import clip, editor, short_clip, still, temporary  # noqa: F401
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the signing key of the tests, and of the programs that they start, away from that of the user."""
+    """Keep the signing key of the tests, and of the programs that they start, away from that of the user.
+
+    The Hub of tests is on this machine, and answers late only where the machine is busy.
+    """
+    os.environ |= dict.fromkeys(("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"), "60")
     folder = tempfile.TemporaryDirectory(prefix="asccl-config-")
     config.add_cleanup(folder.cleanup)
     os.environ["XDG_CONFIG_HOME"] = folder.name
