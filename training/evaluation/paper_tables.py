@@ -122,7 +122,7 @@ def compare_with_paper(report: Report, data: str, methods: Sequence[str]) -> lis
             ]
             for emotion in (*EMOTIONS, AVERAGE)
         ]
-        used = ", ".join(f"{name} by {measure or 'none: weights missing'}" for name, measure in columns.items())
+        used = ", ".join(f"{name} by {measure or 'none: not measured'}" for name, measure in columns.items())
         title = f"Table {TABLE_NUMBERS[data]}, {setting}: ours (the paper's); {used}"
         tables.append(Table(title, header, rows))
     return tables

@@ -33,4 +33,4 @@ def test_our_numbers_stand_beside_the_printed_ones():
 
 def test_the_title_names_columns_whose_weights_are_missing():
     report = report_of(*clips_of("ned", [0.5, 0.7]))
-    assert "LSE-D by none: weights missing" in compare_with_paper(report, "mead", ["ned"])[0].title
+    assert "LSE-D by none: not measured" in compare_with_paper(report, "mead", ["ned"])[0].title
