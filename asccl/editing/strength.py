@@ -29,7 +29,7 @@ from asccl.video.threads import prefetch
 # brows, wide eyes and open mouth of surprise and fear. A smile has more, since people do not see a fainter one.
 MIN_MEAN_COSINE = 0.925  # of an emotion without a budget of its own
 MIN_MEAN_COSINES: Mapping[str, float] = MappingProxyType(
-    dict.fromkeys(EMOTIONS, MIN_MEAN_COSINE) | {"disgusted": 0.895, "fear": 0.91, "happy": 0.915, "surprised": 0.917}
+    dict.fromkeys(EMOTIONS, MIN_MEAN_COSINE) | {"disgusted": 0.905, "fear": 0.91, "happy": 0.915, "surprised": 0.917}
 )
 MIN_STRENGTH, MAX_STRENGTH = 0.55, 1.3
 MAX_ITERATIONS = 3
