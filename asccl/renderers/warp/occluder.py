@@ -2,8 +2,9 @@
 
 In the chart of the face every cell has a usual colour, measured on frames in which the lips are redder than the skin
 around them and the brows darker, as on an uncovered face. A frame's difference from it, over the usual differences, is
-smoothed; connected cells with a large difference are covered. What lies before the face in every frame, at the same
-place of the face, is taken for a part of it.
+smoothed; connected cells with a large difference are covered. The few observed frames do not show all that speech, a
+turned head and side light change, so usual differences are widened for the other frames. What lies before the face in
+every frame, at the same place of the face, is taken for a part of it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ MIN_SAMPLES = 6  # observed frames without which nothing is found
 MIN_CLEAR_SAMPLES = 4  # without what covers the lower face, so that the usual face is measured anew
 MIN_CLEAR_CONTRAST = 0.5  # of the lips or the brows to the skin, over that of the clearest frames
 USUAL_QUANTILE, USUAL_SIGMAS = 0.85, 1.44  # a quantile of the usual differences, and what it is in standard deviations
-MIN_DEVIATION = 0.045  # log colour; usual differences are not smaller
+MIN_DEVIATION = 0.045  # log colour; usual differences of observed frames are not smaller
+UNOBSERVED_DEVIATION = 0.054  # log colour; what speech, a turned head and side light change beyond the observed frames
+BORDER_DEVIATION = 0.1  # log colour, beside the outline, where hair and background show as the head turns
 MAX_DIFFERENCE = 8.0  # standard deviations; larger differences count as this one
 BLUR = 1.8  # cells, standard deviation
 WEAK, STRONG = 1.0, 2.6  # smoothed difference at the border of a covered part, and at its core
@@ -80,9 +83,12 @@ class OccluderModel:
         samples = np.stack(self._samples)
         detector = replace(detector, usual=self._measure_usual_face(samples, np.ones(len(samples), bool)))
         clear = ~detector.covered_samples(samples)
-        if MIN_CLEAR_SAMPLES <= clear.sum() < len(samples):
-            detector = replace(detector, usual=self._measure_usual_face(samples, clear))
-        return detector
+        if clear.sum() < MIN_CLEAR_SAMPLES:
+            clear = np.ones(len(samples), bool)
+        usual = self._measure_usual_face(samples, clear)
+        unobserved = np.hypot(UNOBSERVED_DEVIATION, np.where(self.chart.is_border, BORDER_DEVIATION, 0))
+        deviations = np.hypot(usual.deviations, unobserved.astype(np.float32))
+        return replace(detector, usual=replace(usual, deviations=deviations))
 
     def _measure_usual_face(self, samples: np.ndarray, is_lower_clear: np.ndarray) -> UsualFace:
         """Measure the usual face in samples (t, n, 3), its lower part in those whose lower face is clear, (t,) bool."""
