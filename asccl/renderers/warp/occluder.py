@@ -83,18 +83,22 @@ class OccluderModel:
         samples = np.stack(self._samples)
         detector = replace(detector, usual=self._measure_usual_face(samples, np.ones(len(samples), bool)))
         clear = ~detector.covered_samples(samples)
-        if clear.sum() < MIN_CLEAR_SAMPLES:
+        if clear.sum() < MIN_CLEAR_SAMPLES or _stands_out(self._lip_contrast(samples))[~clear].all():
             clear = np.ones(len(samples), bool)
         usual = self._measure_usual_face(samples, clear)
         unobserved = np.hypot(UNOBSERVED_DEVIATION, np.where(self.chart.is_border, BORDER_DEVIATION, 0))
         deviations = np.hypot(usual.deviations, unobserved.astype(np.float32))
         return replace(detector, usual=replace(usual, deviations=deviations))
 
+    def _lip_contrast(self, samples: np.ndarray) -> np.ndarray:
+        """How much redder the lips are than the skin, (t,), in samples (t, n, 3)."""
+        redness = samples[..., 0] - samples[..., 1]
+        skin_redness = np.maximum(redness[:, self._around_lips].mean(1), np.median(redness, axis=1))
+        return redness[:, self._lips].mean(1) - skin_redness
+
     def _measure_usual_face(self, samples: np.ndarray, is_lower_clear: np.ndarray) -> UsualFace:
         """Measure the usual face in samples (t, n, 3), its lower part in those whose lower face is clear, (t,) bool."""
-        redness, brightness = samples[..., 0] - samples[..., 1], samples.mean(-1)
-        skin_redness = np.maximum(redness[:, self._around_lips].mean(1), np.median(redness, axis=1))
-        lip_contrast = redness[:, self._lips].mean(1) - skin_redness
+        brightness, lip_contrast = samples.mean(-1), self._lip_contrast(samples)
         brow_contrast = brightness[:, self._around_brows].mean(1) - brightness[:, self._brows].mean(1)
         samples = samples - np.median(samples, axis=1, keepdims=True)
         colours, deviations = np.zeros(samples.shape[1:]), np.zeros(samples.shape[1:])
@@ -102,7 +106,7 @@ class OccluderModel:
             (self._is_lower, lip_contrast[is_lower_clear], samples[is_lower_clear]),
             (~self._is_lower, brow_contrast, samples),
         ):
-            clear = candidates[contrast >= MIN_CLEAR_CONTRAST * max(float(np.quantile(contrast, 0.9)), 0.0)][:, cells]
+            clear = candidates[_stands_out(contrast)][:, cells]
             clear = clear if len(clear) else candidates[:, cells]
             colours[cells] = np.median(clear, axis=0)
             deviations[cells] = np.quantile(np.abs(clear - colours[cells]), USUAL_QUANTILE, axis=0) / USUAL_SIGMAS
@@ -210,6 +214,11 @@ class OccluderDetector:
     def _reach_from_below(self, covered: np.ndarray) -> np.ndarray:
         """Cover what lies below a covered part of the lower face: hands, cups and microphones come from there."""
         return covered | np.logical_or.accumulate(covered & self._lower_face, axis=0)
+
+
+def _stands_out(contrast: np.ndarray) -> np.ndarray:
+    """Whether lips or brows stand out from the skin as in the clearest of some samples, (t,) bool."""
+    return contrast >= MIN_CLEAR_CONTRAST * max(float(np.quantile(contrast, 0.9)), 0.0)
 
 
 def _difference(sample: np.ndarray, usual: UsualFace) -> np.ndarray:

