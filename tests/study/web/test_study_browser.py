@@ -301,7 +301,7 @@ MEASURE_DRIFT = """async () => {
 
 @pytest.mark.browser
 def test_the_videos_of_a_trial_stay_in_step_with_the_one_that_is_heard(chromium, serve_study, store, tmp_path, capsys):
-    clips = write_items(tmp_path / "clips", ("sad",), 1, num_frames=36)
+    clips = write_items(tmp_path / "clips", ("sad",), 1, num_frames=90)
     (tmp_path / "plan.toml").write_text('title = "t"\nquestions = ["mouth"]\nbroken = 0\nidentical = 0')
     main(["study", "create", str(clips), "--plan", str(tmp_path / "plan.toml")])
     study_id = capsys.readouterr().out.strip()
