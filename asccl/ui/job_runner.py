@@ -240,8 +240,8 @@ class JobRunner:
         except asyncio.CancelledError:  # the program ends
             run.error = CancelledError()
             raise
-        except Exception as error:  # whoever follows raises it
-            run.error = error
+        except Exception as error:  # whoever follows raises it, unless `cancel` gave them another
+            run.error = run.error or error
         finally:
             run.ready.set()
             run.close()

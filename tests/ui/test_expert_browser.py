@@ -14,6 +14,8 @@ from asccl.expression import GroupAmounts
 from asccl.ui.examples import EXAMPLES
 
 pytestmark = pytest.mark.browser
+ALL_VIDEOS_LOADED = """() => [...document.querySelectorAll("video")].every((video) => !video.currentSrc ||
+  (video.buffered.length && video.buffered.end(video.buffered.length - 1) > video.duration - 0.1))"""
 
 
 @pytest.fixture
@@ -167,6 +169,7 @@ def test_a_deleted_example_can_be_loaded_again(person):
     for _ in range(2):
         person.page.locator("#examples button").nth(1).click()
         person.page.wait_for_selector(".result-item")
+        person.page.wait_for_function(ALL_VIDEOS_LOADED)  # or a player would ask for a file that is deleted
         person.page.click(".result-item [data-part=delete]")
         person.page.wait_for_function("() => !document.querySelector('.result-item')")
     assert EXAMPLES[1].result.exists()

@@ -11,7 +11,7 @@ from clocks import AdjustableClock
 from coroutines import run_coroutine
 
 from asccl.errors import CancelledError, SettingError
-from asccl.ui.job_runner import JobRunner
+from asccl.ui.job_runner import JobRunner, ReplacedError
 from asccl.ui.jobs import JobProgress
 from asccl.ui.listeners import Listeners
 from asccl.ui.places import MAX_SILENCE, Caller, Places
@@ -194,3 +194,21 @@ def test_a_job_of_a_visit_ends_by_silence_or_by_the_button(tmp_path, ends_by):
 
     run_coroutine(leave())
     assert stopped.is_set()
+
+
+def test_whoever_follows_a_replaced_job_learns_why_it_ended_however_late_they_ask(tmp_path):
+    def work(folder: Path, progress) -> None:
+        while True:
+            progress("track", 0.1)
+
+    async def follow() -> None:
+        runner = make_runner(tmp_path)
+        job = runner.run(FIRST, lambda: work, describe, lambda job: None, visit="a visit")
+        while await anext(job) == "start":
+            pass
+        runner.stop_visit("a visit", ReplacedError())
+        await asyncio.sleep(1)  # meanwhile the job notices that it was stopped, and ends
+        await anext(job)
+
+    with pytest.raises(ReplacedError):
+        run_coroutine(follow())
