@@ -102,9 +102,8 @@ def calm_tolerance(
     lost = weights[EMOTIONS.index("neutral")] * emotional_evidence(readings) * upper_face
     opposing = opposing_share(weights)
     for expression in BROW_EXPRESSIONS.values():
-        for unit in expression.units:
-            indices = unit_indices(unit, names)
-            lost[indices] = np.maximum(lost[indices], opposing * group_evidence(readings, expression.emotions))
+        indices = [i for unit in expression.units for i in unit_indices(unit, names)]
+        lost[indices] = np.maximum(lost[indices], opposing * group_evidence(readings, expression.emotions))
     return calm * (1 - (1 - MIN_TOLERANCE) * lost)
 
 

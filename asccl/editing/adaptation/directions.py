@@ -93,7 +93,7 @@ SIGNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("cheekSquint", "eyeSquint", "noseSneer", "mouthSmile", "mouthDimple", "mouthStretch"),
             *("mouthUpperUp", "mouthLowerDown"),
         ),
-        # AU 1 4 15 17 43
+        # AU 1 4 15 17, and AU 2 7 14 43 of the preset
         "sad": (
             *("browInnerUp", "browOuterUp", "browDown", "mouthFrown", "mouthShrugLower", "mouthShrugUpper"),
             *("eyeBlink", "eyeSquint", "mouthDimple"),

@@ -38,12 +38,15 @@ TEETH_NARROWING = 0.35  # of the narrowing of a mouth, what its row of teeth tak
 class MouthProfile(NamedTuple):
     """The field at n positions along the mouth, in pixels, each (n, k) float32.
 
-    upper, lower: of a lip, where its displacement ends, 1 / the distance over which it fades, its displacement beyond
-    that of the teeth down and along the mouth, the coverage by the cavity where it fades, how far it hides what lies
-    behind it, and where it ends as such. middle: displacement of
-    the teeth down and along the mouth, the weight of this field, the coverage where the weight is 0, and that of lips
-    that close over teeth. lines: of both lips, and the width of their rim. drop: where the mouth opens with the jaw, by
-    how much, the weight of that, and where the opening ends.
+    Attributes:
+        upper: of the upper lip, (n, 7): where its displacement ends, 1 / the distance over which it fades, its
+            displacement beyond that of the teeth down and along the mouth, the coverage by the cavity where it fades,
+            how far it hides what lies behind it, and where its rim ends.
+        lower: of the lower lip, likewise.
+        middle: displacement of the teeth down and along the mouth, the weight of this field, the coverage where the
+            weight is 0, and that of lips that close over teeth, (n, 5).
+        lines: of both lips, and the width of their rim, (n, 3).
+        drop: where the mouth opens with the jaw, by how much, the weight of that, and where the opening ends, (n, 4).
     """
 
     upper: np.ndarray
