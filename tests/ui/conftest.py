@@ -91,5 +91,5 @@ def visit(chromium) -> Iterator[Callable[..., Visitor]]:
 
     yield open_window
     for visitor in visitors:
-        visitor.context.close()
+        visitor.close()
         assert visitor.foreign_requests == []

@@ -29,7 +29,7 @@ def person(served, chromium):
     served.editor.open_gates()
     visitor = Visitor(chromium, served.url, viewport={"width": 1280, "height": 800})
     yield visitor
-    visitor.context.close()
+    visitor.close()
 
 
 def test_the_wait_for_the_first_preview_is_explained(person, served, media):
@@ -99,7 +99,7 @@ def test_a_weak_result_stays_inside_its_table_on_a_phone(served, chromium, media
         person.page.locator(selector).evaluate("element => element.getBoundingClientRect().right")
         for selector in (".edit-report .facts table", ".edit-report .facts")
     )
-    person.context.close()
+    person.close()
     assert table <= section
 
 
@@ -110,7 +110,7 @@ def test_the_longest_emotion_fits_its_tile_on_a_german_phone(served, chromium):
         """labels => Math.max(...labels.map(label =>
           label.querySelector('span').scrollWidth - label.clientWidth))"""
     )
-    person.context.close()
+    person.close()
     assert overhang <= 0
 
 
@@ -121,7 +121,7 @@ def test_the_names_of_several_files_can_be_read_on_a_phone(served, chromium, med
     stem = person.page.locator("#batch-files .stem").first
     stem.wait_for()
     hidden = stem.evaluate("element => element.scrollWidth - element.clientWidth")
-    person.context.close()
+    person.close()
     assert hidden <= 0
 
 

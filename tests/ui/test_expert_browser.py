@@ -26,7 +26,7 @@ def person(shared_page, chromium) -> Iterator[Visitor]:
     refused: list[str] = []
     visitor.page.on("response", lambda r: refused.append(f"{r.status} {r.url}") if r.status >= 400 else None)
     yield visitor
-    visitor.context.close()
+    visitor.close()
     assert (visitor.errors, refused) == ([], [])
     assert visitor.foreign_requests == []
 
@@ -116,7 +116,7 @@ def test_a_preset_is_saved_exported_and_applied(person, media):
     person.page.wait_for_selector("#preset-export:not([disabled])")
     exported = json.loads(person.download("#preset-export").read_text())
     assert (exported["emotion"], exported["groups"]["smile"]) == ("sad", -0.4)
-    person.page.reload()
+    person.reload()
     person.page.wait_for_selector("#render")
     open_box(person, "presets")
     choose(person, "preset-choice", "Wistful")
@@ -183,4 +183,4 @@ def test_the_page_speaks_the_language_of_the_browser(shared_page, chromium, loca
     person.page.wait_for_selector(f"#render:has-text('{button}')")
     person.page.get_by_role("radio", name=label).check()
     assert person.page.locator("#emotion input:checked").get_attribute("value") == "sad"
-    person.context.close()
+    person.close()

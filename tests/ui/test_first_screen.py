@@ -31,7 +31,7 @@ def visit_page(served, chromium):
 
     yield open_window
     for visitor in visitors:
-        visitor.context.close()
+        visitor.close()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1366, 650), (1280, 800)])
@@ -200,7 +200,7 @@ def test_settings_are_undone_cleared_and_linked(visit_page, media, served, chrom
         person.page.click("#link")
     other = Visitor(chromium, person.page.evaluate("() => navigator.clipboard.readText()"))
     other.page.wait_for_selector("#emotion input[value=angry]:checked")
-    other.context.close()
+    other.close()
     person.page.click("#undo")
     person.page.wait_for_selector("#emotion input[value=happy]:checked")
     person.page.click("#start-over")
@@ -244,7 +244,7 @@ def test_the_page_about_the_endpoints_opens_at_its_address(visit_page, served):
     person = visit_page()
     refused: list[str] = []
     person.page.on("response", lambda r: refused.append(f"{r.status} {r.url}") if r.status >= 400 else None)
-    person.page.goto(f"{served.url}?view=api")
+    person.go_to(f"{served.url}?view=api")
     person.page.wait_for_selector(".api-docs :text('Number of the face, as listed by /faces; -1 is the largest.')")
     assert person.page.locator(".api-docs :text('[object Object]')").count() == 0
     assert (refused, person.errors) == ([], [])

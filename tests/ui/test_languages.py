@@ -115,7 +115,7 @@ def shown_texts(chromium, url: str, locale: str, file: Path) -> set[str]:
     person.page.wait_for_selector("#bench-inputs")
     texts |= set(person.page.evaluate(VISIBLE_TEXTS))
     assert person.errors == []
-    person.context.close()
+    person.close()
     return texts
 
 
@@ -135,7 +135,7 @@ def test_numbers_have_the_decimal_sign_of_the_language(shared_page, chromium):
     person.page.wait_for_function(
         "() => document.querySelector('#intro').textContent.endsWith('0,99 · talk-1.5.mp4 · 1.2.3')"
     )
-    person.context.close()
+    person.close()
 
 
 def test_translated_texts_become_keys_and_others_stay():

@@ -39,7 +39,7 @@ def person(served, chromium, media):
         visitor.render()
         visitor.page.wait_for_function(f"() => document.querySelectorAll('.result-item').length === {number}")
     yield visitor
-    visitor.context.close()
+    visitor.close()
     assert visitor.errors == []
 
 

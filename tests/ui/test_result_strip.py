@@ -33,7 +33,7 @@ def person(served, chromium):
     served.editor.weak = False
     visitor = Visitor(chromium, served.url, viewport={"width": 1280, "height": 800})
     yield visitor
-    visitor.context.close()
+    visitor.close()
 
 
 @pytest.fixture
@@ -160,11 +160,11 @@ def test_a_reload_warns_and_finds_the_running_edit_again(person, served, media):
     person.page.wait_for_selector("#status .busy")
     dialogs = []
     person.page.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.accept()))
-    person.page.reload()
+    person.reload()
     person.page.wait_for_selector("[role=progressbar]")
     served.editor.edit_gate.open()
     person.page.wait_for_selector(ITEMS)
-    assert dialogs == ["beforeunload"]
+    assert (dialogs, person.errors) == (["beforeunload"], [])
     assert len(served.editor.requests) == count + 1
     person.page.wait_for_selector("#source-card img")  # the file is there again, too
     wait_until(lambda: not served.leftovers())

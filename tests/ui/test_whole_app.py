@@ -88,4 +88,4 @@ def test_an_example_becomes_sad(app, chromium):
     assert list(folder.glob("asccl-*/asccl-run-*")) == []
     assert person.errors == []
     assert person.foreign_requests == []
-    person.context.close()
+    person.close()

@@ -12,6 +12,9 @@ TIMEOUT = 60_000  # milliseconds; only a hang reaches it
 class Visitor:
     """One browser window. It collects the errors of its console and its requests to other machines.
 
+    A page that is left ends its open requests, which its own scripts report as errors. Leave a page by `reload`,
+    `go_to` and `close`: what the old page reports from then on is not collected.
+
     Attributes:
         context: the browser context; no other window shares its cookies.
         page: Playwright's page.
@@ -25,15 +28,37 @@ class Visitor:
         self.page.set_default_timeout(TIMEOUT)
         self.errors: list[str] = []
         self.foreign_requests: list[str] = []
-        self.page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self._is_leaving = False
+        self.page.on("console", lambda line: self._record_error(line.text) if line.type == "error" else None)
+        self.page.on("pageerror", lambda error: self._record_error(str(error)))
         self.page.on("request", self._record_request)
+        self.page.on("framenavigated", self._record_arrival)
         self.page.goto(url)
         self.page.wait_for_selector("#render")
+
+    def _record_error(self, message: str) -> None:
+        if not self._is_leaving:
+            self.errors.append(message)
+
+    def _record_arrival(self, frame) -> None:
+        if frame == self.page.main_frame:
+            self._is_leaving = False
 
     def _record_request(self, request) -> None:
         if not request.url.startswith(("http://127.0.0.1:", "http://localhost:", "data:", "blob:")):
             self.foreign_requests.append(request.url)
+
+    def reload(self) -> None:
+        self._is_leaving = True
+        self.page.reload()
+
+    def go_to(self, url: str) -> None:
+        self._is_leaving = True
+        self.page.goto(url)
+
+    def close(self) -> None:
+        self._is_leaving = True
+        self.context.close()
 
     def upload(self, path: Path) -> None:
         """Choose another source in the Edit tab."""
