@@ -36,9 +36,13 @@ def table_rows(summary: dict[str, Any], first: str, second: str) -> Iterator[tup
         second: the method it is compared with, later in the alphabet.
     """
     rows = [row for row in summary["comparisons"] if (row["first"], row["second"]) == (first, second)]
-    for group, value in dict.fromkeys((row["group"], row["value"]) for row in rows):
-        label = "All" if group == "all" else value[:1].upper() + value[1:]
-        yield label, {row["question"]: row for row in rows if (row["group"], row["value"]) == (group, value)}
+    for label in dict.fromkeys(map(format_group, rows)):
+        yield label, {row["question"]: row for row in rows if format_group(row) == label}
+
+
+def format_group(row: dict[str, Any]) -> str:
+    """Return the label of a comparison's group: an emotion, a setting, or all answers."""
+    return "All" if row["group"] == "all" else row["value"][:1].upper() + row["value"][1:]
 
 
 def is_significant(row: dict[str, Any]) -> bool:

@@ -219,7 +219,10 @@ class AdminPages:
         return _redirect_to_study(form)
 
     def _show_results(self, request: Request, store: Store, session: str, form: FormData) -> Response:
-        results = load_results(store, request.query_params.get("s", ""))
+        study_id = request.query_params.get("s", "")
+        results = load_results(store, study_id)
+        with store.read() as connection:
+            people = participants.list_participants(store, connection, study_id)
         name = "all" if request.query_params.get("r") == "all" else "kept"
         pairs = tables.compared_methods(results)
         charts = [
@@ -236,10 +239,8 @@ class AdminPages:
             summary=results[name],
             charts=charts,
             pairs=pairs,
-            table_rows=tables.table_rows,
-            format_rates=tables.format_rates,
-            format_interval=tables.format_interval,
-            caption=tables.CAPTION,
+            tables=tables,
+            names={person.id: person.label or person.panel_id or f"{person.id[:8]}…" for person in people},
         )
 
     def _download(self, request: Request, store: Store, session: str, form: FormData) -> Response:

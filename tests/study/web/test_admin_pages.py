@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from participant_steps import enter_study
+from participant_steps import enter_study, finish_study
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from study_requests import HOSTILE_TEXT, generous_limiters, link_query, log_in, read_form_token
@@ -219,3 +219,10 @@ def test_results_without_answers_say_so_instead_of_empty_charts(store, new_study
     page = web.get(f"/study/admin/results?s={study_id}").text
     assert "No answer counts yet" in page
     assert "<svg" not in page
+
+
+def test_results_name_excluded_participants_by_their_labels(store, new_study, web, no_watch_time):
+    study_id = new_study(store, rules={"seconds": 60.0})
+    finish_study(store, study_id, enter_study(store, study_id, "P07"))
+    log_in(web)
+    assert "<li>P07: " in web.get(f"/study/admin/results?s={study_id}").text

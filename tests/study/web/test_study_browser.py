@@ -29,6 +29,7 @@ from asccl.__main__ import main
 from asccl.study import stats
 from asccl.study.answering import pending_trials
 from asccl.study.design import BROKEN
+from asccl.study.page_texts import load_texts
 from asccl.study.session import open_session
 from asccl.study.store import Store
 from asccl.study.votes import read_votes
@@ -374,6 +375,58 @@ def test_no_column_of_the_administration_is_hidden_on_a_narrow_phone(open_link_p
         page.goto(f"{address}/study/admin/list")
     hidden = page.locator(".scroll").evaluate_all("boxes => boxes.map((box) => box.scrollWidth - box.clientWidth)")
     assert hidden[0] == 0
+
+
+@pytest.fixture
+def participant_on_phone(chromium, serve_study, store, tmp_path, capsys) -> Iterator[ParticipantBrowser]:
+    """A participant on a narrow phone, on the first page of a study with three videos in a trial and with a scale."""
+    clips = write_items(tmp_path / "clips", ("sad",), 1)
+    (tmp_path / "plan.toml").write_text('title = "t"\nquestions = ["emotion"]\nrating = 5\ndemographics = ["age"]')
+    main(["study", "create", str(clips), "--plan", str(tmp_path / "plan.toml")])
+    address, _ = serve_study()
+    main(["study", "link", capsys.readouterr().out.strip(), "--count", "1", "--url", address])
+    link = capsys.readouterr().out.strip()
+    participant = ParticipantBrowser(chromium, store, link, **{**PHONE, "viewport": {"width": 360, "height": 740}})
+    yield participant
+    participant.context.close()
+
+
+@pytest.mark.browser
+def test_the_answers_to_the_sound_check_are_in_one_row_on_a_narrow_phone(participant_on_phone):
+    page = participant_on_phone.page
+    page.check("[name=agree]")
+    page.click("button.primary")
+    boxes = [page.locator(f'label:has([name=beeps][value="{count}"])').bounding_box() for count in range(1, 6)]
+    assert len({box["y"] for box in boxes}) == 1
+
+
+@pytest.mark.browser
+def test_the_caption_of_a_watched_video_is_beside_its_button_on_a_narrow_phone(participant_on_phone):
+    participant_on_phone.begin()
+    participant_on_phone.has_trial()
+    page = participant_on_phone.page
+    page.click("#play")
+    page.wait_for_selector("figure.seen[data-slot=reference]")
+    page.wait_for_selector("#choices:not([disabled])")
+    caption, button = (page.locator(f"[data-slot=reference] {part}").bounding_box() for part in ("figcaption", ".one"))
+    is_left = caption["x"] + caption["width"] <= button["x"]
+    is_above = caption["y"] + caption["height"] <= button["y"]
+    assert [is_left, is_above].count(True) > 0
+
+
+@pytest.mark.browser
+def test_a_trial_says_what_is_missing_after_each_choice(participant_on_phone):
+    participant_on_phone.begin()
+    participant_on_phone.has_trial()
+    page = participant_on_phone.page
+    page.click("#play")
+    page.wait_for_selector("#choices:not([disabled])")
+    hints = [page.inner_text("#hint")]
+    for choice in ("[name=answer][value=left]", '[name=rating][value="3"]'):
+        page.check(choice)
+        hints.append(page.inner_text("#hint"))
+    texts = load_texts("en")
+    assert hints == [texts["choose_now"], texts["rate_now"], texts["go_next"]]
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ const mode = () => root.querySelector("[name=mode]:checked").value;
 const chosenAnswer = () => root.querySelector("[name=answer]:checked")?.value;
 const chosenRating = () => root.querySelector("[name=rating]:checked")?.value;
 const needsRating = () => ratingPoints > 0 && chosenAnswer() !== undefined && chosenAnswer() !== "cannot";
+const isComplete = () => chosenAnswer() !== undefined && (!needsRating() || chosenRating() !== undefined);
 const bothWatched = () => SIDES.every((side) => plays[side] > 0);
 const showHint = (text, failed = false) => {
   element("hint").textContent = text;
@@ -203,8 +204,13 @@ function update() {
     element("rating").disabled = !needsRating();
     if (!needsRating()) for (const point of root.querySelectorAll("[name=rating]")) point.checked = false;
   }
-  const isComplete = chosenAnswer() && (!needsRating() || chosenRating());
-  element("next").disabled = sending || !isComplete || !bothWatched();
+  element("next").disabled = sending || !isComplete() || !bothWatched();
+}
+
+// Says after each choice what is still missing.
+function showNextStep() {
+  update();
+  if (!sending) showHint(isComplete() ? texts.go_next : chosenAnswer() ? texts.rate_now : texts.choose_now);
 }
 
 async function send() {
@@ -225,7 +231,7 @@ async function send() {
 
 element("part-begin").addEventListener("click", beginPart);
 element("play").addEventListener("click", togglePlayback);
-element("answers").addEventListener("change", update);
+element("answers").addEventListener("change", showNextStep);
 element("answers").addEventListener("submit", (event) => {
   event.preventDefault();
   send();
@@ -245,7 +251,7 @@ document.addEventListener("keydown", (event) => {
     if (!option) return;
     option.checked = true;
     option.focus();
-    update();
+    showNextStep();
   } else if (event.key === "Enter" && !isControl) {
     send();
   } else {
