@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -12,11 +11,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from asccl.errors import CancelledError, SettingError
+from asccl.errors import SettingError
 from asccl.expression import EMOTIONS, INTENSITY_RANGE, NO_GROUPS, GroupAmounts, Keyframe, check_keyframes, check_mix
 
 GENERATORS = ("warp", "ned", "icface")  # the first is the default
-GENERATORS_WITH = {"renderer": ("ned", "icface"), "manipulator": ("ned",), "controls": ("icface",)}  # of each file
+# field of an `EditRequest` that names a file -> generators that read the file
+FILE_GENERATORS = {"renderer": ("ned", "icface"), "manipulator": ("ned",), "controls": ("icface",)}
 SOUND_RATE = 16_000  # Hz, of decoded sound
 DEFAULT_FRAME_RATE = 25.0  # frames per second, of motions whose times are unknown
 
@@ -195,7 +195,8 @@ class EditRequest:
         second_share: share of the second emotion in the mix, 0 to 1.
         groups: by how much parts of the face move in addition; the intensity multiplies it.
         keyframes: intensity over time, in the order of their times; `intensity` multiplies it. Empty: it is constant.
-        controls: table of OpenFace that measures the source, for "icface"; None measures it by the head model.
+        controls: table of OpenFace with the control values of the source, for "icface"; None computes them by the head
+            model.
 
     Raises:
         SettingError: a value is missing or out of range.
@@ -222,7 +223,7 @@ class EditRequest:
     controls: Path | None = None
 
     def __post_init__(self) -> None:
-        for name in ("source", "output", "reference", *GENERATORS_WITH):
+        for name in ("source", "output", "reference", *FILE_GENERATORS):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, Path(value))
@@ -245,7 +246,7 @@ class EditRequest:
         check_keyframes(self.keyframes, self.intensity)
         if self.generator not in GENERATORS:
             raise SettingError(f"there is no generator {self.generator!r}", f"choose one of {', '.join(GENERATORS)}")
-        for name, generators in GENERATORS_WITH.items():
+        for name, generators in FILE_GENERATORS.items():
             if getattr(self, name) is not None and self.generator not in generators:
                 remedy = f"choose {' or '.join(generators)}, or leave it out"
                 raise SettingError(f"the generator {self.generator!r} takes no {name}", remedy)
@@ -302,52 +303,3 @@ class Preview:
     presence: float
     is_final: bool = True
     box: tuple[float, ...] | None = None
-
-
-class Progress:
-    """Progress of an edit: passes it on and stops the work when the user cancels it.
-
-    Args:
-        report: called with the name of a stage and how much of it is done, in [0, 1].
-        cancelled: returns whether the user has cancelled.
-    """
-
-    def __init__(
-        self,
-        report: Callable[[str, float], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ):
-        self._report = report
-        self._cancelled = cancelled
-
-    def __call__(self, stage: str, done: float) -> None:
-        self.check()
-        if self._report is not None:
-            self._report(stage, min(max(done, 0.0), 1.0))
-
-    def finish(self) -> None:
-        """Report that the work is complete. It can no longer be cancelled."""
-        if self._report is not None:
-            self._report("done", 1.0)
-
-    def check(self) -> None:
-        """Raise CancelledError if the user has cancelled."""
-        if self._cancelled is not None and self._cancelled():
-            raise CancelledError
-
-
-def overall_progress(stage: str, done: float, stage_shares: Mapping[str, float]) -> float:
-    """Convert the progress of a stage to that of all the work.
-
-    Args:
-        stage: name of the stage; an unknown one has the progress 0.
-        done: share of the stage in [0, 1].
-        stage_shares: the stages in their order, each with its share of the work.
-
-    Returns:
-        Share of the work in [0, 1].
-    """
-    if stage not in stage_shares:
-        return 0.0
-    stages = list(stage_shares)
-    return sum(stage_shares[name] for name in stages[: stages.index(stage)]) + stage_shares[stage] * done

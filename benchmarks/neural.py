@@ -30,13 +30,14 @@ from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.morphable.reconstruct import FittedClip, reconstruct
 from asccl.nets.ned_renderer import INPUT_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator, RendererSizes
+from asccl.progress import Progress
 from asccl.renderers.neural.checkpoint import EMBEDDING_SIZE, RendererMetadata
 from asccl.renderers.neural.compositing import RenderedFace, compose_layers, composite
 from asccl.renderers.neural.conditions import Scene
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.renderers.neural.renderer import NeuralRenderer
-from asccl.types import Image, Progress
+from asccl.types import Image
 from asccl.video import Limits, Reader
 from benchmarks.report import print_rows
 

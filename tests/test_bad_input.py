@@ -19,7 +19,7 @@ from asccl import Editor, EditRequest
 from asccl.__main__ import main
 from asccl.commands import edit_report
 from asccl.errors import CancelledError, OutputError
-from asccl.types import Progress
+from asccl.progress import Progress
 from asccl.video import EncodeSettings, Limits
 
 

@@ -29,7 +29,8 @@ from asccl.face.landmarker import FaceLandmarker
 from asccl.face.tracker import FaceMeshTracker
 from asccl.files import file_key
 from asccl.morphable.reconstruct import TrackedClip, track_face
-from asccl.types import Image, MediaInfo, Progress
+from asccl.progress import Progress
+from asccl.types import Image, MediaInfo
 from asccl.video import Limits, Reader, probe, read_frame_at
 from asccl.video.threads import prefetch
 

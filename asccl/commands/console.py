@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from asccl.errors import AscclError, CancelledError
 from asccl.files import discard_unfinished, explain_write_error
-from asccl.types import Progress, overall_progress
+from asccl.progress import Progress, overall_progress
 
 EXIT_STATUS = """\
 exit status:

@@ -27,10 +27,11 @@ from asccl.face.people import Person, select_person
 from asccl.face.tracker import FaceMeshTracker
 from asccl.files import file_key
 from asccl.morphable.reconstruct import SEARCHED_FRAMES
+from asccl.progress import Progress
 from asccl.provenance.manifest import edit_metadata
 from asccl.provenance.signer import EditSigner
 from asccl.renderers.icface.openface import read_openface_table
-from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
+from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Preview
 from asccl.video import EncodeSettings, Limits, StillWriter, default_output, open_writer, probe, sample_frames
 
 CACHED_FILES = 1000  # lists of faces and reference styles: a few kB each

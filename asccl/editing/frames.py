@@ -19,8 +19,9 @@ from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.head import HeadModel
 from asccl.morphable.reconstruct import FittedClip, TrackedClip, reconstruct
 from asccl.nets.inference import ExpressionClassifier
+from asccl.progress import Progress
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
-from asccl.types import EditRequest, Image, Motion, Progress
+from asccl.types import EditRequest, Image, Motion
 from asccl.video import Limits
 
 MIN_SAMPLES = 4  # frames of a clip; at most one less than twice as many

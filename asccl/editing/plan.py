@@ -23,8 +23,9 @@ from asccl.editing.strength import identity_preserving_strength, min_identity_co
 from asccl.face.easing import smoothstep
 from asccl.files import file_key
 from asccl.morphable.anny_head import AnnyHead
+from asccl.progress import Progress
 from asccl.renderers.base import Renderer, RenderSession
-from asccl.types import EditRequest, Motion, Progress
+from asccl.types import EditRequest, Motion
 
 FADE_SECONDS = 0.3  # seconds in which an edit fades at the ends of its time range
 

@@ -22,8 +22,9 @@ from asccl.face.people import bounding_box
 from asccl.face.pose import estimate_head_pose
 from asccl.face.presence import turn_weight
 from asccl.morphable.fit import Fitter
+from asccl.progress import Progress
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
-from asccl.types import DetectedFace, EditRequest, Image, Motion, Preview, Progress, Track, as_image
+from asccl.types import DetectedFace, EditRequest, Image, Motion, Preview, Track, as_image
 from asccl.video import Limits, draw_badge, read_frame_at, sample_frames
 
 SAMPLED_FRAMES = 16  # of a file

@@ -18,8 +18,9 @@ from asccl.editing.report import StageTimer
 from asccl.evaluation.edit_metrics import EditMetrics
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.reconstruct import FittedClip
+from asccl.progress import Progress
 from asccl.renderers.base import FrameToRender, batch_size, render_batch
-from asccl.types import EditRequest, Frame, LazyImage, Progress
+from asccl.types import EditRequest, Frame, LazyImage
 from asccl.video import Limits, Reader, StillWriter, Writer, draw_badge
 from asccl.video.threads import BackgroundWriter, prefetch
 

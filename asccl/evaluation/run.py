@@ -14,7 +14,7 @@ from asccl.evaluation.measure import Measure
 from asccl.evaluation.scores import ClipShard
 from asccl.evaluation.shards import Shard, ShardStore, compute_clip, compute_pool, read_shard, write_shard
 from asccl.evaluation.summary import real_videos, speaker_pools
-from asccl.types import Progress
+from asccl.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from asccl.face.smooth import MAX_GAP, SMOOTHING_RADIUS, smooth_landmarks
 from asccl.face.store import LandmarkStore
 from asccl.face.tracker import Tracker
 from asccl.morphable.fit import Fitter, sample_indices
-from asccl.types import DEFAULT_FRAME_RATE, Frame, Image, MediaInfo, Motion, Progress, Track
+from asccl.progress import Progress
+from asccl.types import DEFAULT_FRAME_RATE, Frame, Image, MediaInfo, Motion, Track
 from asccl.video import Limits, Reader, iterate_samples
 from asccl.video.threads import BackgroundWriter, prefetch
 

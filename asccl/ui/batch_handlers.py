@@ -18,7 +18,8 @@ import gradio as gr
 from asccl.editing.batch import edit_row, failed_row, table_csv
 from asccl.errors import CancelledError, SettingError
 from asccl.files import join_name
-from asccl.types import GENERATORS, EditRequest, EditResult, Progress
+from asccl.progress import Progress
+from asccl.types import GENERATORS, EditRequest, EditResult
 from asccl.ui.components import status_line
 from asccl.ui.edit_handlers import STAGES
 from asccl.ui.edit_requests import FROM_REFERENCE, EditorProtocol

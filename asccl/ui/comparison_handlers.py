@@ -19,7 +19,7 @@ from asccl.analysis.clip_pairs import pair_clips, parse_clip_name
 from asccl.analysis.correlation import AnalysisSettings, MomentAnalyzer, analyze, check_same_kind
 from asccl.analysis.export import frames_csv, similarity_csv
 from asccl.errors import InputError, SettingError
-from asccl.types import Progress, overall_progress
+from asccl.progress import Progress, overall_progress
 from asccl.ui.charts import LabelledResults, charts_value, emotion_charts_value, face_map_value
 from asccl.ui.components import Value, comparison_value, note_line, progress_line, status_line
 from asccl.ui.file_box import file_value

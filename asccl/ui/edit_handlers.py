@@ -16,7 +16,8 @@ import gradio as gr
 
 from asccl.errors import CancelledError, SettingError
 from asccl.files import join_name
-from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Progress
+from asccl.progress import Progress
+from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo
 from asccl.ui.components import progress_line, status_line
 from asccl.ui.edit_requests import FROM_REFERENCE, EditorProtocol, EditSettings
 from asccl.ui.examples import EXAMPLES_FOLDER

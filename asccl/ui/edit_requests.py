@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from asccl.errors import SettingError
-from asccl.types import GENERATORS, DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
+from asccl.progress import Progress
+from asccl.types import GENERATORS, DetectedFace, EditRequest, EditResult, MediaInfo, Preview
 from asccl.ui.expression_values import expression_fields
 from asccl.ui.hub_weights import generator_fields
 from asccl.ui.limits import check_upload

@@ -19,7 +19,8 @@ import gradio as gr
 
 from asccl.editing.editor import Editor
 from asccl.errors import AscclError, SettingError
-from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
+from asccl.progress import Progress
+from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Preview
 from asccl.video import EncodeSettings
 
 NEURAL_GENERATORS = frozenset({"ned", "icface"})

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asccl.types import Progress, overall_progress
+from asccl.progress import Progress, overall_progress
 from asccl.ui.background import lower_priority
 
 POLL_INTERVAL = 0.4  # seconds between two progress messages of a running job

@@ -14,7 +14,8 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from asccl.errors import CancelledError, SettingError
-from asccl.types import EditRequest, Preview, Progress
+from asccl.progress import Progress
+from asccl.types import EditRequest, Preview
 from asccl.ui.background import Superseding
 from asccl.ui.components import comparison_value, note_line, status_line
 from asccl.ui.edit_requests import MISSING_REFERENCE, EditorProtocol, EditSettings

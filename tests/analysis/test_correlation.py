@@ -15,7 +15,7 @@ from asccl.__main__ import main
 from asccl.analysis import export, static_plots
 from asccl.analysis.correlation import AnalysisSettings, CorrelationResult, MomentAnalyzer, analyze
 from asccl.errors import CancelledError, InputError, SettingError
-from asccl.types import Progress
+from asccl.progress import Progress
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from types import ModuleType
 
 from asccl.__main__ import main
 from asccl.files import AtomicFile, open_temporary_file
-from asccl.types import EditRequest, EditResult, MediaInfo, Progress
+from asccl.progress import Progress
+from asccl.types import EditRequest, EditResult, MediaInfo
 from asccl.video import probe
 
 FRAMES = int(sys.argv[1])

@@ -20,7 +20,7 @@ from media import ROOT
 from asccl.__main__ import build_parser, main
 from asccl.commands import console
 from asccl.interop.kinds import KINDS
-from asccl.types import Progress
+from asccl.progress import Progress
 
 
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

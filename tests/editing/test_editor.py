@@ -17,7 +17,8 @@ from asccl import Editor, EditRequest, EditResult
 from asccl.editing.adaptation.samples import FacePatch
 from asccl.errors import CancelledError, SettingError
 from asccl.face.tracker import FaceMeshTracker
-from asccl.types import Frame, Progress
+from asccl.progress import Progress
+from asccl.types import Frame
 from asccl.video import Reader, open_writer, probe, read_tags
 from benchmarks.sync_clips import patch_track_length
 

@@ -18,7 +18,8 @@ from asccl.editing.models import Models, load_models
 from asccl.editing.plan import FADE_SECONDS, EditPlan, plan_edit, select_director, time_range_weight
 from asccl.editing.preview import PreviewSession
 from asccl.errors import SettingError, WeightsError
-from asccl.types import DetectedFace, Progress
+from asccl.progress import Progress
+from asccl.types import DetectedFace
 from asccl.video import Limits
 
 RANGE = {"start": 0.35, "end": 0.95}

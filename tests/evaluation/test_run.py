@@ -15,7 +15,7 @@ from asccl.evaluation.manifest import EvaluationRow
 from asccl.evaluation.registry import build_measures
 from asccl.evaluation.run import add_baselines, evaluate_rows, measure_clip, measure_pool
 from asccl.evaluation.shards import ShardStore
-from asccl.types import Progress
+from asccl.progress import Progress
 
 MEASURES = ["fad-mobilefacenet", "csim", "expression-gain", "target-probability", "identity", "lip-distance", "scc"]
 FRAMES = {"source": 6, "reference": 3, "a": 6, "b": 5, "c": 6}

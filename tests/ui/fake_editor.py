@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from asccl.errors import NoFaceError
-from asccl.types import EMOTIONS, DetectedFace, EditRequest, EditResult, MediaInfo, Preview, Progress
+from asccl.progress import Progress
+from asccl.types import EMOTIONS, DetectedFace, EditRequest, EditResult, MediaInfo, Preview
 from asccl.video.reader import Reader, probe
 
 TINTS = {  # gain of red, green and blue

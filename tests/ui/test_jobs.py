@@ -10,7 +10,8 @@ import pytest
 from clocks import AdjustableClock
 from coroutines import run_coroutine
 
-from asccl.types import EditResult, overall_progress
+from asccl.progress import overall_progress
+from asccl.types import EditResult
 from asccl.ui.edit_handlers import STAGE_SHARES
 from asccl.ui.jobs import Job
 

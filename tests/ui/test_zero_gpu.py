@@ -11,7 +11,8 @@ import gradio as gr
 import pytest
 
 from asccl.errors import CancelledError, NoFaceError, SettingError
-from asccl.types import EditRequest, EditResult, MediaInfo, Progress
+from asccl.progress import Progress
+from asccl.types import EditRequest, EditResult, MediaInfo
 from asccl.ui.gpu import MAX_GPU_SECONDS, START_SECONDS, GpuEditor, create_editor, report_edit, reserved_seconds
 from asccl.ui.jobs import Job
 from asccl.ui.page import WEB_ENCODING

@@ -20,8 +20,9 @@ from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.morphable.reconstruct import FittedClip, reconstruct
+from asccl.progress import Progress
 from asccl.renderers.neural.head_crop import WeakPerspectiveView, head_crop_matrices
-from asccl.types import Image, Motion, Progress
+from asccl.types import Image, Motion
 from asccl.video import Limits, Reader, probe
 from asccl.video.waveform import read_sound
 

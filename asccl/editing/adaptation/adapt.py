@@ -25,9 +25,10 @@ from asccl.editing.adaptation.samples import AdaptationSample, patch_motion
 from asccl.editing.adaptation.search import STRENGTH_RANGE, Candidate, Search
 from asccl.morphable.head import HeadModel
 from asccl.nets.inference import single_thread
+from asccl.progress import Progress
 from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.renderer import WarpRenderer
-from asccl.types import Image, Motion, Progress, as_image
+from asccl.types import Image, Motion, as_image
 
 SAMPLE_COUNT = 6  # frames that are rendered for every step of the search
 WORKERS = 2  # threads; the result does not depend on their number

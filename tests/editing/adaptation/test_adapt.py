@@ -17,7 +17,7 @@ from asccl.editing.plan import EditPlan, plan_edit
 from asccl.editing.preview import PreviewSession
 from asccl.errors import CancelledError
 from asccl.morphable.speech import speech_unit_mask
-from asccl.types import Progress
+from asccl.progress import Progress
 from asccl.video import Limits
 
 
