@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # importing torch takes seconds, so only the functions that n
     from asccl.nets.icface import Icface
     from asccl.nets.mini_xception import MiniXception
     from asccl.nets.ned_manipulator import Manipulator
-    from asccl.nets.ned_renderer import Generator
+    from asccl.nets.ned_renderer import NedGenerator
     from asccl.renderers.neural.checkpoint import RendererMetadata
 
 DEFAULT_METRIC = "scc-mobilefacenet"
@@ -110,7 +110,7 @@ def load_manipulator(source: str | Path = DEFAULT_MANIPULATOR, device: str | tor
         return _load_manipulator(path, hub.sha256(path), str(device))
 
 
-def load_renderer(source: str | Path, device: str | torch.device = "cpu") -> tuple[Generator, RendererMetadata]:
+def load_renderer(source: str | Path, device: str | torch.device = "cpu") -> tuple[NedGenerator, RendererMetadata]:
     """Load NED's renderer of one person, frozen, and the metadata of its file.
 
     Args:
@@ -284,13 +284,13 @@ def _load_manipulator(path: Path, _sha256: str, device: str) -> Manipulator:
 
 
 @lru_cache(MAX_LOADED)
-def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[Generator, RendererMetadata]:
-    from asccl.nets.ned_renderer import Generator
+def _load_renderer(path: Path, _sha256: str, device: str) -> tuple[NedGenerator, RendererMetadata]:
+    from asccl.nets.ned_renderer import NedGenerator
     from asccl.renderers.neural.checkpoint import RendererMetadata
 
     entries = tensor_files.read_metadata(path)
     metadata = RendererMetadata.from_metadata(entries)
-    net = Generator(metadata.sizes)
+    net = NedGenerator(metadata.sizes)
     net.metadata = entries
     return _fill(path, net, device), metadata
 

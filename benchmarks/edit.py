@@ -96,9 +96,9 @@ def forward(repeats: int = FORWARD_PASSES) -> list[ElapsedTime]:
     """Time one frame of an untrained renderer of NED's size, on one core or on all, whichever is faster."""
     import torch
 
-    from asccl.nets.ned_renderer import INPUT_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator
+    from asccl.nets.ned_renderer import INPUT_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, NedGenerator
 
-    net = Generator().eval()
+    net = NedGenerator().eval()
     conditions = torch.rand(1, INPUT_FRAMES * INPUT_CHANNELS, SIDE, SIDE)
     previous = torch.rand(1, PREVIOUS_FRAMES * 3, SIDE, SIDE)
     timings = []

@@ -102,11 +102,11 @@ def measure_loss(options: argparse.Namespace) -> Rows:
 
 def measure_renderer_inference(options: argparse.Namespace) -> Rows:
     """Measure the generator of NED's second stage frame by frame, as in an edit, and in batches."""
-    from asccl.nets.ned_renderer import INPUT_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator, RendererSizes
+    from asccl.nets.ned_renderer import INPUT_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, NedGenerator, RendererSizes
 
     sizes = RendererSizes(ngf=4, downsamplings=2, blocks=2) if options.tiny else RendererSizes()
     side = 32 if options.tiny else 256
-    generator = Generator(sizes).freeze().to(options.device)
+    generator = NedGenerator(sizes).freeze().to(options.device)
     rows: Rows = {}
     for batch in (1, 8):
         conditions = torch.rand(batch, INPUT_FRAMES * INPUT_CHANNELS, side, side, device=options.device)

@@ -31,10 +31,9 @@ from asccl.editing.models import Models, load_models
 from asccl.editing.preview import PreviewSession
 from asccl.face import mesh
 from asccl.face.crop import warp_crop
-from asccl.nets.icface import Generator, Icface
+from asccl.nets.icface import Icface, IcfaceGenerator
 from asccl.nets.icface_settings import IcfaceSettings
-from asccl.nets.ned_renderer import Generator as NedGenerator
-from asccl.nets.ned_renderer import RendererSizes
+from asccl.nets.ned_renderer import NedGenerator, RendererSizes
 from asccl.renderers.base import FrameToRender, Renderer, render_batch
 from asccl.renderers.icface.compositing import face_mask, paste_face
 from asccl.renderers.icface.renderer import CPU_BATCH, IcfacePlan, IcfaceRenderer, draw_face
@@ -181,7 +180,7 @@ def main() -> None:
     frames = [FrameToRender(image, points, t) for t, (image, points) in enumerate(pairs)][: arguments.frames]
     small = load_icface(arguments.weights)
     height, width = frames[0].image.shape[:2]
-    published = sum(p.numel() for p in Generator().parameters()) / 1e6
+    published = sum(p.numel() for p in IcfaceGenerator().parameters()) / 1e6
     rows: dict[str, float | str] = {
         "clip": f"{arguments.clip.name}, {width} x {height}",
         "threads": float(arguments.threads),

@@ -60,7 +60,7 @@ def drive_as_rendered(net: Icface, clip: DrivenClip) -> np.ndarray:
     """Generate the images of a clip as the renderer does: one change, averaged with that of the mirror image."""
     images = to_tensor(clip.source.images)
     controls = (torch.from_numpy(x) for x in (clip.source.controls, clip.truth.controls))
-    return to_images(net.symmetric_change_of(images, *controls).apply(images))
+    return to_images(net.predict_symmetric_change(images, *controls).apply(images))
 
 
 def drive_twice(net: Icface, clip: DrivenClip) -> np.ndarray:

@@ -26,7 +26,7 @@ from torch.utils.data import Dataset, default_collate
 
 from asccl.face.crop import CROP_SIZE
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.ned_renderer import Generator
+from asccl.nets.ned_renderer import NedGenerator
 from asccl.zoo import load_manipulator, load_metric
 from benchmarks.report import print_rows
 from training import losses, train_manipulator, train_renderer
@@ -131,7 +131,7 @@ class RendererStage:
     def __init__(self, settings: RendererSettings, pretraining: RendererSettings):
         train_renderer.main(pretraining)
         self.settings = settings
-        self.generator, self.discriminators = Generator(settings.sizes()), Discriminators(settings.sizes())
+        self.generator, self.discriminators = NedGenerator(settings.sizes()), Discriminators(settings.sizes())
         load_initial_weights(str(pretraining.weights), self.generator, self.discriminators)
         self.data = RendererWindows(train_renderer.load_portraits(settings)[0], settings.window_frames)
         self.weights = settings.loss_weights()

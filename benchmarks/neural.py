@@ -29,7 +29,7 @@ from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.morphable.reconstruct import FittedClip, reconstruct
-from asccl.nets.ned_renderer import INPUT_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator, RendererSizes
+from asccl.nets.ned_renderer import INPUT_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, NedGenerator, RendererSizes
 from asccl.progress import Progress
 from asccl.renderers.neural.checkpoint import EMBEDDING_SIZE, RendererMetadata
 from asccl.renderers.neural.compositing import RenderedFace, compose_layers, composite
@@ -61,7 +61,7 @@ def median_milliseconds(work: Callable[[], object], repeats: int = REPEATS) -> f
 
 def forward_pass(sizes: RendererSizes, side: int) -> Callable[[], object]:
     """One forward pass of an untrained generator on random images."""
-    net = Generator(sizes).freeze()
+    net = NedGenerator(sizes).freeze()
     conditions = torch.rand(1, INPUT_FRAMES * INPUT_CHANNELS, side, side)
     previous = torch.rand(1, PREVIOUS_FRAMES * 3, side, side)
 
@@ -191,7 +191,7 @@ def main() -> None:
     clip = reconstruct(arguments.clip, FaceMeshTracker(zoo.load_embedder().embed), Fitter(head), Progress(), Limits())
     if arguments.renderer is None:
         person = np.ones((1, EMBEDDING_SIZE), np.float32)
-        net = Generator(SMALL_SIZES).freeze()
+        net = NedGenerator(SMALL_SIZES).freeze()
         metadata = RendererMetadata.from_embeddings(SMALL_SIZES, SMALL_SIDE, person)
     else:
         net, metadata = zoo.load_renderer(arguments.renderer)[0], read_metadata(arguments.renderer)

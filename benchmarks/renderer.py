@@ -21,7 +21,7 @@ from statistics import median
 
 import torch
 
-from asccl.nets.ned_renderer import PREVIOUS_FRAMES, Generator
+from asccl.nets.ned_renderer import PREVIOUS_FRAMES, NedGenerator
 from asccl.zoo import load_renderer
 from benchmarks.edit import SIDE, forward
 from benchmarks.report import print_rows
@@ -70,7 +70,7 @@ def measure(settings: RendererSettings) -> dict[str, float]:
     portrait, device = held_out[number], torch.device("cpu")
     batch = first_window(portrait, len(portrait), device)
     torch.manual_seed(settings.seed)
-    untrained = Generator(settings.sizes()).eval()
+    untrained = NedGenerator(settings.sizes()).eval()
     trained, _ = load_renderer(settings.weights)
     mean = mean_frame([train_portraits[number]]).expand(len(portrait), -1, -1, -1)
     mask = batch.conditions[0, PREVIOUS_FRAMES:, -1:]
@@ -109,7 +109,7 @@ def cost() -> dict[str, float]:
     """Measure the median time of one frame through a generator of NED's size."""
     passes = forward()
     clock, cpu = (1e3 * median(getattr(p, kind) for p in passes) for kind in ("clock", "cpu"))
-    parameters = sum(p.numel() for p in Generator().parameters())
+    parameters = sum(p.numel() for p in NedGenerator().parameters())
     size = {"NED's size, million parameters": parameters / 1e6}
     return {**size, f"a frame of {SIDE}, ms": clock, "the same, CPU ms": cpu}
 

@@ -16,7 +16,7 @@ from asccl.evaluation.edit_metrics import lip_distance
 from asccl.evaluation.metrics import lip_correlation, psnr
 from asccl.face import mesh
 from asccl.face.facemesh import FaceMesh, Window
-from asccl.nets.icface import Discriminator, Icface
+from asccl.nets.icface import Icface, IcfaceDiscriminator
 from training.datasets.controlled_clips import ControlledFrames, to_tensor
 from training.datasets.driven_clips import DrivenClip
 from training.icface_guard import DivergenceGuard
@@ -56,7 +56,7 @@ def to_images(x: torch.Tensor) -> np.ndarray:
     return ((x + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-def reader(discriminator: Discriminator) -> ReadControls:
+def reader(discriminator: IcfaceDiscriminator) -> ReadControls:
     """Return the function that estimates controls by a discriminator."""
 
     @torch.inference_mode()
@@ -150,7 +150,7 @@ class IcfaceValidation:
     """
 
     def __init__(
-        self, averaged: AveragedModel, discriminator: Discriminator, clips: Sequence[DrivenClip], samples: Path
+        self, averaged: AveragedModel, discriminator: IcfaceDiscriminator, clips: Sequence[DrivenClip], samples: Path
     ):
         self.averaged, self.samples = averaged, samples
         self.clips = clips[:MAX_CLIPS]

@@ -7,7 +7,7 @@ from pathlib import Path
 from asccl import hub, tensor_files
 from asccl.errors import WeightsError
 from asccl.nets.blocks import saved_tensors, tensor_shapes
-from asccl.nets.icface import Discriminator, Icface
+from asccl.nets.icface import Icface, IcfaceDiscriminator
 from asccl.nets.icface_settings import DISCRIMINATOR_KIND, DiscriminatorSettings
 from asccl.renderers.icface.checkpoint import read_icface_settings
 from training.engine.weights import write_weights
@@ -16,7 +16,9 @@ SNAPSHOTS = "networks"  # folder of networks that a training keeps
 DISCRIMINATOR_SUFFIX = "-D"  # of its file, after the name of the file of neutralizer and animator
 
 
-def write_icface(path: Path, net: Icface, discriminator: Discriminator | None = None, *, half: bool = False) -> None:
+def write_icface(
+    path: Path, net: Icface, discriminator: IcfaceDiscriminator | None = None, *, half: bool = False
+) -> None:
     """Write the file of neutralizer and animator and, beside it, that of the discriminator.
 
     Args:
@@ -35,7 +37,7 @@ def write_icface(path: Path, net: Icface, discriminator: Discriminator | None = 
         write_weights(discriminator_file(path), saved_tensors(discriminator), metadata)
 
 
-def load_initial_icface(source: str, net: Icface, discriminator: Discriminator | None = None) -> list[Path]:
+def load_initial_icface(source: str, net: Icface, discriminator: IcfaceDiscriminator | None = None) -> list[Path]:
     """Fill the networks from a file of `write_icface` or `import-weights icface`.
 
     Args:

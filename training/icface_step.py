@@ -11,7 +11,7 @@ from torch import nn
 from asccl.face.crop import CROP_SIZE
 from asccl.metric.align import warp_affine
 from asccl.metric.loss import ASCCLLoss
-from asccl.nets.icface import Discriminator, Generator, Icface, neutral_controls
+from asccl.nets.icface import Icface, IcfaceDiscriminator, IcfaceGenerator, neutral_controls
 from asccl.nets.icface_synthesis import ImageChange
 from asccl.renderers.icface.controls import MOUTH_CORNERS, UPPER_FACE, control_index
 from training import losses
@@ -68,7 +68,7 @@ class DiscriminatorObjective(nn.Module):
         penalize: compute the gradient penalty, which costs a second backward pass.
     """
 
-    def __init__(self, discriminator: Discriminator, softmax_twice: bool, penalize: bool):
+    def __init__(self, discriminator: IcfaceDiscriminator, softmax_twice: bool, penalize: bool):
         super().__init__()
         self.discriminator, self.softmax_twice, self.penalize = discriminator, softmax_twice, penalize
 
@@ -103,7 +103,7 @@ class GeneratorLosses:
         perceptual: adds the loss "vgg" of the neutralizer.
     """
 
-    discriminator: Discriminator
+    discriminator: IcfaceDiscriminator
     softmax_twice: bool = False
     edits: int = 0
     asccl: ASCCLLoss | None = None
@@ -152,7 +152,7 @@ class GeneratorLosses:
 class AnimatorObjective(nn.Module):
     """The animator with its losses in one module."""
 
-    def __init__(self, animator: Generator, settings: GeneratorLosses):
+    def __init__(self, animator: IcfaceGenerator, settings: GeneratorLosses):
         super().__init__()
         self.animator, self.settings = animator, settings
 
@@ -172,7 +172,7 @@ class AnimatorObjective(nn.Module):
         controls = torch.cat([batch.target_controls, edit_controls(batch, count)])
         own = torch.cat([batch.source_controls, batch.source_controls[:count]])
         sources = torch.cat([neutral, neutral[:count]])
-        change = self.animator.change_of(sources, controls, own)
+        change = self.animator.predict_change(sources, controls, own)
         images = change.apply(sources)
         generated, edited = images[: len(neutral)], images[len(neutral) :]
         values = self.settings.scored(images, controls, torch.cat([batch.person, batch.person[:count]]))
@@ -186,11 +186,11 @@ class AnimatorObjective(nn.Module):
 class NeutralizerObjective(nn.Module):
     """The neutralizer with its losses in one module."""
 
-    def __init__(self, neutralizer: Generator, settings: GeneratorLosses):
+    def __init__(self, neutralizer: IcfaceGenerator, settings: GeneratorLosses):
         super().__init__()
         self.neutralizer, self.settings = neutralizer, settings
 
-    def forward(self, batch: FramePair, animator: Generator) -> Losses:
+    def forward(self, batch: FramePair, animator: IcfaceGenerator) -> Losses:
         """Return the losses of the neutralizer; the animator receives no gradient.
 
         Both images that the animator draws are one batch: batch normalization would remove controls that are the same
@@ -201,7 +201,7 @@ class NeutralizerObjective(nn.Module):
             its image, and "vgg" where it is asked for.
         """
         controls = neutral_controls(batch.source_controls)
-        change = self.neutralizer.change_of(batch.source, controls)
+        change = self.neutralizer.predict_change(batch.source, controls)
         neutral = change.apply(batch.source)
         with frozen(animator):
             own = torch.cat([batch.source_controls, controls])

@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import torch
 
-from asccl.nets.ned_manipulator import Manipulator, encode_style, translate
+from asccl.nets.ned_manipulator import Manipulator, encode_style, translate_expression
 from asccl.types import EMOTIONS
 from training.datasets.recorded import RecordedWindows
 from training.datasets.windows import SyntheticWindows
@@ -49,7 +49,7 @@ def evaluate_held_out(net: Manipulator, data: Windows, jaw: int) -> dict[str, fl
     values: dict[str, list[torch.Tensor]] = defaultdict(list)
     for source, target, emotion in data.evaluation_pairs():
         x = _to_device(net, source)
-        generated = translate(net.generator, x, styles[emotion])
+        generated = translate_expression(net.generator, x, styles[emotion])
         if target is not None:
             y = _to_device(net, target)
             values["copy_error"].append((x - y).abs().mean())

@@ -12,7 +12,7 @@ from asccl import hub, tensor_files
 from asccl.errors import WeightsError
 from asccl.face.crop import CROP_SIZE, warp_crop
 from asccl.nets.blocks import saved_tensors, tensor_shapes
-from asccl.nets.ned_renderer import Generator, RendererSizes
+from asccl.nets.ned_renderer import NedGenerator, RendererSizes
 from asccl.renderers.neural.checkpoint import DISCRIMINATOR_KIND, RENDERER_KIND, RendererMetadata
 from asccl.zoo import load_embedder
 from training.datasets.portraits import Portrait
@@ -24,7 +24,7 @@ DISCRIMINATOR_SUFFIXES = {"image": "-D", "mouth": "-Dm"}  # of their files, afte
 EMBEDDED_FRAMES = 64  # whose mean embedding identifies the person
 
 
-def load_initial_weights(source: str, generator: Generator, discriminators: Discriminators | None) -> list[Path]:
+def load_initial_weights(source: str, generator: NedGenerator, discriminators: Discriminators | None) -> list[Path]:
     """Fill the networks from the file of a renderer and, where they exist, the files of its discriminators beside it.
 
     Args:
@@ -70,7 +70,7 @@ def build_metadata(sizes: RendererSizes, portraits: Sequence[Portrait]) -> Rende
 
 
 def write_renderer(
-    path: Path, generator: Generator, discriminators: Discriminators | None, portraits: Sequence[Portrait]
+    path: Path, generator: NedGenerator, discriminators: Discriminators | None, portraits: Sequence[Portrait]
 ) -> None:
     """Write the renderer's file and, beside it, those of its discriminators.
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from asccl.face.crop import CROP_SIZE
 from asccl.metric.loss import ASCCLLoss
-from asccl.nets.ned_renderer import Generator
+from asccl.nets.ned_renderer import NedGenerator
 from training import losses
 from training.datasets.edited_windows import EditedWindow
 from training.datasets.portraits import RendererWindow
@@ -102,7 +102,7 @@ class StepResult(NamedTuple):
 class RendererObjective(nn.Module):
     """The generator with its losses in one module, so that devices synchronize its gradients."""
 
-    def __init__(self, generator: Generator, settings: RendererSettings):
+    def __init__(self, generator: NedGenerator, settings: RendererSettings):
         super().__init__()
         self.generator, self.settings = generator, settings
 

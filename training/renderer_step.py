@@ -12,7 +12,7 @@ from torch import nn
 from asccl.face.crop import CROP_SIZE
 from asccl.metric.align import warp_affine
 from asccl.metric.loss import ASCCLLoss
-from asccl.nets.ned_renderer import CONDITION_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Discriminator, RendererSizes
+from asccl.nets.ned_renderer import CONDITION_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, NedDiscriminator, RendererSizes
 from training import losses
 from training.datasets.portraits import RendererWindow, mouth_side
 from training.engine import distributed
@@ -125,7 +125,7 @@ class Discriminators(nn.Module):
 
     def __init__(self, sizes: RendererSizes):
         super().__init__()
-        self.image, self.mouth = Discriminator(sizes), Discriminator(sizes)
+        self.image, self.mouth = NedDiscriminator(sizes), NedDiscriminator(sizes)
 
     def features(self, targets: RenderTargets, face: torch.Tensor) -> tuple[ScaleFeatures, ScaleFeatures]:
         """Return the features of both discriminators for faces (N, 3, S, S)."""

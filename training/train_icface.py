@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from asccl.metric.loss import ASCCLLoss
 from asccl.metric.loss_settings import LossSettings
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.icface import Discriminator, Icface, initialize
+from asccl.nets.icface import Icface, IcfaceDiscriminator, initialize
 from asccl.zoo import load_metric
 from training.datasets import HELD_OUT_SEED_OFFSET
 from training.datasets.controlled_clips import ControlledClip, FramePair, FramePairs
@@ -62,7 +62,7 @@ def load_clips(settings: IcfaceTrainingSettings) -> tuple[Sequence[ControlledCli
 
 
 def build_generator_losses(
-    settings: IcfaceTrainingSettings, discriminator: Discriminator, device: torch.device
+    settings: IcfaceTrainingSettings, discriminator: IcfaceDiscriminator, device: torch.device
 ) -> GeneratorLosses:
     """Build the losses of animator and neutralizer.
 
@@ -102,7 +102,7 @@ def main(settings: IcfaceTrainingSettings) -> None:
     train_clips, held_out_clips = load_clips(settings)
     pairs = FramePairs(train_clips, settings.seed, settings.edit_share, settings.colour_jitter)
     net = Icface(settings.network_settings()).to(memory_format=torch.channels_last)  # a quarter faster on a CPU
-    discriminator = Discriminator(settings.discriminator_settings(len(pairs.people)))
+    discriminator = IcfaceDiscriminator(settings.discriminator_settings(len(pairs.people)))
     if settings.initialization == "published":
         for network in (net, discriminator):
             initialize(network)

@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from asccl.metric.loss import ASCCLLoss
 from asccl.metric.loss_settings import LossSettings
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.ned_renderer import Generator
+from asccl.nets.ned_renderer import NedGenerator
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.zoo import load_manipulator, load_metric
 from training.datasets.edited_windows import EditedWindow, EditedWindows, manipulator_edit, preset_edit
@@ -99,7 +99,7 @@ def main(settings: RendererSettings) -> None:
     accelerator = loop.create_accelerator(settings)
     train_portraits, held_out_portraits = load_portraits(settings)
     windows = load_windows(settings, train_portraits)
-    generator = Generator(settings.sizes())
+    generator = NedGenerator(settings.sizes())
     has_discriminators = settings.adversarial_weight > 0 or settings.features_weight > 0
     discriminators = Discriminators(settings.sizes()) if has_discriminators else None
     if settings.start_from and not checkpoint.list_checkpoints(settings.output):

@@ -18,7 +18,7 @@ from asccl.morphable.emotions import PRESETS, variant_factors
 from asccl.morphable.groups import add_groups, group_change
 from asccl.morphable.head import HeadModel
 from asccl.morphable.speech import protect_speech
-from asccl.nets.ned_manipulator import Manipulator, encode_style, translate
+from asccl.nets.ned_manipulator import Manipulator, encode_style, translate_expression
 from asccl.types import EMOTIONS, Motion
 
 
@@ -73,7 +73,9 @@ class ManipulatorDirector:
         x = self._tensor(motion.coefficients)
         editable = motion.weight > 0
         own = self._encode(motion.coefficients[editable] if editable.any() else motion.coefficients)
-        before, after = (translate(self.net.generator, x, own + k * (target_style - own)) - x for k in (0.0, share))
+        before, after = (
+            translate_expression(self.net.generator, x, own + k * (target_style - own)) - x for k in (0.0, share)
+        )
         return (after - (1 - share) * before).cpu().numpy()
 
     def _encode(self, coefficients: np.ndarray) -> torch.Tensor:

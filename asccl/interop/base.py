@@ -11,7 +11,7 @@ from asccl.tensor_files import format_names
 if TYPE_CHECKING:
     import torch
 
-State: TypeAlias = "dict[str, torch.Tensor]"  # a state dict
+StateDict: TypeAlias = "dict[str, torch.Tensor]"  # a state dict
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ConvertedWeights:
         notes: what the converter changed, for the user.
     """
 
-    tensors: State
+    tensors: StateDict
     metadata: Mapping[str, str]
     notes: tuple[str, ...]
 
@@ -33,7 +33,7 @@ class WeightsMismatchError(Exception):
     """The tensors are not those of the network. The text gives the reason and follows the file's name."""
 
 
-def match_tensors(state: State, shapes: Mapping[str, tuple[int, ...]]) -> State:
+def match_tensors(state: StateDict, shapes: Mapping[str, tuple[int, ...]]) -> StateDict:
     """Check the names, shapes and values of tensors; the counters of batch normalization are dropped.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from asccl.interop.base import ConvertedWeights, State, match_tensors
+from asccl.interop.base import ConvertedWeights, StateDict, match_tensors
 from asccl.nets.blocks import BATCH_NORM_COUNTER, tensor_shapes
 from asccl.nets.efficientface import EfficientFace
 from asccl.nets.face_resnet18 import FaceResNet18
@@ -26,22 +26,22 @@ ARCFACE_RESNET18_TERMS = (
 )
 
 
-def convert_syncnet(state: State) -> ConvertedWeights:
+def convert_syncnet(state: StateDict) -> ConvertedWeights:
     """Convert SyncNet, whose names are ours. Raises WeightsMismatchError."""
     return _convert(state, SyncNet, SYNCNET_TERMS)
 
 
-def convert_efficientface(state: State) -> ConvertedWeights:
+def convert_efficientface(state: StateDict) -> ConvertedWeights:
     """Convert EfficientFace, whose names are ours. Raises WeightsMismatchError."""
     return _convert(state, EfficientFace, EFFICIENTFACE_TERMS)
 
 
-def convert_arcface_resnet18(state: State) -> ConvertedWeights:
+def convert_arcface_resnet18(state: StateDict) -> ConvertedWeights:
     """Convert the grayscale ResNet-18, whose names are ours. Raises WeightsMismatchError."""
     return _convert(state, FaceResNet18, ARCFACE_RESNET18_TERMS)
 
 
-def _convert(state: State, create: Callable[[], torch.nn.Module], terms: tuple[str, ...]) -> ConvertedWeights:
+def _convert(state: StateDict, create: Callable[[], torch.nn.Module], terms: tuple[str, ...]) -> ConvertedWeights:
     with torch.device("meta"):
         net = create()
     tensors = match_tensors(state, tensor_shapes(net))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import torch
 
-from asccl.interop.base import ConvertedWeights, State, match_tensors
+from asccl.interop.base import ConvertedWeights, StateDict, match_tensors
 from asccl.metric.scc import SCCMetric
 from asccl.nets.blocks import BATCH_NORM_COUNTER, tensor_shapes
 from asccl.nets.iresnet import DEPTHS, MAP_CHANNELS, IResNet
@@ -17,9 +17,9 @@ EMBEDDING_LAYERS = ("bn2", "fc", "features")
 UNUSED_PREFIX = "bn2."  # a layer after the last feature map; it is in the authors' file, but not used
 
 
-def convert_scc(state: State) -> ConvertedWeights:
+def convert_scc(state: StateDict) -> ConvertedWeights:
     """Convert the authors' metric to `SCCMetric(IResNet(50), MAP_CHANNELS)`. Raises WeightsMismatchError."""
-    tensors: State = {}
+    tensors: StateDict = {}
     dropped: list[str] = []
     for name, value in state.items():
         backbone_name = name.removeprefix(BACKBONE_PREFIX)
@@ -50,7 +50,7 @@ def _head_name(name: str) -> str:
     return f"heads.{head}.{module}.{parts[2]}"
 
 
-def convert_arcface(state: State) -> ConvertedWeights:
+def convert_arcface(state: StateDict) -> ConvertedWeights:
     """Convert an IResNet with insightface's names, which are ours.
 
     The embedding is kept where all of its layers exist. Raises WeightsMismatchError.
@@ -71,12 +71,12 @@ def convert_arcface(state: State) -> ConvertedWeights:
     )
 
 
-def _has_depth(state: State, depth: int) -> bool:
+def _has_depth(state: StateDict, depth: int) -> bool:
     blocks = {name.split(".")[1] for name in state if name.startswith("layer3.")}
     return len(blocks) == DEPTHS[depth][2]
 
 
-def _dropped_notes(names: Iterable[str], state: State) -> list[str]:
+def _dropped_notes(names: Iterable[str], state: StateDict) -> list[str]:
     counters = [name for name in state if name.endswith(BATCH_NORM_COUNTER)]
     others = sorted(name for name in names if not name.endswith(BATCH_NORM_COUNTER))
     notes = [f"dropped {format_names(others)}, which the feature maps do not need"] if others else []

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from asccl.errors import InputError
-from asccl.interop.base import ConvertedWeights, State, WeightsMismatchError, match_tensors
+from asccl.interop.base import ConvertedWeights, StateDict, WeightsMismatchError, match_tensors
 from asccl.nets.blocks import tensor_shapes
 from asccl.nets.icface import Icface
 from asccl.nets.icface_settings import CONTROLS, IcfaceSettings
@@ -53,7 +53,7 @@ def complete_files(sources: Sequence[Path]) -> dict[str, Path]:
     return dict(zip(PUBLISHED_NETWORKS, sources, strict=True))
 
 
-def convert_icface(state: State) -> ConvertedWeights:
+def convert_icface(state: StateDict) -> ConvertedWeights:
     """Convert neutralizer and animator, whose names begin with `neutralizer.` and `animator.`.
 
     Raises WeightsMismatchError.
@@ -72,7 +72,7 @@ def convert_icface(state: State) -> ConvertedWeights:
     return ConvertedWeights(tensors, net.settings.to_metadata(), notes)
 
 
-def _settings(state: State, network: str) -> IcfaceSettings:
+def _settings(state: StateDict, network: str) -> IcfaceSettings:
     """The settings that the shapes of a network show."""
     first = f"{network}.model.1.weight"
     if first not in state or state[first].ndim != 4:

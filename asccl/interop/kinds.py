@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from asccl.errors import InputError, SettingError
-from asccl.interop.base import ConvertedWeights, State, WeightsMismatchError
+from asccl.interop.base import ConvertedWeights, StateDict, WeightsMismatchError
 
 SUFFIX = ".safetensors"
 
@@ -30,49 +30,49 @@ class CheckpointKind:
     name: str
     description: str
     marker_tensors: tuple[str, ...]
-    convert: Callable[[State], ConvertedWeights]
-    readers: Mapping[str, Callable[[Path], State]] = field(default_factory=dict)
+    convert: Callable[[StateDict], ConvertedWeights]
+    readers: Mapping[str, Callable[[Path], StateDict]] = field(default_factory=dict)
     find_files: Callable[[Sequence[Path]], Mapping[str, Path]] | None = None
 
 
 # Each converter imports torch, which takes seconds, so the help must not import them.
-def _scc(state: State) -> ConvertedWeights:
+def _scc(state: StateDict) -> ConvertedWeights:
     from asccl.interop.faces import convert_scc
 
     return convert_scc(state)
 
 
-def _arcface(state: State) -> ConvertedWeights:
+def _arcface(state: StateDict) -> ConvertedWeights:
     from asccl.interop.faces import convert_arcface
 
     return convert_arcface(state)
 
 
-def _arcface_onnx(path: Path) -> State:
+def _arcface_onnx(path: Path) -> StateDict:
     from asccl.interop.onnx_file import read_iresnet
 
     return read_iresnet(path)
 
 
-def _ned_manipulator(state: State) -> ConvertedWeights:
+def _ned_manipulator(state: StateDict) -> ConvertedWeights:
     from asccl.interop.ned import convert_manipulator
 
     return convert_manipulator(state)
 
 
-def _ned_renderer(state: State) -> ConvertedWeights:
+def _ned_renderer(state: StateDict) -> ConvertedWeights:
     from asccl.interop.ned import convert_renderer
 
     return convert_renderer(state)
 
 
-def _ned_discriminator(state: State) -> ConvertedWeights:
+def _ned_discriminator(state: StateDict) -> ConvertedWeights:
     from asccl.interop.ned import convert_discriminator
 
     return convert_discriminator(state)
 
 
-def _icface(state: State) -> ConvertedWeights:
+def _icface(state: StateDict) -> ConvertedWeights:
     from asccl.interop.icface import convert_icface
 
     return convert_icface(state)
@@ -84,25 +84,25 @@ def _icface_files(sources: Sequence[Path]) -> Mapping[str, Path]:
     return complete_files(sources)
 
 
-def _vgg(state: State) -> ConvertedWeights:
+def _vgg(state: StateDict) -> ConvertedWeights:
     from asccl.interop.vgg import convert_vgg
 
     return convert_vgg(state)
 
 
-def _syncnet(state: State) -> ConvertedWeights:
+def _syncnet(state: StateDict) -> ConvertedWeights:
     from asccl.interop.evaluation import convert_syncnet
 
     return convert_syncnet(state)
 
 
-def _efficientface(state: State) -> ConvertedWeights:
+def _efficientface(state: StateDict) -> ConvertedWeights:
     from asccl.interop.evaluation import convert_efficientface
 
     return convert_efficientface(state)
 
 
-def _arcface_resnet18(state: State) -> ConvertedWeights:
+def _arcface_resnet18(state: StateDict) -> ConvertedWeights:
     from asccl.interop.evaluation import convert_arcface_resnet18
 
     return convert_arcface_resnet18(state)
@@ -226,11 +226,11 @@ def _find_files(kind: CheckpointKind, sources: Sequence[Path]) -> Mapping[str, P
     return {"": sources[0]}
 
 
-def _read_files(kind: CheckpointKind, files: Mapping[str, Path]) -> tuple[State, list[str]]:
+def _read_files(kind: CheckpointKind, files: Mapping[str, Path]) -> tuple[StateDict, list[str]]:
     """Return the tensors of all files, and notes on changes of their names."""
     from asccl.interop.files import read_state
 
-    state: State = {}
+    state: StateDict = {}
     notes: list[str] = []
     for network, path in files.items():
         tensors, file_notes = read_state(path, kind.readers)
@@ -239,7 +239,7 @@ def _read_files(kind: CheckpointKind, files: Mapping[str, Path]) -> tuple[State,
     return state, notes
 
 
-def _mismatch_error(kind: str, files: Mapping[str, Path], state: State, reason: WeightsMismatchError) -> InputError:
+def _mismatch_error(kind: str, files: Mapping[str, Path], state: StateDict, reason: WeightsMismatchError) -> InputError:
     """Name the kind that a file has instead, if there is one."""
     source = " and ".join(map(str, files.values()))
     networks = [network for network in files if network]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from asccl.interop.base import ConvertedWeights, State, WeightsMismatchError, match_tensors
+from asccl.interop.base import ConvertedWeights, StateDict, WeightsMismatchError, match_tensors
 from asccl.nets import ned_renderer
 from asccl.nets.blocks import tensor_shapes
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, mean_styles
@@ -15,7 +15,7 @@ from asccl.types import EMOTIONS
 COEFFICIENT_SPACES = {51: "flame", 52: "arkit"}  # by the number of coefficients
 
 
-def convert_manipulator(state: State) -> ConvertedWeights:
+def convert_manipulator(state: StateDict) -> ConvertedWeights:
     """Convert NED's manipulator, whose names are ours, and add the mean styles of its mapping network.
 
     Raises WeightsMismatchError.
@@ -39,7 +39,7 @@ def convert_manipulator(state: State) -> ConvertedWeights:
     )
 
 
-def _manipulator_sizes(state: State) -> ManipulatorSizes:
+def _manipulator_sizes(state: StateDict) -> ManipulatorSizes:
     try:
         width, _ = state["generator.seq1.0.weight"].shape
         hidden, latent = state["mapping_network.shared.0.weight"].shape
@@ -60,7 +60,7 @@ def _shape_error(error: Exception) -> WeightsMismatchError:
     return WeightsMismatchError(f"{error} is missing" if missing else "its layers have other shapes")
 
 
-def convert_renderer(state: State) -> ConvertedWeights:
+def convert_renderer(state: StateDict) -> ConvertedWeights:
     """Convert the generator of NED's second stage; its names are ours, except for duplicates.
 
     Raises WeightsMismatchError.
@@ -68,7 +68,7 @@ def convert_renderer(state: State) -> ConvertedWeights:
     sizes = _generator_sizes(state)
     kept = {name: value for name, value in state.items() if not ned_renderer.DUPLICATE_TENSOR.search(name)}
     with torch.device("meta"):
-        net = ned_renderer.Generator(sizes)
+        net = ned_renderer.NedGenerator(sizes)
     return ConvertedWeights(
         match_tensors(kept, tensor_shapes(net)),
         {"conditions": "flame", **sizes.to_metadata()},
@@ -80,7 +80,7 @@ def convert_renderer(state: State) -> ConvertedWeights:
     )
 
 
-def _generator_sizes(state: State) -> ned_renderer.RendererSizes:
+def _generator_sizes(state: StateDict) -> ned_renderer.RendererSizes:
     """Read the sizes of a generator that normalizes by running statistics, as NED's do."""
     try:
         ngf, conditions = state["model_down_seg.1.weight"].shape[:2]
@@ -103,7 +103,7 @@ def _generator_sizes(state: State) -> ned_renderer.RendererSizes:
     return ned_renderer.RendererSizes(ngf, downsamplings, encoder_blocks + later_blocks)
 
 
-def convert_discriminator(state: State) -> ConvertedWeights:
+def convert_discriminator(state: StateDict) -> ConvertedWeights:
     """Convert a discriminator of NED's second stage: that of the image and that of the mouth have the same layers.
 
     Raises WeightsMismatchError.
@@ -119,13 +119,13 @@ def convert_discriminator(state: State) -> ConvertedWeights:
     layers = sum(1 for _ in _numbered(state, "scale0_layer{}.0.weight")) - 2
     sizes = ned_renderer.RendererSizes(ndf=ndf, scales=scales, layers=layers)
     with torch.device("meta"):
-        net = ned_renderer.Discriminator(sizes)
+        net = ned_renderer.NedDiscriminator(sizes)
     tensors = match_tensors(state, tensor_shapes(net))
     notes = (f"{ndf} channels, {scales} scales, {layers + 2} layers each",)
     return ConvertedWeights(tensors, {"conditions": "flame", **sizes.to_metadata()}, notes)
 
 
-def _numbered(state: State, name: str, start: int = 0, step: int = 1) -> Iterator[str]:
+def _numbered(state: StateDict, name: str, start: int = 0, step: int = 1) -> Iterator[str]:
     """Yield the names with start, start + step, ... in them, up to the first that is missing."""
     while name.format(start) in state:
         yield name.format(start)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from asccl.errors import AscclError, InputError
-from asccl.interop.base import State
+from asccl.interop.base import StateDict
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -26,7 +26,7 @@ class UnexpectedGraphError(Exception):
     """The graph is not that of an IResNet; the text says where it differs."""
 
 
-def read_iresnet(path: Path) -> State:
+def read_iresnet(path: Path) -> StateDict:
     """Read the state dict of an IResNet of any depth, with its embedding.
 
     Raises InputError, and AscclError where the package onnx is not installed.
@@ -72,9 +72,9 @@ class _GraphReader:
         if len(inputs) != 1:
             raise UnexpectedGraphError(f"it has {len(inputs)} inputs")
         self.tensor = inputs[0]
-        self.state: State = {}
+        self.state: StateDict = {}
 
-    def iresnet(self) -> State:
+    def iresnet(self) -> StateDict:
         self._convolution("conv1", "bn1")
         self._prelu("prelu")
         layer = block = 0

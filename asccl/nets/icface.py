@@ -31,14 +31,14 @@ from asccl.nets.icface_synthesis import OUTPUT_CHANNELS, ImageChange, ShiftMaps,
 from asccl.nets.pretrained import PretrainedNetwork
 
 MIRRORED_POSE = [1, 2]  # the rotations about the axes down and away from the camera
-GROUP_CHANNELS = 16  # of a group that group normalization normalizes, at least
+MIN_GROUP_CHANNELS = 16  # of each group of group normalization
 
 
 def create_norm(norm: Norm, channels: int) -> nn.Module:
     """Create the normalization of a layer with this number of channels."""
     if norm == "batch":
         return nn.BatchNorm2d(channels)
-    groups = next(n for n in range(max(channels // GROUP_CHANNELS, 1), 0, -1) if channels % n == 0)
+    groups = next(n for n in range(max(channels // MIN_GROUP_CHANNELS, 1), 0, -1) if channels % n == 0)
     return nn.GroupNorm(groups, channels)
 
 
@@ -69,7 +69,7 @@ class ResidualBlock(nn.Module):
         return x + self.conv_block(x)
 
 
-class Generator(Freezable):
+class IcfaceGenerator(Freezable):
     """Neutralizer or animator: changes the image of a face to what the control values say.
 
     Args:
@@ -102,7 +102,7 @@ class Generator(Freezable):
         self.model = nn.Sequential(*layers, nn.ReflectionPad2d(3), last)
         self.shift_maps = ShiftMaps() if maps and settings.synthesis == "warp" else None
 
-    def forward(self, image: torch.Tensor, controls: torch.Tensor, own: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, driving: torch.Tensor, controls: torch.Tensor | None = None) -> torch.Tensor:
         """Generate an image.
 
         A network that changes its image, instead of generating all colours, reads a reduced copy of a larger image, and
@@ -110,42 +110,47 @@ class Generator(Freezable):
 
         Args:
             image: (B, 3, S, S) RGB in [-1, 1]; (B, 3, k S, k S) for a network that changes it, with an integer k.
-            controls: (B, 20), see `ACTION_UNITS`.
-            own: controls of the image, (B, 20), which only `ShiftMaps` read; None for a neutral face.
+            driving: controls of the image to generate, (B, 20), see `ACTION_UNITS`.
+            controls: of this image, (B, 20), which only `ShiftMaps` read; None for a neutral face.
 
         Returns:
             RGB in [-1, 1], as large as the image.
         """
-        return self.change_of(image, controls, own).apply(image)
+        return self.predict_change(image, driving, controls).apply(image)
 
-    def change_of(self, image: torch.Tensor, controls: torch.Tensor, own: torch.Tensor | None = None) -> ImageChange:
-        """Return what becomes of an image that may be larger than what the network reads.
+    def predict_change(
+        self, image: torch.Tensor, driving: torch.Tensor, controls: torch.Tensor | None = None
+    ) -> ImageChange:
+        """Predict the change of an image that may be larger than what the network reads.
 
         Args:
             image: see `forward`.
-            controls: (B, 20).
-            own: see `forward`.
+            driving: see `forward`.
+            controls: see `forward`.
         """
         block = image.shape[-1] // self.settings.size
         reads_all = self.settings.synthesis == "colours" or block < 2
-        return self.change(image if reads_all else F.avg_pool2d(image, block), controls, own)
+        return self.predict_small_change(image if reads_all else F.avg_pool2d(image, block), driving, controls)
 
-    def change(self, image: torch.Tensor, controls: torch.Tensor, own: torch.Tensor | None = None) -> ImageChange:
-        """Return what becomes of an image.
+    def predict_small_change(
+        self, image: torch.Tensor, driving: torch.Tensor, controls: torch.Tensor | None = None
+    ) -> ImageChange:
+        """Predict the change of an image of the size that the network reads.
 
         Args:
             image: (B, 3, S, S) RGB in [-1, 1].
-            controls: (B, 20).
-            own: see `forward`.
+            driving: see `forward`.
+            controls: see `forward`.
         """
         image_weight, control_weight = self.model[1].weight.split((3, CONTROLS), 1)
         # a constant map stays constant when its border is reflected, so its convolution is a bias
-        offset = F.linear(controls.to(image.dtype), control_weight.sum((2, 3)))
+        offset = F.linear(driving.to(image.dtype), control_weight.sum((2, 3)))
         features = F.conv2d(self.model[0](image), image_weight) + offset[:, :, None, None]
         change = read_synthesis(self.model[2:](features), self.settings.synthesis)
         if self.shift_maps is None or change.shift is None:
             return change
-        difference = controls - (neutral_controls(torch.zeros_like(controls)) if own is None else own)
+        own = neutral_controls(torch.zeros_like(driving)) if controls is None else controls
+        difference = driving - own
         return change._replace(shift=change.shift + self.shift_maps(difference.to(image.dtype), image.shape[-1]))
 
 
@@ -171,8 +176,8 @@ class Icface(PretrainedNetwork):
     def __init__(self, settings: IcfaceSettings | None = None):
         super().__init__()
         self.settings = settings = settings or IcfaceSettings()
-        self.neutralizer = Generator(settings, maps=False)
-        self.animator = Generator(settings)
+        self.neutralizer = IcfaceGenerator(settings, maps=False)
+        self.animator = IcfaceGenerator(settings)
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
@@ -191,7 +196,7 @@ class Icface(PretrainedNetwork):
         """Neutralize and animate a face.
 
         Args:
-            image: see `Generator.forward`.
+            image: see `IcfaceGenerator.forward`.
             controls: of this image, (B, 20).
             driving: controls of the image to generate, (B, 20).
 
@@ -201,29 +206,31 @@ class Icface(PretrainedNetwork):
         neutral = self.neutralize(image, controls)
         return neutral, self.animator(neutral, driving, controls)
 
-    def change_of(self, image: torch.Tensor, controls: torch.Tensor, driving: torch.Tensor) -> ImageChange:
-        """Return what becomes of an image, in one change.
+    def predict_change(self, image: torch.Tensor, controls: torch.Tensor, driving: torch.Tensor) -> ImageChange:
+        """Predict the change of an image by both networks, as one change.
 
         Args:
-            image: see `Generator.forward`.
+            image: see `IcfaceGenerator.forward`.
             controls: of this image, (B, 20).
             driving: controls of the image to generate, (B, 20).
         """
-        first = self.neutralizer.change_of(image, neutral_controls(controls))
-        return self.animator.change_of(first.apply(image), driving, controls).after(first)
+        first = self.neutralizer.predict_change(image, neutral_controls(controls))
+        return self.animator.predict_change(first.apply(image), driving, controls).after(first)
 
-    def symmetric_change_of(self, image: torch.Tensor, controls: torch.Tensor, driving: torch.Tensor) -> ImageChange:
-        """Return the mean of the change of an image and of that of its mirror image, mirrored back.
+    def predict_symmetric_change(
+        self, image: torch.Tensor, controls: torch.Tensor, driving: torch.Tensor
+    ) -> ImageChange:
+        """Predict the mean of the change of an image and of that of its mirror image, mirrored back.
 
         Control values are the same on both sides of a face, but the networks of a short training are not.
 
         Args:
-            image: see `Generator.forward`.
+            image: see `IcfaceGenerator.forward`.
             controls: of this image, (B, 20).
             driving: controls of the image to generate, (B, 20).
         """
-        mirrored = self.change_of(image.flip(-1), mirror_controls(controls), mirror_controls(driving)).mirrored()
-        return self.change_of(image, controls, driving).average(mirrored)
+        mirrored = self.predict_change(image.flip(-1), mirror_controls(controls), mirror_controls(driving)).mirrored()
+        return self.predict_change(image, controls, driving).average(mirrored)
 
 
 @dataclass(frozen=True)
@@ -242,7 +249,7 @@ class DiscriminatorOutput:
     identities: torch.Tensor
 
 
-class Discriminator(nn.Module):
+class IcfaceDiscriminator(nn.Module):
     """Tells real from generated images, and estimates control values and identity."""
 
     def __init__(self, settings: DiscriminatorSettings | None = None):
@@ -291,5 +298,5 @@ def initialize(net: nn.Module) -> None:
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     for module in net.modules():
-        if isinstance(module, Generator) and module.settings.synthesis != "colours":
+        if isinstance(module, IcfaceGenerator) and module.settings.synthesis != "colours":
             start_unchanged(module.model[-1])

@@ -208,7 +208,7 @@ def window_indices(x: torch.Tensor, window: int = WINDOW_LENGTH, stride: int = W
 
 
 @torch.no_grad()
-def translate(
+def translate_expression(
     generator: SequenceGenerator, x: torch.Tensor, style: torch.Tensor, stride: int = WINDOW_STRIDE
 ) -> torch.Tensor:
     """Change the coefficients of a video to a style.

@@ -89,7 +89,7 @@ def build_encoder(in_channels: int, sizes: RendererSizes) -> nn.Sequential:
     return nn.Sequential(*layers, *(ResidualBlock(width, sizes) for _ in range(sizes.blocks - sizes.blocks // 2)))
 
 
-class Generator(PretrainedNetwork):
+class NedGenerator(PretrainedNetwork):
     """Renders the face of a frame. Height and width are multiples of 2**downsamplings and at least 4 times that.
 
     The file of a renderer also has the entries of `asccl.renderers.neural.checkpoint.RendererMetadata`.
@@ -140,7 +140,7 @@ def _drop_duplicates(_module: nn.Module, state: dict[str, torch.Tensor], *_: Any
         del state[name]
 
 
-class Discriminator(nn.Module):
+class NedDiscriminator(nn.Module):
     """Scores the patches of an image at several scales: 1 for real, 0 for generated ones.
 
     NED has one for the image and one for the mouth.

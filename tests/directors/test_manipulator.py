@@ -14,7 +14,7 @@ from asccl.directors.base import ReferenceStyle, Target
 from asccl.directors.manipulator import ManipulatorDirector
 from asccl.directors.preset import MAX_COEFFICIENT
 from asccl.morphable.speech import speech_unit_mask
-from asccl.nets.ned_manipulator import WINDOW_LENGTH, encode_style, translate, window_indices
+from asccl.nets.ned_manipulator import WINDOW_LENGTH, encode_style, translate_expression, window_indices
 from asccl.types import EMOTIONS
 
 NED = ManipulatorDirector(HEAD, zoo.load_manipulator())
@@ -114,13 +114,13 @@ def test_overlaps_are_blended_without_steps():
     def numbered(x, style):  # every window answers with a number of its own
         return torch.arange(len(x)).float()[:, None, None].expand_as(x)
 
-    generated = translate(numbered, torch.zeros(100, 1), torch.zeros(16), stride=3)[:, 0]
+    generated = translate_expression(numbered, torch.zeros(100, 1), torch.zeros(16), stride=3)[:, 0]
     assert generated[0] == 0
     assert -1e-4 <= torch.diff(generated).min() <= torch.diff(generated).max() < 0.5
 
 
 def test_what_a_network_repeats_comes_back():
     x = torch.randn(33, 52, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(translate(lambda part, style: part, x, torch.zeros(16)), x)
+    torch.testing.assert_close(translate_expression(lambda part, style: part, x, torch.zeros(16)), x)
     styles = encode_style(lambda part: part.mean(1), x)
     assert styles.shape == (52,)

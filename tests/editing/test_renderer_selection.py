@@ -18,7 +18,7 @@ from asccl.editing import renderer_selection
 from asccl.errors import InputError, SettingError
 from asccl.face.crop import arcface_crop
 from asccl.face.landmarker import FaceLandmarker
-from asccl.nets.ned_renderer import Generator, RendererSizes
+from asccl.nets.ned_renderer import NedGenerator, RendererSizes
 from asccl.nets.serialize import serialize
 from asccl.renderers.neural.checkpoint import DISCRIMINATOR_KIND, EMBEDDING_SIZE, RendererMetadata
 
@@ -38,7 +38,7 @@ def person() -> np.ndarray:
 def write_renderer(path: Path, embedding: np.ndarray, **metadata: str) -> Path:
     """An untrained renderer of a person with this embedding. metadata: what differs from a valid file's."""
     torch.manual_seed(0)
-    tensors = dict(Generator(SIZES).state_dict())
+    tensors = dict(NedGenerator(SIZES).state_dict())
     path.parent.mkdir(parents=True, exist_ok=True)
     valid = RendererMetadata.from_embeddings(SIZES, 32, embedding[None]).to_metadata()
     path.write_bytes(serialize(tensors, {**valid, **metadata}))

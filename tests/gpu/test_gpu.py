@@ -9,7 +9,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 from asccl.metric.loss import ASCCLLoss
-from asccl.nets.ned_renderer import INPUT_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, Generator, RendererSizes
+from asccl.nets.ned_renderer import INPUT_CHANNELS, INPUT_FRAMES, PREVIOUS_FRAMES, NedGenerator, RendererSizes
 from asccl.zoo import load_embedder, load_metric
 from training import train_icface, train_manipulator, train_metric, train_renderer
 from training.engine.settings import parse_settings
@@ -53,7 +53,7 @@ def test_bfloat16_changes_the_loss_by_less_than_five_per_cent():
 
 def test_the_renderer_draws_the_frame_that_the_cpu_draws():
     torch.manual_seed(0)
-    generator = Generator(RendererSizes(ngf=16, blocks=3)).freeze()
+    generator = NedGenerator(RendererSizes(ngf=16, blocks=3)).freeze()
     conditions = torch.rand(1, INPUT_FRAMES * INPUT_CHANNELS, 64, 64)
     previous = torch.rand(1, PREVIOUS_FRAMES * 3, 64, 64)
     with torch.inference_mode():

@@ -9,7 +9,7 @@ import torch
 from official import names, save_checkpoint
 
 from asccl import hub, tensor_files, zoo
-from asccl.nets.icface import Generator
+from asccl.nets.icface import IcfaceGenerator
 from asccl.nets.icface_settings import IcfaceSettings
 
 SETTINGS = IcfaceSettings(width=8)
@@ -18,7 +18,7 @@ SETTINGS = IcfaceSettings(width=8)
 def published_state(seed: int, **changes: int) -> dict[str, torch.Tensor]:
     """Tensors of one network as DataParallel names them."""
     torch.manual_seed(seed)
-    state = Generator(IcfaceSettings(width=8, **changes)).state_dict()
+    state = IcfaceGenerator(IcfaceSettings(width=8, **changes)).state_dict()
     return {f"module.{name}": value for name, value in state.items()}
 
 

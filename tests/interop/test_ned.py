@@ -29,7 +29,7 @@ def manipulator_state(prefix: str = "module.") -> dict:
 def renderer_state(net: str = "G", prefix: str = "module.") -> dict:
     """A quarter as wide as the published one; its residual blocks are contained twice, as there."""
     sizes = ned_renderer.RendererSizes(ngf=16, ndf=16)
-    state = (ned_renderer.Generator if net == "G" else ned_renderer.Discriminator)(sizes).state_dict()
+    state = (ned_renderer.NedGenerator if net == "G" else ned_renderer.NedDiscriminator)(sizes).state_dict()
     blocks = {name: value for name, value in state.items() if ".conv_block." in name}
     state |= {name.replace(".conv_block.", ".resnetblock_sequential."): value for name, value in blocks.items()}
     assert state.keys() == names("ned_renderer", net).keys()
@@ -114,7 +114,7 @@ def test_the_published_renderer(tmp_path, import_ned, prefix):
     metadata = tensor_files.read_metadata(path)
     assert metadata["kind"] == "ned-renderer"
     assert metadata["conditions"] == "flame"
-    net = ned_renderer.Generator(ned_renderer.RendererSizes.from_metadata(metadata))
+    net = ned_renderer.NedGenerator(ned_renderer.RendererSizes.from_metadata(metadata))
     net.load_state_dict(load_file(path))
     name = "model_res_img.3.conv_block.5.weight"
     assert torch.equal(net.get_parameter(name), state[prefix + name])
@@ -132,7 +132,7 @@ def test_the_published_discriminators(tmp_path, import_ned):
     assert status == 0
     assert "16 channels, 2 scales, 5 layers each" in output
     path = tmp_path / "ned.safetensors"
-    net = ned_renderer.Discriminator(ned_renderer.RendererSizes.from_metadata(tensor_files.read_metadata(path)))
+    net = ned_renderer.NedDiscriminator(ned_renderer.RendererSizes.from_metadata(tensor_files.read_metadata(path)))
     net.load_state_dict(load_file(path))
 
 

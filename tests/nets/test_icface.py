@@ -6,9 +6,9 @@ import torch
 
 from asccl.nets.blocks import tensor_shapes
 from asccl.nets.icface import (
-    Discriminator,
-    Generator,
     Icface,
+    IcfaceDiscriminator,
+    IcfaceGenerator,
     initialize,
     neutral_controls,
 )
@@ -39,13 +39,13 @@ def test_neutralizer_and_animator_compute_what_the_published_code_computes():
 
 def test_names_and_shapes_of_the_networks_are_the_published_ones():
     with torch.device("meta"):
-        generator, discriminator = Generator(), Discriminator()
+        generator, discriminator = IcfaceGenerator(), IcfaceDiscriminator()
     assert state_shapes(generator) == official.names("icface", "G")
     assert state_shapes(discriminator) == official.names("icface", "D")
 
 
 def test_a_discriminator_has_three_heads_for_any_image_size():
-    net = Discriminator(DiscriminatorSettings(width=4, size=64, identities=5))
+    net = IcfaceDiscriminator(DiscriminatorSettings(width=4, size=64, identities=5))
     output = net(torch.zeros(2, 3, 64, 64))
     assert output.scores.shape == (2, 1, 3, 3)
     assert output.controls.shape == (2, 20)
@@ -63,7 +63,7 @@ def test_the_neutralizer_hardly_reads_the_controls_of_its_image():
 
 @torch.no_grad()
 def test_dropout_acts_only_while_training():
-    net = Generator(SMALL)
+    net = IcfaceGenerator(SMALL)
     image, controls = torch.rand(1, 3, 32, 32), torch.rand(1, 20)
     assert not torch.equal(net(image, controls), net(image, controls))
     assert torch.equal(net.eval()(image, controls), net(image, controls))
@@ -95,7 +95,7 @@ def test_settings_of_another_file_are_refused(change, words):
 
 
 def test_initial_weights_are_small_and_biases_zero():
-    net = Generator(IcfaceSettings(width=16, blocks=1, size=32))
+    net = IcfaceGenerator(IcfaceSettings(width=16, blocks=1, size=32))
     initialize(net)
     assert 0.018 < net.model[4].weight.std() < 0.022
     assert net.model[-1].bias.abs().max() == 0

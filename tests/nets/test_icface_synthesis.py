@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asccl.nets.icface import Generator, Icface, initialize, mirror_controls
+from asccl.nets.icface import Icface, IcfaceGenerator, initialize, mirror_controls
 from asccl.nets.icface_settings import IcfaceSettings
 from asccl.nets.icface_synthesis import INITIAL_OPACITY, MAP_GAIN, warp_image
 
@@ -23,7 +23,7 @@ def images() -> torch.Tensor:
 @pytest.mark.parametrize("synthesis", ["blend", "warp"])
 @pytest.mark.parametrize("draw", [lambda _: None, initialize])
 def test_a_network_that_changes_its_image_starts_as_a_copy(images, synthesis, draw):
-    net = Generator(settings(synthesis=synthesis))
+    net = IcfaceGenerator(settings(synthesis=synthesis))
     draw(net)
     difference = net(images, torch.rand(3, 20)) - images
     assert difference.abs().max() <= INITIAL_OPACITY + 1e-5
@@ -31,24 +31,24 @@ def test_a_network_that_changes_its_image_starts_as_a_copy(images, synthesis, dr
 
 @torch.no_grad()
 def test_a_map_moves_the_image_by_the_difference_of_its_control_value(images):
-    net = Generator(settings(synthesis="warp"))
+    net = IcfaceGenerator(settings(synthesis="warp"))
     net.shift_maps.maps[5] = 1.0
     own, controls = torch.zeros(3, 20), torch.zeros(3, 20)
     controls[:, 5] = 0.1
-    shift = net.change(images, controls, own).shift
+    shift = net.predict_small_change(images, controls, own).shift
     torch.testing.assert_close(shift, torch.full_like(shift, 0.1 * MAP_GAIN))
-    assert net.change(images, controls, controls).shift.abs().max() == 0
+    assert net.predict_small_change(images, controls, controls).shift.abs().max() == 0
 
 
 @torch.no_grad()
 def test_group_normalization_does_not_depend_on_the_batch(images):
-    net, controls = Generator(settings(norm="group")), torch.rand(3, 20)
+    net, controls = IcfaceGenerator(settings(norm="group")), torch.rand(3, 20)
     torch.testing.assert_close(net(images, controls)[:1], net(images[:1], controls[:1]))
 
 
 @torch.no_grad()
 def test_batch_normalization_depends_on_the_batch(images):
-    net, controls = Generator(settings()), torch.rand(3, 20)
+    net, controls = IcfaceGenerator(settings()), torch.rand(3, 20)
     assert (net(images, controls)[:1] - net(images[:1], controls[:1])).abs().max() > 0.01
 
 
@@ -72,9 +72,9 @@ def test_a_larger_image_keeps_its_details():
 
 @torch.no_grad()
 def test_a_change_is_the_same_at_every_resolution(images):
-    net = Generator(settings(synthesis="warp"))
+    net = IcfaceGenerator(settings(synthesis="warp"))
     torch.nn.init.normal_(net.model[-1].weight, 0, 0.05)
-    change = net.change(images, torch.rand(3, 20))
+    change = net.predict_small_change(images, torch.rand(3, 20))
     large = torch.nn.functional.interpolate(images, scale_factor=3, mode="bilinear", align_corners=False)
     small = torch.nn.functional.avg_pool2d(change.apply(large), 3)
     smooth = torch.nn.functional.avg_pool2d(change.apply(images), 5, 1) - torch.nn.functional.avg_pool2d(small, 5, 1)
@@ -91,7 +91,7 @@ def test_two_changes_become_one_that_samples_the_image_once(images, synthesis):
     controls, driving = torch.rand(2, 3, 20)
     _, expected = net(smooth, controls, driving)
     assert (expected - smooth).abs().mean() > 0.02
-    assert (net.change_of(smooth, controls, driving).apply(smooth) - expected).abs().mean() < 0.003
+    assert (net.predict_change(smooth, controls, driving).apply(smooth) - expected).abs().mean() < 0.003
 
 
 @torch.no_grad()
@@ -100,8 +100,8 @@ def test_the_change_of_a_mirrored_face_is_the_mirrored_change(images):
     for generator in (net.neutralizer, net.animator):
         torch.nn.init.normal_(generator.model[-1].weight, 0, 0.02)
     controls, driving = torch.rand(2, 3, 20)
-    change = net.symmetric_change_of(images, controls, driving)
-    mirrored = net.symmetric_change_of(images.flip(-1), mirror_controls(controls), mirror_controls(driving))
+    change = net.predict_symmetric_change(images, controls, driving)
+    mirrored = net.predict_symmetric_change(images.flip(-1), mirror_controls(controls), mirror_controls(driving))
     assert change.shift.abs().max() > 0.001
     for part, other in zip(change, mirrored.mirrored(), strict=True):
         torch.testing.assert_close(part, other, atol=1e-5, rtol=0)

@@ -4,7 +4,7 @@ import official
 import pytest
 import torch
 
-from asccl.nets.ned_renderer import DUPLICATE_TENSOR, Discriminator, Generator, RendererSizes
+from asccl.nets.ned_renderer import DUPLICATE_TENSOR, NedDiscriminator, NedGenerator, RendererSizes
 
 SMALL = RendererSizes(ngf=8, downsamplings=2, blocks=3, ndf=8, layers=2)
 MASK_CHANNELS = [9, 19, 29]  # of the conditions
@@ -20,7 +20,7 @@ def random_inputs() -> tuple[torch.Tensor, torch.Tensor]:
 @torch.inference_mode()
 def test_both_compute_what_the_published_code_computes():
     expected, (conditions, previous) = official.expected("ned_renderer"), random_inputs()
-    generator, discriminator = Generator(), Discriminator()
+    generator, discriminator = NedGenerator(), NedDiscriminator()
     for net, name in ((generator, "G"), (discriminator, "D")):
         net.load_state_dict(official.synthetic_weights(official.names("ned_renderer", name)))
         net.eval()
@@ -36,7 +36,7 @@ def test_both_compute_what_the_published_code_computes():
 
 
 def test_names_and_shapes_are_the_published_ones():
-    for net, name in ((Generator(), "G"), (Discriminator(), "D")):
+    for net, name in ((NedGenerator(), "G"), (NedDiscriminator(), "D")):
         shapes = {key: tuple(value.shape) for key, value in net.state_dict().items()}
         published = official.names("ned_renderer", name)
         assert shapes == {key: shape for key, shape in published.items() if not DUPLICATE_TENSOR.search(key)}
@@ -48,7 +48,7 @@ def test_nothing_is_rendered_outside_of_the_last_mask_and_other_masks_are_ignore
     conditions, previous = torch.rand(2, 30, 32, 48), torch.rand(2, 6, 32, 48) * 2 - 1
     conditions[:, 29] = 1
     conditions[:, 29, :10] = 0
-    net = Generator(SMALL).eval()
+    net = NedGenerator(SMALL).eval()
     generated = net(conditions, previous)
     assert generated.shape == (2, 3, 32, 48)
     assert torch.equal(generated[:, 0] == -1, conditions[:, 29] == 0)
@@ -59,13 +59,13 @@ def test_nothing_is_rendered_outside_of_the_last_mask_and_other_masks_are_ignore
 def test_an_image_is_normalised_by_its_own_statistics_on_demand():
     conditions, previous = torch.rand(2, 30, 32, 32), torch.rand(2, 6, 32, 32)
     for running in (True, False):
-        net = Generator(RendererSizes(ngf=8, downsamplings=2, blocks=2, running=running))
+        net = NedGenerator(RendererSizes(ngf=8, downsamplings=2, blocks=2, running=running))
         trained = net(conditions, previous)
         assert torch.allclose(net.eval()(conditions, previous), trained, atol=1e-5) is not running
 
 
 def test_at_the_start_of_a_clip_only_the_conditions_matter():
-    net = Generator(RendererSizes(ngf=8, downsamplings=2, blocks=3, running=False))
+    net = NedGenerator(RendererSizes(ngf=8, downsamplings=2, blocks=3, running=False))
     conditions = torch.rand(1, 30, 32, 32)
     first = net(conditions, torch.full((1, 6, 32, 32), -1.0))
     first.sum().backward()
@@ -77,7 +77,7 @@ def test_at_the_start_of_a_clip_only_the_conditions_matter():
 
 
 def test_the_discriminator_returns_every_layer_of_every_scale():
-    scales = Discriminator(SMALL)(torch.rand(1, 9, 24, 32), torch.rand(1, 3, 24, 32))
+    scales = NedDiscriminator(SMALL)(torch.rand(1, 9, 24, 32), torch.rand(1, 3, 24, 32))
     assert [len(scale) for scale in scales] == [4, 4]
     assert scales[1][0].shape[2:] == (7, 9)
     assert scales[0][0].shape[2:] == (13, 17)

@@ -18,7 +18,7 @@ from asccl.metric.scc import SCCMetric
 from asccl.nets.icface import Icface, IcfaceSettings
 from asccl.nets.iresnet import MAP_CHANNELS, IResNet
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
-from asccl.nets.ned_renderer import Generator, RendererSizes
+from asccl.nets.ned_renderer import NedGenerator, RendererSizes
 
 SIZES = ManipulatorSizes(width=8)
 
@@ -71,12 +71,12 @@ def test_a_loaded_network_can_be_trained_and_saved_again(tmp_path: Path) -> None
 
 
 def test_a_renderer_is_pushed_only_with_a_note_of_consent(account: HubAccount) -> None:
-    renderer = Generator(RendererSizes(ngf=4, downsamplings=2, blocks=2, running=False))
+    renderer = NedGenerator(RendererSizes(ngf=4, downsamplings=2, blocks=2, running=False))
     with pytest.raises(ValueError, match="expected a note of consent"):
         renderer.push_to_hub("someone/renderer")
     assert account.repositories == {}
     renderer.push_to_hub("someone/renderer", config={"person": "x"}, consent="A. Person agreed in writing.")
-    loaded = Generator.from_pretrained("someone/renderer")
+    loaded = NedGenerator.from_pretrained("someone/renderer")
     assert loaded.metadata["person"] == "x"
     assert b"A. Person agreed" in account.repositories["models/someone/renderer"].files["README.md"]
 

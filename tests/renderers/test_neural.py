@@ -16,7 +16,7 @@ from asccl.face import mesh
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
-from asccl.nets.ned_renderer import Generator, RendererSizes
+from asccl.nets.ned_renderer import NedGenerator, RendererSizes
 from asccl.renderers.neural.checkpoint import EMBEDDING_SIZE, RendererMetadata
 from asccl.renderers.neural.renderer import NeuralRenderer, edit_opacity
 from asccl.types import Motion, Track
@@ -160,7 +160,7 @@ def test_a_frame_without_a_face_stays_and_the_context_starts_anew(tracked_face):
 @pytest.fixture(scope="module")
 def untrained():
     torch.manual_seed(0)
-    return Generator(SIZES).freeze()
+    return NedGenerator(SIZES).freeze()
 
 
 @pytest.fixture(scope="module")

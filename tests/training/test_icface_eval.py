@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from asccl.face.facemesh import FaceMesh
-from asccl.nets.icface import Discriminator, Icface
+from asccl.nets.icface import Icface, IcfaceDiscriminator
 from asccl.nets.icface_settings import DiscriminatorSettings, IcfaceSettings
 from training.datasets.driven_clips import EDIT, REENACTMENT, DrivenClip
 from training.datasets.synthetic_controlled import synthetic_driven_clips
@@ -70,7 +70,7 @@ def test_the_networks_drive_in_evaluation_mode(clips):
 
 
 def test_a_discriminator_reads_controls(clips):
-    net = Discriminator(DiscriminatorSettings(4, 64, 1))
+    net = IcfaceDiscriminator(DiscriminatorSettings(4, 64, 1))
     controls = reader(net)(torch.zeros(40, 3, 64, 64))
     assert controls.shape == (40, 20)
     assert not controls.requires_grad

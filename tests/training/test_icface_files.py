@@ -6,7 +6,7 @@ import torch
 from asccl import zoo
 from asccl.errors import WeightsError
 from asccl.nets.blocks import saved_tensors
-from asccl.nets.icface import Discriminator, Icface
+from asccl.nets.icface import Icface, IcfaceDiscriminator
 from asccl.nets.icface_settings import DiscriminatorSettings, IcfaceSettings
 from training.engine.weights import write_weights
 from training.icface_files import discriminator_file, load_initial_icface, write_icface
@@ -19,7 +19,7 @@ DISCRIMINATOR = DiscriminatorSettings(width=4, size=32, identities=3)
 def file(tmp_path):
     """A file of random networks with their discriminator beside it."""
     path = tmp_path / "small.safetensors"
-    write_icface(path, Icface(SETTINGS), Discriminator(DISCRIMINATOR))
+    write_icface(path, Icface(SETTINGS), IcfaceDiscriminator(DISCRIMINATOR))
     return path
 
 
@@ -31,13 +31,13 @@ def test_an_edit_loads_what_a_training_writes(file):
 
 
 def test_a_training_continues_from_the_files_of_another(file):
-    net, discriminator = Icface(SETTINGS), Discriminator(DISCRIMINATOR)
+    net, discriminator = Icface(SETTINGS), IcfaceDiscriminator(DISCRIMINATOR)
     assert load_initial_icface(str(file), net, discriminator) == [file, discriminator_file(file)]
     assert torch.equal(net.animator.model[1].weight, zoo.load_icface(file).animator.model[1].weight)
 
 
 def test_a_discriminator_of_other_people_is_left_out(file):
-    discriminator = Discriminator(DiscriminatorSettings(width=4, size=32, identities=9))
+    discriminator = IcfaceDiscriminator(DiscriminatorSettings(width=4, size=32, identities=9))
     assert load_initial_icface(str(file), Icface(SETTINGS), discriminator) == [file]
 
 

@@ -5,7 +5,7 @@ import torch
 from torch.utils.data import default_collate
 
 from asccl.metric.loss import ASCCLLoss
-from asccl.nets.icface import Discriminator, Icface, neutral_controls
+from asccl.nets.icface import Icface, IcfaceDiscriminator, neutral_controls
 from asccl.nets.icface_settings import DiscriminatorSettings, IcfaceSettings
 from asccl.nets.icface_synthesis import INITIAL_OPACITY, ImageChange
 from asccl.renderers.icface.controls import MOUTH_CORNERS, UPPER_FACE, control_index
@@ -38,9 +38,9 @@ def net() -> Icface:
 
 
 @pytest.fixture
-def discriminator() -> Discriminator:
+def discriminator() -> IcfaceDiscriminator:
     torch.manual_seed(1)
-    return Discriminator(DiscriminatorSettings(4, SIZE, PEOPLE))
+    return IcfaceDiscriminator(DiscriminatorSettings(4, SIZE, PEOPLE))
 
 
 def rng() -> torch.Generator:
@@ -107,7 +107,7 @@ class RecordingAnimator(torch.nn.Module):
         self.controls, self.own = controls, own
         return images
 
-    def change_of(self, images: torch.Tensor, controls: torch.Tensor, own: torch.Tensor) -> ImageChange:
+    def predict_change(self, images: torch.Tensor, controls: torch.Tensor, own: torch.Tensor) -> ImageChange:
         return ImageChange(self(images, controls, own))
 
 

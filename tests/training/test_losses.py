@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from asccl.nets.ned_renderer import Discriminator, RendererSizes
+from asccl.nets.ned_renderer import NedDiscriminator, RendererSizes
 from training import losses
 
 JAW = 17
@@ -58,7 +58,7 @@ def test_frame_contrast_is_log_k_for_equal_frames():
 
 
 def test_feature_matching_compares_layers_and_not_scores():
-    discriminator = Discriminator(RendererSizes(ngf=4, downsamplings=2, blocks=2, ndf=4, layers=2, running=False))
+    discriminator = NedDiscriminator(RendererSizes(ngf=4, downsamplings=2, blocks=2, ndf=4, layers=2, running=False))
     conditions, a, b = torch.rand(2, 9, 32, 32), torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
     features, other = discriminator(conditions, a), discriminator(conditions, b)
     assert losses.feature_matching(features, features) == 0

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.ned_renderer import Generator, RendererSizes
+from asccl.nets.ned_renderer import NedGenerator, RendererSizes
 from asccl.renderers.neural.face_surface import FaceSurface
 from training.datasets.portraits import RendererWindow
 from training.datasets.synthetic_portraits import synthetic_portrait
@@ -26,7 +26,7 @@ def test_the_first_frame_is_repeated_before_itself(batch):
 
 
 def test_a_window_is_rendered_without_the_repeated_frames(batch):
-    assert render_window(Generator(RendererSizes(4, 2, 2)), batch).shape == (3, 3, 48, 48)
+    assert render_window(NedGenerator(RendererSizes(4, 2, 2)), batch).shape == (3, 3, 48, 48)
 
 
 def test_a_known_error_has_a_known_psnr(batch, distance):

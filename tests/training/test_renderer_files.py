@@ -7,7 +7,7 @@ import torch
 from asccl import tensor_files
 from asccl.errors import WeightsError
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.ned_renderer import Generator, RendererSizes
+from asccl.nets.ned_renderer import NedGenerator, RendererSizes
 from asccl.renderers.neural.checkpoint import RendererMetadata
 from asccl.renderers.neural.face_surface import FaceSurface
 from training.datasets.portraits import ArrayPortrait
@@ -27,9 +27,9 @@ def portraits() -> list[ArrayPortrait]:
 
 
 @pytest.fixture(scope="module")
-def networks() -> tuple[Generator, Discriminators]:
+def networks() -> tuple[NedGenerator, Discriminators]:
     torch.manual_seed(0)
-    return Generator(SIZES), Discriminators(SIZES)
+    return NedGenerator(SIZES), Discriminators(SIZES)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_discriminators_are_written_beside_the_renderer(folder):
 
 
 def test_all_networks_are_loaded_from_the_files(folder, networks):
-    generator, discriminators = Generator(SIZES), Discriminators(SIZES)
+    generator, discriminators = NedGenerator(SIZES), Discriminators(SIZES)
     files = load_initial_weights(str(folder / "a.safetensors"), generator, discriminators)
     assert [file.name for file in files] == FILES
     for net, expected in zip((generator, discriminators), networks, strict=True):
@@ -55,7 +55,7 @@ def test_all_networks_are_loaded_from_the_files(folder, networks):
 
 def test_without_discriminators_the_renderer_is_loaded_alone(folder):
     file = folder / "a.safetensors"
-    assert load_initial_weights(str(file), Generator(SIZES), None) == [file]
+    assert load_initial_weights(str(file), NedGenerator(SIZES), None) == [file]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_without_discriminators_the_renderer_is_loaded_alone(folder):
 def test_a_file_of_another_kind_or_size_is_refused(folder, name, ngf, message):
     source = str(folder / name) if name in FILES else name
     with pytest.raises(WeightsError, match=message):
-        load_initial_weights(source, Generator(replace(SIZES, ngf=ngf)), None)
+        load_initial_weights(source, NedGenerator(replace(SIZES, ngf=ngf)), None)
 
 
 def test_the_metadata_identify_the_person(folder, portraits):

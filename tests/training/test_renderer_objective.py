@@ -7,7 +7,7 @@ from torch.utils.data import default_collate
 from asccl.metric.loss import ASCCLLoss
 from asccl.metric.loss_settings import LossSettings
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.ned_renderer import Generator, RendererSizes
+from asccl.nets.ned_renderer import NedGenerator, RendererSizes
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.types import EMOTIONS
 from asccl.zoo import create_metric, load_manipulator
@@ -35,9 +35,9 @@ def batch(windows) -> EditedWindow:
 
 
 @pytest.fixture
-def networks() -> tuple[Generator, Discriminators]:
+def networks() -> tuple[NedGenerator, Discriminators]:
     torch.manual_seed(0)
-    return Generator(SIZES), Discriminators(SIZES)
+    return NedGenerator(SIZES), Discriminators(SIZES)
 
 
 def rng() -> torch.Generator:

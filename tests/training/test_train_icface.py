@@ -12,7 +12,7 @@ import training.losses
 from asccl import tensor_files
 from asccl.data.labels import Labels
 from asccl.errors import InputError, SettingError, WeightsError
-from asccl.nets.icface import Generator, initialize
+from asccl.nets.icface import IcfaceGenerator, initialize
 from asccl.nets.icface_settings import DISCRIMINATOR_KIND, IcfaceSettings
 from asccl.zoo import load_icface
 from training.engine import checkpoint
@@ -169,7 +169,7 @@ def test_the_first_step_is_as_long_as_the_learning_rate_says(optimizer):
     torch.testing.assert_close(before - layer.weight, torch.full((1, 3), 1e-3))
 
 
-def saturated_share(optimizer: torch.optim.Optimizer, net: Generator) -> float:
+def saturated_share(optimizer: torch.optim.Optimizer, net: IcfaceGenerator) -> float:
     """Share of the colours of a network at the ends of their range, after one step towards its own input."""
     images, controls = 1.2 * torch.rand(8, 3, 16, 16) - 0.6, torch.rand(8, 20)
     (net(images, controls) - images).abs().mean().backward()
@@ -180,7 +180,7 @@ def saturated_share(optimizer: torch.optim.Optimizer, net: Generator) -> float:
 @pytest.mark.parametrize(("is_corrected", "expected"), [(True, False), (False, True)])
 def test_without_the_bias_correction_one_step_saturates_a_network_of_the_published_width(is_corrected, expected):
     torch.manual_seed(0)
-    net = Generator(IcfaceSettings(width=128, blocks=2, size=16))
+    net = IcfaceGenerator(IcfaceSettings(width=128, blocks=2, size=16))
     initialize(net)
     settings = IcfaceTrainingSettings()
     plain = torch.optim.RMSprop(net.parameters(), settings.learning_rate, RMSPROP_ALPHA)

@@ -16,7 +16,7 @@ import torch
 from asccl import tensor_files
 from asccl.face.facemesh import FaceMesh
 from asccl.nets.blocks import tensor_shapes
-from asccl.nets.icface import Discriminator, Icface
+from asccl.nets.icface import Icface, IcfaceDiscriminator
 from asccl.nets.icface_settings import DiscriminatorSettings
 from asccl.zoo import load_icface
 from training.ablation.icface_choice import choice_clips, choose_network
@@ -71,9 +71,9 @@ def mean_metrics(rows: list[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.nanmean(x)) if np.isfinite(x).any() else float("nan") for name, x in columns.items()}
 
 
-def load_reader(path: Path) -> Discriminator:
+def load_reader(path: Path) -> IcfaceDiscriminator:
     """Load the network that estimates controls."""
-    net = Discriminator(DiscriminatorSettings.from_metadata(tensor_files.read_metadata(path)))
+    net = IcfaceDiscriminator(DiscriminatorSettings.from_metadata(tensor_files.read_metadata(path)))
     net.load_state_dict(tensor_files.load_tensors(path, tensor_shapes(net)))
     return net.eval()
 

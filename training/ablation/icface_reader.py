@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import Dataset
 
 from asccl.nets.blocks import saved_tensors
-from asccl.nets.icface import Discriminator
+from asccl.nets.icface import IcfaceDiscriminator
 from asccl.nets.icface_settings import DiscriminatorSettings
 from training import losses
 from training.datasets import HELD_OUT_SEED_OFFSET
@@ -69,7 +69,7 @@ def train_reader(settings: ReaderSettings) -> None:
     accelerator = loop.create_accelerator(settings)
     shape = settings.synthetic_people, settings.synthetic_frames, settings.size, settings.pose_limit
     data = FramesWithControls(synthetic_clips(settings.seed, *shape))
-    net = Discriminator(DiscriminatorSettings(settings.width, settings.size, 1))
+    net = IcfaceDiscriminator(DiscriminatorSettings(settings.width, settings.size, 1))
     module, optimizer = accelerator.prepare(net, torch.optim.Adam(net.parameters(), LEARNING_RATE))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, linear_decay(settings.steps))
     accelerator.register_for_checkpointing(schedule)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from asccl.morphable.anny_head import AnnyHead
-from asccl.nets.ned_manipulator import Manipulator, encode_style, translate
+from asccl.nets.ned_manipulator import Manipulator, encode_style, translate_expression
 from asccl.synthetic.emotions import MAX_COEFFICIENT
 from training.ablation.cases import INTRA_ID, AblationCase
 from training.ablation.metrics import coefficient_metrics
@@ -69,7 +69,9 @@ def measure_manipulator(net: Manipulator, cases: Sequence[CoefficientCase], head
     edits, correct = [], 0
     for case in cases:
         style = encode_style(net.style_encoder, torch.from_numpy(case.reference).float())
-        edited = translate(net.generator, torch.from_numpy(case.source).float(), style).clamp(0, MAX_COEFFICIENT)
+        edited = translate_expression(net.generator, torch.from_numpy(case.source).float(), style).clamp(
+            0, MAX_COEFFICIENT
+        )
         distances = (net.mean_style - encode_style(net.style_encoder, edited)).square().sum(1)
         correct += int(distances.argmin()) == case.emotion
         edits.append(edited.numpy())

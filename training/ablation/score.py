@@ -16,8 +16,8 @@ import torch
 
 from asccl.evaluation.metrics import psnr
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.ned_manipulator import encode_style, translate
-from asccl.nets.ned_renderer import CONDITION_CHANNELS, Generator
+from asccl.nets.ned_manipulator import encode_style, translate_expression
+from asccl.nets.ned_renderer import CONDITION_CHANNELS, NedGenerator
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.synthetic.emotions import MAX_COEFFICIENT
 from asccl.types import EMOTIONS
@@ -92,12 +92,12 @@ def translate_source(case: AblationCase, setting: str, file: Path, device: str) 
     source, reference = (
         torch.from_numpy(x).float().to(device) for x in (case.source, case.references[setting].coefficients)
     )
-    generated = translate(net.generator, source, encode_style(net.style_encoder, reference))
+    generated = translate_expression(net.generator, source, encode_style(net.style_encoder, reference))
     return generated.cpu().numpy().clip(0, MAX_COEFFICIENT)
 
 
 @torch.inference_mode()
-def render_edit(net: Generator, case: AblationCase, coefficients: np.ndarray) -> np.ndarray:
+def render_edit(net: NedGenerator, case: AblationCase, coefficients: np.ndarray) -> np.ndarray:
     """Render an expression into the source images.
 
     Args:

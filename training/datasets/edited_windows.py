@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from asccl.directors.base import Target
 from asccl.directors.preset import PresetDirector
 from asccl.morphable.head import HeadModel
-from asccl.nets.ned_manipulator import Manipulator, translate
+from asccl.nets.ned_manipulator import Manipulator, translate_expression
 from asccl.synthetic.emotions import MAX_COEFFICIENT
 from asccl.types import EMOTIONS, Motion
 from training.datasets.portraits import RendererWindow, RendererWindows
@@ -45,7 +45,9 @@ def manipulator_edit(net: Manipulator) -> Edit:
     @torch.no_grad()
     def edit(coefficients: np.ndarray, emotion: int) -> np.ndarray:
         source = torch.from_numpy(coefficients).float().to(net.mean_style.device)
-        return translate(net.generator, source, net.mean_style[emotion]).cpu().numpy().clip(0, MAX_COEFFICIENT)
+        return (
+            translate_expression(net.generator, source, net.mean_style[emotion]).cpu().numpy().clip(0, MAX_COEFFICIENT)
+        )
 
     return edit
 

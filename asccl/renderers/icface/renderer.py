@@ -105,7 +105,7 @@ class IcfaceRenderer:
         values = [torch.from_numpy(rows.astype(np.float32)).to(device) for rows in (source, driving)]
         with torch.inference_mode():
             settings = self.net.settings
-            changes = self.net.change_of if settings.synthesis == "colours" else self.net.symmetric_change_of
+            changes = self.net.predict_change if settings.synthesis == "colours" else self.net.predict_symmetric_change
             fields = change_fields(changes(images, *values))
         return list(fields.permute(0, 2, 3, 1).contiguous().cpu().numpy())
 

@@ -15,7 +15,7 @@ import torch
 
 from asccl.face.easing import smoothstep
 from asccl.morphable.anny_head import AnnyHead
-from asccl.nets.ned_renderer import INPUT_FRAMES, PREVIOUS_FRAMES, Generator
+from asccl.nets.ned_renderer import INPUT_FRAMES, PREVIOUS_FRAMES, NedGenerator
 from asccl.renderers.neural.checkpoint import RendererMetadata
 from asccl.renderers.neural.compositing import RenderedFace, composite
 from asccl.renderers.neural.conditions import Scene
@@ -55,7 +55,7 @@ class NeuralRenderer:
         metadata: of its checkpoint.
     """
 
-    def __init__(self, head: AnnyHead, net: Generator, metadata: RendererMetadata):
+    def __init__(self, head: AnnyHead, net: NedGenerator, metadata: RendererMetadata):
         self.net, self.size = net, metadata.size
         self.surface = FaceSurface(head)
         self._gaze, self._lips = GazeEstimator(self.surface), LipClosureConstraint(self.surface)
@@ -141,7 +141,7 @@ class NeuralSession:
 class _RecurrentContext:
     """The network with what it carries from frame to frame, for several sequences of equal length at once."""
 
-    def __init__(self, net: Generator):
+    def __init__(self, net: NedGenerator):
         self._net = net
         self.clear()
 

@@ -72,7 +72,7 @@ class RecordingNetwork(nn.Module):
         self.device = nn.Parameter(torch.zeros(1))
         self.source, self.driving = [], []
 
-    def change_of(self, image, controls, driving):
+    def predict_change(self, image, controls, driving):
         self.source += controls.tolist()
         self.driving += driving.tolist()
         return ImageChange(torch.zeros_like(image))
