@@ -23,14 +23,8 @@ from asccl.nets.ned_renderer import NedGenerator
 from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.zoo import load_manipulator, load_metric
 from training.datasets.edited_windows import EditedWindow, EditedWindows, manipulator_edit, preset_edit
-from training.datasets.portraits import (
-    Portrait,
-    PortraitSlice,
-    RendererWindow,
-    RendererWindows,
-    load_prepared_portraits,
-    split_portraits,
-)
+from training.datasets.portraits import Portrait, PortraitSlice, RendererWindow, RendererWindows, split_portraits
+from training.datasets.recorded_portraits import load_prepared_portraits
 from training.datasets.synthetic_portraits import shared_portraits
 from training.engine import checkpoint, loop
 from training.engine.loop import Phase, PhaseResult, linear_decay

@@ -20,8 +20,8 @@ from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.types import EMOTIONS
 from training.ablation.cases import CROSS_ID, INTRA_ID, REFERENCE_FRAMES, REFERENCE_IMAGES, AblationCase, Reference
-from training.datasets.portraits import PreparedPortrait
 from training.datasets.recorded import LABELS_REMEDY, align_frames, find_partners, load_labelled_clips, split_clips
+from training.datasets.recorded_portraits import PreparedPortrait
 
 
 def recorded_cases(

@@ -20,7 +20,7 @@ from asccl.errors import InputError, SettingError
 from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.neural.conditions import Scene
 from asccl.renderers.neural.face_surface import FaceSurface
-from training.datasets.portraits import load_prepared_portraits
+from training.datasets.recorded_portraits import load_prepared_portraits
 from training.preprocess.run import PrepareSettings, main
 
 FRAMES = 10
