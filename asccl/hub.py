@@ -24,8 +24,6 @@ from asccl.files import bundled_folder
 REPOSITORY_FILE = "model.safetensors"  # default file of a repository
 # owner/name, optionally @revision, optionally :file
 REPOSITORY = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?(:(?P<file>[^:\\]+))?")
-
-
 BUNDLED_FOLDER = bundled_folder("checkpoints")
 
 

@@ -11,7 +11,7 @@ from asccl.errors import WeightsError, first_line
 if TYPE_CHECKING:  # importing torch takes seconds
     import torch
 
-OTHER_NETWORK = "give a file for this network"
+NETWORK_REMEDY = "give a file for this network"
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -52,14 +52,14 @@ def check_shapes(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
     missing, extra = sorted(shapes.keys() - stated.keys()), sorted(stated.keys() - shapes.keys())
     if missing or extra:
         names = f"missing {format_names(missing)}, unexpected {format_names(extra)}"
-        raise WeightsError(f"{path} has other tensors than this network: {names}", OTHER_NETWORK)
+        raise WeightsError(f"{path} has other tensors than this network: {names}", NETWORK_REMEDY)
     for name, shape in shapes.items():
         if stated[name] != tuple(shape):
-            raise WeightsError(f"{name} in {path} is {stated[name]}, not {tuple(shape)}", OTHER_NETWORK)
+            raise WeightsError(f"{name} in {path} is {stated[name]}, not {tuple(shape)}", NETWORK_REMEDY)
 
 
 def _incomplete(path: Path, error: Exception) -> WeightsError:
-    return WeightsError(f"{path} is not a complete safetensors file ({first_line(error)})", OTHER_NETWORK)
+    return WeightsError(f"{path} is not a complete safetensors file ({first_line(error)})", NETWORK_REMEDY)
 
 
 def format_names(names: list[str]) -> str:

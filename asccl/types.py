@@ -18,7 +18,7 @@ GENERATORS = ("warp", "ned", "icface")  # the first is the default
 # field of an `EditRequest` that names a file -> generators that read the file
 FILE_GENERATORS = {"renderer": ("ned", "icface"), "manipulator": ("ned",), "controls": ("icface",)}
 SOUND_RATE = 16_000  # Hz, of decoded sound
-DEFAULT_FRAME_RATE = 25.0  # frames per second, of motions whose times are unknown
+DEFAULT_FRAME_RATE = 25.0  # frames per second, where the times of frames are unknown
 
 Image = np.ndarray  # (H, W, 3) uint8 RGB
 

@@ -38,13 +38,13 @@ MAX_LOADED = 8  # networks of one kind that stay in memory; visitors of the app 
 _loading = threading.Lock()
 
 
-def load_embedder(name: str = "mobilefacenet-arcface", device: str | torch.device = "cpu") -> Embedder:
+def load_embedder(name: str = DEFAULT_BACKBONE, device: str | torch.device = "cpu") -> Embedder:
     """Load the face-recognition network of this name. Raises WeightsError."""
     with _loading:
         return _load_embedder(name, str(device))
 
 
-def load_expression_net(name: str = "expression-faceapi", device: str | torch.device = "cpu") -> ExpressionClassifier:
+def load_expression_net(name: str = DEFAULT_EXPRESSION_NET, device: str | torch.device = "cpu") -> ExpressionClassifier:
     """Load the expression network of this name. Raises WeightsError."""
     with _loading:
         return _load_expression_net(name, str(device))

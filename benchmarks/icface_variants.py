@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from asccl.evaluation.metrics import psnr
+from asccl.evaluation.truth_metrics import psnr
 from asccl.nets.icface import Icface
 from benchmarks.report import print_rows
 from training import train_icface

@@ -13,7 +13,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 from asccl.evaluation.edit_metrics import lip_distance
-from asccl.evaluation.metrics import lip_correlation, psnr
+from asccl.evaluation.truth_metrics import lip_correlation, psnr
 from asccl.face import mesh
 from asccl.face.facemesh import FaceMesh, Window
 from asccl.nets.icface import Icface, IcfaceDiscriminator

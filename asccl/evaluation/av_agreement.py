@@ -1,4 +1,4 @@
-"""Do lips and sound belong together? Canonical correlation over lags, in the manner of FaceSync, without any weights.
+"""Measure how well lips and sound agree: canonical correlation over lags, as in FaceSync, without a trained network.
 
 The operator, one direction of the mouth and one of the sound, is fitted to the real clip and applied to the generated
 one: fitted to the generated clip itself, it would find some correlation in any few seconds.
@@ -32,7 +32,7 @@ FLOOR_ENERGY = 1e-6  # added before the logarithm; samples are in [-1, 1]
 ROTATIONS = (0.25, 0.5, 0.75)  # shares of the sound that are moved from its beginning to its end, for the floor
 RIDGE = 0.02  # of the mean variance, added to the variances
 MIN_FRAMES = 50  # with a face and speech
-MIN_DEVIATION = 1e-6  # of a projection below which it rests; of two correlations that differ
+MIN_DEVIATION = 1e-6  # of a projection that changes over time; also the smallest difference of two correlations
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,19 @@ class AudioVisualAgreement(ClipMean):
     the same lips with other words; and "lag" in seconds, positive where the sound comes after the lips.
     """
 
-    def begin(self, clip: ClipPair, reference: State | None) -> _Mouths:
+    def begin(self, clip: ClipPair, reference: State | None) -> _MouthCurves:
         """See `Measure`."""
         if clip.sound is None:
             raise MeasureSkippedError("neither the clip nor its source has sound")
-        return _Mouths(clip, clip.sound)
+        return _MouthCurves(clip, clip.sound)
 
 
-class _Mouths:
-    """Two numbers a frame and side are all that is kept of a clip."""
+class _MouthCurves:
+    """Opening and width of the mouth in each frame of the generated clip and of the source; nothing else is kept."""
 
     def __init__(self, clip: ClipPair, sound: Sound):
         self._clip, self._sound = clip, sound
-        self._rate = float(clip.frame_rate or 25)
+        self._rate = clip.frames_per_second
         self._rows: list[np.ndarray] = []
 
     def add(self, chunk: PairChunk) -> None:
@@ -105,12 +105,12 @@ def fit_operator(mouth: np.ndarray, sound: np.ndarray, counted: np.ndarray, max_
         max_lag: frames.
 
     Raises:
-        MeasureSkippedError: fewer than `MIN_FRAMES` frames count, or the lips or the sound rest.
+        MeasureSkippedError: fewer than `MIN_FRAMES` frames count, the lips do not move, or the sound is constant.
     """
     pairs = (canonical_pair(a, b) for _, a, b in _lagged(mouth, sound, counted, max_lag))
     operator = max((pair for pair in pairs if pair is not None), key=lambda pair: pair.correlation, default=None)
     if operator is None:
-        raise MeasureSkippedError("the lips of the source or the sound rest")
+        raise MeasureSkippedError("the lips of the source do not move, or its sound is constant")
     return operator
 
 
@@ -127,7 +127,7 @@ def agreement(
         max_lag: frames.
 
     Returns:
-        The correlation, 0 where the lips rest, and its lag in frames.
+        The correlation, 0 where the lips do not move, and its lag in frames.
 
     Raises:
         MeasureSkippedError: fewer than `MIN_FRAMES` frames count.
@@ -135,15 +135,15 @@ def agreement(
     best, best_lag = -1.0, 0
     for lag, a, b in _lagged(mouth, sound, counted, max_lag):
         x, y = a @ operator.mouth, b @ operator.sound
-        resting = min(x.std(), y.std()) < MIN_DEVIATION
-        correlation = 0.0 if resting else float(np.corrcoef(x, y)[0, 1])
+        is_constant = min(x.std(), y.std()) < MIN_DEVIATION
+        correlation = 0.0 if is_constant else float(np.corrcoef(x, y)[0, 1])
         if correlation > best + MIN_DEVIATION:
             best, best_lag = correlation, lag
     return best, best_lag
 
 
 def canonical_pair(a: np.ndarray, b: np.ndarray) -> Operator | None:
-    """Fit the directions of a (N, M) and b (N, S) with the largest correlation; None where one side rests."""
+    """Fit the directions of a (N, M) and b (N, S) with the largest correlation; None where one side is constant."""
     a, b = (x - x.mean(0) for x in (a, b))
     first, second = (_inverse_root(x.T @ x / len(x)) for x in (a, b))
     if first is None or second is None:

@@ -1,4 +1,4 @@
-"""The cepstra that SyncNet hears: those of python_speech_features, computed in parts so that memory stays small."""
+"""The cepstra that SyncNet reads: those of python_speech_features, computed in parts so that memory stays small."""
 
 from __future__ import annotations
 

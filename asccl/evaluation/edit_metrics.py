@@ -1,4 +1,4 @@
-"""Metrics of an edit: are the words, the person and the emotion as they should be?"""
+"""Metrics of an edit: how well it keeps the words and the person, and how clearly it shows the emotion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the face show the emotion? Likeness to the reference, probability of the target, distance moved."""
+"""Measure the expression: likeness to the reference, probability of the target, and the way towards it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is it still the same person? Cosine of face-recognition embeddings of generated and source frames."""
+"""Measure identity: cosine of face-recognition embeddings of generated and source frames."""
 
 from __future__ import annotations
 

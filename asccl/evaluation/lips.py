@@ -1,4 +1,4 @@
-"""Do the lips say the words of the source? From landmarks alone: an edit must not change the words."""
+"""Measure from landmarks how well the lips keep the words of the source."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from asccl.face import mesh
 
 MIN_FRAMES = 3  # for a correlation
 MIN_PHONES = 3
-MIN_REAL_CLOSURES = (
-    0.5  # share of the phones in which the real lips touch; below it the phones are not those of the lips
-)
+# share of the phones in which the real lips touch; below it the recognized phones are not those of the lips
+MIN_REAL_CLOSURES = 0.5
 PHONE_MARGIN = 0.04  # seconds before and after a phone
 MIN_DEVIATION = 1e-9  # of a curve below which its correlation is undefined
 
@@ -45,7 +44,7 @@ class CurveMeasure(ClipMean):
 
 
 class _Curves:
-    """Two numbers a frame are all that is kept of a clip."""
+    """The curve of the source and that of the generated clip; nothing else of a clip is kept."""
 
     def __init__(
         self,
@@ -122,7 +121,7 @@ class _PhoneGaps:
         self._gaps.append(np.stack(sides, 1))
 
     def finish(self) -> State:
-        gaps, rate = np.concatenate(self._gaps), float(self._clip.frame_rate or 25)
+        gaps, rate = np.concatenate(self._gaps), self._clip.frames_per_second
         closed = []
         for phone in clip_bilabials(self._clip):
             first, last = round((phone.start - PHONE_MARGIN) * rate), round((phone.stop + PHONE_MARGIN) * rate)
@@ -145,7 +144,7 @@ def clip_speech(clip: ClipPair, frames: int) -> np.ndarray | None:
             segments = _sound_segments(clip, "speech", speech_segments)
         except AscclError:  # silero-vad is not installed
             return None
-        return None if segments is None else frames_in(segments, frames, float(clip.frame_rate or 25))
+        return None if segments is None else frames_in(segments, frames, clip.frames_per_second)
 
     return clip.share("speech", compute)
 
@@ -167,12 +166,12 @@ def _sound_segments(clip: ClipPair, name: str, find: Callable[[Sound], list[Segm
 
 
 def correlation(source: np.ndarray, generated: np.ndarray) -> float:
-    """Pearson correlation of two curves (T,); 0 where the generated one rests while the source moves.
+    """Pearson correlation of two curves (T,); 0 where the generated one is constant while the source moves.
 
-    Raises MeasureSkippedError: fewer than `MIN_FRAMES` frames, or the source rests.
+    Raises MeasureSkippedError: fewer than `MIN_FRAMES` frames, or the source is constant.
     """
     if len(source) < MIN_FRAMES or source.std() < MIN_DEVIATION:
-        raise MeasureSkippedError("the lips of the source rest, or there are too few frames")
+        raise MeasureSkippedError("the lips of the source do not move, or there are too few frames")
     return float(np.corrcoef(source, generated)[0, 1]) if generated.std() >= MIN_DEVIATION else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Does the skin move as in the source? Optical flow of the mouth, and the paper's spatial coherent correlation."""
+"""Measure local movement against the source: optical flow of the mouth, and the paper's SCC score."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asccl.types import Image
 CROP_SIZE = 112  # pixels, an ArcFace crop
 MOUTH_TOP = 76  # rows of the crop from which on it shows the mouth and the chin
 MOUTH_COLUMNS = slice(28, 84)
-MIN_FLOW = 1e-3  # mean squared pixels per frame below which the source's mouth rests
+MIN_FLOW = 1e-3  # mean squared pixels per frame below which the source's mouth does not move
 SCC_STRIDE = 4  # frames
 
 
@@ -56,7 +56,7 @@ class _FlowSums:
         product, source, generated = self._sums / max(self._frames, 1)
         pixels = (CROP_SIZE - MOUTH_TOP) * (MOUTH_COLUMNS.stop - MOUTH_COLUMNS.start)
         if source / pixels < MIN_FLOW:
-            raise MeasureSkippedError("the mouth of the source rests, or there are too few frames")
+            raise MeasureSkippedError("the mouth of the source does not move, or there are too few frames")
         return clip_state(float(product / np.sqrt(source * generated)) if generated > 0 else 0.0, self._frames)
 
 

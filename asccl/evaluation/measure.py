@@ -23,6 +23,7 @@ from asccl.errors import InputError
 from asccl.evaluation.face_chunk import FaceChunk
 from asccl.evaluation.face_stream import FaceStream
 from asccl.evaluation.sound import Sound
+from asccl.types import DEFAULT_FRAME_RATE
 
 T = TypeVar("T")
 State: TypeAlias = Mapping[str, np.ndarray]  # name -> float64 sums
@@ -59,8 +60,13 @@ class ClipPair:
 
     @property
     def frame_rate(self) -> Fraction:
-        """Frames per second of the generated clip."""
+        """Frames per second of the generated clip, exact; 0 for a still."""
         return self.generated.frame_rate
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frame rate of the generated clip, `DEFAULT_FRAME_RATE` for a still."""
+        return float(self.frame_rate or DEFAULT_FRAME_RATE)
 
     @cached_property
     def sound(self) -> Sound | None:

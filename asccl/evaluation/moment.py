@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from asccl.errors import NoFaceError
+from asccl.errors import NoFaceError, UnreadableError
 from asccl.evaluation.face_chunk import FaceImage
 from asccl.evaluation.face_stream import FaceStream
 from asccl.evaluation.measure import ClipPair
@@ -73,10 +73,10 @@ def capture_moment(clip: ClipPair) -> bytes:
 
 
 def read_frame(stream: FaceStream, index: int) -> FaceImage:
-    """Return a frame with its landmarks; the last one for an index after the end."""
+    """Return a frame with its landmarks; the last one for an index after the end. Raises UnreadableError."""
     frames = deque(islice(stream.frames(), max(index, 0) + 1), maxlen=1)
     if not frames:
-        raise NoFaceError(f"{stream.name} has no frame", "give a complete video")
+        raise UnreadableError(f"{stream.name} has no frame that can be read", "give a complete video")
     return frames.pop()
 
 

@@ -1,4 +1,4 @@
-"""Does it look like a real video? Flicker, jitter, sharpness and changes outside the face, against the source."""
+"""Measure realism against the source: flicker, jitter, sharpness, and changes outside the face."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from asccl.errors import NoFaceError
+from asccl.errors import InputError
 from asccl.evaluation.baselines import COPY, SHUFFLED, ShuffledStream, estimate_offset
 from asccl.evaluation.evaluate import evaluate_clip, evaluate_pool
 from asccl.evaluation.face_stream import FaceStream, FaceStreams, parse_stream_name
@@ -188,7 +188,7 @@ def _open_generated(row: EvaluationRow, source: FaceStream, streams: FaceStreams
     if row.method == SHUFFLED:
         return ShuffledStream(source)
     if row.generated is None:
-        raise NoFaceError(f"{row.id} has no generated video", "edit it first: python -m training.tables")
+        raise InputError(f"{row.id} has no generated video", "edit it first: python -m training.tables")
     return streams.open(row.generated)
 
 

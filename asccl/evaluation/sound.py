@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from asccl.types import SOUND_RATE
 from asccl.video.waveform import decode_sound
-
-SAMPLE_RATE = 16_000  # Hz, of every network that hears speech
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Sound:
     """
 
     samples: np.ndarray
-    rate: int = SAMPLE_RATE
+    rate: int = SOUND_RATE
 
     @property
     def duration(self) -> float:
@@ -56,12 +55,12 @@ class Sound:
 
 
 def open_sound(path: Path) -> Sound | None:
-    """Decode the first audio track of a file, mixed to one channel at `SAMPLE_RATE`; None without sound.
+    """Decode the first audio track of a file, mixed to one channel at `SOUND_RATE`; None without sound.
 
     Samples before the first frame of the video are dropped; a track that starts later begins with silence. Raises
     UnreadableError.
     """
-    chunks = decode_sound(path, SAMPLE_RATE)
+    chunks = decode_sound(path)
     if chunks is None:
         return None
     with closing(chunks), tempfile.TemporaryFile(prefix="asccl-") as file:

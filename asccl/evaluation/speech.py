@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asccl.errors import AscclError
-from asccl.evaluation.sound import SAMPLE_RATE, Sound
+from asccl.evaluation.sound import Sound
+from asccl.types import SOUND_RATE
 
 VAD_WINDOW = 512  # samples
 SPEECH_THRESHOLD = 0.5  # probability
@@ -40,7 +41,7 @@ def speech_segments(sound: Sound) -> list[Segment]:
             for start in range(0, len(samples), VAD_WINDOW):
                 window = np.asarray(samples[start : start + VAD_WINDOW], np.float32) / 32768
                 window = np.pad(window, (0, VAD_WINDOW - len(window)))
-                speaking.append(float(model(torch.from_numpy(window), SAMPLE_RATE)) >= SPEECH_THRESHOLD)
+                speaking.append(float(model(torch.from_numpy(window), SOUND_RATE)) >= SPEECH_THRESHOLD)
     edges = np.flatnonzero(np.diff(np.array([False, *speaking, False]).astype(int)))
     seconds = edges * (VAD_WINDOW / sound.rate)
     return [Segment(float(a), float(b)) for a, b in zip(seconds[::2], seconds[1::2], strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-MIN_LIP_DEVIATION = 1e-6  # standard deviation of a lip opening below which the lips rest
+MIN_LIP_DEVIATION = 1e-6  # standard deviation of a lip opening below which the lips do not move
 
 
 def expression_similarity(a: np.ndarray, b: np.ndarray) -> float:
@@ -33,8 +33,8 @@ def lip_correlation(generated: np.ndarray, truth: np.ndarray, min_deviation: flo
         min_deviation: standard deviation of `truth` up to which the correlation is undefined.
 
     Returns:
-        The correlation; 0 where the generated lips rest while the true ones move; NaN where the true lips do not move
-        by more than `min_deviation` or fewer than 3 frames are finite.
+        The correlation; 0 where the generated lips do not move while the true ones do; NaN where the true lips do not
+        move by more than `min_deviation` or fewer than 3 frames are finite.
     """
     finite = np.isfinite(generated) & np.isfinite(truth)
     generated, truth = generated[finite], truth[finite]

@@ -91,7 +91,7 @@ class PretrainedNetwork(Freezable):
             net = cls.from_metadata(metadata)
         except (KeyError, ValueError) as error:
             raise WeightsError(
-                f"the metadata of {path} do not describe the network ({error})", "give another"
+                f"the metadata of {path} do not describe the network ({error})", "give another file"
             ) from error
         # strict: the file has been compared with the shapes; only the counters of batch normalization may be missing
         net.load_state_dict(tensor_files.load_tensors(path, tensor_shapes(net)), strict=False)

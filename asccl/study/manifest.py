@@ -27,7 +27,8 @@ CONTEXT_COLUMNS = ("source", "reference")
 TEXT_COLUMNS = ("item", "emotion", "setting")
 MAX_NAME_LENGTH = 200
 MAX_ITEMS = 10_000
-FORMULA_PREFIXES = ("=", "+", "@", "\t", "\r")  # with which a spreadsheet begins a formula
+# with which a spreadsheet begins a formula; a name may begin with a hyphen, which an export escapes
+REFUSED_PREFIXES = ("=", "+", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _check_items(items: list[Item], place: str) -> None:
             )
         if any(len(text) > MAX_NAME_LENGTH for text in (item.name, *item.outputs)):
             raise InputError(f"a name in item {item.name[:40]} is longer than {MAX_NAME_LENGTH}", "shorten it")
-        if any(text.startswith(FORMULA_PREFIXES) for text in (item.name, *item.outputs)):
+        if any(text.startswith(REFUSED_PREFIXES) for text in (item.name, *item.outputs)):
             raise InputError(f"item {item.name} has a name that a spreadsheet would run", "start it with a letter")
 
 

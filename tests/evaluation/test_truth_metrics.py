@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asccl.evaluation.metrics import expression_similarity, lip_correlation, psnr
+from asccl.evaluation.truth_metrics import expression_similarity, lip_correlation, psnr
 
 
 def test_expression_similarity_is_the_mean_cosine_of_all_pairs():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asccl.evaluation.metrics import psnr
+from asccl.evaluation.truth_metrics import psnr
 from asccl.zoo import load_icface
 from training.datasets import HELD_OUT_SEED_OFFSET
 from training.datasets.driven_clips import SETTINGS, DrivenClip

@@ -9,7 +9,7 @@ import numpy as np
 
 from asccl.evaluation.edit_metrics import lip_distance
 from asccl.evaluation.frechet import fit_gaussian, frechet_distance
-from asccl.evaluation.metrics import expression_similarity, lip_correlation
+from asccl.evaluation.truth_metrics import expression_similarity, lip_correlation
 from asccl.face import mesh
 from asccl.face.crop import arcface_crop, expression_crop
 from asccl.face.facemesh import FaceMesh, Window

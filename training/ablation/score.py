@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asccl.evaluation.metrics import psnr
+from asccl.evaluation.truth_metrics import psnr
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_manipulator import encode_style, translate_expression
 from asccl.nets.ned_renderer import CONDITION_CHANNELS, NedGenerator

@@ -36,7 +36,7 @@ PACKAGE = NpmPackage(
 PACKAGE_EMOTIONS = ("neutral", "happy", "sad", "angry", "fear", "disgusted", "surprised")  # the package says "fearful"
 # The recipe in the metadata of the bundled file. The module is training.assets.convert_expression_net today; the
 # text keeps its old path on purpose, because another text would change the bytes and the sha256 of the file.
-RECIPE = "python -m training.convert_expression_net"
+RECIPE = "python -m training.convert_expression_net"  # as the bundled file states it; the module was moved later
 
 
 def convert(weights: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:

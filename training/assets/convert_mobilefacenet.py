@@ -40,7 +40,7 @@ PACKAGE = NpmPackage(
 )
 # The recipe in the metadata of the bundled file. The module is training.assets.convert_mobilefacenet today; the
 # text keeps its old path on purpose, because another text would change the bytes and the sha256 of the file.
-RECIPE = "python -m training.convert_mobilefacenet"
+RECIPE = "python -m training.convert_mobilefacenet"  # as the bundled file states it; the module was moved later
 BODY, LOGITS = "MobileFaceNet/MobileFaceNet/", "MobileFaceNet/Logits/"
 # bottlenecks of our stages 1 to 3, by their names in the package
 STAGES = (

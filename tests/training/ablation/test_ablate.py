@@ -10,7 +10,7 @@ from recordings import HEAD, word_coefficients, write_recording
 
 from asccl.data.labels import Labels
 from asccl.errors import InputError, SettingError
-from asccl.evaluation.metrics import lip_correlation, psnr
+from asccl.evaluation.truth_metrics import lip_correlation, psnr
 from asccl.face import mesh
 from asccl.face.crop import arcface_crop
 from asccl.renderers.neural.face_surface import FaceSurface
