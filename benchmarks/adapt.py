@@ -1,7 +1,7 @@
-"""Measure what the adaptation of an edit gains, and which of its bounds buys what.
+"""Measure what the adaptation of an edit gains, and the effect of each of its bounds.
 
 Every clip is edited on its sample frames: by the plain preset, and by adaptations with all bounds, without any, with
-one of them alone, and with all but one (a bound that does not count has no price either). Columns: seconds and renders
+one of them alone, and with all but one (without a bound, its price is left out as well). Columns: seconds and renders
 of the search; probability of the emotion to the two networks that the search reads, and to a held-out network that it
 never reads; identity cosine; raw shift of the mean embedding (what the mean term of FAD measures); SCC score (the
 paper's metric); distance of the lip landmarks in per cent of the eye distance.

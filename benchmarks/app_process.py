@@ -49,7 +49,7 @@ class Client:
         return {"path": response.json()[0], "meta": {"_type": "gradio.FileData"}}
 
     async def join(self, endpoint: str, data: list[Any], session: str = "") -> httpx.Response:
-        """Ask for work.
+        """Send a request to the queue.
 
         Args:
             endpoint: its name.
@@ -65,7 +65,7 @@ class Client:
         return await self.http.post("gradio_api/queue/join", json=body)
 
     async def call(self, endpoint: str, data: list[Any]) -> str:
-        """Ask for work and wait for its result.
+        """Send a request to the queue and wait for its result.
 
         Args:
             endpoint: its name.

@@ -1,9 +1,9 @@
-"""Measure what each part of the warp renderer buys, and what it costs in identity.
+"""Measure how much each part of the warp renderer adds to the emotion, and how much identity it costs.
 
 For every clip and emotion the plain preset is rendered on the sample frames at its identity budget, and once more with
 each part of the renderer switched off or changed. Columns are as in `benchmarks.preset_units`: means over the clips of
 the preset, and how they change without the part. Two rows show the same for a tenth less and a tenth more strength: a
-part is worth its cost where it buys more readability than strength does.
+part is worth its cost where it adds more readability for the same identity than strength does.
 
     python -m benchmarks.edit_parts [CLIP ...] [--emotions happy disgusted ...] [--frames 3] [--json FILE]
 

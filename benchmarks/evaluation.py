@@ -36,7 +36,7 @@ from benchmarks.talking import talking_clip
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SIZE = 128  # pixels
 LENGTHS = (10.0, 600.0)  # seconds
-CODE = """
+PROGRAM = """
 import json, resource, sys
 from types import SimpleNamespace
 import numpy as np
@@ -95,7 +95,7 @@ def measure_memory(lengths: list[float]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         for length in lengths:
             clip = talking_clip(Path(folder) / f"{length:g}.mp4", SIZE, SIZE, length)
-            command = [sys.executable, "-c", CODE, str(clip)]
+            command = [sys.executable, "-c", PROGRAM, str(clip)]
             root = Path(__file__).parent.parent
             process = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
             frames, count, peaks[length] = json.loads(process.stdout.splitlines()[-1])

@@ -55,8 +55,7 @@ MEASURES = (
     "scc",
     "background-change",
 )
-# measure -> the damage that must change it most
-MEANT = {
+MEASURES_BY_DAMAGE = {  # damage -> the measure that it must change most
     "shifted sound": "av-agreement",
     "frozen mouth": "lip-correlation",
     "other person": "identity",
@@ -137,7 +136,10 @@ def format_table(table: dict[str, dict[str, float]]) -> str:
     lines = ["| measure | copy | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
     for row in MEASURES:
         cells = [f"{table[name][row]:.3f}" if row in table[name] else "" for name in ["source", *names]]
-        bold = [f"**{c}**" if MEANT.get(n) == row else c for n, c in zip(["source", *names], cells, strict=True)]
+        bold = [
+            f"**{c}**" if MEASURES_BY_DAMAGE.get(n) == row else c
+            for n, c in zip(["source", *names], cells, strict=True)
+        ]
         lines.append(f"| {row} | " + " | ".join(bold) + " |")
     return "\n".join(lines)
 

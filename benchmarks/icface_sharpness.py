@@ -42,7 +42,7 @@ EDITS = (
     ("paul.mp4", "happy"),
 )
 NO_OPACITY = -1e3  # of colours, before the sigmoid
-INSIDE = 0.9  # of the outline of the face, around its centre
+OUTLINE_SCALE = 0.9  # of the outline of the face around its centre, so that its border does not count
 
 
 def unchanging_networks(net: Icface) -> Icface:
@@ -61,7 +61,7 @@ def face_detail(images: np.ndarray, landmarks: np.ndarray) -> float:
     values = []
     for image, points in zip(images, landmarks, strict=True):
         outline = points[list(mesh.FACE_OVAL)]
-        outline = outline.mean(0) + INSIDE * (outline - outline.mean(0))
+        outline = outline.mean(0) + OUTLINE_SCALE * (outline - outline.mean(0))
         inside = np.zeros(image.shape[:2], np.uint8)
         cv2.fillConvexPoly(inside, cv2.convexHull(np.rint(outline).astype(np.int32)), 1)
         values.append(cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_32F)[inside > 0].std())

@@ -31,7 +31,7 @@ from training.datasets.windows import SEQUENCE_FRAMES, SyntheticWindows
 
 SEED = 2_000_000  # of speakers that are neither in the training nor in the validation set
 EDITED_FRAMES = SEQUENCE_FRAMES // 2  # the other frames of a sequence are the reference
-MIN_LIP_DEVIATION = 0.02  # cm; the correlation of an opening that varies less says nothing
+MIN_LIP_DEVIATION = 0.02  # cm; the correlation of an opening that varies less is meaningless
 
 
 def as_motion(coefficients: np.ndarray, head: AnnyHead) -> Motion:

@@ -19,7 +19,7 @@ from benchmarks.talking import talking_clip
 SIZE = 256, 256  # pixels; small, so that an edit of ten minutes of video takes minutes
 LENGTHS = (10.0, 30.0, 600.0)  # seconds
 BASE_LENGTH = 30.0  # seconds; peak memory is compared to that of this length
-CODE = """
+PROGRAM = """
 import json, resource, sys, time
 from asccl import EditRequest, Editor
 from asccl.editing.threads import limit_threads
@@ -48,7 +48,7 @@ class EditCost(NamedTuple):
 
 def measure(clip: Path, output: Path) -> EditCost:
     """Edit a clip in a process of its own."""
-    command = [sys.executable, "-c", CODE, str(clip), str(output)]
+    command = [sys.executable, "-c", PROGRAM, str(clip), str(output)]
     root = Path(__file__).parent.parent
     process = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
     return EditCost(*json.loads(process.stdout.splitlines()[-1]))

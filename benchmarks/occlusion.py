@@ -42,7 +42,7 @@ from benchmarks.report import print_rows
 EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.mp4"
 SPEAKERS = 60  # synthetic
 DRAWN_SPEAKERS = 15  # of them get every kind of glasses
-CHANGED = 16  # grey levels: a pixel that changes more counts as changed
+MAX_UNCHANGED_DIFFERENCE = 16  # grey levels; a pixel that differs more counts as changed
 YAWS = (0, 20, 35, 45)  # degrees
 EMOTIONS = ("surprised", "angry", "happy")
 PROP_COLOURS = {"hand": (205, 160, 135), "microphone": (30, 30, 32), "cup": (235, 235, 230), "spoon": (190, 190, 195)}
@@ -136,7 +136,9 @@ def measure_clip(faces: list[Face], masks: list[np.ndarray]) -> dict[str, object
         for t, ((image, landmarks), mask) in enumerate(zip(faces, masks, strict=True)):
             edited = session.render(image, landmarks, t)
             inside = mask > 0.9
-            changed += int((np.abs(np.asarray(edited).astype(int) - image).max(2)[inside] > CHANGED).sum())
+            changed += int(
+                (np.abs(np.asarray(edited).astype(int) - image).max(2)[inside] > MAX_UNCHANGED_DIFFERENCE).sum()
+            )
             total += int(inside.sum())
         row[f"changed {name}"] = f"{changed / max(total, 1):.1%}"
     row["covered frames"] = session.report()["covered_frames"]

@@ -36,7 +36,7 @@ Face = tuple[Image, np.ndarray]  # with its landmarks, (478, 3) pixels
 
 
 class SwitchedDisplacement(Displacement):
-    """A displacement that can be told to let the skin along the outline move."""
+    """A displacement in which the skin along the outline moves if `holds` is False."""
 
     holds = True
 
@@ -45,7 +45,7 @@ class SwitchedDisplacement(Displacement):
 
 
 class RecordingRenderer(WarpRenderer):
-    """A warp renderer that records the displacement of its last frame, and can be told to hold nothing."""
+    """A warp renderer that records the displacement of its last frame; `switch` lets it hold nothing."""
 
     def __init__(self, head: HeadModel, appearance: WarpAppearance):
         super().__init__(head, appearance)
@@ -53,7 +53,7 @@ class RecordingRenderer(WarpRenderer):
         self.switch(True)
 
     def switch(self, holds: bool) -> None:
-        """Hold what must not move, or nothing."""
+        """Choose whether the renderer holds what must not move, or nothing."""
         self.holds = self._displacement.holds = holds
 
     def _hold(self, landmarks: np.ndarray, coverage: np.ndarray | None, box: Box) -> np.ndarray | None:

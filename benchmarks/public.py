@@ -53,8 +53,8 @@ class Tally:
     failures: list[str] = field(default_factory=list)
 
 
-async def live(client: Client, number: int, until: float, tally: Tally) -> None:
-    """Be one person: upload, preview, edit, until the time is over.
+async def simulate_person(client: Client, number: int, until: float, tally: Tally) -> None:
+    """Upload, preview and edit as one person does, until the time is over.
 
     Args:
         client: of this person.
@@ -119,7 +119,7 @@ async def run(people: int, seconds: float, hostile: bool) -> dict[str, Any]:
             start, people_start = time.monotonic(), time.process_time()
             clients = [Client(server.url, f"127.0.0.{number + 3}", f"person{number}") for number in range(people)]
             tasks = [
-                asyncio.create_task(live(client, number, start + seconds, tally))
+                asyncio.create_task(simulate_person(client, number, start + seconds, tally))
                 for number, client in enumerate(clients)
             ]
             attacker = HostileClient(server.url, start + seconds) if hostile else None

@@ -20,7 +20,7 @@ from benchmarks.sync_measure import measure_sync
 
 ROOT = Path(__file__).parent.parent
 TIMEOUT = 120  # seconds for one copy
-COPY = """
+COPY_PROGRAM = """
 import sys
 from pathlib import Path
 from asccl.video import Reader, open_writer, sample_frames
@@ -48,7 +48,7 @@ def copy_with(checkout: Path, source: Path, target: Path) -> tuple[int, str]:
         Number of different frames among 4 that are sampled; the error, empty without one.
     """
     done = subprocess.run(
-        [sys.executable, "-c", COPY, str(source), str(target)],
+        [sys.executable, "-c", COPY_PROGRAM, str(source), str(target)],
         capture_output=True,
         text=True,
         cwd=checkout,

@@ -11,8 +11,8 @@ from asccl.video.container import open_container
 from asccl.video.limits import UNLIMITED
 from benchmarks.sync_clips import BEEP_SECONDS, RATE
 
-LOUD = 0.25  # of full scale
-BRIGHT = 128  # of 255
+MIN_BEEP_LEVEL = 0.25  # of full scale
+MIN_FLASH_LEVEL = 128  # grey level, mean of a frame
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def measure_sync(path: Path) -> SyncMeasure:
     """Decode a file as a plain player does, and measure flashes and beeps."""
     with open_container(path, UNLIMITED.max_pixels) as container:
         frames = [(float(f.pts * f.time_base), f.to_ndarray(format="gray").mean()) for f in container.decode(video=0)]
-    flashes = [time for time, brightness in frames if brightness > BRIGHT]
+    flashes = [time for time, brightness in frames if brightness > MIN_FLASH_LEVEL]
     beeps = _measure_beeps(path)
     offsets = tuple(1000 * (beep - min(flashes, key=lambda t: abs(t - beep))) for beep in beeps) if flashes else ()
     return SyncMeasure(len(frames), frames[-1][0] - frames[0][0] + 1 / RATE, offsets)
@@ -58,7 +58,7 @@ def _measure_beeps(path: Path) -> list[float]:
                 values = values / float(np.iinfo(frame.to_ndarray().dtype).max)
             if not frame.format.is_planar:
                 values = values.reshape(-1, frame.layout.nb_channels).T
-            for sample in np.flatnonzero(np.abs(values).max(0) > LOUD):
+            for sample in np.flatnonzero(np.abs(values).max(0) > MIN_BEEP_LEVEL):
                 time = float(frame.pts * frame.time_base) + sample / frame.sample_rate
                 if time - last_loud > BEEP_SECONDS:
                     beeps.append(time)

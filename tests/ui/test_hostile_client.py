@@ -18,7 +18,7 @@ import pytest
 from coroutines import run_coroutine
 
 from benchmarks import hostile_client
-from benchmarks.hostile_client import CLOSED, HostileClient, attack, status_of
+from benchmarks.hostile_client import CONNECTION_CLOSED, HostileClient, attack, status_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems lack 127.0.0.2")
 ENDPOINTS = ("edit", "preview", "adapted_preview", "faces")
@@ -81,7 +81,7 @@ def test_the_hostile_client_goes_on_when_its_connections_break(closing_server, m
 
     async def attack_until_closed() -> None:
         attacking = asyncio.create_task(attack(closing_server, math.inf))
-        while closed.count(CLOSED) <= len(ENDPOINTS) and not attacking.done():
+        while closed.count(CONNECTION_CLOSED) <= len(ENDPOINTS) and not attacking.done():
             await asyncio.sleep(0.05)
         attacking.cancel()
         with suppress(asyncio.CancelledError):
@@ -89,14 +89,14 @@ def test_the_hostile_client_goes_on_when_its_connections_break(closing_server, m
 
     monkeypatch.setattr(hostile_client, "status_of", count_closed)
     run_coroutine(asyncio.wait_for(attack_until_closed(), 60))
-    assert closed.count(CLOSED) > len(ENDPOINTS)
+    assert closed.count(CONNECTION_CLOSED) > len(ENDPOINTS)
 
 
 def test_the_hostile_client_ends_although_its_answers_come_late(closing_server, monkeypatch):
     """Not only after all joins of a wave, each of which the server may delay."""
     monkeypatch.setattr(ClosingHandler, "delay", 0.3)
     answers = run_coroutine(attack(closing_server, time.monotonic() + 1))
-    assert answers[CLOSED] < len(ENDPOINTS) * hostile_client.FLOOD_JOINS
+    assert answers[CONNECTION_CLOSED] < len(ENDPOINTS) * hostile_client.FLOOD_JOINS
 
 
 def test_a_hostile_client_that_died_ends_the_benchmark():

@@ -39,7 +39,7 @@ from training.icface_eval import ReadControls, drive, measure_clip, reader
 from training.icface_settings import IcfaceTrainingSettings
 
 UNTRAINED_ROW = "untrained network"
-TRUTH_ROW = "truth"  # what the measures say to the true images: their own errors
+TRUTH_ROW = "truth"  # the true images themselves: the errors of the measures
 
 
 def score_row(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 PRESETS = Path(__file__).parents[1] / "presets"
-INTERRUPTED = 130  # exit status after Ctrl-C, as shells report it
+INTERRUPTED_STATUS = 130  # exit status after Ctrl-C, as shells report it
 Settings = TypeVar("Settings", bound="DataclassInstance")
 
 
@@ -81,7 +81,7 @@ def run_command(
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
         print("stopped: the same command continues from here", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(INTERRUPTED_STATUS)
 
 
 def parse_settings(

@@ -20,7 +20,7 @@ from asccl.types import EMOTIONS
 from training.preprocess.clip import ClipJob, clip_settings, prepare_clip
 from training.preprocess.workers import JobResult, available_cores, run_in_processes, run_on_ray, run_serially
 
-FAILED = "failed.jsonl"
+FAILURES_FILE = "failed.jsonl"
 TRAINING_VIDEO_SUFFIXES = {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 MIN_SIZE = 32  # pixels
 
@@ -83,7 +83,7 @@ def main(settings: PrepareSettings) -> int:
     print(f"{settings.output}: {len(records)} clips, {len(jobs) - len(failures)} of them new{skipped}")
     if failures:
         first = failures[0]["reason"]
-        print(f"{len(failures)} videos cannot be used, see {settings.output / FAILED}; the first: {first}")
+        print(f"{len(failures)} videos cannot be used, see {settings.output / FAILURES_FILE}; the first: {first}")
     return status
 
 
@@ -204,6 +204,6 @@ def write_failures(folder: Path, failures: list[dict[str, Any]]) -> None:
     """Write the list of the videos that could not be used in this run; delete it where there are none."""
     if failures:
         lines = [json.dumps(row, sort_keys=True) + "\n" for row in sorted(failures, key=lambda row: row["source"])]
-        write_atomic(folder / FAILED, "".join(lines).encode())
+        write_atomic(folder / FAILURES_FILE, "".join(lines).encode())
     else:
-        (folder / FAILED).unlink(missing_ok=True)
+        (folder / FAILURES_FILE).unlink(missing_ok=True)
