@@ -70,7 +70,7 @@ def _quality_rows(report: dict[str, Any]) -> list[str]:
         meaning = f"in {count} frames where the original closes them" if count else "for p, b and m"
         rows.append(_row("Lip closures kept", f"{closed:.0%}", meaning, closed))
     if (distance := speech.get("lip_distance_percent")) is not None:
-        rows.append(_row("Lips moved by", f"{distance:.1f} %", "100 % would be the distance from one eye to the other"))
+        rows.append(_row("Lips moved by", f"{distance:.1f}%", "100% would be the distance from one eye to the other"))
     if (similarity := report["identity"].get("similarity")) is not None:
         meaning = "1.00: face recognition sees the same face; 0.5 and more: the same person"
         rows.append(_row("Identity kept", f"{similarity:.2f}", meaning, similarity))

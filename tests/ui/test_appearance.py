@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import pytest
 from fake_editor import FakeEditor
 from served_page import ServedPage
@@ -101,6 +104,30 @@ def test_a_weak_result_stays_inside_its_table_on_a_phone(served, chromium, media
     )
     person.close()
     assert table <= section
+
+
+@pytest.fixture
+def german_report(served, chromium, media) -> Iterator[Visitor]:
+    """The report of an edit in German on a narrow phone."""
+    served.editor.open_gates()
+    person = Visitor(chromium, served.url, viewport={"width": 360, "height": 740}, locale="de-DE")
+    person.upload_and_wait(media / "talk.mp4")
+    person.render()
+    person.page.wait_for_selector(".edit-report h3:has-text('Erkannte Emotionen')")
+    yield person
+    person.close()
+
+
+def test_the_bars_of_recognized_emotions_are_as_wide_as_their_table_on_a_phone(german_report):
+    table, bars = (
+        german_report.page.locator(selector).first.bounding_box()["width"]
+        for selector in (".chances table", ".chances tbody td:nth-child(2)")
+    )
+    assert bars == pytest.approx(table, abs=1)
+
+
+def test_a_percent_sign_in_german_stands_apart_from_its_number(german_report):
+    assert re.findall(r"\d%", german_report.text(".edit-report")) == []
 
 
 def test_the_longest_emotion_fits_its_tile_on_a_german_phone(served, chromium):

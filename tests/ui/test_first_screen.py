@@ -209,6 +209,21 @@ def test_settings_are_undone_cleared_and_linked(visit_page, media, served, chrom
     person.page.wait_for_selector("#source-card:has-text('talk.mp4')")
 
 
+def test_a_setting_that_a_slow_server_changes_is_a_step_of_the_history(visit_page, media):
+    person = visit_page()
+    person.upload_and_wait(media / "talk.mp4")
+    person.choose_emotion("Angry")
+    person.wait_for_setting("emotion", "angry")
+    undone = person.page.evaluate("""() => {
+      const { settings } = JSON.parse(sessionStorage.getItem("asccl-visit"));
+      const now = Date.now;
+      Date.now = () => now() + 60_000;
+      window.asccl.record(...Object.values({ ...settings, emotion: "sad" }));
+      return window.asccl.undo();
+    }""")
+    assert "angry" in undone
+
+
 def test_the_emotions_are_one_group_for_the_keyboard(visit_page):
     person = visit_page()
     person.page.locator("#emotion input[value=happy]").focus()

@@ -14,7 +14,8 @@ window.asccl = (() => {
     expression: "fine control", keyframes: "intensity over time",
   };
   const MERGED_MS = 700; // changes of one setting within this time are one step of the history
-  const USER_MS = 1500; // a change so soon after a click or a key is the user's
+  const FILE_SETTINGS = ["start", "end", "face", "keyframes"]; // those that the page itself sets for a new file
+  const MAX_ACTION_AGE_MS = 1500; // of a click or a key that can have changed one of them
   const MAX_AGE_MS = 3600e3; // of a result whose file the server still has
   const NOTE_MS = 2500; // for which a short note is shown
   let current = null;
@@ -88,7 +89,8 @@ window.asccl = (() => {
       const next = toSettings(values);
       if (!current) return;
       const changed = differing(current, next).filter((name) => name !== "start" && name !== "end" || !isFileNew(next));
-      const byUser = Date.now() - lastAction < USER_MS || changed.includes("source");
+      const isRecent = Date.now() - lastAction < MAX_ACTION_AGE_MS;
+      const byUser = isRecent || changed.some((name) => !FILE_SETTINGS.includes(name));
       if (changed.length && byUser) {
         const top = history.at(-1);
         const isSame = top && Date.now() - lastPush < MERGED_MS && changed.every((name) => name in top);

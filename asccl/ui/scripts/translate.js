@@ -10,9 +10,11 @@
   const MAX_WORDS = 3; // in each gap of a shorter one, such as numbers and names, unless the table has the whole
   const HAS_LETTERS = /\p{L}{2}/u;
   const DECIMAL = /(?<![\w.])(\d+)\.(\d+)(?![\w.]*\w)/g; // no part of a name such as talk-1.5.mp4
+  const PERCENT = /(\d)%/g;
   const code = navigator.language.split("-")[0].toLowerCase();
   if (!(window.ascclLanguages ?? []).includes(code)) return;
   const point = (0.5).toLocaleString(navigator.language)[1];
+  const percent = (0).toLocaleString(navigator.language, { style: "percent" }).slice(1); // with a space in German
   let table = new Map();
   let templates = [];
   const kept = new Map();
@@ -68,7 +70,7 @@
 
   function translateText(node) {
     if (!node.parentElement || node.parentElement.closest(SKIPPED)) return;
-    const translated = (translate(node.data) ?? node.data).replace(DECIMAL, `$1${point}$2`);
+    const translated = (translate(node.data) ?? node.data).replace(DECIMAL, `$1${point}$2`).replace(PERCENT, `$1${percent}`);
     if (translated !== node.data) node.data = translated;
   }
 
