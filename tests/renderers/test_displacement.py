@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from asccl.face import mesh
-from asccl.renderers.warp.displacement import MAX_LID_CLOSING, MAX_LID_OPENING, MIN_EYE_ASPECT, Displacement
+from asccl.renderers.warp.displacement import (
+    MAX_LID_CLOSING,
+    MAX_LID_OPENING,
+    MIN_EYE_ASPECT,
+    NARROW_LID_OPENING,
+    Displacement,
+)
 from asccl.renderers.warp.field import face_size
 from asccl.renderers.warp.lips import CLOSED_LIP_GAP
 
@@ -131,6 +137,37 @@ def test_a_lid_that_comes_down_closes_an_eye_evenly_along_its_line(head, face, e
     closing = -((d[lower, :2] - d[upper, :2])[1:-1] * columns).sum(1) / openings**2
     assert closing.min() > 0.2
     assert np.abs(np.diff(closing)).max() < 0.12
+
+
+@pytest.mark.parametrize("eye", [mesh.RIGHT_EYE, mesh.LEFT_EYE])
+def test_a_lid_that_goes_up_opens_an_eye_evenly_along_its_line(head, face, eye):
+    """Or the eye opens as a triangle, most at its outer corner."""
+    _, landmarks, _ = face
+    d = moved(head, face, eyeWideLeft=1.5, eyeWideRight=1.5)
+    upper, lower = list(eye[9:16]), list(eye[7:0:-1])
+    columns = (landmarks[lower, :2] - landmarks[upper, :2])[1:-1]
+    opening = ((d[lower, :2] - d[upper, :2])[1:-1] * columns).sum(1) / (columns**2).sum(1)
+    assert opening.min() > 0.15
+    assert np.abs(np.diff(opening)).max() < 0.12
+
+
+@pytest.mark.parametrize("unit", ["eyeWide", "eyeBlink"])
+def test_the_corners_of_an_eye_stay_where_its_lids_move(head, face, unit):
+    d = moved(head, face, **{unit + "Left": 1.0, unit + "Right": 1.0})
+    upper = np.abs(d[list(mesh.LEFT_EYE[9:16] + mesh.RIGHT_EYE[9:16]), 1]).max()
+    corners = [mesh.LEFT_EYE[0], mesh.LEFT_EYE[8], mesh.RIGHT_EYE[0], mesh.RIGHT_EYE[8]]
+    assert np.abs(d[corners, 1]).max() < 0.1 * upper
+
+
+def test_a_slit_whose_lids_are_tracked_aslant_hardly_opens(head, face):
+    """Nothing is known of what lies behind it: it would become a dark hole."""
+    _, landmarks, motion = face
+    upper, lower = list(mesh.LEFT_EYE[9:16]), list(mesh.LEFT_EYE[7:0:-1])
+    length = np.linalg.norm(landmarks[263] - landmarks[362])
+    slit = landmarks.copy()
+    slit[upper, :2] = slit[lower, :2] + (0.1 * length, -0.08 * length)
+    d = moved(head, (None, slit, motion), eyeWideLeft=2.0)
+    assert (d[lower, 1] - d[upper, 1]).mean() < 1.2 * NARROW_LID_OPENING * 0.08 * length
 
 
 def edited_aspect(head, face, aspect: float, unit: str) -> float:

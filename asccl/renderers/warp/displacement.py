@@ -23,8 +23,8 @@ from asccl.types import Motion
 
 LID_FALLOFF = 0.5  # cm, Gaussian: how far a lid correction reaches
 BROW_RIGIDITY = 0.85  # fraction of the displacement that both rows of a brow share
-MAX_LID_OPENING, MAX_LID_CLOSING = 0.7, 0.45  # change of the eye's opening, over the opening in the source
-MAX_EYE_ASPECT = 0.4  # eye opening over eye length to which lids open at most
+MAX_LID_OPENING, MAX_LID_CLOSING = 0.42, 0.45  # change of the eye's opening, over the opening in the source
+MAX_EYE_ASPECT = 0.37  # eye opening over eye length to which lids open at most
 MIN_EYE_ASPECT = 0.13  # likewise, to which they close: narrower eyes are slits
 NARROW_LID_CLOSING = 0.2  # change of the opening of an eye that is as narrow in the source, over that opening
 NARROW_LID_OPENING = 0.2  # likewise where such an eye opens: what lies behind the lids was never seen
@@ -32,13 +32,14 @@ OPEN_EYE_ASPECT = 0.17  # from which on an eye shows enough of its eyeball to op
 SMILE_LIFT_REMOVAL = 1.0  # fraction of the lift of the middle of the lips that is taken out of a smile
 OUTLINE_GAIN = 0.05  # fraction of the displacement that the outline of the face keeps: hair and background stay
 OUTLINE_RADIUS = 0.08  # face sizes: distance from the visible outline at which skin begins to move
-# of a lid that comes down: how far its columns close by the same share of their opening, and the change of the opening,
-# over the opening, from which on they do
-LID_EVENNESS, EVEN_CLOSING = 0.8, 0.15
+# of a lid that moves: how far the change of its columns is the same share of their opening, and the change of the
+# opening, over the opening, from which on it is
+LID_EVENNESS, EVEN_CHANGE = 0.8, 0.15
 LID_SPREAD = 0.3  # cm, Gaussian: how far a correction of one column reaches along the lid
 MIN_CHANGE = 1e-6  # of a coefficient
 
 BROWS = ((mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW), (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW))
+LID_UNITS = ("eyeWideLeft", "eyeWideRight", "eyeBlinkLeft", "eyeBlinkRight")
 EYES = (mesh.RIGHT_EYE, mesh.LEFT_EYE)
 
 
@@ -51,8 +52,13 @@ class Displacement:
         self._lips = LipGap(head)
         for name in ("mouthSmileLeft", "mouthSmileRight"):
             self._remove_lift(head.index[name])
-        self._lid_weights = [_lid_weights(neutral, eye) for eye in EYES]
-        self._lid_spread = [_lid_spread(neutral, eye) for eye in EYES]
+        lids = [((*eye[8:16], eye[0]), eye[8::-1]) for eye in EYES]  # upper and lower, corner to corner
+        spreads = [(_lid_spread(neutral, *pair), _lid_spread(neutral, *pair[::-1])) for pair in lids]
+        self._lid_spreads = [(upper[:, :7], lower[:, :7]) for upper, lower in spreads]
+        for eye, (upper, _) in zip(EYES, spreads, strict=True):
+            for name in LID_UNITS:
+                unit = self.expression[head.index[name], :, 1]
+                unit -= upper[:, 7:] @ unit[[eye[8], eye[0]]]  # the corners of an eye do not move with its lids
         brows = neutral[list(mesh.BROWS), 1].min()
         self._forehead = np.flatnonzero(neutral[:, 1] < brows - 0.2)
         self._forehead_units = self.expression[:, self._forehead].reshape(len(head.names), -1)
@@ -144,28 +150,28 @@ class Displacement:
     def _bound_lids(self, d: np.ndarray, landmarks: np.ndarray) -> None:
         """Bound the change of the eyes' opening, in place: a narrow eye shows little eyeball to reveal or to hide.
 
-        A lid that comes down does so by nearly the same share of the opening all along, or its line would be wavy.
+        The opening changes by nearly the same share all along, or the line of a lid would be wavy.
         """
-        for eye, weights, spread in zip(EYES, self._lid_weights, self._lid_spread, strict=True):
+        for eye, (spread, lower_spread) in zip(EYES, self._lid_spreads, strict=True):
             upper, lower = list(eye[9:16]), list(eye[7:0:-1])
-            columns = landmarks[lower, :2] - landmarks[upper, :2]
-            openings = np.linalg.norm(columns, axis=1)
+            axis = _across_eye(landmarks, eye)
+            openings = (landmarks[lower, :2] - landmarks[upper, :2]) @ axis
             opening = max(float(openings.mean()), 1e-6)
-            axis = columns.mean(0) / opening
             changes = (d[lower, :2] - d[upper, :2]) @ axis
             change = float(changes.mean())
-            evenness = LID_EVENNESS * float(np.clip(-change / (EVEN_CLOSING * opening), 0, 1))
-            if evenness > 0:
-                d[:, :2] += (spread @ (evenness * (changes - change * openings / opening)))[:, None] * axis
             length = float(np.linalg.norm(landmarks[eye[8]] - landmarks[eye[0]]))
             visibility = (opening / length - MIN_EYE_ASPECT) / (OPEN_EYE_ASPECT - MIN_EYE_ASPECT)
             max_share = float(np.interp(visibility, (0, 1), (NARROW_LID_OPENING, MAX_LID_OPENING)))
             max_opening = min(max_share * opening, max(MAX_EYE_ASPECT * length - opening, 0.0))
             max_closing = max(NARROW_LID_CLOSING * opening, opening - MIN_EYE_ASPECT * length)
             max_closing = min(MAX_LID_CLOSING * opening, max_closing)
-            excess = change - min(max(change, -max_closing), max_opening)
-            if excess != 0:
-                d[:, :2] += excess * weights[:, None] * axis
+            bounded = min(max(change, -max_closing), max_opening)
+            evenness = LID_EVENNESS * float(np.clip(abs(change) / (EVEN_CHANGE * opening), 0, 1))
+            raised = bounded / change * changes if change else changes
+            target = raised + evenness * (bounded * openings / opening - raised)
+            excess = changes - target
+            if np.abs(excess).max() > 0:
+                d[:, :2] += (0.7 * (spread @ excess) - 0.3 * (lower_spread @ excess))[:, None] * axis
 
 
 def outline_weights(landmarks: np.ndarray) -> np.ndarray:
@@ -184,27 +190,25 @@ def outline_weights(landmarks: np.ndarray) -> np.ndarray:
     return 1 - np.exp(-((distance / (OUTLINE_RADIUS * face_size(landmarks))) ** 2))
 
 
-def _lid_weights(neutral: np.ndarray, eye: tuple[int, ...]) -> np.ndarray:
-    """(468,) weights of a lid correction: 0.7 of it is taken back at the upper lid, 0.3 at the lower one."""
-    weights = np.zeros(len(neutral), np.float32)
-    upper, lower = eye[9:16], eye[1:8]
-    for lid, other, part in ((upper, lower, 0.7), (lower, upper, -0.3)):
-        distance, other_distance = (
-            np.linalg.norm(neutral[:, None] - neutral[list(row)][None], axis=-1).min(1) for row in (lid, other)
-        )
-        falloff = np.exp(-((distance / LID_FALLOFF) ** 2))
-        weights += np.where(other_distance < distance, 0, part * falloff).astype(np.float32)
-    return weights
+def _across_eye(landmarks: np.ndarray, eye: tuple[int, ...]) -> np.ndarray:
+    """Unit vector (2,) across an eye, from the upper lid to the lower one. landmarks: (478, 3) pixels."""
+    along = landmarks[eye[8], :2] - landmarks[eye[0], :2]
+    across = np.array([-along[1], along[0]]) / max(float(np.linalg.norm(along)), 1e-6)
+    columns = landmarks[list(eye[1:8]), :2] - landmarks[list(eye[9:16]), :2]
+    return across if columns.mean(0) @ across > 0 else -across
 
 
-def _lid_spread(neutral: np.ndarray, eye: tuple[int, ...]) -> np.ndarray:
-    """(468, 7) weights that spread a correction of the seven points of an upper lid over the skin above it."""
-    upper, lower = list(eye[9:16]), list(eye[1:8])
-    distance = np.linalg.norm(neutral[:, None] - neutral[[*upper, eye[0], eye[8]]][None], axis=-1)
-    other = np.linalg.norm(neutral[:, None] - neutral[lower][None], axis=-1).min(1)
+def _lid_spread(neutral: np.ndarray, lid: tuple[int, ...], other: tuple[int, ...]) -> np.ndarray:
+    """(468, 9) weights that spread a correction of a lid and its two corners, last, over the skin on its side.
+
+    lid: landmarks from corner to corner, 9 of them. other: of the other lid, likewise.
+    """
+    rows = [*lid[1:8], lid[0], lid[8]]
+    distance = np.linalg.norm(neutral[:, None] - neutral[rows][None], axis=-1)
+    opposite = np.linalg.norm(neutral[:, None] - neutral[list(other[1:8])][None], axis=-1).min(1)
     nearest = distance.min(1, keepdims=True)
     weights = np.exp(-(distance**2 - nearest**2) / LID_SPREAD**2)
     weights /= weights.sum(1, keepdims=True)
-    weights *= np.exp(-((nearest / LID_FALLOFF) ** 2)) * (nearest[:, 0] <= other)[:, None]
-    weights[[*upper, eye[0], eye[8]]] = np.eye(9)
-    return weights[:, :7].astype(np.float32)
+    weights *= np.exp(-((nearest / LID_FALLOFF) ** 2)) * (nearest[:, 0] <= opposite)[:, None]
+    weights[rows] = np.eye(9)
+    return weights.astype(np.float32)

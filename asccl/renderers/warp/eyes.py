@@ -17,13 +17,15 @@ from asccl.renderers.warp.irises import (
     LASH_WIDTH,
     MAX_IRIS_RADIUS_RATIO,
     MIN_PIXELS,
+    distance_from_centre,
     distance_inside,
     remove_reflection,
 )
 from asccl.types import Image
 
 LID_SHADOW = 0.05  # face sizes: how far into the eye a lid darkens it
-SHADE = 0.35  # darkening of a completed eyeball at the line of the lid
+SHADE_RANGE = (0.2, 0.6)  # darkening of a completed eyeball at the line of the lid
+LID_BLUR = 0.016  # face sizes by which the edge of a lid that opens is softer
 GAZE_SHARE = 1 / 3  # movement of the eyeball over that of an upper lid that comes down
 UPPER_LID, LOWER_LID = slice(9, 16), slice(1, 8)  # of the loop of an eye
 # face sizes: opening of the eye below which no eyeball is drawn, and from which on all of it, in the frame and the edit
@@ -114,22 +116,42 @@ def _redraw(
     if known.sum() < MIN_PIXELS:
         return
     revealed = np.clip((after - before) / margin, 0, 1)
-    # where a lid opens, the warp has moved its shadow along: a wide transition fades it into the eye
-    width = max(1.0, 0.012 * size) + 0.85 * LID_SHADOW * size * revealed
-    alpha = np.clip((after - lash) / width + 0.5 - 0.4 * revealed, 0, 1)
-    alpha *= opacity
+    width = max(1.0, 0.012 * size) + LID_BLUR * size * revealed
+    alpha = opacity * np.clip((after - lash) / width + 0.5 - 0.25 * revealed, 0, 1)
     moved = translate(source[part], shift) if shift.any() else source[part]
     eyeball = moved.astype(np.float32)
-    hidden = revealed * np.clip(1 - (before - margin) / shadow, 0, 1)  # lashes and shadow of the old line
+    hidden = revealed * np.clip(1.3 - (before - margin) / shadow, 0, 1)  # lashes and shadow of the old line
     hidden = np.maximum(hidden - MIN_HIDDEN, 0) / (1 - MIN_HIDDEN)
     if (hidden * alpha).max() > 0.02:
         depth = np.maximum(before - margin, 0) / shadow
-        complete = reconstruct_eyeball(moved, known, np.minimum(depth, 1), circle - origin, down)
-        complete *= (1 - SHADE * revealed * np.clip(1 - (after - margin) / shadow, 0, 1))[..., None]
-        complete = np.maximum(complete, eyeball * known[..., None])  # keeps catch lights
+        complete = reconstruct_eyeball(moved, known, np.square(np.minimum(depth, 1)), circle - origin, down)
+        visibility = np.clip((before - margin) / margin, 0, 1)[..., None]
+        complete += np.maximum(eyeball - complete, 0) * visibility  # keeps catch lights
         eyeball += (complete - eyeball) * hidden[..., None]
+        shade = _lid_shade(moved, before, circle - origin, down, shadow)
+        eyeball *= (1 - shade * revealed * np.square(np.clip(1 - (after - lash) / shadow, 0, 1)))[..., None]
     mixed = edited[part] + (eyeball - edited[part]) * alpha[..., None]
     edited[part] = np.minimum(mixed + 0.5, 255).astype(np.uint8)
+
+
+def _lid_shade(image: Image, depth: np.ndarray, circle: np.ndarray, down: np.ndarray, reach: float) -> float:
+    """Measure how far the upper lid darkens the white of an eye at its edge, within `SHADE_RANGE`.
+
+    Args:
+        image: (h, w, 3) uint8.
+        depth: distance to the lids, (h, w) pixels.
+        circle: centre and four rim points of the iris, (5, 2) pixels.
+        down: unit vector across the eye, (2,).
+        reach: of the shadow, pixels.
+    """
+    white = (distance_from_centre(circle, depth.shape) > 1.2) & (depth > 0.1 * reach)
+    y, x = np.nonzero(white)
+    upper = (x - circle[0, 0]) * down[0] + (y - circle[0, 1]) * down[1] < 0
+    near, gray = upper & (depth[y, x] < 0.5 * reach), image[y, x].mean(1)
+    deep = depth[y, x] > 0.5 * reach
+    if min(np.count_nonzero(near), np.count_nonzero(deep)) < MIN_PIXELS:
+        return SHADE_RANGE[0]
+    return float(np.clip(1 - gray[near].mean() / max(float(gray[deep].mean()), 1.0), *SHADE_RANGE))
 
 
 def reconstruct_eyeball(

@@ -27,6 +27,7 @@ from asccl.renderers.warp.glasses import GlassesModel, limit_brow_displacement
 from asccl.renderers.warp.hold import fade_to_source, lowest_weights, silhouette_weights
 from asccl.renderers.warp.irises import IrisModel
 from asccl.renderers.warp.jaw_drop import JawDrop, SteadySplit, drop_of
+from asccl.renderers.warp.lid_edges import carry_lashes
 from asccl.renderers.warp.lip_edges import sharpen_lip_edges
 from asccl.renderers.warp.mouth_corners import close_corners
 from asccl.renderers.warp.occluder import OccluderModel
@@ -203,6 +204,7 @@ class WarpRenderer:
         """The pixels of a box before and after the warp, teeth unmoved and the cavity of the mouth shaded."""
         displacement = upsample(field[..., :2], box)
         sharpen_lip_edges(displacement, landmarks, edited_points, box)
+        carry_lashes(displacement, landmarks, edited_points, box, self._appearance.brows.margins)
         cavity = stabilize_teeth(displacement, landmarks, edited_points, box, drop)
         source, warped = warp(image, displacement, box)
         if cavity is not None:

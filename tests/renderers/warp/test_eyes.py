@@ -8,7 +8,7 @@ import pytest
 
 from asccl.face import mesh
 from asccl.morphable.anny_head import load_anny_head
-from asccl.renderers.warp.eyes import GAZE_SHARE, SHADE, restore_eyeballs
+from asccl.renderers.warp.eyes import GAZE_SHARE, SHADE_RANGE, restore_eyeballs
 from asccl.renderers.warp.field import Box, face_size
 from asccl.renderers.warp.irises import IrisModel, distance_inside, remove_reflection
 
@@ -76,7 +76,7 @@ def test_a_lid_that_opens_reveals_a_round_iris_and_white_above_it():
     points = landmarks()
     edited = lift_lids(draw_eyes(points), points, 60.0)
     assert np.abs(above_iris(points, edited, 0.92) - IRIS).max() < 25
-    assert above_iris(points, edited, 1.3).min() > (1 - SHADE) * min(WHITE)
+    assert above_iris(points, edited, 1.3).min() > (1 - SHADE_RANGE[0]) * min(WHITE)
 
 
 def test_a_catch_light_does_not_become_a_ring():
@@ -131,6 +131,35 @@ def test_a_lid_shades_the_eyeball_that_it_reveals():
     far, x = int(centre[1] - 1.15 * radius), round(float(centre[0]))
     assert near < far
     assert edited[near, x].mean() < 0.9 * edited[far, x].mean()
+
+
+def test_a_lid_that_shades_the_white_shades_what_it_reveals_as_much():
+    points = landmarks()
+    for iris in (mesh.RIGHT_IRIS, mesh.LEFT_IRIS):  # small ones, beside which much of the white is visible
+        points[list(iris)] = 0.5 * (points[list(iris)] + points[iris[0]])
+    plain, reach = draw_eyes(points), 0.024 * face_size(points)
+    depth = distance_inside(points[list(mesh.RIGHT_EYE), :2], SIZE)[..., None]
+    shaded = np.where((depth > 0) & (depth < reach), 0.5 * plain, plain).astype(np.uint8)
+    x, y = np.round(points[UPPER[3], :2] - (0, 30)).astype(int)
+    brightness = [lift_lids(image, points, 40.0)[y, x].mean() for image in (plain, shaded)]
+    assert brightness[1] < 0.9 * brightness[0]
+
+
+def test_a_lid_that_opens_shows_no_second_catch_light():
+    """The warp moves the iris and its light up with the lid, where they would shine through."""
+    points, restored = landmarks(), []
+    edited_points, lift = points[:468].copy(), 40
+    for loop in (mesh.RIGHT_EYE, mesh.LEFT_EYE):
+        edited_points[list(loop[9:16]), 1] -= lift * np.sin(np.pi * np.arange(1, 8) / 8).astype(np.float32)
+    x, y = np.round(iris_of(points)[0]).astype(int).tolist()
+    for colour in (IRIS, CATCH_LIGHT):
+        source = draw_eyes(points)
+        cv2.circle(source, (x, y - 2), 4, colour, -1, cv2.LINE_AA)
+        restored.append(np.roll(source, -lift, axis=0).astype(np.uint8))
+        restore_eyeballs(source, restored[-1], points, edited_points, BOX)
+    above = distance_inside(edited_points[list(mesh.RIGHT_EYE), :2], SIZE) > 0.04 * face_size(points)
+    above[y - 12 :] = False
+    assert np.abs(restored[1].astype(int) - restored[0])[above].max() < 30
 
 
 def test_the_distance_follows_a_lid_by_fractions_of_a_pixel():
