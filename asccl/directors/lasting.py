@@ -37,6 +37,12 @@ NEUTRAL_RELIEF = 0.6
 BROW_RELIEF = 0.4  # likewise of the brows, for another emotion
 MIN_READING, CLEAR_READING = 0.08, 0.35  # probability from which on an emotion counts as shown, and fully so
 
+# A scowl that lasts is moved back with these units in place of those of anger's preset, which lowers the inner ends of
+# the brows further: raised as far, they would look sad.
+SCOWL: Mapping[str, float] = MappingProxyType(
+    {"browInnerUp": -0.1, "browOuterUp": 0.6, "browDown": 1.0, "eyeWide": 0.25, "noseSneer": 0.15}
+)
+
 
 class BrowExpression(NamedTuple):
     """A lasting expression of the brows.
@@ -137,7 +143,7 @@ def brow_removal(
     for expression in BROW_EXPRESSIONS.values():
         indices = [i for unit in expression.units for i in unit_indices(unit, names)]
         evidence = group_evidence(readings, expression.emotions) * _ramp(excess[:, indices].mean(1), SHOWN_RANGE)
-        units = brows * expand_units(PRESETS[expression.preset].units, names)
+        units = brows * shown_units(expression.preset, names)
         change -= share * REMOVED_BROWS * evidence[:, None] * np.where(units * targets <= 0, units, 0)
         largest = max(largest, share * float(np.median(evidence)))
     return change, largest
@@ -166,11 +172,17 @@ def reading_relief(
     for share, weight, emotion in zip(visibility, weights, EMOTIONS, strict=True):
         if emotion == "happy":  # a smile shows in the coefficients, and is taken away by them
             continue
-        units = expand_units(PRESETS[emotion].units, names)
+        units = shown_units(emotion, names)
         opposed = brows * (units * targets <= 0)
         other = max(1 - neutral - float(weight), 0.0)
         change -= share * (neutral * NEUTRAL_RELIEF + other * BROW_RELIEF * opposed) * units
     return change
+
+
+def shown_units(emotion: str, names: tuple[str, ...]) -> np.ndarray:
+    """Units, (52,), of an emotion that a source shows: those of its preset, but a `SCOWL` for anger."""
+    units = PRESETS[emotion].units
+    return expand_units({**units, **SCOWL} if emotion == "angry" else units, names)
 
 
 def _ramp(value: np.ndarray, limits: tuple[float, float]) -> np.ndarray:

@@ -34,6 +34,7 @@ MAX_SPEAKING_LEVELS = {  # of a calm speaker, by unit
 }
 MIN_TARGET_SHARE = 0.55  # of a target, by which a unit is raised whatever the resting face has of it
 MIN_COEFFICIENT, MAX_COEFFICIENT = -0.5, 1.6
+MIN_COEFFICIENTS = {"browInnerUp": -0.9}  # of units that may fall further: anger lowers the inner ends of brows by it
 MIN_LIP_GAIN = 0.3  # to which groups may lower the opening of the lips
 # share of the opening that a grin holds by which the lips close
 GRIN_CLOSING = {
@@ -189,7 +190,8 @@ def apply_direction(motion: Motion, direction: Direction, target: Target, names:
         group_intensity = np.asarray(target.group_intensity)[..., None]
         frame_change = add_groups(frame_change, coefficients, group_change(target.groups, names), group_intensity)
     frame_change = motion.weight[:, None] * protect_speech(frame_change, motion, names)
-    edited = np.clip(coefficients + frame_change, MIN_COEFFICIENT, MAX_COEFFICIENT)
+    least = expand_units(MIN_COEFFICIENTS, names, default=MIN_COEFFICIENT)
+    edited = np.clip(coefficients + frame_change, least, MAX_COEFFICIENT)
     edited = np.where(frame_change != 0, edited, coefficients).astype(np.float32)
     closing = target.removed_share * motion.weight * direction.lip_closing
     parting = target.intensity * motion.weight * direction.lip_parting

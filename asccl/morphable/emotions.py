@@ -6,8 +6,10 @@ carries was chosen by its cost in identity similarity, over 17 clips of eleven p
 a third one checking: brows, nose, cheeks and lip corners cost most, lids and the shape of the lips least. Cheeks were
 lowered afterwards, with two networks (`python -m benchmarks.preset_units`): they add little to disgust and to a smile
 for what they cost; a smile has more of the lip corners instead, which people look at. Where variants read alike to the
-networks, the one that people confuse less was taken: anger raises the upper lip little and keeps the eyes open under
-lowered brows, since people take narrow eyes for disgust or sadness. Disgust wrinkles the nose, which itself lowers the
+networks, the one that people confuse less was taken: anger raises the upper lip little, leaves the nose to disgust, and
+keeps the eyes open under lowered brows, since people take narrow eyes for disgust or sadness. browDown alone lowers the
+arch of a brow more than its inner end and makes a flat bar of it. Anger therefore also lowers browInnerUp and raises
+browOuterUp: the inner ends fall, the outer ends stay. Disgust wrinkles the nose, which itself lowers the
 brows, so that browDown takes a part of that back. Fear raises the whole brow and draws it inwards: with its outer end
 lowered it reads as sad. Pressed lips stay for anger, whose sign they are; neutral leaves stretched, dimpled and pressed
 lips, which hold the width of a mouth whose smile goes.
@@ -24,13 +26,13 @@ MAX_UNIT_TARGETS = {"mouthSmile": 0.42, "mouthFrown": 1.0, "mouthPress": 0.3, "m
 
 UNIT_TARGETS = """
 unit                 angry disgusted      fear     happy       sad surprised
-browInnerUp          -0.10      0.10      1.40         .      1.20      1.05  # AU 1
-browOuterUp           0.60         .      0.60     -0.20      0.20      0.95  # AU 2
-browDown              1.00     -0.20      0.65     -0.25      0.85         .  # AU 4
-eyeWide               0.25     -0.20      1.50         .         .      1.55  # AU 5
+browInnerUp          -0.70      0.10      1.40         .      1.20      1.05  # AU 1
+browOuterUp           0.95         .      0.60     -0.20      0.20      0.95  # AU 2
+browDown              0.90     -0.20      0.65     -0.25      0.85         .  # AU 4
+eyeWide               0.40     -0.20      1.50         .         .      1.55  # AU 5
 cheekSquint          -0.20      0.20     -0.15      0.50         .      0.10  # AU 6
 eyeSquint             0.55      0.55         .      0.40      0.30     -0.40  # AU 7
-noseSneer             0.15      1.30     -0.10      0.25         .         .  # AU 9
+noseSneer                .      1.30     -0.10      0.25         .         .  # AU 9
 eyeBlink                 .      0.25         .         .      0.40     -0.10  # AU 43
 mouthUpperUp          0.15      1.30      0.20      0.10         .         .  # AU 10
 mouthSmile               .         .         .      0.42         .         .  # AU 12

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from asccl.directors.base import ReferenceStyle, Target, emotion_weights
-from asccl.directors.preset import MAX_COEFFICIENT, PresetDirector
+from asccl.directors.preset import MAX_COEFFICIENT, MIN_COEFFICIENTS, PresetDirector
 from asccl.directors.reference import ReferenceDirector, check_emotions
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.emotions import PRESETS
@@ -64,6 +64,11 @@ def test_twice_the_intensity_is_more_and_bounded(emotion):
     assert PRESET(source, Target(emotion, intensity=2.0)).coefficients.max() <= MAX_COEFFICIENT + 1e-6
 
 
+def test_the_inner_ends_of_brows_may_fall_further_than_other_units():
+    edited = PRESET(motion(), Target("angry", intensity=2.0))
+    assert level(edited, "browInnerUp") == pytest.approx(MIN_COEFFICIENTS["browInnerUp"])
+
+
 def test_frames_of_weight_0_pass_and_the_edit_fades():
     source = motion()
     weight = np.clip(np.arange(30) / 10 - 1, 0, 1).astype(np.float32)
@@ -87,6 +92,10 @@ def read_as(emotion: str) -> Target:
 
 def test_neutral_moves_against_a_scowl_that_only_networks_see():
     assert level(PRESET(motion(), read_as("angry")), "browDownLeft") < -0.3
+
+
+def test_neutral_does_not_raise_the_inner_ends_of_brows_that_scowl():
+    assert level(PRESET(motion(), read_as("angry")), "browInnerUp") < 0.1
 
 
 @pytest.mark.parametrize("emotion", ["happy", "neutral"])

@@ -68,9 +68,23 @@ def test_sadness_raises_the_inner_end_of_the_brow_alone():
     assert shift[-1, 1] < 0 < shift[0, 1]
 
 
+def test_anger_lowers_the_inner_end_of_the_brow_at_least_as_far_as_its_arch():
+    shift = brow_shift("angry")
+    assert shift[-1, 1] > 0.95 * shift[:, 1].max()
+
+
+def test_anger_slants_the_brow():
+    shift = brow_shift("angry")
+    assert shift[-1, 1] > shift[:2, 1].mean() + 0.5
+
+
 def test_disgust_lowers_the_brow_less_than_anger():
     assert brow_shift("disgusted")[:, 1].mean() < 0.75 * brow_shift("angry")[:, 1].mean()
 
 
 def test_disgust_leaves_the_cheeks_to_a_smile():
     assert PRESETS["disgusted"].units["cheekSquint"] < 0.5 * PRESETS["happy"].units["cheekSquint"]
+
+
+def test_anger_leaves_the_nose_to_disgust():
+    assert "noseSneer" not in PRESETS["angry"].units

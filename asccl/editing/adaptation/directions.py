@@ -49,7 +49,6 @@ ACTIONS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "lower lip corners": {"mouthFrown": 1.0, "mouthShrugLower": 0.4},  # AU 15 + 17
         "part lips": {"mouthLowerDown": 1.0, "mouthUpperUp": 0.3},  # AU 16 + 25
         "stretch lips": {"mouthStretch": 1.0},  # AU 20
-        "press lips": {"mouthPress": 1.0},  # AU 24
         "droop lids": {"eyeBlink": 0.6, "eyeSquint": 0.3},  # AU 43
         "relax brows": {"browDown": -1.0},
         "lower raised brows": {"browInnerUp": -1.0, "browOuterUp": -0.5},
@@ -63,7 +62,7 @@ NEUTRAL_ACTIONS = "relax brows", "lower raised brows", "relax lids", "relax chee
 EMOTION_ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "neutral": NEUTRAL_ACTIONS,
-        "angry": ("lower brows", "raise lids", "part lips", "press lips"),
+        "angry": ("lower brows", "raise lids", "part lips"),
         "disgusted": ("raise cheeks", "tighten lids", "wrinkle nose", "raise upper lip"),
         "fear": ("raise inner brows", "raise brows", "raise lids", "part lips", "stretch lips"),
         "happy": ("smile", "raise cheeks", "part lips"),
@@ -73,13 +72,14 @@ EMOTION_ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 # Units that may grow beyond the preset, by the action units of EMFACS (Friesen and Ekman 1983) and of the prototypes in
 # the FACS Investigator's Guide (Ekman, Friesen and Hager 2002). AU 10 of anger is left out: people take it for disgust.
+# So is AU 24: mouthPress of the head model draws the corners of the mouth out and up, as a smile does.
 SIGNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "neutral": (),
-        # AU 4 5 7 17 24 25; the outer brows rise as far as browDown lowers them
+        # AU 4 5 7 17 25; the outer brows rise as far as browDown lowers them
         "angry": (
             *("browDown", "browOuterUp", "eyeWide", "eyeSquint"),
-            *("mouthShrugLower", "mouthShrugUpper", "mouthPress", "mouthLowerDown"),
+            *("mouthShrugLower", "mouthShrugUpper", "mouthLowerDown"),
         ),
         # AU 9 10 15 16 17, and AU 6 7 43 of eyes that narrow with the nose
         "disgusted": (
