@@ -1,11 +1,14 @@
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
 import pytest
 from evaluation_reports import clips_of, report_of
+from visitor import Visitor
 
+from asccl.evaluation.moment import RULE
 from asccl.evaluation.registry import MEASURES
 from asccl.ui.evaluation_html import overview_html, report_measures, report_methods, worst_clips_html
 from asccl.ui.evaluation_tab import change_setting, open_report, show_worst_clips
@@ -94,3 +97,35 @@ def test_a_picture_that_is_no_base64_is_not_inserted():
 def test_every_measure_says_what_it_means_in_both_languages():
     assert set(MEASURE_MEANINGS) == set(MEASURES)
     assert set(MEASURE_MEANINGS.values()) <= set(read_languages()["de"])
+
+
+def test_the_moment_of_the_worst_clips_is_said_in_german():
+    assert RULE in read_languages()["de"]
+
+
+@pytest.fixture
+def report_on_phone(shared_page, chromium, path) -> Iterator[Visitor]:
+    """The tab with a report on a very narrow phone."""
+    person = Visitor(chromium, shared_page.url, viewport={"width": 320, "height": 640})
+    person.page.click("#tabs .overflow-menu > button")
+    person.page.locator("#tabs .overflow-dropdown button:has-text('Evaluation')").click()
+    person.page.set_input_files("#evaluation-report input[type=file]", str(path))
+    person.page.locator(".worst-grid img").first.wait_for()
+    yield person
+    person.close()
+
+
+@pytest.mark.browser
+def test_a_table_with_hidden_columns_has_a_shadow_at_its_edge(report_on_phone):
+    box = report_on_phone.page.locator(".evaluation .scroll").first
+    attachments = box.evaluate("element => getComputedStyle(element).backgroundAttachment")
+    assert attachments.startswith("local, local, scroll, scroll")
+
+
+@pytest.mark.browser
+def test_the_pictures_of_the_worst_clips_stay_inside_the_window(report_on_phone):
+    picture, box = (
+        report_on_phone.page.locator(selector).first.evaluate("element => element.getBoundingClientRect().right")
+        for selector in (".worst-grid img", ".worst")
+    )
+    assert picture <= box

@@ -3,7 +3,7 @@
 const box = document.getElementById("app-results");
 const form = box.form;
 const hint = document.getElementById("app-results-hint");
-const results = new Map(); // id -> result, see toClip in asccl/ui/results.js
+const results = new Map(); // id -> result, see toClip in asccl/ui/scripts/results.js
 const sources = new Map(); // name of an item -> address of its source
 const channel = new BroadcastChannel("asccl-results");
 

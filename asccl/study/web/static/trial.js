@@ -3,7 +3,7 @@
 const root = document.getElementById("trial");
 const { study, token, prefix } = root.dataset; // prefix: of the addresses of screens, clips and answers
 const ratingPoints = Number(root.dataset.rating);
-const texts = JSON.parse(root.dataset.said);
+const texts = JSON.parse(root.dataset.texts);
 const element = (id) => document.getElementById(id);
 const query = `s=${encodeURIComponent(study)}&p=${encodeURIComponent(token)}`;
 const SIDES = ["left", "right"];
