@@ -35,6 +35,12 @@ def test_closed_lips_of_a_still_part_by_all_that_surprise_asks():
     assert edited.lip_parting == pytest.approx([PARTINGS["surprised"]], rel=0.01)
 
 
+def test_disgust_parts_closed_lips_by_little():
+    """It raises the upper lip; a mouth that stands open looks like a dark bar."""
+    edited = PRESET(talking_motion(np.zeros(1)), Target("disgusted"))
+    assert 0 < edited.lip_parting[0] < 0.3
+
+
 def test_lips_that_speak_are_left_to_speech():
     share = parting_share(talking_motion(SENTENCE), HEAD)
     assert share[60:120].max() < 0.02

@@ -30,6 +30,9 @@ NARROW_LID_CLOSING = 0.2  # change of the opening of an eye that is as narrow in
 NARROW_LID_OPENING = 0.2  # likewise where such an eye opens: what lies behind the lids was never seen
 OPEN_EYE_ASPECT = 0.17  # from which on an eye shows enough of its eyeball to open as far as others
 SMILE_LIFT_REMOVAL = 1.0  # fraction of the lift of the middle of the lips that is taken out of a smile
+# gain of one axis of a unit of the head model, x = 0 or y = 1: otherwise stretched lips frown, and a raised upper lip
+# spreads over its corners and gets the shape of a box
+UNIT_GAINS = (("mouthStretch", 1, 0.35), ("mouthUpperUp", 0, 0.2))
 OUTLINE_GAIN = 0.05  # fraction of the displacement that the outline of the face keeps: hair and background stay
 OUTLINE_RADIUS = 0.08  # face sizes: distance from the visible outline at which skin begins to move
 # of a lid that moves: how far the change of its columns is the same share of their opening, and the change of the
@@ -52,6 +55,7 @@ class Displacement:
         self._lips = LipGap(head)
         for name in ("mouthSmileLeft", "mouthSmileRight"):
             self._remove_lift(head.index[name])
+<<<<<<< HEAD
         lids = [((*eye[8:16], eye[0]), eye[8::-1]) for eye in EYES]  # upper and lower, corner to corner
         spreads = [(_lid_spread(neutral, *pair), _lid_spread(neutral, *pair[::-1])) for pair in lids]
         self._lid_spreads = [(upper[:, :7], lower[:, :7]) for upper, lower in spreads]
@@ -59,6 +63,13 @@ class Displacement:
             for name in LID_UNITS:
                 unit = self.expression[head.index[name], :, 1]
                 unit -= upper[:, 7:] @ unit[[eye[8], eye[0]]]  # the corners of an eye do not move with its lids
+=======
+        for name, axis, gain in UNIT_GAINS:
+            for side in ("Left", "Right"):
+                self.expression[head.index[name + side], :, axis] *= gain
+        self._lid_weights = [_lid_weights(neutral, eye) for eye in EYES]
+        self._lid_spread = [_lid_spread(neutral, eye) for eye in EYES]
+>>>>>>> c97bc51 (Mend the shape of stretched, raised, closing and opening lips)
         brows = neutral[list(mesh.BROWS), 1].min()
         self._forehead = np.flatnonzero(neutral[:, 1] < brows - 0.2)
         self._forehead_units = self.expression[:, self._forehead].reshape(len(head.names), -1)

@@ -17,6 +17,7 @@ from asccl.types import Image
 
 STEP = 0.02  # face sizes along an edge, between the three pixels of a mean
 EDGE_WIDTH = 0.015  # face sizes, standard deviation: of what is smoothed around an edge
+BELOW_WIDTH = 0.045  # likewise below it: in a wide smile the lip that is seen begins below the tracked edge
 PAD = 2.0  # standard deviations of it that are drawn
 MIN_TURN, FULL_TURN = 0.1, 0.35  # change of the slope of an edge at which it begins to be smoothed, and fully is
 MIN_WEIGHT = 0.1  # fainter smoothing is not drawn
@@ -35,7 +36,7 @@ def smooth_lower_lip(warped: Image, landmarks: np.ndarray, edited_landmarks: np.
     corner = np.array([box.x0, box.y0], np.float32)
     old, new = (p[LOWER, :2].astype(np.float32) - corner for p in (landmarks, edited_landmarks))
     axes = mouth_axes(new[None]).astype(np.float32)
-    old, pad, step = old @ axes.T, PAD * EDGE_WIDTH * size, STEP * size
+    old, pad, step = old @ axes.T, PAD * BELOW_WIDTH * size, STEP * size
     x0, y0 = np.maximum(np.floor(new.min(0) - pad).astype(int), 0)
     x1, y1 = np.minimum(np.ceil(new.max(0) + pad).astype(int) + 1, warped.shape[1::-1])
     if x1 - x0 < 4 or y1 - y0 < 4:
@@ -49,7 +50,8 @@ def smooth_lower_lip(warped: Image, landmarks: np.ndarray, edited_landmarks: np.
         return
     along = cv2.remap(edge[None], u - grid[0], np.zeros_like(u), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     line, weight, back, ahead = cv2.split(along)
-    weight *= np.exp(np.square(v - line) * (-0.5 / (EDGE_WIDTH * size) ** 2))
+    below = v - line
+    weight *= np.exp(-0.5 * np.square(below / (size * np.where(below > 0, BELOW_WIDTH, EDGE_WIDTH))))
     part, (right, down) = warped[y0:y1, x0:x1], axes.T
     sides = [
         cv2.remap(

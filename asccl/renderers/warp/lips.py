@@ -24,6 +24,7 @@ LIP_REACH = 0.5  # cm from an edge of the lip that count as lip, which keeps its
 LIP_SPREAD = 0.5  # cm, Gaussian: how far it reaches along the lip
 CLOSED_LIP_GAP = 0.035  # face sizes: lips with a smaller gap count as closed and stay as they are
 FREE_LIP_GAP, MAX_LIP_GAP = 0.2, 0.45  # face sizes: from the first on a gain opens lips less, at the second no further
+MEETING_GAP = 0.06  # face sizes: lips that a closing leaves closer than that close further
 UPPER_CLOSING_SHARE = 0.75  # of the closing of a grin, which mostly raises the upper lip
 CHIN_GAIN = 0.6  # of the outline of the chin, when the jaw drops
 CHIN_REACH = 8  # points of the outline on each side of the chin, to which it fades
@@ -32,6 +33,7 @@ CORNER_CLOSING = np.array([0.8, 0.4, 0, 0, 0, 0, 0, 0.4, 0.8])
 MIN_NARROWING, FULL_NARROWING = 0.04, 0.11  # face sizes by which a mouth gets narrower: none of it, and all
 MAX_CHIN_TURN, FREE_CHIN_TURN = 0.5, 0.2  # sine of the head's turn at which the outline of the chin stays, and moves
 FULL_SMILE = 0.02  # face sizes by which the middle of the lips goes down between the corners, for a full arc
+ARC_POWER = 2.6  # of the arc of a smile along the mouth; a larger one is flatter in the middle, as lips over teeth are
 MIDDLE = slice(3, 6)  # of the nine columns along the mouth
 UPPER, LOWER = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
 
@@ -87,6 +89,7 @@ class LipGap:
         scale = float(motion.scale[t])
         gap = (landmarks[LOWER, :2] - landmarks[UPPER, :2]) @ down_axis(motion.rotation[t])
         closing = -np.clip(gap, 0, None) * lip_closing_share(gap, closing_cm * scale)
+        closing = _meet(gap, closing, MEETING_GAP * face_size(landmarks))
         scaled = (gain - 1) * np.clip(gap + closing - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
         room = np.clip((MAX_LIP_GAP - gap.max() / face_size(landmarks)) / (MAX_LIP_GAP - FREE_LIP_GAP), 0, 1)
         growth = room * np.clip(scaled, 0, None) + parting_cm * scale * self._profile
@@ -144,7 +147,7 @@ class LipGap:
         right, left = d[list(mesh.INNER_LIP_CORNERS), :2] @ axis
         line = 0.5 * ((d[UPPER, :2] + d[LOWER, :2]) @ axis - change.growth)
         bend = line - (right + self._along * (left - right))
-        arc = self._along * (1 - self._along)
+        arc = 0.25 * (1 - np.abs(2 * self._along - 1) ** ARC_POWER)
         depth = 0.5 * ((arc @ bend) / (arc @ arc) + bend[4] / arc[4])  # between that of the best arc and of the middle
         share = np.clip(depth * arc[4] / (FULL_SMILE * size), 0, 1)
         correction = share * (depth * arc - bend)
@@ -177,6 +180,16 @@ def lip_closing_share(gap: np.ndarray, closing: float) -> float:
     """
     middle = float(gap[MIDDLE].mean())
     return min(closing / middle, 1.0) if middle > 0 else 0.0
+
+
+def _meet(gap: np.ndarray, closing: np.ndarray, meeting_gap: float) -> np.ndarray:
+    """Close lips further that a closing leaves less than a gap apart: a strip of teeth or a dark bar would remain.
+
+    gap: of the source, (9,) pixels. closing: of it, (9,) pixels, at most 0. meeting_gap: pixels.
+    """
+    rest = np.clip(gap + closing, 0, None)
+    share = np.clip(-closing / meeting_gap, 0, 1)
+    return closing - share * rest * (1 - smoothstep(rest / meeting_gap))
 
 
 def _lip_weights(neutral: np.ndarray, lip: list[int], outer_lip: tuple[int, ...], side: np.ndarray) -> np.ndarray:

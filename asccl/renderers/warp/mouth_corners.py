@@ -19,9 +19,9 @@ from asccl.types import Image
 
 CORNERS = tuple(zip(mesh.INNER_LIP_CORNERS, mesh.OUTER_LIP_CORNERS, strict=True))
 MIN_INWARD, FULL_INWARD = 0.015, 0.05  # face sizes by which a corner comes in: nothing is filled, and all of it
-DOT_SIZE = 0.09  # face sizes: larger dark parts stay
-REACH = 0.1  # face sizes around a corner within which dark parts are filled
-OPACITY = 0.8  # of the filling: a faint line of the lips stays
+DOT_SIZE = 0.12  # face sizes: larger dark parts stay
+REACH = 0.15  # face sizes around a corner within which dark parts are filled
+OPACITY = 0.9  # of the filling: a faint line of the lips stays
 LIP_BORDER = 0.015  # face sizes: transition between lips and skin
 SEAM_WIDTH = 0.012  # face sizes: of the line where the lips meet, which stays dark
 CORNER_SEAM = 0.25  # of that line at the corner, where it is faint

@@ -30,6 +30,7 @@ CORNER_FADE = 0.6  # by which that line is fainter at the corners
 # face sizes of lips that close: up to which gap it is dark, and from which on light reaches the teeth
 DARK_GAP, MAX_SHADED_GAP = 0.03, 0.085
 BELOW_ROWS = 0.75  # fraction of the opening from which on a mouth opens less and less above a lower row of teeth
+BELOW_OPACITY = 0.4  # of an opening below a single row: the lip behind it is in light, and a dark rim outlines teeth
 MIN_OPENING = 1.0  # pixels by which the jaw opens the mouth for the opening to be dark
 FULL_HIDING = 0.01  # face sizes by which a lip comes over the teeth, to hide all that lies behind it
 TEETH_NARROWING = 0.35  # of the narrowing of a mouth, what its row of teeth takes part in; corners hide the rest
@@ -117,6 +118,8 @@ def mouth_profile(
     at = np.clip(old_line[0] + split * old_opening + teeth_down, line[0], np.maximum(line[1], line[0]))
     is_below = np.clip((split - BELOW_ROWS) / (1 - BELOW_ROWS), 0, 1)
     end = at + growth + is_below * np.maximum(line[1] - at, 0)  # no lower row: dark down to the lip
+    was_open = np.clip((old_opening / size - MIN_LIP_GAP) / (FULL_LIP_GAP - MIN_LIP_GAP), 0, 1)
+    parted *= 1 + (BELOW_OPACITY - 1) * is_below * was_open
     gap = np.stack([at, growth, parted, end], 1).astype(np.float32)
     return MouthProfile(upper, lower, teeth, np.stack([*lines, rim_width], 1).astype(np.float32), gap)
 

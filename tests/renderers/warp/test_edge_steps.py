@@ -27,10 +27,14 @@ def landmarks(slope: float) -> np.ndarray:
     return points
 
 
-def comb(points: np.ndarray) -> np.ndarray:
-    """A dark mouth, (360, 360, 3), whose lower edge has teeth of 3 pixels every 6 pixels."""
+def comb(points: np.ndarray, below: float = 0.0) -> np.ndarray:
+    """A dark mouth, (360, 360, 3), whose lower edge has teeth of 3 pixels every 6 pixels.
+
+    below: pixels from the line of the landmarks down to the edge.
+    """
     image = np.full((*SIZE, 3), LIP, np.uint8)
     line = np.interp(np.arange(SIZE[1]), points[LOWER, 0], points[LOWER, 1]) + 1.5 * (-1) ** (np.arange(SIZE[1]) // 3)
+    line += below
     y = np.arange(SIZE[0])[:, None]
     image[(y > points[13, 1] - 20) & (y < line)] = DARK
     return image
@@ -50,6 +54,14 @@ def test_an_edge_that_an_edit_turns_loses_its_comb(slope, share):
     smoothed = image.copy()
     smooth_lower_lip(smoothed, before, after[:468], Box(0, 0, *SIZE, 1.0))
     assert height_of_comb(smoothed, after) <= share * height_of_comb(image, after)
+
+
+def test_an_edge_that_is_seen_below_the_tracked_one_loses_its_comb_too():
+    before, after = landmarks(0.4), landmarks(0.0)
+    image = comb(after, below=6.0)
+    smoothed = image.copy()
+    smooth_lower_lip(smoothed, before, after[:468], Box(0, 0, *SIZE, 1.0))
+    assert height_of_comb(smoothed, after) <= 0.6 * height_of_comb(image, after)
 
 
 def test_only_the_edges_of_lips_are_smoothed():

@@ -183,13 +183,25 @@ def test_a_jaw_that_drops_stretches_no_tooth():
     assert bright[1] == pytest.approx(bright[0], abs=3)
 
 
-def test_corners_that_come_in_lose_their_dark_dots():
+@pytest.mark.parametrize(("jaw", "low", "high"), [(0.0, 0.9, 1.0), (0.3, 0.2, 0.7)])
+def test_only_between_lips_that_were_closed_an_opening_below_the_teeth_is_all_dark(jaw, low, high):
+    """Below teeth, a dark band would outline them."""
+    points, d, growth = parted(0.5, jawOpen=jaw)
+    after = points[:468] + d
+    box = FIELD.edit_box(points, after, SIZE)
+    field = np.zeros((box.y1 - box.y0, box.x1 - box.x0, 2), np.float32)
+    cavity = stabilize_teeth(field, points, after, box, JawDrop(growth, np.ones(9)))
+    assert low < cavity.opening[..., 0].max() <= high
+
+
+@pytest.mark.parametrize("outward", [0, 14])
+def test_corners_that_come_in_lose_their_dark_dots(outward):
     _, points = face_motion()
     image = np.full((*SIZE, 3), LIP, np.uint8)
     moved = points.copy()
     for corner, towards in ((61, 1), (291, -1), (78, 1), (308, -1)):
         moved[corner, 0] += 16 * towards
-    corner = np.round(0.5 * (moved[61] + moved[78])[:2]).astype(int)
+    corner = np.round(0.5 * (moved[61] + moved[78])[:2] - (outward, 0)).astype(int)
     cv2.circle(image, [int(v) for v in corner], 4, DARK, -1)
     box = FIELD.edit_box(points, moved[:468], SIZE)
     filled, kept = image[box.slices].copy(), image[box.slices].copy()
