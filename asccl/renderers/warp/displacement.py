@@ -55,7 +55,9 @@ class Displacement:
         self._lips = LipGap(head)
         for name in ("mouthSmileLeft", "mouthSmileRight"):
             self._remove_lift(head.index[name])
-<<<<<<< HEAD
+        for name, axis, gain in UNIT_GAINS:
+            for side in ("Left", "Right"):
+                self.expression[head.index[name + side], :, axis] *= gain
         lids = [((*eye[8:16], eye[0]), eye[8::-1]) for eye in EYES]  # upper and lower, corner to corner
         spreads = [(_lid_spread(neutral, *pair), _lid_spread(neutral, *pair[::-1])) for pair in lids]
         self._lid_spreads = [(upper[:, :7], lower[:, :7]) for upper, lower in spreads]
@@ -63,13 +65,6 @@ class Displacement:
             for name in LID_UNITS:
                 unit = self.expression[head.index[name], :, 1]
                 unit -= upper[:, 7:] @ unit[[eye[8], eye[0]]]  # the corners of an eye do not move with its lids
-=======
-        for name, axis, gain in UNIT_GAINS:
-            for side in ("Left", "Right"):
-                self.expression[head.index[name + side], :, axis] *= gain
-        self._lid_weights = [_lid_weights(neutral, eye) for eye in EYES]
-        self._lid_spread = [_lid_spread(neutral, eye) for eye in EYES]
->>>>>>> c97bc51 (Mend the shape of stretched, raised, closing and opening lips)
         brows = neutral[list(mesh.BROWS), 1].min()
         self._forehead = np.flatnonzero(neutral[:, 1] < brows - 0.2)
         self._forehead_units = self.expression[:, self._forehead].reshape(len(head.names), -1)
