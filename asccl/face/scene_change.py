@@ -32,16 +32,16 @@ class SceneChangeMeter:
             The difference from the previous frame and from the one before it: 0 the same, about 1 unrelated.
         """
         thumbnail = _thumbnail(image)
-        background = _background_mask(head_box, *image.shape[:2])
-        contrast, background_contrast = _contrast(thumbnail), _contrast(thumbnail[background])
-        changes = [0.0, 0.0]
-        for i, previous in enumerate(reversed(self._previous)):
-            changes[i] = min(
-                _difference(thumbnail, previous, contrast),
-                _difference(thumbnail[background], previous[background], background_contrast),
-            )
+        changes = [np.inf, np.inf][: len(self._previous)]
+        for mask in (None, _background_mask(head_box, *image.shape[:2])):
+            contrast = _contrast(thumbnail, mask)
+            for i, previous in enumerate(reversed(self._previous)):
+                mean_contrast = (contrast + _contrast(previous, mask)) / 2
+                difference = _mean_magnitude(thumbnail - previous, mask) / max(mean_contrast, MIN_CONTRAST)
+                changes[i] = min(changes[i], difference)
         self._previous = [*self._previous[-1:], thumbnail]
-        return changes[0], changes[1]
+        change, two_frame_change = [*changes, 0.0, 0.0][:2]
+        return change, two_frame_change
 
 
 def _thumbnail(image: LazyImage) -> np.ndarray:
@@ -52,22 +52,24 @@ def _thumbnail(image: LazyImage) -> np.ndarray:
     return small / small.mean()
 
 
-def _background_mask(head_box: np.ndarray | None, height: int, width: int) -> np.ndarray:
-    """(18, 32) bool: where a thumbnail does not show the head; all of it if the head fills the frame."""
-    mask = np.ones((HEIGHT, WIDTH), bool)
-    if head_box is not None:
-        margin = HEAD_MARGIN * (head_box[2:] - head_box[:2])
-        low = np.maximum(np.floor((head_box[:2] - margin) / (width, height) * (WIDTH, HEIGHT)), 0).astype(int)
-        high = np.maximum(np.ceil((head_box[2:] + margin) / (width, height) * (WIDTH, HEIGHT)), 0).astype(int)
-        mask[low[1] : high[1], low[0] : high[0]] = False
-    return mask if mask.mean() > MIN_BACKGROUND else np.ones((HEIGHT, WIDTH), bool)
+def _background_mask(head_box: np.ndarray | None, height: int, width: int) -> np.ndarray | None:
+    """(18, 32) uint8: where a thumbnail does not show the head; None for all of it, if the head fills the frame."""
+    if head_box is None:
+        return None
+    mask = np.ones((HEIGHT, WIDTH), np.uint8)
+    margin = HEAD_MARGIN * (head_box[2:] - head_box[:2])
+    low = np.maximum(np.floor((head_box[:2] - margin) / (width, height) * (WIDTH, HEIGHT)), 0).astype(int)
+    high = np.maximum(np.ceil((head_box[2:] + margin) / (width, height) * (WIDTH, HEIGHT)), 0).astype(int)
+    mask[low[1] : high[1], low[0] : high[0]] = 0
+    return mask if mask.mean() > MIN_BACKGROUND else None
 
 
-def _difference(a: np.ndarray, b: np.ndarray, contrast_a: float) -> float:
-    """Mean absolute difference (..., 3) over the mean contrast of the two."""
-    return float(np.abs(a - b).mean()) / max((contrast_a + _contrast(b)) / 2, MIN_CONTRAST)
+def _mean_magnitude(values: np.ndarray, mask: np.ndarray | None) -> float:
+    """Mean magnitude of values (18, 32, 3) float32 where the mask (18, 32) uint8 is not 0."""
+    count = HEIGHT * WIDTH if mask is None else cv2.countNonZero(mask)
+    return cv2.norm(values, cv2.NORM_L1, mask) / (3 * count)
 
 
-def _contrast(a: np.ndarray) -> float:
-    """Mean absolute deviation from the mean colour."""
-    return float(np.abs(a - a.reshape(-1, 3).mean(0)).mean())
+def _contrast(thumbnail: np.ndarray, mask: np.ndarray | None) -> float:
+    """Mean deviation of a thumbnail from its mean colour, within a mask."""
+    return _mean_magnitude(thumbnail - np.float32(cv2.mean(thumbnail, mask)[:3]), mask)
