@@ -132,13 +132,15 @@ def strongest_loop(strength: np.ndarray) -> np.ndarray:
     """
     capped = np.minimum(strength, 2.5 * np.quantile(strength, 0.9))
     rays = len(strength)
-    total = np.zeros(strength.shape[1], np.float32)
-    previous = np.zeros((2 * rays, strength.shape[1]), int)
+    columns = np.arange(strength.shape[1])
+    padded = np.full(len(columns) + 2, -np.inf, np.float32)
+    total = padded[1:-1]
+    total[:] = 0
+    candidates = np.lib.stride_tricks.sliding_window_view(padded, 3)
+    previous = np.zeros((2 * rays, len(columns)), int)
     for k in range(2 * rays):  # two rounds, so that the path closes
-        padded = np.pad(total, 1, constant_values=-np.inf)
-        candidates = np.stack([padded[:-2], padded[1:-1], padded[2:]])
-        previous[k] = np.arange(len(total)) + candidates.argmax(0) - 1
-        total = candidates.max(0) + capped[k % rays]
+        previous[k] = columns + candidates.argmax(1) - 1
+        total[:] = candidates.max(1) + capped[k % rays]
     path = np.zeros(2 * rays, int)
     path[-1] = total.argmax()
     for k in range(2 * rays - 1, 0, -1):
