@@ -28,7 +28,6 @@ from asccl.editing.adaptation.measures import load_networks
 from asccl.editing.adaptation.objective import softmax
 from asccl.editing.adaptation.samples import FacePatch, place_landmarks, select_samples
 from asccl.editing.editor import Editor
-from asccl.editing.frames import mean_emotion_probabilities, read_emotions
 from asccl.editing.models import load_models
 from asccl.editing.plan import select_director
 from asccl.editing.preview import PreviewSession
@@ -77,8 +76,8 @@ def build_evaluator(session: PreviewSession, emotion: str, frames: int) -> Keepi
     """
     models, face = load_models(), session.face
     director = select_director(EditRequest(session.path, emotion=emotion), models.head)
-    source = mean_emotion_probabilities(face.samples, models.expression)
-    target = Target(emotion, source_probabilities=source, source_readings=read_emotions(face.samples))
+    source = None if face.readings is None else face.readings[0]
+    target = Target(emotion, source_probabilities=source, source_readings=face.readings)
     patches = [place_landmarks(FacePatch.cut(s.t, s.image, s.landmarks), s.landmarks) for s in face.samples]
     samples = select_samples(patches, face.motion, models.head.names, frames)
     return KeepingEvaluator(samples, face.motion, director, target, face.warp, models.head, load_networks())

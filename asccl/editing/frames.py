@@ -18,7 +18,6 @@ from asccl.face.people import Person
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.head import HeadModel
 from asccl.morphable.reconstruct import FittedClip, TrackedClip, reconstruct
-from asccl.nets.inference import ExpressionClassifier
 from asccl.progress import Progress
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
 from asccl.types import EditRequest, Image, Motion
@@ -39,6 +38,7 @@ class ObservedFace:
         samples: frames that show the face, for the person's identity and emotion.
         strength_samples: frames by which the strength of an edit is chosen.
         warp: the warp renderer of this person.
+        readings: of the emotions in the samples, from `read_emotions`.
         adaptation_samples: small frames by which an edit is adapted to the face.
         plan_steps: results of planning that do not depend on the frames to be edited.
     """
@@ -47,6 +47,7 @@ class ObservedFace:
     samples: tuple[FaceSample, ...]
     strength_samples: tuple[FaceSample, ...]
     warp: WarpRenderer
+    readings: np.ndarray | None
     adaptation_samples: tuple[AdaptationSample, ...] = ()
     plan_steps: KeyedCache[Any] = field(default_factory=lambda: KeyedCache(PLAN_STEPS))
 
@@ -88,9 +89,14 @@ def observe_clip(
     """
     observer = _ClipObserver(models.head, request.adapt)
     tracker = FaceMeshTracker(models.embedder.embed)
+    samples: tuple[FaceSample, ...] = ()
+    readings: np.ndarray | None = None
 
     def read_emotion(clip: TrackedClip) -> np.ndarray | None:
-        return mean_emotion_probabilities(observer.sampler.face_samples(clip), models.expression)
+        nonlocal samples, readings
+        samples = observer.sampler.face_samples(clip)
+        readings = read_emotions(samples)
+        return None if readings is None else readings[0]
 
     try:
         clip = reconstruct(
@@ -98,20 +104,17 @@ def observe_clip(
         )
     finally:
         tracker.close()
-    samples = observer.sampler.face_samples(clip)
     warp = WarpRenderer(models.head, observer.warp.appearance())
-    return clip, ObservedFace(clip.motion, samples, samples, warp, observer.adaptation_samples(clip, models.head))
-
-
-def mean_emotion_probabilities(samples: Sequence[FaceSample], network: ExpressionClassifier) -> np.ndarray | None:
-    """Mean probability of each emotion in the order of `EMOTIONS`, (7,), over some frames; None without frames."""
-    if not samples:
-        return None
-    return network.predict(np.stack([expression_crop(s.image, s.landmarks) for s in samples]))[0].mean(0)
+    adaptation_samples = observer.adaptation_samples(clip, models.head)
+    return clip, ObservedFace(clip.motion, samples, samples, warp, readings, adaptation_samples)
 
 
 def read_emotions(samples: Sequence[FaceSample]) -> np.ndarray | None:
-    """Mean probability of each emotion by each network of the adaptation, (networks, 7); None without frames."""
+    """Read the emotions in some frames by each network of the adaptation, of which the first is that of the report.
+
+    Returns:
+        Mean probability of each emotion in the order of `EMOTIONS`, (networks, 7); None without frames.
+    """
     if not samples:
         return None
     return np.stack(read_networks(np.stack([expression_crop(s.image, s.landmarks) for s in samples]))[1])

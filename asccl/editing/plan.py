@@ -15,7 +15,7 @@ from asccl.directors.preset import PresetDirector
 from asccl.directors.reference import ReferenceDirector
 from asccl.editing.adaptation.adapt import Adaptation, FaceEvaluator, adapt, adaptation_goal
 from asccl.editing.adaptation.measures import load_networks
-from asccl.editing.frames import EditFrames, ObservedFace, mean_emotion_probabilities, read_emotions
+from asccl.editing.frames import EditFrames, ObservedFace
 from asccl.editing.keyframes import intensity_over_time
 from asccl.editing.models import Models
 from asccl.editing.renderer_selection import WARP_SELECTION, mean_embedding, renderer_files, select_renderer
@@ -84,20 +84,19 @@ def plan_edit(
         SettingError: the device of the neural renderer cannot be used.
         CancelledError: by the user.
     """
-    face, cached_step = frames.face, frames.face.plan_steps.get
+    face = frames.face
     director = select_director(request, models.head)
-    source = cached_step("source emotion", lambda: mean_emotion_probabilities(face.samples, models.expression))
     target = Target(
         request.emotion,
         reference,
         seed=request.seed,
-        source_probabilities=source,
-        source_readings=cached_step("source readings", lambda: read_emotions(face.samples)),
+        source_probabilities=None if face.readings is None else face.readings[0],
+        source_readings=face.readings,
         second_emotion=request.second_emotion,
         second_share=request.second_share,
     )
     key = _adaptation_key(request, reference)
-    adapted = cached_step(key, lambda: _adapt(request, face, director, target, models, progress))
+    adapted = face.plan_steps.get(key, lambda: _adapt(request, face, director, target, models, progress))
     renderer, report = _select_renderer(request, frames, models)
     intensity = intensity_over_time(request, frames.times)
     scaled = replace(

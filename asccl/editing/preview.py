@@ -12,7 +12,7 @@ from asccl.directors.reference import check_emotions
 from asccl.editing.adaptation.measures import read_networks
 from asccl.editing.adaptation.samples import FacePatch, place_landmarks, select_samples
 from asccl.editing.cache import KeyedCache
-from asccl.editing.frames import EditFrames, ObservedFace
+from asccl.editing.frames import EditFrames, ObservedFace, read_emotions
 from asccl.editing.models import Models
 from asccl.editing.plan import plan_edit
 from asccl.editing.strength import FaceSample
@@ -153,12 +153,12 @@ class PreviewSession:
         spread = np.unique(np.linspace(0, len(samples) - 1, STRENGTH_SAMPLES).round().astype(int))
         warp = WarpRenderer(models.head, observer.appearance())
         patches = [place_landmarks(FacePatch.cut(s.t, s.image, s.landmarks), s.landmarks) for s in samples]
-        adaptation_samples = select_samples(patches, frames.motion, models.head.names, ADAPTATION_SAMPLES)
+        adaptation_samples = tuple(select_samples(patches, frames.motion, models.head.names, ADAPTATION_SAMPLES))
         strength_samples = tuple(samples[t] for t in spread)
-        observed = ObservedFace(frames.motion, samples, strength_samples, warp, tuple(adaptation_samples))
-        middle = strength_samples[len(strength_samples) // 2]
-        quick = ObservedFace(frames.motion, (middle,), (middle,), warp)
-        return cls(path, frames, observed, quick)
+        readings = read_emotions(samples)
+        observed = ObservedFace(frames.motion, samples, strength_samples, warp, readings, adaptation_samples)
+        middle = strength_samples[len(strength_samples) // 2 :][:1]
+        return cls(path, frames, observed, ObservedFace(frames.motion, middle, middle, warp, read_emotions(middle)))
 
     def render_frame(
         self,

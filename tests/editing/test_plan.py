@@ -12,6 +12,7 @@ from asccl import EditRequest
 from asccl.directors.manipulator import ManipulatorDirector
 from asccl.directors.preset import PresetDirector
 from asccl.directors.reference import ReferenceDirector
+from asccl.editing.adaptation.measures import read_networks
 from asccl.editing.cache import KeyedCache
 from asccl.editing.frames import MIN_SAMPLES, EditFrames, FrameSampler, observe_clip
 from asccl.editing.models import Models, load_models
@@ -75,6 +76,19 @@ def test_a_plan_does_not_depend_on_the_strength_search_before_it(session, models
     frames = EditFrames(fresh, session.frames.motion, np.zeros(len(session.frames.motion)))
     first, second = plan_edit(request, frames, models), plan_edit(request, frames, models)
     np.testing.assert_array_equal(first.edited.coefficients, second.edited.coefficients)
+
+
+def test_expression_networks_read_the_samples_of_a_file_once(short_clip, models, monkeypatch):
+    batches: list[np.ndarray] = []
+    monkeypatch.setattr(
+        "asccl.editing.frames.read_networks", lambda crops: batches.append(crops) or read_networks(crops)
+    )
+    models = replace(models, expression=None)  # which would read them again
+    request = EditRequest(short_clip, emotion="happy", adapt=False)
+    clip, face = observe_clip(request, models, Limits(), Progress())
+    with clip:
+        plan_edit(request, EditFrames(face, clip.motion, clip.times), models)
+    assert [len(crops) for crops in batches] == [len(face.samples)]
 
 
 def test_context_frames_keep_their_weight_outside_of_the_range(short_clip):
