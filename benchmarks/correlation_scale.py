@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asccl.analysis.mappings import MetricVariant, load_variants
+from asccl.analysis.metric_variants import MetricVariant, load_variants
 from asccl.analysis.statistics import MEASURES, RegionStatistics, compare_disparities
 from asccl.metric.statistics import PAIR_KINDS
 from asccl.nets.inference import single_thread

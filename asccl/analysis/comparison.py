@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from asccl.analysis.face_alignment import CropTransforms, align_crops
-from asccl.analysis.mappings import MetricVariant
+from asccl.analysis.metric_variants import MetricVariant
 from asccl.analysis.result import CorrelationResult, FrameCurves, WorstFrames
 from asccl.analysis.settings import AnalysisSettings
 from asccl.analysis.statistics import RegionStatistics, compare_disparities

@@ -21,7 +21,7 @@ import numpy as np
 from asccl.analysis.comparison import Comparison, FramePair
 from asccl.analysis.face_alignment import relative_scale
 from asccl.analysis.frame_matching import choose_strides, match_frames
-from asccl.analysis.mappings import MetricVariant, load_variants
+from asccl.analysis.metric_variants import MetricVariant, load_variants
 from asccl.analysis.result import CorrelationResult
 from asccl.analysis.settings import AnalysisSettings
 from asccl.errors import InputError, NoFaceError

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asccl.analysis import plots, static_plots
-from asccl.analysis.mappings import REPORT_KEYS
+from asccl.analysis.metric_variants import REPORT_KEYS
 from asccl.analysis.result import CorrelationResult
 from asccl.analysis.statistics import MEASURES
 from asccl.metric.statistics import PAIR_KINDS

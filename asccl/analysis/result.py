@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asccl.analysis.mappings import HEAD_DEFINITIONS, REPORT_KEYS, describe_weights
+from asccl.analysis.metric_variants import HEAD_DEFINITIONS, REPORT_KEYS, describe_weights
 from asccl.analysis.settings import AnalysisSettings
 from asccl.analysis.statistics import MEASURES, MeanStd, RegionStatistics, average_maps
 from asccl.metric.statistics import PAIR_KINDS

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from asccl.__main__ import main
-from asccl.commands.evaluate import describe_missing
+from asccl.commands.evaluate_actions import describe_missing
 from asccl.video import probe
 
 HEADER = "id,setting,emotion,speaker,method,source,generated,reference,real,offset\n"

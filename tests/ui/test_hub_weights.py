@@ -11,7 +11,7 @@ from hub_account import HubAccount, serve_account, use_account
 from huggingface_hub import constants
 
 from asccl import hub
-from asccl.analysis.mappings import load_variants
+from asccl.analysis.metric_variants import load_variants
 from asccl.analysis.settings import AnalysisSettings
 from asccl.errors import LimitError, SettingError, WeightsError
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
