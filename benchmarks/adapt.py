@@ -4,7 +4,7 @@ Every clip is edited on its sample frames: by the plain preset, and by adaptatio
 one of them alone, and with all but one (without a bound, its price is left out as well). Columns: seconds and renders
 of the search; probability of the emotion to the two networks that the search reads, and to a held-out network that it
 never reads; identity cosine; raw shift of the mean embedding (what the mean term of FAD measures); SCC score (the
-paper's metric); distance of the lip landmarks in per cent of the eye distance.
+paper's metric); distance of the lip landmarks in percent of the eye distance.
 
     python -m benchmarks.adapt [CLIP ...] [--emotions sad angry ...] [--frames 6] [--json FILE]
 

@@ -3,7 +3,7 @@
 For every clip and emotion the plain preset is rendered on the sample frames at its identity budget, and once more for
 each of its units with a part of that unit taken back. Columns are means over the clips: change of the readability (mean
 log probability of the emotion to the two networks that the search reads), of their probability, of 1 - identity cosine,
-of the raw shift of the mean embedding, and of the squared distance of the lip landmarks in per cent of the eye
+of the raw shift of the mean embedding, and of the squared distance of the lip landmarks in percent of the eye
 distance; and readability lost for each .01 of identity that is gained, "free" where nothing is lost. A unit that adds
 little readability for the identity that it costs should get a smaller target. The held-out network takes no part:
 presets are weighed by this table.

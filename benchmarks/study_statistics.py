@@ -90,7 +90,7 @@ def simulate_votes(
 def simulate_studies(
     studies: int, true_rates: Mapping[str, float], spread: float, seed: int, size: StudySize | None = None
 ) -> dict[str, float]:
-    """Return coverage and power in per cent, or the rate of false alarms in per cent where all true rates are one half.
+    """Return coverage and power in percent, or the rate of false alarms in percent where all true rates are one half.
 
     Args:
         studies: number of simulated studies.

@@ -20,7 +20,7 @@ class Population:
 
     Attributes:
         label: what the pairs have in common.
-        quantiles: similarities below which 10, 50 and 90 per cent of the pairs are.
+        quantiles: similarities below which 10, 50 and 90 percent of the pairs are.
     """
 
     label: str

@@ -193,7 +193,7 @@ def build_arcface(name: str, networks: Networks) -> FrechetDistance:
 
 
 def build_paper(name: str, networks: Networks) -> FrechetDistance:
-    """Build "fad-paper" with the imported grayscale ResNet-18 of the group. Raises WeightsError."""
+    """Build "fad-paper" with the imported grey-scale ResNet-18 of the group. Raises WeightsError."""
     return FrechetDistance(name, face_resnet18_features(networks))
 
 

@@ -28,7 +28,7 @@ def load_efficientface(files: Mapping[str, Path]) -> EfficientFace:
 
 
 def load_face_resnet18(files: Mapping[str, Path]) -> FaceResNet18:
-    """Load the grayscale ResNet-18, frozen. files: see `Networks`. Raises WeightsError."""
+    """Load the grey-scale ResNet-18, frozen. files: see `Networks`. Raises WeightsError."""
     return _load(files, "arcface-resnet18")
 
 

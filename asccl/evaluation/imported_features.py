@@ -37,7 +37,7 @@ def efficientface_features(networks: Networks) -> Features:
 
 
 def face_resnet18_features(networks: Networks) -> Features:
-    """Features of the group's FAD, (m, 512): gray, 128 pixels, aligned, black outside the face. Raises WeightsError."""
+    """Features of the group's FAD, (m, 512): grey, 128 pixels, aligned, black outside the face. Raises WeightsError."""
     from asccl.nets.face_resnet18 import INPUT_SIZE
 
     net = load_face_resnet18(networks.files)

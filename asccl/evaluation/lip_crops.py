@@ -18,7 +18,7 @@ SIZE = 224  # pixels
 GROUP_MARGIN = 35 / 256  # of the side, cut off on each side
 MEDIAN_FRAMES = 13  # of the tracked box
 CROP_SCALE = 0.4  # of half the box, added around it
-PADDING_LEVEL = 110  # gray value outside the frame
+PADDING_LEVEL = 110  # grey value outside the frame
 
 LipFrame = Image | None  # (224, 224, 3) BGR, or None where there is no face
 

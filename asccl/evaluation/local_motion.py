@@ -61,7 +61,7 @@ class _FlowSums:
 
 
 def _flow(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Movement (H, W, 2) in pixels between two gray images."""
+    """Movement (H, W, 2) in pixels between two grey images."""
     flow = cv2.calcOpticalFlowFarneback(
         before, after, np.empty(0), pyr_scale=0.5, levels=2, winsize=11, iterations=2, poly_n=5, poly_sigma=1.1, flags=0
     )
@@ -69,7 +69,7 @@ def _flow(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def _mouth(image: Image, landmarks: np.ndarray) -> Image:
-    """The mouth of a face in gray, aligned by the eyes and the nose, which the lips do not move."""
+    """The mouth of a face in grey, aligned by the eyes and the nose, which the lips do not move."""
     matrix = fit_similarity(arcface_points(landmarks)[:3], ARCFACE_TEMPLATE[:3])
     return cv2.cvtColor(warp_crop(image, matrix, CROP_SIZE), cv2.COLOR_RGB2GRAY)[MOUTH_TOP:, MOUTH_COLUMNS].copy()
 

@@ -37,7 +37,7 @@ def convert_efficientface(state: StateDict) -> ConvertedWeights:
 
 
 def convert_arcface_resnet18(state: StateDict) -> ConvertedWeights:
-    """Convert the grayscale ResNet-18, whose names are ours. Raises WeightsMismatchError."""
+    """Convert the grey-scale ResNet-18, whose names are ours. Raises WeightsMismatchError."""
     return _convert(state, FaceResNet18, ARCFACE_RESNET18_TERMS)
 
 

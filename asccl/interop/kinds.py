@@ -161,7 +161,7 @@ _TABLE = (
     ),
     CheckpointKind(
         name="arcface-resnet18",
-        description="resnet18_110.pth of arcface-pytorch, gray, for the FAD of the paper's group",
+        description="resnet18_110.pth of arcface-pytorch, grey-scale, for the FAD of the paper's group",
         marker_tensors=("fc5.weight", "layer1.0.bn0.weight"),
         convert=_arcface_resnet18,
     ),

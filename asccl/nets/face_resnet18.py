@@ -1,4 +1,4 @@
-"""A grayscale ArcFace ResNet-18 of 128 pixels: the feature network of the FAD of the paper's group.
+"""A grey-scale ArcFace ResNet-18 of 128 pixels: the feature network of the FAD of the paper's group.
 
 Tensors have the names of the published `resnet18_110.pth` (without `module.`). Those weights carry no licence.
 """
@@ -45,7 +45,7 @@ class Block(nn.Module):
 
 
 class FaceResNet18(Freezable):
-    """A face-recognition network for gray values in [-1, 1]."""
+    """A face-recognition network for grey values in [-1, 1]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class FaceResNet18(Freezable):
         self.bn5 = nn.BatchNorm1d(EMBEDDING_SIZE)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Compute an identity embedding: (B, 1, 128, 128) gray in [-1, 1] -> (B, 512), not normalized."""
+        """Compute an identity embedding: (B, 1, 128, 128) grey in [-1, 1] -> (B, 512), not normalized."""
         x = self.maxpool(self.prelu(self.bn1(self.conv1(x))))
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = layer(x)

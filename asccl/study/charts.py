@@ -21,7 +21,7 @@ class ChartLayout:
         label_width: pixels of the column left of the plot.
         number_width: pixels of the column right of the plot.
         name_x: pixels at which the names above the plot begin and, from the right, end.
-        ticks: per cent that the axis names.
+        ticks: percent that the axis names.
         max_name_length: characters of a method's name above the plot.
         max_title_length: characters of the title.
     """

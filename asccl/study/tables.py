@@ -17,7 +17,7 @@ LATEX_ESCAPES = {
     ">": r"\textgreater{}",
 }
 CAPTION = (
-    "Preferences in per cent of decided answers. In brackets the 95 % interval, clustered over participants and clips. "
+    "Preferences in percent of decided answers. In brackets the 95 % interval, clustered over participants and clips. "
     "* marks p < 0.05 by the clustered test after Holm's correction."
 )
 
@@ -67,7 +67,7 @@ def best_interval(row: dict[str, Any]) -> tuple[float, float]:
 
 
 def format_interval(row: dict[str, Any]) -> str:
-    """Return the interval of the first method's rate in per cent; empty without answers."""
+    """Return the interval of the first method's rate in percent; empty without answers."""
     if row["rate"] is None:
         return ""
     low, high = best_interval(row)
