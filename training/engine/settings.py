@@ -106,8 +106,7 @@ def parse_settings(
     parser = argparse.ArgumentParser(
         prog=program_name(), description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = ", ".join(sorted(path.stem for path in PRESETS.glob("*.toml")))
-    parser.add_argument("--preset", help=f"{names}, or a TOML file; the other options override it")
+    parser.add_argument("--preset", help=f"{_preset_names()}, or a TOML file; the other options override it")
     hints, texts = typing.get_type_hints(settings_type), _attribute_texts(settings_type)
     fields = dataclasses.fields(settings_type)
     for field in fields:
@@ -151,6 +150,10 @@ def _attribute_texts(settings_type: type) -> dict[str, str]:
     return texts
 
 
+def _preset_names() -> str:
+    return ", ".join(sorted(path.stem for path in PRESETS.glob("*.toml")))
+
+
 def load_preset(settings_type: type, name: str) -> dict[str, Any]:
     """Read the fields that a preset sets.
 
@@ -163,7 +166,7 @@ def load_preset(settings_type: type, name: str) -> dict[str, Any]:
     """
     path = Path(name) if name.endswith(".toml") else PRESETS / f"{name}.toml"
     if not path.is_file():
-        raise SettingError(f"there is no preset {name!r}", f"choose one of {PRESETS}, or give a TOML file")
+        raise SettingError(f"there is no preset {name!r}", f"choose {_preset_names()}, or give a TOML file")
     table = tomllib.loads(path.read_text(encoding="utf-8")).get(settings_type.__name__.removesuffix("Settings").lower())
     if table is None:
         raise SettingError(f"{path.name} has no table for this command", "choose another preset")

@@ -63,7 +63,7 @@ def test_a_preset_that_does_not_fit_is_refused(tmp_path, text, expected):
 
 
 def test_an_unknown_preset_is_refused():
-    with pytest.raises(SettingError, match="no preset 'fastest'"):
+    with pytest.raises(SettingError, match="no preset 'fastest': choose cpu, gpu, paper, smoke, or give a TOML file"):
         parse_settings(ExampleSettings, None, ["--preset", "fastest"])
 
 
