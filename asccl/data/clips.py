@@ -205,7 +205,9 @@ class ClipFolder:
         for clip in self.clips if verify else ():
             clip.check_shapes(len(units))
         if not self.clips:
-            raise InputError(f"{folder} holds no clip of {people}", "see the persons in its manifest")
+            persons = ", ".join(sorted({record.person for record in records if record.person}))
+            remedy = f"choose from {persons}" if persons else "its clips have no labels: give them by --labels"
+            raise InputError(f"{folder} holds no clip of {people}", remedy)
 
 
 def _refuse_files(folder: Path, files: list[str]) -> None:

@@ -65,7 +65,7 @@ def test_people_can_be_selected_and_excluded(folder, people, expected):
 
 
 def test_an_unknown_person_is_refused(folder):
-    with pytest.raises(InputError, match="holds no clip of Eve"):
+    with pytest.raises(InputError, match="holds no clip of Eve: choose from Ann, Bob"):
         ClipFolder(folder, HEAD.names, "Eve")
 
 
