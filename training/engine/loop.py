@@ -1,4 +1,4 @@
-"""A training loop that knows no model: batches, phases, named losses, checkpoints and logs, run by Accelerate.
+"""A training loop for any model: batches, phases, named losses, checkpoints and logs, run by Accelerate.
 
 One step takes one batch through every phase. A phase has an optimizer and a function from the batch to named losses,
 whose weighted sum is minimized. A GAN has two phases, every other training has one.
