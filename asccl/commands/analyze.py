@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asccl.analysis.result import CorrelationResult
 
 STAGE_SHARES = {"open": 0.0, "source": 0.25, "generated": 0.25, "pair": 0.0, "compare": 0.5, "done": 0.0}  # of the time
+HEAD_LABELS = {"trained": "trained heads", "untrained": "untrained heads", "bare": "no heads"}  # by key of the report
 SUMMARY = """\
 Measure how well a generated video preserves what its source says: mean similarity (cosine along the channels) and
 Pearson coefficient of the visual disparities of corresponding and of non-corresponding face regions, eq. 1 of the
@@ -152,7 +153,7 @@ def _write_plots(results: list[tuple[str, CorrelationResult]], folder: Path) -> 
 def format_report(output: Path, report: dict[str, Any]) -> str:
     """Format a report: a few lines for a terminal, else one line separated by tabs."""
     rows = [
-        (f"{heads}, {label}", _format_means(similarity["overall"][measure]))
+        (f"{HEAD_LABELS[heads]}, {label}", _format_means(similarity["overall"][measure]))
         for measure, label in (("cosine", "cosine"), ("pearson", "Pearson"))
         for heads, similarity in report["similarity"].items()
     ]
@@ -163,7 +164,7 @@ def format_report(output: Path, report: dict[str, Any]) -> str:
         compared = f"{frames['compared']} frames, paired by {settings['pairing']}"
     rows.append(("compared", f"{compared}, aligned by {settings['alignment']}"))
     if sys.stdout.isatty():
-        return "\n".join([f"{output}  ({report['pair']})", *(f"  {label:18} {text}" for label, text in rows)])
+        return "\n".join([f"{output}  ({report['pair']})", *(f"  {label:24} {text}" for label, text in rows)])
     return "\t".join([str(output), report["pair"], *(f"{label} {text}" for label, text in rows)])
 
 

@@ -33,7 +33,7 @@ class ExpressionLikeness(ClipMean):
     def begin(self, clip: ClipPair, reference: State | None) -> _LikenessSums:
         """See `Measure`."""
         if reference is None:
-            raise MeasureSkippedError("it has no reference")
+            raise MeasureSkippedError("the clip has no reference")
         return _LikenessSums(self.features, reference)
 
     def begin_stream(self) -> FeatureSums:
@@ -95,7 +95,7 @@ class TargetProbability(ClipMean):
     def begin(self, clip: ClipPair, reference: State | None) -> _ProbabilitySums:
         """See `Measure`."""
         if clip.emotion is None:
-            raise MeasureSkippedError("its target emotion is not known")
+            raise MeasureSkippedError("the target emotion of the clip is not known")
         if clip.emotion not in EMOTIONS:
             raise MeasureSkippedError(f"there is no emotion {clip.emotion!r}")
         return _ProbabilitySums(self.networks, EMOTIONS.index(clip.emotion))
@@ -134,7 +134,7 @@ class ExpressionGain(ClipMean):
     def begin(self, clip: ClipPair, reference: State | None) -> _GainSums:
         """See `Measure`."""
         if reference is None:
-            raise MeasureSkippedError("it has no reference")
+            raise MeasureSkippedError("the clip has no reference")
         return _GainSums(self.networks.expression_features, reference)
 
     def begin_stream(self) -> FeatureSums:

@@ -70,7 +70,7 @@ class Summarizer:
         """List a measure that no clip has, with the first reason: its row in the tables is empty."""
         reasons = [clip.shard.left_out[measure.name] for clip in clips if measure.name in clip.shard.left_out]
         if clips and len(reasons) == len(clips):
-            self._left_out[measure.name] = LeftOut(measure.name, f"no clip has it ({reasons[0]})")
+            self._left_out[measure.name] = LeftOut(measure.name, f"not measured on any clip ({reasons[0]})")
 
     def _score_setting(self, setting: str, clips: Sequence[ClipShard]) -> list[GroupScore]:
         scores = []

@@ -68,12 +68,12 @@ def test_other_frame_rates_are_named_in_the_error() -> None:
 
 def test_a_clip_without_a_reference_leaves_out_csim_only() -> None:
     result = evaluate(measure("csim"), ArrayStream(talking(GAPS)), ArrayStream(talking(GAPS)))
-    assert result.left_out == {"csim": "it has no reference"}
+    assert result.left_out == {"csim": "the clip has no reference"}
 
 
 def test_a_clip_without_an_emotion_leaves_out_the_target_probability() -> None:
     result = evaluate(measure("target-probability"), ArrayStream(talking(GAPS)), ArrayStream(talking(GAPS)))
-    assert result.left_out == {"target-probability": "its target emotion is not known"}
+    assert result.left_out == {"target-probability": "the target emotion of the clip is not known"}
 
 
 def test_the_merged_state_of_two_clips_has_the_mean_of_their_scores() -> None:

@@ -52,14 +52,16 @@ def test_many_clips_of_few_sources_have_no_interval():
 
 
 def test_a_measure_that_no_clip_has_is_listed_with_a_reason():
-    shard = Shard({}, {"likeness": "it has no reference"}, 10, 10)
+    shard = Shard({}, {"likeness": "the clip has no reference"}, 10, 10)
     clips = [dataclasses.replace(clip, shard=shard) for clip in clips_of("warp", [0.1, 0.2])]
-    assert [str(entry) for entry in summarize(clips).left_out] == ["likeness: no clip has it (it has no reference)"]
+    assert [str(entry) for entry in summarize(clips).left_out] == [
+        "likeness: not measured on any clip (the clip has no reference)"
+    ]
 
 
 def test_a_measure_that_one_clip_has_is_not_listed():
     first, second = clips_of("warp", [0.1, 0.2])
-    second = dataclasses.replace(second, shard=Shard({}, {"likeness": "it has no reference"}, 10, 10))
+    second = dataclasses.replace(second, shard=Shard({}, {"likeness": "the clip has no reference"}, 10, 10))
     assert summarize([first, second]).left_out == ()
 
 
