@@ -16,7 +16,8 @@ from asccl.evaluation.edit_metrics import lip_distance
 from asccl.evaluation.truth_metrics import lip_correlation, psnr
 from asccl.face import mesh
 from asccl.face.facemesh import FaceMesh, Window
-from asccl.nets.icface import Icface, IcfaceDiscriminator
+from asccl.nets.icface import Icface
+from asccl.nets.icface_discriminator import IcfaceDiscriminator
 from training.datasets.controlled_clips import ControlledFrames, to_tensor
 from training.datasets.driven_clips import DrivenClip
 from training.icface_guard import DivergenceGuard

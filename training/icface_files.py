@@ -7,7 +7,8 @@ from pathlib import Path
 from asccl import hub, tensor_files
 from asccl.errors import WeightsError
 from asccl.nets.blocks import saved_tensors, tensor_shapes
-from asccl.nets.icface import Icface, IcfaceDiscriminator
+from asccl.nets.icface import Icface
+from asccl.nets.icface_discriminator import IcfaceDiscriminator
 from asccl.nets.icface_settings import DISCRIMINATOR_KIND, DiscriminatorSettings
 from asccl.renderers.icface.checkpoint import read_icface_settings
 from training.engine.weights import write_weights

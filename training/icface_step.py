@@ -11,7 +11,8 @@ from torch import nn
 from asccl.face.crop import CROP_SIZE
 from asccl.metric.align import warp_affine
 from asccl.metric.loss import ASCCLLoss
-from asccl.nets.icface import Icface, IcfaceDiscriminator, IcfaceGenerator, neutral_controls
+from asccl.nets.icface import Icface, IcfaceGenerator, neutral_controls
+from asccl.nets.icface_discriminator import IcfaceDiscriminator
 from asccl.nets.icface_synthesis import ImageChange
 from asccl.renderers.icface.controls import MOUTH_CORNERS, UPPER_FACE, control_index
 from training import losses

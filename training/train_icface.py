@@ -19,7 +19,8 @@ from torch.optim.swa_utils import AveragedModel
 from asccl.metric.loss import ASCCLLoss
 from asccl.metric.loss_settings import LossSettings
 from asccl.morphable.anny_head import load_anny_head
-from asccl.nets.icface import Icface, IcfaceDiscriminator, initialize
+from asccl.nets.icface import Icface, initialize
+from asccl.nets.icface_discriminator import IcfaceDiscriminator
 from asccl.zoo import load_metric
 from training.datasets import HELD_OUT_SEED_OFFSET
 from training.datasets.controlled_clips import ControlledClip, FramePair, FramePairs

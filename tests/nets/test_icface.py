@@ -5,13 +5,8 @@ import pytest
 import torch
 
 from asccl.nets.blocks import tensor_shapes
-from asccl.nets.icface import (
-    Icface,
-    IcfaceDiscriminator,
-    IcfaceGenerator,
-    initialize,
-    neutral_controls,
-)
+from asccl.nets.icface import Icface, IcfaceGenerator, initialize, neutral_controls
+from asccl.nets.icface_discriminator import IcfaceDiscriminator
 from asccl.nets.icface_settings import DiscriminatorSettings, IcfaceSettings
 
 SMALL = IcfaceSettings(width=4, blocks=2, downsamplings=2, size=32)

@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from asccl.face.facemesh import FaceMesh
-from asccl.nets.icface import Icface, IcfaceDiscriminator
+from asccl.nets.icface import Icface
+from asccl.nets.icface_discriminator import IcfaceDiscriminator
 from asccl.nets.icface_settings import DiscriminatorSettings, IcfaceSettings
 from training.datasets.driven_clips import EDIT, REENACTMENT, DrivenClip
 from training.datasets.synthetic_controlled import synthetic_driven_clips

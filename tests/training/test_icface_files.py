@@ -6,7 +6,8 @@ import torch
 from asccl import zoo
 from asccl.errors import WeightsError
 from asccl.nets.blocks import saved_tensors
-from asccl.nets.icface import Icface, IcfaceDiscriminator
+from asccl.nets.icface import Icface
+from asccl.nets.icface_discriminator import IcfaceDiscriminator
 from asccl.nets.icface_settings import DiscriminatorSettings, IcfaceSettings
 from training.engine.weights import write_weights
 from training.icface_files import discriminator_file, load_initial_icface, write_icface

@@ -5,7 +5,8 @@ import torch
 from torch.utils.data import default_collate
 
 from asccl.metric.loss import ASCCLLoss
-from asccl.nets.icface import Icface, IcfaceDiscriminator, neutral_controls
+from asccl.nets.icface import Icface, neutral_controls
+from asccl.nets.icface_discriminator import IcfaceDiscriminator
 from asccl.nets.icface_settings import DiscriminatorSettings, IcfaceSettings
 from asccl.nets.icface_synthesis import INITIAL_OPACITY, ImageChange
 from asccl.renderers.icface.controls import MOUTH_CORNERS, UPPER_FACE, control_index

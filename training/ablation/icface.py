@@ -16,7 +16,8 @@ import torch
 from asccl import tensor_files
 from asccl.face.facemesh import FaceMesh
 from asccl.nets.blocks import tensor_shapes
-from asccl.nets.icface import Icface, IcfaceDiscriminator
+from asccl.nets.icface import Icface
+from asccl.nets.icface_discriminator import IcfaceDiscriminator
 from asccl.nets.icface_settings import DiscriminatorSettings
 from asccl.zoo import load_icface
 from training.ablation.icface_choice import choice_clips, choose_network

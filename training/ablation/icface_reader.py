@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import Dataset
 
 from asccl.nets.blocks import saved_tensors
-from asccl.nets.icface import IcfaceDiscriminator
+from asccl.nets.icface_discriminator import IcfaceDiscriminator
 from asccl.nets.icface_settings import DiscriminatorSettings
 from training import losses
 from training.datasets import HELD_OUT_SEED_OFFSET
