@@ -74,9 +74,9 @@ window.asccl = (() => {
       const query = new URLSearchParams(location.search);
       const linked = LINKED.filter((name) => query.has(name)).map((name) => [name, parse(name, query.get(name))]);
       const isReload = performance.getEntriesByType("navigation")[0]?.type === "reload";
-      const kept = isReload ? (saved.settings ?? {}) : {};
-      const earlier = Object.fromEntries(LINKED.filter((name) => name in kept).map((name) => [name, kept[name]]));
-      api.earlierSource = kept.source ?? null;
+      const restored = isReload ? (saved.settings ?? {}) : {};
+      const earlier = Object.fromEntries(LINKED.filter((name) => name in restored).map((name) => [name, restored[name]]));
+      api.earlierSource = restored.source ?? null;
       current = { ...defaults, ...earlier, ...Object.fromEntries(linked) };
       if (!isReload) save({ visit: newKey() });
       saved.visit ??= newKey();

@@ -5,7 +5,7 @@
   const ATTRIBUTES = ["aria-label", "aria-valuetext", "title", "alt", "placeholder"];
   const SKIPPED = "script, style, code, pre, textarea, [translate=no]";
   const MAX_DEPTH = 4; // of words within words
-  const MAX_KEPT = 3000; // translated texts
+  const MAX_TRANSLATIONS = 3000; // remembered at a time
   const MIN_LETTERS = 12; // of a template that may stand around any words
   const MAX_WORDS = 3; // in each gap of a shorter one, such as numbers and names, unless the table has the whole
   const HAS_LETTERS = /\p{L}{2}/u;
@@ -17,7 +17,7 @@
   const percent = (0).toLocaleString(navigator.language, { style: "percent" }).slice(1); // with a space in German
   let table = new Map();
   let templates = [];
-  const kept = new Map();
+  const translations = new Map();
 
   function compile(text) {
     const literal = text.replace(/\{\d\}/g, "");
@@ -60,11 +60,11 @@
   function translate(text, depth = 0) {
     const trimmed = text.trim().replace(/\s+/g, " ");
     if (depth > MAX_DEPTH || !HAS_LETTERS.test(trimmed)) return null;
-    if (!kept.has(trimmed)) {
-      if (kept.size > MAX_KEPT) kept.clear();
-      kept.set(trimmed, search(trimmed, depth));
+    if (!translations.has(trimmed)) {
+      if (translations.size > MAX_TRANSLATIONS) translations.clear();
+      translations.set(trimmed, search(trimmed, depth));
     }
-    const translated = kept.get(trimmed);
+    const translated = translations.get(trimmed);
     return translated === null ? null : text.match(/^\s*/)[0] + translated + text.match(/\s*$/)[0];
   }
 

@@ -8,7 +8,7 @@ const sources = new Map(); // name of an item -> address of its source
 const channel = new BroadcastChannel("asccl-results");
 
 const extension = (name) => name.match(/\.\w+$/)?.[0] ?? ".mp4";
-const safe = (text) => text.trim().replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[-.]+/, "");
+const toFileName = (text) => text.trim().replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[-.]+/, "");
 
 // The name without a number, or with the first number that is free.
 function numbered(name, isFree) {
@@ -18,12 +18,12 @@ function numbered(name, isFree) {
   }
 }
 
-function add(result) {
+function addResult(result) {
   if (results.has(result.id)) return;
-  const item = numbered(safe(result.item), (name) => (sources.get(name) ?? result.source) === result.source);
+  const item = numbered(toFileName(result.item), (name) => (sources.get(name) ?? result.source) === result.source);
   sources.set(item, result.source);
-  const taken = [...results.values()].filter((other) => other.item === item).map((other) => other.method);
-  const method = numbered(result.method, (name) => !taken.includes(name));
+  const usedNames = [...results.values()].filter((other) => other.item === item).map((other) => other.method);
+  const method = numbered(result.method, (name) => !usedNames.includes(name));
   results.set(result.id, { ...result, item, method });
   const [entry] = document.getElementById("app-result").content.cloneNode(true).children;
   entry.dataset.id = result.id;
@@ -49,7 +49,7 @@ async function collect(entries) {
     const { item, source, source_name: name, file } = results.get(entry.dataset.id);
     if (!added.has(item)) data.append("folder", await fetchClip(source), `results/${item}/source${extension(name)}`);
     added.add(item);
-    const method = safe(entry.querySelector("[type=text]").value);
+    const method = toFileName(entry.querySelector("[type=text]").value);
     data.append("folder", await fetchClip(file), `results/${item}/${method}.mp4`);
   }
   return data;
@@ -70,7 +70,7 @@ async function send(entries) {
   button.disabled = false;
 }
 
-channel.addEventListener("message", ({ data }) => (data.results ?? []).forEach(add));
+channel.addEventListener("message", ({ data }) => (data.results ?? []).forEach(addResult));
 channel.postMessage("list");
 form.addEventListener("submit", (event) => {
   const entries = [...box.querySelectorAll("li:has(:checked)")];
