@@ -224,8 +224,9 @@ class WrinkleModel:
                 continue
             depth = wrinkle.depth * pressure**ONSET_EXPONENT * max(1.0, wrinkle.min_roughness / roughness)
             yield line, wrinkle.width, depth, WRINKLE_PROFILE
-        outer = 0.5 * (increase("browOuterUpLeft") + increase("browOuterUpRight"))
         inner = increase("browInnerUp")
+        fall = max(0.0, -float(change[self._index["browInnerUp"]]))  # of a forehead that anger draws down
+        outer = max(0.0, 0.5 * (increase("browOuterUpLeft") + increase("browOuterUpRight")) - fall)
         for long_line, short_line, line_strength, profile in self._forehead:
             # smooth skin shows the main line alone
             visibility = 1.0 if line_strength == 1 else min(1.0, roughness / SMOOTH_ROUGHNESS)

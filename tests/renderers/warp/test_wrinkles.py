@@ -112,3 +112,15 @@ def test_a_nose_wrinkles_on_smooth_skin_nearly_as_on_lined_skin():
     x, y = locate(BUNNY_LINE.path).mean(0).round().astype(int)
     smooth, lined = (r * WrinkleModel(HEAD).depth_map(POINTS, change, SHAPE, CELLS, r, 1.0)[y, x] for r in (0.4, 0.8))
     assert smooth > 0.6 * lined
+
+
+def forehead_depth(inner: float) -> float:
+    """Depth of the lines across the forehead where the outer ends of the brows rise, and the inner ends move."""
+    change = np.zeros(len(HEAD.names))
+    change[[HEAD.index["browOuterUpLeft"], HEAD.index["browOuterUpRight"]]] = 0.9
+    change[HEAD.index["browInnerUp"]] = inner
+    return float(WrinkleModel(HEAD).depth_map(POINTS, change, SHAPE, CELLS, 1.0, 1.0).max())
+
+
+def test_a_forehead_whose_brows_fall_at_their_inner_ends_gets_no_lines():
+    assert forehead_depth(-0.9) == 0 < forehead_depth(0.0)
