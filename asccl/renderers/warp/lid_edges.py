@@ -21,7 +21,7 @@ MIN_SKIN = 0.03  # height of the skin between the lashes and the brow
 END_REACH = 0.06  # beside an eye, over which the band ends
 INNER_REACH = 0.02  # below the edge of the lid, likewise
 LINE_SMOOTHING = 0.04  # standard deviation, along the eye, of the movements of edge and brow
-CELLS_PER_FACE_SIZE = 100  # resolution of the correction
+CELLS_PER_FACE_SIZE = 80  # resolution of the correction
 MIN_SHIFT = 0.2  # pixels by which a lid and its brow move against each other, for a correction
 
 LIDS = tuple((eye[8], *eye[9:16], eye[0]) for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE))
@@ -78,14 +78,15 @@ def _correction(
     if np.abs(shifts[:, :2] - shifts[:, 2:]).max() < MIN_SHIFT:
         return None
     at, zero = u - grid[0], np.zeros_like(u)
-    lines, shifts = (
-        cv2.remap(values[None], at, zero, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    (edge, lashes, brow, fade), movements = (
+        cv2.split(cv2.remap(values[None], at, zero, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
         for values in (lines, shifts)
     )
-    edge, lashes, brow, fade = cv2.split(lines)
-    height = np.clip((v - lashes) / (brow - lashes), 0, 1)[..., None]
-    weight = fade * np.clip(1 + (v - edge) / np.float32(INNER_REACH * size), 0, 1) * (v < brow)
-    return weight[..., None] * (shifts[..., :2] + height * (shifts[..., 2:] - shifts[..., :2]) - field)
+    height = (v - lashes) / (brow - lashes)
+    weight = fade * np.clip(1 + (v - edge) / np.float32(INNER_REACH * size), 0, 1) * (height < 1)
+    height = np.clip(height, 0, 1)
+    planes = zip(movements[:2], movements[2:], cv2.split(field), strict=True)
+    return cv2.merge([weight * (low + height * (high - low) - current) for low, high, current in planes])
 
 
 def _columns(
