@@ -162,7 +162,7 @@ def serve(
         server_port=address[1],
         theme=_build_theme(),
         css_paths=[UI_FOLDER / "styles" / f"{name}.css" for name in STYLE_SHEETS],
-        head=f"<script>{read_script('page')}\n{language_script()}</script>",
+        head=f"<script>{read_script('message_stream')}\n{read_script('page')}\n{language_script()}</script>",
         app_kwargs={"routes": [*routes, *page_routes()], "middleware": [middleware]},
         i18n=translate_page(page),
         max_file_size=limits.max_bytes,

@@ -15,6 +15,12 @@ class Visitor:
     A page that is left ends its open requests, which its own scripts report as errors. Leave a page by `reload`,
     `go_to` and `close`: what the old page reports from then on is not collected.
 
+    Args:
+        chromium: the browser.
+        url: of the page.
+        script: JavaScript that runs before the scripts of each page.
+        settings: of the browser context.
+
     Attributes:
         context: the browser context; no other window shares its cookies.
         page: Playwright's page.
@@ -22,8 +28,9 @@ class Visitor:
         foreign_requests: URLs on other machines.
     """
 
-    def __init__(self, chromium, url: str, **settings):
+    def __init__(self, chromium, url: str, script: str = "", **settings):
         self.context = chromium.new_context(accept_downloads=True, **settings)
+        self.context.add_init_script(f"(() => {{{script}\n}})();")
         self.page = self.context.new_page()
         self.page.set_default_timeout(TIMEOUT)
         self.errors: list[str] = []
