@@ -42,17 +42,21 @@ PREVIEW_INPUTS = """(...values) => {
 def connect_edit_tab(page: gr.Blocks, widgets: EditWidgets, handlers: EditHandlers, previews: PreviewHandlers) -> None:
     """Connect events to handlers. The public endpoints are /faces, /preview, /adapted_preview and /edit.
 
+    Gradio runs the handlers of one event in this order, and each waits until the one before has ended. What happens in
+    the browser alone therefore comes first: it must not wait for a preview.
+
     Args:
         page: contains the widgets.
         widgets: of the tab.
         handlers: what they call.
         previews: what they call for previews.
     """
+    _connect_history(widgets)
+    _connect_resets(widgets)
     _connect_render(page, widgets, handlers)
     _connect_cancel(widgets, handlers)
     _connect_source(widgets, handlers, previews)
     _connect_controls(widgets, handlers, previews)
-    _connect_history(widgets)
     _connect_results(widgets, handlers)
 
 
@@ -120,7 +124,6 @@ def _connect_source(w: EditWidgets, handlers: EditHandlers, previews: PreviewHan
         **HIDDEN,
     )
     _adapt_after(first, w, previews, "first_adapted_preview")
-    w.source.change(None, None, [w.consent], js="() => false", **HIDDEN)  # another face needs another consent
     w.webcam.stop_recording(lambda recording: recording, [w.webcam], [w.source], **HIDDEN)
     loaded = [w.source, w.emotion, w.intensity, w.expert.expression, w.results]
     picked = w.examples.pick(load_example, None, loaded, queue=False, **HIDDEN)
@@ -148,8 +151,6 @@ def _connect_controls(w: EditWidgets, handlers: EditHandlers, previews: PreviewH
         concurrency_limit=None,
         **HIDDEN,
     )
-    stale = [widget.change for widget in (*_settings(w), w.time)]
-    gr.on(stale, None, None, [w.moving], js="() => null", queue=False, **HIDDEN)
     connect_expert_controls(w.expert, w.curve, w.source)
     w.reference.change(
         handlers.open_reference,
@@ -184,6 +185,13 @@ def _connect_history(w: EditWidgets) -> None:
     w.undo.click(None, None, settings, js="() => window.asccl.undo()", **HIDDEN)
     w.start_over.click(None, None, settings, js="() => window.asccl.startOver()", **HIDDEN)
     w.link.click(None, js="() => window.asccl.copyLink()", **HIDDEN)
+
+
+def _connect_resets(w: EditWidgets) -> None:
+    """Take back what holds for other settings only."""
+    w.source.change(None, None, [w.consent], js="() => false", **HIDDEN)  # another face needs another consent
+    stale = [widget.change for widget in (*_settings(w), w.time)]
+    gr.on(stale, None, None, [w.moving], js="() => null", queue=False, **HIDDEN)
 
 
 def _connect_results(w: EditWidgets, handlers: EditHandlers) -> None:

@@ -61,6 +61,7 @@ class FakeEditor:
     Attributes:
         edit_gate: closed, it holds edits in the middle.
         search_gate: closed, it holds the adaptation of previews; quick previews are then first impressions.
+        face_gate: closed, it holds the detection of faces.
         fit_gate: closed, it holds the first preview of a file.
         face_count: faces that it reports.
         box: of the face in previews.
@@ -76,6 +77,7 @@ class FakeEditor:
 
     edit_gate: Gate = field(default_factory=Gate)
     search_gate: Gate = field(default_factory=Gate)
+    face_gate: Gate = field(default_factory=Gate)
     fit_gate: Gate = field(default_factory=Gate)
     face_count: int = 1
     box: tuple[float, ...] | None = None
@@ -90,13 +92,14 @@ class FakeEditor:
 
     def open_gates(self) -> None:
         """Let all work that is held go on."""
-        for gate in (self.edit_gate, self.search_gate, self.fit_gate):
+        for gate in (self.edit_gate, self.search_gate, self.face_gate, self.fit_gate):
             gate.open()
 
     def probe(self, source: Path) -> MediaInfo:
         return probe(source)
 
     def faces(self, source: Path) -> list[DetectedFace]:
+        self.face_gate.pass_through()
         if self.broken:
             raise RuntimeError(f"secret detail about {source}")
         image = first_image(source)

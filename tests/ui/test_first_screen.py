@@ -30,6 +30,7 @@ def visit_page(served, chromium):
         return visitors[-1]
 
     yield open_window
+    served.editor.open_gates()
     for visitor in visitors:
         visitor.close()
 
@@ -222,6 +223,35 @@ def test_a_setting_that_a_slow_server_changes_is_a_step_of_the_history(visit_pag
       return window.asccl.undo();
     }""")
     assert "angry" in undone
+
+
+def test_a_choice_is_remembered_before_its_preview_is_there(visit_page, media, served):
+    person = visit_page()
+    served.editor.fitted.clear()
+    served.editor.fit_gate.close()
+    person.upload(media / "face.jpg")
+    person.page.wait_for_selector("#source-card:has-text('face.jpg')")
+    person.choose_emotion("Angry")
+    person.wait_for_setting("emotion", "angry")
+    assert person.page.locator("#compare img").count() == 0
+    served.editor.fit_gate.open()
+    person.page.click("#undo")
+    person.page.wait_for_selector("#emotion input[value=happy]:checked")
+    person.page.click("#undo")
+    person.page.wait_for_selector("#source .file-box:not(.has-file)")
+
+
+def test_a_new_file_takes_the_consent_back_before_its_face_is_found(visit_page, media, served):
+    person = visit_page()
+    person.upload_and_wait(media / "talk.mp4")
+    person.page.locator("#consent input").check()
+    served.editor.face_gate.close()
+    person.upload(media / "face.jpg")
+    person.page.wait_for_selector("#source-note :text('Looking for faces')")
+    person.page.wait_for_selector("#consent input:not(:checked)")
+    assert "talk.mp4" in person.text("#source-card")
+    served.editor.face_gate.open()
+    person.page.wait_for_selector("#source-card:has-text('face.jpg')")
 
 
 def test_the_emotions_are_one_group_for_the_keyboard(visit_page):

@@ -22,6 +22,7 @@ window.asccl = (() => {
   let defaults = null;
   let history = [];
   let lastAction = 0;
+  let lastTimeAction = 0; // of those on start and end, which the page sets for each new file
   let lastPush = 0;
   let saved = {};
   try {
@@ -88,9 +89,9 @@ window.asccl = (() => {
     record(...values) {
       const next = toSettings(values);
       if (!current) return;
-      const changed = differing(current, next).filter((name) => name !== "start" && name !== "end" || !isFileNew(next));
-      const isRecent = Date.now() - lastAction < MAX_ACTION_AGE_MS;
-      const byUser = isRecent || changed.some((name) => !FILE_SETTINGS.includes(name));
+      const setsTimes = isRecent(lastTimeAction);
+      const changed = differing(current, next).filter((name) => setsTimes || (name !== "start" && name !== "end"));
+      const byUser = isRecent(lastAction) || changed.some((name) => !FILE_SETTINGS.includes(name));
       if (changed.length && byUser) {
         const top = history.at(-1);
         const isSame = top && Date.now() - lastPush < MERGED_MS && changed.every((name) => name in top);
@@ -145,13 +146,14 @@ window.asccl = (() => {
     announce,
   };
 
-  function isFileNew(next) {
-    return identity(current.source) !== identity(next.source);
+  function isRecent(time) {
+    return Date.now() - time < MAX_ACTION_AGE_MS;
   }
 
   for (const name of ["pointerdown", "keydown", "input"]) {
     document.addEventListener(name, (event) => {
       if (event.target.closest?.("#control-panel, #faces, #curve-box")) lastAction = Date.now();
+      if (event.target.closest?.("#start, #end")) lastTimeAction = Date.now();
     }, true);
   }
   // Gradio gives every radio button a name of its own: the arrow keys move within a group only.
