@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,7 +44,8 @@ class ServedPage:
         self.blocks = build_page(editor, listeners, web_limits, self.jobs_folder)
         settings = {"prevent_thread_lock": True, "quiet": True, "inbrowser": False}
         # without `_frontend`, Gradio does not request its own page first, which times out on a busy machine
-        _, self.url, _ = serve(self.blocks, listeners, routes, limits=web_limits, _frontend=False, **settings)
+        address = "127.0.0.1", free_port()
+        _, self.url, _ = serve(self.blocks, listeners, routes, address, web_limits, _frontend=False, **settings)
 
     def connect(self) -> Client:
         """Return a new client of the named endpoints."""
@@ -64,3 +66,10 @@ class ServedPage:
 
     def leftovers(self) -> list[Path]:
         return list(self.jobs_folder.iterdir())
+
+
+def free_port() -> int:
+    """Return a port that the system chooses. All processes of a test run would get the same one from Gradio."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
