@@ -93,7 +93,7 @@ def reference_style(frames: SampledFrames, models: Models) -> ReferenceStyle:
 
 
 @dataclass(frozen=True)
-class Moment:
+class PreviewMoment:
     """One frame of a file with its face.
 
     Attributes:
@@ -125,7 +125,7 @@ class PreviewSession:
     frames: SampledFrames
     face: ObservedFace
     quick_face: ObservedFace
-    moments: KeyedCache[Moment] = field(default_factory=lambda: KeyedCache(KEPT_MOMENTS), compare=False, repr=False)
+    moments: KeyedCache[PreviewMoment] = field(default_factory=lambda: KeyedCache(KEPT_MOMENTS), compare=False, repr=False)
 
     @classmethod
     def open(cls, path: Path, face: DetectedFace, models: Models, limits: Limits) -> PreviewSession:
@@ -199,17 +199,17 @@ class PreviewSession:
         marked = as_image(draw_badge(edited)) if request.badge else edited
         return Preview(image, marked, moment.presence, box=tuple(map(float, bounding_box(landmarks))))
 
-    def _observe(self, time: float, models: Models, limits: Limits) -> Moment:
+    def _observe(self, time: float, models: Models, limits: Limits) -> PreviewMoment:
         """Decode a frame, and detect and fit its face."""
         image = read_frame_at(self.path, time, limits).image
         landmarks = models.landmarker.detect(image, self.typical_landmarks())
         if landmarks is None:
-            return Moment(image, self.frames.motion)
+            return PreviewMoment(image, self.frames.motion)
         pose = estimate_head_pose(landmarks)
         presence = float(turn_weight(np.array(pose.yaw), np.array(pose.pitch)))
         identity = self.frames.motion.identity.astype(np.float64)
         fitted = replace(_fit_frames(landmarks[None], models.fitter, identity), weight=np.full(1, presence, np.float32))
-        return Moment(image, append_motion(self.frames.motion, fitted), landmarks, presence)
+        return PreviewMoment(image, append_motion(self.frames.motion, fitted), landmarks, presence)
 
     def typical_landmarks(self) -> np.ndarray:
         """Landmarks of the sampled frame with the face of median size."""

@@ -1,7 +1,7 @@
 """Read and write still images: writes PNG, JPEG and WebP; reads those and BMP, TIFF, GIF, AVIF, HEIC, ICO and more.
 
 Colour profiles: RGB pixels stay in the colours of the image's own ICC profile, which is written back, so no colour
-shifts. Gray, CMYK and other images are converted to sRGB. Transparency is kept, except in JPEG, where it becomes white.
+shifts. Grey, CMYK and other images are converted to sRGB. Transparency is kept, except in JPEG, where it becomes white.
 EXIF is kept, with the orientation applied and removed; what cannot be kept is named in `StillWriter.dropped`.
 An animated GIF, PNG, AVIF or WebP counts as a video.
 """

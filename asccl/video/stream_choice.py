@@ -15,7 +15,7 @@ def select_film(streams: list[Any], reopen: Callable[[], Any]) -> Any:
     """Select the stream with the most pixels among those with several pictures, or among all if none has several.
 
     A file may hold a still beside its film, for instance a cover that is larger than the film, or the first picture of
-    an animated AVIF. Colour wins over gray, which may be transparency.
+    an animated AVIF. Colour wins over grey, which may be transparency.
 
     Args:
         streams: the video streams of a file, at least one.
@@ -26,7 +26,7 @@ def select_film(streams: list[Any], reopen: Callable[[], Any]) -> Any:
     with reopen() as container:
         pictures = _count_pictures(container, [stream.index for stream in streams])
     films = [stream for stream in streams if pictures[stream.index] > 1] or streams
-    return max(films, key=lambda s: (s.codec_context.width * s.codec_context.height, not _is_gray(s)))
+    return max(films, key=lambda s: (s.codec_context.width * s.codec_context.height, not _is_grey(s)))
 
 
 def _count_pictures(container: Any, indices: list[int]) -> Counter[int]:
@@ -42,6 +42,6 @@ def _count_pictures(container: Any, indices: list[int]) -> Counter[int]:
     return counts
 
 
-def _is_gray(stream: Any) -> bool:
+def _is_grey(stream: Any) -> bool:
     pixel_format = stream.codec_context.format
     return pixel_format is not None and len(pixel_format.components) == 1

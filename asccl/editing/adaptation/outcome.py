@@ -16,7 +16,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "units": "at this intensity, the movements of the face are at their limit",
     }
 )
-NO_REASON = "expression networks read little of it on this face"
+NO_REASON = "expression networks hardly detect the emotion on this face"
 
 
 def emotion_outcome(emotion: Mapping[str, Any], adaptation: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _redraw(
     revealed = np.clip((after - before) / margin, 0, 1)
     width = max(1.0, 0.012 * size) + LID_BLUR * size * revealed
     alpha = opacity * np.clip((after - lash) / width + 0.5 - 0.25 * revealed, 0, 1)
-    moved = translate(source[part], shift) if shift.any() else source[part]
+    moved = shift_image(source[part], shift) if shift.any() else source[part]
     eyeball = moved.astype(np.float32)
     hidden = revealed * np.clip(1.3 - (before - margin) / shadow, 0, 1)  # lashes and shadow of the old line
     hidden = np.maximum(hidden - MIN_HIDDEN, 0) / (1 - MIN_HIDDEN)
@@ -192,7 +192,7 @@ def reconstruct_eyeball(
     return eyeball
 
 
-def translate(image: Image, shift: np.ndarray) -> Image:
+def shift_image(image: Image, shift: np.ndarray) -> Image:
     """Move the content of an image, (h, w, 3), by (x, y) pixels; the border is repeated."""
     matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
     return cv2.warpAffine(image, matrix, image.shape[1::-1], flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)

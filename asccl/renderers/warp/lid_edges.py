@@ -1,4 +1,4 @@
-"""Upper lids: their lashes move with the edge of the lid, and the skin above them unfolds evenly.
+"""Move the lashes of the upper lids with the edge of the lid, and unfold the skin above them evenly.
 
 The field of the skin is smoothed, and it changes fastest at a lid: a lid that comes down, or that stays below a brow
 that rises, would stretch its lashes and the shadow of its fold to a dark smear. So a narrow band along the edge of the
@@ -62,7 +62,7 @@ def carry_lashes(
 def _correction(
     field: np.ndarray, lid: np.ndarray, shift: np.ndarray, hair: np.ndarray, size: float
 ) -> np.ndarray | None:
-    """What a field (h, w, 2) lacks around one lid, in pixels, likewise; None for nothing.
+    """Compute the change of a field (h, w, 2) around one lid, (h, w, 2) pixels; None for no change.
 
     lid: its edited edge from the inner to the outer corner, (9, 2) cells. shift: movement of that, (9, 2) pixels.
     hair: edited lower edge of the brow, (n, 2) cells. size: of the face, cells.
@@ -97,7 +97,7 @@ def _columns(
     axes: np.ndarray,
     size: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lines and movements of a lid and its brow, at `grid` (n,) along the eye.
+    """Interpolate the lines of a lid and its brow, and their movements, at `grid` (n,) along the eye.
 
     Args:
         field: (h, w, 2) pixels.
