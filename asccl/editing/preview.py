@@ -125,7 +125,9 @@ class PreviewSession:
     frames: SampledFrames
     face: ObservedFace
     quick_face: ObservedFace
-    moments: KeyedCache[PreviewMoment] = field(default_factory=lambda: KeyedCache(KEPT_MOMENTS), compare=False, repr=False)
+    moments: KeyedCache[PreviewMoment] = field(
+        default_factory=lambda: KeyedCache(KEPT_MOMENTS), compare=False, repr=False
+    )
 
     @classmethod
     def open(cls, path: Path, face: DetectedFace, models: Models, limits: Limits) -> PreviewSession:
