@@ -21,7 +21,7 @@ from asccl.morphable.speech import lip_openings
 from asccl.types import EMOTIONS, Motion
 
 # cm by which the middle of the lips parts in silence, at intensity 1
-PARTINGS: Mapping[str, float] = MappingProxyType({"surprised": 0.8, "fear": 0.3, "disgusted": 0.2})
+PARTINGS: Mapping[str, float] = MappingProxyType({"surprised": 0.8, "fear": 0.4, "disgusted": 0.3})
 SILENCE_WINDOW = 1.0  # seconds
 SILENCE_SMOOTHING = 0.16  # seconds, standard deviation
 QUIET_RANGE, SPEAKING_RANGE = 0.12, 0.3  # cm: change of the opening within the window, in silence and in speech

@@ -78,7 +78,7 @@ def test_a_raised_upper_lip_does_not_spread_over_its_corners(head, face):
     names, row = ("mouthUpperUpLeft", "mouthUpperUpRight"), list(mesh.UPPER_OUTER_LIP)
     unit = head.expression[[head.index[name] for name in names]].sum(0)
     spread = face[2].scale[0] * np.ptp(unit[row, 0])
-    assert np.ptp(moved(head, face, **dict.fromkeys(names, 1.0))[row, 0]) < 0.35 * spread
+    assert np.ptp(moved(head, face, **dict.fromkeys(names, 1.0))[row, 0]) < 0.6 * spread
 
 
 def test_brows_keep_their_thickness(head, face):

@@ -23,8 +23,8 @@ from asccl.types import Motion
 
 LID_FALLOFF = 0.5  # cm, Gaussian: how far a lid correction reaches
 BROW_RIGIDITY = 0.85  # fraction of the displacement that both rows of a brow share
-MAX_LID_OPENING, MAX_LID_CLOSING = 0.42, 0.45  # change of the eye's opening, over the opening in the source
-MAX_EYE_ASPECT = 0.37  # eye opening over eye length to which lids open at most
+MAX_LID_OPENING, MAX_LID_CLOSING = 0.5, 0.45  # change of the eye's opening, over the opening in the source
+MAX_EYE_ASPECT = 0.38  # eye opening over eye length to which lids open at most
 MIN_EYE_ASPECT = 0.13  # likewise, to which they close: narrower eyes are slits
 NARROW_LID_CLOSING = 0.2  # change of the opening of an eye that is as narrow in the source, over that opening
 NARROW_LID_OPENING = 0.2  # likewise where such an eye opens: what lies behind the lids was never seen
@@ -32,7 +32,7 @@ OPEN_EYE_ASPECT = 0.17  # from which on an eye shows enough of its eyeball to op
 SMILE_LIFT_REMOVAL = 1.0  # fraction of the lift of the middle of the lips that is taken out of a smile
 # gain of one axis of a unit of the head model, x = 0 or y = 1: otherwise stretched lips frown, and a raised upper lip
 # spreads over its corners and gets the shape of a box
-UNIT_GAINS = (("mouthStretch", 1, 0.35), ("mouthUpperUp", 0, 0.2))
+UNIT_GAINS = (("mouthStretch", 1, 0.35), ("mouthUpperUp", 0, 0.5))
 OUTLINE_GAIN = 0.05  # fraction of the displacement that the outline of the face keeps: hair and background stay
 OUTLINE_RADIUS = 0.08  # face sizes: distance from the visible outline at which skin begins to move
 # of a lid that moves: how far the change of its columns is the same share of their opening, and the change of the
