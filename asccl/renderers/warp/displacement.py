@@ -23,8 +23,8 @@ from asccl.types import Motion
 
 LID_FALLOFF = 0.5  # cm, Gaussian: how far a lid correction reaches
 BROW_RIGIDITY = 0.85  # fraction of the displacement that both rows of a brow share
-MAX_LID_OPENING, MAX_LID_CLOSING = 0.5, 0.45  # change of the eye's opening, over the opening in the source
-MAX_EYE_ASPECT = 0.38  # eye opening over eye length to which lids open at most
+MAX_LID_OPENING, MAX_LID_CLOSING = 0.65, 0.45  # change of the eye's opening, over the opening in the source
+MAX_EYE_ASPECT = 0.37  # eye opening over eye length to which lids open at most
 MIN_EYE_ASPECT = 0.13  # likewise, to which they close: narrower eyes are slits
 NARROW_LID_CLOSING = 0.2  # change of the opening of an eye that is as narrow in the source, over that opening
 NARROW_LID_OPENING = 0.2  # likewise where such an eye opens: what lies behind the lids was never seen
