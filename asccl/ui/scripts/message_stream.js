@@ -4,6 +4,7 @@
 (() => {
   const EVENT = /"event_id": ?"(\w+)"/g;
   const MAX_NAME = 60; // characters of the name of an event, which may lie in two pieces of the stream
+  const READ_MS = 100; // within which Gradio has read the last messages of a stream that ended
   const send = window.fetch;
   let stream = null; // the latest one: events that it has named, and whether it is closed
   let waiting = [];
@@ -29,6 +30,9 @@
         for (const [, event] of text.matchAll(EVENT)) opened.events.add(event);
         proceed();
         controller.enqueue(piece);
+      },
+      flush() {
+        setTimeout(() => close(opened), READ_MS); // not every stream that the server ended is aborted
       },
     });
     try {
