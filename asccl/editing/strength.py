@@ -27,7 +27,7 @@ from asccl.video.threads import prefetch
 # Between the embeddings of source and edit at intensity 1, by emotion. Recognition networks were trained on smiling and
 # calm people: a wrinkled nose with a raised lip costs identity long before it reads as disgust, and so do the raised
 # brows, wide eyes and open mouth of surprise and fear. A smile has more, since people do not see a fainter one.
-# Anger has more, since people name it least often.
+# Anger has more for brows that slant: flat ones cost less, but look tired or worried.
 MIN_MEAN_COSINE = 0.925  # of an emotion without a budget of its own
 MIN_MEAN_COSINES: Mapping[str, float] = MappingProxyType(
     dict.fromkeys(EMOTIONS, MIN_MEAN_COSINE)

@@ -47,3 +47,16 @@ def test_work_is_heard_of_that_was_asked_for_while_a_stream_ended(slow_person, m
     slow_person.page.wait_for_function("before => window.joins > before", arg=before)
     slow_person.page.evaluate("() => setTimeout(window.arrive, 500)")  # after Gradio could read the answer
     slow_person.page.wait_for_selector("#compare img")
+
+
+DEAF_SIGNALS = "AbortSignal.prototype.addEventListener = () => {};  // as if each stream ended before it was aborted"
+
+
+def test_work_is_heard_of_after_a_stream_whose_abort_was_not(shared_page, chromium, media):
+    visitor = Visitor(chromium, shared_page.url, script=DEAF_SIGNALS)
+    for name in ("talk.mp4", "face.jpg"):
+        visitor.upload(media / name)
+        visitor.page.wait_for_selector(f"#source-card:has-text('{name}')")
+    visitor.page.wait_for_selector("#compare img")
+    visitor.close()
+    assert visitor.errors == []

@@ -147,11 +147,11 @@ def _lid_shade(image: Image, depth: np.ndarray, circle: np.ndarray, down: np.nda
     white = (distance_from_centre(circle, depth.shape) > 1.2) & (depth > 0.1 * reach)
     y, x = np.nonzero(white)
     upper = (x - circle[0, 0]) * down[0] + (y - circle[0, 1]) * down[1] < 0
-    near, gray = upper & (depth[y, x] < 0.5 * reach), image[y, x].mean(1)
+    near, brightness = upper & (depth[y, x] < 0.5 * reach), image[y, x].mean(1)
     deep = depth[y, x] > 0.5 * reach
     if min(np.count_nonzero(near), np.count_nonzero(deep)) < MIN_PIXELS:
         return SHADE_RANGE[0]
-    return float(np.clip(1 - gray[near].mean() / max(float(gray[deep].mean()), 1.0), *SHADE_RANGE))
+    return float(np.clip(1 - brightness[near].mean() / max(float(brightness[deep].mean()), 1.0), *SHADE_RANGE))
 
 
 def reconstruct_eyeball(

@@ -1,13 +1,14 @@
 // Gradio takes its stream of messages for open until it has read that the server ended it. What the page asks for in
 // between would never be answered, and a preview never come. The answer to such a request is therefore held until the
-// stream has named it, or has been closed: Gradio then opens the next one.
+// stream has named it, or has been closed: Gradio then opens the next one. A stream is closed when Gradio aborts its
+// request, which is not always heard of where the server has ended it before, and when its data ends or breaks off.
 (() => {
   const EVENT = /"event_id": ?"(\w+)"/g;
   const MAX_NAME = 60; // characters of the name of an event, which may lie in two pieces of the stream
-  const READ_MS = 100; // within which Gradio has read the last messages of a stream that ended
+  const READ_MS = 100; // within which Gradio reads the last messages of a stream that ended
   const send = window.fetch;
   let stream = null; // the latest one: events that it has named, and whether it is closed
-  let waiting = [];
+  const waiting = [];
 
   function proceed() {
     waiting.splice(0).forEach((resume) => resume());
@@ -21,7 +22,7 @@
   async function open(request, options) {
     const opened = { events: new Set(), isClosed: false };
     stream = opened;
-    (options?.signal ?? request.signal)?.addEventListener("abort", () => close(opened)); // Gradio has read the end
+    (options?.signal ?? request.signal)?.addEventListener("abort", () => close(opened));
     const decoder = new TextDecoder();
     let text = "";
     const pieces = new TransformStream({
@@ -31,13 +32,12 @@
         proceed();
         controller.enqueue(piece);
       },
-      flush() {
-        setTimeout(() => close(opened), READ_MS); // not every stream that the server ended is aborted
-      },
     });
     try {
       const response = await send(request, options);
-      return new Response(response.body.pipeThrough(pieces), response);
+      const closeLater = () => setTimeout(() => close(opened), READ_MS);
+      response.body.pipeTo(pieces.writable).then(closeLater, closeLater);
+      return new Response(pieces.readable, response);
     } catch (error) {
       close(opened);
       throw error;
