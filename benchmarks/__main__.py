@@ -15,6 +15,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 SHORT_NAMES = {"start_up": "import"}  # the others are named after their module, with hyphens
 REQUIRES_ARGUMENTS = (
+    "blind-trial",
     "container",
     "evaluation-peer",
     "fingerprint",
