@@ -11,7 +11,7 @@ A judge looks at the sheets, at nothing else, and writes `FOLDER/answers-NAME.cs
 small flaw on a close look, 3 a visible flaw, 2 plainly wrong, 1 grotesque. `table` compares the answers with the key.
 
     python -m benchmarks.blind_trial sheets FOLDER --clips CLIP ... [--control real=FOLDER ...] [--seconds 2.5]
-    python -m benchmarks.blind_trial table FOLDER [--json FILE]
+    python -m benchmarks.blind_trial table FOLDER ... [--json FILE]
 
 Rates have 95 % Wilson intervals, which take all answers as independent; two judges of one crop are not quite so.
 """
@@ -259,11 +259,12 @@ def main() -> None:
     sheets.add_argument("--seconds", type=float, default=2.5, help="length of the part of a clip that is edited")
     sheets.add_argument("--seed", type=int, default=0, help="of the order of the crops")
     table = commands.add_parser("table", help="compare the answers with the key")
-    table.add_argument("folder", type=Path)
+    table.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     table.add_argument("--json", type=Path, help="also append the JSON line to this file")
     arguments = parser.parse_args()
     if arguments.command == "table":
-        print_rows("blind_trial", trial_rows(read_answers(arguments.folder)), arguments.json)
+        answers = [answer for folder in arguments.folders for answer in read_answers(folder)]
+        print_rows("blind_trial", trial_rows(answers), arguments.json)
         return
     crop = partial(cut_face, seconds=arguments.seconds, landmarker=FaceLandmarker())
     items = list(edit_crops(arguments.clips, arguments.seconds, crop))
