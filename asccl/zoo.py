@@ -144,7 +144,7 @@ def load_icface(source: str | Path, device: str | torch.device = "cpu") -> Icfac
         return _load_icface(path, hub.sha256(path), str(device))
 
 
-def load_networks(
+def load_evaluation_networks(
     files: Mapping[str, Path] | None = None, arcface: Callable[[np.ndarray], np.ndarray] | None = None
 ) -> Networks:
     """Load the networks of `asccl.evaluation`. Raises WeightsError.
@@ -162,7 +162,7 @@ def load_networks(
 
 
 def describe_networks(networks: Networks) -> list[dict[str, str]]:
-    """Return name, file and sha256 of the weights of `load_networks`, for a report."""
+    """Return name, file and sha256 of the weights of `load_evaluation_networks`, for a report."""
     paths = {name: hub.locate(name) for name in (DEFAULT_BACKBONE, DEFAULT_EXPRESSION_NET, DEFAULT_METRIC)}
     return [
         {"name": name, "file": path.name, "sha256": hub.sha256(path)}

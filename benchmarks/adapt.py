@@ -24,9 +24,9 @@ import numpy as np
 from asccl.directors.base import Target
 from asccl.editing.adaptation.adapt import Adaptation, FaceEvaluator, adapt, adaptation_goal, plain_edit
 from asccl.editing.adaptation.bounds import BOUND_NAMES
-from asccl.editing.adaptation.measures import load_networks
+from asccl.editing.adaptation.measures import load_adaptation_networks
 from asccl.editing.adaptation.objective import softmax
-from asccl.editing.adaptation.samples import FacePatch, place_landmarks, select_samples
+from asccl.editing.adaptation.samples import FacePatch, attach_landmarks, select_samples
 from asccl.editing.editor import Editor
 from asccl.editing.models import load_models
 from asccl.editing.plan import select_director
@@ -78,9 +78,9 @@ def build_evaluator(session: PreviewSession, emotion: str, frames: int) -> Keepi
     director = select_director(EditRequest(session.path, emotion=emotion), models.head)
     source = None if face.readings is None else face.readings[0]
     target = Target(emotion, source_probabilities=source, source_readings=face.readings)
-    patches = [place_landmarks(FacePatch.cut(s.t, s.image, s.landmarks), s.landmarks) for s in face.samples]
+    patches = [attach_landmarks(FacePatch.cut(s.t, s.image, s.landmarks), s.landmarks) for s in face.samples]
     samples = select_samples(patches, face.motion, models.head.names, frames)
-    return KeepingEvaluator(samples, face.motion, director, target, face.warp, models.head, load_networks())
+    return KeepingEvaluator(samples, face.motion, director, target, face.warp, models.head, load_adaptation_networks())
 
 
 def measure(evaluate: KeepingEvaluator, adaptation: Adaptation, seconds: float, renders: int) -> dict[str, float]:

@@ -71,7 +71,7 @@ print(json.dumps([result.frames, len(result.states), peak]))
 
 def measure_costs() -> dict[str, float]:
     """CPU milliseconds per frame of each measure, and of decoding and tracking both sides."""
-    measures, _ = build_measures(None, zoo.load_networks())
+    measures, _ = build_measures(None, zoo.load_evaluation_networks())
     rows = {}
     with FaceStreams() as streams:
         source, generated = (streams.open(EXAMPLES / name) for name in ("astronaut.mp4", "astronaut-sad.mp4"))
@@ -107,7 +107,7 @@ def measure_memory(lengths: list[float]) -> dict[str, float]:
 
 def measure_sharing() -> dict[str, float | str]:
     """CPU seconds to measure three methods of one source with common streams and with streams of their own."""
-    measures, _ = build_measures(None, zoo.load_networks())
+    measures, _ = build_measures(None, zoo.load_evaluation_networks())
     names = ("astronaut.mp4", "astronaut-sad.mp4", "maya-surprised.mp4")
     source, generated, reference = (str(EXAMPLES / name) for name in names)
     clip = EvaluationRow("example", "cross-id", source, "sad", generated=generated, reference=reference)

@@ -40,7 +40,7 @@ OFFSET = 2  # frames by which the published outputs start late
 
 def measure(path: Path) -> dict[str, dict[str, float]]:
     """Measure both outputs of a clip: method -> measure -> value."""
-    measures, _ = build_measures(PEERS, zoo.load_networks())
+    measures, _ = build_measures(PEERS, zoo.load_evaluation_networks())
     values = {}
     with FaceStreams() as streams:
         for method, panel in PANELS.items():

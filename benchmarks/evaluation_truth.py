@@ -106,7 +106,7 @@ def write_clips(folder: Path) -> dict[str, Path]:
 
 def measure(paths: dict[str, Path]) -> dict[str, dict[str, float]]:
     """Measure every generated clip: clip -> measure -> value."""
-    measures, missing = build_measures(MEASURES, zoo.load_networks())
+    measures, missing = build_measures(MEASURES, zoo.load_evaluation_networks())
     for name, reason in missing.items():
         print(f"  {name} is not measured: {reason}")
     table: dict[str, dict[str, float]] = {}

@@ -35,7 +35,7 @@ from asccl.nets.icface import Icface, IcfaceGenerator
 from asccl.nets.icface_settings import IcfaceSettings
 from asccl.nets.ned_renderer import NedGenerator, RendererSizes
 from asccl.renderers.base import FrameToRender, Renderer, render_batch
-from asccl.renderers.icface.compositing import face_mask, paste_face
+from asccl.renderers.icface.compositing import paste_face, soft_face_mask
 from asccl.renderers.icface.renderer import CPU_BATCH, IcfacePlan, IcfaceRenderer, draw_face
 from asccl.renderers.neural.checkpoint import EMBEDDING_SIZE, RendererMetadata
 from asccl.renderers.neural.renderer import NeuralRenderer
@@ -133,7 +133,7 @@ def paste_plainly(renderer: IcfaceRenderer, plan: IcfacePlan, frame: FrameToRend
     crop = warp_crop(frame.image, matrix, plan.side)
     (fields,) = renderer.generate(crop[None], plan.source[frame.t][None], plan.driving[frame.t][None])
     face, _, matrix = draw_face(frame.image, crop, fields, matrix)
-    return paste_face(as_image(frame.image), face, face_mask(frame.landmarks, matrix, len(face)), matrix)
+    return paste_face(as_image(frame.image), face, soft_face_mask(frame.landmarks, matrix, len(face)), matrix)
 
 
 def measure_seam(

@@ -24,7 +24,7 @@ import torch
 from asccl import zoo
 from asccl.directors.base import Target
 from asccl.directors.manipulator import ManipulatorDirector
-from asccl.editing.renderer_selection import read_metadata
+from asccl.editing.renderer_selection import read_renderer_metadata
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.morphable.fit import Fitter
@@ -194,7 +194,7 @@ def main() -> None:
         net = NedGenerator(SMALL_SIZES).freeze()
         metadata = RendererMetadata.from_embeddings(SMALL_SIZES, SMALL_SIDE, person)
     else:
-        net, metadata = zoo.load_renderer(arguments.renderer)[0], read_metadata(arguments.renderer)
+        net, metadata = zoo.load_renderer(arguments.renderer)[0], read_renderer_metadata(arguments.renderer)
     rows: dict[str, float | str] = {"renderer": arguments.renderer.name if arguments.renderer else "untrained"}
     rows |= measure_costs(head, clip)
     with clip, Reader(arguments.clip, Limits()) as reader:

@@ -96,7 +96,7 @@ def eye_detail(images: np.ndarray, landmarks: np.ndarray) -> float:
     values = []
     for image, points in zip(images, landmarks, strict=True):
         laplacian = cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_32F)
-        for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE):
+        for eye in mesh.EYES:
             low, high = points[list(eye)].min(0), points[list(eye)].max(0)
             margin = EYE_MARGIN * (high - low)[0]
             x, y = np.clip(np.stack([low - margin, high + margin + 1], 1), 0, image.shape[0]).astype(int)

@@ -22,7 +22,7 @@ from asccl.types import Image, MediaInfo
 DISPLAY_SCALE = 3  # side of a displayed crop over the side of a crop for the networks
 
 
-class FramePair(NamedTuple):
+class MatchedFrames(NamedTuple):
     """A frame of the source and one of the generated video.
 
     Attributes:
@@ -57,7 +57,7 @@ class Comparison:
         """Number of compared frame pairs."""
         return len(self._curves)
 
-    def add(self, batch: Sequence[FramePair]) -> None:
+    def add(self, batch: Sequence[MatchedFrames]) -> None:
         """Compare a batch of frame pairs."""
         transforms = [align_crops(*p.landmarks, self._alignment, self._scale, self._size) for p in batch]
         crops = [t.crop(*p.images) for t, p in zip(transforms, batch, strict=True)]

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asccl.analysis.comparison import Comparison, FramePair
+from asccl.analysis.comparison import Comparison, MatchedFrames
 from asccl.analysis.face_alignment import relative_scale
 from asccl.analysis.frame_matching import choose_strides, match_frames
 from asccl.analysis.metric_variants import MetricVariant, load_variants
@@ -177,7 +177,7 @@ class MomentAnalyzer:
                 del self._variants[next(iter(self._variants))]
             alignment = "place" if settings.alignment == "place" else "landmarks"
             comparison = Comparison(variants, alignment, relative_scale(*infos) or 1.0, settings.size)
-            comparison.add([FramePair((images[0], images[1]), times, (landmarks[0], landmarks[1]))])
+            comparison.add([MatchedFrames((images[0], images[1]), times, (landmarks[0], landmarks[1]))])
         return comparison.result(infos, settings, 1)
 
     def _detect(self, image: Image, info: MediaInfo, time: float) -> np.ndarray:
@@ -214,7 +214,7 @@ def _track(
 
 def _read_frame_pairs(
     a: TrackedClip, b: TrackedClip, pairs: np.ndarray, progress: Progress, limits: Limits
-) -> Iterator[FramePair]:
+) -> Iterator[MatchedFrames]:
     """Decode both files again and yield the paired frames."""
     with (
         Reader(a.info.path, limits, a.stride) as reader_a,
@@ -228,7 +228,7 @@ def _read_frame_pairs(
             landmarks = a.landmarks.read(i, i + 1)[0], b.landmarks.read(j, j + 1)[0]
             progress("compare", done / len(pairs))
             if np.isfinite(landmarks[0][0, 0]) and np.isfinite(landmarks[1][0, 0]):
-                yield FramePair(images, (float(a.times[i]), float(b.times[j])), landmarks)
+                yield MatchedFrames(images, (float(a.times[i]), float(b.times[j])), landmarks)
 
 
 class _ForwardImages:

@@ -237,10 +237,10 @@ def _resolve_output(output: str | None, has_several: bool) -> Iterator[tuple[Pat
 
 
 def _names_output_file(path: Path) -> bool:
-    from asccl.video.stills import STILL_SUFFIXES
-    from asccl.video.writer import VIDEO_SUFFIXES
+    from asccl.video.stills import STILL_FORMATS
+    from asccl.video.writer import VIDEO_FORMATS
 
-    return path.suffix.lower() in (*VIDEO_SUFFIXES, *STILL_SUFFIXES)
+    return path.suffix.lower() in (*VIDEO_FORMATS, *STILL_FORMATS)
 
 
 def _default_output(editor: Editor, request: EditRequest, folder: Path | None) -> Path:

@@ -114,10 +114,12 @@ def _evaluate(
     from asccl.evaluation.run import add_baselines, evaluate_rows
     from asccl.evaluation.shards import ShardStore
     from asccl.evaluation.summary import Summarizer, speaker_pools
-    from asccl.zoo import describe_networks, load_networks
+    from asccl.zoo import describe_networks, load_evaluation_networks
 
     pack = _load_pack(arguments)
-    networks = load_networks(weights, pack.embed if pack is not None and arguments.embedder == "arcface" else None)
+    networks = load_evaluation_networks(
+        weights, pack.embed if pack is not None and arguments.embedder == "arcface" else None
+    )
     measures, missing = build_measures(names, networks)
     rows, files = add_baselines(manifest.rows), describe_networks(networks)
     if pack is not None:

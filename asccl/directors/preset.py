@@ -78,7 +78,7 @@ def added_change(rest: np.ndarray, targets: np.ndarray, bounds: np.ndarray, calm
 
 
 @dataclass(frozen=True)
-class Direction:
+class EmotionChange:
     """What an emotion asks of a face at intensity 1.
 
     Attributes:
@@ -156,7 +156,7 @@ class PresetDirector:
         relief = reading_relief(weights, targets, target.source_probabilities, self.names)
         relief *= 1 - evidence * removed_brows.any(0)  # what is removed needs no relief
         tolerance = calm_tolerance(calm, weights, readings, self.names)
-        direction = Direction(
+        change = EmotionChange(
             added_change(resting_coefficients(motion), targets, bounds, calm) + target.offsets + relief,
             blend.max_intensity,
             contradiction_change(motion, residuals, tolerance) + removed_brows,
@@ -165,15 +165,15 @@ class PresetDirector:
             blend.grin_closing * grin_opening(motion, self.head),
             blend.lip_parting * parting_share(motion, self.head),
         )
-        return apply_direction(motion, direction, target, self.names)
+        return apply_change(motion, change, target, self.names)
 
 
-def apply_direction(motion: Motion, direction: Direction, target: Target, names: tuple[str, ...]) -> Motion:
+def apply_change(motion: Motion, change: EmotionChange, target: Target, names: tuple[str, ...]) -> Motion:
     """Change every frame as an emotion asks, and protect speech.
 
     Args:
         motion: of the source, T frames.
-        direction: what the emotion asks at intensity 1.
+        change: what the emotion asks at intensity 1.
         target: its intensity scales what is added, its removal what is removed, its group intensity the groups; all
             times the weight of a frame.
         names: of the 52 units.
@@ -183,9 +183,9 @@ def apply_direction(motion: Motion, direction: Direction, target: Target, names:
     """
     coefficients = motion.coefficients
     intensity, removed_share = (np.asarray(x)[..., None] for x in (target.intensity, target.removed_share))
-    movement = (direction.motion_gain - 1) * (coefficients - unit_levels(motion))
-    added = np.minimum(intensity, direction.max_intensity) * direction.added
-    frame_change = added + intensity * movement + removed_share * direction.removed
+    movement = (change.motion_gain - 1) * (coefficients - unit_levels(motion))
+    added = np.minimum(intensity, change.max_intensity) * change.added
+    frame_change = added + intensity * movement + removed_share * change.removed
     if not target.groups.is_zero:
         group_intensity = np.asarray(target.group_intensity)[..., None]
         frame_change = add_groups(frame_change, coefficients, group_change(target.groups, names), group_intensity)
@@ -193,12 +193,12 @@ def apply_direction(motion: Motion, direction: Direction, target: Target, names:
     least = expand_units(MIN_COEFFICIENTS, names, default=MIN_COEFFICIENT)
     edited = np.clip(coefficients + frame_change, least, MAX_COEFFICIENT)
     edited = np.where(frame_change != 0, edited, coefficients).astype(np.float32)
-    closing = target.removed_share * motion.weight * direction.lip_closing
-    parting = target.intensity * motion.weight * direction.lip_parting
+    closing = target.removed_share * motion.weight * change.lip_closing
+    parting = target.intensity * motion.weight * change.lip_parting
     return replace(
         motion,
         coefficients=edited,
-        lip_gain=frame_lip_gain(motion, target, direction.lip_gain),
+        lip_gain=frame_lip_gain(motion, target, change.lip_gain),
         lip_closing=closing.astype(np.float32),
         lip_parting=parting.astype(np.float32),
     )

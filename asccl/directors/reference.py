@@ -1,7 +1,7 @@
 """Direct a face to the style of a reference: its emotion, and the person's own way of showing it.
 
 A transfer of mean and deviation alone also transfers the differences between two resting faces and gives a weak edit.
-Here the direction is the preset of the emotion read in the reference, to which part of the reference's own coefficients
+Here the change is the preset of the emotion read in the reference, to which part of the reference's own coefficients
 beyond those of a resting face is added.
 """
 
@@ -15,9 +15,9 @@ from asccl.directors.lasting import brow_removal, calm_tolerance
 from asccl.directors.lip_parting import parting_share
 from asccl.directors.preset import (
     MAX_RESTING_LEVEL,
-    Direction,
+    EmotionChange,
     added_change,
-    apply_direction,
+    apply_change,
     blend_presets,
     max_resting_levels,
     resting_coefficients,
@@ -99,7 +99,7 @@ class ReferenceDirector:
         bounds = expand_units(MAX_UNIT_TARGETS, self.names, default=MAX_UNIT_TARGET)
         removed_brows, _ = brow_removal(motion, weights, targets, calm, readings, self.names)
         tolerance = calm_tolerance(calm, weights, readings, self.names)
-        direction = Direction(
+        change = EmotionChange(
             added_change(resting_coefficients(motion), targets, bounds, calm) + target.offsets,
             blend.max_intensity,
             contradiction_change(motion, np.where(targets > 0, 1.0, blend.residuals), tolerance) + removed_brows,
@@ -108,4 +108,4 @@ class ReferenceDirector:
             blend.grin_closing * grin_opening(motion, self.head),
             blend.lip_parting * parting_share(motion, self.head),
         )
-        return apply_direction(motion, direction, target, self.names)
+        return apply_change(motion, change, target, self.names)

@@ -241,6 +241,6 @@ def check_request(request: EditRequest, info: MediaInfo, output: Path, device: s
         if request.controls is not None:
             read_openface_table(request.controls)
     elif request.renderer is not None:
-        renderer_selection.read_metadata(request.renderer)
+        renderer_selection.read_renderer_metadata(request.renderer)
     if request.generator != "warp":
         zoo.check_device(device)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from asccl.editing.adaptation.measures import read_networks
-from asccl.editing.adaptation.samples import AdaptationSample, FacePatch, place_landmarks, select_samples
+from asccl.editing.adaptation.samples import AdaptationSample, FacePatch, attach_landmarks, select_samples
 from asccl.editing.cache import KeyedCache
 from asccl.editing.models import Models
 from asccl.editing.strength import FaceSample
@@ -165,7 +165,7 @@ class _ClipObserver:
     def adaptation_samples(self, clip: FittedClip, head: HeadModel) -> tuple[AdaptationSample, ...]:
         """Some observed frames of a clip that show the face clearly and differ in viseme and head turn."""
         samples = [
-            place_landmarks(patch, clip.landmarks.read(patch.t, patch.t + 1)[0])
+            attach_landmarks(patch, clip.landmarks.read(patch.t, patch.t + 1)[0])
             for patch in self._patches
             if clip.track.presence[patch.t] > MIN_SAMPLE_PRESENCE
         ]

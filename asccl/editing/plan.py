@@ -14,7 +14,7 @@ from asccl.directors.base import Director, ReferenceStyle, Target, emotion_weigh
 from asccl.directors.preset import PresetDirector
 from asccl.directors.reference import ReferenceDirector
 from asccl.editing.adaptation.adapt import Adaptation, FaceEvaluator, adapt, adaptation_goal
-from asccl.editing.adaptation.measures import load_networks
+from asccl.editing.adaptation.measures import load_adaptation_networks
 from asccl.editing.frames import EditFrames, ObservedFace
 from asccl.editing.keyframes import intensity_over_time
 from asccl.editing.models import Models
@@ -175,7 +175,7 @@ def _adapt(
             face.motion, director, target, face.warp, face.strength_samples, models.embedder.embed, min_cosine
         )
         return Adaptation(strength)
-    samples, networks = face.adaptation_samples, load_networks()
+    samples, networks = face.adaptation_samples, load_adaptation_networks()
     progress = progress or Progress()
     evaluate = FaceEvaluator(samples, face.motion, director, target, face.warp, models.head, networks, progress)
     return adapt(evaluate, adaptation_goal(target), 1 - min_cosine)

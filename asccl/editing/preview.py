@@ -10,7 +10,7 @@ import numpy as np
 from asccl.directors.base import ReferenceStyle
 from asccl.directors.reference import check_emotions
 from asccl.editing.adaptation.measures import read_networks
-from asccl.editing.adaptation.samples import FacePatch, place_landmarks, select_samples
+from asccl.editing.adaptation.samples import FacePatch, attach_landmarks, select_samples
 from asccl.editing.cache import KeyedCache
 from asccl.editing.frames import EditFrames, ObservedFace, read_emotions
 from asccl.editing.models import Models
@@ -29,7 +29,7 @@ from asccl.video import Limits, draw_badge, read_frame_at, sample_frames
 
 SAMPLED_FRAMES = 16  # of a file
 STRENGTH_SAMPLES = 4  # of the sampled frames that show the face
-ADAPTATION_SAMPLES = 3  # likewise, rendered by an adaptation
+PREVIEW_ADAPTATION_SAMPLES = 3  # likewise, rendered by an adaptation
 KEPT_MOMENTS = 2  # of a file, so that another emotion or intensity at the same moment need not detect the face again
 
 
@@ -154,8 +154,10 @@ class PreviewSession:
         samples = tuple(FaceSample(t, image, landmarks) for t, (image, landmarks) in enumerate(pairs))
         spread = np.unique(np.linspace(0, len(samples) - 1, STRENGTH_SAMPLES).round().astype(int))
         warp = WarpRenderer(models.head, observer.appearance())
-        patches = [place_landmarks(FacePatch.cut(s.t, s.image, s.landmarks), s.landmarks) for s in samples]
-        adaptation_samples = tuple(select_samples(patches, frames.motion, models.head.names, ADAPTATION_SAMPLES))
+        patches = [attach_landmarks(FacePatch.cut(s.t, s.image, s.landmarks), s.landmarks) for s in samples]
+        adaptation_samples = tuple(
+            select_samples(patches, frames.motion, models.head.names, PREVIEW_ADAPTATION_SAMPLES)
+        )
         strength_samples = tuple(samples[t] for t in spread)
         readings = read_emotions(samples)
         observed = ObservedFace(frames.motion, samples, strength_samples, warp, readings, adaptation_samples)

@@ -16,7 +16,7 @@ from asccl.face.tracker import EmbedFunction
 from asccl.nets import icface_settings
 from asccl.renderers.neural.checkpoint import CONDITIONS_VERSION, DISCRIMINATOR_KIND, RENDERER_KIND, RendererMetadata
 
-MIN_IDENTITY_COSINE = 0.5  # of the embeddings of two clips from which they show one person (checkpoints/README.md)
+MIN_PERSON_COSINE = 0.5  # of the embeddings of two clips from which they show one person (checkpoints/README.md)
 RENDERERS_FOLDER = "renderers"  # in each folder of weights
 # kinds of files that may lie in it beside the renderers of people
 OTHER_KINDS = (DISCRIMINATOR_KIND, icface_settings.ICFACE_KIND, icface_settings.DISCRIMINATOR_KIND)
@@ -35,7 +35,7 @@ class RendererSelection(NamedTuple):
     report: dict[str, Any]
 
 
-def read_metadata(path: Path) -> RendererMetadata:
+def read_renderer_metadata(path: Path) -> RendererMetadata:
     """Read and check the metadata of a renderer's file. Raises InputError where it cannot be used."""
     if not path.is_file():
         raise InputError(f"there is no renderer {path}", REMEDY)
@@ -83,12 +83,12 @@ def select_renderer(embedding: np.ndarray | None, requested: Path | None = None)
     cosines, skipped = {}, []
     for path in files:
         try:
-            cosines[path] = read_metadata(path).identity_cosine(embedding)
+            cosines[path] = read_renderer_metadata(path).identity_cosine(embedding)
         except InputError as error:
             skipped.append(str(error).replace(str(path), path.name))  # reports must not contain local folders
     best = max(cosines, key=cosines.__getitem__, default=None)
     cosine = None if best is None else cosines[best]
-    if best is not None and cosine is not None and cosine >= MIN_IDENTITY_COSINE:
+    if best is not None and cosine is not None and cosine >= MIN_PERSON_COSINE:
         report = _report("neural", best, cosine, "it was trained on this person")
     else:
         best, report = None, _warp(f"none of {len(files)} renderers was trained on this person", cosine)
@@ -130,17 +130,17 @@ WARP_SELECTION = RendererSelection(None, _report("warp", None, None, "the genera
 
 
 def _check_requested(embedding: np.ndarray | None, file: Path) -> RendererSelection:
-    metadata = read_metadata(file)
+    metadata = read_renderer_metadata(file)
     if embedding is None:
         raise InputError(
             f"no frame shows clearly whether {file.name} was trained on this person",
             "give a video that shows the face clearly, or leave the renderer out",
         )
     cosine = metadata.identity_cosine(embedding)
-    if cosine < MIN_IDENTITY_COSINE:
+    if cosine < MIN_PERSON_COSINE:
         raise InputError(
             f"{file.name} was trained on another person "
-            f"(identity cosine {cosine:.2f}, at least {MIN_IDENTITY_COSINE} is required)",
+            f"(identity cosine {cosine:.2f}, at least {MIN_PERSON_COSINE} is required)",
             "give the renderer of this person, or leave it out",
         )
     return RendererSelection(file, _report("neural", file, cosine, "it was requested, and was trained on this person"))
@@ -149,5 +149,5 @@ def _check_requested(embedding: np.ndarray | None, file: Path) -> RendererSelect
 def _is_another_kind(path: Path) -> bool:
     try:
         return tensor_files.read_metadata(path).get("kind") in OTHER_KINDS
-    except WeightsError:  # `read_metadata` raises the better error
+    except WeightsError:  # `read_renderer_metadata` raises the better error
         return False

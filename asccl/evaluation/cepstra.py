@@ -10,7 +10,7 @@ import numpy as np
 from asccl.errors import AscclError
 from asccl.evaluation.sound import Sound
 
-CEPSTRA = 13
+CEPSTRA = 13  # of one step, as SyncNet reads them
 WINDOW_SECONDS = 0.025
 STEPS_PER_FRAME = 4
 PART_STEPS = 1000  # steps that are computed at once

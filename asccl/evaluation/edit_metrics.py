@@ -11,7 +11,7 @@ from asccl.face import mesh
 from asccl.face.crop import arcface_crop, expression_crop
 from asccl.types import EMOTIONS, Image, LazyImage
 
-CLOSED_LIP_GAP = 0.03  # lip opening over eye distance below which lips count as closed
+MAX_CLOSED_LIP_GAP = 0.03  # lip opening over eye distance below which lips count as closed
 MIN_CLOSED_FRAMES = 3  # frames with closed lips from which on their preservation is reported
 MIN_EYE_DISTANCE = 1.0  # pixels; landmarks whose eyes are closer together are not those of a face
 MIN_DEVIATION = 1e-9  # of a curve below which its correlation is undefined
@@ -113,7 +113,7 @@ class EditMetrics:
 
     def _speech_report(self) -> dict[str, Any]:
         gaps = np.array(self._lip_gaps).reshape(-1, 2)
-        source_closed, edited_closed = (gaps < CLOSED_LIP_GAP).T
+        source_closed, edited_closed = (gaps < MAX_CLOSED_LIP_GAP).T
         kept = edited_closed[source_closed].tolist()
         return {
             "lip_gap_correlation": _pearson(gaps[:, 0], gaps[:, 1]),

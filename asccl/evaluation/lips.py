@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asccl.errors import AscclError
-from asccl.evaluation.edit_metrics import CLOSED_LIP_GAP, MIN_CLOSED_FRAMES, lip_distance
+from asccl.evaluation.edit_metrics import MAX_CLOSED_LIP_GAP, MIN_CLOSED_FRAMES, lip_distance
 from asccl.evaluation.measure import ClipMean, ClipPair, MeasureSkippedError, PairChunk, State, clip_state
 from asccl.evaluation.networks import Networks
 from asccl.evaluation.sound import Sound
@@ -127,7 +127,7 @@ class _PhoneGaps:
             first, last = round((phone.start - PHONE_MARGIN) * rate), round((phone.stop + PHONE_MARGIN) * rate)
             part = gaps[max(first, 0) : max(last, 0)]
             if len(part) and np.isfinite(part).all():
-                closed.append(part.min(0) < CLOSED_LIP_GAP)
+                closed.append(part.min(0) < MAX_CLOSED_LIP_GAP)
         if len(closed) < MIN_PHONES:
             raise MeasureSkippedError(f"the sound has {len(closed)} of the phones /p b m/ only")
         generated, real = np.mean(closed, 0)
@@ -180,10 +180,10 @@ def closures_kept(source: np.ndarray, generated: np.ndarray) -> float:
 
     Raises MeasureSkippedError: there are fewer than `MIN_CLOSED_FRAMES` such frames.
     """
-    closed = source < CLOSED_LIP_GAP
+    closed = source < MAX_CLOSED_LIP_GAP
     if closed.sum() < MIN_CLOSED_FRAMES:
         raise MeasureSkippedError(f"the lips of the source are closed in {int(closed.sum())} frames only")
-    return float((generated[closed] < CLOSED_LIP_GAP).mean())
+    return float((generated[closed] < MAX_CLOSED_LIP_GAP).mean())
 
 
 def mouth_width(landmarks: np.ndarray) -> np.ndarray:

@@ -9,11 +9,10 @@ import numpy as np
 
 from asccl.evaluation.measure import ClipMean, ClipPair, MeasureSkippedError, PairChunk, State, clip_state
 from asccl.evaluation.networks import Networks
-from asccl.face.crop import arcface_matrix, fit_similarity, warp_crop
+from asccl.face.crop import CROP_SIZE, arcface_matrix, fit_similarity, warp_crop
 from asccl.face.mesh import ARCFACE_TEMPLATE, arcface_points
 from asccl.types import Image
 
-CROP_SIZE = 112  # pixels, an ArcFace crop
 MOUTH_TOP = 76  # rows of the crop from which on it shows the mouth and the chin
 MOUTH_COLUMNS = slice(28, 84)
 MIN_FLOW = 1e-3  # mean squared pixels per frame below which the source's mouth does not move

@@ -22,7 +22,7 @@ from asccl.face import mesh
 from asccl.face.crop import warp_crop
 from asccl.types import Image
 
-RULE = "the frame in which the lips of the source are open widest, and the middle frame of the reference"
+MOMENT_RULE = "the frame in which the lips of the source are open widest, and the middle frame of the reference"
 CROP_FACTOR = 1.5  # side of the square over the larger side of the box around the landmarks
 PICTURE_SIDE = 160  # pixels
 JPEG_QUALITY = 88

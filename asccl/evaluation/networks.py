@@ -1,4 +1,4 @@
-"""The networks that measures share. `asccl.zoo.load_networks` fills them in; a measure never loads from the network."""
+"""The networks that measures share. `asccl.zoo.load_evaluation_networks` loads them; a measure never goes online."""
 
 from __future__ import annotations
 

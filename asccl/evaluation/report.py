@@ -18,7 +18,7 @@ from typing import Any
 from asccl.errors import InputError
 from asccl.evaluation.manifest import LeftOut
 from asccl.evaluation.measure import Measure
-from asccl.evaluation.moment import RULE
+from asccl.evaluation.moment import MOMENT_RULE
 from asccl.evaluation.scores import AVERAGE, POOLED, Summary, interval_record
 from asccl.evaluation.statistics import CONFIDENCE
 from asccl.files import write_atomic
@@ -88,7 +88,7 @@ def build_report(
         "intervals": f"{CONFIDENCE:.0%} bootstrap over clips, those of one source together, {draws} draws (fewer for a "
         "Frechet distance)",
         "groups": f"{POOLED}: states of all clips merged; {AVERAGE}: mean of the emotions",
-        "moment": RULE,
+        "moment": MOMENT_RULE,
         "clips": _count_clips(summary),
     }
     return Report(

@@ -23,7 +23,7 @@ DEFAULT_PACK = "buffalo_l"
 ROOT = Path("~/.insightface")
 DETECTION_SIDE = 640  # pixels of the detector's input
 MIN_CONFIDENCE = 0.5
-EYES = (0, 1)  # of the detector's five points
+EYE_POINTS = (0, 1)  # of the detector's five points
 TERMS = "InsightFace's model packs are for non-commercial research only"
 
 
@@ -102,6 +102,6 @@ class InsightFaceDetector(Detector):
 
 def _window(box: np.ndarray, points: np.ndarray) -> Window:
     x0, y0, x1, y1 = box[:4]
-    right, left = points[list(EYES)]
+    right, left = points[list(EYE_POINTS)]
     angle = float(np.arctan2(left[1] - right[1], left[0] - right[0]))
     return Window(float(x0 + x1) / 2, float(y0 + y1) / 2, WINDOW_MARGIN * float(max(x1 - x0, y1 - y0)), angle)

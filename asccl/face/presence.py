@@ -13,6 +13,7 @@ from asccl.face.easing import smoothstep
 from asccl.face.mesh import FACE_OVAL
 from asccl.face.occlusion import MAX_UNCOVERED_FRACTION, MIN_COVERED_FRACTION
 from asccl.face.smooth import MAX_GAP
+from asccl.types import DEFAULT_FRAME_RATE
 
 MISSING, CUT_OFF, TURNED, HIDDEN = "missing", "cut off", "turned", "hidden"  # reasons in reports
 # (a, b): an edit has full strength up to a, and none from b on
@@ -21,7 +22,6 @@ OUTSIDE_RANGE = (0.06, 0.14)  # fraction of the oval's area outside the frame
 MIN_FACE_SCORE = 0.5  # confidence of the landmark network
 FADE_DURATION = 1 / 6  # seconds
 MIN_VISIBLE_DURATION = 0.3  # seconds; faces that are visible for a shorter time are not edited
-FALLBACK_RATE = 25.0  # frames per second, for a still
 MIN_HIDDEN_FRAMES = 3
 CUT_THRESHOLD = 0.28  # minimum change of the image at a scene cut; movement changes it by up to 0.15
 CUT_PROMINENCE = 2.5  # minimum change at a cut, over the median of the frames around it; a fast pan stays below
@@ -101,7 +101,7 @@ def compute_presence(evidence: Sequence[Evidence], frame_rate: float) -> Presenc
         (MISSING, missing),
     ):
         reason[mask] = word
-    rate = frame_rate if frame_rate > 0 else FALLBACK_RATE
+    rate = frame_rate if frame_rate > 0 else DEFAULT_FRAME_RATE
     fade_frames, min_visible = max(round(FADE_DURATION * rate), 1), max(round(MIN_VISIBLE_DURATION * rate), 2)
     strength = np.minimum(inside_strength, turn_strength)
     presence = np.zeros(frames)

@@ -9,7 +9,7 @@ import torch
 from asccl.interop.base import ConvertedWeights, StateDict, WeightsMismatchError, match_tensors
 from asccl.nets import ned_renderer
 from asccl.nets.blocks import tensor_shapes
-from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, mean_styles
+from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, sample_mean_styles
 from asccl.types import EMOTIONS
 
 COEFFICIENT_SPACES = {51: "flame", 52: "arkit"}  # by the number of coefficients
@@ -26,7 +26,7 @@ def convert_manipulator(state: StateDict) -> ConvertedWeights:
     del shapes["mean_style"]  # published files have no mean styles
     tensors = match_tensors(state, shapes)
     net.load_state_dict({**tensors, "mean_style": net.mean_style})
-    tensors["mean_style"] = mean_styles(net.mapping_network, sizes.latent)
+    tensors["mean_style"] = sample_mean_styles(net.mapping_network, sizes.latent)
     space = COEFFICIENT_SPACES.get(sizes.coefficients, "unknown")
     return ConvertedWeights(
         tensors,

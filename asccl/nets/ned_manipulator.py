@@ -175,7 +175,7 @@ class Manipulator(PretrainedNetwork):
 
 
 @torch.no_grad()
-def mean_styles(mapping: MappingNetwork, latent: int, emotions: int = len(EMOTIONS)) -> torch.Tensor:
+def sample_mean_styles(mapping: MappingNetwork, latent: int, emotions: int = len(EMOTIONS)) -> torch.Tensor:
     """Average the styles that the mapping network computes from fixed random latents.
 
     Args:

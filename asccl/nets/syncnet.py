@@ -11,10 +11,6 @@ from torch import nn
 
 from asccl.nets.blocks import Freezable
 
-LIP_SIZE = 224  # pixels
-LIP_FRAMES = 5  # of one window
-CEPSTRA = 13
-CEPSTRUM_STEPS = 20  # of one window, 4 per frame
 EMBEDDING_SIZE = 1024
 HIDDEN_SIZE = 512
 

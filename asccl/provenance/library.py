@@ -7,7 +7,7 @@ from typing import Any
 
 from asccl.errors import ProvenanceError
 
-SETTINGS: dict[str, Any] = {
+C2PA_SETTINGS: dict[str, Any] = {
     "verify": {
         "verify_trust": True,
         "verify_after_sign": False,
@@ -55,7 +55,7 @@ def create_context(trust_anchors: str = "") -> Any:
     Raises:
         ProvenanceError: the library cannot be used.
     """
-    settings = SETTINGS | ({"trust": {"user_anchors": trust_anchors}} if trust_anchors else {})
+    settings = C2PA_SETTINGS | ({"trust": {"user_anchors": trust_anchors}} if trust_anchors else {})
     return load_library().Context.from_dict(settings)
 
 

@@ -24,7 +24,7 @@ CITATION = """\
 
 
 @dataclass(frozen=True)
-class Measure:
+class CardMeasure:
     """One number that a script of this project printed.
 
     Attributes:
@@ -72,7 +72,7 @@ class Card:
     consent: str = ""
     copyright: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
-    measures: tuple[Measure, ...] = ()
+    measures: tuple[CardMeasure, ...] = ()
 
 
 def read_card(path: Path) -> Card:
@@ -85,7 +85,7 @@ def read_card(path: Path) -> Card:
     if unknown := sorted(entries.keys() - known):
         raise InputError(f"{path} has the unknown entry {unknown[0]}", f"use {', '.join(sorted(known))}")
     try:
-        measures = tuple(Measure(**{**row, "value": float(row["value"])}) for row in entries.pop("measures", ()))
+        measures = tuple(CardMeasure(**{**row, "value": float(row["value"])}) for row in entries.pop("measures", ()))
         values: dict[str, Any] = {name: tuple(map(str, entries.pop(name, ()))) for name in ("copyright", "tags")}
         values |= {name: str(text).strip() for name, text in entries.items()}
         card = Card(**values, measures=measures)

@@ -85,7 +85,7 @@ def publish(api: HfApi, upload: Upload, tag: str, report: Print) -> str:
     """
     expected = upload.checksums()
     revision = _commit(api, upload, tag, report)
-    compare(api, upload, revision, expected)
+    verify_upload(api, upload, revision, expected)
     report(f"{upload.repo}: downloaded again at {revision[:12]}, {len(expected)} files with the same sha256")
     create_tag(api, upload, tag, revision)
     report(f"{upload.repo}: tagged {tag}")
@@ -133,7 +133,7 @@ def create_repository(api: HfApi, upload: Upload, report: Print) -> None:
         report(f"{upload.repo}: exists, gets a new commit")
 
 
-def compare(api: HfApi, upload: Upload, revision: str, expected: Mapping[str, str]) -> None:
+def verify_upload(api: HfApi, upload: Upload, revision: str, expected: Mapping[str, str]) -> None:
     """Download every file of a commit into an empty cache and compare it with what was uploaded.
 
     Args:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from asccl.study.tables import best_interval, format_interval, format_rates, table_rows
+from asccl.study.tables import best_interval, format_rate_interval, format_rates, table_rows
 
 HEADER_HEIGHT, ROW_HEIGHT = 78, 26  # pixels
 COLOUR = "#d06a35"
@@ -89,7 +89,7 @@ def _draw_row(label: str, row: dict[str, Any], y: int, layout: ChartLayout) -> l
         return lines
     low, high = best_interval(row)
     left, right, middle = layout.x(low), layout.x(high), layout.x(row["rate"])
-    numbers = f"{format_rates(row)[0]} {format_interval(row)}"
+    numbers = f"{format_rates(row)[0]} {format_rate_interval(row)}"
     return [
         *lines,
         f'<path d="M{left:.1f} {y}H{right:.1f}" stroke="{COLOUR}" stroke-width="{4 if bold else 2.5}" '

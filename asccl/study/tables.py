@@ -66,7 +66,7 @@ def best_interval(row: dict[str, Any]) -> tuple[float, float]:
     return low, high
 
 
-def format_interval(row: dict[str, Any]) -> str:
+def format_rate_interval(row: dict[str, Any]) -> str:
     """Return the interval of the first method's rate in percent; empty without answers."""
     if row["rate"] is None:
         return ""
@@ -108,7 +108,7 @@ def _markdown_table(results: dict[str, Any], summary: dict[str, Any], first: str
         cells = []
         for question in results["questions"]:
             row = by_question[question]
-            cells += [*format_rates(row), format_interval(row), str(row["count"])]
+            cells += [*format_rates(row), format_rate_interval(row), str(row["count"])]
         lines.append(f"| {label} | " + " | ".join(cells).replace("*", r"\*") + " |")
     return [*lines, ""]
 
@@ -188,7 +188,7 @@ def _latex_table(results: dict[str, Any], summary: str, first: str, second: str)
         cells = [_escape_latex(label)]
         for question in questions:
             one, two = (_escape_latex(rate).replace("*", "$^*$") for rate in format_rates(by_question[question]))
-            interval = format_interval(by_question[question])
+            interval = format_rate_interval(by_question[question])
             cells += [one + (rf" {{\scriptsize {interval}}}" if interval else ""), two]
         lines.append(" & ".join(cells) + r" \\")
     caption = _escape_latex(CAPTION).replace("*", "$^*$", 1)

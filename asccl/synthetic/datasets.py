@@ -22,7 +22,7 @@ from asccl.synthetic.speech import talking_track
 from asccl.types import EMOTIONS, Image
 
 FRAME_SIDE = 256  # pixels of the frame in which a camera is sampled, before the crop
-CROP_SIDE_CM = 20  # approximate side of an ArcFace crop
+ARCFACE_SIDE_CM = 20  # approximate side of an ArcFace crop
 FRAME_SPACING = 5  # frames of the words between two frames of a speaker
 MAX_CACHED_SPEAKERS = 32
 
@@ -153,7 +153,7 @@ class SyntheticPairs:
         if number not in self._speakers:
             rng = np.random.default_rng((self.seed, number, 0, 2))
             speech = talking_track(rng, FRAME_SPACING * self.frames_per_person, self.head)[::FRAME_SPACING]
-            renderer = HeadRenderer(self.person(number), self.head, self.size / CROP_SIDE_CM)
+            renderer = HeadRenderer(self.person(number), self.head, self.size / ARCFACE_SIDE_CM)
             self._speakers[number] = (renderer, speech)
             if len(self._speakers) > MAX_CACHED_SPEAKERS:
                 self._speakers.popitem(last=False)

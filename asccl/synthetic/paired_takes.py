@@ -10,7 +10,7 @@ import numpy as np
 from asccl.face.crop import CROP_SIZE
 from asccl.morphable.anny_head import AnnyHead, load_anny_head
 from asccl.synthetic.camera import Camera
-from asccl.synthetic.datasets import CROP_SIDE_CM, FRAME_SIDE, sample_emotion_pair
+from asccl.synthetic.datasets import ARCFACE_SIDE_CM, FRAME_SIDE, sample_emotion_pair
 from asccl.synthetic.degradation import CameraDegradation
 from asccl.synthetic.emotions import apply_emotion, sample_style
 from asccl.synthetic.head_renderer import HeadRenderer
@@ -77,7 +77,7 @@ class SyntheticTakes:
         if not 0 <= index < self.count:
             raise IndexError(f"item {index} of {self.count}")
         rng = np.random.default_rng((self.seed, index, 4))
-        renderer = HeadRenderer(SyntheticPerson.sample(rng, self.head), self.head, self.size / CROP_SIDE_CM)
+        renderer = HeadRenderer(SyntheticPerson.sample(rng, self.head), self.head, self.size / ARCFACE_SIDE_CM)
         camera, degrade = Camera.sample(rng, FRAME_SIDE), CameraDegradation.sample(rng)
         emotions = sample_emotion_pair(rng)
         speech = talking_track(rng, FRAME_SPACING * self.frames, self.head)[::FRAME_SPACING]

@@ -13,7 +13,7 @@ import numpy as np
 from asccl.face import mesh
 from asccl.types import Image
 
-Colour = tuple[int, int, int]
+ByteColour = tuple[int, int, int]
 SUBPIXEL_BITS = 4  # of the coordinates that OpenCV draws
 LENS_DISTANCE = 0.2  # eye distances from the lids to a lens
 RIM_POINTS = 64  # corners of a drawn rim
@@ -38,7 +38,7 @@ class GlassesStyle:
     """
 
     rim: float = 0.03
-    colour: Colour = (25, 20, 20)
+    colour: ByteColour = (25, 20, 20)
     half_width: float = 0.29
     half_height: float = 0.22
     squareness: float = 2.4
@@ -98,7 +98,7 @@ def draw_glasses(image: Image, landmarks: np.ndarray, style: GlassesStyle) -> tu
 
 
 def draw_prop(
-    image: Image, kind: str, centre: tuple[float, float], size: float, colour: Colour, angle: float = 0.0
+    image: Image, kind: str, centre: tuple[float, float], size: float, colour: ByteColour, angle: float = 0.0
 ) -> tuple[Image, np.ndarray]:
     """Draw an object.
 
@@ -167,5 +167,5 @@ def _fixed_point(points: np.ndarray) -> np.ndarray:
     return np.round(points[:, :2] * 2**SUBPIXEL_BITS).astype(np.int32)
 
 
-def _blend(image: np.ndarray, colour: Colour, alpha: np.ndarray) -> np.ndarray:
+def _blend(image: np.ndarray, colour: ByteColour, alpha: np.ndarray) -> np.ndarray:
     return image + alpha[..., None] * (np.array(colour, np.float32) - image)

@@ -6,7 +6,6 @@ The server builds the figures. In the browser, plotly.js from the Python package
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -17,13 +16,12 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from asccl.analysis import plots, populations
+from asccl.analysis.export import LabelledResults
 from asccl.analysis.result import CorrelationResult
 from asccl.analysis.statistics import MEASURES
 from asccl.metric.statistics import PAIR_KINDS
 from asccl.ui.components import Value, html_widget, read_script, shrink, to_data_url
 from asccl.ui.messages import format_seconds
-
-LabelledResults = Sequence[tuple[str, CorrelationResult]]
 
 THUMBNAIL_SIDE = 132  # pixels
 FACE_MAPS = {"corresponding": "Similarity", "daas": "DAAS weight"}

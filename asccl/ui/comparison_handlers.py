@@ -17,17 +17,17 @@ import gradio as gr
 
 from asccl.analysis.clip_pairs import pair_clips, parse_clip_name
 from asccl.analysis.correlation import AnalysisSettings, MomentAnalyzer, analyze, check_same_kind
-from asccl.analysis.export import frames_csv, similarity_csv
+from asccl.analysis.export import LabelledResults, frames_csv, similarity_csv
 from asccl.errors import InputError, SettingError
 from asccl.progress import Progress, overall_progress
-from asccl.ui.charts import LabelledResults, charts_value, emotion_charts_value, face_map_value
+from asccl.ui.charts import charts_value, emotion_charts_value, face_map_value
 from asccl.ui.components import Value, comparison_value, note_line, progress_line, status_line
 from asccl.ui.file_box import file_value
 from asccl.ui.hub_weights import check_metric
 from asccl.ui.job_runner import JobRunner
 from asccl.ui.jobs import Job, JobProgress, JobWork
 from asccl.ui.limits import check_media, check_upload
-from asccl.ui.messages import describe_media, error_message, format_seconds
+from asccl.ui.messages import error_message, format_media, format_seconds
 from asccl.ui.places import Caller, Places
 from asccl.video.limits import Limits
 from asccl.video.reader import Reader, probe
@@ -82,7 +82,7 @@ class ComparisonHandlers:
             check_media(info, self.limits)
             with Reader(info.path, self.limits) as reader:
                 image = next(iter(reader)).image
-            return file_value(image, info.path, describe_media(info), playable=not info.is_still)
+            return file_value(image, info.path, format_media(info), playable=not info.is_still)
 
         try:
             return await self.inspections.run(Caller.of(page), look), ""

@@ -26,13 +26,13 @@ from asccl.ui.messages import CANCELLED
 from asccl.video.limits import Limits
 from asccl.zoo import DEFAULT_METRIC
 
-PAIRINGS = {
+PAIRING_LABELS = {
     "auto": "Choose for me",
     "time": "An edit of the source",
     "sound": "Another take, by sound",
     "mouth": "Another take, by mouth",
 }
-ALIGNMENTS = {
+ALIGNMENT_LABELS = {
     "auto": "Choose for me",
     "place": "Crop at the same place",
     "landmarks": "Rotate into the source's pose",
@@ -138,7 +138,7 @@ def _status() -> dict[str, Any]:
 
 def _comparison_controls() -> dict[str, Any]:
     pairing = gr.Radio(
-        [(label, name) for name, label in PAIRINGS.items()],
+        [(label, name) for name, label in PAIRING_LABELS.items()],
         value="auto",
         label="What the second one is",
         elem_id="pairing",
@@ -156,7 +156,7 @@ def _comparison_controls() -> dict[str, Any]:
             elem_id="stride",
         )
         alignment = gr.Radio(
-            [(label, name) for name, label in ALIGNMENTS.items()],
+            [(label, name) for name, label in ALIGNMENT_LABELS.items()],
             value="auto",
             label="How the faces are aligned",
             elem_id="c-alignment",

@@ -25,7 +25,7 @@ from asccl.ui.file_box import file_value
 from asccl.ui.job_runner import JobRunner, ReplacedError
 from asccl.ui.jobs import Job, JobProgress, JobWork
 from asccl.ui.limits import check_media, check_upload
-from asccl.ui.messages import describe_media, error_message, still_suffix
+from asccl.ui.messages import error_message, format_media, still_suffix
 from asccl.ui.places import Caller, Places
 from asccl.ui.result_widgets import result_value
 from asccl.ui.setting_arguments import takes_settings
@@ -84,7 +84,7 @@ class EditHandlers:
         except Exception as error:
             yield (*no_file, status_line("failed", error_message(error)))
             return
-        card = file_value(faces[0].thumbnail, info.path, describe_media(info), playable=not info.is_still)
+        card = file_value(faces[0].thumbnail, info.path, format_media(info), playable=not info.is_still)
         yield (card, *face_gallery(faces), *time_sliders(info), status_line("idle", ""))
 
     async def open_reference(self, reference: str | None, emotion: str, page: gr.Request) -> tuple[Any, Any, str]:
@@ -104,7 +104,7 @@ class EditHandlers:
             info, faces = await self._inspect(reference, "reference", page)
         except Exception as error:
             return None, gr.skip(), status_line("failed", error_message(error))
-        card = file_value(faces[0].thumbnail, info.path, describe_media(info), playable=not info.is_still)
+        card = file_value(faces[0].thumbnail, info.path, format_media(info), playable=not info.is_still)
         return card, FROM_REFERENCE, status_line("idle", "")
 
     @takes_settings(EditSettings)

@@ -29,7 +29,7 @@ def capitalize(text: str) -> str:
     return text if "." in text.split(" ")[0] else text[:1].upper() + text[1:]
 
 
-def describe_media(info: MediaInfo) -> str:
+def format_media(info: MediaInfo) -> str:
     """Describe duration, size, frame rate and sound of a file in a few words."""
     size = f"{info.width} × {info.height}"
     if info.is_still:

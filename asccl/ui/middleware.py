@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asccl.ui.listeners import Listeners
 from asccl.web.bodies import BodyTooLargeError, LimitedBody, refuse
-from asccl.web.hosts import HOSTS_VARIABLE, is_trusted_host
+from asccl.web.hosts import HOSTS_VARIABLE, SPACE_ORIGINS, is_space, is_trusted_host
 from asccl.web.rate_limiter import RateLimiter
 from asccl.web.responses import SecuredResponse
 
@@ -34,7 +33,6 @@ PAGE_COST = 8  # requests
 LISTEN_PATHS = ("/gradio_api/queue/data", "/gradio_api/call/")  # wait for its messages
 NO_SESSION = UnexpectedErrorMessage(message="there are no messages for this page", session_not_found=True)
 STUDY_PATH = "/study"  # has middleware of its own, with the study's limits and headers
-SPACE_ORIGINS = "https://huggingface.co https://*.hf.space"
 # Gradio's page has inline scripts and builds the functions of `js=` at run time
 CONTENT_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -52,11 +50,6 @@ def security_headers() -> dict[str, str]:
         "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
     }
     return headers if is_space() else {**headers, "X-Frame-Options": "SAMEORIGIN"}
-
-
-def is_space() -> bool:
-    """Return whether the program runs as a Hugging Face Space."""
-    return "SPACE_ID" in os.environ
 
 
 class AppMiddleware:

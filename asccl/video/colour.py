@@ -40,7 +40,7 @@ Planes = tuple[np.ndarray, np.ndarray, np.ndarray]  # luma (h, w), Cb and Cr (h 
 
 
 @dataclass(frozen=True)
-class Colour:
+class ColourTags:
     """Colour tags as numbers of ISO/IEC 23091-2; none of them is UNSPECIFIED."""
 
     matrix: int = BT709
@@ -52,15 +52,15 @@ class Colour:
         """Whether the colours are HDR or wide gamut and must be mapped to BT.709."""
         return self.transfer in (PQ, HLG) or self.primaries == BT2020
 
-    def encodable(self) -> Colour:
+    def encodable(self) -> ColourTags:
         """The tags of frames that were decoded from these colours and are encoded again as 8-bit SDR."""
-        return Colour() if self.needs_mapping or self.matrix not in LUMA_WEIGHTS else self
+        return ColourTags() if self.needs_mapping or self.matrix not in LUMA_WEIGHTS else self
 
 
-def read_colour(codec: Any) -> Colour:
+def read_colour(codec: Any) -> ColourTags:
     """Read the tags of a video codec context; missing ones are derived as players do (from size, then from matrix)."""
     if codec.format is not None and (codec.format.is_rgb or len(codec.format.components) < 3):
-        return Colour()
+        return ColourTags()
     matrix = codec.colorspace
     if matrix not in SWSCALE_MATRIX:
         matrix = BT709 if codec.height > 576 or codec.width >= 1280 else BT601
@@ -68,13 +68,13 @@ def read_colour(codec: Any) -> Colour:
     primaries = default_primaries if codec.color_primaries in (0, UNSPECIFIED) else codec.color_primaries
     default_transfer = BT601 if matrix in (BT470BG, BT601) else BT709
     transfer = default_transfer if codec.color_trc in (0, UNSPECIFIED) else codec.color_trc
-    return Colour(matrix, primaries, transfer)
+    return ColourTags(matrix, primaries, transfer)
 
 
 class Decoder:
     """Convert frames to (H, W, 3) uint8 RGB, alpha flattened over black. Use one decoder per thread."""
 
-    def __init__(self, colour: Colour):
+    def __init__(self, colour: ColourTags):
         self.colour = colour
         self._reformatter = VideoReformatter()
 
@@ -136,7 +136,7 @@ def flatten_alpha(rgba: np.ndarray) -> Image:
     return cv2.multiply(np.ascontiguousarray(rgba[..., :3]), alpha, scale=1 / 255)
 
 
-def to_yuv420_frame(image: Image, colour: Colour) -> av.VideoFrame:
+def to_yuv420_frame(image: Image, colour: ColourTags) -> av.VideoFrame:
     """Convert (H, W, 3) uint8 RGB of even size to a limited-range yuv420p frame with the tags of `colour`."""
     frame = blank_yuv420_frame(image.shape[1], image.shape[0], colour)
     for plane, values in zip(view_planes(frame), rgb_to_planes(image, colour.matrix), strict=True):
@@ -144,7 +144,7 @@ def to_yuv420_frame(image: Image, colour: Colour) -> av.VideoFrame:
     return frame
 
 
-def blank_yuv420_frame(width: int, height: int, colour: Colour) -> av.VideoFrame:
+def blank_yuv420_frame(width: int, height: int, colour: ColourTags) -> av.VideoFrame:
     """Allocate a limited-range yuv420p frame with undefined pixels.
 
     Args:
@@ -224,7 +224,7 @@ def _ycbcr_to_rgb(matrix: int, full_range: bool) -> np.ndarray:
 
 
 @lru_cache
-def _hdr_table(colour: Colour) -> ImageFilter.Color3DLUT:
+def _hdr_table(colour: ColourTags) -> ImageFilter.Color3DLUT:
     """Table from non-linear HDR or wide-gamut RGB to BT.709, with highlights compressed above the knee."""
     axis = np.linspace(0, 1, LUT_SIZE)
     blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")

@@ -23,7 +23,8 @@ FORMATS = (
     "nut,mxf,dv,rm,wtv,yuv4mpegpipe,mjpeg,aac,mp3,wav,flac"
 )
 NOT_A_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
-# PyAV 19 dropped this option: it decodes metadata with "surrogateescape", and `read_metadata` replaces invalid bytes.
+# PyAV 19 dropped this option: it decodes metadata with "surrogateescape"; `read_container_metadata` replaces invalid
+# bytes.
 METADATA_OPTIONS: Any = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
 
@@ -75,7 +76,7 @@ def codec_name(stream: Any) -> str:
     return "unknown" if codec is None else str(codec.codec.canonical_name)
 
 
-def read_metadata(item: Any) -> dict[str, str]:
+def read_container_metadata(item: Any) -> dict[str, str]:
     """Metadata of a container or stream, with U+FFFD in place of bytes that are not UTF-8."""
     return {_replace_invalid(key): _replace_invalid(value) for key, value in item.metadata.items()}
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from asccl.types import Image, LazyImage, as_image
 from asccl.video.colour import (
-    Colour,
+    ColourTags,
     Planes,
     blank_yuv420_frame,
     planes_to_rgb,
@@ -139,7 +139,7 @@ def overlay_patch(image: LazyImage, x: int, y: int, pixels: Image) -> LazyImage:
     return copy
 
 
-def to_video_frame(image: LazyImage, colour: Colour) -> av.VideoFrame:
+def to_video_frame(image: LazyImage, colour: ColourTags) -> av.VideoFrame:
     """Convert an image to a limited-range yuv420p frame with the tags of `colour`.
 
     An odd width or height grows by a copy of the last pixel. An image that was decoded in the matrix of `colour` keeps

@@ -11,7 +11,7 @@ from typing import Any
 import av
 import numpy as np
 
-from asccl.video.container import codec_name, open_trial_output, read_metadata
+from asccl.video.container import codec_name, open_trial_output, read_container_metadata
 from asccl.video.track_clock import TrackClock
 from asccl.video.waveform import SampleDecoder
 
@@ -58,7 +58,7 @@ def describe_track(stream: Any, action: str, written_as: str | None, reason: str
         written_as: see `TrackReport`.
         reason: see `TrackReport`.
     """
-    language = read_metadata(stream).get("language")
+    language = read_container_metadata(stream).get("language")
     return TrackReport(codec_name(stream), language if language != "und" else None, action, written_as, reason)
 
 
@@ -217,5 +217,5 @@ class EncodedTrack:
 def copy_description(stream: Any, output_stream: Any) -> None:
     """Copy disposition, language and title of a track."""
     output_stream.disposition = stream.disposition
-    metadata = read_metadata(stream)
+    metadata = read_container_metadata(stream)
     output_stream.metadata.update({key: metadata[key] for key in COPIED_METADATA if key in metadata})

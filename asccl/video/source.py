@@ -14,7 +14,7 @@ import av
 import cv2
 
 from asccl.errors import UnreadableError
-from asccl.types import LazyImage, MediaInfo
+from asccl.types import DEFAULT_FRAME_RATE, LazyImage, MediaInfo
 from asccl.video.clock import CHUNK_FORMAT, measure_clock
 from asccl.video.colour import Decoder, read_colour
 from asccl.video.container import NOT_A_VIDEO, open_container
@@ -22,7 +22,6 @@ from asccl.video.lazy_image import DecodedImage
 from asccl.video.limits import Limits
 from asccl.video.stream_choice import select_film
 
-FALLBACK_RATE = Fraction(25)  # frames per second
 MAX_RATE = 1000  # frames per second; a higher one is an error of the file
 MAX_RATE_ROUNDING = Fraction(1, 1000)  # relative difference of the average of rounded time stamps
 MAX_RATE_FACTOR = 2  # of a stated and the measured rate; beyond it the stated one is that of a clock
@@ -197,7 +196,7 @@ class VideoSource:
         for rate in (average, guessed):
             if rate and 0 < rate <= MAX_RATE:
                 return rate
-        return FALLBACK_RATE
+        return Fraction(DEFAULT_FRAME_RATE)
 
     def _read_stated_duration(self) -> float:
         if self.stream.duration:

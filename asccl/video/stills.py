@@ -27,7 +27,7 @@ from asccl.video.image_file import ANIMATED_FORMATS, decoding_errors, load_image
 from asccl.video.limits import UNLIMITED, Limits
 from asccl.video.still_metadata import StillMetadata, read_comment
 
-STILL_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+STILL_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 MAX_SIDES = {"JPEG": 65_500, "WEBP": 16_383}  # pixels that the encoders accept
 JPEG_QUALITY = WEBP_QUALITY = 95
 ROWS_AT_ONCE = 256  # of a transparent image, so that intermediate results need little memory
@@ -78,7 +78,7 @@ def read_still(path: Path, limits: Limits) -> Image:
 
 def check_still_size(target: Path, info: MediaInfo) -> None:
     """Raise SettingError if the format of a target cannot hold an image of this size."""
-    file_format = STILL_SUFFIXES[target.suffix.lower()]
+    file_format = STILL_FORMATS[target.suffix.lower()]
     if max(info.width, info.height) > MAX_SIDES.get(file_format, max(info.width, info.height)):
         raise SettingError(
             f"{target.name} cannot hold {info.width} x {info.height} pixels: {file_format} has at most "
@@ -116,7 +116,7 @@ class StillWriter:
         self._finish = finish or (lambda _: None)
         self.dropped: tuple[str, ...] = ()
         self._source = source
-        self._format = STILL_SUFFIXES[target.suffix.lower()]
+        self._format = STILL_FORMATS[target.suffix.lower()]
         self._file = AtomicFile(target)
         self._image: Image | None = None
 

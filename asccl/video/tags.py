@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from asccl.errors import UnreadableError
-from asccl.video.container import open_container, read_metadata
+from asccl.video.container import open_container, read_container_metadata
 from asccl.video.limits import UNLIMITED
-from asccl.video.stills import STILL_SUFFIXES, read_still_tags
+from asccl.video.stills import STILL_FORMATS, read_still_tags
 
 CONTAINER_METADATA = {
     "major_brand",
@@ -22,7 +22,11 @@ CONTAINER_METADATA = {
 def inherited_metadata(source: Path) -> dict[str, str]:
     """Metadata of a video that its copy keeps. Raises UnreadableError, LimitError."""
     with open_container(source, UNLIMITED.max_pixels) as container:
-        return {key: value for key, value in read_metadata(container).items() if key.lower() not in CONTAINER_METADATA}
+        return {
+            key: value
+            for key, value in read_container_metadata(container).items()
+            if key.lower() not in CONTAINER_METADATA
+        }
 
 
 def read_tags(path: Path | str) -> dict[str, str]:
@@ -37,8 +41,8 @@ def read_tags(path: Path | str) -> dict[str, str]:
         return tags
     try:
         with open_container(path, UNLIMITED.max_pixels) as container:
-            return {key.lower(): value for key, value in read_metadata(container).items()}
+            return {key.lower(): value for key, value in read_container_metadata(container).items()}
     except UnreadableError:
-        if path.suffix.lower() in STILL_SUFFIXES:
+        if path.suffix.lower() in STILL_FORMATS:
             return {}
         raise

@@ -27,7 +27,7 @@ TRIAL_PACKETS = 4  # first packets of a track that are written for trial
 MAX_TRIAL_SEARCH = 5000  # packets of a file that are read to get them
 MAX_PRIMING = Fraction(3, 20)  # seconds of silence before the time 0 that an encoder puts before a track
 
-Track = CopiedTrack | EncodedTrack | SubtitleTrack
+OutputTrack = CopiedTrack | EncodedTrack | SubtitleTrack
 
 
 class TrackCopier:
@@ -47,7 +47,7 @@ class TrackCopier:
         self._check, self._output = check or (lambda: None), output
         self._span = OutputSpan()
         self._dropped: list[tuple[str, TrackReport]] = []
-        self._tracks: dict[int, Track] = {}
+        self._tracks: dict[int, OutputTrack] = {}
         self._input = open_container(source, UNLIMITED.max_pixels)
         try:
             self._add_tracks(source, for_browsers)

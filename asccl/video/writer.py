@@ -17,18 +17,18 @@ import av
 from asccl.errors import OutputError, SettingError, UnreadableError
 from asccl.files import AtomicFile, join_name
 from asccl.types import Frame, MediaInfo
-from asccl.video.colour import Colour, read_colour
+from asccl.video.colour import ColourTags, read_colour
 from asccl.video.container import open_output
 from asccl.video.lazy_image import to_video_frame
 from asccl.video.limits import UNLIMITED
 from asccl.video.sound import UNSUITABLE_ERRORS, OutputSpan
 from asccl.video.source import VideoSource, read_orientation
-from asccl.video.stills import STILL_SUFFIXES, StillWriter, check_still_size
+from asccl.video.stills import STILL_FORMATS, StillWriter, check_still_size
 from asccl.video.tags import inherited_metadata
 from asccl.video.timestamps import TimestampConverter
 from asccl.video.tracks import TrackCopier
 
-VIDEO_SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
+VIDEO_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
 KEY_FRAME_INTERVAL = 4  # seconds, so that a player can seek
 
 
@@ -96,7 +96,7 @@ class Writer:
             with self._output_errors():
                 self._output = open_output(
                     self._file.temporary_path,
-                    VIDEO_SUFFIXES[target.suffix.lower()],
+                    VIDEO_FORMATS[target.suffix.lower()],
                     {
                         "movflags": "+faststart+use_metadata_tags",
                         "video_track_timescale": str(self._timestamps.time_base.denominator),
@@ -236,7 +236,7 @@ def open_writer(
         OutputError: the file cannot be created.
     """
     target = Path(target)
-    suffixes = STILL_SUFFIXES if info.is_still else VIDEO_SUFFIXES
+    suffixes = STILL_FORMATS if info.is_still else VIDEO_FORMATS
     if target.suffix.lower() not in suffixes:
         kind = "still image" if info.is_still else "video"
         raise SettingError(
@@ -255,12 +255,12 @@ def default_output(info: MediaInfo, suffix: str) -> Path:
 
     Keeps the ending if it is supported. A name that would be too long for a file system is shortened.
     """
-    suffixes = STILL_SUFFIXES if info.is_still else VIDEO_SUFFIXES
+    suffixes = STILL_FORMATS if info.is_still else VIDEO_FORMATS
     ending = info.path.suffix if info.path.suffix.lower() in suffixes else ".png" if info.is_still else ".mp4"
     return info.path.with_name(join_name(info.path.stem, f"{suffix}{ending}"))
 
 
-def _read_colour_and_aspect(path: Path) -> tuple[Colour, Fraction]:
+def _read_colour_and_aspect(path: Path) -> tuple[ColourTags, Fraction]:
     """Output colour tags and aspect ratio (width over height) of an upright pixel; BT.709 and 1 without a video."""
     try:
         with VideoSource(path, UNLIMITED) as source:
@@ -268,5 +268,5 @@ def _read_colour_and_aspect(path: Path) -> tuple[Colour, Fraction]:
             aspect = Fraction(source.stream.codec_context.sample_aspect_ratio or 1)
             is_transposed = aspect != 1 and read_orientation(source.first(source.frames())[1])[0]
     except UnreadableError:
-        return Colour(), Fraction(1)
+        return ColourTags(), Fraction(1)
     return colour, 1 / aspect if is_transposed else aspect

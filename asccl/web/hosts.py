@@ -15,7 +15,13 @@ from urllib.parse import urlsplit
 HOSTS_VARIABLE = "ASCCL_HOSTS"  # further names, separated by commas; "*.example.org" accepts its subdomains, "*" all
 LOOPBACK_NAMES = ("localhost", "testserver")
 PROXY_VARIABLE = "FORWARDED_ALLOW_IPS"  # uvicorn's: proxies whose X-Forwarded-For is believed
+SPACE_ORIGINS = "https://huggingface.co https://*.hf.space"  # show the pages of a Space in a frame
 SPACE_PROXIES = "127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"  # the router of Hugging Face Spaces
+
+
+def is_space() -> bool:
+    """Return whether the program runs as a Hugging Face Space."""
+    return "SPACE_ID" in os.environ
 
 
 def trusted_names(host: str = "", share: bool = False) -> tuple[str, ...]:
@@ -29,7 +35,7 @@ def trusted_names(host: str = "", share: bool = False) -> tuple[str, ...]:
         The names of this machine, those that Hugging Face gives a Space, and those of `ASCCL_HOSTS`.
     """
     names = [*LOOPBACK_NAMES, host, socket.gethostname(), socket.getfqdn(), f"{socket.gethostname()}.local"]
-    names += [os.environ.get("SPACE_HOST", "*.hf.space")] if "SPACE_ID" in os.environ else []
+    names += [os.environ.get("SPACE_HOST", "*.hf.space")] if is_space() else []
     names += ["*.gradio.live"] if share else []
     names += os.environ.get(HOSTS_VARIABLE, "").split(",")
     return tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
@@ -60,4 +66,4 @@ def trust_known_proxies() -> None:
 
     Without this, a client behind a proxy on this machine chooses its own address with every request.
     """
-    os.environ.setdefault(PROXY_VARIABLE, SPACE_PROXIES if "SPACE_ID" in os.environ else "")
+    os.environ.setdefault(PROXY_VARIABLE, SPACE_PROXIES if is_space() else "")

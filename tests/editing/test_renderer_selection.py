@@ -114,7 +114,7 @@ def test_the_report_keeps_its_old_keys_for_one_version(selection):
 
 
 def test_without_a_renderer_of_the_person_frames_are_warped(folder, person):
-    cosine = renderer_selection.MIN_IDENTITY_COSINE - 0.02
+    cosine = renderer_selection.MIN_PERSON_COSINE - 0.02
     write_renderer(folder / "c.safetensors", with_cosine(person, cosine))
     renderer, report = renderer_selection.select_renderer(person)
     assert renderer is None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from media import astronaut
 
-from asccl.evaluation.edit_metrics import CLOSED_LIP_GAP, EditMetrics, lip_distance
+from asccl.evaluation.edit_metrics import MAX_CLOSED_LIP_GAP, EditMetrics, lip_distance
 from asccl.face import mesh
 from asccl.face.landmarker import FaceLandmarker
 from asccl.morphable.anny_head import load_anny_head
@@ -96,7 +96,7 @@ def test_the_probability_of_the_target_emotion_is_reported(report):
 @pytest.mark.parametrize(("edited_gaps", "kept"), [([0.0] * 4, 1.0), ([0.0, 0.0, 0.0, 0.1], 0.75)])
 def test_closed_lips_that_an_edit_opens_are_counted(face, edited_gaps, kept):
     metrics, image = create_metrics(), astronaut()
-    closed = with_lip_gap(face, CLOSED_LIP_GAP / 2)
+    closed = with_lip_gap(face, MAX_CLOSED_LIP_GAP / 2)
     for time, gap in enumerate(edited_gaps):
         metrics.add(time, image, image, closed, with_lip_gap(face, gap))
     metrics.add(9, image, image, with_lip_gap(face, 0.2), closed)

@@ -5,7 +5,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, mean_styles
+from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes, sample_mean_styles
 
 NETS = ("generator", "mapping_network", "style_encoder", "discriminator")
 
@@ -73,9 +73,9 @@ def test_sizes_survive_a_file():
 
 
 def test_mean_styles_are_those_of_the_mapping_network(theirs):
-    styles = mean_styles(theirs.mapping_network, 4)
+    styles = sample_mean_styles(theirs.mapping_network, 4)
     assert styles.shape == (7, 16)
-    assert torch.equal(styles, mean_styles(theirs.mapping_network, 4))
+    assert torch.equal(styles, sample_mean_styles(theirs.mapping_network, 4))
     z = torch.randn(4000, 4, generator=torch.Generator().manual_seed(1))
     other = theirs.mapping_network(z, torch.full((4000,), 5)).mean(0)
     assert (styles[5] - other).abs().max() < 0.1

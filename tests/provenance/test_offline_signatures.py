@@ -104,8 +104,8 @@ def write_remote(source: Path, target: Path, url: str) -> None:
 
 
 def allow(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
-    verify = library.SETTINGS["verify"] | {entry: True}
-    monkeypatch.setattr(library, "SETTINGS", library.SETTINGS | {"verify": verify})
+    verify = library.C2PA_SETTINGS["verify"] | {entry: True}
+    monkeypatch.setattr(library, "C2PA_SETTINGS", library.C2PA_SETTINGS | {"verify": verify})
 
 
 @pytest.mark.parametrize("is_allowed", [False, True])

@@ -16,7 +16,7 @@ from asccl.renderers.warp.displacement import (
     Displacement,
 )
 from asccl.renderers.warp.field import face_size
-from asccl.renderers.warp.lips import CLOSED_LIP_GAP
+from asccl.renderers.warp.lips import MIN_SCALED_LIP_GAP
 
 
 def moved(head, face, **units: float) -> np.ndarray:
@@ -38,7 +38,7 @@ def test_lips_keep_their_gap_times_the_gain(head, face):
     for gain in (1.0, 1.3):
         d = Displacement(head)(motion, replace(motion, coefficients=w, lip_gain=np.array([gain])), 0, landmarks)
         new = gap + (d[lower, :2] - d[upper, :2]) @ axis
-        expected = gap + (gain - 1) * np.clip(gap - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
+        expected = gap + (gain - 1) * np.clip(gap - MIN_SCALED_LIP_GAP * face_size(landmarks), 0, None)
         assert new == pytest.approx(expected, abs=0.02 * face_size(landmarks))
 
 

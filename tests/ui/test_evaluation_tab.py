@@ -8,7 +8,7 @@ import pytest
 from evaluation_reports import clips_of, report_of
 from visitor import Visitor
 
-from asccl.evaluation.moment import RULE
+from asccl.evaluation.moment import MOMENT_RULE
 from asccl.evaluation.registry import MEASURES
 from asccl.ui.evaluation_html import overview_html, report_measures, report_methods, worst_clips_html
 from asccl.ui.evaluation_tab import change_setting, open_report, show_worst_clips
@@ -100,7 +100,7 @@ def test_every_measure_says_what_it_means_in_both_languages():
 
 
 def test_the_moment_of_the_worst_clips_is_said_in_german():
-    assert RULE in read_languages()["de"]
+    assert MOMENT_RULE in read_languages()["de"]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from asccl.types import as_image
 from asccl.video import Reader, draw_badge, open_writer
-from asccl.video.colour import BT709, Colour, planes_to_rgb, view_planes
+from asccl.video.colour import BT709, ColourTags, planes_to_rgb, view_planes
 from asccl.video.lazy_image import DecodedImage, TurnedImage, overlay_patch, to_video_frame
 from tests.video.video_clips import make_clip
 
@@ -46,21 +46,21 @@ def test_patches_lie_over_a_picture_in_order(rows, columns):
 
 def test_what_no_patch_covers_is_encoded_as_it_was_decoded():
     source = decoded()
-    planes = view_planes(to_video_frame(overlay_patch(source, 11, 7, np.full((8, 13, 3), 200, np.uint8)), Colour()))
+    planes = view_planes(to_video_frame(overlay_patch(source, 11, 7, np.full((8, 13, 3), 200, np.uint8)), ColourTags()))
     for step, values, before in zip((1, 2, 2), planes, source.planes, strict=True):
         changed = values != before
         changed[6 // step : 16 // step, 10 // step : 24 // step] = False
         assert not changed.any()
     inside = as_image(
-        DecodedImage(to_video_frame(overlay_patch(source, 11, 7, np.full((8, 13, 3), 200, np.uint8)), Colour()), 1)
+        DecodedImage(to_video_frame(overlay_patch(source, 11, 7, np.full((8, 13, 3), 200, np.uint8)), ColourTags()), 1)
     )
     assert np.abs(inside[8:14, 12:22].astype(int) - 200).max() <= 1
 
 
 def test_another_matrix_is_converted():
     red = np.zeros((48, 64, 3), np.uint8) + np.uint8([200, 30, 40])
-    source = DecodedImage(to_video_frame(red, Colour()), 1)
-    converted = DecodedImage(to_video_frame(source, Colour(BT601, BT601, BT601)), BT601)
+    source = DecodedImage(to_video_frame(red, ColourTags()), 1)
+    converted = DecodedImage(to_video_frame(source, ColourTags(BT601, BT601, BT601)), BT601)
     assert np.abs(as_image(converted).astype(int) - red).max() <= 3
     assert not np.array_equal(converted.planes[0], source.planes[0])
 
@@ -108,7 +108,7 @@ def test_a_badge_changes_its_corner_alone(tmp_path):
         frame = next(iter(reader))
     marked = replace(frame, pixels=draw_badge(frame.pixels))
     np.testing.assert_array_equal(marked.image, draw_badge(frame.image))
-    luma, before = (view_planes(to_video_frame(f.pixels, Colour()))[0] for f in (marked, frame))
+    luma, before = (view_planes(to_video_frame(f.pixels, ColourTags()))[0] for f in (marked, frame))
     assert (luma != before).any()
     assert np.array_equal(luma[:200], before[:200])
 

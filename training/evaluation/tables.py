@@ -25,7 +25,7 @@ from asccl.evaluation.shards import Shard, ShardStore
 from asccl.evaluation.summary import Summarizer, speaker_pools
 from asccl.evaluation.tables import format_tables, report_tables
 from asccl.files import write_atomic
-from asccl.zoo import describe_networks, load_networks
+from asccl.zoo import describe_networks, load_evaluation_networks
 from training.evaluation.methods import METHODS, EditJob, edit_clip, method_files
 from training.evaluation.paper_tables import PAPER_METHODS, TABLE_NUMBERS, compare_with_paper, format_misprints
 from training.preprocess.workers import JobResult, run_in_processes, run_on_ray, run_serially
@@ -109,7 +109,7 @@ class Toolbox:
 @cache
 def load_toolbox(names: tuple[str, ...]) -> Toolbox:
     """Load networks and build measures, once in a process. Raises WeightsError."""
-    networks = load_networks()
+    networks = load_evaluation_networks()
     measures, missing = build_measures(names or None, networks)
     return Toolbox(measures, missing, describe_networks(networks), FaceStreams())
 

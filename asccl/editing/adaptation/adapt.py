@@ -17,7 +17,7 @@ from asccl.editing.adaptation.measures import (
     AdaptationNetworks,
     EditMeasures,
     FrameMeasures,
-    compare,
+    compare_frames,
     lip_shift,
 )
 from asccl.editing.adaptation.objective import Goal
@@ -98,7 +98,7 @@ class FaceEvaluator:
         self.renders += 1
         measured = self._measure_all(strength, offsets)
         lip_shifts = [lips - calm_lips for (_, lips), (_, calm_lips) in zip(measured, self._calm, strict=True)]
-        return compare([m for m, _ in self._calm], [m for m, _ in measured], np.stack(lip_shifts))
+        return compare_frames([m for m, _ in self._calm], [m for m, _ in measured], np.stack(lip_shifts))
 
     def _measure_all(self, strength: float, offsets: np.ndarray) -> list[tuple[FrameMeasures, np.ndarray]]:
         """Measures and lip shift of every sample in the edit of a strength and of offsets, (52,)."""

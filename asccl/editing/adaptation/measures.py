@@ -138,7 +138,7 @@ class AdaptationNetworks:
 
 
 @cache
-def load_networks() -> AdaptationNetworks:
+def load_adaptation_networks() -> AdaptationNetworks:
     """Load the networks that an adaptation reads, once in a process. Raises WeightsError."""
     expression, mini = zoo.load_expression_net(NETWORK_NAMES[0]).net, zoo.load_mini_expression_net(NETWORK_NAMES[1])
     return AdaptationNetworks(zoo.load_metric(), expression, mini)
@@ -153,13 +153,15 @@ def read_networks(crops: np.ndarray) -> tuple[tuple[np.ndarray, ...], tuple[np.n
     import torch
 
     with torch.inference_mode(), single_thread():
-        readings = [load_networks().read_expression(_to_tensor(crop[None])) for crop in crops]
+        readings = [load_adaptation_networks().read_expression(_to_tensor(crop[None])) for crop in crops]
     features = tuple(np.mean([f[k].numpy() for _, f in readings], axis=0) for k in range(len(NETWORK_NAMES)))
     probabilities = np.mean([logits.softmax(-1)[:, 0].numpy() for logits, _ in readings], axis=0)
     return features, tuple(probabilities)
 
 
-def compare(source: Sequence[FrameMeasures], edited: Sequence[FrameMeasures], lip_shifts: np.ndarray) -> EditMeasures:
+def compare_frames(
+    source: Sequence[FrameMeasures], edited: Sequence[FrameMeasures], lip_shifts: np.ndarray
+) -> EditMeasures:
     """Compare the frames of an edit with those of the source.
 
     Args:

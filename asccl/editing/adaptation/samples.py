@@ -76,7 +76,7 @@ class AdaptationSample:
     landmarks: np.ndarray
 
 
-def place_landmarks(patch: FacePatch, landmarks: np.ndarray) -> AdaptationSample:
+def attach_landmarks(patch: FacePatch, landmarks: np.ndarray) -> AdaptationSample:
     """Attach the landmarks of a frame, (478, 3) pixels, to its patch."""
     moved = landmarks.astype(np.float64, copy=True)
     moved[:, :2] -= patch.offset

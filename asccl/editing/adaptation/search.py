@@ -31,7 +31,7 @@ BOUND_PENALTY = 12.0  # of a cost that exceeds its bound by its own size
 MODEL_MARGIN = 0.97  # share of a bound that the model uses: it is not exact
 MAX_SOLVER_STEPS = 40
 
-Evaluate = Callable[[float, np.ndarray], EditMeasures]
+EditFunction = Callable[[float, np.ndarray], EditMeasures]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Search:
         prices: of a unit of each cost within its bound, by name.
     """
 
-    evaluate: Evaluate
+    evaluate: EditFunction
     directions: Sequence[Direction]
     goal: Goal
     bounds: Mapping[str, float]

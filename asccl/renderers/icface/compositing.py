@@ -15,7 +15,7 @@ TONE_SIGMA = 0.12  # Gaussian: how far the colours along the outline correct tho
 MAX_TONE_SIDE = 128  # pixels of the square in which that correction, which is smooth, is computed
 
 
-def face_mask(landmarks: np.ndarray, crop_matrix: np.ndarray, size: int) -> np.ndarray:
+def soft_face_mask(landmarks: np.ndarray, crop_matrix: np.ndarray, size: int) -> np.ndarray:
     """Draw the soft mask of a face in its square.
 
     Args:

@@ -39,7 +39,7 @@ def face_crop_matrices(motion: Motion, size: int) -> np.ndarray:
     boxes = np.column_stack([(low + high) / 2, np.log(side)])
     for frames in _shots(motion):
         boxes[frames] = gaussian_filter1d(boxes[frames], CROP_SMOOTHING, axis=0, mode="nearest")
-    turns = np.array([np.linalg.matrix_power(QUARTER_TURN, count) for count in range(4)])[quarter_turns(motion)]
+    turns = np.array([np.linalg.matrix_power(QUARTER_TURN, count) for count in range(4)])[shot_quarter_turns(motion)]
     linear = size / np.exp(boxes[:, 2])[:, None, None] * turns
     shift = (size - 1) / 2 - np.einsum("tij,tj->ti", linear, boxes[:, :2])
     return np.concatenate([linear, shift[..., None]], -1)
@@ -49,10 +49,10 @@ def upright_rotations(motion: Motion) -> np.ndarray:
     """Return the rotations of the head (T, 3, 3) within its squares, after their quarter turns."""
     turns = np.tile(np.eye(3), (4, 1, 1))
     turns[:, :2, :2] = [np.linalg.matrix_power(QUARTER_TURN, count) for count in range(4)]
-    return turns[quarter_turns(motion)] @ motion.rotation
+    return turns[shot_quarter_turns(motion)] @ motion.rotation
 
 
-def quarter_turns(motion: Motion) -> np.ndarray:
+def shot_quarter_turns(motion: Motion) -> np.ndarray:
     """Count the quarter turns, counterclockwise, that bring the head closest to upright, (T,); one number per shot."""
     counts = np.zeros(len(motion), int)
     across = motion.rotation[:, 0, 0] + 1j * motion.rotation[:, 1, 0]

@@ -17,7 +17,7 @@ from asccl.nets.icface import Icface
 from asccl.nets.icface_synthesis import ImageChange
 from asccl.renderers.base import FrameToRender
 from asccl.renderers.icface import controls
-from asccl.renderers.icface.compositing import face_mask, match_outline, paste_face
+from asccl.renderers.icface.compositing import match_outline, paste_face, soft_face_mask
 from asccl.renderers.icface.controls import MeasuredControls
 from asccl.renderers.icface.crop import face_crop_matrices
 from asccl.renderers.icface.frame_change import FIELDS, apply_change, between_squares, pixel_square
@@ -219,6 +219,6 @@ class IcfaceSession:
     def _paste(self, frame: FrameToRender, crop: Image, fields: np.ndarray) -> Image:
         matrix = self.plan.crop_matrices[frame.t]
         face, pixels, matrix = draw_face(frame.image, crop, fields, matrix)
-        mask = face_mask(frame.landmarks, matrix, len(face))
+        mask = soft_face_mask(frame.landmarks, matrix, len(face))
         toned = match_outline(face, pixels, mask)
         return paste_face(as_image(frame.image), toned, mask * np.float32(self.plan.opacity[frame.t]), matrix)

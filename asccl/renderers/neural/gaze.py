@@ -11,7 +11,6 @@ from asccl.renderers.neural.head_crop import HeadView
 
 SIDES = ("Right", "Left")  # the person's own, in the order of EYEBALL_REGIONS
 DIRECTIONS = ("In", "Out", "Up", "Down")
-EYES = ((mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS))
 UNIT_PRIOR = 0.02  # weight of the squared units, over the trace of the normal equations
 # height of an eye over its width: the iris is hidden below the first, fully visible above the second
 CLOSED_EYE_ASPECT, OPEN_EYE_ASPECT = 0.12, 0.22
@@ -43,7 +42,7 @@ class GazeEstimator:
             Coefficients with gaze units, (52,) float32; the units of a closed eye are 0.
         """
         out = coefficients.astype(np.float32)
-        parts = zip(self._irises, self._unit_indices, self._iris_displacements, EYES, strict=True)
+        parts = zip(self._irises, self._unit_indices, self._iris_displacements, mesh.EYES_AND_IRISES, strict=True)
         for vertices, unit_index, iris_displacements, (lids, iris) in parts:
             out[unit_index] = 0
             ahead = (rest[vertices] + np.tensordot(out, self._units[:, vertices], 1)).mean(0)

@@ -6,7 +6,7 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.renderers.neural.face_surface import FaceSurface
-from asccl.renderers.warp.lips import CLOSED_LIP_GAP
+from asccl.renderers.warp.lips import MIN_SCALED_LIP_GAP
 
 EYE_DISTANCE_CM = 9.0  # between the outer corners of the eyes
 LIP_FALLOFF = 0.9  # cm, Gaussian: how far a lip correction reaches from the edge of the lip
@@ -68,7 +68,7 @@ def lip_gap_cm(landmarks: np.ndarray, scale: float, rotation: np.ndarray) -> np.
     """
     down = rotation[:2, 1] / max(float(rotation[:2, 1] @ rotation[:2, 1]), 0.1)
     gap = landmarks[list(mesh.LOWER_INNER_LIP), :2] - landmarks[list(mesh.UPPER_INNER_LIP), :2]
-    return np.clip(gap @ down / scale - CLOSED_LIP_GAP * EYE_DISTANCE_CM, 0, None)
+    return np.clip(gap @ down / scale - MIN_SCALED_LIP_GAP * EYE_DISTANCE_CM, 0, None)
 
 
 def _lip_weights(rest: np.ndarray, lip: np.ndarray, side: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from asccl.renderers.warp.brow_hair import LID_MARGIN, brow_axes, hair_margins, 
 from asccl.renderers.warp.field import Box, face_size, sample_cells
 from asccl.types import Image
 
-BROWS = (  # landmarks of the upper and the lower row, outer end first, and of the upper lid below them
+BROWS_AND_LIDS = (  # landmarks of the upper and the lower row, outer end first, and of the upper lid below them
     (mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW, mesh.RIGHT_EYE[15:8:-1]),
     (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW, mesh.LEFT_EYE[15:8:-1]),
 )
@@ -44,7 +44,7 @@ class BrowModel:
 
     def observe(self, image: Image, landmarks: np.ndarray) -> None:
         """Measure the brows in a frame. landmarks: (478, 3) pixels."""
-        margins = [hair_margins(image, landmarks, *rows) for rows in BROWS]
+        margins = [hair_margins(image, landmarks, *rows) for rows in BROWS_AND_LIDS]
         self._margins.append(np.stack(margins))
         self.margins = np.median(self._margins, axis=0) + EDGE_MARGIN
 
@@ -70,7 +70,7 @@ class BrowModel:
         displacement = np.ascontiguousarray(field[..., :2])
         lifts = [
             _BrowLift.of(_BrowShape.of(edited, rows, margins, size), displacement, box.cell, size, weights)
-            for rows, margins in zip(BROWS, self.margins, strict=True)
+            for rows, margins in zip(BROWS_AND_LIDS, self.margins, strict=True)
         ]
         if max(float(np.abs(brow.lift).max()) for brow in lifts) < MIN_LIFT:
             return

@@ -41,9 +41,7 @@ LID_EVENNESS, EVEN_CHANGE = 0.8, 0.15
 LID_SPREAD = 0.3  # cm, Gaussian: how far a correction of one column reaches along the lid
 MIN_CHANGE = 1e-6  # of a coefficient
 
-BROWS = ((mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW), (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW))
 LID_UNITS = ("eyeWideLeft", "eyeWideRight", "eyeBlinkLeft", "eyeBlinkRight")
-EYES = (mesh.RIGHT_EYE, mesh.LEFT_EYE)
 
 
 class Displacement:
@@ -58,10 +56,10 @@ class Displacement:
         for name, axis, gain in UNIT_GAINS:
             for side in ("Left", "Right"):
                 self.expression[head.index[name + side], :, axis] *= gain
-        lids = [((*eye[8:16], eye[0]), eye[8::-1]) for eye in EYES]  # upper and lower, corner to corner
+        lids = [((*eye[8:16], eye[0]), eye[8::-1]) for eye in mesh.EYES]  # upper and lower, corner to corner
         spreads = [(_lid_spread(neutral, *pair), _lid_spread(neutral, *pair[::-1])) for pair in lids]
         self._lid_spreads = [(upper[:, :7], lower[:, :7]) for upper, lower in spreads]
-        for eye, (upper, _) in zip(EYES, spreads, strict=True):
+        for eye, (upper, _) in zip(mesh.EYES, spreads, strict=True):
             for name in LID_UNITS:
                 unit = self.expression[head.index[name], :, 1]
                 unit -= upper[:, 7:] @ unit[[eye[8], eye[0]]]  # the corners of an eye do not move with its lids
@@ -84,9 +82,9 @@ class Displacement:
     def __call__(self, motion: Motion, edited_motion: Motion, t: int, landmarks: np.ndarray) -> np.ndarray:
         """Compute the displacement of the landmarks of one frame.
 
-        At every column of the mouth, the gap of the lips beyond `CLOSED_LIP_GAP` becomes `lip_gain` times as large, by
-        less in a mouth that is wide open, after all columns have closed by the same share, `lip_closing` in the middle.
-        Then the jaw opens it by `lip_parting` in the middle.
+        At every column of the mouth, the gap of the lips beyond `MIN_SCALED_LIP_GAP` becomes `lip_gain` times as large,
+        by less in a mouth that is wide open, after all columns have closed by the same share, `lip_closing` in the
+        middle. Then the jaw opens it by `lip_parting` in the middle.
 
         Args:
             motion: of the source, T frames.
@@ -102,7 +100,7 @@ class Displacement:
         head_displacement = np.einsum("k,knc->nc", change[units].astype(np.float32), self.expression[units])
         d = head_displacement @ (motion.scale[t] * motion.rotation[t]).T
         d *= self._outline
-        for top, low in BROWS:
+        for top, low in mesh.BROW_ROWS:
             top_rows, low_rows = list(top), list(low)
             shared = 0.6 * d[top_rows] + 0.4 * d[low_rows]
             d[top_rows] = BROW_RIGIDITY * shared + (1 - BROW_RIGIDITY) * d[top_rows]
@@ -158,7 +156,7 @@ class Displacement:
 
         The opening changes by nearly the same share all along, or the line of a lid would be wavy.
         """
-        for eye, (spread, lower_spread) in zip(EYES, self._lid_spreads, strict=True):
+        for eye, (spread, lower_spread) in zip(mesh.EYES, self._lid_spreads, strict=True):
             upper, lower = list(eye[9:16]), list(eye[7:0:-1])
             axis = _across_eye(landmarks, eye)
             openings = (landmarks[lower, :2] - landmarks[upper, :2]) @ axis

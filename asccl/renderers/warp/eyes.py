@@ -11,9 +11,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from asccl.face.mesh import EYES_AND_IRISES
 from asccl.renderers.warp.field import Box, face_size
 from asccl.renderers.warp.irises import (
-    EYES,
     LASH_WIDTH,
     MAX_IRIS_RADIUS_RATIO,
     MIN_PIXELS,
@@ -66,7 +66,7 @@ def restore_eyeballs(
     change = float(np.abs(edited_landmarks[:, :2] - landmarks[: len(edited_landmarks), :2]).max())
     share = min(change / (FULL_REMOVAL_CHANGE * size), 1.0)
     source = source if iris_colour is None else source.copy()
-    for lids, iris in EYES:
+    for lids, iris in EYES_AND_IRISES:
         old, new = landmarks[list(lids), :2] - origin, edited_landmarks[list(lids), :2] - origin
         circle = landmarks[list(iris), :2] - origin
         circle = circle[0] + radius_ratio * (circle - circle[0])

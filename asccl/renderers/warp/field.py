@@ -25,7 +25,6 @@ OUTER_RING = LIP_MIDDLE + len(mesh.UPPER_INNER_LIP)
 EXTRA_VERTICES = OUTER_RING + len(mesh.FACE_OVAL) - mesh.NUM_FACE_LANDMARKS
 EXTRA_DEPTH = 9.0  # cm: behind the face
 
-EYES = [list(mesh.RIGHT_EYE), list(mesh.LEFT_EYE)]
 UPPER, LOWER = list(mesh.UPPER_INNER_LIP), list(mesh.LOWER_INNER_LIP)
 
 
@@ -141,7 +140,7 @@ def _close_mesh(face: np.ndarray) -> np.ndarray:
         row = (first, *lip, last)
         for i in range(10):
             extra += [(row[i], row[i + 1], middle[i + 1]), (row[i], middle[i + 1], middle[i])]
-    for k, eye in enumerate((mesh.RIGHT_EYE, mesh.LEFT_EYE)):
+    for k, eye in enumerate(mesh.EYES):
         extra += [(a, b, EYE_CENTRES + k) for a, b in zip(eye, (*eye[1:], eye[0]), strict=True)]
     n = len(mesh.FACE_OVAL)
     for i in range(n):
@@ -163,8 +162,13 @@ def _extend(landmarks: np.ndarray, edited_landmarks: np.ndarray, values: np.ndar
     xy = edited_landmarks[:, :2]
     gap = np.linalg.norm(xy[LOWER] - xy[UPPER], axis=1) / face_size(landmarks)
     closed = (1 - np.clip(gap / OPEN_LIP_GAP, 0, 1))[:, None]  # the inside of an open mouth stays with the skull
-    positions = [xy, [xy[eye].mean(0) for eye in EYES], 0.5 * (xy[UPPER] + xy[LOWER]), _outer_ring(landmarks)]
-    eye_values = [0.5 * values[eye].mean(0) for eye in EYES]
+    positions = [
+        xy,
+        [xy[list(eye)].mean(0) for eye in mesh.EYES],
+        0.5 * (xy[UPPER] + xy[LOWER]),
+        _outer_ring(landmarks),
+    ]
+    eye_values = [0.5 * values[list(eye)].mean(0) for eye in mesh.EYES]
     mouth_values = closed * 0.5 * (values[UPPER] + values[LOWER])
     ring_values = np.zeros((len(mesh.FACE_OVAL), values.shape[1]))
     vertex_values = np.concatenate([values, eye_values, mouth_values, ring_values])

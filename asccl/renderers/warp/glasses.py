@@ -46,7 +46,6 @@ RIM_CLOSING = 7  # pixels of a patch: the inside of the thickest rim
 PADDING = 24  # pixels around a patch, in which the skin still begins to move
 MAX_LOCATION_ERROR = 0.02  # face sizes; nothing moves so close to where glasses lie
 
-EYES = (mesh.RIGHT_EYE, mesh.LEFT_EYE)
 LOWER_RAYS = (np.sin(RAY_ANGLES) > 0.35) & (np.abs(np.cos(RAY_ANGLES)) < 0.94)  # they meet no brow
 RADII = np.linspace(MIN_RIM_RADIUS, MAX_RIM_RADIUS, RADIUS_STEPS)
 
@@ -155,7 +154,7 @@ def limit_brow_displacement(displacement: np.ndarray, weights: np.ndarray) -> np
     displacement: (468, C). weights: (468, 1), of each landmark's displacement, applied later. -> (468, C).
     """
     out = displacement.copy()
-    for top, low in ((mesh.RIGHT_BROW_TOP, mesh.RIGHT_BROW_LOW), (mesh.LEFT_BROW_TOP, mesh.LEFT_BROW_LOW)):
+    for top, low in mesh.BROW_ROWS:
         upper, lower = weights[list(top)], weights[list(low)]
         out[list(top)] *= np.minimum(lower / np.maximum(upper, 1e-3), 1)
     return out
@@ -197,7 +196,7 @@ def line_strength(image: Image, size: float) -> np.ndarray:
 
 def _trace_rims(image: Image, landmarks: np.ndarray) -> tuple[np.ndarray, float]:
     """Radii (2, RAY_COUNT) of thin rims around both eyes in face sizes, and the contrast of the weaker one to skin."""
-    loops = [lens_points(landmarks, eye, RADII) for eye in EYES]
+    loops = [lens_points(landmarks, eye, RADII) for eye in mesh.EYES]
     corners = np.concatenate(loops).reshape(-1, 2)
     x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int) - 9, 0)
     x1, y1 = np.maximum(np.ceil(corners.max(0)).astype(int) + 9, 0)

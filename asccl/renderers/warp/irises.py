@@ -13,7 +13,6 @@ from asccl.face import mesh
 from asccl.renderers.warp.field import face_size
 from asccl.types import Image
 
-EYES = ((mesh.RIGHT_EYE, mesh.RIGHT_IRIS), (mesh.LEFT_EYE, mesh.LEFT_IRIS))
 LASH_WIDTH = 0.016  # face sizes inside the line of the lid that belong to lid and lashes
 MAX_IRIS_RADIUS_RATIO = 0.95  # distance from the centre, over the iris radius, up to which a pixel belongs to the iris
 MIN_PIXELS = 6  # of an iris or eyeball, to be used at all
@@ -44,7 +43,7 @@ class IrisModel:
         colours = []
         size = face_size(landmarks)
         margin = round(0.05 * size)
-        for lids, iris in EYES:
+        for lids, iris in mesh.EYES_AND_IRISES:
             loop = landmarks[list(lids), :2]
             x0, y0 = np.maximum(np.floor(loop.min(0)).astype(int) - margin, 0)
             x1, y1 = np.maximum(np.ceil(loop.max(0)).astype(int) + margin, 0)

@@ -87,11 +87,11 @@ def drop_of(
         return None
     split = row_split(image, landmarks)
     if steady is not None:
-        split = steady.update(split, lip_gap(landmarks))
+        split = steady.update(split, max_lip_gap(landmarks))
     return JawDrop(growth, split)
 
 
-def lip_gap(landmarks: np.ndarray) -> float:
+def max_lip_gap(landmarks: np.ndarray) -> float:
     """Largest gap between the lips, face sizes. landmarks: (478, 3) pixels."""
     upper, lower = landmarks[UPPER, :2], landmarks[LOWER, :2]
     return float(np.linalg.norm(lower - upper, axis=1).max()) / face_size(landmarks)
@@ -112,7 +112,7 @@ def row_split(image: LazyImage, landmarks: np.ndarray) -> np.ndarray:
     gray = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
     x, y = cv2.split(at - np.array([x0, y0], np.float32))
     brightness = cv2.remap(gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    shadow_end = np.interp(lip_gap(landmarks), [NARROW_GAP, WIDE_GAP], [SHADOW_END, FRACTIONS[SPLITS][0]])
+    shadow_end = np.interp(max_lip_gap(landmarks), [NARROW_GAP, WIDE_GAP], [SHADOW_END, FRACTIONS[SPLITS][0]])
     fractions, is_line = _darkest_lines(brightness, float(shadow_end))
     low, high = brightness.min(), brightness.max(0)
     teeth = (high - low + 1) / (high.max() - low + 1)  # of a column, which is dark beside the teeth

@@ -59,7 +59,7 @@ class LensPlane:
         down = down / max(float(np.linalg.norm(down)), 1e-6)
         normal = np.cross(across, down)
         normal = -normal if normal[2] > 0 else normal  # towards the camera
-        eyes = [landmarks[list(eye)].mean(0) for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE)]
+        eyes = [landmarks[list(eye)].mean(0) for eye in mesh.EYES]
         middle = (eyes[0] + eyes[1]) / 2 + LENS_DISTANCE * size * normal
         nose = float((landmarks[list(NOSE_BRIDGE)].mean(0) - middle) @ down / size)
         (right, right_y), (left, left_y) = (

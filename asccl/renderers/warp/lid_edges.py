@@ -12,7 +12,7 @@ import numpy as np
 
 from asccl.face import mesh
 from asccl.renderers.warp.brow_hair import brow_axes
-from asccl.renderers.warp.brows import BROWS
+from asccl.renderers.warp.brows import BROWS_AND_LIDS
 from asccl.renderers.warp.field import INVERSE_LINEAR, Box, face_size, upsample
 
 # face sizes
@@ -24,7 +24,7 @@ LINE_SMOOTHING = 0.04  # standard deviation, along the eye, of the movements of 
 CELLS_PER_FACE_SIZE = 80  # resolution of the correction
 MIN_SHIFT = 0.2  # pixels by which a lid and its brow move against each other, for a correction
 
-LIDS = tuple((eye[8], *eye[9:16], eye[0]) for eye in (mesh.RIGHT_EYE, mesh.LEFT_EYE))
+UPPER_LIDS = tuple((eye[8], *eye[9:16], eye[0]) for eye in mesh.EYES)
 
 
 def carry_lashes(
@@ -41,7 +41,7 @@ def carry_lashes(
     """
     size = face_size(landmarks)
     corner = np.array([box.x0, box.y0], np.float32)
-    for lid, (top, low, _), margins in zip(LIDS, BROWS, hair_margins, strict=True):
+    for lid, (top, low, _), margins in zip(UPPER_LIDS, BROWS_AND_LIDS, hair_margins, strict=True):
         edge, *brow = (edited_landmarks[list(row), :2].astype(np.float32) - corner for row in (lid, top, low))
         hair = brow[1] - size * margins[:, 1:].astype(np.float32) * brow_axes(*brow)[1].astype(np.float32)
         shift = (edited_landmarks[list(lid), :2] - landmarks[list(lid), :2]).astype(np.float32)

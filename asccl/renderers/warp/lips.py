@@ -22,7 +22,7 @@ from asccl.types import Motion
 LIP_FALLOFF = 0.55  # cm, Gaussian: how far a lip correction reaches into the skin beyond the lip
 LIP_REACH = 0.5  # cm from an edge of the lip that count as lip, which keeps its height
 LIP_SPREAD = 0.5  # cm, Gaussian: how far it reaches along the lip
-CLOSED_LIP_GAP = 0.035  # face sizes: lips with a smaller gap count as closed and stay as they are
+MIN_SCALED_LIP_GAP = 0.035  # face sizes: lips with a smaller gap count as closed and stay as they are
 FREE_LIP_GAP, MAX_LIP_GAP = 0.2, 0.45  # face sizes: from the first on a gain opens lips less, at the second no further
 MEETING_GAP = 0.06  # face sizes: lips that a closing leaves closer than that close further
 UPPER_CLOSING_SHARE = 0.75  # of the closing of a grin, which mostly raises the upper lip
@@ -90,7 +90,7 @@ class LipGap:
         gap = (landmarks[LOWER, :2] - landmarks[UPPER, :2]) @ down_axis(motion.rotation[t])
         closing = -np.clip(gap, 0, None) * lip_closing_share(gap, closing_cm * scale)
         closing = _meet(gap, closing, MEETING_GAP * face_size(landmarks))
-        scaled = (gain - 1) * np.clip(gap + closing - CLOSED_LIP_GAP * face_size(landmarks), 0, None)
+        scaled = (gain - 1) * np.clip(gap + closing - MIN_SCALED_LIP_GAP * face_size(landmarks), 0, None)
         room = np.clip((MAX_LIP_GAP - gap.max() / face_size(landmarks)) / (MAX_LIP_GAP - FREE_LIP_GAP), 0, 1)
         growth = room * np.clip(scaled, 0, None) + parting_cm * scale * self._profile
         return GapChange(growth, closing, np.minimum(scaled, 0))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asccl.web.bodies import BodyTooLargeError, LimitedBody, refuse
+from asccl.web.hosts import SPACE_ORIGINS, is_space
 from asccl.web.responses import SecuredResponse
 
 log = logging.getLogger("asccl.study")
 MAX_BODY_BYTES = 64 * 2**10  # of a participant's request
 MAX_UPLOAD_BYTES = 2 * 2**30  # of an administrator's upload
-SPACE_ORIGINS = "https://huggingface.co https://*.hf.space"  # show the pages of a Space in a frame
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
@@ -25,7 +24,7 @@ CONTENT_POLICY = (
 def security_headers() -> dict[str, str]:
     """Return the headers that every page gets."""
     return {
-        "Content-Security-Policy": CONTENT_POLICY + (SPACE_ORIGINS if "SPACE_ID" in os.environ else "'none'"),
+        "Content-Security-Policy": CONTENT_POLICY + (SPACE_ORIGINS if is_space() else "'none'"),
         "Referrer-Policy": "no-referrer",  # the address contains the personal link
         "X-Content-Type-Options": "nosniff",
         "X-Robots-Tag": "noindex",

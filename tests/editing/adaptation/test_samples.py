@@ -9,8 +9,8 @@ from asccl.editing.adaptation.samples import (
     REDUCED_FACE_SIZE,
     AdaptationSample,
     FacePatch,
+    attach_landmarks,
     patch_motion,
-    place_landmarks,
     select_samples,
 )
 from asccl.morphable.anny_head import load_anny_head
@@ -37,7 +37,7 @@ def landmarks(m: Motion, t: int = 0) -> np.ndarray:
 
 def sample(m: Motion, t: int = 0) -> AdaptationSample:
     patch = FacePatch.cut(t, np.zeros((720, 1280, 3), np.uint8), landmarks(m, t))
-    return place_landmarks(patch, landmarks(m, t))
+    return attach_landmarks(patch, landmarks(m, t))
 
 
 def test_a_large_face_is_reduced_to_the_size_that_the_networks_need():

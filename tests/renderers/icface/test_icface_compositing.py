@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from asccl.face import mesh
-from asccl.renderers.icface.compositing import face_mask, match_outline, paste_face
+from asccl.renderers.icface.compositing import match_outline, paste_face, soft_face_mask
 
 SIZE = 64
 SQUARE = np.array([[0.5, 0.0, -20.0], [0.0, 0.5, -10.0]])  # from a frame of 200 x 180 pixels
@@ -23,7 +23,7 @@ def noisy_frame() -> np.ndarray:
 
 
 def test_the_mask_rises_from_the_outline_inwards():
-    mask = face_mask(oval_landmarks(), SQUARE, SIZE)
+    mask = soft_face_mask(oval_landmarks(), SQUARE, SIZE)
     assert mask[32, 32] == 1
     assert mask[32, 8] == 0
     row = mask[32, :33]
@@ -32,12 +32,12 @@ def test_the_mask_rises_from_the_outline_inwards():
 
 
 def test_the_mask_ends_at_the_border_of_the_square():
-    mask = face_mask(oval_landmarks(radius=200.0), SQUARE, SIZE)
+    mask = soft_face_mask(oval_landmarks(radius=200.0), SQUARE, SIZE)
     assert max(mask[0].max(), mask[-1].max(), mask[:, 0].max(), mask[:, -1].max()) == 0
 
 
 def test_nothing_changes_outside_of_the_face():
-    frame, mask = noisy_frame(), face_mask(oval_landmarks(), SQUARE, SIZE)
+    frame, mask = noisy_frame(), soft_face_mask(oval_landmarks(), SQUARE, SIZE)
     out = paste_face(frame, np.zeros((SIZE, SIZE, 3), np.float32), mask, SQUARE)
     rows, columns = np.mgrid[:180, :200]
     outside = np.hypot(columns - 104, rows - 84) > 47
@@ -47,7 +47,7 @@ def test_nothing_changes_outside_of_the_face():
 
 def test_a_face_outside_of_the_frame_leaves_it_as_it_is():
     frame = noisy_frame()
-    mask = face_mask(oval_landmarks(), SQUARE, SIZE)
+    mask = soft_face_mask(oval_landmarks(), SQUARE, SIZE)
     moved = SQUARE.copy()
     moved[:, 2] += 500
     assert paste_face(frame, np.zeros((SIZE, SIZE, 3), np.float32), mask, moved) is frame
@@ -57,14 +57,14 @@ def test_a_face_beyond_the_border_of_the_frame_is_cut():
     frame, centre = noisy_frame(), (190.0, 84.0)
     square = SQUARE.copy()
     square[0, 2] = 32 - 0.5 * centre[0]
-    mask = face_mask(oval_landmarks(centre), square, SIZE)
+    mask = soft_face_mask(oval_landmarks(centre), square, SIZE)
     out = paste_face(frame, np.zeros((SIZE, SIZE, 3), np.float32), mask, square)
     assert out.shape == frame.shape
     assert out[84, 195].max() == 0
 
 
 def test_a_constant_error_of_colour_leaves_no_seam():
-    mask = face_mask(oval_landmarks(), SQUARE, SIZE)
+    mask = soft_face_mask(oval_landmarks(), SQUARE, SIZE)
     source = np.full((SIZE, SIZE, 3), 120, np.uint8)
     toned = match_outline(np.full_like(source, 90), source, mask)
     assert toned[mask > 0] == pytest.approx(120, abs=1)

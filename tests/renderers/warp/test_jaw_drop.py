@@ -13,7 +13,7 @@ from asccl.morphable.anny_head import load_anny_head
 from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.field import Box, FaceField, face_size, upsample
 from asccl.renderers.warp.jaw_drop import FREE_SPLIT_GAP, MAX_SPLIT_CHANGE, JawDrop, SteadySplit, drop_of, row_split
-from asccl.renderers.warp.lips import CLOSED_LIP_GAP
+from asccl.renderers.warp.lips import MIN_SCALED_LIP_GAP
 from asccl.renderers.warp.mouth_corners import close_corners
 from asccl.renderers.warp.teeth import stabilize_teeth
 from asccl.renderers.warp.warping import warp
@@ -66,7 +66,7 @@ def test_closed_lips_part_by_as_much_as_asked():
 @pytest.mark.parametrize(("jaw", "share"), [(0.3, 1.0), (0.7, 0.74)])
 def test_a_mouth_that_is_wide_open_opens_less(jaw, share):
     motion, points = face_motion(jawOpen=jaw)
-    gap = points[14, 1] - points[13, 1] - CLOSED_LIP_GAP * face_size(points)
+    gap = points[14, 1] - points[13, 1] - MIN_SCALED_LIP_GAP * face_size(points)
     growth = Displacement(HEAD).jaw_growth(motion, replace(motion, lip_gain=np.array([1.6])), 0, points)[4]
     assert growth == pytest.approx(share * 0.6 * gap, rel=0.05)
 
