@@ -31,7 +31,7 @@ from asccl.synthetic.person import SyntheticPerson
 from asccl.synthetic.speech import blink_track, gaze_track, viseme_track
 from asccl.types import Image
 from benchmarks.report import print_rows
-from training.assets.make_examples import FRAME_RATE, SOUND_RATE, write_clip
+from training.assets.make_examples import EXAMPLE_SOUND_RATE, FRAME_RATE, write_example
 from training.evaluation.espeak import SpokenText, speak, visemes_of
 
 SENTENCE = "Bob may keep my map by the boat, and mother made a big apple pie."
@@ -78,7 +78,7 @@ def write_clips(folder: Path) -> dict[str, Path]:
     still = np.clip(lips.mean(0) + rest, 0, 1).astype(np.float32)
     speaker, other, actor = (SyntheticPerson.sample(np.random.default_rng(seed), head) for seed in (11, 12, 13))
     sound = _sound(spoken)
-    late = np.roll(sound, round(SOUND_SHIFT * SOUND_RATE))
+    late = np.roll(sound, round(SOUND_SHIFT * EXAMPLE_SOUND_RATE))
 
     def render(person: SyntheticPerson, coefficients: np.ndarray) -> list[Image]:
         cameras = (Camera.from_angles(4 * np.sin(t), 2 * np.cos(t), 0, SIZE) for t in times)
@@ -100,7 +100,7 @@ def write_clips(folder: Path) -> dict[str, Path]:
     paths = {}
     for name, (images, samples) in clips.items():
         paths[name] = folder / f"{name.replace(' ', '-')}.mp4"
-        write_clip(paths[name], images, samples, preset="veryfast")
+        write_example(paths[name], images, samples, preset="veryfast")
     return paths
 
 
@@ -146,8 +146,8 @@ def format_table(table: dict[str, dict[str, float]]) -> str:
 
 def _sound(spoken: SpokenText) -> np.ndarray:
     """The speech after the silence, at the rate of the clips and as long as their frames."""
-    count = round(FRAMES / FRAME_RATE * SOUND_RATE)
-    times = np.arange(count) / SOUND_RATE - SILENCE
+    count = round(FRAMES / FRAME_RATE * EXAMPLE_SOUND_RATE)
+    times = np.arange(count) / EXAMPLE_SOUND_RATE - SILENCE
     return np.interp(times, np.arange(len(spoken.samples)) / spoken.rate, spoken.samples, 0, 0).astype(np.float32)
 
 

@@ -30,10 +30,10 @@ from benchmarks.report import describe_machine
 from training.ablation.icface import load_reader
 from training.ablation.icface_report import METRICS
 from training.ablation.inference import paired_effect
-from training.ablation.report import Metric, format_interval
+from training.ablation.report import Metric, format_effect_interval
 from training.datasets import HELD_OUT_SEED_OFFSET
 from training.datasets.controlled_clips import to_tensor
-from training.datasets.driven_clips import SETTINGS, DrivenClip
+from training.datasets.driven_clips import DRIVEN_SETTINGS, DrivenClip
 from training.datasets.synthetic_controlled import synthetic_driven_clips
 from training.icface_eval import ReadControls, drive, measure_clip, reader, to_images
 
@@ -82,7 +82,7 @@ def measure(files: list[str], arguments: argparse.Namespace, read_controls: Read
         name = Path(file).stem
         generators[name] = partial(drive_as_rendered, net)
         generators[f"{name}, two samplings"] = partial(drive_twice, net)
-    table: Table = {setting: {row: [] for row in generators} for setting in SETTINGS}
+    table: Table = {setting: {row: [] for row in generators} for setting in DRIVEN_SETTINGS}
     face_mesh = FaceMesh()
     for clip in iterate_clips(
         arguments.seeds, arguments.people, arguments.frames, arguments.size, net.settings.pose_limit
@@ -106,7 +106,7 @@ def format_difference(ours: list[dict[str, float]], theirs: list[dict[str, float
     if len(differences) < 2:
         return "undefined"
     effect = paired_effect(differences, comparisons=1)
-    return f"{format_interval(effect, metric.digits)}, p {effect.p:.3f}"
+    return f"{format_effect_interval(effect, metric.digits)}, p {effect.p:.3f}"
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from asccl.types import Image
 from asccl.video import Reader
-from training.assets.make_examples import FRAME_RATE, SOUND_RATE, synthesize_voice, write_clip
+from training.assets.make_examples import EXAMPLE_SOUND_RATE, FRAME_RATE, synthesize_voice, write_example
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.mp4"
 NOISE = 2.0  # standard deviation of the camera noise in levels of 255
@@ -29,8 +29,8 @@ def talking_clip(path: Path, width: int, height: int, seconds: float) -> Path:
     Returns:
         `path`.
     """
-    voice = np.resize(synthesize_voice(), int(seconds * SOUND_RATE))
-    write_clip(path, _frames(width, height, round(seconds * FRAME_RATE)), voice, preset="veryfast")
+    voice = np.resize(synthesize_voice(), int(seconds * EXAMPLE_SOUND_RATE))
+    write_example(path, _frames(width, height, round(seconds * FRAME_RATE)), voice, preset="veryfast")
     return path
 
 

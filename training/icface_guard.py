@@ -7,7 +7,7 @@ from statistics import fmean
 
 import numpy as np
 
-from training.datasets.driven_clips import SETTINGS
+from training.datasets.driven_clips import DRIVEN_SETTINGS
 from training.engine.loop import DivergedError
 
 MAX_PSNR_DROP = 3.0  # dB below the best evaluation of the training; of a moving average; healthy ones lose less than 2
@@ -50,7 +50,7 @@ class DivergenceGuard:
         self.best_contrast = max(self.best_contrast, contrast)
         if step == 0:
             return
-        psnr = fmean(metrics[name] for name in (f"{setting}/psnr" for setting in SETTINGS) if name in metrics)
+        psnr = fmean(metrics[name] for name in (f"{setting}/psnr" for setting in DRIVEN_SETTINGS) if name in metrics)
         if psnr < self.best_psnr - MAX_PSNR_DROP:
             raise DivergedError(
                 f"step {step}: the PSNR on held-out people fell from {self.best_psnr:.1f} to {psnr:.1f} dB", REMEDY

@@ -16,7 +16,7 @@ Windows = SyntheticWindows | RecordedWindows
 
 
 @torch.no_grad()
-def mean_styles(net: Manipulator, data: Windows) -> torch.Tensor:
+def measure_mean_styles(net: Manipulator, data: Windows) -> torch.Tensor:
     """Return the mean style (emotions, S) of the sequences of each emotion; an emotion without any keeps its own."""
     styles: list[list[torch.Tensor]] = [[] for _ in EMOTIONS]
     for coefficients, emotion in data.examples():
@@ -45,7 +45,7 @@ def evaluate_held_out(net: Manipulator, data: Windows, jaw: int) -> dict[str, fl
         "mouth_correlation" of the jaw with the source's; "style_found", the share whose style is nearest to that of the
         target emotion.
     """
-    styles = mean_styles(net, data)
+    styles = measure_mean_styles(net, data)
     values: dict[str, list[torch.Tensor]] = defaultdict(list)
     for source, target, emotion in data.evaluation_pairs():
         x = _to_device(net, source)

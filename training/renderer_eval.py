@@ -17,7 +17,7 @@ from asccl.metric.scc import normalize
 from asccl.nets.ned_renderer import PREVIOUS_FRAMES
 from asccl.zoo import load_backbone
 from training.datasets.portraits import Portrait, RendererWindow
-from training.renderer_step import crop_mouths, render_clip, select_targets
+from training.renderer_step import crop_mouths, generate_clip, select_targets
 
 MAX_PORTRAITS = 8  # in an evaluation
 GRID_ROWS = 6  # at most
@@ -40,7 +40,7 @@ def first_window(portrait: Portrait, max_frames: int, device: torch.device) -> R
 
 def render_window(generator: nn.Module, batch: RendererWindow) -> torch.Tensor:
     """Render the frames of a window of `first_window` from the start of the clip -> faces (N, 3, S, S)."""
-    return render_clip(generator, batch.conditions[0, PREVIOUS_FRAMES:])
+    return generate_clip(generator, batch.conditions[0, PREVIOUS_FRAMES:])
 
 
 def mean_frame(portraits: Sequence[Portrait], max_frames: int = 300) -> torch.Tensor:

@@ -104,7 +104,7 @@ def generate_frames(generator: nn.Module, conditions: torch.Tensor, previous: to
 
 
 @torch.inference_mode()
-def render_clip(generator: nn.Module, conditions: torch.Tensor) -> torch.Tensor:
+def generate_clip(generator: nn.Module, conditions: torch.Tensor) -> torch.Tensor:
     """Render a clip from its start, as in an edit: conditions (N, 10, S, S) -> faces (N, 3, S, S)."""
     repeated = torch.cat([*[conditions[:1]] * PREVIOUS_FRAMES, conditions])
     nothing = conditions.new_full((1, PREVIOUS_FRAMES, 3, *conditions.shape[2:]), -1.0)

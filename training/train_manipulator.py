@@ -32,7 +32,7 @@ from training.engine import loop
 from training.engine.loop import Phase, PhaseResult, linear_decay
 from training.engine.settings import LoopSettings, run_command
 from training.engine.weights import write_weights
-from training.manipulator_eval import Windows, evaluate_held_out, mean_styles
+from training.manipulator_eval import Windows, evaluate_held_out, measure_mean_styles
 from training.manipulator_step import ManipulatorObjective, RenderedASCCLLoss
 
 
@@ -202,7 +202,7 @@ def main(settings: ManipulatorSettings) -> None:
     evaluate = partial(evaluate_held_out, net, held_out, jaw)
     loop.train(accelerator, [objective, discriminator], phases, train_data, settings, evaluate)
     if accelerator.is_main_process:
-        net.mean_style.copy_(mean_styles(net, train_data))
+        net.mean_style.copy_(measure_mean_styles(net, train_data))
         metadata = {"kind": "ned-manipulator", "space": "arkit", "emotions": ",".join(EMOTIONS)}
         write_weights(settings.weights, net.state_dict(), metadata | net.sizes.to_metadata())
 

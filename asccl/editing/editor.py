@@ -1,7 +1,7 @@
 """Edit the emotion of talking faces: what the app, the commands and `import asccl` call.
 
 An edit passes twice over a file: `frames.observe_clip` tracks and fits the face, `plan.plan_edit` decides the edit,
-`render_pass.render_clip` renders and writes it, `report.build_report` describes it. Frames are processed one by one, so
+`render_pass.render_edit` renders and writes it, `report.build_report` describes it. Frames are processed one by one, so
 memory does not grow with the length of the video.
 """
 
@@ -20,7 +20,7 @@ from asccl.editing.models import Models, load_models
 from asccl.editing.plan import is_planned, plan_edit
 from asccl.editing.preview import PreviewSession, fit_sampled_frames, preview_bytes, reference_style
 from asccl.editing.preview_clip import render_preview_clip
-from asccl.editing.render_pass import render_clip
+from asccl.editing.render_pass import render_edit
 from asccl.editing.report import StageTimer, build_report
 from asccl.errors import SettingError
 from asccl.face.people import Person, select_person
@@ -171,7 +171,7 @@ class Editor:
             with clip:
                 with clock("direct"):
                     plan = plan_edit(request, EditFrames(face, clip.motion, clip.times), models, reference, progress)
-                metrics, noticed = render_clip(request, plan, clip, writer, models, self.limits, progress, clock)
+                metrics, noticed = render_edit(request, plan, clip, writer, models, self.limits, progress, clock)
                 with clock("read out"):
                     measured = metrics.report(request.emotion, reference.features if reference else None)
         dropped = writer.dropped if isinstance(writer, StillWriter) else ()

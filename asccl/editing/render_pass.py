@@ -28,7 +28,7 @@ MAX_LIP_SAMPLE_RATE = 15  # Hz
 NETWORK_SAMPLES = 16  # edited frames that the networks measure, about
 
 
-def render_clip(
+def render_edit(
     request: EditRequest,
     plan: EditPlan,
     clip: FittedClip,

@@ -3,7 +3,7 @@ from recordings import HEAD
 
 from asccl.nets.ned_manipulator import Manipulator, ManipulatorSizes
 from asccl.types import EMOTIONS
-from training.manipulator_eval import evaluate_held_out, mean_styles
+from training.manipulator_eval import evaluate_held_out, measure_mean_styles
 
 JAW = HEAD.index["jawOpen"]
 
@@ -31,5 +31,5 @@ def test_without_partners_there_is_no_error(identity, recorded_windows):
 
 def test_only_emotions_with_sequences_get_another_mean_style(identity, synthetic_windows):
     emotions = {synthetic_windows.sequence(n)[3] for n in range(6)}
-    styles = mean_styles(identity, synthetic_windows)
+    styles = measure_mean_styles(identity, synthetic_windows)
     assert {e for e in range(len(EMOTIONS)) if styles[e].abs().sum() > 0} == emotions

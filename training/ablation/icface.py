@@ -23,7 +23,7 @@ from asccl.zoo import load_icface
 from training.ablation.icface_choice import choice_clips, choose_network
 from training.ablation.icface_networks import (
     AblateIcfaceSettings,
-    network_file,
+    icface_network_file,
     required_files,
     selected_rows,
     train_networks,
@@ -33,7 +33,7 @@ from training.ablation.icface_reader import ReaderSettings, train_reader
 from training.ablation.icface_report import BASELINE, write_report
 from training.ablation.score import UNCHANGED_ROW, read_scores
 from training.datasets import HELD_OUT_SEED_OFFSET
-from training.datasets.driven_clips import SETTINGS, DrivenClip
+from training.datasets.driven_clips import DRIVEN_SETTINGS, DrivenClip
 from training.datasets.synthetic_controlled import synthetic_driven_clips
 from training.engine.settings import PRESETS, load_preset
 from training.icface_eval import ReadControls, drive, measure_clip, reader
@@ -60,7 +60,7 @@ def score_row(
     Returns:
         Means over the clips, by setting and metric.
     """
-    values: dict[str, list[dict[str, float]]] = {setting: [] for setting in SETTINGS}
+    values: dict[str, list[dict[str, float]]] = {setting: [] for setting in DRIVEN_SETTINGS}
     for clip in clips:
         values[clip.setting].append(measure_clip(generate(clip), clip, read_controls, face_mesh))
     return {setting: mean_metrics(rows) for setting, rows in values.items()}
@@ -121,7 +121,7 @@ def _image_source(
         torch.manual_seed(seed)
         net = Icface(network.network_settings()).freeze()
     else:
-        net = load_icface(network_file(settings, row, seed))
+        net = load_icface(icface_network_file(settings, row, seed))
     return lambda clip: drive(net, clip.source, clip.truth.controls)[1]
 
 

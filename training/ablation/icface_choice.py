@@ -10,7 +10,7 @@ import numpy as np
 from asccl.evaluation.truth_metrics import psnr
 from asccl.zoo import load_icface
 from training.datasets import HELD_OUT_SEED_OFFSET
-from training.datasets.driven_clips import SETTINGS, DrivenClip
+from training.datasets.driven_clips import DRIVEN_SETTINGS, DrivenClip
 from training.datasets.synthetic_controlled import synthetic_driven_clips
 from training.icface_eval import drive
 
@@ -29,17 +29,17 @@ def choice_clips(size: int, pose_limit: float) -> tuple[DrivenClip, ...]:
 
 
 def measure_choice(path: Path, clips: Sequence[DrivenClip]) -> tuple[float, ...]:
-    """Return the mean PSNR of a network by setting, dB, in the order of `SETTINGS`.
+    """Return the mean PSNR of a network by setting, dB, in the order of `DRIVEN_SETTINGS`.
 
     Args:
         path: file of neutralizer and animator.
         clips: of `choice_clips`.
     """
     net = load_icface(path)
-    values: dict[str, list[float]] = {setting: [] for setting in SETTINGS}
+    values: dict[str, list[float]] = {setting: [] for setting in DRIVEN_SETTINGS}
     for clip in clips:
         values[clip.setting].append(psnr(drive(net, clip.source, clip.truth.controls)[1], clip.truth.images))
-    return tuple(float(np.mean(values[setting])) for setting in SETTINGS)
+    return tuple(float(np.mean(values[setting])) for setting in DRIVEN_SETTINGS)
 
 
 def choose_network(files: Sequence[Path], clips: Sequence[DrivenClip]) -> Path:
@@ -51,7 +51,7 @@ def choose_network(files: Sequence[Path], clips: Sequence[DrivenClip]) -> Path:
     """
     values = {path: measure_choice(path, clips) for path in files}
     ranking = sorted(files, key=lambda path: -sum(values[path]))
-    print(f"PSNR in dB, {', '.join(SETTINGS)}")
+    print(f"PSNR in dB, {', '.join(DRIVEN_SETTINGS)}")
     for path in ranking:
         print(f"{path.stem}: {', '.join(f'{value:.2f}' for value in values[path])}")
     return ranking[0]

@@ -47,7 +47,7 @@ SUPERVISIONS = {
 }
 
 
-Part = Literal["all", "train", "reader", "score", "choose"]
+IcfacePart = Literal["all", "train", "reader", "score", "choose"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class AblateIcfaceSettings:
     output: Path = Path("build/ablation-icface")
     recipe: str = "cpu"
     seeds: int = 6
-    part: Part = "all"
+    part: IcfacePart = "all"
     jobs: int = 0
     seconds: float = 0.0
     untrained: bool = False
@@ -81,7 +81,7 @@ class AblateIcfaceSettings:
     frames: int = 10
 
 
-def network_file(settings: AblateIcfaceSettings, row: str, seed: int) -> Path:
+def icface_network_file(settings: AblateIcfaceSettings, row: str, seed: int) -> Path:
     """Return the file of a network.
 
     Args:
@@ -115,7 +115,7 @@ def training_settings(settings: AblateIcfaceSettings, row: str, seed: int) -> Ic
         SettingError: the recipe has no table for ICface.
     """
     table: dict[str, Any] = load_preset(IcfaceTrainingSettings, str(PRESETS / "ablation" / f"{settings.recipe}.toml"))
-    file, supervision = network_file(settings, row, seed), SUPERVISIONS[row]
+    file, supervision = icface_network_file(settings, row, seed), SUPERVISIONS[row]
     folder = settings.output / "trainings" / file.stem
     table |= {"seed": seed, "weights": file, "output": folder}
     if not supervision.keeps_opacity_loss:
@@ -139,13 +139,13 @@ def train_network(settings: AblateIcfaceSettings, job: NetworkJob) -> None:
         training()
         return
     torch.set_num_threads(1)
-    run_logged(training, settings.output / "logs" / f"{network_file(settings, *job).stem}.log")
+    run_logged(training, settings.output / "logs" / f"{icface_network_file(settings, *job).stem}.log")
 
 
 def train_networks(settings: AblateIcfaceSettings) -> None:
     """Train the networks whose files are missing. Raises AblationError."""
     every = [NetworkJob(row, seed) for seed in range(settings.seeds) for row in selected_rows(settings)]
-    missing = [job for job in every if not network_file(settings, *job).exists()]
+    missing = [job for job in every if not icface_network_file(settings, *job).exists()]
     function = partial(train_network, settings)
     results = run_in_processes(function, missing, settings.jobs) if settings.jobs else run_serially(function, missing)
     errors = [error for _, _, error in results if error is not None]
@@ -165,13 +165,15 @@ def keep_common_step(settings: AblateIcfaceSettings, jobs: Sequence[NetworkJob])
     snapshots = {job: list_snapshots(training_settings(settings, *job).output) for job in jobs}
     step = max(set.intersection(*(set(files) for files in snapshots.values())))
     for job, files in snapshots.items():
-        shutil.copyfile(files[step], network_file(settings, *job))
+        shutil.copyfile(files[step], icface_network_file(settings, *job))
     print(f"{len(jobs)} networks of step {step}")
 
 
 def required_files(settings: AblateIcfaceSettings) -> list[Path]:
     """Return the files of all networks. Raises SettingError: one is missing."""
-    files = [network_file(settings, row, seed) for seed in range(settings.seeds) for row in selected_rows(settings)]
+    files = [
+        icface_network_file(settings, row, seed) for seed in range(settings.seeds) for row in selected_rows(settings)
+    ]
     if missing := [file.name for file in files if not file.exists()]:
         raise SettingError(
             f"{len(missing)} networks are missing in {files[0].parent}, first {missing[0]}", "run --part train first"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from training.ablation.inference import MIN_SEEDS, paired_effect
-from training.ablation.report import SCORES_FILE, TABLE_FILE, Metric, format_interval, format_mean_std
+from training.ablation.report import SCORES_FILE, TABLE_FILE, Metric, Scores, format_effect_interval, format_mean_std
 from training.ablation.score import read_scores
-from training.datasets.driven_clips import SETTINGS
+from training.datasets.driven_clips import DRIVEN_SETTINGS
 
 BASELINE = "ICface"
 JOINED_TITLE = "**ICface**, one stage: networks of `training.ablate_icface`"  # of its tables in another report
@@ -23,8 +22,6 @@ METRICS = (
     Metric("mouth", "mouth", 1, 3),
     Metric("lips", "lips off, %", -1, 2),
 )
-
-Scores = Sequence[Mapping[str, Any]]
 
 
 def select_values(scores: Scores, setting: str, row: str, key: str) -> dict[int, float]:
@@ -44,7 +41,7 @@ def format_report(scores: Scores) -> str:
     """Format all tables as Markdown, of the seeds that are done."""
     rows = list(dict.fromkeys(score["row"] for score in scores))
     parts = []
-    for setting in SETTINGS:
+    for setting in DRIVEN_SETTINGS:
         count = len(select_values(scores, setting, BASELINE, "psnr"))
         values = {row: [_format_values(scores, setting, row, m) for m in METRICS] for row in rows}
         parts += [f"**{setting}**, mean ± deviation over {count} seeds", _format_table(values)]
@@ -76,7 +73,7 @@ def _format_effect(scores: Scores, setting: str, row: str, metric: Metric) -> st
     if len(differences) < MIN_SEEDS:
         return "undefined"
     effect = paired_effect(differences, comparisons=1)
-    return f"{format_interval(effect, metric.digits)}, p {effect.p:.3f}"
+    return f"{format_effect_interval(effect, metric.digits)}, p {effect.p:.3f}"
 
 
 def write_report(scores: Scores, folder: Path) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CONFIDENCE = 0.95
+from asccl.evaluation.statistics import CONFIDENCE
+
 POWER = 0.8
 MIN_SEEDS = 3  # for an interval or a test
 MAX_PERMUTATIONS = 2**17  # all sign patterns of 16 seeds and fewer

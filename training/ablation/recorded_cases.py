@@ -20,7 +20,7 @@ from asccl.renderers.neural.face_surface import FaceSurface
 from asccl.renderers.neural.gaze import GazeEstimator
 from asccl.types import EMOTIONS
 from training.ablation.cases import CROSS_ID, INTRA_ID, REFERENCE_FRAMES, REFERENCE_IMAGES, AblationCase, Reference
-from training.datasets.recorded import LABELS_REMEDY, align_frames, find_partners, load_labelled_clips, split_clips
+from training.datasets.recorded import LABELS_REMEDY, find_partners, load_labelled_clips, pair_valid_frames, split_clips
 from training.datasets.recorded_portraits import PreparedPortrait
 
 
@@ -45,7 +45,7 @@ def recorded_cases(
     for pair in find_partners(held_out):
         for i, j in (pair, pair[::-1]):
             source, truth = held_out[i], held_out[j]
-            same_emotion, aligned = cases[str(truth.record.emotion)], align_frames(source, truth)[-frames:]
+            same_emotion, aligned = cases[str(truth.record.emotion)], pair_valid_frames(source, truth)[-frames:]
             references = _references(clips, truth)
             if len(same_emotion) < cases_per_emotion and len(aligned) >= WINDOW_LENGTH and references is not None:
                 portrait = PreparedPortrait(source, surface, gaze, 0, len(source))

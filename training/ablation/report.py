@@ -174,18 +174,18 @@ def format_effects(scores: Scores, family: Family, setting: str = INTRA_ID) -> s
     adjusted = adjusted_p_values(effects, tested)
     pairs = plan.comparisons + plan.described
     for number, (pair, effect, q) in enumerate(zip(pairs, effects, adjusted, strict=True)):
-        cells = [" − ".join(pair), str(effect.seeds), format_interval(effect, primary.digits)]
+        cells = [" − ".join(pair), str(effect.seeds), format_effect_interval(effect, primary.digits)]
         test = (effect.p, q, effect.detectable) if number < tested else [float("nan")] * 3
-        cells += [format_number(x, digits) for x, digits in zip(test, (4, 4, primary.digits), strict=True)]
+        cells += [format_fixed(x, digits) for x, digits in zip(test, (4, 4, primary.digits), strict=True)]
         cells += [
-            format_interval(column[number], METRICS_BY_KEY[key].digits)
+            format_effect_interval(column[number], METRICS_BY_KEY[key].digits)
             for key, column in zip(others, columns, strict=True)
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def format_interval(effect: PairedEffect, digits: int) -> str:
+def format_effect_interval(effect: PairedEffect, digits: int) -> str:
     """Format a mean difference with its interval; a dash without seeds."""
     if effect.seeds == 0:
         return "–"
@@ -193,7 +193,7 @@ def format_interval(effect: PairedEffect, digits: int) -> str:
     return text if np.isnan(effect.low) else f"{text} [{effect.low:+.{digits}f}, {effect.high:+.{digits}f}]"
 
 
-def format_number(value: float, digits: int) -> str:
+def format_fixed(value: float, digits: int) -> str:
     """Format a number; a dash for NaN."""
     return "–" if np.isnan(value) else f"{value:.{digits}f}"
 

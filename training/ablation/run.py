@@ -79,7 +79,7 @@ def _train(settings: AblateSettings, job: TrainingJob) -> None:
     write_atomic(file, json.dumps(score).encode())
 
 
-def run_jobs(settings: AblateSettings, jobs: Sequence[AblationJob]) -> list[str]:
+def run_ablation_jobs(settings: AblateSettings, jobs: Sequence[AblationJob]) -> list[str]:
     """Run all jobs, even if some fail, and return the names of those that failed."""
     function = partial(run_job, settings)
     results = run_in_processes(function, jobs, settings.jobs) if settings.jobs else run_serially(function, jobs)
@@ -111,7 +111,7 @@ def train_seed(settings: AblateSettings, stage: TrainingStage, names: Sequence[s
     """
     groups = ([PRETRAINED], names) if settings.pretraining else (names,)
     missing = [plan_trainings(settings, stage, group) for group in groups]
-    return [name for jobs in missing for name in run_jobs(settings, [job for job in jobs if job.seed == seed])]
+    return [name for jobs in missing for name in run_ablation_jobs(settings, [job for job in jobs if job.seed == seed])]
 
 
 def run_parts(settings: AblateSettings) -> list[str]:
@@ -125,10 +125,10 @@ def run_parts(settings: AblateSettings) -> list[str]:
         for names in names_in_order("renderer"):
             for seed in range(settings.renderer_seeds):
                 failed += train_seed(settings, "renderer", names, seed)
-                failed += run_jobs(settings, [ScoringJob(seed, edits=False)])
+                failed += run_ablation_jobs(settings, [ScoringJob(seed, edits=False)])
                 write_report(settings)
             for seed in range(settings.renderer_seeds):
-                failed += run_jobs(settings, [ScoringJob(seed)])
+                failed += run_ablation_jobs(settings, [ScoringJob(seed)])
                 write_report(settings)
     return failed
 

@@ -27,7 +27,7 @@ from training.ablation.design import PRETRAINED, ROWS, STAGES, SUPERVISIONS, Abl
 from training.ablation.metrics import FeatureExtractor, coefficient_metrics, image_metrics
 from training.ablation.recorded_cases import recorded_cases
 from training.ablation.synthetic_cases import synthetic_cases
-from training.renderer_step import render_clip
+from training.renderer_step import generate_clip
 
 UNCHANGED_ROW = "source as it is"
 
@@ -112,7 +112,7 @@ def render_edit(net: NedGenerator, case: AblationCase, coefficients: np.ndarray)
     conditions = torch.from_numpy(case.conditions(coefficients)).to(device)
     source = torch.from_numpy(case.source_images).to(device).permute(0, 3, 1, 2) / 127.5 - 1
     mask = conditions[:, CONDITION_CHANNELS:]
-    images = mask * render_clip(net, conditions) + (1 - mask) * source
+    images = mask * generate_clip(net, conditions) + (1 - mask) * source
     return ((images + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 

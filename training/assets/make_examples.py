@@ -35,7 +35,7 @@ from training.assets.portrait import PortraitAppearance, PortraitCamera, render
 FRAME_RATE = 25  # Hz
 SECONDS = 3.2
 SIZE = 512  # pixels
-SOUND_RATE = 44_100  # Hz
+EXAMPLE_SOUND_RATE = 44_100  # Hz
 SOUND_CHUNK = 1024  # samples
 FACE_BOX = (20, 100, 250)  # top, left and side of the photo's face, which is too small for the detector in the photo
 MOUTH_SHADOW = np.array([52.0, 20.0, 20.0])  # RGB
@@ -58,7 +58,7 @@ def load_photo() -> Image:
     return np.ascontiguousarray(astronaut())
 
 
-def detect_landmarks(photo: Image) -> np.ndarray:
+def detect_photo_landmarks(photo: Image) -> np.ndarray:
     """Detect the landmarks of the photo's face, (468, 2) pixels."""
     from mediapipe.python.solutions.face_mesh import FaceMesh
 
@@ -87,7 +87,7 @@ class TalkingPhoto:
 
     def __init__(self, photo: Image):
         self.photo = photo
-        self.landmarks = detect_landmarks(photo)
+        self.landmarks = detect_photo_landmarks(photo)
         upper, lower = self.landmarks[list(mesh.UPPER_INNER_LIP)], self.landmarks[list(mesh.LOWER_INNER_LIP)]
         self.lip_gap = lower[:, 1] - upper[:, 1]  # along the mouth
         self.mouth_width = float(np.linalg.norm(np.subtract(*self.landmarks[list(mesh.INNER_LIP_CORNERS)])))
@@ -171,19 +171,19 @@ def move_camera(image: Image, time: float) -> Image:
 
 def synthesize_voice() -> np.ndarray:
     """Synthesize a voice, (N,) in [-1, 1]: three formants that follow the lips, silence while they are closed."""
-    times = np.arange(int(SECONDS * SOUND_RATE)) / SOUND_RATE
+    times = np.arange(int(SECONDS * EXAMPLE_SOUND_RATE)) / EXAMPLE_SOUND_RATE
     opening, rounding = sample_rhythm(times)
     pitch = 185 + 14 * np.sin(2 * np.pi * 0.7 * times) - 12 * times  # Hz
-    wave = np.interp(np.cumsum(pitch) / SOUND_RATE % 1, [0, 0.6, 0.62, 1], [0, 1, 0, 0]) - 0.3
+    wave = np.interp(np.cumsum(pitch) / EXAMPLE_SOUND_RATE % 1, [0, 0.6, 0.62, 1], [0, 1, 0, 0]) - 0.3
     voice = np.zeros_like(wave)
-    block = SOUND_RATE // 100
+    block = EXAMPLE_SOUND_RATE // 100
     states = [np.zeros(2) for _ in range(3)]
-    radius = np.exp(-np.pi * FORMANT_BANDWIDTH / SOUND_RATE)
+    radius = np.exp(-np.pi * FORMANT_BANDWIDTH / EXAMPLE_SOUND_RATE)
     for first in range(0, len(wave), block):
         part = slice(first, first + block)
         formants = (320 + 480 * opening[first], 1750 - 900 * rounding[first], 2600)  # Hz
         for number, (frequency, gain) in enumerate(zip(formants, (1.0, 0.5, 0.25), strict=True)):
-            poles = [1, -2 * radius * np.cos(2 * np.pi * frequency / SOUND_RATE), radius**2]
+            poles = [1, -2 * radius * np.cos(2 * np.pi * frequency / EXAMPLE_SOUND_RATE), radius**2]
             filtered, states[number] = lfilter([gain * (1 - radius)], poles, wave[part], zi=states[number])
             voice[part] += filtered
     voice *= np.clip(1.6 * opening, 0, 1)
@@ -219,13 +219,13 @@ def render_head(times: np.ndarray) -> list[Image]:
     return frames
 
 
-def write_clip(path: Path, frames: Iterable[Image], sound: np.ndarray, preset: str = "slow") -> None:
+def write_example(path: Path, frames: Iterable[Image], sound: np.ndarray, preset: str = "slow") -> None:
     """Write H.264 and AAC in an MP4.
 
     Args:
         path: file to write.
         frames: images (H, W, 3) uint8 RGB at `FRAME_RATE`.
-        sound: (N,) float32 in [-1, 1] at `SOUND_RATE`.
+        sound: (N,) float32 in [-1, 1] at `EXAMPLE_SOUND_RATE`.
         preset: of x264.
     """
     frames = iter(frames)
@@ -234,14 +234,14 @@ def write_clip(path: Path, frames: Iterable[Image], sound: np.ndarray, preset: s
         video = out.add_stream("libx264", FRAME_RATE, options={"crf": "18", "preset": preset})
         video.height, video.width = first.shape[:2]
         video.pix_fmt = "yuv420p"
-        audio = out.add_stream("aac", SOUND_RATE, bit_rate=96_000)
+        audio = out.add_stream("aac", EXAMPLE_SOUND_RATE, bit_rate=96_000)
         audio.layout = "mono"  # type: ignore[attr-defined]  # PyAV's stubs lack the setter
         for image in chain([first], frames):
             out.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         out.mux(video.encode())
         for start in range(0, len(sound), SOUND_CHUNK):
             part = av.AudioFrame.from_ndarray(sound[None, start : start + SOUND_CHUNK], format="fltp", layout="mono")
-            part.sample_rate, part.pts, part.time_base = SOUND_RATE, start, Fraction(1, SOUND_RATE)
+            part.sample_rate, part.pts, part.time_base = EXAMPLE_SOUND_RATE, start, Fraction(1, EXAMPLE_SOUND_RATE)
             out.mux(audio.encode(part))
         out.mux(audio.encode())
 
@@ -258,8 +258,8 @@ def main() -> None:
     talking = TalkingPhoto(photo)
     rhythm = zip(times, *sample_rhythm(times), strict=True)
     frames = [move_camera(talking.render(opening, rounding), time) for time, opening, rounding in rhythm]
-    write_clip(folder / "astronaut.mp4", frames, voice)
-    write_clip(folder / "rendered.mp4", render_head(times), voice)
+    write_example(folder / "astronaut.mp4", frames, voice)
+    write_example(folder / "rendered.mp4", render_head(times), voice)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from training.datasets.controlled_clips import ControlledFrames
 
 EDIT, REENACTMENT = "edit", "reenactment"  # each source frame with another emotion; one source image with all frames
-SETTINGS = (EDIT, REENACTMENT)
+DRIVEN_SETTINGS = (EDIT, REENACTMENT)
 
 
 class DrivenClip(NamedTuple):
@@ -17,7 +17,7 @@ class DrivenClip(NamedTuple):
         source: T frames.
         truth: T frames, whose controls drive the sources.
         emotion: of the truth, an index into `EMOTIONS`; -1 where it is unknown.
-        setting: one of `SETTINGS`.
+        setting: one of `DRIVEN_SETTINGS`.
     """
 
     source: ControlledFrames

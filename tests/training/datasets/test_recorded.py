@@ -22,10 +22,10 @@ from asccl.types import EMOTIONS
 from training.datasets.recorded import (
     RecordedTakes,
     RecordedWindows,
-    align_frames,
     clips_with_partner,
     find_partners,
     load_labelled_clips,
+    pair_valid_frames,
     split_clips,
 )
 
@@ -77,7 +77,7 @@ def test_corresponding_frames_are_found_by_sound_and_by_mouth(tmp_path, sound):
     words = word_coefficients(7, 60)
     write_recording(tmp_path, Labels("Ann", "neutral", "w"), words, 1, sound)
     write_recording(tmp_path, Labels("Ann", "happy", "w"), slow_down(words, 1.25), 2, sound, slice(20, 24))
-    frames = align_frames(*load_labelled_clips(tmp_path, HEAD))
+    frames = pair_valid_frames(*load_labelled_clips(tmp_path, HEAD))
     assert not np.isin(frames[:, 1], range(20, 24)).any()
     assert len(frames) > 50
     error = np.abs(frames[:, 0] * 1.25 - frames[:, 1])  # frames, of 75
