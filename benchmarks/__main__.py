@@ -23,6 +23,7 @@ REQUIRES_ARGUMENTS = (
     "manipulator-alone",
     "metric",
     "metric-heads",
+    "screenshots",
     "space",
 )  # run only as `python -m benchmarks.MODULE ...`
 

@@ -8,7 +8,10 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,9 @@ import psutil
 
 ROOT = Path(__file__).parent.parent
 CLIP = ROOT / "examples" / "astronaut.mp4"
-TIMEOUT = 300.0  # seconds
+TIMEOUT = 300.0  # seconds, of a request
+START_SECONDS = 180.0  # limit until the first response
+START_ATTEMPTS = 3  # each with a port of its own: another program can take a port before the app listens on it
 
 
 def edit_settings(source: dict[str, Any], emotion: str) -> list[Any]:
@@ -110,38 +115,96 @@ class Client:
                         result.set_result(message)
 
 
-class Server:
-    """`python app.py` on a free port, with a folder for its temporary files.
+@dataclass(frozen=True)
+class ServedApp:
+    """`python app.py` in a process of its own.
 
-    Args:
-        folder: for temporary files.
+    Attributes:
+        url: its address, with a slash at the end.
+        process: the server.
     """
 
-    def __init__(self, folder: Path):
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
-        self.url, self.folder = f"http://127.0.0.1:{port}/", folder
-        command = [sys.executable, "app.py", "--port", str(port)]
-        environment = {**os.environ, "TMPDIR": str(folder)}
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-        self.measured = psutil.Process(self.process.pid)
+    url: str
+    process: psutil.Popen
 
-    async def wait(self) -> None:
-        """Wait until the server responds."""
-        async with httpx.AsyncClient() as client:
-            while True:
-                with suppress(httpx.HTTPError):
-                    await client.get(self.url)
-                    return
-                await asyncio.sleep(0.3)
+    def processor_seconds(self) -> float:
+        """Return the seconds that all threads of the server have computed so far."""
+        times = self.process.cpu_times()
+        return times.user + times.system
 
-    def measure(self) -> dict[str, float]:
-        """Memory in MB, threads, open descriptors and temporary files."""
-        with self.measured.oneshot():
-            return {
-                "memory": round(self.measured.memory_info().rss / 1e6),
-                "threads": self.measured.num_threads(),
-                "descriptors": self.measured.num_fds(),
-                "job folders": len(list(self.folder.glob("asccl-app-*/asccl-run-*"))),
-            }
+    def wait_until_ready(self, path: str = "") -> None:
+        """Wait until a page responds.
+
+        Args:
+            path: of the page.
+
+        Raises:
+            RuntimeError: the program ended, or does not respond within `START_SECONDS`.
+        """
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            try:
+                httpx.get(self.url + path, timeout=TIMEOUT)
+                return
+            except httpx.TransportError:
+                if self.process.poll() is not None:
+                    raise RuntimeError(f"app.py ended with exit status {self.process.returncode}") from None
+                time.sleep(0.2)
+        raise RuntimeError(f"app.py does not respond within {START_SECONDS:.0f} seconds")
+
+    def stop(self) -> None:
+        """End the program and wait for its end."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(60)
+
+
+def start_app(port: int, *options: str, root: Path = ROOT, environment: Mapping[str, str] | None = None) -> ServedApp:
+    """Start `python app.py` and do not wait for it.
+
+    Args:
+        port: to listen on.
+        *options: of app.py.
+        root: the checkout.
+        environment: further variables.
+    """
+    command = [sys.executable, "app.py", "--port", str(port), *options]
+    variables = {**os.environ, **(environment or {})}
+    process = psutil.Popen(command, cwd=root, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return ServedApp(f"http://127.0.0.1:{port}/", process)
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on now; see `START_ATTEMPTS`."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def served_app(root: Path = ROOT, environment: Mapping[str, str] | None = None) -> Iterator[ServedApp]:
+    """Serve the app on a free port until the end of the block.
+
+    Args:
+        root: the checkout.
+        environment: further variables.
+
+    Yields:
+        The app, once it responds.
+
+    Raises:
+        RuntimeError: it does not start.
+    """
+    for attempt in range(START_ATTEMPTS):
+        app = start_app(free_port(), root=root, environment=environment)
+        try:
+            app.wait_until_ready()
+            break
+        except RuntimeError as error:
+            app.stop()
+            if attempt == START_ATTEMPTS - 1:
+                raise RuntimeError(f"{error}: start the app of {root} by hand to see why") from None
+    try:
+        yield app
+    finally:
+        app.stop()

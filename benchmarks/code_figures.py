@@ -17,6 +17,8 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.report import print_rows
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("asccl", "training", "benchmarks")
 # Words that say nothing about the content of a variable. Source: the project's style guide.
@@ -156,8 +158,9 @@ def main() -> None:
     """Print the figures of a checkout."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", nargs="?", type=Path, default=ROOT, help="a checkout; default: this one")
-    for name, value in figures(parser.parse_args().root.resolve()).items():
-        print(f"{name:48} {value:7,}")
+    parser.add_argument("--json", type=Path, help="append the JSON line to this file as well")
+    arguments = parser.parse_args()
+    print_rows("code_figures", figures(arguments.root.resolve()), arguments.json)
 
 
 if __name__ == "__main__":

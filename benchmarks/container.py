@@ -1,4 +1,4 @@
-"""The steps of the Containerfile without a container: copies, packages, environment, start, health check and one edit.
+"""Repeat the steps of the Containerfile without a container, then start the app and edit once.
 
 It refuses a step that it does not know, so that no step of the Containerfile goes unchecked. System packages must be
 installed on this machine. The base image alone, and the separation of a container, are not tested here.
@@ -33,7 +33,7 @@ SYSTEM_PROGRAMS = ("apt-get", "xargs", "rm", "useradd", "install")  # replaced b
 
 
 @dataclass
-class Image:
+class ContainerImage:
     """What the steps of a Containerfile make.
 
     Attributes:
@@ -55,11 +55,11 @@ class Image:
     health: list[str] = field(default_factory=list)
 
 
-def read_image(text: str) -> Image:
+def read_image(text: str) -> ContainerImage:
     """Read the steps of a Containerfile. Raises ValueError for one that this module cannot repeat."""
     from dockerfile_parse import DockerfileParser
 
-    image = Image()
+    image = ContainerImage()
     for step in DockerfileParser(fileobj=io.BytesIO(text.encode())).structure:
         instruction, value = step["instruction"], step["value"]
         if instruction == "ARG":
@@ -80,7 +80,7 @@ def read_image(text: str) -> Image:
     return image
 
 
-def _read_run(image: Image, value: str) -> None:
+def _read_run(image: ContainerImage, value: str) -> None:
     """Sort the commands of a RUN step. Raises ValueError."""
     for command in value.split("&&"):
         program, *arguments = shlex.split(command)
@@ -92,7 +92,7 @@ def _read_run(image: Image, value: str) -> None:
             raise ValueError(f"the benchmark cannot repeat `{command.strip()}`")
 
 
-def copy_files(image: Image, folder: Path) -> int:
+def copy_files(image: ContainerImage, folder: Path) -> int:
     """Copy the tracked files that an image gets. Returns their number. Raises ValueError for a source without files."""
     names = tracked_files(ROOT)
     count = 0
@@ -108,7 +108,7 @@ def copy_files(image: Image, folder: Path) -> int:
     return count
 
 
-def install(image: Image, python: str, environment: Path, folder: Path, arguments: Mapping[str, str]) -> float:
+def install(image: ContainerImage, python: str, environment: Path, folder: Path, arguments: Mapping[str, str]) -> float:
     """Create an environment and run the calls of pip in it.
 
     Args:

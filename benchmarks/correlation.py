@@ -24,7 +24,7 @@ from benchmarks.edit import timed
 from benchmarks.report import print_rows
 from benchmarks.talking import EXAMPLE, talking_clip
 
-EMOTIONS = ("happy", "angry", "sad", "surprised")
+EDIT_EMOTIONS = ("happy", "angry", "sad", "surprised")
 OFFSET = 0.28  # seconds to another moment of the same clip
 STRIDE = 8
 NUM_MOMENTS = 6
@@ -87,7 +87,7 @@ def compare_alignments(folder: Path) -> dict[str, float | str]:
     """
     rows: dict[str, float | str] = {}
     editor = Editor()
-    for emotion in EMOTIONS:
+    for emotion in EDIT_EMOTIONS:
         edited = editor.edit(EditRequest(EXAMPLE, folder / f"{emotion}.mp4", emotion=emotion)).output
         for alignment in ALIGNMENTS:
             for offset, suffix in ((0.0, ""), (OFFSET, f", {OFFSET} s apart")):

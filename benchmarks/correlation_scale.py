@@ -28,7 +28,7 @@ from asccl.zoo import DEFAULT_METRIC
 from benchmarks.report import print_rows
 
 SEED = 20_260
-QUANTILES = (0.1, 0.5, 0.9)
+LEVELS = (0.1, 0.5, 0.9)
 Crops = np.ndarray  # (K, S, S, 3) uint8 RGB
 
 
@@ -77,8 +77,8 @@ def measure_populations(speakers: int, frames: int) -> dict[str, float | str]:
         pairs = zip(takes, [*takes[1:], takes[0]], strict=True)
         means = [compare_crops(variants, *select(take, other)) for take, other in pairs]
         for heads, measure in means[0]:
-            values = np.quantile([mean[heads, measure] for mean in means], QUANTILES)
-            for quantile, value in zip(QUANTILES, values, strict=True):
+            values = np.quantile([mean[heads, measure] for mean in means], LEVELS)
+            for quantile, value in zip(LEVELS, values, strict=True):
                 rows[f"{heads}, {measure}, {name}, {100 * quantile:.0f} % of pairs below"] = float(value)
     return rows
 

@@ -1,4 +1,4 @@
-"""Spoil a synthetic speaker in known ways: each damage must show in the measure meant for it, and only there.
+"""Damage a synthetic speaker in known ways: each damage must change the measure meant for it, and no other.
 
 python -m benchmarks.evaluation_truth [--json FILE] [--folder DIR]   # eSpeak NG must be installed
 

@@ -30,18 +30,17 @@ from typing import Any
 
 import numpy as np
 
+from asccl.types import EMOTIONS
 from asccl.video import Reader
 from asccl.video.container import open_container
 from asccl.video.limits import UNLIMITED
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ("astronaut.jpg", "astronaut.mp4", "rendered.mp4")
-EMOTIONS = ("neutral", "angry", "disgusted", "fear", "happy", "sad", "surprised")
 REFERENCE = "rendered.mp4"
 PREVIEW_TIME = 1.0  # seconds
 TRAININGS = ("train_metric", "train_manipulator", "train_renderer")
 VOLATILE_KEYS = {"seconds", "software", "output", "source", "generated"}  # times, versions and paths
-TOLERANCE = 0.0
 
 
 def digest(*parts: bytes) -> str:
@@ -78,7 +77,7 @@ def tensor_digest(path: Path) -> str:
     return digest(*parts)
 
 
-def run_command(*arguments: str) -> None:
+def run_asccl(*arguments: str) -> None:
     """Run one `python -m asccl` command in this process. Raises SystemExit when it fails."""
     from asccl.__main__ import main
 
@@ -96,7 +95,7 @@ def edits(folder: Path) -> Iterator[tuple[str, Any]]:
         targets.append(("reference", ("--reference", str(ROOT / "examples" / REFERENCE))))
         for label, options in targets:
             output, report = folder / f"{source.stem}-{label}{source.suffix}", folder / "report.json"
-            run_command("edit", str(source), *options, "-o", str(output), "--json", str(report))
+            run_asccl("edit", str(source), *options, "-o", str(output), "--json", str(report))
             yield f"edit/{name}/{label}", media_digests(output)
             yield f"report/{name}/{label}", json.loads(report.read_text())
 
@@ -117,7 +116,7 @@ def analysis(folder: Path) -> Iterator[tuple[str, Any]]:
     """Compare an example with its edit; yield the report."""
     report = folder / "analysis.json"
     source, edited = ROOT / "examples" / "astronaut.mp4", folder / "astronaut-happy.mp4"
-    run_command("analyze", str(source), str(edited), "-o", str(report))
+    run_asccl("analyze", str(source), str(edited), "-o", str(report))
     yield "analysis", json.loads(report.read_text())
 
 
@@ -183,11 +182,13 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (a, b) in enumerate(zip(before, after, strict=True)):
             yield from differences(a, b, f"{path}/{index}")
-    elif isinstance(before, float) and isinstance(after, float):
-        if not math.isclose(before, after, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
-            yield f"{path}: {before!r} -> {after!r}"
-    elif before != after:
+    elif before != after and not (is_nan(before) and is_nan(after)):
         yield f"{path}: {before!r} -> {after!r}"
+
+
+def is_nan(value: Any) -> bool:
+    """Return whether a JSON value is NaN, which differs from itself."""
+    return isinstance(value, float) and math.isnan(value)
 
 
 def main() -> int:

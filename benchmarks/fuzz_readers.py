@@ -1,4 +1,4 @@
-"""Damage small valid files at random and read, sample and copy them: no traceback, no hang, nothing left behind.
+"""Damage small valid files at random, then read, sample and copy them: no traceback, no hang, no leftovers.
 
 `python -m benchmarks.fuzz_readers --mutants 20000` runs for hours; the tests run the first mutants of seed 0.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from asccl.errors import AscclError
 from asccl.video import Limits, Reader, open_writer, probe, read_frame_at, read_tags, sample_frames
 from benchmarks.mutants import KINDS, damage, write_sample
+from benchmarks.report import print_rows
 
 HANG_SECONDS = 120.0  # without an answer about one file of 64 x 48 pixels, also on a busy machine
 MAX_MEMORY = 8 * 2**30  # bytes of address space of a worker
@@ -150,6 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mutants", type=int, default=100, metavar="N", help="of each kind; default 100")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    parser.add_argument("--json", type=Path, help="append the JSON line to this file as well")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
@@ -157,8 +159,8 @@ def main() -> None:
         return
     outcomes, findings = fuzz(arguments.mutants, arguments.seed)
     print_table(outcomes, findings)
-    summary = {"benchmark": "fuzz_readers", "seed": arguments.seed, "files": arguments.mutants * len(KINDS)}
-    print(json.dumps({**summary, "kinds": len(KINDS), "findings": len(findings)}))
+    rows = {"seed": arguments.seed, "files": arguments.mutants * len(KINDS), "kinds": len(KINDS)}
+    print_rows("fuzz_readers", rows | {"findings": len(findings)}, arguments.json)
 
 
 def print_table(outcomes: dict[str, Counter[str]], findings: list[Finding]) -> None:

@@ -1,6 +1,7 @@
 """Compare files of ICface's networks on the test people of the ablation, whose truth is known.
 
     python -m benchmarks.icface_networks FILE [FILE ...] [--seeds 8] [--people 5] [--frames 10] [--reader FILE]
+                                       [--json FILE]
 
 A file is measured as the renderer uses it, with one sampling of the frame and the mean of a face and its mirror image;
 and, as "two samplings", as a training evaluates it: neutralized, then animated.
@@ -26,7 +27,7 @@ from asccl.face.facemesh import FaceMesh
 from asccl.nets.icface import Icface
 from asccl.nets.icface_settings import CONTROLS
 from asccl.zoo import load_icface
-from benchmarks.report import describe_machine
+from benchmarks.report import print_rows
 from training.ablation.icface import load_reader
 from training.ablation.icface_report import METRICS
 from training.ablation.inference import paired_effect
@@ -38,7 +39,8 @@ from training.datasets.synthetic_controlled import synthetic_driven_clips
 from training.icface_eval import ReadControls, drive, measure_clip, reader, to_images
 
 COPY = "copy of the source"
-Table = dict[str, dict[str, list[dict[str, float]]]]  # by setting and row: the metrics of every person
+Metrics = list[dict[str, float]]  # of every person
+MetricsTable = dict[str, dict[str, Metrics]]  # by setting and row
 
 
 def iterate_clips(seeds: int, people: int, frames: int, size: int, pose_limit: float) -> Iterator[DrivenClip]:
@@ -68,7 +70,7 @@ def drive_twice(net: Icface, clip: DrivenClip) -> np.ndarray:
     return drive(net, clip.source, clip.truth.controls)[1]
 
 
-def measure(files: list[str], arguments: argparse.Namespace, read_controls: ReadControls) -> Table:
+def measure(files: list[str], arguments: argparse.Namespace, read_controls: ReadControls) -> MetricsTable:
     """Measure all networks on all people.
 
     Args:
@@ -77,23 +79,21 @@ def measure(files: list[str], arguments: argparse.Namespace, read_controls: Read
         read_controls: estimates controls.
     """
     generators: dict[str, Callable[[DrivenClip], np.ndarray]] = {COPY: lambda clip: clip.source.images}
-    for file in files:
-        net = load_icface(file)
-        name = Path(file).stem
+    networks = {Path(file).stem: load_icface(file) for file in files}
+    for name, net in networks.items():
         generators[name] = partial(drive_as_rendered, net)
         generators[f"{name}, two samplings"] = partial(drive_twice, net)
-    table: Table = {setting: {row: [] for row in generators} for setting in DRIVEN_SETTINGS}
+    table: MetricsTable = {setting: {row: [] for row in generators} for setting in DRIVEN_SETTINGS}
     face_mesh = FaceMesh()
-    for clip in iterate_clips(
-        arguments.seeds, arguments.people, arguments.frames, arguments.size, net.settings.pose_limit
-    ):
+    pose_limit = next(iter(networks.values())).settings.pose_limit
+    for clip in iterate_clips(arguments.seeds, arguments.people, arguments.frames, arguments.size, pose_limit):
         for row, generate in generators.items():
             table[clip.setting][row].append(measure_clip(generate(clip), clip, read_controls, face_mesh))
     face_mesh.close()
     return table
 
 
-def format_difference(ours: list[dict[str, float]], theirs: list[dict[str, float]], metric: Metric) -> str:
+def format_difference(ours: Metrics, theirs: Metrics, metric: Metric) -> str:
     """Format the mean difference over people, its interval and p.
 
     Args:
@@ -113,27 +113,29 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", default=[BUNDLED], help="names or files of networks")
-    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=8, help="default: %(default)s")
     parser.add_argument("--people", type=int, default=5, help="of each seed")
     parser.add_argument("--frames", type=int, default=10, help="of each person")
     parser.add_argument("--size", type=int, default=64, help="side of an image, pixels")
     parser.add_argument("--reader", type=Path, help="network that estimates controls, of the ablation")
+    parser.add_argument("--json", type=Path, help="append the JSON line to this file as well")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     has_reader = arguments.reader is not None
     read = reader(load_reader(arguments.reader)) if has_reader else lambda images: torch.zeros(len(images), CONTROLS)
     table = measure(arguments.files, arguments, read)
     metrics = [metric for metric in METRICS if has_reader or metric.key != "attributes"]
-    print(f"{arguments.seeds * arguments.people} people, {describe_machine()}")
+    report: dict[str, float | str] = {"people": arguments.seeds * arguments.people}
     first = Path(arguments.files[0]).stem
     for setting, rows in table.items():
         for row, people in rows.items():
             means = (np.nanmean([person[metric.key] for person in people]) for metric in metrics)
             cells = (f"{metric.label} {value:.{metric.digits}f}" for metric, value in zip(metrics, means, strict=True))
-            print(f"{setting}: {row}: {'; '.join(cells)}")
+            report[f"{setting}: {row}"] = "; ".join(cells)
         for row in (row for row in rows if row != first):
             cells = (f"{metric.label} {format_difference(rows[first], rows[row], metric)}" for metric in metrics)
-            print(f"{setting}: {first} - {row}: {'; '.join(cells)}")
+            report[f"{setting}: {first} - {row}"] = "; ".join(cells)
+    print_rows("icface_networks", report, arguments.json)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long a fresh installation takes and how large it is: wheel, environment, and one edit from another folder.
+"""Measure how long a fresh installation takes and how large it is, and edit once from another folder.
 
     python -m benchmarks.install [--wheel FILE] [--python PYTHON] [--torch FILE|INDEX] [--locked] [--json FILE]
 

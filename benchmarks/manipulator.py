@@ -31,7 +31,7 @@ from training.datasets.windows import SEQUENCE_FRAMES, SyntheticWindows
 
 SEED = 2_000_000  # of speakers that are neither in the training nor in the validation set
 EDITED_FRAMES = SEQUENCE_FRAMES // 2  # the other frames of a sequence are the reference
-MIN_LIP_DEVIATION = 0.02  # cm; the correlation of an opening that varies less is meaningless
+MIN_OPENING_DEVIATION = 0.02  # cm; the correlation of an opening that varies less is meaningless
 
 
 def as_motion(coefficients: np.ndarray, head: AnnyHead) -> Motion:
@@ -65,7 +65,7 @@ def compare(edited: np.ndarray, truth: np.ndarray, head: AnnyHead, editable: np.
         The figures of one sequence; NaN for the mouth where the opening hardly varies.
     """
     opening, true_opening = lip_opening(edited, head), lip_opening(truth, head)
-    varies = min(opening.std(), true_opening.std()) > MIN_LIP_DEVIATION
+    varies = min(opening.std(), true_opening.std()) > MIN_OPENING_DEVIATION
     distance = np.abs(edited - truth)
     return {
         "error": float(distance.mean()),

@@ -29,12 +29,12 @@ from asccl import load_metric
 from asccl.editing.threads import limit_threads
 from asccl.metric.scc import Disparities, Heads, SCCMetric, normalize
 from asccl.metric.statistics import cosine_table, similarity_sums
-from asccl.types import EMOTIONS as EMOTION_NAMES
+from asccl.types import EMOTIONS
 from benchmarks.metric_faces import Faces, read_clips
 from benchmarks.report import print_rows
 from training.ablation.inference import paired_effect
 
-EMOTIONS = ("happy", "angry")  # of the edits, by default
+EDIT_EMOTIONS = ("happy", "angry")  # of the edits, by default
 TRUE_OFFSET, MAX_OFFSET = 2, 10  # frames between a published panel and its source
 MIN_LIP_CHANGE, LARGE_LIP_CHANGE = 0.03, 0.08  # eye distances
 
@@ -170,7 +170,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, help="folder of published videos")
     parser.add_argument("--frames", type=int, default=70, help="frames of each clip, at most")
-    parser.add_argument("--emotions", nargs="+", choices=EMOTION_NAMES, default=EMOTIONS, help="of the edits")
+    parser.add_argument("--emotions", nargs="+", choices=EMOTIONS, default=EDIT_EMOTIONS, help="of the edits")
     parser.add_argument("--metric", default="scc-mobilefacenet", help="name or file of the metric")
     parser.add_argument("--compare", nargs="*", default=(), help="files of metrics to compare with --metric")
     parser.add_argument("--faces", type=Path, help="folder that keeps the faces of clips and edits for another run")

@@ -1,4 +1,4 @@
-"""Show the purpose of the loss: optimize an expression by gradient descent, with and without ASCCL, with known truth.
+"""Optimize an expression by gradient descent with and without ASCCL, and compare its mouth with the known truth.
 
 A synthetic speaker says a word without emotion: the source. The truth is the same word with an emotion, which the
 optimization never sees. Instead it sees, as in practice, the same speaker with that emotion and other words: the

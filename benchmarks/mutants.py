@@ -27,7 +27,7 @@ KINDS = (*CONTAINERS, *PICTURES)
 SIZE = 64, 48  # pixels
 FRAMES = 8
 RATE = 25  # frames per second
-SOUND_RATE = 48_000  # Hz
+TONE_RATE = 48_000  # Hz
 MAX_DAMAGES = 4  # of one file
 MAX_BLOCK = 64  # bytes that one damage removes, repeats or replaces
 HEADER_SIZE = 512  # bytes of a file that are damaged more often
@@ -108,14 +108,14 @@ def _write_video(path: Path, container: str, picture_codec: str, sound_codec: st
         output.metadata.update({"title": "A title", "comment": "A comment"})
         video: Any = output.add_stream(picture_codec, rate=RATE)
         (video.width, video.height), video.pix_fmt = SIZE, "yuvj420p" if picture_codec == "mjpeg" else "yuv420p"
-        sound: Any = output.add_stream(sound_codec, rate=SOUND_RATE, layout="mono")
+        sound: Any = output.add_stream(sound_codec, rate=TONE_RATE, layout="mono")
         for image in _pictures():
             output.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         output.mux(video.encode(None))
-        count = FRAMES * SOUND_RATE // RATE
+        count = FRAMES * TONE_RATE // RATE
         samples = (8000 * np.sin(np.arange(count) * 0.05)).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, 0, Fraction(1, SOUND_RATE)
+        frame.sample_rate, frame.pts, frame.time_base = TONE_RATE, 0, Fraction(1, TONE_RATE)
         output.mux(sound.encode(frame))
         output.mux(sound.encode(None))
 

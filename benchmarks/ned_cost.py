@@ -40,7 +40,7 @@ from training.renderer_settings import RendererSettings
 from training.renderer_step import Discriminators, generator_losses
 from training.train_manipulator import ManipulatorSettings
 
-Losses = Mapping[str, torch.Tensor]
+LossTerms = Mapping[str, torch.Tensor]
 LARGE_BATCH = (8, CROP_SIZE)  # images of the head in a step of a training, and their side in pixels
 
 
@@ -100,8 +100,8 @@ class ManipulatorStage:
         details = temporal_weight, self.settings.asccl_regions
         return RenderedASCCLLoss(self.head, load_metric(heads=heads), daas, images, size, *details)
 
-    def losses(self, number: int, asccl: RenderedASCCLLoss | None) -> Losses:
-        """Losses of the generator on a batch by number."""
+    def losses(self, number: int, asccl: RenderedASCCLLoss | None) -> LossTerms:
+        """LossTerms of the generator on a batch by number."""
         batch, rng = self._batch(number), torch.Generator().manual_seed(number)
         return self.objective(batch, rng, self.discriminator, self.settings.paired_weight > 0, asccl)
 
@@ -154,8 +154,8 @@ class RendererStage:
         settings = replace(self.settings, heads=heads, daas=daas, temporal_weight=temporal_weight)
         return train_renderer.build_asccl_loss(settings, torch.device("cpu")), images, size
 
-    def losses(self, number: int, supervision: tuple[Any, int, int] | None) -> Losses:
-        """Losses of the generator on a batch by number; keeps what was generated for the other phase."""
+    def losses(self, number: int, supervision: tuple[Any, int, int] | None) -> LossTerms:
+        """LossTerms of the generator on a batch by number; keeps what was generated for the other phase."""
         asccl, *crops = supervision or (None, None, CROP_SIZE)
         rng, cold = torch.Generator().manual_seed(number), self.settings.cold_start_share
         terms, self.generated = generator_losses(
@@ -174,7 +174,7 @@ class RendererStage:
 NedStage = ManipulatorStage | RendererStage
 
 
-def weighted_sum(stage: NedStage, terms: Losses) -> torch.Tensor:
+def weighted_sum(stage: NedStage, terms: LossTerms) -> torch.Tensor:
     """Sum of named losses with the weights of a stage."""
     return torch.stack([stage.weights[name] * value for name, value in terms.items()]).sum()
 

@@ -32,7 +32,7 @@ MIN_BRIGHTNESS = 8  # mean grey level; darker frames show no face
 
 
 @dataclass(frozen=True)
-class ClipResult:
+class ClipReadings:
     """The results of one clip.
 
     Attributes:
@@ -78,7 +78,7 @@ def with_landmarks(frames: Sequence[Image]) -> Iterator[tuple[Image, np.ndarray]
                 yield frame, points * padded.shape[1::-1] - BORDER
 
 
-def read_clip(path: Path, panels: int, count: int) -> ClipResult:
+def read_clip(path: Path, panels: int, count: int) -> ClipReadings:
     """Apply both networks to a clip.
 
     Args:
@@ -96,7 +96,7 @@ def read_clip(path: Path, panels: int, count: int) -> ClipResult:
     emotion = [frame for frame in emotion if frame.mean() > MIN_BRIGHTNESS]
     faces = [arcface_crop(*pair) for pair in with_landmarks(speaker)]
     expressions = [expression_crop(*pair) for pair in with_landmarks(emotion)]
-    return ClipResult(
+    return ClipReadings(
         path,
         load_embedder().embed(np.stack(faces)),
         load_expression_net().probabilities(np.stack(expressions)).mean(0),
@@ -110,7 +110,7 @@ def area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:
     return float(rank_sums.mean() / 2 / len(negative))
 
 
-def measure_people(clips: Sequence[ClipResult]) -> dict[str, float]:
+def measure_people(clips: Sequence[ClipReadings]) -> dict[str, float]:
     """Compare all pairs of frames of different clips, of one speaker and of different speakers."""
     same: list[np.ndarray] = []
     other: list[np.ndarray] = []
@@ -131,7 +131,7 @@ def measure_people(clips: Sequence[ClipResult]) -> dict[str, float]:
     }
 
 
-def measure_emotions(clips: Sequence[ClipResult]) -> dict[str, float]:
+def measure_emotions(clips: Sequence[ClipReadings]) -> dict[str, float]:
     """Compute the share of clips whose emotion has the highest mean probability, and the mean of that probability."""
     correct = [int(clip.probabilities.argmax()) == clip.emotion for clip in clips]
     return {

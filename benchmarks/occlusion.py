@@ -20,6 +20,7 @@ from asccl.directors.base import Target
 from asccl.directors.preset import PresetDirector
 from asccl.face.landmarker import FaceLandmarker
 from asccl.face.tracker import FaceMeshTracker
+from asccl.morphable.reconstruct import OBSERVED_FRAMES
 from asccl.renderers.warp.coverage import Coverage
 from asccl.renderers.warp.field import face_size
 from asccl.renderers.warp.glasses import GlassesModel
@@ -28,8 +29,7 @@ from asccl.synthetic.props import GLASSES, draw_glasses, draw_prop
 from asccl.video import Reader
 from benchmarks.occlusion_faces import (
     HEAD,
-    OBSERVED_FRAMES,
-    Face,
+    LabelledFace,
     RecordingRenderer,
     clip_faces,
     fit_frame,
@@ -44,11 +44,11 @@ SPEAKERS = 60  # synthetic
 DRAWN_SPEAKERS = 15  # of them get every kind of glasses
 MAX_UNCHANGED_DIFFERENCE = 16  # grey levels; a pixel that differs more counts as changed
 YAWS = (0, 20, 35, 45)  # degrees
-EMOTIONS = ("surprised", "angry", "happy")
+EDIT_EMOTIONS = ("surprised", "angry", "happy")
 PROP_COLOURS = {"hand": (205, 160, 135), "microphone": (30, 30, 32), "cup": (235, 235, 230), "spoon": (190, 190, 195)}
 
 
-def wears_glasses(faces: list[Face]) -> bool:
+def wears_glasses(faces: list[LabelledFace]) -> bool:
     """Whether glasses are recognized in some frames of one person."""
     model = GlassesModel()
     for image, landmarks in faces:
@@ -56,8 +56,8 @@ def wears_glasses(faces: list[Face]) -> bool:
     return model.detected
 
 
-def measure_bend(renderer: RecordingRenderer, face: Face, mask: np.ndarray) -> dict[str, float]:
-    """The largest displacement in a mask over `EMOTIONS`, before and after, pixels.
+def measure_bend(renderer: RecordingRenderer, face: LabelledFace, mask: np.ndarray) -> dict[str, float]:
+    """The largest displacement in a mask over `EDIT_EMOTIONS`, before and after, pixels.
 
     Args:
         renderer: of the person.
@@ -68,7 +68,7 @@ def measure_bend(renderer: RecordingRenderer, face: Face, mask: np.ndarray) -> d
     for name, holds in (("before", False), ("after", True)):
         renderer.switch(holds)
         values = []
-        for emotion in EMOTIONS:
+        for emotion in EDIT_EMOTIONS:
             plan = renderer.plan(motion, PresetDirector(HEAD)(motion, Target(emotion)))
             renderer.render(plan, face[0], face[1], 0)
             values.append(renderer.bend(mask))
@@ -76,7 +76,7 @@ def measure_bend(renderer: RecordingRenderer, face: Face, mask: np.ndarray) -> d
     return bends
 
 
-def glasses_rows(synthetic: list[Face], astronaut: list[Face]) -> list[dict[str, object]]:
+def glasses_rows(synthetic: list[LabelledFace], astronaut: list[LabelledFace]) -> list[dict[str, object]]:
     """Recognition and bend of every kind of glasses, and the rate of false alarms on bare faces."""
     false_alarms = [wears_glasses([face]) for face in synthetic]
     rows: list[dict[str, object]] = [
@@ -99,7 +99,7 @@ def glasses_rows(synthetic: list[Face], astronaut: list[Face]) -> list[dict[str,
     return rows
 
 
-def prop_rows(astronaut: list[Face], landmarker: FaceLandmarker) -> list[dict[str, object]]:
+def prop_rows(astronaut: list[LabelledFace], landmarker: FaceLandmarker) -> list[dict[str, object]]:
     """Clips in which an object comes before the mouth and goes: which of its pixels change."""
     rows = []
     for kind, colour in PROP_COLOURS.items():
@@ -118,7 +118,7 @@ def prop_rows(astronaut: list[Face], landmarker: FaceLandmarker) -> list[dict[st
     return [*rows, {"object": "none", **measure_clip(astronaut, nothing)}]
 
 
-def measure_clip(faces: list[Face], masks: list[np.ndarray]) -> dict[str, object]:
+def measure_clip(faces: list[LabelledFace], masks: list[np.ndarray]) -> dict[str, object]:
     """Render a clip as surprised; count the pixels of the object that change, and the frames that count as covered.
 
     Args:

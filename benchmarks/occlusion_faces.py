@@ -14,6 +14,7 @@ from asccl.face.landmarker import FaceLandmarker
 from asccl.morphable.anny_head import load_anny_head
 from asccl.morphable.fit import Fitter
 from asccl.morphable.head import HeadModel
+from asccl.morphable.reconstruct import OBSERVED_FRAMES
 from asccl.renderers.warp.displacement import Displacement
 from asccl.renderers.warp.field import Box, upsample
 from asccl.renderers.warp.renderer import WarpAppearance, WarpObserver, WarpRenderer
@@ -25,14 +26,13 @@ from asccl.types import Image, Motion, Track
 from asccl.video import Reader
 
 CLIP_STRIDE = 2
-OBSERVED_FRAMES = 24  # of a clip, as in an edit
 SIDE = 256  # pixels of a synthetic frame
 NOISE = 3.0  # grey levels of camera noise
 GRID_STEP = 8  # pixels between the lines of the background
 HEAD = load_anny_head()
 FITTER = Fitter(HEAD)
 
-Face = tuple[Image, np.ndarray]  # with its landmarks, (478, 3) pixels
+LabelledFace = tuple[Image, np.ndarray]  # with its landmarks, (478, 3) pixels
 
 
 class SwitchedDisplacement(Displacement):
@@ -73,7 +73,7 @@ class RecordingRenderer(WarpRenderer):
         return float(moved.max()) if moved.size else 0.0
 
 
-def synthetic_faces(landmarker: FaceLandmarker, count: int) -> Iterator[Face]:
+def synthetic_faces(landmarker: FaceLandmarker, count: int) -> Iterator[LabelledFace]:
     """Render one frame of each synthetic speaker, and detect its face."""
     for number in range(count):
         rng = np.random.default_rng(1000 + number)
@@ -86,7 +86,7 @@ def synthetic_faces(landmarker: FaceLandmarker, count: int) -> Iterator[Face]:
             yield noisy, landmarks
 
 
-def clip_faces(landmarker: FaceLandmarker, path: Path, stride: int = CLIP_STRIDE) -> list[Face]:
+def clip_faces(landmarker: FaceLandmarker, path: Path, stride: int = CLIP_STRIDE) -> list[LabelledFace]:
     """Detect the face in the frames of a clip.
 
     Args:
@@ -94,7 +94,7 @@ def clip_faces(landmarker: FaceLandmarker, path: Path, stride: int = CLIP_STRIDE
         path: a video.
         stride: every `stride`-th frame is taken.
     """
-    faces: list[Face] = []
+    faces: list[LabelledFace] = []
     for frame in Reader(path):
         if frame.index % stride == 0:
             landmarks = landmarker.detect(frame.image, faces[-1][1] if faces else None)
@@ -109,7 +109,7 @@ def fit_frame(landmarks: np.ndarray) -> Motion:
     return FITTER.fit_motion(track, lambda a, b: landmarks[None][a:b], FITTER.fit_identity(landmarks[None]))
 
 
-def make_renderer(faces: list[Face]) -> RecordingRenderer:
+def make_renderer(faces: list[LabelledFace]) -> RecordingRenderer:
     """A renderer of the person in some frames, of which about `OBSERVED_FRAMES` are observed."""
     observer = WarpObserver(HEAD)
     for image, landmarks in faces[:: max(1, len(faces) // OBSERVED_FRAMES)]:

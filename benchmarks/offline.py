@@ -1,4 +1,4 @@
-"""What goes out over the network in an edit, an inspection and a visit of the app: attempts, counted.
+"""Count the attempts to reach other machines in an edit, an inspection and a visit of the app.
 
 Every program runs with `benchmarks/guard`, which refuses and records what Python sends to other machines. Where the
 system permits (`unshare`), all of it runs in a network namespace that has loopback alone; the kernel then also counts
@@ -135,9 +135,8 @@ def main() -> int:
     if arguments.in_namespace:
         start_loopback()
     with tempfile.TemporaryDirectory(prefix="asccl-offline-") as folder:
-        os.environ["HF_HUB_DISABLE_TELEMETRY"] = (
-            "1"  # of the visitor, `gradio_client`, which shares the network of the app
-        )
+        # of the visitor, `gradio_client`, which shares the network of the app
+        os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
         row = measure(Path(folder), arguments.port, arguments.in_namespace)
     print_rows("offline", row, arguments.json)
     counts = [str(value).split()[0] for name, value in row.items() if ", by " in name and "deliberate" not in name]

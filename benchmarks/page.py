@@ -1,4 +1,4 @@
-"""Seconds from a click to the first result in the app's page, and of its previews, in a real browser.
+"""Measure the seconds from a click to a preview and to the result in the app's page, in a real browser.
 
 python -m benchmarks.page [--root CHECKOUT ...] [--runs N] [--json FILE]
 
@@ -10,21 +10,15 @@ Chromium are required.
 from __future__ import annotations
 
 import argparse
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from benchmarks.app_process import ROOT, ServedApp, served_app
 from benchmarks.report import print_rows
 from benchmarks.talking import talking_clip
 
@@ -34,46 +28,6 @@ PREVIEW_EMOTIONS = ("angry", "fear", "sad")
 WAIT_MS = 600_000
 IDLE_SECONDS, IDLE_SHARE = 2.0, 0.1  # the server is idle if it computes for less than this share of this time
 NEW_PREVIEW = "old => { const i = document.querySelector('#compare img.compare-edited'); return i && i.src !== old; }"
-
-
-@dataclass(frozen=True)
-class ServedApp:
-    """The app of a checkout in a process of its own.
-
-    Attributes:
-        url: its address.
-        process: the server.
-    """
-
-    url: str
-    process: psutil.Process
-
-    def processor_seconds(self) -> float:
-        """Seconds that all threads of the server have computed so far."""
-        times = self.process.cpu_times()
-        return times.user + times.system
-
-
-@contextmanager
-def served_app(root: Path) -> Iterator[ServedApp]:
-    """Serve the app of a checkout until the end of the block."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/"
-    command = [sys.executable, "app.py", "--port", url.rsplit(":", 1)[1].strip("/")]
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            while True:
-                try:
-                    urllib.request.urlopen(url).close()
-                    break
-                except OSError:
-                    if process.poll() is not None:
-                        raise SystemExit(f"app.py of {root} ended at once: start it by hand to see why") from None
-                    time.sleep(0.2)
-            yield ServedApp(url, psutil.Process(process.pid))
-        finally:
-            process.terminate()
 
 
 class Stopwatch:
@@ -155,7 +109,7 @@ def main() -> None:
     """Print the median seconds of each checkout."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, action="append", help="a checkout; default: this one")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=3, help="of each checkout; default: %(default)s")
     parser.add_argument("--json", type=Path, help="append the JSON line to this file as well")
     arguments = parser.parse_args()
     from playwright.sync_api import sync_playwright
@@ -165,7 +119,7 @@ def main() -> None:
         clip = Path(folder, "clip.mp4")
         talking_clip(clip, *CLIP_SIZE, CLIP_SECONDS)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        roots = arguments.root or [Path(__file__).parent.parent]
+        roots = arguments.root or [ROOT]
         visits: dict[Path, list[dict[str, float]]] = {root: [] for root in roots}
         for _ in range(arguments.runs):
             for root in roots:

@@ -1,15 +1,15 @@
-"""How long signing and inspecting take: `python -m benchmarks.provenance [--sizes MB ...]`.
+"""Measure how long signing an output and inspecting it take.
 
-A video of the wanted size is made of the bundled clip and a box of random bytes, which the signature covers.
+    python -m benchmarks.provenance [--sizes MB ...] [--json FILE]
+
+A video of each size is made of the bundled clip and a box of random bytes, which the signature covers.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from asccl.files import bundled_folder
 from asccl.provenance.inspection import inspect_file
 from asccl.provenance.signer import EditSigner
 from asccl.types import EditRequest
+from benchmarks.report import print_rows
 
 SIZES = (1, 5, 50)  # MB
 MB = 2**20
@@ -33,8 +34,8 @@ def write_video(path: Path, size: int) -> None:
     path.write_bytes(clip + (padding + 8).to_bytes(4, "big") + b"mdat" + os.urandom(padding))
 
 
-def time_of(work: Callable[[], object]) -> tuple[float, float]:
-    """Milliseconds that a call takes: on the clock, and of the processor, which other programs disturb less."""
+def measure_milliseconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Measure the milliseconds of a call: on the clock, and of the processor, which other programs disturb less."""
     start, processor_start = time.perf_counter(), time.process_time()
     work()
     return 1000 * (time.perf_counter() - start), 1000 * (time.process_time() - processor_start)
@@ -55,36 +56,31 @@ def measure(folder: Path, megabytes: int) -> dict[str, float]:
         source, output = folder / f"source{repetition}.mp4", folder / "output.mp4"
         for path in (source, output):
             write_video(path, megabytes * MB)
-        signing.append(time_of(partial(sign, output, source)))
-        inspecting.append(time_of(partial(inspect_file, output)))
+        signing.append(measure_milliseconds(partial(sign, output, source)))
+        inspecting.append(measure_milliseconds(partial(inspect_file, output)))
         source.unlink()
-    row: dict[str, float] = {"size_mb": megabytes}
+    row: dict[str, float] = {}
     for name, times in (("sign", signing), ("inspect", inspecting)):
-        wall, processor = (statistics.median(column) for column in zip(*times, strict=True))
-        row |= {f"{name}_ms": round(wall, 1), f"{name}_cpu_ms": round(processor, 1)}
+        clock, processor = (statistics.median(column) for column in zip(*times, strict=True))
+        row |= {f"{megabytes} MB: {name}, ms": clock, f"{megabytes} MB: {name}, CPU ms": processor}
     return row
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print a table and a JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="MB")
-    sizes = parser.parse_args(arguments).sizes
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="MB", help="of the videos")
+    parser.add_argument("--json", type=Path, help="append the JSON line to this file as well")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["XDG_CONFIG_HOME"] = name  # a key of its own
         write_video(folder / "first.mp4", MB)
-        first, first_cpu = time_of(partial(sign, folder / "first.mp4", folder / "first.mp4"))
-        rows = [measure(folder, megabytes) for megabytes in sizes]
-    print(
-        f"first file of a process, with loading the library and making a key: {first:.0f} ms, CPU {first_cpu:.0f} ms",
-        file=sys.stderr,
-    )
-    print("| file | sign | CPU | inspect | CPU |\n|---|---|---|---|---|")
-    for row in rows:
-        times = [f"{row[name]:.0f} ms" for name in ("sign_ms", "sign_cpu_ms", "inspect_ms", "inspect_cpu_ms")]
-        print("|", " | ".join([f"{row['size_mb']} MB", *times]), "|")
-    print(json.dumps({"first_ms": round(first, 1), "first_cpu_ms": round(first_cpu, 1), "rows": rows}))
+        first, first_cpu = measure_milliseconds(partial(sign, folder / "first.mp4", folder / "first.mp4"))
+        rows = {"first signature, with loading the library and making a key, ms": first, "the same, CPU ms": first_cpu}
+        for megabytes in arguments.sizes:
+            rows |= measure(folder, megabytes)
+    print_rows("provenance", rows, arguments.json)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,19 @@ def print_rows(name: str, rows: Mapping[str, float | str], json_file: Path | Non
         json_file: file to which the JSON line is appended as well.
     """
     for label, value in rows.items():
-        print(f"  {label:58} {value if isinstance(value, str) else format(value, '10.3f')}")
+        print(f"  {label:58} {format_value(value)}")
     line = json.dumps({"benchmark": name, **rows, "machine": describe_machine()})
     print(line, flush=True)
     if json_file is not None:
         with json_file.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+
+def format_value(value: float | str) -> str:
+    """Format a value of a row: whole numbers without decimals, other numbers with three, text as it is."""
+    if isinstance(value, str):
+        return value
+    return f"{value:10d}" if isinstance(value, int) else f"{value:10.3f}"
 
 
 def describe_machine() -> str:

@@ -1,4 +1,4 @@
-"""Which packages an installation brings, and under which licences: a software bill of materials (CycloneDX 1.6).
+"""Write a software bill of materials (CycloneDX 1.6): which packages an installation brings, under which licences.
 
 cyclonedx-bom reads the metadata of all packages of this environment. What only developers need is left out: the list
 has what `pip install .` brings, as far as it is installed here. Prints a table of licences.

@@ -16,10 +16,11 @@ from typing import Any
 from PIL import Image
 
 from asccl.ui.preview_handlers import FITTING_NOTE
-from benchmarks.page import CHROMIUM, served_app
+from benchmarks.app_process import ROOT, served_app
+from benchmarks.page import CHROMIUM
 from benchmarks.talking import EXAMPLE
 
-DOCS_FOLDER = Path(__file__).parent.parent / "docs"
+DOCS_FOLDER = ROOT / "docs"
 WIDTHS = ("390x844", "768x1024", "1280x800", "1366x650", "2560x1300")
 THEMES = ("light", "dark")
 WAIT_MS = 240_000
@@ -162,15 +163,15 @@ def main() -> None:
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--docs", action="store_true", help="write docs/app.png and docs/correlation.png")
     target.add_argument("--out", type=Path, metavar="FOLDER", help="write every view into this folder")
-    parser.add_argument("--views", nargs="+", choices=VIEWS, default=list(VIEWS))
-    parser.add_argument("--widths", nargs="+", default=list(WIDTHS), metavar="WxH")
-    parser.add_argument("--themes", nargs="+", choices=THEMES, default=list(THEMES))
+    parser.add_argument("--views", nargs="+", choices=VIEWS, default=list(VIEWS), help="default: all")
+    parser.add_argument("--widths", nargs="+", default=list(WIDTHS), metavar="WxH", help="of the window, pixels")
+    parser.add_argument("--themes", nargs="+", choices=THEMES, default=list(THEMES), help="default: both")
     parser.add_argument("--locale", default="en-US", help="language of the browser; default: %(default)s")
     parser.add_argument("--full", action="store_true", help="the whole page instead of the window")
     arguments = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright, served_app(Path(__file__).parent.parent) as app:
+    with sync_playwright() as playwright, served_app() as app:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         if arguments.out:
             arguments.out.mkdir(parents=True, exist_ok=True)

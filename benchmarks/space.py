@@ -1,4 +1,4 @@
-"""The app as a Space: a fresh environment by its requirements.txt, no home, port 7860, first page and one edit.
+"""Run the app as a Space does: a fresh environment by its requirements.txt, no home, one port, one edit.
 
 Builds the files that `python -m asccl publish space` would upload, installs their requirements for Python 3.12 (or
 takes an environment that exists), starts the app as a Space does, and visits it. It needs the package index, some

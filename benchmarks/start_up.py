@@ -1,4 +1,4 @@
-"""CPU seconds of `import asccl`, of the editor, and of the first help page.
+"""Measure the CPU seconds of `import asccl`, of importing the editor, and of building the command line's parser.
 
 python -m benchmarks import [--json FILE]
 """

@@ -1,4 +1,4 @@
-"""Load on the study pages: many participants at once over HTTP on loopback, and the server killed in the middle.
+"""Measure the study pages under load: many participants at once on loopback, and the server killed in the middle.
 
 Starts `python app.py --study-only` with a store of its own and takes simulated participants through the whole study
 (pages, check, clips, answers; an answer waits until its clips could have ended). Half-way it kills the server with
@@ -11,11 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -37,9 +32,9 @@ from asccl.study.studies import create_study, load_study
 from asccl.study.votes import read_votes
 from asccl.types import Frame, MediaInfo
 from asccl.video import Writer
+from benchmarks.app_process import ServedApp, free_port, start_app
 from benchmarks.report import print_rows
 
-ROOT = Path(__file__).parent.parent
 NUM_PARTICIPANTS, NUM_ITEMS, QUOTA = 100, 12, 4
 TRIALS = 3 * QUOTA + 3 + 1 + 1 + 2  # of a participant: main, practice of three questions, repeat, identical, broken
 FRAME_RATE, NUM_FRAMES, SIZE = Fraction(12), 24, 256  # clips of two seconds
@@ -48,7 +43,7 @@ RETRY_DELAY = 0.5  # s
 
 
 @dataclass
-class Tally:
+class LoadFigures:
     """What the simulated participants experienced.
 
     Attributes:
@@ -71,13 +66,13 @@ class SimulatedParticipant:
 
     Args:
         client: sends the requests.
-        tally: counts what happens.
+        figures: is extended.
         link: query parameters of the personal link.
         check: shape and number of beeps that the check expects.
     """
 
-    def __init__(self, client: httpx.AsyncClient, tally: Tally, link: dict[str, str], check: tuple[str, int]):
-        self._client, self._tally, self._link, self._check = client, tally, link, check
+    def __init__(self, client: httpx.AsyncClient, figures: LoadFigures, link: dict[str, str], check: tuple[str, int]):
+        self._client, self._figures, self._link, self._check = client, figures, link, check
 
     async def finish(self) -> None:
         """Consent, pass the check and answer everything."""
@@ -106,16 +101,16 @@ class SimulatedParticipant:
             "plays_right": 1,
             "mode": "together",
         }
-        started, retries = time.perf_counter(), self._tally.retries
+        started, retries = time.perf_counter(), self._figures.retries
         response = await self._request("POST", "study/answer", json=answer)
         if response.status_code == 422 and response.json()["reason"] == "early":
-            self._tally.repeats += 1
+            self._figures.repeats += 1
             return await self._screen()  # the page loads itself again, and the clips with it
         if response.status_code != 200:
             raise RuntimeError(f"an answer was refused: {response.status_code} {response.text}")
-        if not self._tally.is_down and self._tally.retries == retries:
-            self._tally.seconds.append(time.perf_counter() - started)
-        self._tally.acknowledged[token[:22], position] += 1
+        if not self._figures.is_down and self._figures.retries == retries:
+            self._figures.seconds.append(time.perf_counter() - started)
+        self._figures.acknowledged[token[:22], position] += 1
         return response.json()["screen"]
 
     async def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
@@ -127,7 +122,7 @@ class SimulatedParticipant:
                     return response
             except httpx.HTTPError:
                 pass
-            self._tally.retries += 1
+            self._figures.retries += 1
             await asyncio.sleep(RETRY_DELAY)
 
 
@@ -156,21 +151,16 @@ def create_benchmark_study(folder: Path, participants: int) -> tuple[str, list[s
     return study_id, tokens
 
 
-def start_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    """Return the server once it responds."""
-    command = [sys.executable, "app.py", "--study-only", "--port", str(port)]
-    environment = {**os.environ, "ASCCL_STUDY_DIR": str(folder / "data"), "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=environment)
-    for _ in range(1200):
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/study/static/study.css", timeout=5).raise_for_status()
-            return process
-        except httpx.HTTPError:
-            time.sleep(0.1)
-    raise RuntimeError("the server does not respond")
+def start_study_server(folder: Path, port: int) -> ServedApp:
+    """Start the study pages and wait until they respond. folder: see `create_benchmark_study`. Raises RuntimeError."""
+    app = start_app(port, "--study-only", environment={"ASCCL_STUDY_DIR": str(folder / "data")})
+    app.wait_until_ready("study/static/study.css")
+    return app
 
 
-async def run_load(folder: Path, port: int, study_id: str, tokens: Sequence[str], kill: bool) -> tuple[Tally, float]:
+async def run_load(
+    folder: Path, port: int, study_id: str, tokens: Sequence[str], kill: bool
+) -> tuple[LoadFigures, float]:
     """Let all participants go through the study at once.
 
     Args:
@@ -183,33 +173,32 @@ async def run_load(folder: Path, port: int, study_id: str, tokens: Sequence[str]
     Returns:
         What happened, and the seconds it took.
     """
-    tally = Tally()
+    figures = LoadFigures()
     store = Store(folder / "data")
     checks = [open_session(store, study_id, token).check_solution() for token in tokens]
     store.close()
-    servers, started = [start_server(folder, port)], time.perf_counter()
+    servers, started = [start_study_server(folder, port)], time.perf_counter()
     limits = httpx.Limits(max_connections=len(tokens), max_keepalive_connections=len(tokens))
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/", timeout=60, limits=limits) as client:
+        async with httpx.AsyncClient(base_url=servers[0].url, timeout=60, limits=limits) as client:
             tasks = [
-                asyncio.create_task(SimulatedParticipant(client, tally, {"s": study_id, "p": token}, check).finish())
+                asyncio.create_task(SimulatedParticipant(client, figures, {"s": study_id, "p": token}, check).finish())
                 for token, check in zip(tokens, checks, strict=True)
             ]
             if kill:
                 half = TRIALS * len(tokens) / 2
-                while len(tally.acknowledged) < half and not any(task.done() for task in tasks):
+                while len(figures.acknowledged) < half and not any(task.done() for task in tasks):
                     await asyncio.sleep(0.05)
-                tally.is_down = True
-                servers[-1].send_signal(signal.SIGKILL)
-                servers[-1].wait()
-                servers.append(await asyncio.to_thread(start_server, folder, port))
+                figures.is_down = True
+                servers[-1].process.kill()
+                servers[-1].process.wait()
+                servers.append(await asyncio.to_thread(start_study_server, folder, port))
                 await asyncio.sleep(3)
-                tally.is_down = False
+                figures.is_down = False
             await asyncio.gather(*tasks)
-        return tally, time.perf_counter() - started
+        return figures, time.perf_counter() - started
     finally:
-        servers[-1].terminate()
-        servers[-1].wait(60)
+        servers[-1].stop()
 
 
 def main() -> None:
@@ -219,30 +208,28 @@ def main() -> None:
     parser.add_argument("--no-kill", action="store_true", help="do not kill the server")
     parser.add_argument("--json", type=Path, help="append the JSON line to this file")
     arguments = parser.parse_args()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()  # of both servers: the pages of participants stay where they are
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         study_id, tokens = create_benchmark_study(folder, arguments.people)
-        tally, seconds = asyncio.run(run_load(folder, port, study_id, tokens, not arguments.no_kill))
+        figures, seconds = asyncio.run(run_load(folder, port, study_id, tokens, not arguments.no_kill))
         store = Store(folder / "data")
         stored = Counter((vote["participant_id"], vote["position"]) for vote in read_votes(store, study_id))
         with store.read() as connection:
             judgements = count_answers(connection, load_study(connection, study_id)).values()
         store.close()
     expected = TRIALS * arguments.people
-    lost, twice = tally.acknowledged - stored, sum(count > 1 for count in stored.values())
-    p50, p95, p99 = (1000 * float(np.quantile(tally.seconds, q)) for q in (0.5, 0.95, 0.99))
+    lost, twice = figures.acknowledged - stored, sum(count > 1 for count in stored.values())
+    p50, p95, p99 = (1000 * float(np.quantile(figures.seconds, q)) for q in (0.5, 0.95, 0.99))
     rows = {
         "participants at once": arguments.people,
         "answers expected": expected,
-        "answers acknowledged": len(tally.acknowledged),
+        "answers acknowledged": len(figures.acknowledged),
         "answers stored": len(stored),
         "acknowledged and not stored": sum(lost.values()),
         "stored twice": twice,
-        "requests sent again": tally.retries,
-        "trials watched again": tally.repeats,
+        "requests sent again": figures.retries,
+        "trials watched again": figures.repeats,
         "seconds in all": seconds,
         "answers a second": expected / seconds,
         "answering a question, median, ms": p50,
@@ -251,7 +238,7 @@ def main() -> None:
         "judgements of a pair, fewest": min(judgements),
         "judgements of a pair, most": max(judgements),
     }
-    print_rows("study", {label: float(value) for label, value in rows.items()}, arguments.json)
+    print_rows("study", rows, arguments.json)
     if lost or twice or len(stored) != expected:
         raise SystemExit("answers were lost or counted twice")
 

@@ -1,4 +1,4 @@
-"""Coverage, power and false alarms of a study's statistics, on simulated studies with a known truth.
+"""Measure coverage, power and false alarms of a study's statistics, on simulated studies with a known truth.
 
 By default they have the paper's size: 25 participants judge 70 clips of seven emotions in three aspects. The odds of
 each answer depend on the truth, on the participant and on the clip; `spread` is the standard deviation of the effects
@@ -24,6 +24,7 @@ import numpy as np
 
 from asccl.study import stats
 from asccl.study.comparisons import compare_methods
+from asccl.study.tables import SIGNIFICANCE_LEVEL
 from asccl.types import EMOTIONS
 from benchmarks.report import print_rows
 
@@ -33,7 +34,6 @@ NUM_PARTICIPANTS, CLIPS_PER_EMOTION = 25, 10
 NUM_STUDIES = 500
 SPREADS = (0.0, 0.2, 0.4, 0.8)  # logits
 QUADRATURE_NODES = 80
-SIGNIFICANCE_LEVEL = 0.05
 SIGN_DRAWS = 1_999  # of the permutation test
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import av
 import numpy as np
 
+from asccl.video.clock_jumps import TS_WRAP
 from asccl.video.container import open_container, open_output
 from asccl.video.limits import UNLIMITED
 
@@ -24,14 +25,13 @@ FLASH_FRAME = 10  # of each second
 BEEP_SECONDS = 0.04
 BEEP_FREQUENCY = 1000  # Hz
 SOUND_CHUNK = 1024  # samples
-TS_WRAP = Fraction(2**33, 90_000)  # seconds after which the clock of a transport stream starts again
 DIVX_PACKED = b"\x00\x00\x01\xb2DivX503b1393p"  # user data of MPEG-4 that announces packed B frames
 VOP_START = b"\x00\x00\x01\xb6"
 NOT_CODED_VOP = VOP_START + b"\x50\x7f"
 
 
 @dataclass(frozen=True)
-class Part:
+class ClipPart:
     """A recording of whole seconds.
 
     Attributes:
@@ -57,7 +57,7 @@ class Part:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_part(path: Path, part: Part, container: str) -> Path:
+def write_part(path: Path, part: ClipPart, container: str) -> Path:
     """Write a part.
 
     Args:
@@ -91,7 +91,7 @@ def write_part(path: Path, part: Part, container: str) -> Path:
     return path
 
 
-def _encode_sound(track: Any, part: Part) -> list[Any]:
+def _encode_sound(track: Any, part: ClipPart) -> list[Any]:
     """All packets of a track."""
     seconds = part.seconds if part.sound_seconds is None else part.sound_seconds
     time = np.arange(round(seconds * part.rate)) / part.rate
@@ -109,7 +109,7 @@ def _encode_sound(track: Any, part: Part) -> list[Any]:
     return packets + track.encode(None)
 
 
-def join_parts(path: Path, parts: Sequence[Part], container: str) -> Path:
+def join_parts(path: Path, parts: Sequence[ClipPart], container: str) -> Path:
     """Write parts one behind the other into one file, byte by byte, as `cat` does.
 
     Args:
@@ -122,7 +122,7 @@ def join_parts(path: Path, parts: Sequence[Part], container: str) -> Path:
     return path
 
 
-def write_packed_avi(path: Path, part: Part) -> Path:
+def write_packed_avi(path: Path, part: ClipPart) -> Path:
     """Write an AVI as old XviD and DivX encoders did, with every B frame in the packet of the frame before it."""
     source = write_part(path.with_suffix(".unpacked.avi"), part, "avi")
     with open_container(source, UNLIMITED.max_pixels) as plain, open_output(path, "avi", {}) as output:
@@ -175,9 +175,9 @@ def patch_segment_length(path: Path, seconds: float) -> Path:
     return path
 
 
-TS = Part(video_options={"preset": "ultrafast", "bf": "2", "g": "25"})
-AVI = Part(video="mpeg4", video_options={"bf": "1", "b_strategy": "0"}, sound="libmp3lame", layout="mono")
-WEBM = Part(video="libvpx", video_options={"deadline": "realtime"}, sound="libopus", layout="mono")
+TS = ClipPart(video_options={"preset": "ultrafast", "bf": "2", "g": "25"})
+AVI = ClipPart(video="mpeg4", video_options={"bf": "1", "b_strategy": "0"}, sound="libmp3lame", layout="mono")
+WEBM = ClipPart(video="libvpx", video_options={"deadline": "realtime"}, sound="libopus", layout="mono")
 
 CLIPS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "A: transport streams joined": ("ts", lambda p: join_parts(p, [TS, TS], "mpegts")),
@@ -205,23 +205,23 @@ CLIPS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     ),
     "A: B frames in AVI": ("avi", lambda p: write_part(p, replace(AVI, sound="pcm_s16le"), "avi")),
     "A: packed B frames in AVI": ("avi", lambda p: write_packed_avi(p, replace(AVI, sound="pcm_s16le"))),
-    "A: negative start": ("nut", lambda p: write_part(p, Part(start=Fraction(-1)), "nut")),
+    "A: negative start": ("nut", lambda p: write_part(p, ClipPart(start=Fraction(-1)), "nut")),
     "B: browser recording": ("webm", lambda p: write_part(p, replace(WEBM, options={"live": "1"}), "webm")),
     "B: track header 30 times too short": (
         "mp4",
-        lambda p: patch_track_length(write_part(p, Part(), "mp4"), Fraction(1, 30)),
+        lambda p: patch_track_length(write_part(p, ClipPart(), "mp4"), Fraction(1, 30)),
     ),
     "B: track header 30 times too long": (
         "mp4",
-        lambda p: patch_track_length(write_part(p, Part(), "mp4"), Fraction(30)),
+        lambda p: patch_track_length(write_part(p, ClipPart(), "mp4"), Fraction(30)),
     ),
     "B: fragmented MP4": (
         "mp4",
-        lambda p: write_part(p, Part(options={"movflags": "frag_keyframe+empty_moov"}), "mp4"),
+        lambda p: write_part(p, ClipPart(options={"movflags": "frag_keyframe+empty_moov"}), "mp4"),
     ),
     "B: Matroska header of 10 hours": (
         "mkv",
-        lambda p: patch_segment_length(write_part(p, Part(), "matroska"), 36_000),
+        lambda p: patch_segment_length(write_part(p, ClipPart(), "matroska"), 36_000),
     ),
     "C: MP2 turns from stereo to mono": (
         "ts",
@@ -243,7 +243,7 @@ CLIPS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     ),
     "D: MP3 of 8 kHz": ("avi", lambda p: write_part(p, replace(AVI, rate=8000), "avi")),
     "D: MP3 of 11 kHz": ("avi", lambda p: write_part(p, replace(AVI, rate=11_025), "avi")),
-    "D: PCM of 24 bits": ("mov", lambda p: write_part(p, Part(sound="pcm_s24le"), "mov")),
+    "D: PCM of 24 bits": ("mov", lambda p: write_part(p, ClipPart(sound="pcm_s24le"), "mov")),
     "D: A-law of 8 kHz": ("avi", lambda p: write_part(p, replace(AVI, sound="pcm_alaw", rate=8000), "avi")),
-    "D: 5.1 in FLAC": ("mkv", lambda p: write_part(p, Part(sound="flac", layout="5.1"), "matroska")),
+    "D: 5.1 in FLAC": ("mkv", lambda p: write_part(p, ClipPart(sound="flac", layout="5.1"), "matroska")),
 }

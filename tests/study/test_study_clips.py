@@ -12,7 +12,7 @@ from PIL import Image
 
 from asccl.errors import InputError
 from asccl.study.clips import _copy_streams, import_clip
-from benchmarks.sync_clips import AVI, Part, write_part
+from benchmarks.sync_clips import AVI, ClipPart, write_part
 
 
 def decode(path: Path) -> np.ndarray:
@@ -92,7 +92,7 @@ def test_sound_that_browsers_do_not_play_is_encoded(tmp_path):
 
 
 def test_a_clip_that_cannot_be_copied_is_encoded(tmp_path, monkeypatch):
-    source = write_part(tmp_path / "a.mp4", Part(), "mp4")
+    source = write_part(tmp_path / "a.mp4", ClipPart(), "mp4")
     copies = []
 
     def refuse_once(container, output) -> None:

@@ -18,7 +18,7 @@ from benchmarks.sync_clips import (
     FLASH_FRAME,
     RATE,
     TS,
-    Part,
+    ClipPart,
     join_parts,
     write_part,
 )
@@ -138,13 +138,13 @@ def test_samples_begin_with_the_first_frame(tmp_path):
 
 
 def test_no_more_samples_are_read_than_asked_for(tmp_path):
-    source = write_part(tmp_path / "a.mkv", Part(sound="flac", rate=8000, sound_seconds=30), "matroska")
+    source = write_part(tmp_path / "a.mkv", ClipPart(sound="flac", rate=8000, sound_seconds=30), "matroska")
     assert len(read_sound(source, rate=8000, seconds=2.5)) == 20_000
 
 
 def test_a_relative_name_with_a_colon_is_opened(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    source = write_part(Path("interview-12:30.mp4"), Part(), "mp4")
+    source = write_part(Path("interview-12:30.mp4"), ClipPart(), "mp4")
     assert read_sound(source) is not None
     assert measure_sync(copy(source, Path("b:c.mp4"))).frames == 50
 
@@ -154,7 +154,7 @@ class StoppedError(Exception):
 
 
 def test_writing_the_end_of_the_sound_can_be_stopped(tmp_path):
-    source = write_part(tmp_path / "a.mkv", Part(), "matroska")
+    source = write_part(tmp_path / "a.mkv", ClipPart(), "matroska")
     calls = []
 
     def check() -> None:
@@ -174,7 +174,7 @@ def _copy_with_check(reader: Reader, source: Path, target: Path, check) -> None:
 
 
 def test_hours_of_sound_behind_the_picture_are_not_read(tmp_path):
-    source = write_part(tmp_path / "a.mkv", Part(sound="flac", rate=8000, sound_seconds=300), "matroska")
+    source = write_part(tmp_path / "a.mkv", ClipPart(sound="flac", rate=8000, sound_seconds=300), "matroska")
     calls = []
     with Reader(source) as reader:
         _copy_with_check(reader, source, tmp_path / "b.mp4", lambda: calls.append(True))

@@ -15,7 +15,7 @@ from asccl.editing.media_report import build_media_report, media_notes
 from asccl.errors import OutputError
 from asccl.video import EncodeSettings, Reader, open_writer
 from asccl.video.container import open_container, open_output
-from benchmarks.sync_clips import Part, write_part
+from benchmarks.sync_clips import ClipPart, write_part
 
 
 def carry_over(source: Path, target: Path, for_browsers: bool = False) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _copied_track(stream: Any, output: Any) -> Any:
 
 
 def test_a_picture_that_mp4_refuses_has_a_remedy_of_its_own(tmp_path, monkeypatch):
-    source = write_part(tmp_path / "a.mp4", Part(), "mp4")
+    source = write_part(tmp_path / "a.mp4", ClipPart(), "mp4")
 
     def refuse(*_: object) -> None:
         raise av.error.ArgumentError(22, "Invalid argument")
