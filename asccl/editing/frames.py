@@ -17,7 +17,7 @@ from asccl.face.crop import expression_crop
 from asccl.face.people import Person
 from asccl.face.tracker import FaceMeshTracker
 from asccl.morphable.head import HeadModel
-from asccl.morphable.reconstruct import FittedClip, TrackedClip, reconstruct
+from asccl.morphable.reconstruct import FittedClip, TrackedClip, fit_clip, track_face
 from asccl.progress import Progress
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
 from asccl.types import EditRequest, Image, Motion
@@ -89,21 +89,17 @@ def observe_clip(
     """
     observer = _ClipObserver(models.head, request.adapt)
     tracker = FaceMeshTracker(models.embedder.embed)
-    samples: tuple[FaceSample, ...] = ()
-    readings: np.ndarray | None = None
-
-    def read_emotion(clip: TrackedClip) -> np.ndarray | None:
-        nonlocal samples, readings
-        samples = observer.sampler.face_samples(clip)
-        readings = read_emotions(samples)
-        return None if readings is None else readings[0]
-
     try:
-        clip = reconstruct(
-            request.source, tracker, models.fitter, progress, limits, request.face, observer, read_emotion, people
-        )
+        tracked = track_face(request.source, tracker, progress, limits, request.face, observer, people=people)
     finally:
         tracker.close()
+    try:
+        samples = observer.sampler.face_samples(tracked)
+        readings = read_emotions(samples)
+        clip = fit_clip(tracked, models.fitter, progress, None if readings is None else readings[0])
+    except BaseException:
+        tracked.landmarks.close()
+        raise
     warp = WarpRenderer(models.head, observer.warp.appearance())
     adaptation_samples = observer.adaptation_samples(clip, models.head)
     return clip, ObservedFace(clip.motion, samples, samples, warp, readings, adaptation_samples)

@@ -53,10 +53,6 @@ class TrackedClip:
         self.landmarks.close()
 
 
-# mean probability of each emotion in a clip, in the order of `EMOTIONS`, (7,); None where it cannot be read
-EmotionReader = Callable[[TrackedClip], np.ndarray | None]
-
-
 @dataclass
 class FittedClip:
     """A tracked and fitted face of T frames.
@@ -86,18 +82,8 @@ class FittedClip:
         self.landmarks.close()
 
 
-def reconstruct(
-    path: Path,
-    tracker: Tracker,
-    fitter: Fitter,
-    progress: Progress,
-    limits: Limits,
-    face: int | None = None,
-    observe: FrameObserver | None = None,
-    read_emotion: EmotionReader | None = None,
-    people: list[Person] | None = None,
-) -> FittedClip:
-    """Track the chosen face through a file and fit the 3DMM to it; memory does not grow with the file's length.
+def reconstruct(path: Path, tracker: Tracker, fitter: Fitter, progress: Progress, limits: Limits) -> FittedClip:
+    """Track the largest face of a file and fit the 3DMM to it; memory does not grow with the file's length.
 
     Args:
         path: a video or a still.
@@ -105,10 +91,6 @@ def reconstruct(
         fitter: fits the 3DMM.
         progress: receives the stages "track" and "fit".
         limits: what is accepted.
-        face: index of the face; None selects the largest.
-        observe: is called with about `OBSERVED_FRAMES` frames that have the face.
-        read_emotion: is called with the tracked clip; tells the fit which expression may last through it.
-        people: in the file, if they were searched for before.
 
     Raises:
         NoFaceError: the file has no face that can be edited.
@@ -116,15 +98,32 @@ def reconstruct(
         LimitError: the file exceeds the limits.
         CancelledError: the progress was cancelled.
     """
-    clip = track_face(path, tracker, progress, limits, face, observe, people=people)
+    clip = track_face(path, tracker, progress, limits)
     try:
-        progress("fit", 0.0)
-        emotion_probabilities = None if read_emotion is None else read_emotion(clip)
-        motion, error = _fit(fitter, clip.track, clip.landmarks, emotion_probabilities, progress)
-        motion = replace(motion, frame_rate=_mean_frame_rate(clip.times))
+        return fit_clip(clip, fitter, progress)
     except BaseException:
         clip.landmarks.close()
         raise
+
+
+def fit_clip(
+    clip: TrackedClip, fitter: Fitter, progress: Progress, emotion_probabilities: np.ndarray | None = None
+) -> FittedClip:
+    """Fit the 3DMM to a tracked face.
+
+    Args:
+        clip: its landmarks belong to the result from then on.
+        fitter: fits the 3DMM.
+        progress: receives the stage "fit".
+        emotion_probabilities: mean probability of each emotion in the clip, in the order of `EMOTIONS`, (7,), by which
+            the fit decides which expression may last through it; None where it is unknown.
+
+    Raises:
+        CancelledError: the progress was cancelled.
+    """
+    progress("fit", 0.0)
+    motion, error = _fit(fitter, clip.track, clip.landmarks, emotion_probabilities, progress)
+    motion = replace(motion, frame_rate=_mean_frame_rate(clip.times))
     return FittedClip(clip.info, clip.times, clip.track, motion, clip.landmarks, error, clip.unreadable)
 
 

@@ -69,6 +69,10 @@ class ControlledClip(Protocol):
         """Return some frames. Raises UnreadableError."""
         ...
 
+    def edit_of(self, index: int) -> int | None:
+        """Return the frame that shows the moment of frame `index` with another emotion; None for a clip without."""
+        ...
+
 
 @dataclass(frozen=True)
 class ArrayClip:
@@ -93,8 +97,10 @@ class ArrayClip:
         """See `ControlledClip.frames`."""
         return ControlledFrames(*(part[list(indices)] for part in self.content))
 
-    def edit_of(self, index: int) -> int:
-        """Return the frame that shows the moment of frame `index` with another emotion, of a clip with edits."""
+    def edit_of(self, index: int) -> int | None:
+        """See `ControlledClip.edit_of`."""
+        if not self.edits:
+            return None
         half = len(self) // 2
         return (index + half) % (2 * half)
 
@@ -156,8 +162,9 @@ class FramePairs(Dataset):
         rng = np.random.default_rng((self.seed, index, 12))
         other = int(rng.integers(len(clip) - 1))
         other += other >= t
-        if isinstance(clip, ArrayClip) and clip.edits and rng.random() < self.edit_share:
-            other = clip.edit_of(t)
+        edit = clip.edit_of(t)
+        if edit is not None and rng.random() < self.edit_share:
+            other = edit
         pair = clip.frames((t, other))
         images, controls = to_tensor(pair.images), torch.from_numpy(pair.controls)
         if self.colour_jitter:

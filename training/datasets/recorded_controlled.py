@@ -42,6 +42,10 @@ class RecordedClip:
     def __len__(self) -> int:
         return len(self._visible)
 
+    def edit_of(self, _index: int) -> None:
+        """See `ControlledClip.edit_of`: a recording shows each moment once."""
+        return
+
     @property
     def name(self) -> str:
         """Name of the clip, for errors."""

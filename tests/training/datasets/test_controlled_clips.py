@@ -183,3 +183,22 @@ def test_a_folder_without_two_frames_of_a_face_is_refused(tmp_path):
 
 def test_prepared_images_have_the_size_of_the_folder(recorded):
     assert recorded[0][0].clip.record.size == SIZE
+
+
+class ProxiedClip:
+    """A clip of another class that has edits: all that `FramePairs` knows of a clip is its interface."""
+
+    def __init__(self, clip: ArrayClip):
+        self._clip = clip
+
+    def __len__(self) -> int:
+        return len(self._clip)
+
+    def __getattr__(self, name: str):
+        return getattr(self._clip, name)
+
+
+def test_a_clip_of_any_class_may_have_edits():
+    clip = synthetic_clips(0, 1, 6, 32, LIMIT, edits=True)[0]
+    expected, item = (FramePairs([c], seed=0, edit_share=1.0)[3] for c in (clip, ProxiedClip(clip)))
+    assert torch.equal(item.target, expected.target)
