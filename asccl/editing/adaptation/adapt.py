@@ -33,6 +33,8 @@ from asccl.types import Image, Motion, as_image
 SAMPLE_COUNT = 6  # frames that are rendered for every step of the search
 WORKERS = 2  # threads; the result does not depend on their number
 REACHED_SHARE = 0.95  # of a bound, from which on it counts as reached
+MAX_BUDGET_STEPS = 4  # renders by which the plain preset approaches its identity budget, after the first
+BUDGET_TOLERANCE = 0.03  # share of the budget by which the plain preset may miss it
 
 
 @dataclass(frozen=True)
@@ -154,13 +156,22 @@ def adapt(
 
 
 def plain_edit(evaluate: FaceEvaluator, max_identity_loss: float) -> tuple[float, EditMeasures]:
-    """Strength and measures of the preset without offsets, at its identity budget."""
+    """Strength and measures of the preset without offsets, at its identity budget.
+
+    The loss grows by less than the square of the strength, so that one step ends beside the budget: an anger that costs
+    more than its budget at strength 1 would keep an eighth too much.
+    """
     no_offsets = np.zeros(len(evaluate.head.names))
-    measures = evaluate(1.0, no_offsets)
-    # the loss grows about with the square of the strength
-    scale = np.sqrt(max_identity_loss / max(measures.cost("identity"), 1e-6))
-    strength = float(np.clip(scale, *STRENGTH_RANGE))
-    return strength, evaluate(strength, no_offsets)
+    strength, measures = 1.0, evaluate(1.0, no_offsets)
+    for _ in range(MAX_BUDGET_STEPS):
+        budget_share = measures.cost("identity") / max_identity_loss
+        if abs(budget_share - 1) < BUDGET_TOLERANCE:
+            break
+        previous, strength = strength, float(np.clip(strength / np.sqrt(max(budget_share, 1e-6)), *STRENGTH_RANGE))
+        if strength == previous:
+            break
+        measures = evaluate(strength, no_offsets)
+    return strength, measures
 
 
 def describe(search: Search, best: Candidate, plain: EditMeasures, plain_strength: float) -> dict[str, Any]:

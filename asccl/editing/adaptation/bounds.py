@@ -16,8 +16,9 @@ from asccl.editing.adaptation.objective import Goal
 from asccl.types import EMOTIONS
 
 BOUND_NAMES = ("identity", "raw shift", "scc", "lips")
-# largest cost as a share of its scale
-COST_SHARES: Mapping[str, float] = MappingProxyType({"identity": 1.0, "raw shift": 1.0, "scc": 1.1, "lips": 1.1})
+# Largest cost as a share of its scale. An edit has to save a part of the raw shift of its preset: the search takes it
+# where it reads least, a weaker preset would take it from all units alike.
+COST_SHARES: Mapping[str, float] = MappingProxyType({"identity": 1.0, "raw shift": 0.85, "scc": 1.1, "lips": 1.1})
 # price of a whole scale: a face that reads well gives back what it does not need, another may spend more
 COST_PRICES: Mapping[str, float] = MappingProxyType({"identity": 0.28, "raw shift": 0.11, "scc": 0.04})
 CLEAR_PROBABILITY = 0.5  # of the emotion in the plain preset, from which on the prices count fully

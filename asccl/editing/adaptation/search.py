@@ -23,7 +23,9 @@ from asccl.editing.adaptation.objective import Goal, offset_price
 
 ROUNDS = 2
 STRENGTH_RANGE = (0.55, 1.5)
-STRENGTH_STEP = 0.15  # of the strength, for its column of the Jacobian
+# Of the strength, for its column of the Jacobian. Downwards: the plain preset is at its budget already, and above that
+# some units and the lids grow no further, so that less strength would seem to lose no readability.
+STRENGTH_STEP = -0.15
 DIRECTION_STEP = 0.25  # of a direction, likewise
 MAX_STRENGTH_MOVE, MAX_DIRECTION_MOVE = 0.3, 0.4  # in one round
 LINE = (1.0, 0.55)  # shares of a step that are rendered
@@ -107,7 +109,7 @@ class Search:
         """Measure the change along each coordinate."""
         low, high = self.limits()
         steps = np.array([STRENGTH_STEP, *([DIRECTION_STEP] * len(self.directions))])
-        steps = np.where(centre.x + steps > high, -steps, steps)
+        steps = np.where((centre.x + steps > high) | (centre.x + steps < low), -steps, steps)
         columns = []
         for k, step in enumerate(steps):
             x = centre.x.copy()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from asccl import Editor, EditRequest
+from asccl.editing.adaptation.adapt import SAMPLE_COUNT, adaptation_goal
 from asccl.editing.adaptation.outcome import emotion_outcome
 from asccl.editing.cache import KeyedCache
 from asccl.editing.frames import EditFrames
@@ -19,6 +20,7 @@ from asccl.errors import CancelledError
 from asccl.morphable.speech import speech_unit_mask
 from asccl.progress import Progress
 from asccl.video import Limits
+from benchmarks.adapt import build_evaluator
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +36,21 @@ def plan(session: PreviewSession, **options) -> EditPlan:
 
 
 @pytest.mark.parametrize("emotion", ["disgusted", "sad"])
-def test_an_adapted_edit_reads_better_than_the_plain_preset(session, emotion):
-    readability = plan(session, emotion=emotion).adaptation["readability"]
-    assert readability["adapted"] > readability["plain"]
+def test_an_adapted_edit_reads_better_than_a_plain_preset_of_the_same_raw_shift(session, emotion):
+    adaptation = plan(session, emotion=emotion).adaptation
+    adapted_cost = adaptation["costs"]["raw shift"]["adapted"]
+    evaluate = build_evaluator(session, emotion, SAMPLE_COUNT)
+    with evaluate.workers():
+        strengths = np.linspace(0.5, 1.0, 6) * adaptation["plain_strength"]
+        edits = [evaluate(strength, np.zeros(len(evaluate.head.names))) for strength in strengths]
+    readings = [adaptation_goal(evaluate.target).readability(e.logits, e.features) for e in edits]
+    reading = np.interp(adapted_cost, [e.cost("raw shift") for e in edits], readings)
+    assert adaptation["readability"]["adapted"] > reading
+
+
+def test_an_adapted_edit_shifts_the_embedding_less_than_the_plain_preset(session):
+    cost = plan(session, emotion="sad").adaptation["costs"]["raw shift"]
+    assert cost["adapted"] < 0.9 * cost["plain"]
 
 
 def test_an_adapted_edit_keeps_the_bound_of_the_identity(session):

@@ -35,6 +35,11 @@ def test_an_edit_may_cost_a_tenth_more_than_its_preset():
     assert bounds["lips"] == pytest.approx(COST_SHARES["lips"] * 30.0)
 
 
+def test_an_edit_has_to_shift_the_embedding_less_than_its_preset():
+    bounds, _ = cost_limits(plain(30.0), Goal(certain("sad")), 0.1, certain("neutral"))
+    assert bounds["raw shift"] <= 0.9 * 30.0
+
+
 def test_an_edit_may_keep_the_identity_loss_of_its_preset():
     bounds, _ = cost_limits(plain(0.4), Goal(certain("sad")), 0.1, certain("neutral"))
     assert bounds["identity"] == pytest.approx(0.4)

@@ -69,3 +69,15 @@ def test_likeness_to_a_reference_is_rewarded():
 def test_the_price_grows_with_the_square_of_a_move():
     one, two = (offset_price(np.array([x, 0.0]), DIRECTIONS) for x in (0.1, 0.2))
     assert two == pytest.approx(4 * one)
+
+
+def test_an_offset_helps_where_more_strength_does_not():
+    """Measured upwards, strength would seem worth nothing, and a step that lowers it loses what an offset gains."""
+
+    def measure_saturated(strength: float, offsets: np.ndarray) -> EditMeasures:
+        logits = np.tile((6 * min(strength, 1.0) + offsets[0]) * HAPPY, (2, 4, 1))
+        return EditMeasures(logits, (np.zeros(3), np.zeros(3)), {"identity": np.array([strength])})
+
+    start = measure_saturated(1.0, np.zeros(52))
+    best = Search(measure_saturated, DIRECTIONS[:1], Goal(HAPPY), {"identity": 1.0}, {"identity": 0.3}).run(1.0, start)
+    assert best.x[1] > 0.05
