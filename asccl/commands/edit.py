@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,17 +15,17 @@ from asccl.commands.console import (
     print_error,
     progress_bar,
 )
+from asccl.commands.edit_outputs import OverwriteGuard, name_output, resolve_output
 from asccl.commands.edit_report import format_report
 from asccl.commands.edit_table import TableWriter
 from asccl.commands.expression_options import add_expression_arguments, expression_settings
-from asccl.errors import CancelledError, OutputError, SettingError
+from asccl.errors import CancelledError
 from asccl.types import EMOTIONS, GENERATORS, EditRequest, EditResult
 
 if TYPE_CHECKING:  # the editor takes a second to import: not before the arguments have been checked
     from asccl.editing.editor import Editor
 
 STAGE_SHARES = {"open": 0.0, "track": 0.4, "fit": 0.05, "render": 0.55, "done": 0.0}  # of the time, on a long clip
-FOLDER_REMEDY = "give a folder after -o when there are several inputs"
 SUMMARY = """\
 Change the emotion of the face in a video or a still. Sound, size, frame rate and everything but the face stay as they
 are. The output file appears complete or not at all, and replaces an existing file of the same name. Its metadata say
@@ -146,7 +143,7 @@ def run(arguments: argparse.Namespace) -> int:
     requests = [_build_request(arguments, source, expression) for source in arguments.inputs]
     has_several = len(requests) > 1
     with (
-        _resolve_output(arguments.output, has_several) as (file, folder),
+        resolve_output(arguments.output, has_several) as (file, folder),
         ReportWriter(arguments.json, has_several, format_report) as report,
         TableWriter(arguments.table) as table,
         InterruptHandler() as interrupts,
@@ -156,10 +153,10 @@ def run(arguments: argparse.Namespace) -> int:
 
         limit_threads()
         editor, status = Editor(device=arguments.device), 0
-        guard = _OverwriteGuard(requests, [path for path in (report.path, table.path) if path])
+        guard = OverwriteGuard(requests, [path for path in (report.path, table.path) if path])
         for request in requests:
             try:
-                output = guard.claim(request, file or _default_output(editor, request, folder))
+                output = guard.claim(request, file or name_output(editor, request, folder))
                 result = _edit(editor, replace(request, output=output), interrupts)
             except CancelledError:
                 return print_cancelled(interrupts.signal_number)
@@ -207,69 +204,6 @@ def _build_request(arguments: argparse.Namespace, source: str, expression: dict[
         adapt=arguments.adapt == "on",
         **expression,
     )
-
-
-@contextmanager
-def _resolve_output(output: str | None, has_several: bool) -> Iterator[tuple[Path | None, Path | None]]:
-    """The (file, folder) that `-o` names. A missing folder is created, and removed again if it stays empty."""
-    if output is None:
-        yield None, None
-        return
-    path = Path(output)
-    if not (has_several or path.is_dir() or output.endswith(("/", os.sep))):
-        yield path, None
-        return
-    if has_several and not path.exists() and _names_output_file(path):
-        raise SettingError(f"{path.name} is the name of one file", FOLDER_REMEDY)
-    created = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise SettingError(f"{path.name} is a file", FOLDER_REMEDY) from None
-    except OSError as error:
-        raise OutputError(f"the folder {path} cannot be created ({error.strerror})", "choose another") from None
-    try:
-        yield None, path
-    finally:
-        for folder in created:
-            with suppress(OSError):  # not empty
-                folder.rmdir()
-
-
-def _names_output_file(path: Path) -> bool:
-    from asccl.video.stills import STILL_FORMATS
-    from asccl.video.writer import VIDEO_FORMATS
-
-    return path.suffix.lower() in (*VIDEO_FORMATS, *STILL_FORMATS)
-
-
-def _default_output(editor: Editor, request: EditRequest, folder: Path | None) -> Path:
-    """talk.mp4 -> talk-happy.mp4, in the folder or beside the source."""
-    from asccl.video import default_output
-
-    output = default_output(editor.probe(request.source), f"-{request.emotion or 'reference'}")
-    return folder / output.name if folder else output
-
-
-class _OverwriteGuard:
-    """Refuse outputs that would overwrite what the same call reads or writes. Raises SettingError."""
-
-    def __init__(self, requests: list[EditRequest], reports: list[Path]):
-        inputs = {path.resolve() for request in requests for path in (request.source, request.reference) if path}
-        for report in reports:
-            if report.resolve() in inputs:
-                raise SettingError(f"{report.name} is read and cannot be the report as well", "choose another name")
-        self._used = inputs | {report.resolve() for report in reports}
-
-    def claim(self, request: EditRequest, output: Path) -> Path:
-        path = output.resolve()
-        if path in self._used and path != request.source.resolve():  # the editor itself refuses its own source
-            raise SettingError(
-                f"{request.source.name} would be written over {output.name}, which this call reads or writes as well",
-                "choose another name or folder",
-            )
-        self._used.add(path)
-        return output
 
 
 def _edit(editor: Editor, request: EditRequest, interrupts: InterruptHandler) -> EditResult:

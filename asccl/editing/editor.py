@@ -18,10 +18,11 @@ from asccl.editing.cache import KeyedCache
 from asccl.editing.frames import EditFrames, observe_clip
 from asccl.editing.models import Models, load_models
 from asccl.editing.plan import is_planned, plan_edit
-from asccl.editing.preview import PreviewSession, fit_sampled_frames, preview_bytes, reference_style
+from asccl.editing.preview import PreviewSession, preview_bytes
 from asccl.editing.preview_clip import render_preview_clip
 from asccl.editing.render_pass import render_edit
 from asccl.editing.report import StageTimer, build_report
+from asccl.editing.sampled_frames import fit_sampled_frames, reference_style
 from asccl.errors import SettingError
 from asccl.face.people import Person, select_person
 from asccl.face.tracker import FaceMeshTracker

@@ -9,9 +9,9 @@ from evaluated_clips import ArrayStream, face
 
 from asccl.evaluation.cepstra import cepstra
 from asccl.evaluation.lip_crops import GroupCropper, RateConverter, TrackedCropper
-from asccl.evaluation.lip_sync import GROUP, STANDARD, SoundEmbeddings, StreamDistances, sync_score
 from asccl.evaluation.measure import MeasureSkippedError
 from asccl.evaluation.sound import Sound
+from asccl.evaluation.sync_distances import GROUP, STANDARD, SoundEmbeddings, StreamDistances, sync_score
 
 psf = pytest.importorskip("python_speech_features")
 RNG = np.random.default_rng(0)
