@@ -5,14 +5,14 @@ a unit out. Values follow the action units of the emotions (Ekman and Friesen 19
 carries was chosen by its cost in identity similarity, over 17 clips of eleven people and with two expression networks,
 a third one checking: brows, nose, cheeks and lip corners cost most, lids and the shape of the lips least. Cheeks were
 lowered afterwards, with two networks (`python -m benchmarks.preset_units`): they add little to disgust and to a smile
-for what they cost; a smile has more of the lip corners instead, which people look at. Where variants read alike to the
-networks, the one that people confuse less was taken: anger raises the upper lip little, leaves the nose to disgust, and
-keeps the eyes open under lowered brows, since people take narrow eyes for disgust or sadness. browDown alone lowers the
-arch of a brow more than its inner end and makes a flat bar of it. Anger therefore also lowers browInnerUp and raises
-browOuterUp: the inner ends fall, the outer ends stay. Disgust wrinkles the nose, which itself lowers the
-brows, so that browDown takes a part of that back. Fear raises the whole brow and draws it inwards: with its outer end
-lowered it reads as sad. Pressed lips stay for anger, whose sign they are; neutral leaves stretched, dimpled and pressed
-lips, which hold the width of a mouth whose smile goes.
+for what they cost; a smile has more of the lip corners instead. Where variants read alike to the networks, edits were
+judged without labels, as in `python -m benchmarks.blind_trial`: anger raises the upper lip little, leaves the nose to
+disgust, and keeps the eyes open under lowered brows, because narrow eyes were taken for disgust or sadness. browDown
+alone lowers the arch of a brow more than its inner end and makes a flat bar of it. Anger therefore also lowers
+browInnerUp and raises browOuterUp: the inner ends fall, the outer ends stay. Disgust wrinkles the nose, which itself
+lowers the brows, so that browDown takes a part of that back. Fear raises the whole brow and draws it inwards: with its
+outer end lowered it reads as sad. Pressed lips stay for anger, whose sign they are; neutral leaves stretched, dimpled
+and pressed lips, which hold the width of a mouth whose smile goes.
 """
 
 from __future__ import annotations

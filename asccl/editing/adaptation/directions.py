@@ -2,7 +2,8 @@
 
 Free offsets of single units move a face to where a network looks, not to where the emotion is. Every direction moves
 both sides of the face equally. Offsets raise nothing but signs of the emotion (`SIGNS`): networks reward a wrinkled
-nose or lowered lip corners in anger as well, but people take the first for disgust and the second for sadness.
+nose or lowered lip corners in anger as well, but in edits that were judged without labels the first was taken for
+disgust, the second for sadness.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ EMOTION_ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 # Units that may grow beyond the preset, by the action units of EMFACS (Friesen and Ekman 1983) and of the prototypes in
-# the FACS Investigator's Guide (Ekman, Friesen and Hager 2002). AU 10 of anger is left out: people take it for disgust.
+# the FACS Investigator's Guide (Ekman, Friesen and Hager 2002). AU 10 of anger is left out: it was taken for disgust.
 # So is AU 24: mouthPress of the head model draws the corners of the mouth out and up, as a smile does.
 SIGNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
