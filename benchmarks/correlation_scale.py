@@ -32,7 +32,7 @@ LEVELS = (0.1, 0.5, 0.9)
 Crops = np.ndarray  # (K, S, S, 3) uint8 RGB
 
 
-def compare_crops(variants: list[MetricVariant], source: Crops, generated: Crops) -> dict[tuple[str, str], float]:
+def compare_takes(variants: list[MetricVariant], source: Crops, generated: Crops) -> dict[tuple[str, str], float]:
     """Return (heads, measure) -> mean similarity of corresponding regions over all maps and frames.
 
     Args:
@@ -75,7 +75,7 @@ def measure_populations(speakers: int, frames: int) -> dict[str, float | str]:
     rows: dict[str, float | str] = {"speakers": float(speakers), "frames of each take": float(frames)}
     for name, select in populations.items():
         pairs = zip(takes, [*takes[1:], takes[0]], strict=True)
-        means = [compare_crops(variants, *select(take, other)) for take, other in pairs]
+        means = [compare_takes(variants, *select(take, other)) for take, other in pairs]
         for heads, measure in means[0]:
             values = np.quantile([mean[heads, measure] for mean in means], LEVELS)
             for quantile, value in zip(LEVELS, values, strict=True):

@@ -24,7 +24,7 @@ from asccl.editing.strength import min_identity_cosine
 from asccl.renderers.warp import displacement, renderer
 from asccl.renderers.warp.shading import SkinModel
 from asccl.renderers.warp.wrinkles import WrinkleModel
-from benchmarks.preset_units import describe, label_columns, measure_clips, parse_arguments
+from benchmarks.preset_units import label_columns, measure_clips, measure_columns, parse_arguments
 from benchmarks.report import print_rows
 
 Change = tuple[Any, str, Any]  # object, name of its attribute, other value
@@ -76,13 +76,13 @@ def measure_parts(evaluate: FaceEvaluator) -> dict[str, np.ndarray]:
     goal, no_offsets = adaptation_goal(evaluate.target), np.zeros(len(evaluate.head.names))
     with evaluate.workers():
         strength, plain = plain_edit(evaluate, 1 - min_identity_cosine(goal.emotion_weights))
-        preset = describe(goal, plain)
+        preset = measure_columns(goal, plain)
         rows = {"preset": preset}
         for name, factor in STRENGTHS.items():
-            rows[name] = describe(goal, evaluate(factor * strength, no_offsets)) - preset
+            rows[name] = measure_columns(goal, evaluate(factor * strength, no_offsets)) - preset
     for name, changes in PARTS.items():
         with changed(changes), evaluate.workers():  # which measure the calm face anew
-            rows[name] = describe(goal, evaluate(strength, no_offsets)) - preset
+            rows[name] = measure_columns(goal, evaluate(strength, no_offsets)) - preset
     return rows
 
 

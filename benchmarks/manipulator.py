@@ -47,7 +47,7 @@ def as_motion(coefficients: np.ndarray, head: AnnyHead) -> Motion:
     )
 
 
-def reference_style(coefficients: np.ndarray, emotion: int) -> ReferenceStyle:
+def known_style(coefficients: np.ndarray, emotion: int) -> ReferenceStyle:
     """Style of a reference with coefficients (n, 52) that shows one of `EMOTIONS`, by index."""
     return ReferenceStyle(coefficients.mean(0), np.eye(len(EMOTIONS))[emotion], np.zeros(256), coefficients)
 
@@ -94,7 +94,7 @@ def main() -> None:
     for number in range(arguments.sequences):
         source, truth, _, emotion = data.sequence(number)
         motion = as_motion(source[:EDITED_FRAMES], head)
-        style = reference_style(truth[EDITED_FRAMES:], emotion)
+        style = known_style(truth[EDITED_FRAMES:], emotion)
         edited = {"copy": motion.coefficients}
         for name, (director, by_reference) in directors.items():
             target = Target(reference=style) if by_reference else Target(EMOTIONS[emotion])

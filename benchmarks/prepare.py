@@ -42,12 +42,12 @@ def measure_preparation(videos: Path, folder: Path, workers: int) -> ElapsedTime
         folder: the prepared folder.
         workers: number of processes.
     """
-    clock, cpu = time.perf_counter(), cpu_seconds()
+    clock, cpu = time.perf_counter(), cpu_seconds_of_processes()
     assert prepare(PrepareSettings((videos,), folder, SIZE, workers=workers)) == 0
-    return ElapsedTime(time.perf_counter() - clock, cpu_seconds() - cpu)
+    return ElapsedTime(time.perf_counter() - clock, cpu_seconds_of_processes() - cpu)
 
 
-def cpu_seconds() -> float:
+def cpu_seconds_of_processes() -> float:
     """Return the processor time of this process and of its children that have ended."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)

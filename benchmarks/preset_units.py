@@ -56,16 +56,16 @@ def measure_units(evaluate: FaceEvaluator) -> dict[str, np.ndarray]:
     assert emotion is not None
     with evaluate.workers():
         strength, plain = plain_edit(evaluate, 1 - min_identity_cosine(goal.emotion_weights))
-        preset = describe(goal, plain)
+        preset = measure_columns(goal, plain)
         rows = {"preset": preset}
         for unit, target in PRESETS[emotion].units.items():
             if abs(target) > MIN_TARGET:
                 reduced = evaluate(strength, expand_units({unit: -TAKEN_SHARE * target}, names))
-                rows[unit] = describe(goal, reduced) - preset
+                rows[unit] = measure_columns(goal, reduced) - preset
     return rows
 
 
-def describe(goal: Goal, measures: EditMeasures) -> np.ndarray:
+def measure_columns(goal: Goal, measures: EditMeasures) -> np.ndarray:
     """Values of an edit in the order of `COLUMNS`."""
     reading = goal.readability(measures.logits, measures.features), goal.probability(measures.logits)
     return np.array([*reading, *(measures.cost(name) for name in ("identity", "raw shift", "lips"))])

@@ -26,7 +26,7 @@ print(time.process_time() - start)
 """
 
 
-def cpu_seconds(code: str) -> float:
+def median_cpu_seconds(code: str) -> float:
     """Measure the CPU seconds of a piece of code: the median over fresh processes, without the interpreter's start."""
     command = [sys.executable, "-c", PROGRAM.format(code=code)]
     root = Path(__file__).parent.parent
@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="append the JSON line to this file as well")
     arguments = parser.parse_args()
-    rows = {label: cpu_seconds(code) for label, code in MEASURED_CODE.items()}
+    rows = {label: median_cpu_seconds(code) for label, code in MEASURED_CODE.items()}
     print_rows("import", rows, arguments.json)
 
 

@@ -126,7 +126,7 @@ class SimulatedParticipant:
             await asyncio.sleep(RETRY_DELAY)
 
 
-def write_clip(path: Path, seed: int) -> None:
+def write_moving_square(path: Path, seed: int) -> None:
     """Write a clip of a bright square that moves over noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(seed).integers(0, 40, (SIZE, SIZE, 3), np.uint8)
@@ -142,7 +142,7 @@ def create_benchmark_study(folder: Path, participants: int) -> tuple[str, list[s
     """Return a study and the tokens of its personal links."""
     for item in range(NUM_ITEMS):
         for seed, name in enumerate(("source", "reference", "NED", "ASCCL")):
-            write_clip(folder / "clips" / f"item-{item}" / f"{name}.mp4", 10 * item + seed)
+            write_moving_square(folder / "clips" / f"item-{item}" / f"{name}.mp4", 10 * item + seed)
     store = Store(folder / "data")
     plan = parse_plan({"title": "Load", "quota": QUOTA, "judgements_per_pair": participants, "repeats": 1})
     study_id, _ = create_study(store, plan, read_items(folder / "clips"))

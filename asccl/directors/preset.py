@@ -165,10 +165,10 @@ class PresetDirector:
             blend.grin_closing * grin_opening(motion, self.head),
             blend.lip_parting * parting_share(motion, self.head),
         )
-        return apply_change(motion, change, target, self.names)
+        return apply_emotion_change(motion, change, target, self.names)
 
 
-def apply_change(motion: Motion, change: EmotionChange, target: Target, names: tuple[str, ...]) -> Motion:
+def apply_emotion_change(motion: Motion, change: EmotionChange, target: Target, names: tuple[str, ...]) -> Motion:
     """Change every frame as an emotion asks, and protect speech.
 
     Args:

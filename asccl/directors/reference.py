@@ -17,7 +17,7 @@ from asccl.directors.preset import (
     MAX_RESTING_LEVEL,
     EmotionChange,
     added_change,
-    apply_change,
+    apply_emotion_change,
     blend_presets,
     max_resting_levels,
     resting_coefficients,
@@ -108,4 +108,4 @@ class ReferenceDirector:
             blend.grin_closing * grin_opening(motion, self.head),
             blend.lip_parting * parting_share(motion, self.head),
         )
-        return apply_change(motion, change, target, self.names)
+        return apply_emotion_change(motion, change, target, self.names)

@@ -45,7 +45,7 @@ def format_group(row: dict[str, Any]) -> str:
     return "All" if row["group"] == "all" else row["value"][:1].upper() + row["value"][1:]
 
 
-def is_significant(row: dict[str, Any]) -> bool:
+def is_rate_significant(row: dict[str, Any]) -> bool:
     """Return whether the clustered p-value is below 0.05 after Holm's adjustment."""
     return row["clustered"] is not None and row["clustered"]["p_holm"] < SIGNIFICANCE_LEVEL
 
@@ -54,7 +54,7 @@ def format_rates(row: dict[str, Any]) -> tuple[str, str]:
     """Return the rates of the first and the second method; a significant winner is marked with a star."""
     if row["rate"] is None:
         return "–", "–"
-    star = "*" if is_significant(row) else ""
+    star = "*" if is_rate_significant(row) else ""
     first_wins = row["rate"] >= 0.5
     first, second = f"{100 * row['rate']:.0f}%", f"{100 - 100 * row['rate']:.0f}%"
     return (first + star, second) if first_wins else (first, second + star)

@@ -97,7 +97,7 @@ def translate_source(case: AblationCase, setting: str, file: Path, device: str) 
 
 
 @torch.inference_mode()
-def render_edit(net: NedGenerator, case: AblationCase, coefficients: np.ndarray) -> np.ndarray:
+def render_case(net: NedGenerator, case: AblationCase, coefficients: np.ndarray) -> np.ndarray:
     """Render an expression into the source images.
 
     Args:
@@ -150,7 +150,7 @@ class Evaluator:
         manipulator = network_file(folder, "manipulator", row.manipulator, seed)
         renderer, _ = load_renderer(network_file(folder, "renderer", row.renderer, seed), device)
         coefficients = [translate_source(case, setting, manipulator, device) for case in self.cases]
-        images = [render_edit(renderer, case, w) for case, w in zip(self.cases, coefficients, strict=True)]
+        images = [render_case(renderer, case, w) for case, w in zip(self.cases, coefficients, strict=True)]
         return self.evaluate(coefficients, images, setting)
 
     def evaluate_renderer(self, supervision: str) -> dict[str, float]:
@@ -158,7 +158,7 @@ class Evaluator:
         file = network_file(self.settings.networks, "renderer", supervision, self.settings.seed)
         renderer, _ = load_renderer(file, self.settings.device)
         truth = [case.truth for case in self.cases]
-        images = [render_edit(renderer, case, w) for case, w in zip(self.cases, truth, strict=True)]
+        images = [render_case(renderer, case, w) for case, w in zip(self.cases, truth, strict=True)]
         return self.evaluate(truth, images, INTRA_ID)
 
     def evaluate_source(self, setting: str) -> dict[str, float]:

@@ -152,7 +152,7 @@ def adapt(
         limits = ({name: values[name] for name in enforced if name in values} for values in (bounds, prices))
         search = Search(evaluate, directions, goal, *limits)
         best = search.run(strength, plain)
-    return Adaptation(float(best.x[0]), search.offsets(best.x), describe(search, best, plain, strength))
+    return Adaptation(float(best.x[0]), search.offsets(best.x), describe_search(search, best, plain, strength))
 
 
 def plain_edit(evaluate: FaceEvaluator, max_identity_loss: float) -> tuple[float, EditMeasures]:
@@ -174,7 +174,7 @@ def plain_edit(evaluate: FaceEvaluator, max_identity_loss: float) -> tuple[float
     return strength, measures
 
 
-def describe(search: Search, best: Candidate, plain: EditMeasures, plain_strength: float) -> dict[str, Any]:
+def describe_search(search: Search, best: Candidate, plain: EditMeasures, plain_strength: float) -> dict[str, Any]:
     """Report of a search.
 
     Args:
