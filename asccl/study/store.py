@@ -19,9 +19,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
-from asccl.errors import StudyError
+from asccl.errors import StudyError, first_line
 from asccl.study import tokens
 from asccl.study.schema import meta, migrate
 
@@ -76,24 +76,35 @@ class Store:
                 migrate(connection)
                 if connection.scalar(select(meta.c.value).where(meta.c.key == "key")) is None:
                     connection.execute(insert(meta).values(key="key", value=secrets.token_hex(32)))
-        except OperationalError as error:
-            reason = str(error.orig).strip().splitlines()[0]
-            raise StudyError(
-                f"the store of studies cannot be opened ({reason})", "check ASCCL_STUDY_DB and the disk"
-            ) from None
+        except DatabaseError as error:  # the file is damaged, or no database
+            raise _unusable(error) from None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a transaction that reads."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
+        """Open a transaction that reads.
+
+        Raises:
+            StudyError: the database cannot be reached.
+        """
+        try:
+            with self.engine.connect() as connection, connection.begin():
+                yield connection
+        except OperationalError as error:
+            raise _unusable(error) from None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Open a transaction that writes: on the disk when it has ended, undone on any exception."""
+        """Open a transaction that writes: on the disk when it has ended, undone on any exception.
+
+        Raises:
+            StudyError: the database is locked or cannot be reached, or its disk is full.
+        """
         options = {WRITE_OPTION: True}
-        with self._write_lock, self.engine.connect().execution_options(**options) as connection, connection.begin():
-            yield connection
+        try:
+            with self._write_lock, self.engine.connect().execution_options(**options) as connection, connection.begin():
+                yield connection
+        except OperationalError as error:
+            raise _unusable(error) from None
 
     @cached_property
     def signer(self) -> tokens.Signer:
@@ -161,13 +172,25 @@ def is_write(connection: Connection) -> bool:
     return bool(connection.get_execution_options().get(WRITE_OPTION))
 
 
+def _unusable(error: DatabaseError) -> StudyError:
+    """Return the error for a database that fails, without its statement, which contains what participants sent."""
+    reason = first_line(error.orig or error)
+    return StudyError(
+        f"the store of studies cannot be used ({reason})", "check ASCCL_STUDY_DIR, ASCCL_STUDY_DB, the disk"
+    )
+
+
 def _postgresql_engine(text: str) -> Engine:
     try:
         url = make_url(text.replace("postgres://", "postgresql://", 1))
         if url.get_backend_name() != "postgresql":
             raise StudyError("ASCCL_STUDY_DB is not a postgresql:// URL", "correct it, or unset it for SQLite")
         return create_engine(
-            url.set(drivername="postgresql+psycopg"), pool_size=10, max_overflow=30, pool_pre_ping=True
+            url.set(drivername="postgresql+psycopg"),
+            pool_size=10,
+            max_overflow=30,
+            pool_pre_ping=True,
+            hide_parameters=True,
         )
     except (ArgumentError, NoSuchModuleError):
         raise StudyError("ASCCL_STUDY_DB is not a URL", "write postgresql://user:password@host/name") from None
@@ -176,14 +199,22 @@ def _postgresql_engine(text: str) -> Engine:
 
 
 def _sqlite_engine(path: Path) -> Engine:
-    if not path.exists():
+    try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT}, pool_size=10, max_overflow=40)
+    except OSError as error:
+        raise StudyError(f"{path} cannot be written ({error.strerror})", "set ASCCL_STUDY_DIR") from None
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": BUSY_TIMEOUT},
+        pool_size=10,
+        max_overflow=40,
+        hide_parameters=True,  # of errors: they contain answers and the IDs of panels
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(raw: Any, _record: Any) -> None:
         raw.isolation_level = None  # `_begin` sends BEGIN: sqlite3 itself would send it late
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
             raw.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

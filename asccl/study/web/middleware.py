@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asccl.web.bodies import BodyTooLargeError, LimitedBody, refuse
@@ -13,6 +14,7 @@ from asccl.web.hosts import SPACE_ORIGINS, is_space
 from asccl.web.responses import SecuredResponse
 
 log = logging.getLogger("asccl.study")
+FAILURE_TEXT = "Something went wrong. Please reload the page."
 MAX_BODY_BYTES = 64 * 2**10  # of a participant's request
 MAX_UPLOAD_BYTES = 2 * 2**30  # of an administrator's upload
 CONTENT_POLICY = (
@@ -30,6 +32,16 @@ def security_headers() -> dict[str, str]:
         "X-Robots-Tag": "noindex",
         "Cross-Origin-Resource-Policy": "same-origin",
     }
+
+
+async def respond_to_failure(request: Request, error: Exception) -> Response:
+    """Tell the visitor of an unexpected error without its details; `StudyMiddleware` logs it.
+
+    Args:
+        request: that failed.
+        error: not shown.
+    """
+    return PlainTextResponse(FAILURE_TEXT, 500)
 
 
 class StudyMiddleware:
@@ -65,7 +77,7 @@ class StudyMiddleware:
         except Exception:  # the visitor learns nothing; the server's log gets the traceback
             log.exception("a study page failed")
             if not response.started:
-                error = PlainTextResponse("Something went wrong. Please reload the page.", 500)
+                error = PlainTextResponse(FAILURE_TEXT, 500)
                 await error(scope, receive, response.send)
 
 

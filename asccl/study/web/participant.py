@@ -78,7 +78,7 @@ class ParticipantPages:
             try:
                 if not self._limiters.requests.allows(token[:MAX_KEY_LENGTH]):
                     raise SessionError("busy")
-                store = self._open_store()
+                store = await run_in_threadpool(self._open_store)
                 if store is None:
                     raise SessionError("invalid")
                 return await run_in_threadpool(handler, store, study_id, token, parameters)
@@ -86,23 +86,24 @@ class ParticipantPages:
                 reason = error.reason
                 if reason == "invalid" and not self._limiters.invalid_links.allows(parameters["address"]):
                     reason = "busy"
-                texts, language = await run_in_threadpool(self._load_texts, study_id)
             except AscclError as error:
                 log.error("a study page failed: %s", error)
-                reason, texts, language = "error", load_texts("en"), "en"
+                reason = "error"
             if json_errors:
                 return JSONResponse({"reason": reason}, STATUS.get(reason, 500))
+            texts, language = await run_in_threadpool(self._load_texts, study_id)
             return _error_page(reason, texts, language, base="study/" if request.url.path.endswith("/study") else "")
 
         return Route(f"/study{path}", endpoint, methods=[method])
 
     def _load_texts(self, study_id: str) -> tuple[dict[str, str], str]:
-        """Return texts and language of a study; English where there is no such study."""
-        store = self._open_store()
-        if store is not None:
-            with suppress(StudyError), store.read() as connection:
-                plan = load_study(connection, study_id).plan
-                return plan.page_texts(), plan.language
+        """Return texts and language of a study; English where there is no such study, or its store fails."""
+        with suppress(StudyError):
+            store = self._open_store()
+            if store is not None:
+                with store.read() as connection:
+                    plan = load_study(connection, study_id).plan
+                    return plan.page_texts(), plan.language
         return load_texts("en"), "en"
 
     def _show(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:

@@ -15,7 +15,7 @@ from asccl.study.hub_backup import start_hub_backup
 from asccl.study.store import Store, store_exists
 from asccl.study.web.admin import ADMIN_PATH, UPLOAD_PATH, AdminPages
 from asccl.study.web.limiters import StudyLimiters
-from asccl.study.web.middleware import StudyMiddleware
+from asccl.study.web.middleware import StudyMiddleware, respond_to_failure
 from asccl.study.web.participant import ParticipantPages
 from asccl.web.hosts import trust_known_proxies
 
@@ -58,7 +58,8 @@ def build_app(
         *ParticipantPages(open_store, limiters).routes(),
         *AdminPages(open_store, limiters.logins, editor).routes(),
     ]
-    return StudyMiddleware(Starlette(routes=routes), UPLOAD_PATH)
+    app = Starlette(routes=routes, exception_handlers={Exception: respond_to_failure})
+    return StudyMiddleware(app, UPLOAD_PATH)
 
 
 def study_routes(editor: ClipEditor | None = None) -> list[Route]:
