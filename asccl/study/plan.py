@@ -200,15 +200,18 @@ def read_plan(path: Path | None, **overrides: Any) -> StudyPlan:
     Raises:
         SettingError: the file cannot be read, or a setting is wrong.
     """
-    table: dict[str, Any] = {}
-    if path is not None:
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingError(f"{path.name} cannot be read ({error})", "check the name and the folder") from None
-        except tomllib.TOMLDecodeError as error:
-            raise SettingError(f"{path.name} is not valid TOML ({error})", "correct that line") from None
+    table = read_plan_table(path) if path is not None else {}
     return parse_plan({**table, **{key: value for key, value in overrides.items() if value is not None}})
+
+
+def read_plan_table(path: Path) -> dict[str, Any]:
+    """Read the settings of a TOML file without checking them. Raises SettingError if it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path.name} cannot be read ({error})", "check the name and the folder") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"{path.name} is not valid TOML ({error})", "correct that line") from None
 
 
 def parse_plan(table: dict[str, Any]) -> StudyPlan:

@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from starlette.datastructures import FormData, UploadFile
 
@@ -14,7 +13,8 @@ from asccl.errors import InputError, SettingError
 from asccl.study import studies
 from asccl.study.edits import ClipEditor, edit_clips, parse_method, references_by_emotion
 from asccl.study.manifest import read_items
-from asccl.study.plan import StudyPlan, read_plan
+from asccl.study.plan import StudyPlan, parse_plan, read_plan_table
+from asccl.study.questions import PAPER_QUESTIONS
 from asccl.study.store import Store
 from asccl.study.web.jobs import StudyJob, StudyJobRegistry
 from asccl.study.web.uploads import save_folder, save_upload, unpack_zip
@@ -79,10 +79,12 @@ def _prepare_folder(store: Store, form: FormData, plan_file: Path, title: str | 
 
 def _read_plan(plan_file: Path, title: str | None, has_references: bool) -> StudyPlan:
     """Read the study file. If it names no questions and references are missing, leave out the one about the emotion."""
-    overrides: dict[str, Any] = {"title": title}
-    if not has_references and "questions" not in plan_file.read_text(encoding="utf-8", errors="replace"):
-        overrides["questions"] = ["realism", "mouth"]
-    return read_plan(plan_file, **overrides)
+    table = read_plan_table(plan_file)
+    if title is not None:
+        table["title"] = title
+    if not has_references:
+        table.setdefault("questions", [name for name, show in PAPER_QUESTIONS.items() if "reference" not in show])
+    return parse_plan(table)
 
 
 def _save_plan(form: FormData, plan_file: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import stat
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from asccl.errors import InputError
+from asccl.errors import InputError, OutputError
 from asccl.study.manifest import OTHER_MEDIA_SUFFIXES, STUDY_VIDEO_SUFFIXES
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl")
@@ -23,7 +25,8 @@ def unpack_zip(source: BinaryIO, folder: Path) -> Path:
     """Unpack a ZIP of clips. Return the manifest in it, or the folder of the items.
 
     Raises:
-        InputError: the ZIP is damaged or too large, a path leads out of the folder, or there are several manifests.
+        InputError: the ZIP is damaged or too large, a path leads out of it or occurs twice, or it has two manifests.
+        OutputError: a file cannot be written.
     """
     try:
         with zipfile.ZipFile(source) as archive:
@@ -32,7 +35,7 @@ def unpack_zip(source: BinaryIO, folder: Path) -> Path:
                 raise InputError("the ZIP is too large", "send fewer or shorter clips")
             for entry in entries:
                 _extract(archive, entry, folder)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):  # damaged, unknown method, password
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):  # or a password
         raise InputError("the upload is not a readable ZIP", "make it again, without a password") from None
     return _find_items(folder)
 
@@ -46,16 +49,16 @@ def save_folder(files: Sequence[tuple[BinaryIO, str]], folder: Path) -> Path:
 
     Raises:
         InputError: a path leads out of the folder or occurs twice, or there are several manifests.
+        OutputError: a file cannot be written.
     """
     for source, path in files:
         name = path.replace("\\", "/")
         if not _is_unpacked(name):
             continue
         target = (folder / name).resolve()
-        if "\0" in name or not target.is_relative_to(folder.resolve()) or target.exists():
+        if "\0" in name or not target.is_relative_to(folder.resolve()):
             raise InputError(f"{name[:60]!r} is not a file of the folder", "choose the folder again")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as output:
+        with _create_file(target, name) as output:
             shutil.copyfileobj(source, output)
     return _find_items(folder)
 
@@ -72,14 +75,14 @@ def save_upload(source: BinaryIO, name: str, folder: Path) -> Path:
         The saved file.
 
     Raises:
-        InputError: the name is not that of a video.
+        InputError: the name is not that of a video, or another upload has it.
+        OutputError: the file cannot be written.
     """
     file_name = PurePosixPath(name.replace("\\", "/")).name
     is_video = Path(file_name).suffix.lower() in STUDY_VIDEO_SUFFIXES
     if not is_video or file_name.startswith(".") or "\0" in file_name:
         raise InputError(f"{file_name[:60]!r} is not a video", "choose videos")
-    folder.mkdir(exist_ok=True)
-    with (folder / file_name).open("xb") as file:
+    with _create_file(folder / file_name, file_name) as file:
         shutil.copyfileobj(source, file)
     return folder / file_name
 
@@ -102,14 +105,26 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> 
     target = (folder / name).resolve()
     if stat.S_ISLNK(entry.external_attr >> 16) or "\0" in name or not target.is_relative_to(folder.resolve()):
         raise InputError(f"{name[:60]!r} leads out of the ZIP", "make it again from the folder of the clips")
-    target.parent.mkdir(parents=True, exist_ok=True)
     remaining = entry.file_size
-    with archive.open(entry) as file, target.open("xb") as output:
+    with archive.open(entry) as file, _create_file(target, name) as output:
         while part := file.read(COPY_BYTES):
             remaining -= len(part)
             if remaining < 0:
                 raise InputError("a file in the ZIP is longer than declared", "make the ZIP again")
             output.write(part)
+
+
+@contextmanager
+def _create_file(target: Path, name: str) -> Iterator[BinaryIO]:
+    """Open a new file, with the folders above it, for writing; `name` is the one that the browser sent."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            yield file
+    except (FileExistsError, NotADirectoryError, IsADirectoryError):
+        raise InputError(f"{name[:60]!r} occurs twice", "give every file its own name") from None
+    except OSError as error:
+        raise OutputError(f"{name[:60]!r} cannot be stored ({error.strerror})", "free space on the server") from None
 
 
 def _items_folder(folder: Path) -> Path:

@@ -194,6 +194,43 @@ def test_a_bad_zip_is_one_line(web, content):
     assert "That did not work" in create_in_browser(web, {"title": "t"}, {"zip": ("c.zip", content)})
 
 
+def test_a_damaged_file_in_a_zip_is_one_line(web):
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/ASCCL.mp4", bytes(range(256)) * 40)
+    content = bytearray(output.getvalue())
+    start = 30 + len("a/ASCCL.mp4")
+    content[start : start + 20] = b"\xff" * 20
+    log_in(web)
+    assert "not a readable ZIP" in create_in_browser(web, {"title": "t"}, {"zip": ("c.zip", bytes(content))})
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_file_that_is_twice_in_a_zip_is_one_line(web):
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as archive:
+        for _ in range(2):
+            archive.writestr("a/ASCCL.mp4", b"x")
+    log_in(web)
+    assert "occurs twice" in create_in_browser(web, {"title": "t"}, {"zip": ("c.zip", output.getvalue())})
+
+
+def test_two_videos_of_one_name_are_one_line(clips, editing_web):
+    video = (clips / "sad-0" / "source.mp4").read_bytes()
+    files = [("sources", ("talk.mp4", video)), ("sources", ("talk.mp4", video))]
+    data = {"title": "t", "emotions": "sad", "methods": METHODS}
+    assert "occurs twice" in create_in_browser(editing_web, data, files)
+
+
+def test_the_word_questions_in_a_consent_text_names_no_questions(clips, editing_web, store):
+    files = [("sources", ("talk.mp4", (clips / "sad-0" / "source.mp4").read_bytes()))]
+    data = {"title": "t", "emotions": "sad", "methods": METHODS, "plan": 'consent = "You answer ten questions."'}
+    assert "The study is ready" in create_in_browser(editing_web, data, files)
+    with store.read() as connection:
+        (study,) = list_studies(connection)
+    assert [question.id for question in study.plan.questions] == ["realism", "mouth"]
+
+
 @pytest.mark.parametrize("plan", ["colour = 1", "quota = ", "\0"])
 def test_a_bad_plan_is_one_line(clips, web, plan):
     log_in(web)
