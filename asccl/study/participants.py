@@ -254,6 +254,7 @@ def erase_participant(connection: Connection, study_id: str, participant_id: str
     deletion = {"participant_id": participant_id, "study_id": study_id, "deleted_at": utc_now(), "votes": count}
     connection.execute(insert(deletions).values(deletion))
     own_trials = select(trials.c.id).where(trials.c.participant_id == participant_id)
+    connection.execute(own_trials.with_for_update())  # `answering.record_delivery` locks a trial first, too
     connection.execute(delete(deliveries).where(deliveries.c.trial_id.in_(own_trials)))
     for table in (votes, trials):
         connection.execute(delete(table).where(table.c.participant_id == participant_id))
@@ -277,7 +278,8 @@ def find_participant(store: Store, study_id: str, name: str) -> str:
         matches = [
             row.id
             for row in list_participants(store, connection, study_id)
-            if name in (row.id, row.token, row.label, row.panel_id, row.code) or name.endswith(f"p={row.token}")
+            if name
+            and (name in (row.id, row.token, row.label, row.panel_id, row.code) or name.endswith(f"p={row.token}"))
         ]
     if len(matches) != 1:
         problem = "there is no participant" if not matches else "there are several participants"
