@@ -7,10 +7,12 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select, text, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from asccl.errors import StudyError
 from asccl.files import AtomicFile
@@ -24,6 +26,7 @@ from asccl.version import __version__
 INTERNAL_COLUMNS = frozenset({"id", "trial_id", "client_key"})  # of the table `votes`, not exported
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet begins a formula
 INFO_FILE = "store.json"
+DAMAGED_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)  # or a password
 
 
 def exported_columns() -> list[str]:
@@ -137,7 +140,7 @@ def restore_backup(store: Store, source: Path) -> int:
             connection.execute(update(meta).where(meta.c.key == "version").values(value=str(len(MIGRATIONS))))
             _restore_clips(store, archive)
             count = _count_votes(connection)
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError, TypeError, SQLAlchemyError, *DAMAGED_ZIP_ERRORS) as error:
         raise StudyError(f"{source.name} is not a complete backup ({type(error).__name__})", "give another") from None
     store.reset_signer()
     return count

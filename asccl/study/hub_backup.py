@@ -7,6 +7,7 @@ are lost with the disk: where that matters, use a persistent disk or PostgreSQL.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import threading
@@ -18,7 +19,7 @@ from sqlalchemy import func, select
 
 from asccl.errors import StudyError
 from asccl.study.export import restore_backup, write_backup
-from asccl.study.schema import deletions, participants, studies, votes
+from asccl.study.schema import deletions, meta, participants, studies, votes
 from asccl.study.store import Store, utc_now
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _start_scheduler(store: Store, api: HfApi, dataset: str, interval: float) ->
     class BackupScheduler(CommitScheduler):
         """Writes a backup under a new name before each push, if there is anything new."""
 
-        pushed_counts: tuple[int, ...] = ()
+        pushed_digest = ""
 
         def __init__(self, **options: Any):
             self._constructed = threading.Event()
@@ -84,14 +85,14 @@ def _start_scheduler(store: Store, api: HfApi, dataset: str, interval: float) ->
 
         def push_to_hub(self) -> Any:
             with push_lock:  # the last push, when the server stops, may coincide with a running one
-                counts = _row_counts(store)
-                if counts == self.pushed_counts or not any(counts):
+                digest = _digest(store)
+                if digest in ("", self.pushed_digest):
                     return None
                 with self.lock:
                     target = Path(self.folder_path) / f"{utc_now().replace(':', '-').replace('+00-00', 'Z')}.zip"
                     write_backup(store, target)
                 commit = super().push_to_hub()
-                self.pushed_counts = counts
+                self.pushed_digest = digest
                 target.unlink(missing_ok=True)
                 return commit
 
@@ -106,11 +107,18 @@ def _start_scheduler(store: Store, api: HfApi, dataset: str, interval: float) ->
     )
 
 
-def _row_counts(store: Store) -> tuple[int, ...]:
-    """Return numbers that change whenever something happens that a backup should contain."""
+def _digest(store: Store) -> str:
+    """Return a hash of the store's content, empty for a store without studies. Two tables never change, only grow."""
+    digest = hashlib.sha256()
     with store.read() as connection:
-        tables = (studies, participants, votes, deletions)
-        return tuple(connection.scalar(select(func.count()).select_from(table)) or 0 for table in tables)
+        if not connection.scalar(select(func.count()).select_from(studies)):
+            return ""
+        for table in (meta, studies, participants):
+            for row in connection.execute(select(table).order_by(*table.primary_key)):
+                digest.update(repr(tuple(row)).encode("utf-8", "surrogatepass"))
+        for table in (votes, deletions):
+            digest.update(str(connection.scalar(select(func.count()).select_from(table))).encode())
+    return digest.hexdigest()
 
 
 def _restore_newest(store: Store, api: HfApi, dataset: str) -> None:
@@ -121,7 +129,7 @@ def _restore_newest(store: Store, api: HfApi, dataset: str) -> None:
         raise StudyError(
             f"the dataset {dataset} is public, and a backup contains the key of all links", "make it private"
         )
-    if any(_row_counts(store)):
+    if _digest(store):
         return
     backups = sorted(path for path in api.list_repo_files(dataset, repo_type="dataset") if path.endswith(".zip"))
     if backups:

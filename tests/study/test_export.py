@@ -102,6 +102,19 @@ def test_a_backup_with_a_path_that_leads_out_is_refused(sqlite, new_study, tmp_p
     copy.close()
 
 
+@pytest.mark.parametrize("damaged", ["studies.jsonl", "votes.jsonl"])
+def test_a_backup_with_an_unknown_column_is_refused(sqlite, new_study, tmp_path, damaged):
+    new_study(sqlite)
+    write_backup(sqlite, tmp_path / "b.zip", with_clips=False)
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive, zipfile.ZipFile(tmp_path / "d.zip", "w") as copy:
+        for name in archive.namelist():
+            copy.writestr(name, '{"id": "x", "colour": 1}' if name == damaged else archive.read(name))
+    restored = Store(tmp_path / "copy")
+    with pytest.raises(StudyError, match="not a complete backup"):
+        restore_backup(restored, tmp_path / "d.zip")
+    restored.close()
+
+
 def test_other_files_in_a_backup_are_ignored(sqlite, new_study, tmp_path):
     new_study(sqlite)
     copy = Store(tmp_path / "copy")

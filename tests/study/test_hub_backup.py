@@ -12,6 +12,8 @@ from participant_steps import enter_study, finish_study
 
 from asccl.errors import StudyError
 from asccl.study.hub_backup import start_hub_backup
+from asccl.study.participants import revoke_link
+from asccl.study.session import SessionError, open_session
 from asccl.study.store import Store
 from asccl.study.votes import read_votes
 
@@ -98,4 +100,21 @@ def test_a_backup_is_pushed_once_and_starts_an_empty_store(sqlite, new_study, tm
     restored = Store(tmp_path / "restored")
     start_hub_backup(restored, hub, interval=60).stop()
     assert read_votes(restored, study_id) == read_votes(sqlite, study_id)
+    restored.close()
+
+
+@pytest.mark.usefixtures("dataset")
+def test_a_revoked_link_stays_revoked_in_a_restored_store(sqlite, new_study, tmp_path):
+    hub = FakeHub(tmp_path)
+    study_id = new_study(sqlite)
+    token = enter_study(sqlite, study_id)
+    scheduler = start_hub_backup(sqlite, hub, interval=60)
+    scheduler.push_to_hub()
+    revoke_link(sqlite, study_id, token[:22])
+    scheduler.push_to_hub()
+    scheduler.stop()
+    restored = Store(tmp_path / "restored")
+    start_hub_backup(restored, hub, interval=60).stop()
+    with pytest.raises(SessionError, match="invalid"):
+        open_session(restored, study_id, token)
     restored.close()
