@@ -1,8 +1,8 @@
 """Edit the emotion of talking faces: what the app, the commands and `import asccl` call.
 
 An edit passes twice over a file: `frames.observe_clip` tracks and fits the face, `plan.plan_edit` decides the edit,
-`render_pass.render_edit` renders and writes it, `report.build_report` describes it. Frames are processed one by one, so
-memory does not grow with the length of the video.
+`render_pass.render_edit` renders and writes it, `report.build_report` describes it. Frames are processed one by one; a
+limited number is kept for the second pass (`video.kept_frames`): memory does not grow with the length of the video.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from asccl.provenance.signer import EditSigner
 from asccl.renderers.icface.openface import read_openface_table
 from asccl.types import DetectedFace, EditRequest, EditResult, MediaInfo, Preview
 from asccl.video import EncodeSettings, Limits, StillWriter, default_output, open_writer, probe, sample_frames
+from asccl.video.kept_frames import KeptFrames
 
 CACHED_FILES = 1000  # lists of faces and reference styles: a few kB each
 PREVIEW_BYTES = 2**30  # of the sampled frames of files, for previews
@@ -163,16 +164,20 @@ class Editor:
         check_request(request, info, output, self.device)
         signer, tags = EditSigner(request), edit_metadata(request)
         progress("open", 0.0)
-        with open_writer(output, info, info.path, tags, self.encode, progress.check, signer) as writer:
+        with (
+            open_writer(output, info, info.path, tags, self.encode, progress.check, signer) as writer,
+            KeptFrames() as kept,
+        ):
             models = load_models(self.device)
             with clock("reference"):
                 reference = self._reference_style(request)
             with clock("track and fit"):
-                clip, face = observe_clip(request, models, self.limits, progress, self._known_people(request.source))
+                people = self._known_people(request.source)
+                clip, face = observe_clip(request, models, self.limits, progress, people, kept)
             with clip:
                 with clock("direct"):
                     plan = plan_edit(request, EditFrames(face, clip.motion, clip.times), models, reference, progress)
-                metrics, noticed = render_edit(request, plan, clip, writer, models, self.limits, progress, clock)
+                metrics, noticed = render_edit(request, plan, clip, kept, writer, models, self.limits, progress, clock)
                 with clock("read out"):
                     measured = metrics.report(request.emotion, reference.features if reference else None)
         dropped = writer.dropped if isinstance(writer, StillWriter) else ()

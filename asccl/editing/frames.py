@@ -22,6 +22,7 @@ from asccl.progress import Progress
 from asccl.renderers.warp.renderer import WarpObserver, WarpRenderer
 from asccl.types import EditRequest, Image, Motion
 from asccl.video import Limits
+from asccl.video.kept_frames import KeptFrames
 
 MIN_SAMPLES = 4  # frames of a clip; at most one less than twice as many
 MIN_SAMPLE_PRESENCE = 0.5
@@ -68,7 +69,12 @@ class EditFrames:
 
 
 def observe_clip(
-    request: EditRequest, models: Models, limits: Limits, progress: Progress, people: list[Person] | None = None
+    request: EditRequest,
+    models: Models,
+    limits: Limits,
+    progress: Progress,
+    people: list[Person] | None = None,
+    kept: KeptFrames | None = None,
 ) -> tuple[FittedClip, ObservedFace]:
     """Track and fit the face in a whole file and observe it on sample frames; the first of two passes over the file.
 
@@ -78,6 +84,7 @@ def observe_clip(
         limits: of the file.
         progress: reports the stages "track" and "fit".
         people: in the file, if they were searched for before.
+        kept: gets the frames, for the second pass.
 
     Returns:
         The fitted clip, to be closed by the caller, and the observed face.
@@ -90,7 +97,9 @@ def observe_clip(
     observer = _ClipObserver(models.head, request.adapt)
     tracker = FaceMeshTracker(models.embedder.embed)
     try:
-        tracked = track_face(request.source, tracker, progress, limits, request.face, observer, people=people)
+        tracked = track_face(
+            request.source, tracker, progress, limits, request.face, observer, people=people, kept=kept
+        )
     finally:
         tracker.close()
     try:

@@ -1,10 +1,13 @@
 """Render a planned edit: the second of two passes over a file, which decodes, renders, measures and encodes.
 
+The frames that the first pass kept in memory are not decoded again.
+
 Each of the four has a thread: encoding takes longest, and must not wait for a measurement.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -22,6 +25,7 @@ from asccl.progress import Progress
 from asccl.renderers.base import FrameToRender, batch_size, render_batch
 from asccl.types import EditRequest, Frame, LazyImage
 from asccl.video import Limits, Reader, StillWriter, Writer, draw_badge
+from asccl.video.kept_frames import KeptFrames
 from asccl.video.threads import BackgroundWriter, prefetch
 
 MAX_LIP_SAMPLE_RATE = 15  # Hz
@@ -32,6 +36,7 @@ def render_edit(
     request: EditRequest,
     plan: EditPlan,
     clip: FittedClip,
+    kept: KeptFrames,
     writer: Writer | StillWriter,
     models: Models,
     limits: Limits,
@@ -44,6 +49,7 @@ def render_edit(
         request: names the source and says whether to draw the badge.
         plan: of the whole clip.
         clip: with the landmarks of the source.
+        kept: its last frames, which are freed.
         writer: of the output.
         models: measure identity and emotion.
         limits: of the source.
@@ -73,7 +79,7 @@ def render_edit(
         BackgroundWriter(encode) as encoder,
         closing(_FrameMeter(metrics, clip, clock)) as measure,
         BackgroundWriter(measure) as meter,
-        closing(prefetch(islice(reader, len(clip.times)))) as frames,
+        closing(_read_frames(reader, kept, len(clip.times))) as frames,
     ):
         while batch := list(islice(frames, batch_size(session))):
             first, last = batch[0].index, batch[-1].index
@@ -87,6 +93,13 @@ def render_edit(
                     meter.put((frame, image, source.landmarks))
             progress("render", (last + 1) / len(clip.times))
     return metrics, session.report()
+
+
+def _read_frames(reader: Reader, kept: KeptFrames, count: int) -> Generator[Frame, None, None]:
+    """Yield the `count` frames of a clip: those before the kept ones are decoded, in a thread of their own."""
+    with closing(prefetch(islice(reader, count - len(kept)))) as decoded:
+        yield from decoded
+    yield from kept.release()
 
 
 class _FrameMeter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from asccl.morphable.fit import Fitter, sample_indices
 from asccl.progress import Progress
 from asccl.types import DEFAULT_FRAME_RATE, Frame, Image, MediaInfo, Motion, Track
 from asccl.video import Limits, Reader, iterate_samples
+from asccl.video.kept_frames import KeptFrames
 from asccl.video.threads import BackgroundWriter, prefetch
 
 OBSERVED_FRAMES = 24  # approximate number of frames that are passed to an observer
@@ -136,6 +138,7 @@ def track_face(
     observe: FrameObserver | None = None,
     stride: int = 1,
     people: list[Person] | None = None,
+    kept: KeptFrames | None = None,
 ) -> TrackedClip:
     """Track the chosen face through a file.
 
@@ -148,6 +151,7 @@ def track_face(
         observe: is called with about `OBSERVED_FRAMES` frames that have the face.
         stride: process every `stride`-th frame only.
         people: in the file, if they were searched for before.
+        kept: gets the frames, for a second pass over the file.
 
     Raises:
         NoFaceError: the file has no face that can be edited.
@@ -160,7 +164,8 @@ def track_face(
             samples = prefetch(iterate_samples(path, SEARCHED_FRAMES, limits))
             people = tracker.find_people(samples, reader.info.time_base, all_people=face is not None)
         tracker.start(select_person(people, face, path.name))
-        evidence, times = _track_frames(prefetch(reader), reader.info, tracker, raw, progress, observe)
+        with closing(prefetch(reader)) as frames:
+            evidence, times = _track_frames(frames, reader.info, tracker, raw, progress, observe, kept)
         result = compute_presence(evidence, float(reader.info.frame_rate) / stride)
         if not (result.presence > 0).any():
             raise NoFaceError(
@@ -184,6 +189,7 @@ def _track_frames(
     raw: LandmarkStore,
     progress: Progress,
     observe: FrameObserver | None,
+    kept: KeptFrames | None,
 ) -> tuple[list[Evidence], np.ndarray]:
     """Append the landmarks of all frames to `raw`; return the evidence and the times of the frames.
 
@@ -202,6 +208,8 @@ def _track_frames(
             raw.append(landmarks)
             evidence.append(frame_evidence)
             stamps.append(frame.pts)
+            if kept is not None:
+                kept.add(frame)
             if observe is not None and landmarks is not None and frame.index >= next_observed:
                 observer.put((frame, landmarks))
                 next_observed = frame.index + interval

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
@@ -20,6 +21,7 @@ from asccl.face.tracker import FaceMeshTracker
 from asccl.progress import Progress
 from asccl.types import Frame
 from asccl.video import Reader, open_writer, probe, read_tags
+from asccl.video.kept_frames import KeptFrames, MemoryBudget
 from benchmarks.sync_clips import patch_track_length
 
 REPORT_KEYS = {
@@ -248,6 +250,54 @@ def test_an_edit_cancelled_while_the_end_is_written_leaves_nothing(editor: Edito
     with pytest.raises(CancelledError):
         editor.edit(EditRequest(clip, tmp_path / "out.mp4", emotion="happy"), progress)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def budget(monkeypatch: pytest.MonkeyPatch) -> MemoryBudget:
+    """The memory for kept frames of every edit of this test: that of all frames of `clip`, and more."""
+    budget = MemoryBudget(2**24)
+    monkeypatch.setattr("asccl.editing.editor.KeptFrames", lambda: KeptFrames(budget))
+    return budget
+
+
+def test_kept_frames_change_no_pixel_of_an_edit(pixels, clip: Path, budget: MemoryBudget) -> None:
+    request = EditRequest(clip, emotion="happy", adapt=False)
+    with_all = pixels(request)
+    budget.take(2**24 - 10 * SIZE * SIZE * 3 // 2)  # 10 frames or less remain
+    with_some = pixels(request)
+    budget.take(budget.free)
+    np.testing.assert_array_equal([with_all, with_some], [pixels(request)] * 2)
+
+
+def test_kept_frames_are_not_decoded_again(
+    pixels, clip: Path, budget: MemoryBudget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Undecodable(Reader):
+        def __iter__(self) -> Iterator[Frame]:
+            def read() -> Iterator[Frame]:
+                raise AssertionError("decoded again")
+                yield
+
+            return read()
+
+    monkeypatch.setattr("asccl.editing.render_pass.Reader", Undecodable)
+    assert len(pixels(EditRequest(clip, emotion="happy", adapt=False))) == FRAMES
+
+
+@pytest.mark.parametrize("last_stage", ["track", "fit", "render"])
+def test_a_cancelled_edit_frees_the_kept_frames(
+    editor: Editor, clip: Path, tmp_path: Path, budget: MemoryBudget, last_stage: str
+) -> None:
+    stages: list[str] = []
+
+    def report(stage: str, done: float) -> None:
+        if done > 0.2:
+            stages.append(stage)
+
+    progress = Progress(report, lambda: last_stage in stages)
+    with pytest.raises(CancelledError):
+        editor.edit(EditRequest(clip, tmp_path / "out.mp4", emotion="happy"), progress)
+    assert budget.free == 2**24
 
 
 def test_a_complete_edit_is_no_longer_cancelled(editor: Editor, clip: Path, tmp_path: Path) -> None:
