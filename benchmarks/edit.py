@@ -19,6 +19,7 @@ import argparse
 import resource
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,6 +57,7 @@ class ClipTimings:
     Attributes:
         description: size and number of frames.
         frames: of the clip.
+        decoding: decodes the clip, nothing else.
         copies: each decodes and encodes the clip.
         rgb_copy: likewise, through RGB.
         edits: whole edits.
@@ -65,6 +67,7 @@ class ClipTimings:
 
     description: str
     frames: int
+    decoding: ElapsedTime
     copies: list[ElapsedTime]
     rgb_copy: ElapsedTime
     edits: list[ElapsedTime]
@@ -77,6 +80,12 @@ def timed(work: Callable[[], object]) -> ElapsedTime:
     clock, cpu = time.perf_counter(), time.process_time()
     work()
     return ElapsedTime(time.perf_counter() - clock, time.process_time() - cpu)
+
+
+def decode_clip(source: Path) -> None:
+    """Decode a clip."""
+    with Reader(source) as reader:
+        deque(reader, maxlen=0)
 
 
 def copy_clip(source: Path, target: Path, through_rgb: bool = False) -> None:
@@ -129,11 +138,14 @@ def measure(clip: Path, folder: Path, editor: Editor) -> ClipTimings:
         copies.append(timed(lambda: copy_clip(clip, folder / "copy.mp4")))
         if turn < EDITS:
             edits.append(timed(lambda: reports.append(editor.edit(request).report)))
+    decoding = timed(lambda: decode_clip(clip))
     rgb_copy = timed(lambda: copy_clip(clip, folder / "copy.mp4", through_rgb=True))
     frames = reports[0]["frames"]
     description = f"{info.width} x {info.height}, {frames['total']} frames, {frames['edited']} edited"
     peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return ClipTimings(description, frames["total"], copies, rgb_copy, edits, reports[-1]["seconds"], peak_memory)
+    return ClipTimings(
+        description, frames["total"], decoding, copies, rgb_copy, edits, reports[-1]["seconds"], peak_memory
+    )
 
 
 def report_rows(timings: ClipTimings, forwards: list[ElapsedTime]) -> dict[str, float | str]:
@@ -146,6 +158,7 @@ def report_rows(timings: ClipTimings, forwards: list[ElapsedTime]) -> dict[str, 
 
         copied, edited, rendered = milliseconds(timings.copies), milliseconds(timings.edits), milliseconds(forwards, 1)
         rows |= {
+            f"decode, {unit} a frame": milliseconds([timings.decoding]),
             f"decode and encode, {unit} a frame": copied,
             f"decode and encode through RGB, {unit} a frame": milliseconds([timings.rgb_copy]),
             f"whole edit, {unit} a frame": edited,
