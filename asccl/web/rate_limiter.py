@@ -1,4 +1,4 @@
-"""Limits on the number of requests. They are kept in memory; no address is stored."""
+"""Limits on the number of requests. They are counted in memory; no address is written to the disk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RateLimiter:
 
         Args:
             key: as in `charge`.
-            cost: number of requests that it counts as. It is allowed where one is; the rest may be owed.
+            cost: number of requests that it counts as. One must be left; the others are taken from later ones.
         """
         with self._lock:
             tokens = self._tokens(key)

@@ -10,9 +10,8 @@ from urllib.parse import quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
 
 from asccl.errors import AscclError, StudyError
 from asccl.study import answering, session
@@ -21,7 +20,9 @@ from asccl.study.page_texts import load_texts
 from asccl.study.session import ParticipantSession, SessionError
 from asccl.study.store import Store
 from asccl.study.studies import Study, load_study
+from asccl.study.web.clip_response import ClipResponse
 from asccl.study.web.limiters import StudyLimiters
+from asccl.study.web.link_request import LinkRequest, read_form, read_json, read_query, to_count, to_text
 from asccl.study.web.middleware import log
 from asccl.study.web.render import beep_sound, render_page, static_file
 
@@ -29,10 +30,7 @@ STATUS = {"invalid": 404, "closed": 403, "full": 403, "order": 409, "early": 422
 MAX_KEY_LENGTH = 80  # characters of a token that the rate limiters keep; a valid one is shorter
 CHECK_ERRORS = ("check_failed", "check_sound_needed")  # names of texts
 STATIC_CACHE = "public, max-age=3600"
-CLIP_CACHE = "private, max-age=3600"
-ParticipantHandler = Callable[
-    [Store, str, str, dict[str, Any]], Response
-]  # (store, study id, token, parameters) -> response
+ParticipantHandler = Callable[[Store, LinkRequest], Response]
 
 
 class ParticipantPages:
@@ -49,16 +47,16 @@ class ParticipantPages:
     def routes(self) -> list[Route]:
         """Return the routes of all pages."""
         return [
-            self._route("", self._show, _read_query),
-            self._route("/join", self._join, _read_form, "POST"),
-            self._route("/consent", self._consent, _read_form, "POST"),
-            self._route("/check", self._check, _read_form, "POST"),
-            self._route("/withdraw", self._withdraw, _read_form, "POST"),
-            self._route("/remarks", self._remarks, _read_form, "POST"),
-            self._route("/screen", self._screen, _read_query, json_errors=True),
-            self._route("/answer", self._answer, _read_json, "POST", json_errors=True),
-            self._route("/clip", self._clip, _read_query),
-            self._route("/beeps", self._beeps, _read_query),
+            self._route("", self._show, read_query),
+            self._route("/join", self._join, read_form, "POST"),
+            self._route("/consent", self._consent, read_form, "POST"),
+            self._route("/check", self._check, read_form, "POST"),
+            self._route("/withdraw", self._withdraw, read_form, "POST"),
+            self._route("/remarks", self._remarks, read_form, "POST"),
+            self._route("/screen", self._screen, read_query, json_errors=True),
+            self._route("/answer", self._answer, read_json, "POST", json_errors=True),
+            self._route("/clip", self._clip, read_query),
+            self._route("/beeps", self._beeps, read_query),
             Route("/study/static/{name}", _serve_static, methods=["GET"]),
         ]
 
@@ -73,25 +71,26 @@ class ParticipantPages:
         """Return a route that calls the handler in a thread; every refusal becomes a page or a JSON object."""
 
         async def endpoint(request: Request) -> Response:
-            parameters = {**await read(request), "address": request.client.host if request.client else ""}
-            study_id, token = parameters.get("s", ""), parameters.get("p", "")
+            parameters = await read(request)
+            address = request.client.host if request.client else ""
+            link = LinkRequest(parameters.get("s", ""), parameters.get("p", ""), parameters, address)
             try:
-                if not self._limiters.requests.allows(token[:MAX_KEY_LENGTH]):
+                if not self._limiters.requests.allows(link.token[:MAX_KEY_LENGTH]):
                     raise SessionError("busy")
                 store = await run_in_threadpool(self._open_store)
                 if store is None:
                     raise SessionError("invalid")
-                return await run_in_threadpool(handler, store, study_id, token, parameters)
+                return await run_in_threadpool(handler, store, link)
             except SessionError as error:
                 reason = error.reason
-                if reason == "invalid" and not self._limiters.invalid_links.allows(parameters["address"]):
+                if reason == "invalid" and not self._limiters.invalid_links.allows(address):
                     reason = "busy"
             except AscclError as error:
                 log.error("a study page failed: %s", error)
                 reason = "error"
             if json_errors:
                 return JSONResponse({"reason": reason}, STATUS.get(reason, 500))
-            texts, language = await run_in_threadpool(self._load_texts, study_id)
+            texts, language = await run_in_threadpool(self._load_texts, link.study_id)
             return _error_page(reason, texts, language, base="study/" if request.url.path.endswith("/study") else "")
 
         return Route(f"/study{path}", endpoint, methods=[method])
@@ -106,109 +105,79 @@ class ParticipantPages:
                     return plan.page_texts(), plan.language
         return load_texts("en"), "en"
 
-    def _show(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
-        current = session.open_session(store, study_id, token)
+    def _show(self, store: Store, request: LinkRequest) -> Response:
+        current = session.open_session(store, request.study_id, request.token)
         if current.stage != "done":
             current.require_open()
-        values = page_values(current.study, study_id, token)
+        values = page_values(current.study, request.study_id, request.token)
         if current.stage == "check":
             shape, _ = current.check_solution()
-            failed = parameters.get("failed", "")
+            failed = request.parameters.get("failed", "")
             return render_page("check.html", shape=shape, failed=failed if failed in CHECK_ERRORS else "", **values)
         if current.stage == "done":
             code = store.signer.completion_code(current.participant_id)
             return render_page("thanks.html", **_finished_values(current, code), **values)
         if current.stage == "join":
             panel_parameter = current.study.plan.panel_parameter
-            return render_page("join.html", panel_id=parameters.get(panel_parameter, ""), **values)
+            return render_page("join.html", panel_id=request.parameters.get(panel_parameter, ""), **values)
         return render_page(f"{current.stage}.html", **values)
 
-    def _join(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
-        limits = (self._limiters.joins, token[:MAX_KEY_LENGTH]), (self._limiters.address_joins, parameters["address"])
+    def _join(self, store: Store, request: LinkRequest) -> Response:
+        limits = (self._limiters.joins, request.token[:MAX_KEY_LENGTH]), (self._limiters.address_joins, request.address)
         if not all(limiter.allows(key) for limiter, key in limits):
             raise SessionError("busy")
-        panel_id = parameters.get("panel", "")
-        return _redirect_to_link(study_id, session.join_study(store, study_id, token, panel_id))
+        panel_id = request.parameters.get("panel", "")
+        token = session.join_study(store, request.study_id, request.token, panel_id)
+        return _redirect_to_link(request.study_id, token)
 
-    def _consent(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
-        if parameters.get("agree") == "yes":
-            session.accept_consent(store, study_id, token)
-        session.open_session(store, study_id, token)
-        return _redirect_to_link(study_id, token)
+    def _consent(self, store: Store, request: LinkRequest) -> Response:
+        if request.parameters.get("agree") == "yes":
+            session.accept_consent(store, request.study_id, request.token)
+        session.open_session(store, request.study_id, request.token)
+        return _redirect_to_link(request.study_id, request.token)
 
-    def _check(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
-        shape, beeps = parameters.get("shape", ""), parameters.get("beeps", "")
-        return _redirect_to_link(study_id, token, session.submit_check(store, study_id, token, shape, beeps))
+    def _check(self, store: Store, request: LinkRequest) -> Response:
+        shape, beeps = request.parameters.get("shape", ""), request.parameters.get("beeps", "")
+        failed = session.submit_check(store, request.study_id, request.token, shape, beeps)
+        return _redirect_to_link(request.study_id, request.token, failed)
 
-    def _withdraw(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
-        plan = session.open_session(store, study_id, token).study.plan
-        session.withdraw(store, study_id, token)
+    def _withdraw(self, store: Store, request: LinkRequest) -> Response:
+        plan = session.open_session(store, request.study_id, request.token).study.plan
+        session.withdraw(store, request.study_id, request.token)
         texts = plan.page_texts()
         title, text = texts["withdrawn_title"], texts["withdrawn_text"]
         return render_page("message.html", title=title, text=text, lang=plan.language, base="")
 
-    def _remarks(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
+    def _remarks(self, store: Store, request: LinkRequest) -> Response:
         prefix = "about_"
-        answers = {name.removeprefix(prefix): text for name, text in parameters.items() if name.startswith(prefix)}
-        session.store_remarks(store, study_id, token, parameters.get("comment", ""), answers)
-        return _redirect_to_link(study_id, token)
+        answers = {
+            name.removeprefix(prefix): text for name, text in request.parameters.items() if name.startswith(prefix)
+        }
+        session.store_remarks(store, request.study_id, request.token, request.parameters.get("comment", ""), answers)
+        return _redirect_to_link(request.study_id, request.token)
 
-    def _screen(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
-        return JSONResponse({"screen": answering.show_trial(store, study_id, token)})
+    def _screen(self, store: Store, request: LinkRequest) -> Response:
+        return JSONResponse({"screen": answering.show_trial(store, request.study_id, request.token)})
 
-    def _answer(self, store: Store, study_id: str, token: str, parameters: dict[str, Any]) -> Response:
+    def _answer(self, store: Store, request: LinkRequest) -> Response:
         answer = Answer(
-            position=_to_count(parameters.get("position")),
-            key=_to_text(parameters.get("key")),
-            answer=_to_text(parameters.get("answer")),
-            plays_left=_to_count(parameters.get("plays_left")),
-            plays_right=_to_count(parameters.get("plays_right")),
-            mode=_to_text(parameters.get("mode")),
-            rating=_to_count(parameters.get("rating")),
+            position=to_count(request.parameters.get("position")),
+            key=to_text(request.parameters.get("key")),
+            answer=to_text(request.parameters.get("answer")),
+            plays_left=to_count(request.parameters.get("plays_left")),
+            plays_right=to_count(request.parameters.get("plays_right")),
+            mode=to_text(request.parameters.get("mode")),
+            rating=to_count(request.parameters.get("rating")),
         )
-        return JSONResponse({"screen": answering.submit_answer(store, study_id, token, answer)})
+        return JSONResponse({"screen": answering.submit_answer(store, request.study_id, request.token, answer)})
 
-    def _clip(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
-        clip = answering.find_clip(store, study_id, token, parameters.get("c", ""))
+    def _clip(self, store: Store, request: LinkRequest) -> Response:
+        clip = answering.find_clip(store, request.study_id, request.token, request.parameters.get("c", ""))
         return ClipResponse(clip, lambda count: answering.record_delivery(store, clip, count))
 
-    def _beeps(self, store: Store, study_id: str, token: str, parameters: dict[str, str]) -> Response:
-        _, count = session.open_session(store, study_id, token).check_solution()
+    def _beeps(self, store: Store, request: LinkRequest) -> Response:
+        _, count = session.open_session(store, request.study_id, request.token).check_solution()
         return Response(beep_sound(count), media_type="audio/wav")
-
-
-class ClipResponse(FileResponse):
-    """Sends a clip, or a part of it, and counts the bytes that were sent.
-
-    Args:
-        clip: to send.
-        record: is called with the number of bytes once the response has ended, also early.
-    """
-
-    def __init__(self, clip: answering.TrialClip, record: Callable[[int], None]):
-        super().__init__(clip.path, media_type="video/mp4", headers={"Cache-Control": CLIP_CACHE})
-        self._record = record
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the clip.
-
-        Args:
-            scope: ASGI connection scope.
-            receive: ASGI channel of the request.
-            send: ASGI channel of the response.
-        """
-        count = 0
-
-        async def send_counted(message: Message) -> None:
-            nonlocal count
-            await send(message)
-            count += len(message.get("body", b""))
-
-        try:
-            await super().__call__(scope, receive, send_counted)
-        finally:
-            if count:
-                await run_in_threadpool(self._record, count)
 
 
 async def _serve_static(request: Request) -> Response:
@@ -262,34 +231,3 @@ def _redirect_to_link(study_id: str, token: str, failed: str = "") -> Response:
     """Redirect to the page of a link, from an address one level below it."""
     parameters = {"s": study_id, "p": token, **({"failed": failed} if failed else {})}
     return RedirectResponse("../study?" + urlencode(parameters), 303)
-
-
-async def _read_query(request: Request) -> dict[str, str]:
-    return {key: _to_text(value) for key, value in request.query_params.items()}
-
-
-async def _read_form(request: Request) -> dict[str, str]:
-    form = await request.form(max_files=0, max_fields=60)
-    return {key: _to_text(value) for key, value in form.items()}
-
-
-async def _read_json(request: Request) -> dict[str, Any]:
-    """Return the object that was sent, or an empty one; `s` and `p` are always texts."""
-    try:
-        parameters = json.loads(await request.body())
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(parameters, dict):
-        return {}
-    return {**parameters, "s": _to_text(parameters.get("s")), "p": _to_text(parameters.get("p"))}
-
-
-def _to_text(value: Any) -> str:
-    """Return a text as it is, and an empty one in place of anything else, also of a text that UTF-8 cannot encode."""
-    is_text = isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
-    return value if is_text else ""
-
-
-def _to_count(value: Any) -> int:
-    """Return a non-negative integer that the database can hold, and 0 in place of anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else 0

@@ -40,9 +40,14 @@ def show_preview(request: Request, store: Store, session: str, form: FormData) -
     if page not in PAGES:
         raise SettingError("there is no such page", "go back and use a link")
     preview = {"page": page, "pages": list(PAGES.items()), "prefix": CLIP_PREFIX}
+    return_url = study.plan.return_url.replace("{code}", EXAMPLE_CODE)
     details: dict[str, dict[str, Any]] = {
         "check": {"shape": CHECK_SHAPES[0], "failed": ""},
-        "thanks": {"code": EXAMPLE_CODE, "return_url": study.plan.return_url, "has_remarks": False},
+        "thanks": {
+            "code": EXAMPLE_CODE,
+            "return_url": return_url,
+            "has_remarks": False,
+        },
     }
     values = {**page_values(study, study.id, ""), **details.get(page, {})}
     return render_page(f"{page}.html", preview=preview, base="../", **values)

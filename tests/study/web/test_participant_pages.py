@@ -122,6 +122,13 @@ def test_an_open_link_gives_a_personal_one(store, new_study, web):
     assert "What is stored" in web.get("/study", params=link_query(study_id, token)).text
 
 
+@pytest.mark.parametrize("name", ["address", "PROLIFIC_PID"])
+def test_the_id_of_a_panel_is_read_whatever_its_parameter_is_called(store, new_study, web, name):
+    study_id = new_study(store, panel_parameter=name)
+    link = link_query(study_id, renew_open_link(store, study_id))
+    assert 'name="panel" value="p-4711"' in web.get("/study", params={**link, name: "p-4711"}).text
+
+
 def test_an_open_link_answers_no_question(store, new_study, web):
     study_id = new_study(store)
     open_token = renew_open_link(store, study_id)

@@ -116,3 +116,10 @@ def test_a_folder_whose_paths_lead_out_is_refused(sqlite_web, clips):
     _, web = sqlite_web
     log_in(web)
     assert upload_folder(web, clips, "../../").status_code == 422
+
+
+def test_the_preview_of_the_last_page_has_the_example_code_in_the_address_of_the_panel(sqlite_web, new_study):
+    store, web = sqlite_web
+    study_id = new_study(store, return_url="https://example.org/done?cc={code}")
+    log_in(web)
+    assert "done?cc=EXAMPLE123" in web.get(f"/study/admin/preview?s={study_id}&page=thanks").text
