@@ -23,8 +23,9 @@ from typing import Any
 import httpx
 import numpy as np
 
+from asccl.study.assignments import count_answers
 from asccl.study.manifest import read_items
-from asccl.study.participants import count_answers, invite_participants
+from asccl.study.participants import invite_participants
 from asccl.study.plan import parse_plan
 from asccl.study.session import open_session
 from asccl.study.store import Store

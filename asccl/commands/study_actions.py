@@ -103,7 +103,8 @@ def _read_labels(path: Path) -> list[str]:
 
 def print_status(arguments: argparse.Namespace) -> int:
     """Print how far studies are."""
-    from asccl.study.participants import count_answers, list_participants
+    from asccl.study.assignments import count_answers
+    from asccl.study.participants import list_participants
     from asccl.study.studies import list_studies, load_study
     from asccl.study.tables import format_range
 

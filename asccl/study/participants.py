@@ -6,32 +6,25 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    FromClause,
     Row,
     Table,
     delete,
-    exists,
     func,
     insert,
-    or_,
     select,
     update,
 )
 
 from asccl.errors import StudyError
 from asccl.study import tokens
-from asccl.study.design import MethodPair
 from asccl.study.schema import deletions, deliveries, participants, trials, votes
 from asccl.study.store import Store, utc_now
-from asccl.study.studies import Study, load_study
+from asccl.study.studies import load_study
 
-INACTIVE_AFTER = timedelta(hours=24)  # since the last visit; open trials of inactive participants are not counted
 MAX_LABEL_LENGTH = 200
 
 
@@ -165,42 +158,6 @@ def _stage(row: Row[Any], answered: int) -> str:
     if answered:
         return "answering"
     return "consented" if row.consented_at else "invited"
-
-
-def count_assignments(connection: Connection, study: Study) -> dict[MethodPair, int]:
-    """Return how often each pair was assigned, over all questions.
-
-    Trials count that were answered or that an active participant may still answer.
-    """
-    active_since = (datetime.now(UTC) - INACTIVE_AFTER).isoformat(timespec="milliseconds")
-    is_active = (participants.c.seen_at > active_since) & participants.c.revoked_at.is_(None)
-    return _count_by_pair(connection, study, or_(_is_answered(), is_active), trials.join(participants))
-
-
-def count_answers(connection: Connection, study: Study) -> dict[MethodPair, int]:
-    """Return how many answers each pair has, over all questions."""
-    return _count_by_pair(connection, study, _is_answered(), trials)
-
-
-def _is_answered() -> ColumnElement[bool]:
-    return exists().where(votes.c.trial_id == trials.c.id)
-
-
-def _count_by_pair(
-    connection: Connection, study: Study, condition: ColumnElement[bool], tables: FromClause
-) -> dict[MethodPair, int]:
-    columns = trials.c.item, trials.c.left, trials.c.right
-    query = select(*columns, func.count()).select_from(tables).group_by(*columns)
-    query = query.where(trials.c.study_id == study.id, trials.c.kind == "main", condition)
-    counts = {pair: 0 for pair in study.method_pairs()}
-    for item, left, right, count in connection.execute(query):
-        counts[MethodPair(item, *sorted((left, right)))] += count
-    return counts
-
-
-def is_full(connection: Connection, study: Study) -> bool:
-    """Return whether every pair has the answers that the plan requires."""
-    return min(count_answers(connection, study).values()) >= study.answers_needed()
 
 
 def revoke_link(store: Store, study_id: str, participant_id: str) -> None:

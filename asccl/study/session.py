@@ -15,14 +15,9 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from asccl.errors import StudyError
 from asccl.study import tokens
+from asccl.study.assignments import count_assignments, is_full
 from asccl.study.design import participant_seed, schedule_trials
-from asccl.study.participants import (
-    count_assignments,
-    count_participants,
-    erase_participant,
-    insert_participant,
-    is_full,
-)
+from asccl.study.participants import count_participants, erase_participant, insert_participant
 from asccl.study.schema import participants, studies, trials
 from asccl.study.store import Store, is_write, utc_now
 from asccl.study.studies import Study, load_study

@@ -8,6 +8,7 @@ import pytest
 from participant_steps import enter_study, finish_study
 from sqlalchemy import update
 
+from asccl.study.assignments import count_answers, count_assignments
 from asccl.study.design import (
     BROKEN,
     MIN_REPEAT_GAP,
@@ -17,7 +18,6 @@ from asccl.study.design import (
     participant_seed,
     schedule_trials,
 )
-from asccl.study.participants import count_answers, count_assignments
 from asccl.study.plan import parse_plan
 from asccl.study.schema import participants
 from asccl.study.studies import load_study

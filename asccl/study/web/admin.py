@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from asccl.errors import AscclError, SettingError
 from asccl.study import participants, studies, tables, tokens
+from asccl.study.assignments import count_answers
 from asccl.study.charts import NARROW_LAYOUT, draw_chart
 from asccl.study.edits import ClipEditor
 from asccl.study.export import participants_csv, votes_csv, votes_jsonl
@@ -176,7 +177,7 @@ class AdminPages:
         with store.read() as connection:
             study = studies.load_study(connection, study_id)
             rows = participants.list_participants(store, connection, study_id)
-            answers = participants.count_answers(connection, study)
+            answers = count_answers(connection, study)
             progress = _progress(connection, study)
         pairs = sorted(answers.items(), key=lambda entry: (entry[1], entry[0].item))
         return self._page(
@@ -272,7 +273,7 @@ async def _redirect_to_list(request: Request) -> Response:
 
 def _progress(connection: Connection, study: studies.Study) -> dict[str, Any]:
     """Return how far a study is; `share` is the filled fraction of all needed answers."""
-    counts, needed = participants.count_answers(connection, study).values(), study.answers_needed()
+    counts, needed = count_answers(connection, study).values(), study.answers_needed()
     return {
         "share": sum(min(count, needed) for count in counts) / (needed * len(counts)),
         "answers": sum(counts),
