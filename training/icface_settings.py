@@ -12,7 +12,7 @@ from asccl.metric.loss_settings import Daas
 from asccl.metric.scc import Heads
 from asccl.nets.icface_settings import DiscriminatorSettings, IcfaceSettings, Norm, Synthesis
 from asccl.zoo import DEFAULT_METRIC
-from training.engine.settings import LoopSettings
+from training.engine.settings import LoopSettings, check_minimums
 
 MIN_METRIC_SIZE, METRIC_STRIDE = 32, 16  # of the images that a metric reads, pixels
 
@@ -78,6 +78,11 @@ class IcfaceTrainingSettings(LoopSettings):
     """
 
     changeable = LoopSettings.changeable | {"verify", "snapshots", "render_jobs", "half_weights"}
+
+    minimums = LoopSettings.minimums | {
+        **dict.fromkeys(("synthetic_people", "synthetic_frames", "held_out_people", "held_out_frames"), 1),
+        **dict.fromkeys(("learning_rate", "warmup_steps", "ema_decay", "render_jobs", "colour_jitter"), 0),
+    }
 
     output: Path = Path("build/icface")
     weights: Path = Path("build/icface.safetensors")
@@ -160,7 +165,8 @@ class IcfaceTrainingSettings(LoopSettings):
 
 
 def validate_settings(settings: IcfaceTrainingSettings) -> None:
-    """Check settings that depend on each other. Raises SettingError."""
+    """Check ranges, and settings that depend on each other. Raises SettingError."""
+    check_minimums(settings)
     try:
         settings.network_settings()
         settings.discriminator_settings(1)
@@ -185,12 +191,4 @@ def validate_settings(settings: IcfaceTrainingSettings) -> None:
         raise SettingError(
             f"asccl_size {settings.asccl_size} is no size of the metric's images",
             f"give a multiple of {METRIC_STRIDE}, {MIN_METRIC_SIZE} or more",
-        )
-
-    counts = (settings.synthetic_people, settings.held_out_people, settings.synthetic_frames, settings.held_out_frames)
-    if min(counts) < 1:
-        raise SettingError(
-            f"{settings.synthetic_frames} frames of {settings.synthetic_people} people, "
-            f"{settings.held_out_frames} frames of {settings.held_out_people} held-out people",
-            "give 1 or more of each",
         )

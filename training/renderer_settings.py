@@ -12,7 +12,7 @@ from asccl.metric.loss_settings import Daas
 from asccl.metric.scc import MAX_REGIONS, MIN_IMAGE_SIZE, Heads
 from asccl.nets.ned_renderer import RendererSizes
 from asccl.zoo import DEFAULT_MANIPULATOR, DEFAULT_METRIC
-from training.engine.settings import LoopSettings
+from training.engine.settings import LoopSettings, check_minimums
 
 ASCCLTarget = Literal["reconstruction", "edited", "both"]
 
@@ -65,6 +65,12 @@ class RendererSettings(LoopSettings):
     """
 
     changeable = LoopSettings.changeable | {"preview_step", "validation_frames", "verify"}
+
+    minimums = LoopSettings.minimums | {
+        **dict.fromkeys(("synthetic_speakers", "synthetic_frames", "validation_frames", "window_frames"), 1),
+        **dict.fromkeys(("ngf", "ndf", "scales", "layers", "asccl_images", "asccl_regions"), 1),
+        **dict.fromkeys(("downsamplings", "blocks", "learning_rate", "ema_decay"), 0),
+    }
 
     output: Path = Path("build/renderer")
     weights: Path = Path("build/ned-renderer.safetensors")
@@ -129,7 +135,8 @@ class RendererSettings(LoopSettings):
 
 
 def validate_settings(settings: RendererSettings) -> None:
-    """Check settings that depend on each other. Raises SettingError."""
+    """Check ranges, and settings that depend on each other. Raises SettingError."""
+    check_minimums(settings)
     step = 2**settings.downsamplings
     min_size = max(4 * step, 32)
     if settings.size % step or settings.size < min_size:
@@ -142,11 +149,8 @@ def validate_settings(settings: RendererSettings) -> None:
             f"vgg_weight is {settings.vgg_weight:g}, and VGG-19's weights are not bundled",
             "give --vgg FILE (docs/ned.md says where to get it), or --vgg-weight 0 and some --pixels-weight",
         )
-    if not 0 < settings.held_out_share < 1 or settings.window_frames < 1:
-        raise SettingError(
-            f"held_out_share {settings.held_out_share} or window_frames {settings.window_frames} is out of range",
-            "give a share between 0 and 1, and 1 frame or more",
-        )
+    if not 0 < settings.held_out_share < 1:
+        raise SettingError(f"held_out_share {settings.held_out_share} is out of range", "give a share between 0 and 1")
     if not 0 <= settings.edited_share <= 1:
         raise SettingError(f"edited_share {settings.edited_share} is out of range", "give a share from 0 to 1")
     if settings.temporal_weight and settings.window_frames < 2:

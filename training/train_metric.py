@@ -59,6 +59,11 @@ class MetricSettings(LoopSettings):
         frames_weight: weight of the contrast across frames; 0 leaves the paper's loss alone.
     """
 
+    minimums = LoopSettings.minimums | {
+        **dict.fromkeys(("synthetic_takes", "frames_per_take", "held_out_takes", "regions"), 1),
+        **dict.fromkeys(("learning_rate", "frames_weight"), 0),
+    }
+
     output: Path = Path("build/metric")
     weights: Path = Path("build/scc.safetensors")
     data: Path | None = None

@@ -124,7 +124,7 @@ def test_it_trains_on_prepared_clips(tmp_path):
             {"edit_share": 0.5, "data": Path("prepared")},
             "edit_share is 0.5.*: give --edit-share from 0 to 1 without --data",
         ),
-        ({"held_out_frames": 0}, "0 frames of .* held-out people"),
+        ({"held_out_frames": 0}, "held_out_frames is 0, .* give --held-out-frames 1"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(tmp_path, changes, message):

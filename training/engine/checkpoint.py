@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from safetensors import SafetensorError
 
 from asccl.errors import OutputError, SettingError, WeightsError, first_line
+from asccl.files import write_atomic
 from training.engine.settings import LoopSettings
 
 MAX_CHECKPOINTS = 2  # the newest ones are kept
@@ -65,7 +66,7 @@ def resume(accelerator: Accelerator, settings: LoopSettings) -> int:
 
     Raises:
         SettingError: the checkpoint belongs to a training with other settings.
-        WeightsError: the checkpoint is damaged.
+        WeightsError: the checkpoint or the file of its settings is damaged.
     """
     folder = settings.output
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,7 @@ def resume(accelerator: Accelerator, settings: LoopSettings) -> int:
     step = int(checkpoints[-1].name.split("-")[1]) if checkpoints else 0
     if accelerator.is_main_process:
         values = {"training": _training_name(settings)} | {k: str(value) for k, value in asdict(settings).items()}
-        (folder / SETTINGS_FILE).write_text(json.dumps(values, indent=1), encoding="utf-8")
+        write_atomic(folder / SETTINGS_FILE, json.dumps(values, indent=1).encode())
         _truncate_log(folder / LOG_FILE, step)
     return step
 
@@ -98,7 +99,13 @@ def _load(accelerator: Accelerator, checkpoints: list[Path]) -> None:
 
 def _check_settings(path: Path, settings: LoopSettings) -> None:
     """Compare settings with those that the folder was started with."""
-    before = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"{path} cannot be read ({first_line(error)}), which names the settings of the checkpoints beside it",
+            "give another --output, or delete the folder",
+        ) from error
     if before.get("training", _training_name(settings)) != _training_name(settings):
         raise SettingError(
             f"{path.parent} holds a training of the {before['training']}, not of the {_training_name(settings)}",
@@ -121,4 +128,4 @@ def _truncate_log(path: Path, step: int) -> None:
     if path.exists():
         complete = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
         lines = [line for line in complete if json.loads(line)["step"] <= step]
-        path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        write_atomic(path, "".join(line + "\n" for line in lines).encode())

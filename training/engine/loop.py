@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ from tqdm import tqdm
 from asccl.errors import AscclError, OutputError, SettingError
 from training.engine import checkpoint
 from training.engine.dataloader import create_loader, next_batch
-from training.engine.settings import LoopSettings
+from training.engine.settings import LoopSettings, check_minimums
 
 EvaluateFunction = Callable[[], Mapping[str, float]]
 
@@ -80,8 +81,9 @@ class Phase:
 
 def create_accelerator(settings: LoopSettings) -> Accelerator:
     """Create the accelerator of this process and seed all random number generators. Raises SettingError."""
-    if settings.steps < 1 or settings.batch_size < 1:
-        raise SettingError(f"{settings.steps} steps with batches of {settings.batch_size}", "give 1 or more of both")
+    check_minimums(settings)
+    if settings.tracker != "none" and not find_spec(settings.tracker):
+        raise SettingError(f"{settings.tracker} is not installed", f"pip install {settings.tracker}, or --tracker none")
     set_seed(settings.seed)
     accelerator = Accelerator(
         mixed_precision=settings.precision,

@@ -34,7 +34,7 @@ class LoopSettings:
         steps: number of training steps in all, counted from the first start.
         batch_size: items on each device.
         seed: seed of initial weights, order of the data and random numbers.
-        precision: "no", "bf16" or "fp16" (mixed precision).
+        precision: "no" for float32, or mixed precision with "bf16" or "fp16".
         workers: processes that load data; 0 loads in the training process.
         log_every: steps between two log lines.
         evaluate_every: steps between two evaluations on held-out data.
@@ -49,19 +49,34 @@ class LoopSettings:
         {"output", "weights", "workers", "log_every", "evaluate_every", "save_every", "tracker", "max_seconds"}
     )
 
+    # smallest value of each setting that has one; `check_minimums` compares
+    minimums: ClassVar[dict[str, float]] = {
+        **dict.fromkeys(("steps", "batch_size", "log_every", "evaluate_every", "save_every"), 1),
+        **dict.fromkeys(("seed", "workers", "max_grad_norm", "max_seconds"), 0),
+    }
+
     output: Path = Path("build/training")
     weights: Path = Path("build/weights.safetensors")
     steps: int = 1000
     batch_size: int = 8
     seed: int = 0
-    precision: str = "no"
+    precision: Literal["no", "bf16", "fp16"] = "no"
     workers: int = 0
     log_every: int = 20
     evaluate_every: int = 200
     save_every: int = 200
-    tracker: str = "none"
+    tracker: Literal["none", "tensorboard", "trackio"] = "none"
     max_grad_norm: float = 0.0
     max_seconds: float = 0.0
+
+
+def check_minimums(settings: LoopSettings) -> None:
+    """Compare settings with their smallest values. Raises SettingError."""
+    for name, minimum in settings.minimums.items():
+        value = getattr(settings, name)
+        if not value >= minimum:  # also where the value is NaN
+            option = "--" + name.replace("_", "-")
+            raise SettingError(f"{name} is {value}, which is too small", f"give {option} {minimum:g} or more")
 
 
 def run_command(
@@ -162,19 +177,37 @@ def load_preset(settings_type: type, name: str) -> dict[str, Any]:
         name: of a file in `PRESETS`, or a path that ends in ".toml".
 
     Raises:
-        SettingError: there is no such file, it has no table for this dataclass, or it sets unknown fields.
+        SettingError: there is no such file, it is not TOML, it has no table for this dataclass, or it sets unknown
+            fields or values of another type.
     """
     path = Path(name) if name.endswith(".toml") else PRESETS / f"{name}.toml"
     if not path.is_file():
         raise SettingError(f"there is no preset {name!r}", f"choose {_preset_names()}, or give a TOML file")
-    table = tomllib.loads(path.read_text(encoding="utf-8")).get(settings_type.__name__.removesuffix("Settings").lower())
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # also bytes that are not UTF-8
+        raise SettingError(f"{path} cannot be read as TOML ({error})", "correct the file") from error
+    table = tables.get(settings_type.__name__.removesuffix("Settings").lower())
     if table is None:
         raise SettingError(f"{path.name} has no table for this command", "choose another preset")
     hints = typing.get_type_hints(settings_type)
     unknown = sorted(table.keys() - hints.keys())
     if unknown:
         raise SettingError(f"{path.name} sets {', '.join(unknown)}", "correct the name; see --help")
-    return {key: _constructor(hints[key])(value) for key, value in table.items()}
+    return {key: _convert_preset_value(path, key, value, hints[key]) for key, value in table.items()}
+
+
+def _convert_preset_value(path: Path, name: str, value: Any, hint: Any) -> Any:
+    """Convert a value of a preset to the type of its field. Raises SettingError."""
+    remedy = "correct the value; see --help"
+    if typing.get_origin(hint) is Literal and value not in typing.get_args(hint):
+        raise SettingError(f"{path.name} sets {name} to {value!r}", remedy)
+    if hint is bool and not isinstance(value, bool):
+        raise SettingError(f"{path.name} sets {name} to {value!r}, which is neither true nor false", remedy)
+    try:
+        return _constructor(hint)(value)
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"{path.name} sets {name} to {value!r}, which has the wrong type", remedy) from error
 
 
 def _constructor(hint: Any) -> Any:

@@ -14,7 +14,7 @@ from training_runs import read_log, run_killed_module, start_module
 
 from asccl.errors import SettingError, WeightsError
 from training import train_manipulator, train_metric
-from training.engine.checkpoint import LOG_FILE, list_checkpoints
+from training.engine.checkpoint import LOG_FILE, SETTINGS_FILE, list_checkpoints
 from training.engine.loop import DivergedError
 from training.engine.settings import load_preset
 from training.train_manipulator import ManipulatorSettings
@@ -123,3 +123,20 @@ def test_a_folder_of_another_training_is_refused(finished):
 def test_a_folder_of_another_setting_is_refused(finished):
     with pytest.raises(SettingError, match="holds a training with width 16, not 24"):
         train_manipulator.main(manipulator_settings(finished, width=24))
+
+
+@pytest.mark.parametrize("text", [None, "{"])
+def test_checkpoints_without_readable_settings_are_refused(finished, tmp_path, text):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    (folder / SETTINGS_FILE).unlink()
+    if text is not None:
+        (folder / SETTINGS_FILE).write_text(text)
+    with pytest.raises(WeightsError, match=r"settings\.json cannot be read .*: give another --output, or delete"):
+        train_manipulator.main(manipulator_settings(folder))
+
+
+@pytest.mark.parametrize("changes", [{"asccl_share": 0.0}, {"held_out_sequences": 0}, {"width": 0}])
+def test_settings_of_the_manipulator_out_of_range_are_refused(tmp_path, changes):
+    with pytest.raises(SettingError, match=f"^{next(iter(changes))} "):
+        train_manipulator.main(manipulator_settings(tmp_path / "run", **changes))
