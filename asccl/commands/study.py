@@ -38,9 +38,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     _add_output(export, ["csv", "jsonl"])
     export.add_argument("--participants", action="store_true", help="write one line per participant instead, as CSV")
     delete = _add_study_command(
-        commands, "delete", "delete one participant with all answers, on request", study_actions.delete_participant
+        commands, "delete", "delete one participant with all answers, or a whole study", study_actions.delete
     )
-    delete.add_argument("who", metavar="WHO", help="link, id, label or completion code of the participant")
+    delete.add_argument("who", metavar="WHO", nargs="?", help="link, id, label or completion code of the participant")
+    delete.add_argument("--all", action="store_true", help="delete the whole study with its clips instead")
+    delete.add_argument("--yes", action="store_true", help="with --all: do not ask for the title of the study")
     close = _add_study_command(commands, "close", "accept no more answers", study_actions.close_study)
     close.add_argument("--again", action="store_true", help="open the study again instead")
     backup = _add_command(

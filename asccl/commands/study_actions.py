@@ -173,13 +173,34 @@ def _write_text(text: str, output: str | None) -> None:
         raise OutputError(f"{output} cannot be written ({error.strerror})", "choose another folder") from None
 
 
-def delete_participant(arguments: argparse.Namespace) -> int:
-    """Delete a participant with all answers."""
+def delete(arguments: argparse.Namespace) -> int:
+    """Delete a participant with all answers, or a whole study."""
+    if arguments.all == bool(arguments.who) or (arguments.yes and not arguments.all):
+        raise SettingError("it is not clear what to delete", "give WHO for a participant, or --all for the study")
+    store = _open_existing_store()
+    if arguments.all:
+        return _delete_study(store, arguments.study, arguments.yes)
     from asccl.study.participants import delete_participant, find_participant
 
-    store = _open_existing_store()
     participant_id = find_participant(store, arguments.study, arguments.who)
     print(f"deleted, with {delete_participant(store, arguments.study, participant_id)} answers")
+    return 0
+
+
+def _delete_study(store: Store, study_id: str, confirmed: bool) -> int:
+    from asccl.study.studies import load_study
+    from asccl.study.study_deletion import check_title, delete_study
+
+    with store.read() as connection:
+        title = load_study(connection, study_id).plan.title
+    if not confirmed:
+        print(f"All answers, participants, links and clips of “{title}” will be deleted.", file=sys.stderr)
+        print("Type its title to confirm: ", end="", file=sys.stderr, flush=True)
+        check_title(title, sys.stdin.readline())
+    deletion = delete_study(store, study_id)
+    print(deletion.summary())
+    for sentence in deletion.remaining:
+        print(f"asccl: {sentence}", file=sys.stderr)
     return 0
 
 

@@ -6,8 +6,11 @@ import csv
 import io
 import json
 import os
+import shutil
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +19,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from asccl.errors import StudyError
 from asccl.files import AtomicFile
+from asccl.study import tokens
+from asccl.study.clip_folders import unfinished_folder
 from asccl.study.participants import list_participants
-from asccl.study.schema import MIGRATIONS, meta, metadata, studies, votes
+from asccl.study.schema import MIGRATIONS, clips, deleted_studies, meta, metadata, studies, votes
 from asccl.study.store import Store
 from asccl.study.studies import load_study
+from asccl.study.study_deletion import erase_study
 from asccl.study.votes import read_votes
 from asccl.version import __version__
 
 INTERNAL_COLUMNS = frozenset({"id", "trial_id", "client_key"})  # of the table `votes`, not exported
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet begins a formula
+TABLES_SINCE = {"deliveries": 2, "deleted_studies": 4}  # table -> version of the store that has it first
 INFO_FILE = "store.json"
 DAMAGED_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)  # or a password
 
@@ -105,10 +112,14 @@ def _write_archive(store: Store, archive: zipfile.ZipFile, with_clips: bool) -> 
         for table in metadata.sorted_tables:
             rows = connection.execute(select(table).order_by(*table.primary_key))
             archive.writestr(f"{table.name}.jsonl", "".join(_json_line(dict(row._mapping)) for row in rows))
+        files = connection.execute(
+            select(clips.c.study_id, clips.c.file).order_by(clips.c.study_id, clips.c.file)
+        ).all()
         count = _count_votes(connection)
     if with_clips:
-        for path in sorted((store.folder / "clips").rglob("*.mp4")):
-            archive.write(path, path.relative_to(store.folder).as_posix(), zipfile.ZIP_STORED)
+        for study_id, file in files:
+            with suppress(FileNotFoundError):  # the study has been deleted since
+                archive.write(store.clip_path(study_id, file), f"clips/{study_id}/{file}", zipfile.ZIP_STORED)
     return count
 
 
@@ -123,7 +134,7 @@ def restore_backup(store: Store, source: Path) -> int:
         StudyError: the store has studies, or the backup is damaged or of another version; the store is unchanged.
     """
     try:
-        with zipfile.ZipFile(source) as archive, store.write() as connection:
+        with zipfile.ZipFile(source) as archive, ExitStack() as stack, store.write() as connection:
             if connection.scalar(select(func.count()).select_from(studies)):
                 raise StudyError("the store has studies already", "set ASCCL_STUDY_DIR to an empty folder")
             schema = json.loads(archive.read(INFO_FILE))["schema"]
@@ -133,12 +144,17 @@ def restore_backup(store: Store, source: Path) -> int:
                     "update the program",
                 )
             connection.execute(meta.delete())
-            newer_tables = {"deliveries"} if schema < 2 else set()
+            deleted = [dict(row._mapping) for row in connection.execute(select(deleted_studies))]
+            connection.execute(deleted_studies.delete())
+            newer_tables = {name for name, first in TABLES_SINCE.items() if schema < first}
             for table in metadata.sorted_tables:
                 if table.name not in newer_tables:
                     _restore_table(connection, table, archive.read(f"{table.name}.jsonl"))
             connection.execute(update(meta).where(meta.c.key == "version").values(value=str(len(MIGRATIONS))))
-            _restore_clips(store, archive)
+            _delete_again(connection, deleted)
+            present = set(connection.scalars(select(studies.c.id)))
+            stack.enter_context(_unfinished_folders(store, present))
+            _restore_clips(store, archive, present)
             count = _count_votes(connection)
     except (OSError, KeyError, ValueError, TypeError, SQLAlchemyError, *DAMAGED_ZIP_ERRORS) as error:
         raise StudyError(f"{source.name} is not a complete backup ({type(error).__name__})", "give another") from None
@@ -156,12 +172,46 @@ def _restore_table(connection: Connection, table: Table, lines: bytes) -> None:
         connection.execute(text(newest))
 
 
-def _restore_clips(store: Store, archive: zipfile.ZipFile) -> None:
+def _delete_again(connection: Connection, deleted: list[dict[str, Any]]) -> None:
+    """Delete the studies of a backup that were deleted in the store, and keep the records of their deletion.
+
+    Args:
+        connection: a transaction that writes.
+        deleted: rows of the table `deleted_studies`, as they were before the restoration.
+    """
+    ids = [row["id"] for row in deleted]
+    for study_id in connection.scalars(select(studies.c.id).where(studies.c.id.in_(ids))).all():
+        erase_study(connection, study_id)
+    connection.execute(deleted_studies.delete().where(deleted_studies.c.id.in_(ids)))
+    if deleted:
+        connection.execute(insert(deleted_studies), deleted)
+
+
+@contextmanager
+def _unfinished_folders(store: Store, study_ids: set[str]) -> Iterator[None]:
+    """Mark folders that do not exist yet as unfinished, and remove them on an exception."""
+    if not all(tokens.STUDY_ID_PATTERN.fullmatch(study_id) for study_id in study_ids):
+        raise ValueError("an id is none of a study")
+    with ExitStack() as stack:
+        new_ids = [study_id for study_id in sorted(study_ids) if not store.clip_path(study_id, "").exists()]
+        folders = [stack.enter_context(unfinished_folder(store, study_id)) for study_id in new_ids]
+        try:
+            yield
+        except BaseException:
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def _restore_clips(store: Store, archive: zipfile.ZipFile, study_ids: set[str]) -> None:
+    """Write the clips of these studies."""
     root = (store.folder / "clips").resolve()
     for name in archive.namelist():
         if name.startswith("clips/"):
             target = (store.folder / name).resolve()
             if not target.is_relative_to(root) or target.suffix != ".mp4":
                 raise ValueError("the path of a clip leads out of the folder")
+            if target.parent.name not in study_ids:
+                continue
             target.parent.mkdir(mode=0o700, exist_ok=True)
             target.write_bytes(archive.read(name))

@@ -19,15 +19,14 @@ from sqlalchemy import func, select
 
 from asccl.errors import StudyError
 from asccl.study.export import restore_backup, write_backup
-from asccl.study.schema import deletions, meta, participants, studies, votes
-from asccl.study.store import Store, utc_now
+from asccl.study.schema import deleted_studies, deletions, meta, participants, studies, votes
+from asccl.study.store import MIRROR_FOLDER, Store, utc_now
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitScheduler, HfApi
 
 log = logging.getLogger("asccl.study")
 PUSH_INTERVAL = 5.0  # minutes
-FOLDER = "mirror"  # of the backup that is being pushed, in the store's folder
 
 
 def start_hub_backup(store: Store, api: HfApi | None = None, interval: float = PUSH_INTERVAL) -> CommitScheduler | None:
@@ -50,7 +49,7 @@ def start_hub_backup(store: Store, api: HfApi | None = None, interval: float = P
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HTTPError
 
-    (store.folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
+    (store.folder / MIRROR_FOLDER).mkdir(mode=0o700, exist_ok=True)
     api = api or HfApi()
     try:
         _restore_newest(store, api, dataset)
@@ -99,7 +98,7 @@ def _start_scheduler(store: Store, api: HfApi, dataset: str, interval: float) ->
     return BackupScheduler(
         repo_id=dataset,
         repo_type="dataset",
-        folder_path=store.folder / FOLDER,
+        folder_path=store.folder / MIRROR_FOLDER,
         every=interval,
         private=True,
         hf_api=api,
@@ -108,12 +107,13 @@ def _start_scheduler(store: Store, api: HfApi, dataset: str, interval: float) ->
 
 
 def _digest(store: Store) -> str:
-    """Return a hash of the store's content, empty for a store without studies. Two tables never change, only grow."""
+    """Return a hash of the store's content, empty if it never had a study. Rows of two tables never change."""
     digest = hashlib.sha256()
     with store.read() as connection:
-        if not connection.scalar(select(func.count()).select_from(studies)):
+        tables = (studies, deleted_studies)
+        if not any(connection.scalar(select(func.count()).select_from(table)) for table in tables):
             return ""
-        for table in (meta, studies, participants):
+        for table in (meta, *tables, participants):
             for row in connection.execute(select(table).order_by(*table.primary_key)):
                 digest.update(repr(tuple(row)).encode("utf-8", "surrogatepass"))
         for table in (votes, deletions):

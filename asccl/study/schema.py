@@ -153,6 +153,16 @@ deletions = Table(
     Column("votes", Integer, nullable=False),
 )
 
+deleted_studies = Table(
+    "deleted_studies",  # what remains of a study, so that no backup brings it back
+    metadata,
+    Column("id", String(11), primary_key=True),
+    Column("language", String(16), nullable=False),  # of the page that participants then see
+    Column("deleted_at", String(32), nullable=False),
+    Column("votes", Integer, nullable=False),
+    Column("participants", Integer, nullable=False),
+)
+
 SQLITE_TRIGGERS = (
     "CREATE TRIGGER votes_never_change BEFORE UPDATE ON votes BEGIN SELECT RAISE(ABORT, 'votes never change'); END",
     "CREATE TRIGGER votes_stay BEFORE DELETE ON votes WHEN NOT EXISTS "
@@ -186,10 +196,15 @@ def _add_panel_and_rating(connection: Connection) -> None:
             connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {name} {kind}"))
 
 
+def _add_deleted_studies(connection: Connection) -> None:
+    deleted_studies.create(connection, checkfirst=True)
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     _create_tables,
     _add_deliveries,
     _add_panel_and_rating,
+    _add_deleted_studies,
 ]  # the n-th leads to version n; never edit one
 
 

@@ -20,7 +20,7 @@ from asccl.study.design import participant_seed, schedule_trials
 from asccl.study.participants import count_participants, erase_participant, insert_participant
 from asccl.study.schema import participants, studies, trials
 from asccl.study.store import Store, is_write, utc_now
-from asccl.study.studies import Study, load_study
+from asccl.study.studies import Study, deleted_language, load_study
 
 CHECK_SHAPES = ("circle", "square", "triangle")
 MIN_BEEPS, MAX_BEEPS = 2, 4
@@ -32,9 +32,9 @@ class SessionError(Exception):
     """A request that a participant may not make.
 
     Args:
-        reason: "invalid" (the link), "closed" or "full" (the study), "order" (not at this stage), "early" (before the
-            clips can have ended), "taken" (the panel's ID), "bad" (an answer that the page
-            cannot send) or "busy" (too many requests).
+        reason: "invalid" (the link), "closed", "full" or "deleted" (the study), "order" (not at this stage), "early"
+            (before the clips can have ended), "taken" (the panel's ID), "bad" (an answer that the page cannot send)
+            or "busy" (too many requests).
     """
 
     def __init__(self, reason: str):
@@ -96,7 +96,7 @@ def open_session(store: Store, study_id: str, token: str, connection: Connection
     try:
         study = load_study(connection, study_id)
     except StudyError:
-        raise SessionError("invalid") from None
+        raise SessionError("invalid" if deleted_language(connection, study_id) is None else "deleted") from None
     if study.open_serial > 0:
         open_token = store.signer.open_link_token(study_id, study.open_serial)
         if tokens.equal_in_constant_time(token, open_token):
@@ -281,4 +281,6 @@ def update_participant(connection: Connection, session: ParticipantSession, **va
 
 def _lock_joined(connection: Connection, study_id: str) -> int:
     """Return how many participants have joined, and let nobody else join until the transaction ends."""
-    return connection.scalar(select(studies.c.joined).where(studies.c.id == study_id).with_for_update()) or 0
+    return (
+        connection.scalar(select(studies.c.joined).where(studies.c.id == study_id).with_for_update(key_share=True)) or 0
+    )

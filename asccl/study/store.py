@@ -26,6 +26,7 @@ from asccl.study import tokens
 from asccl.study.schema import meta, migrate
 
 DATABASE_FILE = "studies.db"
+MIRROR_FOLDER = "mirror"  # of the backup that is being pushed to the Hub
 MIN_SECRET_LENGTH = 12  # characters of a secret that the owner of the server chose
 BUSY_TIMEOUT = 30  # seconds that SQLite waits for another process
 WRITE_OPTION = "asccl_write"  # execution option of connections that write
@@ -152,6 +153,20 @@ class Store:
             serial = connection.scalar(select(meta.c.value).where(meta.c.key == "sessions")) or "0"
             connection.execute(meta.delete().where(meta.c.key == "sessions"))
             connection.execute(insert(meta).values(key="sessions", value=str(int(serial) + 1)))
+
+    def overwrite_deleted(self) -> None:
+        """Remove deleted rows from SQLite's write-ahead log, unless another transaction still reads them."""
+        if self.engine.dialect.name == "sqlite":
+            connection = self.engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.close()
+
+    def discard_unsent_backups(self) -> None:
+        """Delete the backups that a failed push to the Hub left in the folder."""
+        for path in (self.folder / MIRROR_FOLDER).glob("*.zip"):
+            path.unlink(missing_ok=True)
 
     def reset_signer(self) -> None:
         """Read the key again at the next use of `signer`."""

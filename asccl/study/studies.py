@@ -17,10 +17,11 @@ from sqlalchemy import Connection, insert, select, update
 
 from asccl.errors import InputError, StudyError
 from asccl.study import schema, tokens
+from asccl.study.clip_folders import remove_abandoned_folders, unfinished_folder
 from asccl.study.design import MethodPair, expected_minutes, method_pairs
 from asccl.study.manifest import Item
 from asccl.study.plan import StudyPlan
-from asccl.study.store import Store, utc_now
+from asccl.study.store import Store, is_write, utc_now
 from asccl.version import __version__
 
 if TYPE_CHECKING:
@@ -101,29 +102,45 @@ def create_study(
     """
     _check_context_clips(plan, items)
     study_id = tokens.new_study_id()
-    folder = store.clip_path(study_id, "")
-    folder.mkdir(mode=0o700)
-    try:
-        clips, warnings = _import_items(folder, plan, items, report)
-        with store.write() as connection:
-            row = {
-                "id": study_id,
-                "title": plan.title,
-                "created_at": utc_now(),
-                "plan": plan.to_json(),
-                "plan_sha256": plan.sha256(),
-                "version": __version__,
-                "joined": 0,
-                "open_serial": 0,
-            }
-            connection.execute(insert(schema.studies).values(row))
-            names = [{"name": item.name, "emotion": item.emotion, "setting": item.setting} for item in items]
-            for table, rows in ((schema.items, names), (schema.clips, clips)):
-                connection.execute(insert(table), [{"study_id": study_id, **values} for values in rows])
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    remove_abandoned_folders(store)
+    with unfinished_folder(store, study_id) as folder:
+        folder.mkdir(mode=0o700)
+        try:
+            clips, warnings = _import_items(folder, plan, items, report)
+            _insert_study(store, study_id, plan, items, clips)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     return study_id, warnings
+
+
+def _insert_study(
+    store: Store, study_id: str, plan: StudyPlan, items: Sequence[Item], clips: Sequence[dict[str, Any]]
+) -> None:
+    """Insert the rows of a new study.
+
+    Args:
+        store: where the study is kept.
+        study_id: of the new study.
+        plan: the settings.
+        items: what is compared.
+        clips: rows of the table `clips`, without the id of the study.
+    """
+    with store.write() as connection:
+        row = {
+            "id": study_id,
+            "title": plan.title,
+            "created_at": utc_now(),
+            "plan": plan.to_json(),
+            "plan_sha256": plan.sha256(),
+            "version": __version__,
+            "joined": 0,
+            "open_serial": 0,
+        }
+        connection.execute(insert(schema.studies).values(row))
+        names = [{"name": item.name, "emotion": item.emotion, "setting": item.setting} for item in items]
+        for table, rows in ((schema.items, names), (schema.clips, clips)):
+            connection.execute(insert(table), [{"study_id": study_id, **values} for values in rows])
 
 
 def _check_context_clips(plan: StudyPlan, items: Sequence[Item]) -> None:
@@ -184,8 +201,11 @@ def _clip_row(item: str, role: str, method: str, path: Path, info: ClipInfo) -> 
 
 
 def load_study(connection: Connection, study_id: str) -> Study:
-    """Return a study. Raises StudyError where there is none of this id."""
-    row = connection.execute(select(schema.studies).where(schema.studies.c.id == study_id)).one_or_none()
+    """Return a study; a transaction that writes keeps it from being deleted. Raises StudyError if there is none."""
+    query = select(schema.studies).where(schema.studies.c.id == study_id)
+    if is_write(connection):
+        query = query.with_for_update(read=True, key_share=True)
+    row = connection.execute(query).one_or_none()
     if row is None:
         raise StudyError(f"there is no study {study_id[:20]!r}", "`python -m asccl study status` lists them")
     construct = _study_factories.get(study_id)
@@ -208,6 +228,17 @@ def _load_immutable_parts(connection: Connection, study_id: str, plan: str) -> C
         broken=tuple(sorted(clip.item for clip in clips if clip.role == "broken")),
         files={(clip.item, clip.role, clip.method): (clip.file, clip.seconds) for clip in clips},
     )
+
+
+def forget_study(study_id: str) -> None:
+    """Remove a deleted study from this process's cache."""
+    _study_factories.pop(study_id, None)
+
+
+def deleted_language(connection: Connection, study_id: str) -> str | None:
+    """Return the language of a deleted study; None where no study of this id was deleted."""
+    query = select(schema.deleted_studies.c.language).where(schema.deleted_studies.c.id == study_id)
+    return connection.scalar(query)
 
 
 def list_studies(connection: Connection) -> list[Study]:

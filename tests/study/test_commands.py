@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -86,6 +87,42 @@ def test_a_participant_is_deleted_by_the_completion_code(data_folder, study_id, 
     store = Store(data_folder)
     assert read_votes(store, study_id) == []
     store.close()
+
+
+def type_line(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(line))
+
+
+def test_a_study_is_deleted_once_its_title_is_typed(data_folder, study_id, finished, monkeypatch, capsys):
+    type_line(monkeypatch, "Which?\n")
+    assert main(["study", "delete", study_id, "--all"]) == 0
+    output = capsys.readouterr()
+    assert f"“Which?” with its plan and all links: {finished[0]} answers, 1 participants, 30 clips" in output.out
+    assert "Type its title to confirm: " in output.err
+    assert "Backups and exports made before still contain the study" in output.err
+    assert list((data_folder / "clips").iterdir()) == []
+
+
+@pytest.mark.parametrize("line", ["", "\n", "yes\n", "which?\n"])
+def test_a_study_stays_unless_its_title_is_typed(data_folder, study_id, monkeypatch, capsys, line):
+    type_line(monkeypatch, line)
+    assert main(["study", "delete", study_id, "--all"]) == 2
+    assert "nothing was deleted" in capsys.readouterr().err
+    assert (data_folder / "clips" / study_id).is_dir()
+
+
+def test_a_study_is_deleted_without_a_question(data_folder, study_id, monkeypatch):
+    type_line(monkeypatch, "")
+    assert main(["study", "delete", study_id, "--all", "--yes"]) == 0
+    assert not (data_folder / "clips" / study_id).exists()
+
+
+@pytest.mark.parametrize("options", [[], ["P03", "--all"], ["P03", "--yes"], ["--yes"]])
+def test_an_unclear_deletion_deletes_nothing(data_folder, study_id, finished, capsys, options):
+    assert main(["study", "delete", study_id, *options]) == 2
+    assert "give WHO for a participant, or --all for the study" in capsys.readouterr().err
+    main(["study", "status", study_id])
+    assert "P03\tfinished" in capsys.readouterr().out
 
 
 def test_a_study_closes_and_opens_and_a_link_is_revoked(study_id, finished, capsys):

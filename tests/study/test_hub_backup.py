@@ -15,6 +15,8 @@ from asccl.study.hub_backup import start_hub_backup
 from asccl.study.participants import revoke_link
 from asccl.study.session import SessionError, open_session
 from asccl.study.store import Store
+from asccl.study.studies import list_studies
+from asccl.study.study_deletion import delete_study
 from asccl.study.votes import read_votes
 
 pytestmark = pytest.mark.usefixtures("no_watch_time")
@@ -101,6 +103,38 @@ def test_a_backup_is_pushed_once_and_starts_an_empty_store(sqlite, new_study, tm
     start_hub_backup(restored, hub, interval=60).stop()
     assert read_votes(restored, study_id) == read_votes(sqlite, study_id)
     restored.close()
+
+
+@pytest.mark.usefixtures("dataset")
+def test_a_deleted_study_stays_deleted_in_a_restored_store(sqlite, new_study, tmp_path):
+    hub = FakeHub(tmp_path)
+    study_id = new_study(sqlite)
+    token = enter_study(sqlite, study_id)
+    scheduler = start_hub_backup(sqlite, hub, interval=60)
+    scheduler.push_to_hub()
+    delete_study(sqlite, study_id)
+    scheduler.push_to_hub()
+    scheduler.stop()
+    assert len(hub.files) == 2
+    restored = Store(tmp_path / "restored")
+    start_hub_backup(restored, hub, interval=60).stop()
+    with pytest.raises(SessionError, match="deleted"):
+        open_session(restored, study_id, token)
+    assert list((restored.folder / "clips").iterdir()) == []
+    restored.close()
+
+
+@pytest.mark.usefixtures("dataset")
+def test_a_store_whose_only_study_was_deleted_is_not_restored(sqlite, new_study, tmp_path):
+    hub = FakeHub(tmp_path)
+    study_id = new_study(sqlite)
+    scheduler = start_hub_backup(sqlite, hub, interval=60)
+    scheduler.push_to_hub()
+    scheduler.stop()
+    delete_study(sqlite, study_id)
+    start_hub_backup(sqlite, hub, interval=60).stop()
+    with sqlite.read() as connection:
+        assert list_studies(connection) == []
 
 
 @pytest.mark.usefixtures("dataset")

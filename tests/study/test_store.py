@@ -125,9 +125,9 @@ def test_an_older_store_is_migrated_and_a_newer_one_refused(store, monkeypatch):
     newer = reopen(store)
     with newer.read() as connection:
         assert connection.execute(text("SELECT note FROM studies")).all() == []
-    assert read_version(newer) == "4"
+    assert read_version(newer) == "5"
     newer.close()
-    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:3])
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:4])
     with pytest.raises(StudyError, match="update the program"):
         reopen(store)
 
@@ -142,9 +142,10 @@ def test_a_store_of_version_2_opens_with_its_answers_and_takes_new_ones(store, n
         for table, names in NEWER_COLUMNS.items():
             for name in names:
                 connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
+        schema.deleted_studies.drop(connection)
         connection.execute(update(schema.meta).where(schema.meta.c.key == "version").values(value="2"))
     migrated = reopen(store)
-    assert read_version(migrated) == "3"
+    assert read_version(migrated) == "4"
     answer_first(migrated, study_id, enter_study(migrated, study_id))
     assert [vote["rating"] for vote in read_votes(migrated, study_id)] == [None, None]
     migrated.close()
@@ -158,7 +159,7 @@ def test_a_migration_that_fails_changes_nothing(sqlite, monkeypatch):
     monkeypatch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, fail])
     with pytest.raises(RuntimeError, match="power cut"):
         reopen(sqlite)
-    assert read_version(sqlite) == "3"
+    assert read_version(sqlite) == "4"
     with sqlite.read() as connection, pytest.raises(DatabaseError):
         connection.execute(text("SELECT note FROM studies"))
 

@@ -23,6 +23,7 @@ from asccl.study.edits import ClipEditor
 from asccl.study.export import participants_csv, votes_csv, votes_jsonl
 from asccl.study.results import load_results
 from asccl.study.store import Store
+from asccl.study.study_deletion import check_title, delete_study
 from asccl.study.web import preview
 from asccl.study.web.addresses import link_root
 from asccl.study.web.creation import start_creation
@@ -80,6 +81,7 @@ class AdminPages:
             self._route("/one", self._show_study),
             self._route("/invite", self._invite, "POST"),
             self._route("/change", self._change_study, "POST"),
+            self._route("/delete", self._delete_study, "POST"),
             self._route("/results", self._show_results),
             self._route("/file", self._download),
             self._route("/preview", preview.show_preview),
@@ -218,6 +220,12 @@ class AdminPages:
             raise SettingError("there is no such change", "go back and use a button")
         changes[change]()
         return _redirect_to_study(form)
+
+    def _delete_study(self, request: Request, store: Store, session: str, form: FormData) -> Response:
+        study_id = str(form.get("s", ""))
+        with store.read() as connection:
+            check_title(studies.load_study(connection, study_id).plan.title, str(form.get("title", "")))
+        return self._page(store, session, "deleted.html", deletion=delete_study(store, study_id))
 
     def _show_results(self, request: Request, store: Store, session: str, form: FormData) -> Response:
         study_id = request.query_params.get("s", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
@@ -9,6 +10,8 @@ from starlette.responses import FileResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from asccl.study.answering import TrialClip
+
+log = logging.getLogger("asccl.study")
 
 CLIP_CACHE = "private, max-age=3600"
 
@@ -19,10 +22,14 @@ class ClipResponse(FileResponse):
     Args:
         clip: to send.
         record: is called with the number of bytes once the response has ended, also early.
+
+    Raises:
+        FileNotFoundError: the clip is gone.
     """
 
     def __init__(self, clip: TrialClip, record: Callable[[int], None]):
-        super().__init__(clip.path, media_type="video/mp4", headers={"Cache-Control": CLIP_CACHE})
+        headers = {"Cache-Control": CLIP_CACHE}
+        super().__init__(clip.path, media_type="video/mp4", headers=headers, stat_result=clip.path.stat())
         self._record = record
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,6 +49,8 @@ class ClipResponse(FileResponse):
 
         try:
             await super().__call__(scope, receive, send_counted)
+        except FileNotFoundError:  # the study was deleted after the headers were sent: the connection ends
+            log.warning("a clip was deleted while it was being sent")
         finally:
             if count:
                 await run_in_threadpool(self._record, count)

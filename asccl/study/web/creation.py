@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from starlette.datastructures import FormData, UploadFile
 
 from asccl.errors import InputError, SettingError
-from asccl.study import studies
+from asccl.study import studies, tokens
+from asccl.study.clip_folders import unfinished_folder
 from asccl.study.edits import ClipEditor, edit_clips, parse_method, references_by_emotion
 from asccl.study.manifest import read_items
 from asccl.study.plan import StudyPlan, parse_plan, read_plan_table
@@ -20,6 +21,7 @@ from asccl.study.web.jobs import StudyJob, StudyJobRegistry
 from asccl.study.web.uploads import save_folder, save_upload, unpack_zip
 
 MAX_PLAN_BYTES = 2**20  # of a study file
+UPLOAD_PREFIX = "upload-"  # of a folder of uploaded files, beside the folders of clips
 StudyWork = Callable[[StudyJob], tuple[str, list[str]]]  # job -> (study id, warnings)
 
 
@@ -38,12 +40,11 @@ def start_creation(jobs: StudyJobRegistry, store: Store, form: FormData, editor:
     Raises:
         AscclError: the form has no clips, or its settings are wrong.
     """
-    folder = Path(tempfile.mkdtemp(prefix="asccl-study-"))
-
-    def clean_up() -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-
+    stack = ExitStack()
+    folder = stack.enter_context(unfinished_folder(store, f"{UPLOAD_PREFIX}{tokens.new_study_id()}"))
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
     try:
+        folder.mkdir(mode=0o700)
         plan_file = folder / "study.toml"
         _save_plan(form, plan_file)
         title = str(form.get("title", "")).strip() or None
@@ -55,9 +56,9 @@ def start_creation(jobs: StudyJobRegistry, store: Store, form: FormData, editor:
         else:
             work = _prepare_edits(store, form, editor, plan_file, title)
     except BaseException:
-        clean_up()
+        stack.close()
         raise
-    return jobs.start(work, clean_up)
+    return jobs.start(work, stack.close)
 
 
 def _prepare_zip(store: Store, archive: UploadFile, plan_file: Path, title: str | None) -> StudyWork:

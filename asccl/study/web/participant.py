@@ -19,14 +19,24 @@ from asccl.study.answering import Answer
 from asccl.study.page_texts import load_texts
 from asccl.study.session import ParticipantSession, SessionError
 from asccl.study.store import Store
-from asccl.study.studies import Study, load_study
+from asccl.study.studies import Study, deleted_language, load_study
 from asccl.study.web.clip_response import ClipResponse
 from asccl.study.web.limiters import StudyLimiters
 from asccl.study.web.link_request import LinkRequest, read_form, read_json, read_query, to_count, to_text
 from asccl.study.web.middleware import log
 from asccl.study.web.render import beep_sound, render_page, static_file
 
-STATUS = {"invalid": 404, "closed": 403, "full": 403, "order": 409, "early": 422, "bad": 422, "busy": 429, "taken": 409}
+STATUS = {
+    "invalid": 404,
+    "deleted": 410,
+    "closed": 403,
+    "full": 403,
+    "order": 409,
+    "early": 422,
+    "bad": 422,
+    "busy": 429,
+    "taken": 409,
+}
 MAX_KEY_LENGTH = 80  # characters of a token that the rate limiters keep; a valid one is shorter
 CHECK_ERRORS = ("check_failed", "check_sound_needed")  # names of texts
 STATIC_CACHE = "public, max-age=3600"
@@ -101,6 +111,8 @@ class ParticipantPages:
             store = self._open_store()
             if store is not None:
                 with store.read() as connection:
+                    if language := deleted_language(connection, study_id):
+                        return load_texts(language), language
                     plan = load_study(connection, study_id).plan
                     return plan.page_texts(), plan.language
         return load_texts("en"), "en"
@@ -173,7 +185,10 @@ class ParticipantPages:
 
     def _clip(self, store: Store, request: LinkRequest) -> Response:
         clip = answering.find_clip(store, request.study_id, request.token, request.parameters.get("c", ""))
-        return ClipResponse(clip, lambda count: answering.record_delivery(store, clip, count))
+        try:
+            return ClipResponse(clip, lambda count: answering.record_delivery(store, clip, count))
+        except FileNotFoundError:  # the study was deleted a moment ago
+            raise SessionError("deleted") from None
 
     def _beeps(self, store: Store, request: LinkRequest) -> Response:
         _, count = session.open_session(store, request.study_id, request.token).check_solution()

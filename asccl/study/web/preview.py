@@ -92,7 +92,10 @@ def send_clip(request: Request, store: Store, session: str, form: FormData) -> R
     slots = clips_by_slot(study, trials[index]) if 0 <= index < len(trials) else {}
     if slot not in slots:
         raise SettingError("there is no such clip", "reload the page")
-    return FileResponse(store.clip_path(study.id, study.files[trials[index].item, *slots[slot]][0]))
+    path = store.clip_path(study.id, study.files[trials[index].item, *slots[slot]][0])
+    if not path.exists():
+        raise SettingError("this clip is gone", "go back to the list of studies")
+    return FileResponse(path)
 
 
 def _load(request: Request, store: Store) -> Study:

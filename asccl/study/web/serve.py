@@ -10,12 +10,13 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from asccl.errors import AscclError
+from asccl.study.clip_folders import remove_abandoned_folders
 from asccl.study.edits import ClipEditor
 from asccl.study.hub_backup import start_hub_backup
 from asccl.study.store import Store, store_exists
 from asccl.study.web.admin import ADMIN_PATH, UPLOAD_PATH, AdminPages
 from asccl.study.web.limiters import StudyLimiters
-from asccl.study.web.middleware import StudyMiddleware, respond_to_failure
+from asccl.study.web.middleware import StudyMiddleware, log, respond_to_failure
 from asccl.study.web.participant import ParticipantPages
 from asccl.web.hosts import trust_known_proxies
 
@@ -36,6 +37,8 @@ class LazyStore:
         with self._lock:
             if self._store is None and (self._create or store_exists()):
                 store = Store()
+                for folder in remove_abandoned_folders(store):
+                    log.warning("%s belongs to no study of this store: delete it if no other store uses it", folder)
                 start_hub_backup(store)
                 self._store = store
             return self._store

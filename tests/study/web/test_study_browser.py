@@ -377,6 +377,20 @@ def test_no_column_of_the_administration_is_hidden_on_a_narrow_phone(open_link_p
     assert hidden[0] == 0
 
 
+@pytest.mark.browser
+def test_a_study_is_deleted_only_after_the_question_is_confirmed(open_link_page, store):
+    page, _ = open_link_page(viewport={"width": 360, "height": 740})
+    page.fill("[action=delete] [name=title]", "From the dialog")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.click("button:has-text('Delete this study')")
+    assert len(list((store.folder / "clips").iterdir())) == 1
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.click("button:has-text('Delete this study')")
+    page.wait_for_selector("h1:has-text('The study was deleted')")
+    assert list((store.folder / "clips").iterdir()) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
 @pytest.fixture
 def participant_on_phone(chromium, serve_study, store, tmp_path, capsys) -> Iterator[ParticipantBrowser]:
     """A participant on a narrow phone, on the first page of a study with three videos in a trial and with a scale."""
