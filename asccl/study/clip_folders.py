@@ -22,7 +22,7 @@ from asccl.study.store import Store
 try:
     import fcntl
 except ImportError:  # Windows lacks these locks: nothing is removed there
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
 log = logging.getLogger("asccl.study")
 MARK_SUFFIX = ".unfinished"

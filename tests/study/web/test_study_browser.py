@@ -378,8 +378,9 @@ def test_no_column_of_the_administration_is_hidden_on_a_narrow_phone(open_link_p
 
 
 @pytest.mark.browser
-def test_a_study_is_deleted_only_after_the_question_is_confirmed(open_link_page, store):
+def test_a_study_is_deleted_only_after_the_question_is_confirmed(open_link_page, store, monkeypatch):
     page, _ = open_link_page(viewport={"width": 360, "height": 740})
+    monkeypatch.setenv("ASCCL_STUDY_MIRROR", "somebody/a-dataset-with-a-long-name")
     page.fill("[action=delete] [name=title]", "From the dialog")
     page.once("dialog", lambda dialog: dialog.dismiss())
     page.click("button:has-text('Delete this study')")
