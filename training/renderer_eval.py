@@ -11,6 +11,7 @@ from PIL import Image
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from asccl.errors import InputError
 from asccl.face.crop import CROP_SIZE
 from asccl.metric.align import warp_affine
 from asccl.metric.scc import normalize
@@ -149,11 +150,16 @@ class ValidationCallback:
         portraits: held-out frames.
         samples: folder of the grids.
         max_frames: largest number of frames per portrait.
+
+    Raises:
+        InputError: no portrait has two held-out frames.
     """
 
     def __init__(self, averaged: AveragedModel, portraits: Sequence[Portrait], samples: Path, max_frames: int):
         self.averaged, self.samples, self.max_frames = averaged, samples, max_frames
         candidates = [portrait for portrait in portraits if len(portrait) > 1]
+        if not candidates:
+            raise InputError("no portrait has two held-out frames", "give longer clips, or a larger --held-out-share")
         self.portraits = candidates[:: -(-len(candidates) // MAX_PORTRAITS)]
         self.device = next(averaged.parameters()).device
         self.distance = FeatureDistance(self.device)

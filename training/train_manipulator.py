@@ -29,7 +29,8 @@ from training.datasets import HELD_OUT_SEED_OFFSET
 from training.datasets.recorded import RecordedWindows, load_labelled_clips, split_clips
 from training.datasets.windows import ManipulatorWindow, shared_windows
 from training.engine import loop
-from training.engine.loop import Phase, PhaseResult, linear_decay
+from training.engine.loop import Phase, PhaseResult
+from training.engine.networks import linear_decay, prepare_networks
 from training.engine.settings import LoopSettings, check_minimums, run_command
 from training.engine.weights import write_weights
 from training.manipulator_eval import Windows, evaluate_held_out, measure_mean_styles
@@ -191,11 +192,13 @@ def main(settings: ManipulatorSettings) -> None:
     jaw = head.index["jawOpen"]
     net = build_networks(settings)
     networks: list[nn.Module] = [ManipulatorObjective(net, jaw), net.discriminator]
-    betas = (settings.adam_beta1, 0.99)
-    optimizers = [torch.optim.Adam(network.parameters(), settings.learning_rate, betas) for network in networks]
-    objective, discriminator, *optimizers = accelerator.prepare(*networks, *optimizers)
-    schedules = [torch.optim.lr_scheduler.LambdaLR(o, linear_decay(settings.steps)) for o in optimizers]
-    accelerator.register_for_checkpointing(*schedules)
+    prepared = prepare_networks(
+        accelerator,
+        networks,
+        lambda network: torch.optim.Adam(network.parameters(), settings.learning_rate, (settings.adam_beta1, 0.99)),
+        linear_decay(settings.steps),
+    )
+    objective, discriminator = (network.module for network in prepared)
     asccl = build_asccl_loss(settings, head, accelerator.device) if settings.asccl_weight > 0 else None
 
     def discriminator_phase(batch: ManipulatorWindow, _: None, rng: torch.Generator) -> PhaseResult:
@@ -209,8 +212,8 @@ def main(settings: ManipulatorSettings) -> None:
         return PhaseResult(objective(batch, rng, discriminator, settings.paired_weight > 0, asccl))
 
     phases = [
-        Phase("discriminator", optimizers[1], discriminator_phase, schedule=schedules[1]),
-        Phase("manipulator", optimizers[0], manipulator_phase, settings.loss_weights(), schedules[0]),
+        Phase("discriminator", prepared[1].optimizer, discriminator_phase, schedule=prepared[1].schedule),
+        Phase("manipulator", prepared[0].optimizer, manipulator_phase, settings.loss_weights(), prepared[0].schedule),
     ]
     train_data, held_out = load_windows(settings, head)
     evaluate = partial(evaluate_held_out, net, held_out, jaw)

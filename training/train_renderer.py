@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
 
 from asccl.metric.loss import ASCCLLoss
 from asccl.metric.loss_settings import LossSettings
@@ -27,7 +26,8 @@ from training.datasets.portraits import Portrait, PortraitSlice, RendererWindow,
 from training.datasets.recorded_portraits import load_prepared_portraits
 from training.datasets.synthetic_portraits import shared_portraits
 from training.engine import checkpoint, loop
-from training.engine.loop import Phase, PhaseResult, linear_decay
+from training.engine.loop import Phase, PhaseResult
+from training.engine.networks import PreparedNetwork, average_weights, linear_decay, prepare_networks
 from training.engine.settings import run_command
 from training.perceptual import load_perceptual_loss
 from training.renderer_eval import ValidationCallback
@@ -72,19 +72,43 @@ def build_asccl_loss(settings: RendererSettings, device: torch.device) -> ASCCLL
     return ASCCLLoss(metric, loss_settings)
 
 
-Average = Callable[[list[torch.Tensor], list[torch.Tensor], torch.Tensor], None]
+def build_phases(
+    settings: RendererSettings,
+    prepared: Sequence[PreparedNetwork],
+    discriminators: Discriminators | None,
+    frozen_losses: FrozenLosses,
+    update_average: Callable[[], None],
+) -> list[Phase]:
+    """Build the updates of a step.
 
-
-def ema_update(decay: float) -> Average:
-    """Return an update of an exponential moving average that is short at first.
-
-    After n updates it averages over about n / 9 of them, until `decay` is reached.
+    Args:
+        settings: of the training.
+        prepared: the generator with its losses and, where they train, the discriminators.
+        discriminators: the networks of the second of them, which score generated frames.
+        frozen_losses: losses of frozen networks.
+        update_average: called after each update of the generator.
     """
+    generator = prepared[0]
 
-    def update(averaged: list[torch.Tensor], current: list[torch.Tensor], n: torch.Tensor) -> None:
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + int(n)) / (10 + int(n))))
+    def generator_phase(batch: RendererWindow | EditedWindow, _: None, rng: torch.Generator) -> PhaseResult:
+        result = generator.module(discriminators, batch, rng, frozen_losses)
+        return PhaseResult(result.losses, result)
 
-    return update
+    def discriminator_phase(
+        batch: RendererWindow | EditedWindow, result: StepResult, _: torch.Generator
+    ) -> PhaseResult:
+        if isinstance(batch, EditedWindow):
+            edit = None if result.edited is None else (batch.window(), result.edited)
+            return PhaseResult(prepared[1].module(batch.source, result.generated, edit))
+        return PhaseResult(prepared[1].module(batch, result.generated))
+
+    weights = settings.loss_weights()
+    phases = [Phase("renderer", generator.optimizer, generator_phase, weights, generator.schedule, update_average)]
+    if discriminators is not None:
+        phases.append(
+            Phase("discriminators", prepared[1].optimizer, discriminator_phase, schedule=prepared[1].schedule)
+        )
+    return phases
 
 
 def main(settings: RendererSettings) -> None:
@@ -105,38 +129,23 @@ def main(settings: RendererSettings) -> None:
     networks: list[nn.Module] = [RendererObjective(generator, settings)]
     if discriminators is not None:
         networks.append(discriminators)
-    betas = (settings.adam_beta1, 0.999)
-    optimizers = [torch.optim.Adam(net.parameters(), settings.learning_rate, betas) for net in networks]
-    modules = [accelerator.prepare(net) for net in networks]
-    optimizers = [accelerator.prepare(optimizer) for optimizer in optimizers]
-    schedules = [torch.optim.lr_scheduler.LambdaLR(o, linear_decay(settings.steps)) for o in optimizers]
-    averaged = AveragedModel(generator, multi_avg_fn=ema_update(settings.ema_decay))
-    averaged.module.eval()
-    accelerator.register_for_checkpointing(*schedules, averaged)
+    prepared = prepare_networks(
+        accelerator,
+        networks,
+        lambda network: torch.optim.Adam(network.parameters(), settings.learning_rate, (settings.adam_beta1, 0.999)),
+        linear_decay(settings.steps),
+    )
+    averaged = average_weights(accelerator, generator, settings.ema_decay)
     samples = settings.output / "samples"
     validate = ValidationCallback(averaged, held_out_portraits, samples, settings.validation_frames)
-
-    def generator_phase(batch: RendererWindow | EditedWindow, _: None, rng: torch.Generator) -> PhaseResult:
-        result = modules[0](discriminators, batch, rng, frozen_losses)
-        return PhaseResult(result.losses, result)
-
-    def discriminator_phase(
-        batch: RendererWindow | EditedWindow, result: StepResult, _: torch.Generator
-    ) -> PhaseResult:
-        if isinstance(batch, EditedWindow):
-            edit = None if result.edited is None else (batch.window(), result.edited)
-            return PhaseResult(modules[1](batch.source, result.generated, edit))
-        return PhaseResult(modules[1](batch, result.generated))
 
     def update_average() -> None:
         averaged.update_parameters(generator)
         if accelerator.is_main_process and int(averaged.n_averaged) == settings.preview_step:
             validate()
 
-    weights = settings.loss_weights()
-    phases = [Phase("renderer", optimizers[0], generator_phase, weights, schedules[0], update_average)]
-    if discriminators is not None:
-        phases.append(Phase("discriminators", optimizers[1], discriminator_phase, schedule=schedules[1]))
+    phases = build_phases(settings, prepared, discriminators, frozen_losses, update_average)
+    modules = [network.module for network in prepared]
     loop.train(accelerator, modules, phases, windows, settings, validate)
     if accelerator.is_main_process:
         write_renderer(settings.weights, averaged.module, discriminators, train_portraits)

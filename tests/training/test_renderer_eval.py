@@ -1,12 +1,14 @@
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel
 
+from asccl.errors import InputError
 from asccl.morphable.anny_head import load_anny_head
 from asccl.nets.ned_renderer import NedGenerator, RendererSizes
 from asccl.renderers.neural.face_surface import FaceSurface
 from training.datasets.portraits import RendererWindow
 from training.datasets.synthetic_portraits import synthetic_portrait
-from training.renderer_eval import FeatureDistance, first_window, measure_faces, render_window
+from training.renderer_eval import FeatureDistance, ValidationCallback, first_window, measure_faces, render_window
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +48,10 @@ def test_a_grey_face_is_far_from_the_truth(batch, distance):
     truth = batch.frames[0, 2:]
     near = measure_faces(truth + 0.02, batch, distance)["distance"]
     assert measure_faces(truth * 0, batch, distance)["distance"] > 5 * near
+
+
+def test_held_out_portraits_of_one_frame_are_refused(tmp_path):
+    portrait = synthetic_portrait(5, 0, 1, 48, FaceSurface(load_anny_head()))
+    averaged = AveragedModel(NedGenerator(RendererSizes(4, 2, 2)))
+    with pytest.raises(InputError, match="no portrait has two held-out frames: give longer clips"):
+        ValidationCallback(averaged, [portrait], tmp_path, 4)

@@ -15,9 +15,10 @@ from asccl.nets.ned_renderer import RendererSizes
 from asccl.zoo import load_renderer
 from training.engine import checkpoint
 from training.engine.loop import DivergedError
+from training.engine.networks import ema_update
 from training.engine.settings import load_preset
 from training.renderer_settings import RendererSettings, validate_settings
-from training.train_renderer import ema_update, main
+from training.train_renderer import main
 
 FILES = ("a.safetensors", "a-D.safetensors", "a-Dm.safetensors")
 

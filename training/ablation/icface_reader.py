@@ -20,7 +20,8 @@ from training.datasets import HELD_OUT_SEED_OFFSET
 from training.datasets.controlled_clips import ArrayClip, to_tensor
 from training.datasets.synthetic_controlled import synthetic_clips
 from training.engine import loop
-from training.engine.loop import Phase, PhaseResult, linear_decay
+from training.engine.loop import Phase, PhaseResult
+from training.engine.networks import linear_decay
 from training.engine.settings import LoopSettings
 from training.engine.weights import write_weights
 

@@ -1,7 +1,7 @@
 """A training loop for any model: batches, phases, named losses, checkpoints and logs, run by Accelerate.
 
 One step takes one batch through every phase. A phase has an optimizer and a function from the batch to named losses,
-whose weighted sum is minimized. A GAN has two phases, every other training has one.
+whose weighted sum is minimized. A GAN has a phase for each network that it trains, every other training has one.
 """
 
 from __future__ import annotations
@@ -97,16 +97,6 @@ def create_accelerator(settings: LoopSettings) -> Accelerator:
     return accelerator
 
 
-def linear_decay(steps: int, warmup: int = 0) -> Callable[[int], float]:
-    """Return the factor of the learning rate by step: 1 for the first half, then linearly to 0.
-
-    Args:
-        steps: of the training.
-        warmup: steps in which the factor rises linearly to 1 first.
-    """
-    return lambda step: min(1.0, 2 * (1 - step / steps), (step + 1) / (warmup + 1))
-
-
 def train(
     accelerator: Accelerator,
     modules: Sequence[nn.Module],
@@ -133,16 +123,11 @@ def train(
         DivergedError: a loss is not finite; the last checkpoint is intact.
     """
     end = monotonic() + settings.max_seconds if settings.max_seconds else math.inf
-    loader = accelerator.prepare(create_loader(data, settings.batch_size, settings.workers))
-    if not len(loader):
-        raise SettingError(
-            f"{len(data)} items do not fill one batch of {settings.batch_size} on {accelerator.num_processes} devices",
-            "give more data, or a smaller batch",
-        )
+    loader = _prepare_loader(accelerator, data, settings)
     first_step = checkpoint.resume(accelerator, settings)
     batches = _iterate_batches(accelerator, loader, first_step)
-    if evaluate is not None and first_step == 0 and accelerator.is_main_process:
-        _log(accelerator, settings, 0, evaluate())
+    if first_step == 0:
+        _evaluate(accelerator, settings, 0, evaluate)
     steps = range(first_step, settings.steps)
     bar = tqdm(steps, initial=first_step, total=settings.steps, disable=not accelerator.is_main_process)
     for step in bar:
@@ -156,13 +141,29 @@ def train(
             bar.set_postfix({name.split("/")[-1]: f"{value:.4g}" for name, value in values.items()})
         if done % settings.save_every == 0 or last:
             checkpoint.save(accelerator, settings.output, done)
-        if evaluate is not None and (is_evaluated or last):
-            if accelerator.is_main_process:
-                _log(accelerator, settings, done, evaluate())
-            accelerator.wait_for_everyone()
+        if is_evaluated or last:
+            _evaluate(accelerator, settings, done, evaluate)
         if last:
             break
     accelerator.end_training()
+
+
+def _prepare_loader(accelerator: Accelerator, data: Dataset, settings: LoopSettings) -> DataLoader:
+    """Create the loader of this device. Raises SettingError if the data do not fill one batch."""
+    loader = accelerator.prepare(create_loader(data, settings.batch_size, settings.workers))
+    if not len(loader):
+        raise SettingError(
+            f"{len(data)} items do not fill one batch of {settings.batch_size} on {accelerator.num_processes} devices",
+            "give more data, or a smaller batch",
+        )
+    return loader
+
+
+def _evaluate(accelerator: Accelerator, settings: LoopSettings, step: int, evaluate: EvaluateFunction | None) -> None:
+    """Evaluate on the main process and log the values, while the other processes wait."""
+    if evaluate is not None and accelerator.is_main_process:
+        _log(accelerator, settings, step, evaluate())
+    accelerator.wait_for_everyone()
 
 
 def _is_over(end: float) -> bool:

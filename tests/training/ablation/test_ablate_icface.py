@@ -29,7 +29,7 @@ from training.ablation.icface_networks import (
 )
 from training.ablation.icface_report import JOINED_TITLE, append_tables, format_report
 from training.datasets.driven_clips import DRIVEN_SETTINGS
-from training.engine.loop import linear_decay
+from training.engine.networks import linear_decay
 from training.icface_files import list_snapshots, snapshot_file
 
 

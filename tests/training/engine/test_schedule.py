@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.engine.loop import linear_decay
+from training.engine.networks import linear_decay
 
 
 def test_the_rate_falls_linearly_to_zero_in_the_second_half():
