@@ -76,10 +76,10 @@ def load_metric(
 
     Args:
         source: a name, a file or a Hub repository, see `hub.resolve`; the file's metadata names the network. Without
-            trained heads it may also be a backbone alone.
+            a trained mapping it may also be a backbone alone.
         device: a device of PyTorch.
-        heads: "trained" for the heads of the file; "random" for untrained heads (Table 4), the same in every call;
-            "identity" for differences of features without a head (Figure 2).
+        heads: "trained" for the mapping f of the file (eq. 3); "random" for an untrained one (Table 4), the same in
+            every call; "identity" for differences of features without a mapping (Figure 2).
 
     Returns:
         The metric.
@@ -94,7 +94,7 @@ def load_metric(
         raise ValueError(f'expected heads to be "trained", "random" or "identity", got {heads!r}')
     if source in hub.WEIGHTS and source not in (DEFAULT_METRIC, DEFAULT_BACKBONE):
         raise WeightsError(f"{source} is not a metric", f"choose {DEFAULT_METRIC}, or give the file of a metric")
-    # without trained heads the default metric is the default backbone
+    # without a trained mapping the default metric is the default backbone
     path = hub.resolve(DEFAULT_BACKBONE if heads != "trained" and source == DEFAULT_METRIC else source)
     with _loading:
         return deepcopy(_load_metric(path, hub.sha256(path), str(device), heads))
@@ -195,7 +195,7 @@ def check_device(name: str) -> None:
 def create_metric(source: str | Path = DEFAULT_BACKBONE) -> SCCMetric:
     """Create a metric to train, neither frozen nor folded.
 
-    source: the file of a backbone, to which random heads are added (the same in every call), or of a metric. Raises
+    source: the file of a backbone, to which a random mapping is added (the same in every call), or of a metric. Raises
     WeightsError.
     """
     path = hub.resolve(source)
@@ -249,7 +249,7 @@ def _load_metric(path: Path, _sha256: str, device: str, heads: Heads) -> SCCMetr
 
     metric = create_metric(path)
     if heads == "trained" and tensor_files.read_metadata(path).get("kind") != "scc":
-        raise WeightsError(f"{path} is a backbone without trained heads", 'give heads="random" or heads="identity"')
+        raise WeightsError(f"{path} is a backbone without a trained mapping", 'give heads="random" or heads="identity"')
     if heads != "trained":
         metric = _with_heads(metric.backbone, heads)
     _fold(metric.backbone.freeze())

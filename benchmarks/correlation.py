@@ -83,7 +83,7 @@ def compare_alignments(folder: Path) -> dict[str, float | str]:
     """Compare edits of the example with it, at the same moment and at another one.
 
     Returns:
-        Mean cosine of corresponding regions over all maps, without disparity heads.
+        Mean cosine of corresponding regions over all maps, without a mapping.
     """
     rows: dict[str, float | str] = {}
     editor = Editor()

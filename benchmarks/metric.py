@@ -1,4 +1,4 @@
-"""Measure the metric on real faces with known truth, with trained heads, random heads and without heads.
+"""Measure the metric on real faces with known truth, with a trained, a random and no mapping.
 
     python -m benchmarks.metric --clips DIR [--frames 70] [--emotions happy angry] [--metric NAME]
         [--compare FILE ...] [--faces DIR] [--json FILE]
@@ -9,8 +9,8 @@ such clips are bundled. Our editor, which preserves the words, edits every sourc
 corresponding, non-corresponding   mean cosine of edit and source (eq. 1, Figures 2 and 6 of the paper)
 triplets    share of pairs of frames (t, t + k) for which source frame t is more similar to frame t of the edit than to
             its frame t + k, whose lip opening differs by more than 3 % of the eye distance; "small" below 8 %, "large"
-            from 8 % on. "gain": by how much trained heads are better than random ones, paired by clip, with the 95 %
-            interval and the p-value of a permutation test, for all maps and for each map alone;
+            from 8 % on. "gain": by how much a trained mapping is better than a random one, paired by clip, with the
+            95 % interval and the p-value of a permutation test, for all maps and for each map alone;
             --compare does the same for other files against --metric
 synchrony   the offset from -10 to 10 frames at which a published panel is most similar to its source. The true offset
             is 2: share of panels with exactly that offset, and height of its peak in standard deviations

@@ -1,20 +1,20 @@
-"""Compare ways to train the metric's disparity heads, by triplets of real faces.
+"""Compare ways to train the metric's mapping f, by triplets of real faces.
 
     python -m benchmarks.metric_heads --faces DIR [--takes 48] [--steps 200] [--seeds 3] [--every 1]
 
 DIR holds the faces that `python -m benchmarks.metric --faces DIR` keeps. The backbone is frozen, so its feature maps
-are computed once for all trainings. Each variant starts from the same random heads, except "fine-tuned", and each seed
-has other synthetic speakers:
+are computed once for all trainings. Each variant starts from the same random mapping, except "fine-tuned", and each
+seed has other synthetic speakers:
 
 recipe       the losses and the learning rate of `training.train_metric --preset cpu`
 no bias      the biases stay 0, so that f(0) = 0 and small differences have no direction in common
 own cameras  the two takes of a speaker are degraded like different cameras
-fine-tuned   the bundled heads, with a tenth of the learning rate and with own cameras
+fine-tuned   the bundled mapping, with a tenth of the learning rate and with own cameras
 
-The rows of a variant: share of correct triplets of all maps, mean and deviation over seeds; its gain on random heads
-and on the bundled file, paired by clip after the mean over seeds, with the 95 % interval and the p-value of a
-permutation test; corresponding and non-corresponding cosines of maps 1 and 2. The random and the bundled heads are also
-measured after their biases were set to 0. Finished heads stay in --output.
+The rows of a variant: share of correct triplets of all maps, mean and deviation over seeds; its gain on a random
+mapping and on the bundled file, paired by clip after the mean over seeds, with the 95 % interval and the p-value of
+a permutation test; corresponding and non-corresponding cosines of maps 1 and 2. The random and the bundled mapping are
+also measured after their biases were set to 0. Finished mappings stay in --output.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def train_heads(
         takes: synthetic speakers.
         variant: of the training.
         steps: of Adam.
-        seed: of the random heads, of the order of the takes and of the regions.
+        seed: of the random mapping, of the order of the takes and of the regions.
     """
     settings = MetricSettings(**load_preset(MetricSettings, "cpu"))
     torch.manual_seed(seed)

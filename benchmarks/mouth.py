@@ -209,7 +209,7 @@ def main() -> None:
         "without": (None, "trained"),
         "ASCCL, no DAAS": (replace(paper, daas="off"), "trained"),
         "ASCCL": (paper, "trained"),
-        "ASCCL, random heads": (paper, "random"),
+        "ASCCL, random mapping": (paper, "random"),
     }
     head = load_anny_head()
     lip_errors: dict[str, list[np.ndarray]] = {name: [] for name in variants}

@@ -88,7 +88,7 @@ class ManipulatorStage:
         """The ASCCL loss of this stage.
 
         Args:
-            heads: disparity heads, see `load_metric`.
+            heads: mapping f of the metric, see `load_metric`.
             daas: see `LossSettings`.
             images: rendered in a step.
             size: their side, pixels.
@@ -142,7 +142,7 @@ class RendererStage:
         """The ASCCL loss of this stage, and the crops that it is computed on.
 
         Args:
-            heads: disparity heads, see `load_metric`.
+            heads: mapping f of the metric, see `load_metric`.
             daas: see `LossSettings`.
             images: frames in a step.
             size: side of their crops, pixels.

@@ -59,7 +59,7 @@ def test_a_file_is_loaded_with_its_own_backbone_folded(small_file):
 
 
 def test_a_backbone_alone_has_no_trained_heads():
-    with pytest.raises(WeightsError, match='without trained heads: give heads="random"'):
+    with pytest.raises(WeightsError, match='without a trained mapping: give heads="random"'):
         asccl.load_metric("mobilefacenet-arcface")
     assert asccl.load_metric("mobilefacenet-arcface", heads="random")(smooth_image(0), smooth_image(1)).shape == (1,)
 

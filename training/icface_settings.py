@@ -70,7 +70,7 @@ class IcfaceTrainingSettings(LoopSettings):
         asccl_weight: weight of the ASCCL loss between sources and edits, 0.3 as published; 0 leaves it out.
         asccl_size: side of the crops in the ASCCL loss, pixels.
         metric: name or file of the SCC metric.
-        heads: disparity heads of that metric: "trained", "random" or "identity".
+        heads: mapping f of that metric (eq. 3): "trained", "random", or "identity" for none.
         daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
         half_weights: write the finished neutralizer and animator in float16; they compute in float32.
         snapshots: keep the averaged networks of every evaluation, in the folder networks of `output`.

@@ -57,7 +57,7 @@ class RendererSettings(LoopSettings):
         asccl_image_size: side of their crops, pixels, a multiple of 16.
         asccl_regions: largest number of regions of a feature map that a step compares.
         metric: name or file of the SCC metric.
-        heads: disparity heads of that metric: "trained", "random" or "identity".
+        heads: mapping f of that metric (eq. 3): "trained", "random", or "identity" for none.
         daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
         temporal_weight: weight of the comparison over time (STCCL), over that of ASCCL; 0 leaves it out.
         start_from: file of a renderer to start from; its discriminators are read from NAME-D and NAME-Dm beside it.

@@ -67,7 +67,7 @@ class ManipulatorSettings(LoopSettings):
         asccl_outlines: add the movement of outlines, such as the border of the lips, to the gradient of ASCCL.
         asccl_samples: points per pixel and axis of an image whose mean is the pixel; 4 make that gradient less noisy.
         metric: name or file of the SCC metric.
-        heads: disparity heads of that metric: "trained", "random" or "identity".
+        heads: mapping f of that metric (eq. 3): "trained", "random", or "identity" for none.
         daas: DAAS weights: "paper" for one per pair of regions (eq. 6), "off" for 1, "authors" for one per feature map.
         temporal_weight: weight of the comparison over time (STCCL), over that of ASCCL; 0 leaves it out.
         start_from: name or file of a manipulator of the same sizes to start from.

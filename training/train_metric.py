@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 
 from asccl import hub, tensor_files
 from asccl.metric.loss_settings import LossSettings
-from asccl.metric.scc import Disparities, DisparityHead, SCCMetric, normalize
+from asccl.metric.scc import Disparities, DisparityMapping, SCCMetric, normalize
 from asccl.metric.sccl import sccl_from_disparities
 from asccl.metric.statistics import cosine_table, similarity_sums
 from asccl.morphable.anny_head import load_anny_head
@@ -181,8 +181,8 @@ def evaluate_metric(metric: SCCMetric, takes: torch.Tensor) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def calibrate_heads(metric: SCCMetric, images: torch.Tensor) -> None:
-    """Scale each head so that the median root mean square of its disparities over images (N, 3, S, S) uint8 is 1.
+def calibrate_mappings(metric: SCCMetric, images: torch.Tensor) -> None:
+    """Scale each mapping so that the median root mean square of its disparities over images (N, 3, S, S) uint8 is 1.
 
     The cosines do not depend on that scale, but eq. 6 does: now the median region has a DAAS weight of about 1,
     whatever the training did.
@@ -190,7 +190,7 @@ def calibrate_heads(metric: SCCMetric, images: torch.Tensor) -> None:
     metric.eval()
     maps = metric.feature_maps(_to_image(images.to(next(metric.parameters()).device)))
     for disparities, head in zip(metric.disparities(maps, metric.sample_pairs(maps)), metric.heads, strict=True):
-        assert isinstance(head, DisparityHead)
+        assert isinstance(head, DisparityMapping)
         median = disparities.values[:, disparities.pairs.inside].square().mean(-1).sqrt().median()
         head[-1].weight /= median
         head[-1].bias /= median
@@ -231,7 +231,7 @@ def main(settings: MetricSettings) -> None:
     phase = Phase("metric", optimizer, metric_phase, weights, schedule)
     loop.train(accelerator, [objective], [phase], train_takes, settings, partial(evaluate_metric, metric, held_out))
     if accelerator.is_main_process:
-        calibrate_heads(metric, held_out[:, 0, ::4].flatten(0, 1))
+        calibrate_mappings(metric, held_out[:, 0, ::4].flatten(0, 1))
         backbone = tensor_files.read_metadata(hub.resolve(settings.backbone)).get("backbone", "mobilefacenet")
         write_weights(settings.weights, saved_tensors(metric), {"kind": "scc", "backbone": backbone})
 

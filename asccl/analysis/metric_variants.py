@@ -1,4 +1,4 @@
-"""The variants of a metric that a comparison uses: trained, random and no disparity heads (f of eq. 3)."""
+"""The variants of a metric that a comparison uses: with a trained, a random and no mapping (f of eq. 3)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from asccl import hub, tensor_files
 from asccl.metric.scc import Backbone, Heads, SCCMetric
 from asccl.zoo import DEFAULT_BACKBONE, DEFAULT_METRIC, load_metric
 
-REPORT_KEYS: dict[str, str] = {"trained": "trained", "random": "untrained", "identity": "bare"}  # heads -> JSON, CSV
-HEAD_DEFINITIONS: dict[str, str] = {
+REPORT_KEYS: dict[str, str] = {"trained": "trained", "random": "untrained", "identity": "bare"}  # mapping -> JSON, CSV
+MAPPING_DEFINITIONS: dict[str, str] = {
     "trained": "through the trained mapping f (eq. 3; the paper's Figure 6)",
     "random": "through a mapping f with random weights (eq. 3)",
     "identity": "without a mapping: differences of features (eq. 1; the paper's Figure 2)",
@@ -19,7 +19,7 @@ HEAD_DEFINITIONS: dict[str, str] = {
 
 
 class MetricVariant(NamedTuple):
-    """A metric with one choice of disparity heads.
+    """A metric with one choice of its mapping f.
 
     Attributes:
         heads: "trained", "random" or "identity".
@@ -35,7 +35,7 @@ class MetricVariant(NamedTuple):
 def load_variants(source: str) -> list[MetricVariant]:
     """Load all variants of a metric, the leading one first.
 
-    Trained heads lead. For a file that holds a backbone alone, feature differences ("identity") lead.
+    A trained mapping leads. For a file that holds a backbone alone, feature differences ("identity") lead.
 
     Args:
         source: see `asccl.load_metric`.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # One colour a meaning: orange and grey are kinds of regions, the blues are mouths.
 COLOURS = {"corresponding": "#df6b33", "non_corresponding": "#8f8a86", "source": "#7fa6d6", "generated": "#2f5f9e"}
-LABELS = {  # short: those of the heads stand below bars
+LABELS = {  # short: those of the mappings stand below bars
     "corresponding": "Corresponding regions",
     "non_corresponding": "Non-corresponding regions",
     "trained": "Trained",

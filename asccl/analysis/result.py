@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asccl.analysis.metric_variants import HEAD_DEFINITIONS, REPORT_KEYS, describe_weights
+from asccl.analysis.metric_variants import MAPPING_DEFINITIONS, REPORT_KEYS, describe_weights
 from asccl.analysis.settings import AnalysisSettings
 from asccl.analysis.statistics import MEASURES, MeanStd, RegionStatistics, average_maps
 from asccl.metric.statistics import PAIR_KINDS
@@ -176,7 +176,7 @@ class CorrelationResult:
             "generated": describe_media(self.generated),
             "settings": asdict(self.settings),
             "frames": {"paired": self.paired_frames, "compared": len(self.curves)},
-            "definitions": {**DEFINITIONS, **{key: HEAD_DEFINITIONS[heads] for key, heads in keys.items()}},
+            "definitions": {**DEFINITIONS, **{key: MAPPING_DEFINITIONS[heads] for key, heads in keys.items()}},
             "similarity": {key: self._similarity_report(heads) for key, heads in keys.items()},
             "regions": {key: [_region_report(m) for m in regions[heads]] for key, heads in keys.items()},
             "curves": self._curves_report(),

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from asccl.analysis.result import CorrelationResult
 
 STAGE_SHARES = {"open": 0.0, "source": 0.25, "generated": 0.25, "pair": 0.0, "compare": 0.5, "done": 0.0}  # of the time
-HEAD_LABELS = {"trained": "trained heads", "untrained": "untrained heads", "bare": "no heads"}  # by key of the report
+MAPPING_LABELS = {
+    "trained": "trained mapping",
+    "untrained": "untrained mapping",
+    "bare": "no mapping",
+}  # by key of the report
 SUMMARY = """\
 Measure how well a generated video preserves what its source says: mean similarity (cosine along the channels) and
 Pearson coefficient of the visual disparities of corresponding and of non-corresponding face regions, eq. 1 of the
-paper, on four feature maps, with and without the disparity heads. SOURCE and GENERATED are two videos or two stills.
+paper, on four feature maps, with and without the mapping. SOURCE and GENERATED are two videos or two stills.
 With a folder alone, its clips are paired by the emotions in their names, as in Figures 2 and 6 of the paper.
 """
 EXAMPLES = """\
@@ -153,7 +157,7 @@ def _write_plots(results: list[tuple[str, CorrelationResult]], folder: Path) -> 
 def format_report(output: Path, report: dict[str, Any]) -> str:
     """Format a report: a few lines for a terminal, else one line separated by tabs."""
     rows = [
-        (f"{HEAD_LABELS[heads]}, {label}", _format_means(similarity["overall"][measure]))
+        (f"{MAPPING_LABELS[heads]}, {label}", _format_means(similarity["overall"][measure]))
         for measure, label in (("cosine", "cosine"), ("pearson", "Pearson"))
         for heads, similarity in report["similarity"].items()
     ]

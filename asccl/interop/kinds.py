@@ -111,7 +111,7 @@ def _arcface_resnet18(state: StateDict) -> ConvertedWeights:
 _TABLE = (
     CheckpointKind(
         name="scc",
-        description="the metric of the paper's authors: the .pth with the state dict of its backbone and heads",
+        description="the metric of the paper's authors: the .pth with the state dict of its backbone and mapping",
         marker_tensors=("resnet50.conv1.weight", "mlp.0.weight"),
         convert=_scc,
     ),

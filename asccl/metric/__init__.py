@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from asccl.metric.loss import ASCCLLoss, RegionLoss, asccl_loss, asccl_region_losses
     from asccl.metric.loss_settings import LossSettings
     from asccl.metric.neighbours import NeighbourPairs, neighbour_pairs, sample_regions
-    from asccl.metric.scc import Disparities, DisparityHead, SCCMetric, cosine_similarity, visual_disparity
+    from asccl.metric.scc import Disparities, DisparityMapping, SCCMetric, cosine_similarity, visual_disparity
     from asccl.metric.sccl import contrastive_loss, sccl_loss
     from asccl.metric.statistics import cosine_table, similarity_sums
     from asccl.metric.temporal import temporal_contrast, temporal_disparity, temporal_weight
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "ASCCLLoss": "loss",
     "Disparities": "scc",
-    "DisparityHead": "scc",
+    "DisparityMapping": "scc",
     "LossSettings": "loss_settings",
     "NeighbourPairs": "neighbours",
     "RegionLoss": "loss",
@@ -57,7 +57,7 @@ _MODULES = {
 __all__ = [
     "ASCCLLoss",
     "Disparities",
-    "DisparityHead",
+    "DisparityMapping",
     "LossSettings",
     "NeighbourPairs",
     "RegionLoss",

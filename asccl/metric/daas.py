@@ -16,7 +16,7 @@ def daas_weight(disparity: torch.Tensor, lambda_: float = LAMBDA, power: float =
     over the channels.
 
     Args:
-        disparity: output of the disparity head before normalization, (..., C).
+        disparity: output of the mapping f before normalization, (..., C).
         lambda_: factor lambda of the weight.
         power: exponent r of the sigmoid.
 

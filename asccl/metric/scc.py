@@ -38,7 +38,7 @@ class Backbone(Protocol):
         """(B, 3, H, W) RGB in [-1, 1], H and W multiples of 16 -> four maps (B, C, h, w)."""
 
 
-class DisparityHead(nn.Sequential):
+class DisparityMapping(nn.Sequential):
     """f of eq. 3: two fully connected layers with a rectified linear unit, C -> C -> C / 4."""
 
     def __init__(self, channels: int):
@@ -70,7 +70,7 @@ def visual_disparity(features: torch.Tensor, pairs: NeighbourPairs, head: nn.Mod
         head: f; None for f(x) = x, as in eq. 1 and Figure 2.
 
     Returns:
-        (B, N, 8, C / 4) float32 for a `DisparityHead`, (B, N, 8, C) without a head.
+        (B, N, 8, C / 4) float32 for a `DisparityMapping`, (B, N, 8, C) without a head.
     """
     with torch.autocast(features.device.type, enabled=False):  # neighbours are similar: their difference needs float32
         vectors = _region_vectors(features)
@@ -80,7 +80,7 @@ def visual_disparity(features: torch.Tensor, pairs: NeighbourPairs, head: nn.Mod
 
 def _fast_visual_disparity(features: torch.Tensor, pairs: NeighbourPairs, head: nn.Module) -> torch.Tensor:
     """Compute `visual_disparity` with an eighth of the work in the first layer W: W (x_i - x_j) = W x_i - W x_j."""
-    if not isinstance(head, DisparityHead):
+    if not isinstance(head, DisparityMapping):
         return visual_disparity(features, pairs, head)
     first, relu, last = head
     with torch.autocast(features.device.type, enabled=False):
@@ -121,7 +121,7 @@ def normalize(values: torch.Tensor) -> torch.Tensor:
 
 
 class SCCMetric(PretrainedNetwork):
-    """A backbone and one disparity head for each of its four feature maps.
+    """A backbone and one mapping f (eq. 3) for each of its four feature maps.
 
     Args:
         backbone: see `Backbone`.
@@ -135,7 +135,7 @@ class SCCMetric(PretrainedNetwork):
     def __init__(self, backbone: Freezable, channels: Sequence[int], heads: Heads = "random"):
         super().__init__()
         self.backbone = backbone
-        self.heads = nn.ModuleList(nn.Identity() if heads == "identity" else DisparityHead(c) for c in channels)
+        self.heads = nn.ModuleList(nn.Identity() if heads == "identity" else DisparityMapping(c) for c in channels)
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
@@ -143,8 +143,8 @@ class SCCMetric(PretrainedNetwork):
         return cls(backbone, backbone.MAP_CHANNELS)
 
     def to_metadata(self) -> dict[str, str]:
-        if not all(isinstance(head, DisparityHead) for head in self.heads):
-            raise ValueError("expected disparity heads; without them, save the backbone")
+        if not all(isinstance(head, DisparityMapping) for head in self.heads):
+            raise ValueError("expected a mapping f; without one, save the backbone")
         return {**super().to_metadata(), **backbone_metadata(self.backbone)}
 
     def feature_maps(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -186,7 +186,7 @@ class SCCMetric(PretrainedNetwork):
         ]
 
     def temporal_disparities(self, maps: Sequence[torch.Tensor], pairs: Sequence[NeighbourPairs]) -> list[torch.Tensor]:
-        """Compute how the regions of every feature map change over time; the heads are those of eq. 3.
+        """Compute how the regions of every feature map change over time; the mapping is that of eq. 3.
 
         Args:
             maps: feature maps of clips, (B, T, C, h, w) each.

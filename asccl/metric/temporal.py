@@ -57,7 +57,7 @@ def temporal_disparity(features: torch.Tensor, region: torch.Tensor, head: nn.Mo
         head: f, the head of eq. 3; None for f(x) = x.
 
     Returns:
-        (B, T - 1, N, C / 4), at least float32, for a `DisparityHead`; (B, T - 1, N, C) without a head.
+        (B, T - 1, N, C / 4), at least float32, for a `DisparityMapping`; (B, T - 1, N, C) without a head.
     """
     with torch.autocast(features.device.type, enabled=False):  # neighbouring frames are similar
         precise = features.to(torch.promote_types(features.dtype, torch.float32))

@@ -134,7 +134,7 @@ def test_the_command_line_writes_reports_and_charts(short_clip, edited, tmp_path
     names = {path.name for path in plots.iterdir()}
     assert {"time.html", "time.png", "time.svg", "similarity.csv", "frames.csv", "plotly.min.js"} <= names
     assert (plots / "similarity.csv").read_text().startswith("pair,mapping,map,measure,regions,mean,deviation")
-    assert "trained heads, cosine corresponding 0." in capsys.readouterr().out
+    assert "trained mapping, cosine corresponding 0." in capsys.readouterr().out
 
 
 def test_a_folder_gives_its_pairs_of_emotions(short_clip, edited, tmp_path, capsys):

@@ -16,4 +16,4 @@ def test_the_printed_line_names_the_heads_in_words():
     }
     columns = format_report(Path("edit.mp4"), report).split("\t")
     names = [column.partition(" corresponding")[0] for column in columns[2:5]]
-    assert names == ["trained heads, cosine", "untrained heads, cosine", "no heads, cosine"]
+    assert names == ["trained mapping, cosine", "untrained mapping, cosine", "no mapping, cosine"]

@@ -9,7 +9,7 @@ from asccl.metric.daas import daas_weight
 from asccl.metric.loss import asccl_loss, asccl_region_losses
 from asccl.metric.loss_settings import LossSettings
 from asccl.metric.neighbours import sample_regions
-from asccl.metric.scc import DisparityHead, _fast_visual_disparity, cosine_similarity, visual_disparity
+from asccl.metric.scc import DisparityMapping, _fast_visual_disparity, cosine_similarity, visual_disparity
 from asccl.metric.sccl import contrastive_loss, sccl_loss
 from asccl.metric.variants import merge_regions
 from tests.metric import plain
@@ -44,7 +44,7 @@ def test_disparity_and_similarity_are_equations_3_and_1(heads):
 
 def test_the_fast_path_of_the_first_layer_is_equation_3():
     features = torch.randn(2, 16, 5, 7, dtype=torch.float64)
-    head, pairs = DisparityHead(16).double(), sample_regions(5, 7, None)
+    head, pairs = DisparityMapping(16).double(), sample_regions(5, 7, None)
     expected = visual_disparity(features, pairs, head)
     torch.testing.assert_close(_fast_visual_disparity(features, pairs, head), expected, rtol=1e-12, atol=1e-12)
 

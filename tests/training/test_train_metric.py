@@ -13,7 +13,7 @@ from asccl.nets.iresnet import IResNet
 from asccl.synthetic.paired_takes import SyntheticTakes
 from asccl.zoo import create_metric
 from training.engine.settings import load_preset
-from training.train_metric import CachedTakes, MetricObjective, MetricSettings, calibrate_heads, main
+from training.train_metric import CachedTakes, MetricObjective, MetricSettings, calibrate_mappings, main
 
 
 def tiny_settings(folder: Path, name: str, **changes: object) -> MetricSettings:
@@ -80,13 +80,13 @@ def test_calibration_does_not_change_the_score(takes):
     metric, images = create_metric(), takes.flatten(0, 2)
     first, second = (images[n : n + 1].float() / 127.5 - 1 for n in (0, 1))
     before = metric(first, second)
-    calibrate_heads(metric, images)
+    calibrate_mappings(metric, images)
     assert torch.allclose(before, metric(first, second), atol=1e-5)
 
 
 def test_after_calibration_the_median_region_has_a_weight_of_about_one(takes):
     metric, images = create_metric(), takes.flatten(0, 2)
-    calibrate_heads(metric, images)
+    calibrate_mappings(metric, images)
     maps = metric.feature_maps(images.float() / 127.5 - 1)
     for disparities in metric.disparities(maps, metric.sample_pairs(maps)):
         median = daas_weight(disparities.values[:, disparities.pairs.inside]).median().item()

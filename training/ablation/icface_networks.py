@@ -30,7 +30,7 @@ class IcfaceSupervision:
 
     Attributes:
         weight: of the ASCCL loss.
-        heads: disparity heads of its metric.
+        heads: mapping f of its metric.
         keeps_opacity_loss: False leaves out the loss of the opacity of generated colours.
     """
 
