@@ -12,9 +12,8 @@ from asccl.metric.loss_settings import Daas
 from asccl.metric.scc import Heads
 from asccl.nets.icface_settings import DiscriminatorSettings, IcfaceSettings, Norm, Synthesis
 from asccl.zoo import DEFAULT_METRIC
-from training.engine.settings import LoopSettings, check_minimums
-
-MIN_METRIC_SIZE, METRIC_STRIDE = 32, 16  # of the images that a metric reads, pixels
+from training.engine.settings import LoopSettings, check_ranges
+from training.metric_images import check_image_size
 
 Optimizer = Literal["rmsprop", "adam"]
 Initialization = Literal["published", "default"]
@@ -83,6 +82,8 @@ class IcfaceTrainingSettings(LoopSettings):
         **dict.fromkeys(("synthetic_people", "synthetic_frames", "held_out_people", "held_out_frames"), 1),
         **dict.fromkeys(("learning_rate", "warmup_steps", "ema_decay", "render_jobs", "colour_jitter"), 0),
     }
+
+    maximums = LoopSettings.maximums | {"ema_decay": 1}
 
     output: Path = Path("build/icface")
     weights: Path = Path("build/icface.safetensors")
@@ -166,7 +167,7 @@ class IcfaceTrainingSettings(LoopSettings):
 
 def validate_settings(settings: IcfaceTrainingSettings) -> None:
     """Check ranges, and settings that depend on each other. Raises SettingError."""
-    check_minimums(settings)
+    check_ranges(settings)
     try:
         settings.network_settings()
         settings.discriminator_settings(1)
@@ -187,8 +188,4 @@ def validate_settings(settings: IcfaceTrainingSettings) -> None:
             f"edit_share is {settings.edit_share:g}, and the true images of edits are known of synthetic people alone",
             "give --edit-share from 0 to 1 without --data, or leave it out",
         )
-    if settings.asccl_size < MIN_METRIC_SIZE or settings.asccl_size % METRIC_STRIDE:
-        raise SettingError(
-            f"asccl_size {settings.asccl_size} is no size of the metric's images",
-            f"give a multiple of {METRIC_STRIDE}, {MIN_METRIC_SIZE} or more",
-        )
+    check_image_size("asccl_size", settings.asccl_size)

@@ -9,10 +9,11 @@ from typing import Literal
 from asccl.errors import SettingError
 from asccl.face.crop import CROP_SIZE
 from asccl.metric.loss_settings import Daas
-from asccl.metric.scc import MAX_REGIONS, MIN_IMAGE_SIZE, Heads
+from asccl.metric.scc import MAX_REGIONS, Heads
 from asccl.nets.ned_renderer import RendererSizes
 from asccl.zoo import DEFAULT_MANIPULATOR, DEFAULT_METRIC
-from training.engine.settings import LoopSettings, check_minimums
+from training.engine.settings import LoopSettings, check_ranges
+from training.metric_images import check_image_size
 
 ASCCLTarget = Literal["reconstruction", "edited", "both"]
 
@@ -69,8 +70,10 @@ class RendererSettings(LoopSettings):
     minimums = LoopSettings.minimums | {
         **dict.fromkeys(("synthetic_speakers", "synthetic_frames", "validation_frames", "window_frames"), 1),
         **dict.fromkeys(("ngf", "ndf", "scales", "layers", "asccl_images", "asccl_regions"), 1),
-        **dict.fromkeys(("downsamplings", "blocks", "learning_rate", "ema_decay"), 0),
+        **dict.fromkeys(("downsamplings", "blocks", "learning_rate", "adam_beta1", "ema_decay", "cold_start_share"), 0),
     }
+
+    maximums = LoopSettings.maximums | {"adam_beta1": 0.999, "ema_decay": 1, "cold_start_share": 1}
 
     output: Path = Path("build/renderer")
     weights: Path = Path("build/ned-renderer.safetensors")
@@ -136,7 +139,7 @@ class RendererSettings(LoopSettings):
 
 def validate_settings(settings: RendererSettings) -> None:
     """Check ranges, and settings that depend on each other. Raises SettingError."""
-    check_minimums(settings)
+    check_ranges(settings)
     step = 2**settings.downsamplings
     min_size = max(4 * step, 32)
     if settings.size % step or settings.size < min_size:
@@ -158,8 +161,4 @@ def validate_settings(settings: RendererSettings) -> None:
             f"temporal_weight compares consecutive frames, and window_frames is {settings.window_frames}",
             "give --window-frames 2 or more",
         )
-    if settings.asccl_image_size % 16 or settings.asccl_image_size < MIN_IMAGE_SIZE:
-        raise SettingError(
-            f"the metric cannot read crops of {settings.asccl_image_size} pixels",
-            f"give --asccl-image-size a multiple of 16, {MIN_IMAGE_SIZE} or more",
-        )
+    check_image_size("asccl_image_size", settings.asccl_image_size)

@@ -31,10 +31,11 @@ from training.datasets.windows import ManipulatorWindow, shared_windows
 from training.engine import loop
 from training.engine.loop import Phase, PhaseResult
 from training.engine.networks import linear_decay, prepare_networks
-from training.engine.settings import LoopSettings, check_minimums, run_command
+from training.engine.settings import LoopSettings, check_ranges, run_command
 from training.engine.weights import write_weights
 from training.manipulator_eval import Windows, evaluate_held_out, measure_mean_styles
 from training.manipulator_step import ManipulatorObjective, RenderedASCCLLoss
+from training.metric_images import check_image_size
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ class ManipulatorSettings(LoopSettings):
     minimums = LoopSettings.minimums | {
         **dict.fromkeys(("synthetic_sequences", "held_out_sequences", "width"), 1),
         **dict.fromkeys(("asccl_images", "asccl_regions", "asccl_samples"), 1),
-        "learning_rate": 0,
+        **dict.fromkeys(("learning_rate", "adam_beta1"), 0),
     }
+    maximums = LoopSettings.maximums | {"adam_beta1": 0.999}
 
     output: Path = Path("build/manipulator")
     weights: Path = Path("build/ned-manipulator.safetensors")
@@ -128,9 +130,10 @@ class ManipulatorSettings(LoopSettings):
 
 def validate_settings(settings: ManipulatorSettings) -> None:
     """Check ranges. Raises SettingError."""
-    check_minimums(settings)
+    check_ranges(settings)
     if not 0 < settings.asccl_share <= 1:
         raise SettingError(f"asccl_share {settings.asccl_share:g} is out of range", "give a share above 0, at most 1")
+    check_image_size("asccl_image_size", settings.asccl_image_size)
 
 
 def load_windows(settings: ManipulatorSettings, head: AnnyHead) -> tuple[Windows, Windows]:

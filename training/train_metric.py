@@ -33,6 +33,7 @@ from training.engine.loop import Phase, PhaseResult
 from training.engine.settings import LoopSettings, run_command
 from training.engine.weights import write_weights
 from training.losses import frame_contrast_loss
+from training.metric_images import check_image_size
 
 EVALUATED_REGIONS = 64  # of each map
 
@@ -49,7 +50,7 @@ class MetricSettings(LoopSettings):
         verify: compare the files of the folder with its manifest before the training.
         backbone: name or file of the face-recognition network.
         train_backbone: train the backbone too, as the paper does.
-        size: side of a face crop, 112 or 224 pixels.
+        size: side of a face crop, pixels: a multiple of 16, 112 or 224 in the presets.
         synthetic_takes: number of synthetic speakers, each with one take.
         frames_per_take: frames of each take with either emotion.
         held_out_takes: largest number of takes in an evaluation.
@@ -206,6 +207,7 @@ def freeze_unused_parameters(backbone: Any) -> None:
 
 def main(settings: MetricSettings) -> None:
     """Train a metric and write its file. Raises AscclError."""
+    check_image_size("size", settings.size)
     accelerator = loop.create_accelerator(settings)
     metric = create_metric(settings.backbone)
     if settings.train_backbone:

@@ -119,7 +119,7 @@ def test_it_trains_on_prepared_clips(tmp_path):
         ({"vgg_weight": 0.1}, "VGG-19's weights are not bundled: give --vgg FILE"),
         ({"asccl_weight": 0.3, "edits": 0}, "0 edits of batches of 2, ASCCL weight 0.3: give --edits from 0"),
         ({"edits": 3}, "3 edits of batches of 2"),
-        ({"asccl_size": 40}, "asccl_size 40 is no size .*: give a multiple of 16"),
+        ({"asccl_size": 40}, "images of 40 pixels: give --asccl-size a multiple of 16"),
         (
             {"edit_share": 0.5, "data": Path("prepared")},
             "edit_share is 0.5.*: give --edit-share from 0 to 1 without --data",

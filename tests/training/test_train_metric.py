@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from asccl import load_metric
-from asccl.errors import WeightsError
+from asccl.errors import SettingError, WeightsError
 from asccl.metric.daas import daas_weight
 from asccl.nets.iresnet import IResNet
 from asccl.synthetic.paired_takes import SyntheticTakes
@@ -91,3 +91,8 @@ def test_after_calibration_the_median_region_has_a_weight_of_about_one(takes):
     for disparities in metric.disparities(maps, metric.sample_pairs(maps)):
         median = daas_weight(disparities.values[:, disparities.pairs.inside]).median().item()
         assert median == pytest.approx(2 * torch.sigmoid(torch.tensor(1.0)).item() ** 2, rel=0.02)
+
+
+def test_a_size_that_the_metric_cannot_read_is_refused():
+    with pytest.raises(SettingError, match="cannot read images of 50 pixels: give --size a multiple of 16, 32 or more"):
+        main(MetricSettings(size=50))

@@ -105,7 +105,7 @@ def test_it_starts_from_a_file(finished, tmp_path):
         ({"vgg_weight": 10.0}, "VGG-19's weights are not bundled: give --vgg FILE"),
         ({"held_out_share": 1.0}, "held_out_share 1.0"),
         ({"edited_share": 1.5}, "edited_share 1.5 is out of range"),
-        ({"asccl_image_size": 60}, "the metric cannot read crops of 60 pixels"),
+        ({"asccl_image_size": 60}, "the metric cannot read images of 60 pixels"),
         (
             {"temporal_weight": 0.1, "window_frames": 1},
             "temporal_weight compares consecutive frames, and window_frames is 1",

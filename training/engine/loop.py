@@ -29,7 +29,7 @@ from tqdm import tqdm
 from asccl.errors import AscclError, OutputError, SettingError
 from training.engine import checkpoint
 from training.engine.dataloader import create_loader, next_batch
-from training.engine.settings import LoopSettings, check_minimums
+from training.engine.settings import LoopSettings, check_ranges
 
 EvaluateFunction = Callable[[], Mapping[str, float]]
 
@@ -81,7 +81,7 @@ class Phase:
 
 def create_accelerator(settings: LoopSettings) -> Accelerator:
     """Create the accelerator of this process and seed all random number generators. Raises SettingError."""
-    check_minimums(settings)
+    check_ranges(settings)
     if settings.tracker != "none" and not find_spec(settings.tracker):
         raise SettingError(f"{settings.tracker} is not installed", f"pip install {settings.tracker}, or --tracker none")
     set_seed(settings.seed)

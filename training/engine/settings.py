@@ -49,11 +49,12 @@ class LoopSettings:
         {"output", "weights", "workers", "log_every", "evaluate_every", "save_every", "tracker", "max_seconds"}
     )
 
-    # smallest value of each setting that has one; `check_minimums` compares
+    # smallest and largest values of the settings that have one; `check_ranges` compares
     minimums: ClassVar[dict[str, float]] = {
         **dict.fromkeys(("steps", "batch_size", "log_every", "evaluate_every", "save_every"), 1),
         **dict.fromkeys(("seed", "workers", "max_grad_norm", "max_seconds"), 0),
     }
+    maximums: ClassVar[dict[str, float]] = {}
 
     output: Path = Path("build/training")
     weights: Path = Path("build/weights.safetensors")
@@ -70,13 +71,18 @@ class LoopSettings:
     max_seconds: float = 0.0
 
 
-def check_minimums(settings: LoopSettings) -> None:
-    """Compare settings with their smallest values. Raises SettingError."""
+def check_ranges(settings: LoopSettings) -> None:
+    """Compare settings with their smallest and largest values. Raises SettingError."""
     for name, minimum in settings.minimums.items():
         value = getattr(settings, name)
         if not value >= minimum:  # also where the value is NaN
             option = "--" + name.replace("_", "-")
             raise SettingError(f"{name} is {value}, which is too small", f"give {option} {minimum:g} or more")
+    for name, maximum in settings.maximums.items():
+        value = getattr(settings, name)
+        if value > maximum:
+            option = "--" + name.replace("_", "-")
+            raise SettingError(f"{name} is {value}, which is too large", f"give {option} {maximum:g} or less")
 
 
 def run_command(

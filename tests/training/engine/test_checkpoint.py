@@ -136,7 +136,9 @@ def test_checkpoints_without_readable_settings_are_refused(finished, tmp_path, t
         train_manipulator.main(manipulator_settings(folder))
 
 
-@pytest.mark.parametrize("changes", [{"asccl_share": 0.0}, {"held_out_sequences": 0}, {"width": 0}])
+@pytest.mark.parametrize(
+    "changes", [{"asccl_share": 0.0}, {"held_out_sequences": 0}, {"width": 0}, {"adam_beta1": 1.5}]
+)
 def test_settings_of_the_manipulator_out_of_range_are_refused(tmp_path, changes):
     with pytest.raises(SettingError, match=f"^{next(iter(changes))} "):
         train_manipulator.main(manipulator_settings(tmp_path / "run", **changes))
