@@ -32,6 +32,7 @@ from asccl.study.design import BROKEN
 from asccl.study.page_texts import load_texts
 from asccl.study.session import open_session
 from asccl.study.store import Store
+from asccl.study.study_deletion import delete_study
 from asccl.study.votes import read_votes
 from asccl.study.web.serve import build_app
 
@@ -404,6 +405,20 @@ def participant_on_phone(chromium, serve_study, store, tmp_path, capsys) -> Iter
     participant = ParticipantBrowser(chromium, store, link, **{**PHONE, "viewport": {"width": 360, "height": 740}})
     yield participant
     participant.context.close()
+
+
+@pytest.mark.browser
+def test_an_answer_after_the_deletion_of_the_study_leads_to_a_page_that_says_so(participant_on_phone, store):
+    page = participant_on_phone.page
+    participant_on_phone.begin()
+    assert participant_on_phone.has_trial()
+    page.click("#play")
+    page.wait_for_selector("#choices:not([disabled])")
+    delete_study(store, participant_on_phone.study_id)
+    page.check("[name=answer][value=left]")
+    page.check("[name=rating][value='1']")
+    page.click("#next")
+    page.wait_for_selector(f"h1:has-text('{load_texts('en')['deleted_title']}')")
 
 
 @pytest.mark.browser
