@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -15,13 +16,16 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot
 
+from asccl.errors import AscclError, InputError
 from training.engine.settings import program_name
 
 Curves = dict[str, list[tuple[int, float]]]
 
 
 def read_curves(path: Path) -> Curves:
-    """Read a log of JSON lines: name -> (step, value) of every logged value."""
+    """Read a log of JSON lines: name -> (step, value) of every logged value. Raises InputError without a log."""
+    if not path.is_file():
+        raise InputError(f"there is no {path}", "give the --output folder of a training that has started")
     curves: Curves = defaultdict(list)
     for line in path.read_text(encoding="utf-8").splitlines():
         values = json.loads(line)
@@ -31,12 +35,22 @@ def read_curves(path: Path) -> Curves:
     return dict(curves)
 
 
+def held_out_names(curves: Curves) -> set[str]:
+    """Return the names of values on held-out data, alone or as "setting/metric"; the others are losses "phase/loss".
+
+    Only an evaluation logs values of step 0, with all its settings.
+    """
+    settings = {name.rpartition("/")[0] for name, points in curves.items() if points[0][0] == 0}
+    return {name for name in curves if "/" not in name or name.rpartition("/")[0] in settings}
+
+
 def plot_curves(curves: Curves, path: Path) -> None:
-    """Write an SVG with two panels; losses are the names with a slash."""
+    """Write an SVG with two panels, losses and values on held-out data."""
+    held_out = held_out_names(curves)
     figure, panels = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
     for name, points in curves.items():
-        is_loss = "/" in name
-        panels[0 if is_loss else 1].plot(*zip(*points, strict=True), label=name, marker="" if is_loss else ".")
+        is_held_out = name in held_out
+        panels[int(is_held_out)].plot(*zip(*points, strict=True), label=name, marker="." if is_held_out else "")
     for panel, title in zip(panels, ("losses", "held out"), strict=True):
         panel.set(title=title, xlabel="step")
         if panel.lines:
@@ -53,7 +67,11 @@ def main() -> None:
     )
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="output folder of the training")
     folder = parser.parse_args().folder
-    plot_curves(read_curves(folder / "log.jsonl"), folder / "log.svg")
+    try:
+        plot_curves(read_curves(folder / "log.jsonl"), folder / "log.svg")
+    except AscclError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_status)
     print(folder / "log.svg")
 
 
