@@ -28,7 +28,8 @@ from asccl.video.threads import prefetch
 # calm people: a wrinkled nose with a raised lip costs identity long before it reads as disgust, and so do the raised
 # brows, wide eyes and open mouth of surprise and fear. A smile has more, since people do not see a fainter one.
 # Anger has more for brows that slant: flat ones cost less, but look tired or worried. An adapted edit starts from the
-# preset at this budget and saves a seventh of its raw shift (`COST_SHARES` in `adaptation/bounds.py`): it ends above.
+# preset at this budget and saves a seventh of its raw shift, disgust and sadness excepted (`RAW_SHIFT_SHARES` in
+# `adaptation/bounds.py`): it ends above.
 MIN_MEAN_COSINE = 0.925  # of an emotion without a budget of its own
 MIN_MEAN_COSINES: Mapping[str, float] = MappingProxyType(
     dict.fromkeys(EMOTIONS, MIN_MEAN_COSINE)

@@ -1,4 +1,4 @@
-"""An edit costs as much as its plain preset about, and more only where a lasting expression has to go."""
+"""An edit costs about as much as its plain preset, and more only where a lasting expression has to go."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from asccl.editing.adaptation.bounds import (
     MIN_LIPS,
     MIN_PRICE_SHARE,
     MIN_SCALE,
+    RAW_SHIFT_SHARES,
     SMILE_LIPS,
     cost_limits,
     cost_scales,
@@ -30,14 +31,21 @@ def plain(cost: float = 0.0) -> EditMeasures:
     return EditMeasures(np.zeros((2, 1, 7)), (), dict.fromkeys(("identity", "raw shift", "scc", "lips"), vector))
 
 
-def test_an_edit_may_cost_a_tenth_more_than_its_preset():
+def test_an_edit_moves_the_lips_less_than_its_preset():
     bounds, _ = cost_limits(plain(30.0), Goal(certain("sad")), 0.1, certain("neutral"))
     assert bounds["lips"] == pytest.approx(COST_SHARES["lips"] * 30.0)
 
 
 def test_an_edit_has_to_shift_the_embedding_less_than_its_preset():
-    bounds, _ = cost_limits(plain(30.0), Goal(certain("sad")), 0.1, certain("neutral"))
+    bounds, _ = cost_limits(plain(30.0), Goal(certain("angry")), 0.1, certain("neutral"))
     assert bounds["raw shift"] <= 0.9 * 30.0
+
+
+def test_a_mix_of_two_emotions_has_a_mixed_bound_of_the_raw_shift():
+    mix = 0.5 * certain("angry") + 0.5 * certain("sad")
+    bounds, _ = cost_limits(plain(30.0), Goal(mix), 0.1, certain("neutral"))
+    mean_share = (RAW_SHIFT_SHARES["angry"] + RAW_SHIFT_SHARES["sad"]) / 2
+    assert bounds["raw shift"] == pytest.approx(mean_share * 30.0)
 
 
 def test_an_edit_may_keep_the_identity_loss_of_its_preset():
