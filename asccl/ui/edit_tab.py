@@ -33,6 +33,11 @@ STRONGER = """() => {
 MEASURING = status_line("busy", "Measuring the face for its first preview…")
 SHOW_MEASURING = f"() => document.querySelector('#source .has-file') ? {json.dumps(MEASURING)} : ''"
 # a file that was refused has no card, and is not looked at again: its error is shown once
+# the file before a reload; otherwise no update: it could overwrite a file that was chosen while the page started
+RESTORE_SOURCE = """(source) => {
+  const earlier = window.asccl.earlierSource;
+  return source || !earlier ? { __type__: "update" } : earlier;
+}"""
 PREVIEW_INPUTS = """(...values) => {
   const source = document.querySelector('#source .has-file') ? values[0] : null;
   return [source, ...values.slice(1, 13)];
@@ -84,12 +89,12 @@ def _connect_render(page: gr.Blocks, w: EditWidgets, handlers: EditHandlers) -> 
     linked = [w.emotion, w.intensity, w.variant, w.generator, w.adapt, w.badge, w.expert.expression]
     load = page.load(None, settings, [*linked, w.visit], js="(...values) => window.asccl.begin(...values)", **HIDDEN)
     resumed = load.then(handlers.resume, [w.visit], [*outputs, w.render, w.cancel], concurrency_limit=None, **HIDDEN)
-    restore = "(source) => source ?? window.asccl.earlierSource"  # after the edit: a new source would cancel it
+    # after the edit: a new source would cancel it
     for event in (edit, resumed):
         for end in (event.success, event.failure):  # `then` does not follow a generator that fails
             idle = end(_show_idle, None, [w.render, w.cancel], queue=False, **HIDDEN)
             if event is resumed:
-                idle.then(None, [w.source], [w.source], js=restore, **HIDDEN)
+                idle.then(None, [w.source], [w.source], js=RESTORE_SOURCE, **HIDDEN)
 
 
 def _connect_cancel(w: EditWidgets, handlers: EditHandlers) -> None:
